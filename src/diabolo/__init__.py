@@ -1,0 +1,57 @@
+"""Diabolo: auto-encoders from one command or three lines of Python.
+
+The public names are loaded when they are first used (PEP 562), so `import diabolo` costs milliseconds:
+TensorFlow, Keras and scikit-learn come in only with what needs them.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Autoencoder",
+    "load",
+    "split",
+    "evaluate",
+    "datasets",
+    "lowlevel",
+    "network",
+    "training",
+    "DiaboloError",
+]
+
+if TYPE_CHECKING:
+    from diabolo import lowlevel, network, training
+    from diabolo.autoencoder import Autoencoder, load
+    from diabolo.data import datasets
+    from diabolo.errors import DiaboloError
+    from diabolo.network.partial import evaluate, split
+
+# name -> (module, attribute); an empty attribute means the module itself.
+_HOMES = {
+    "Autoencoder": ("diabolo.autoencoder", "Autoencoder"),
+    "load": ("diabolo.autoencoder", "load"),
+    "split": ("diabolo.network.partial", "split"),
+    "evaluate": ("diabolo.network.partial", "evaluate"),
+    "datasets": ("diabolo.data.datasets", ""),
+    "lowlevel": ("diabolo.lowlevel", ""),
+    "network": ("diabolo.network", ""),
+    "training": ("diabolo.training", ""),
+    "DiaboloError": ("diabolo.errors", "DiaboloError"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'diabolo' has no attribute {name!r}. Public names: {', '.join(__all__)}.")
+    module, attribute = _HOMES[name]
+    value = importlib.import_module(module)
+    if attribute:
+        value = getattr(value, attribute)
+    globals()[name] = value  # the second look-up does not come here any more
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

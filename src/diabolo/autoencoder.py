@@ -1,0 +1,315 @@
+"""The estimator: `Autoencoder(32).fit(X)`, then encode, decode, reconstruct, score.
+
+It brings the rooms together: adapter, network, training, inference, model file. Only fit() loads TensorFlow.
+"""
+
+import logging
+import numbers
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+
+from diabolo import modelfile
+from diabolo.data import adapters
+from diabolo.data.adapters import Rows, check_rows
+from diabolo.data.adapters.array import full_scale
+from diabolo.data.sources import open_source
+from diabolo.data.splits import VALIDATION, split_rows
+from diabolo.errors import ModelFileError, NotFittedError, OptionError, unknown
+from diabolo.inference import Model, Record
+from diabolo.network import losses, structures
+from diabolo.network.layers import LAYERS, Layer
+from diabolo.network.parts import from_config
+from diabolo.training import optimizers
+from diabolo.training.progress import Report, for_people, quiet, shown
+
+logger = logging.getLogger(__name__)
+
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+
+
+class Autoencoder(TransformerMixin, BaseEstimator):
+    """An auto-encoder over rows of numbers or images, as a scikit-learn estimator.
+
+    X is (n, features), (n, height, width) or (n, height, width, channels), bytes or any real numbers; whatever scaling
+    the network needs is learnt from X and undone on the way out.
+
+    Args:
+        latent_dim: numbers in a latent; None: what the structure says, else 32 or a quarter of the features.
+        structure: "dense", sizes from features to latent ("784-256-128"), hidden widths ([256]), or
+            `diabolo.network.layers` of the encoder; the decoder mirrors it.
+        activation: of the hidden layers; one of `diabolo.network.layers.ACTIVATIONS`.
+        bottleneck_activation: of the latent.
+        reconstruction_loss: "bernoulli", "gaussian", or "auto": chosen from the data; the reason is logged.
+        optimizer: one of `diabolo.training.OPTIMIZERS`.
+        learning_rate: None: what suits the optimizer (0.001 for Adam).
+        learning_rate_schedule: "cosine" (down to 0 over the epochs) or "constant".
+        epochs: at most so many passes over the rows.
+        batch_size: rows a step; fewer rows make one batch.
+        validation_fraction: share of the rows held back, in [0, 1), to tell the best epoch; 0 keeps the last.
+        patience: epochs without a better validation loss before training ends; 0 never ends early.
+        allow_overcomplete: accept latent_dim >= features.
+        random_state: a whole number, which makes two runs give the same bits; None draws one and keeps it in
+            `random_state_`; or a numpy RandomState or Generator to draw it from.
+        verbose: True shows progress on stderr, False nothing, "auto" a bar on a terminal or in a notebook.
+
+    Attributes:
+        model_: the trained `diabolo.inference.Model`.
+        history_: {"loss": [...], "val_loss": [...]}, one number an epoch, in nats a row.
+        best_epoch_: from 1; the weights are those of this epoch.
+        latent_dim_, reconstruction_loss_, random_state_: what was chosen.
+        n_features_in_: numbers in a row.
+    """
+
+    def __init__(
+        self,
+        latent_dim: int | None = None,
+        *,
+        structure: structures.Structure = "dense",
+        activation: str = "elu",
+        bottleneck_activation: str = "linear",
+        reconstruction_loss: str = "auto",
+        optimizer: str = "adam",
+        learning_rate: float | None = None,
+        learning_rate_schedule: str = "cosine",
+        epochs: int = 50,
+        batch_size: int = 64,
+        validation_fraction: float = 0.1,
+        patience: int = 10,
+        allow_overcomplete: bool = False,
+        random_state: Any = None,
+        verbose: bool | str = "auto",
+    ) -> None:
+        self.latent_dim = latent_dim
+        self.structure = structure
+        self.activation = activation
+        self.bottleneck_activation = bottleneck_activation
+        self.reconstruction_loss = reconstruction_loss
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.learning_rate_schedule = learning_rate_schedule
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.allow_overcomplete = allow_overcomplete
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: Any = None, *, report: Report | None = None) -> Self:
+        """Learn from rows (n, features) or images (n, height, width[, channels]), or from the name of a data set or file.
+
+        Args: y: ignored; report: takes a `diabolo.training.Progress` about twice a second, in place of what
+            `verbose` would show.
+        Raises: DataError, ShapeError, OptionError for bad input; DivergedError.
+        """
+        source = open_source(X)
+        rows = check_rows(source.rows, where="fit()")
+        settings = self._checked_settings()
+        choice = self._choose_loss(rows)
+        seed = _seed(self.random_state)
+        train_rows, validation_rows = split_rows(rows, self.validation_fraction, seed, VALIDATION)
+        adapter = adapters.learn(train_rows, standardise=choice.loss.link == "linear")
+        adapter.check(rows, where="fit()")
+        network = structures.build(
+            self.structure,
+            adapter.tensor_shape,
+            latent_dim=_plain(self.latent_dim),
+            activation=self.activation,
+            bottleneck_activation=self.bottleneck_activation,
+            allow_overcomplete=self.allow_overcomplete,
+        )
+        logger.info("reconstruction loss: %s (%s)", choice.loss.kind, choice.reason)
+
+        from diabolo.network import keras_builder  # not before every check above has passed
+        from diabolo.training import loop
+
+        models = keras_builder.build(network, link=choice.loss.link, seed=seed)
+        steps = self.epochs * -(-len(train_rows) // self.batch_size)
+        rate = optimizers.check(self.optimizer, self.learning_rate, self.learning_rate_schedule)
+        spec = loop.Spec(
+            model=models.raw,
+            loss=choice.loss,
+            optimizer=optimizers.make(self.optimizer, rate, self.learning_rate_schedule, steps),
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            patience=self.patience,
+            seed=seed,
+        )
+        with self._shown(report) as show:
+            outcome = loop.train(spec, _shard(adapter, train_rows, validation_rows), show)
+        record = Record(
+            settings=settings | {"random_state": seed},
+            source=source.name,
+            rows=len(train_rows),
+            validation_rows=0 if validation_rows is None else len(validation_rows),
+            learning_rate=rate,
+            loss_reason=choice.reason,
+            best_epoch=outcome.best_epoch,
+            history=outcome.history,
+            compiled=outcome.compiled,
+            versions=loop.versions(),
+        )
+        weights = keras_builder.get_weights(models, network)
+        return self._take(Model(network=network, weights=weights, adapter=adapter, loss=choice.loss, record=record))
+
+    def encode(self, X: Any) -> np.ndarray[Any, np.dtype[np.float32]]:
+        """Return latents (n, latent_dim), float32, of rows like those of fit()."""
+        return self._model.encode(X)
+
+    def decode(self, latents: Any) -> Rows:
+        """Return rows as they came to fit(), of latents (n, latent_dim)."""
+        return self._model.decode(latents)
+
+    def reconstruct(self, X: Any) -> Rows:
+        """Return decode(encode(X)), in the shape and type of the rows of fit()."""
+        return self._model.reconstruct(X)
+
+    def transform(self, X: Any) -> np.ndarray[Any, np.dtype[np.float32]]:
+        """Encode, under scikit-learn's name."""
+        return self.encode(X)
+
+    def inverse_transform(self, X: Any) -> Rows:
+        """Decode, under scikit-learn's name."""
+        return self.decode(X)
+
+    def score_samples(self, X: Any) -> Floats:
+        """Return minus the reconstruction loss of each row, (n,), in nats: the higher, the better it fits."""
+        return -self._model.loss_per_row(X)
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Return the mean of `score_samples`: the higher, the better, as scikit-learn's searches expect."""
+        return float(self.score_samples(X).mean())
+
+    def save(self, path: str | Path, *, force: bool = False) -> Path:
+        """Write the model file and return its path (with `.safetensors` where it has no ending).
+
+        Raises: OutputError where the file exists (pass force=True) or cannot be written.
+        """
+        return modelfile.save(self._model, path, force=force)
+
+    def to_keras(self) -> Any:
+        """Return the trained network as a `keras.Model`, rows as float32 tensors -> reconstruction as tensors.
+
+        It knows nothing of the scaling: feed it `model_.adapter.adapt(X)`. Its waist is the layer `bottleneck`.
+        """
+        from diabolo.network import keras_builder
+
+        model = self._model
+        models = keras_builder.build(model.network, link=model.loss.link)
+        keras_builder.set_weights(models, model.network, model.weights)
+        return models.autoencoder
+
+    @property
+    def _model(self) -> Model:
+        if not hasattr(self, "model_"):
+            raise NotFittedError(f"this {type(self).__name__} is not fitted: call fit(X) first, or diabolo.load(path).")
+        return self.model_
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "model_")
+
+    def _take(self, model: Model) -> Self:
+        """Make a trained model this estimator's own."""
+        self.model_ = model
+        self.history_ = model.record.history
+        self.best_epoch_ = model.record.best_epoch
+        self.latent_dim_ = model.network.latent_dim
+        self.reconstruction_loss_ = model.loss.kind
+        self.random_state_ = model.record.settings["random_state"]
+        self.n_features_in_ = int(np.prod(model.adapter.row_shape))
+        return self
+
+    def _choose_loss(self, rows: Rows) -> losses.Choice:
+        if self.reconstruction_loss == "auto":
+            return losses.choose(rows, full_scale(rows))
+        if self.reconstruction_loss not in losses.LOSSES:
+            raise OptionError(unknown("reconstruction_loss", self.reconstruction_loss, ["auto", *losses.LOSSES]))
+        loss = losses.LOSSES[self.reconstruction_loss]()
+        scale = full_scale(rows)
+        if loss.link == "sigmoid" and (rows.min() < 0 or rows.max() > scale):
+            raise OptionError(
+                f"reconstruction_loss 'bernoulli' needs values in [0, {scale:g}], got {rows.min():.3g} to "
+                f"{rows.max():.3g}: choose 'gaussian', or scale the rows."
+            )
+        return losses.Choice(loss, "asked for")
+
+    def _checked_settings(self) -> dict[str, Any]:
+        """Return the settings as JSON values, or raise OptionError with the one that cannot hold."""
+        for name, least in (("epochs", 1), ("batch_size", 1), ("patience", 0)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
+                raise OptionError(f"{name} must be a whole number of at least {least}, got {value!r}.")
+        fraction = self.validation_fraction
+        if isinstance(fraction, bool) or not isinstance(fraction, numbers.Real) or not 0 <= fraction < 1:
+            raise OptionError(f"validation_fraction must be in [0, 1), got {fraction!r}.")
+        if self.verbose not in (True, False, "auto"):
+            raise OptionError(f"verbose must be True, False or 'auto', got {self.verbose!r}.")
+        optimizers.check(self.optimizer, self.learning_rate, self.learning_rate_schedule)
+        settings = {name: getattr(self, name) for name in self._get_param_names() if name != "verbose"}
+        if not isinstance(self.structure, str):
+            settings["structure"] = [
+                layer.to_config() if isinstance(layer, Layer) else layer for layer in self.structure
+            ]
+        return {name: _plain(value) for name, value in settings.items()}
+
+    def _shown(self, report: Report | None) -> Any:
+        if report is not None:
+            return nullcontext(report)
+        if self.verbose == "auto":
+            return for_people()
+        return shown() if self.verbose else nullcontext(quiet)
+
+
+def load(path: str | Path) -> Autoencoder:
+    """Return the fitted estimator in a model file. Raises ModelFileError for anything that is not a sound model.
+
+    Needs no TensorFlow, and runs no code from the file.
+    """
+    return from_model(modelfile.load(path))
+
+
+def from_model(model: Model) -> Autoencoder:
+    """Return the estimator of a trained model, with the settings that it was fitted with."""
+    settings = dict(model.record.settings)
+    if isinstance(settings.get("structure"), list):
+        settings["structure"] = [
+            from_config("layer", LAYERS, item) if isinstance(item, dict) else item for item in settings["structure"]
+        ]
+    known = Autoencoder._get_param_names()
+    if set(settings) != {name for name in known if name != "verbose"}:
+        raise ModelFileError(f"the record of the training has other settings than this version: {sorted(settings)}.")
+    return Autoencoder(**settings)._take(model)
+
+
+def _shard(adapter: adapters.ArrayAdapter, rows: Rows, validation: Rows | None) -> Any:
+    """Return rows for the loop: bytes as they are, to be scaled inside the program, all else scaled here."""
+    from diabolo.training.loop import Shard
+
+    if rows.dtype == np.uint8:
+        shape = (-1, *adapter.tensor_shape)
+        held = None if validation is None else validation.reshape(shape)
+        return Shard(rows=rows.reshape(shape), validation=held, offset=adapter.offset, scale=adapter.scale)
+    return Shard(rows=adapter.adapt(rows), validation=None if validation is None else adapter.adapt(validation))
+
+
+def _seed(random_state: Any) -> int:
+    if random_state is None:
+        return int(np.random.SeedSequence().generate_state(1)[0])
+    if isinstance(random_state, numbers.Integral) and not isinstance(random_state, bool) and 0 <= random_state < 2**32:
+        return int(random_state)
+    if isinstance(random_state, np.random.Generator):
+        return int(random_state.integers(2**32))
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(2**32, dtype=np.uint32))
+    raise OptionError(f"random_state must be None, a whole number from 0 to 2**32 - 1 or a generator, got {random_state!r}.")
+
+
+def _plain(value: Any) -> Any:
+    """Return NumPy's numbers as Python's, which JSON and the table of layers want."""
+    if isinstance(value, np.generic):
+        return value.item()
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple, np.ndarray)) else value

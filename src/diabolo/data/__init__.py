@@ -1,0 +1,1 @@
+"""User data <-> float tensors: sources open it, readers know the formats, adapters know the kinds."""

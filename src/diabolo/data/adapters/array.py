@@ -1,0 +1,116 @@
+"""Rows of numbers, (n, features): scaled on the way in, the scale undone on the way out."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from diabolo.data.adapters.rows import Rows
+from diabolo.errors import DataError, ShapeError
+
+Vector = np.ndarray[Any, np.dtype[np.float64]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArrayAdapter:
+    """tensor = (row - offset) / scale, feature by feature.
+
+    Attributes:
+        row_shape: axes of one row as the user holds it.
+        dtype: what the rows were when they were learnt from; "uint8" comes back as bytes, "float64" as doubles.
+        bounded: True where tensors lie in [0, 1] and rows outside were never seen.
+        offset, scale: float64, one number a feature.
+    """
+
+    row_shape: tuple[int, ...]
+    dtype: str
+    bounded: bool
+    offset: Vector
+    scale: Vector
+
+    kind: ClassVar[str] = "array"
+
+    @classmethod
+    def learn(cls, rows: Rows, *, standardise: bool) -> Self:
+        """Learn offset and scale from rows that passed `check_rows`.
+
+        Args: standardise: to mean 0 and variance 1; otherwise to [0, 1] by the widest value of the type.
+        """
+        size = rows.shape[-1] if rows.ndim != 3 else 1  # features, or channels
+        offset, scale = np.zeros(size), np.full(size, full_scale(rows))
+        if standardise:
+            columns = rows.reshape(-1, size)
+            offset = columns.mean(axis=0, dtype=np.float64)
+            scale = columns.std(axis=0, dtype=np.float64)
+            if not np.all(np.isfinite(scale)):
+                raise DataError("fit() expected numbers whose squares fit a double, got larger ones: rescale the rows.")
+            # What is constant, but for rounding, has nothing to scale by.
+            scale = np.where(scale > 1e-12 * np.maximum(np.abs(offset), 1e-300), scale, 1.0)
+        return cls(
+            row_shape=rows.shape[1:], dtype=str(rows.dtype), bounded=not standardise, offset=offset, scale=scale
+        )
+
+    @property
+    def tensor_shape(self) -> tuple[int, ...]:
+        """Axes of one row as the network takes it."""
+        return self.row_shape
+
+    def check(self, rows: Rows, *, where: str) -> None:
+        """Raise ShapeError or DataError where rows are not like those that were learnt from."""
+        if rows.shape[1:] != self.row_shape:
+            raise ShapeError(
+                f"{where} expected {self.describe()}, got {_words(rows.shape[1:])}. The model was fitted on rows of "
+                f"shape {self.row_shape}."
+            )
+        if self.dtype == "uint8" and rows.dtype.kind == "f" and 0 < rows.max() <= 1 and self.scale.max() > 1:
+            raise DataError(
+                f"{where} expected bytes 0 to 255 as in fit(), got floats up to {rows.max():.3g}: pass "
+                f"(X * 255).round().astype('uint8')."
+            )
+        if self.bounded:
+            low, high = rows.min(), rows.max()
+            if low < 0 or high > self.scale.max():
+                raise DataError(
+                    f"{where} expected values from 0 to {self.scale.max():g} as in fit(), got {low:.3g} to {high:.3g}: "
+                    f"scale or clip them, or fit with reconstruction_loss='gaussian'."
+                )
+
+    def adapt(self, rows: Rows) -> np.ndarray[Any, np.dtype[np.float32]]:
+        """Return float32 tensors (n, *tensor_shape) of checked rows (n, *row_shape)."""
+        # In doubles until scaled: a time stamp of 1.7e9 has no room for its seconds in a float32.
+        wide = rows.reshape(-1, *self.tensor_shape)
+        return ((wide - self.offset) / self.scale).astype(np.float32)
+
+    def restore(self, tensors: np.ndarray[Any, np.dtype[np.float32]]) -> Rows:
+        """Return rows (n, *row_shape) of tensors (n, *tensor_shape), in the type that `fit` saw where that can hold them.
+
+        Bytes are rounded and kept within 0 to 255; other whole numbers and booleans come back as float32,
+        because a reconstruction between two of them says something.
+        """
+        rows = (tensors * self.scale + self.offset).reshape(-1, *self.row_shape)
+        if self.gives_bytes:
+            return np.clip(np.rint(rows), 0, 255).astype(np.uint8)
+        return rows.astype(np.float64 if self.dtype == "float64" else np.float32)
+
+    @property
+    def gives_bytes(self) -> bool:
+        """Whether rows come back as bytes: they came as bytes, and as more than zeros and ones."""
+        return self.dtype == "uint8" and not (self.bounded and self.scale.max() == 1)
+
+    def describe(self) -> str:
+        """Return the rows in words, for messages."""
+        return _words(self.row_shape)
+
+
+def full_scale(rows: Rows) -> float:
+    """Return what divides rows to bring them to [0, 1] if they can be: 255 for bytes, else 1 (and for bytes 0 and 1)."""
+    return 255.0 if rows.dtype == np.uint8 and rows.max() > 1 else 1.0
+
+
+def _words(shape: tuple[int, ...]) -> str:
+    if len(shape) == 1:
+        return f"{shape[0]} feature{'s' * (shape[0] != 1)}"
+    height_width = " x ".join(map(str, shape[:2]))
+    channels = f" with {shape[2]} channel{'s' * (shape[2] != 1)}" if len(shape) == 3 else ""
+    return f"images of {height_width}{channels} ({math.prod(shape)} numbers)"

@@ -1,0 +1,18 @@
+"""Pictures, (n, height, width) or (n, height, width, channels): as arrays, but one offset and scale a channel."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from diabolo.data.adapters.array import ArrayAdapter
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageAdapter(ArrayAdapter):
+    """tensor = (image - offset) / scale, channel by channel; grey images get a channel axis for the network."""
+
+    kind: ClassVar[str] = "image"
+
+    @property
+    def tensor_shape(self) -> tuple[int, ...]:
+        """(height, width, channels), with one channel for grey images."""
+        return self.row_shape if len(self.row_shape) == 3 else (*self.row_shape, 1)

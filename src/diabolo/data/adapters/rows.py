@@ -1,0 +1,81 @@
+"""What counts as rows: the one check that all user data passes on its way in."""
+
+from typing import Any
+
+import numpy as np
+
+from diabolo.errors import DataError, ShapeError
+
+Rows = np.ndarray[Any, Any]
+
+
+def check_rows(X: Any, *, where: str) -> Rows:
+    """Return X as a numeric array (n, ...) of finite numbers, n >= 1, of two to four axes; nothing is copied or cast.
+
+    Args: where: what asked, to open the message with ("fit()").
+    Raises: ShapeError for a wrong number of axes; DataError for text, objects, complex numbers, nothing, NaN, infinity.
+    """
+    if hasattr(X, "toarray") and hasattr(X, "nnz"):
+        raise DataError(f"{where} expected a dense array, got a sparse matrix: pass X.toarray().")
+    try:
+        rows = np.asarray(X)
+    except ValueError as error:
+        raise ShapeError(f"{where} expected rows of one length, got rows of several ({error}).") from error
+    if rows.dtype.kind in "OUSV":
+        rows = _numbers(rows, where)
+    if rows.dtype.kind not in "biuf":
+        raise DataError(f"{where} expected real numbers, got {rows.dtype}.")
+    if rows.ndim == 1:
+        raise ShapeError(
+            f"{where} expected rows (n, features) or images (n, height, width[, channels]), got one axis of "
+            f"{rows.size}. Reshape your data: one row is row[None], one feature is column[:, None]."
+        )
+    if rows.ndim not in (2, 3, 4):
+        raise ShapeError(
+            f"{where} expected rows (n, features) or images (n, height, width[, channels]), got {rows.ndim} axes."
+        )
+    if rows.size == 0:
+        raise ShapeError(f"{where} expected at least 1 row and 1 feature, got shape {rows.shape}: nothing to learn from.")
+    check_finite(rows, where)
+    return rows
+
+
+def _numbers(rows: Rows, where: str) -> Rows:
+    """Return objects that are all numbers as floats; say which is not otherwise."""
+    if rows.dtype.kind == "O":
+        try:
+            return rows.astype(np.float64)
+        except (TypeError, ValueError):
+            pass
+    place, value = next(
+        ((place, value) for place, value in np.ndenumerate(rows) if not isinstance(value, (int, float, np.number))),
+        ((), rows.flat[0] if rows.size else "nothing"),
+    )
+    raise DataError(
+        f"{where} expected numbers, got {type(value).__name__} {str(value)!r:.40} in {_at(place)}: "
+        f"turn text into numbers first."
+    )
+
+
+def check_finite(values: Rows, where: str) -> None:
+    """Raise DataError with the count and the first place of NaN and infinity."""
+    if values.dtype.kind != "f":
+        return
+    # One pass over a sum finds them in most cases without a mask as large as the data; overflow is no evidence.
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(values.sum(dtype=np.float64)):
+            return
+    bad = ~np.isfinite(values)
+    count = int(bad.sum())
+    if count:
+        place = np.unravel_index(int(bad.argmax()), values.shape)
+        what = "NaN" if np.isnan(values[place]) else "infinity"
+        raise DataError(
+            f"{where} expected finite numbers, got {count:,} that are not; the first is {what} in {_at(place)}. "
+            f"Drop those rows or fill them in first."
+        )
+
+
+def _at(place: tuple[Any, ...]) -> str:
+    names = ("row", "column") if len(place) == 2 else ("row", "y", "x", "channel")
+    return ", ".join(f"{name} {int(index)}" for name, index in zip(names, place, strict=False)) or "the data"

@@ -1,0 +1,82 @@
+"""Opens what a user names: an array, a path, or a data set.
+
+    "digits"  "mnist:test"     a data set by name, whole or one part
+    "rows.npy"  "rows.csv"     a file, by its ending
+    "rows.npz:X"               one array of several
+
+Order: what comes out, the opening, the formats.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from diabolo.data import datasets
+from diabolo.data.readers import csv, idx, numpy_files
+from diabolo.errors import DataError, unknown
+
+Array = np.ndarray[Any, Any]
+
+
+class Source(NamedTuple):
+    """Rows and where they came from. `test` is the part that a data set keeps for judging, if it has one."""
+
+    name: str
+    rows: Array
+    test: Array | None = None
+
+    @property
+    def everything(self) -> Array:
+        """All rows, the test part last."""
+        return self.rows if self.test is None else np.concatenate([self.rows, self.test])
+
+
+# By ending, .gz left out; what IDX files are called differs from place to place.
+READERS: dict[str, Callable[[Path], Array]] = {
+    ".npy": numpy_files.read_npy,
+    ".npz": numpy_files.read_npz,
+    ".csv": csv.read,
+    ".idx": idx.read,
+}
+
+
+def open_source(source: Any, *, data_dir: str | Path | None = None) -> Source:
+    """Return the rows behind a name, a path, or an array; DataError where there are none."""
+    if not isinstance(source, (str, Path)):
+        return Source("an array", source)
+    text = str(source)
+    name, _, part = text.partition(":")
+    if name.replace("_", "-") in datasets.DATASETS and not Path(text).exists():
+        return _named(name.replace("_", "-"), part, data_dir)
+    path = Path(text)
+    if not path.exists() and ".npz:" in text:
+        file, _, array = text.rpartition(":")
+        if Path(file).is_file():
+            return Source(Path(file).name, numpy_files.read_npz(Path(file), array))
+    if path.is_dir():
+        raise DataError(f"{path} is a folder: expected a file ({', '.join(READERS)}) or a data set.")
+    if not path.is_file():
+        if path.suffix or "/" in text:
+            raise DataError(f"no file {text!r}: check the path (from {Path.cwd()}).")
+        raise DataError(unknown("data set", text, datasets.DATASETS) + f" Or a file: {', '.join(READERS)}.")
+    return Source(path.name, _reader(path)(path))
+
+
+def _named(name: str, part: str, data_dir: str | Path | None) -> Source:
+    if part not in ("", "train", "test"):
+        raise DataError(unknown(f"part of {name}", part, ("train", "test")))
+    data = datasets.DATASETS[name](data_dir)
+    if part:
+        return Source(f"{name}:{part}", data.x_train if part == "train" else data.x_test)
+    return Source(name, data.x_train, data.x_test)
+
+
+def _reader(path: Path) -> Callable[[Path], Array]:
+    ending = Path(path.name.removesuffix(".gz")).suffix
+    if "idx" in path.name and "ubyte" in path.name:
+        return idx.read
+    if ending not in READERS:
+        raise DataError(f"{path}: {unknown('kind of file', ending or path.name, READERS)}")
+    return READERS[ending]

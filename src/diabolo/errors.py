@@ -1,0 +1,76 @@
+"""Every error that a user can cause, and the exit code each one has on the command line.
+
+    DiaboloError                exit 2
+    |-- OptionError             a setting that cannot hold, an unknown name
+    |-- DataError               rows that cannot be used
+    |   `-- ShapeError          rows, images or latents of the wrong size
+    |-- ModelFileError          a file that is not a model file, or a damaged one
+    |-- OutputError             an output that exists, or cannot be written
+    |-- CutError                split() or evaluate() asked for something the network does not determine
+    |-- NotFittedError          a verb before fit()
+    |-- DivergedError           exit 3: the loss is not finite any more
+    `-- MissingExtraError       exit 4: an optional part is not installed
+
+Each message is one line: where, what was expected, what came, what to type instead. Any other exception is a bug
+of ours and shows its traceback.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+INTERRUPTED = 130  # exit code after Ctrl-C: 128 + SIGINT, as shells have it
+TERMINATED = 143  # 128 + SIGTERM
+
+
+class DiaboloError(Exception):
+    """The root: whatever a user can cause and mend. `exit_code` is what the command line ends with."""
+
+    exit_code = 2
+
+
+class OptionError(DiaboloError, ValueError):
+    """A setting that cannot hold, or an unknown name."""
+
+
+class DataError(DiaboloError, ValueError):
+    """Rows that cannot be used: text, gaps, infinities, nothing at all."""
+
+
+class ShapeError(DataError):
+    """Rows, images or latents of another size than the model was fitted on."""
+
+
+class ModelFileError(DiaboloError):
+    """A file that is not a Diabolo model, or one that is damaged."""
+
+
+class OutputError(DiaboloError):
+    """An output that exists already, or that cannot be written."""
+
+
+class CutError(DiaboloError, ValueError):
+    """A cut that does not separate a network, or a value that its inputs do not determine."""
+
+
+class NotFittedError(DiaboloError, ValueError, AttributeError):
+    """A verb that needs a fitted estimator. Also what scikit-learn expects to catch: ValueError, AttributeError."""
+
+
+class DivergedError(DiaboloError, ArithmeticError):
+    """The training loss is not finite any more."""
+
+    exit_code = 3
+
+
+class MissingExtraError(DiaboloError, ImportError):
+    """An optional part is not installed; the message names the extra."""
+
+    exit_code = 4
+
+
+def unknown(what: str, name: object, known: Iterable[str]) -> str:
+    """Return the sentence for a name that is not in a table, with the nearest that is."""
+    names = sorted(known)
+    near = difflib.get_close_matches(str(name).lower(), names, n=1, cutoff=0.5)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return f"unknown {what} {name!r}.{hint} Known: {', '.join(names)}."

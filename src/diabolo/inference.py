@@ -1,0 +1,193 @@
+"""A trained auto-encoder at work, without TensorFlow: ONNX Runtime on graphs made in memory.
+
+`Model` is what fit() makes and a model file holds; the estimator and the command line both speak through it.
+Every verb takes rows as the user holds them and gives rows as they came.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from typing import Any, get_origin
+
+import numpy as np
+
+from diabolo.data.adapters import ArrayAdapter, Rows, check_rows
+from diabolo.data.adapters.rows import check_finite
+from diabolo.errors import OptionError, ShapeError
+from diabolo.network.losses import Loss
+from diabolo.network.structures import Network
+
+Floats = np.ndarray[Any, np.dtype[np.float32]]
+
+# Rows at a time are chosen so that what lies between two layers stays in the processor's cache:
+# 2^21 numbers are 8 MB. Fewer than 64 rows a call waste the call, more than 8,192 gain nothing.
+NUMBERS_AT_ONCE = 1 << 21
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """How a model came to be: JSON values only, and nothing that differs between two runs of the same training.
+
+    Attributes:
+        settings: what the estimator was made with; `random_state` is the seed that was used.
+        source: name of the file or data set, or "an array".
+        rows, validation_rows: trained on, and held back to tell the best epoch.
+        learning_rate: at the start.
+        loss_reason: why this reconstruction loss, in words.
+        history: {"loss": [...], "val_loss": [...]}, one number an epoch.
+        compiled: whether XLA made the program.
+        versions: of the packages that decide the bits.
+    """
+
+    settings: dict[str, Any]
+    source: str
+    rows: int
+    validation_rows: int
+    learning_rate: float
+    loss_reason: str
+    best_epoch: int
+    history: dict[str, list[float]]
+    compiled: bool
+    versions: dict[str, str]
+
+    def to_config(self) -> dict[str, Any]:
+        """Return the record as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_config(cls, config: Any) -> "Record":
+        """Return the record that `to_config` described; OptionError where a key or a type is not as it must be."""
+        hints = {field.name: field.type for field in fields(cls)}
+        if not isinstance(config, dict) or set(config) != set(hints):
+            raise OptionError(f"the record must have exactly the keys {sorted(hints)}.")
+        for name, hint in hints.items():
+            expected = get_origin(hint) or hint
+            if type(config[name]) is not expected:
+                raise OptionError(f"record: {name} must be of type {expected.__name__}, got {config[name]!r:.60}.")
+        record = cls(**config)
+        curves = record.history
+        if not set(curves) <= {"loss", "val_loss"} or not all(
+            isinstance(curve, list) and all(type(value) is float for value in curve) for curve in curves.values()
+        ):
+            raise OptionError("record: history must hold lists of numbers under 'loss' and 'val_loss'.")
+        if not 1 <= record.best_epoch <= len(curves.get("loss", [])):
+            raise OptionError(f"record: best_epoch {record.best_epoch} is not an epoch of the history.")
+        if not all(type(version) is str for version in record.versions.values()):
+            raise OptionError("record: versions must be texts.")
+        return record
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """A network with its weights, the adapter for its rows, its loss, and the record of its training.
+
+    Attributes:
+        weights: name ("encoder_1/kernel") to float32 array, exactly those of `network.weights()`.
+        record: the settings of the estimator, and what training saw and did.
+    """
+
+    network: Network
+    weights: Mapping[str, Floats]
+    adapter: ArrayAdapter
+    loss: Loss
+    record: Record
+
+    def encode(self, X: Any, *, where: str = "encode()") -> Floats:
+        """Return latents (n, latent_dim), float32, of rows (n, *row_shape). Raises DataError, ShapeError."""
+        return self._encode(self.check(X, where=where))
+
+    def decode(self, latents: Any, *, where: str = "decode()") -> Rows:
+        """Return rows (n, *row_shape) as they came to fit(), of latents (n, latent_dim). Raises DataError, ShapeError."""
+        return self._decode(self.check_latents(latents, where=where))
+
+    def reconstruct(self, X: Any, *, where: str = "reconstruct()") -> Rows:
+        """Return decode(encode(X)). Raises DataError, ShapeError."""
+        return self._decode(self._encode(self.check(X, where=where)))
+
+    def loss_per_row(self, X: Any, *, where: str = "score_samples()") -> np.ndarray[Any, np.dtype[np.float64]]:
+        """Return the reconstruction loss of each row, (n,), in nats, summed over its features."""
+        return self._per_row(self.check(X, where=where), lambda target, raw: self.loss.per_row(target, raw, np))
+
+    def squared_error_per_row(self, X: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """Return the mean squared error of each row, (n,), over its features in the units of the network."""
+        link = _LINKS[self.loss.link]
+        return self._per_row(
+            self.check(X, where="squared_error_per_row()"),
+            lambda target, raw: np.square(target - link(raw)).reshape(len(target), -1).mean(axis=1),
+        )
+
+    def check(self, X: Any, *, where: str) -> Rows:
+        """Return X as rows like those that fit() saw, or raise DataError or ShapeError."""
+        rows = check_rows(X, where=where)
+        self.adapter.check(rows, where=where)
+        return rows
+
+    def check_latents(self, latents: Any, *, where: str) -> Floats:
+        """Return latents as float32 (n, latent_dim), or raise DataError or ShapeError."""
+        values = np.asarray(latents)
+        if values.ndim != 2 or values.shape[1] != self.network.latent_dim or not len(values):
+            one = " For one row pass latent[None]." if values.shape == (self.network.latent_dim,) else ""
+            raise ShapeError(
+                f"{where} expected latents of shape (n, {self.network.latent_dim}) with n >= 1, got {values.shape}.{one}"
+            )
+        values = check_rows(values, where=where).astype(np.float32)
+        check_finite(values, where)  # once more: a double may be too large for a float32
+        return values
+
+    def _encode(self, rows: Rows) -> Floats:
+        return self._in_batches(rows, lambda batch: self._run(self._encoder, "latent", self.adapter.adapt(batch)))
+
+    def _decode(self, latents: Floats) -> Rows:
+        return self._in_batches(
+            latents, lambda batch: self.adapter.restore(self._run(self._decoder, "reconstruction", batch))
+        )
+
+    def _per_row(self, rows: Rows, measure: Callable[[Floats, Floats], Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
+        def one(batch: Rows) -> Any:
+            target = self.adapter.adapt(batch)
+            raw = self._run(self._decoder, "raw", self._run(self._encoder, "latent", target))
+            return measure(target.astype(np.float64), raw.astype(np.float64))
+
+        return self._in_batches(rows, one)
+
+    def _in_batches(self, rows: Rows, function: Callable[[Rows], Any]) -> Any:
+        widest = max(int(np.prod(step.output_shape)) for step in self._steps)
+        size = max(64, min(8192, NUMBERS_AT_ONCE // widest))
+        if len(rows) <= size:
+            return function(rows)
+        return np.concatenate([function(rows[start : start + size]) for start in range(0, len(rows), size)])
+
+    def _run(self, session: Any, output: str, tensors: Floats) -> Floats:
+        result: Floats = session.run([output], {session.get_inputs()[0].name: tensors})[0]
+        return result
+
+    @property
+    def _steps(self) -> list[Any]:
+        return [*self.network.encoder_steps(), *self.network.decoder_steps()]
+
+    @cached_property
+    def _encoder(self) -> Any:
+        from diabolo.network import onnx_builder
+
+        return _session(onnx_builder.build_encoder(self.network, self.weights))
+
+    @cached_property
+    def _decoder(self) -> Any:
+        from diabolo.network import onnx_builder
+
+        return _session(onnx_builder.build_decoder(self.network, self.weights, link=self.loss.link))
+
+
+def _sigmoid(raw: Any) -> Any:
+    return np.exp(-np.logaddexp(0, -raw))  # without overflow on either side
+
+
+_LINKS: dict[str, Callable[[Any], Any]] = {"linear": lambda raw: raw, "sigmoid": _sigmoid}
+
+
+def _session(graph: Any) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors only: what it warns of, no user can mend
+    return onnxruntime.InferenceSession(graph.SerializeToString(), options, providers=["CPUExecutionProvider"])

@@ -1,0 +1,348 @@
+"""The model file: one `.safetensors`, weights as tensors, everything else as strict JSON under one metadata key.
+
+Layout, format version 1 (docs/model-file.md has it field by field):
+
+    8 bytes    length of the header, little-endian
+    header     JSON: {"__metadata__": {"diabolo": CONFIG}, "<tensor>": {"dtype", "shape", "data_offsets"}, ...}
+    rest       the tensors, one after the other
+
+CONFIG is JSON text. Its `sha256` covers the rest of CONFIG and every byte behind the header, so a file that changed by
+one bit is refused. The same model always gives the same bytes: no times, no host, no order that chance decides.
+Reading builds nothing before everything is checked: sizes, strict JSON, exact keys and types, shapes inferred from the
+table of layers against the header, checksum, finite weights. No pickle, no Keras object, no code.
+
+Order: writing, reading, checks.
+"""
+
+import contextlib
+import hashlib
+import json
+import math
+import os
+import struct
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save as save_tensors
+
+import diabolo
+from diabolo.data.adapters import ADAPTERS, ArrayAdapter
+from diabolo.errors import DiaboloError, ModelFileError, OutputError, unknown
+from diabolo.inference import Model, Record
+from diabolo.network.losses import LOSSES
+from diabolo.network.parts import from_config
+from diabolo.network.structures import Network
+
+FORMAT_VERSION = 1
+SUFFIX = ".safetensors"
+
+MAX_FILE = 4 << 30  # bytes; a dense network of a billion weights
+MAX_HEADER = 1 << 20  # bytes; 2,048 tensors need about a quarter of it
+MAX_DEPTH = 32  # of nested JSON; ours is 5 deep
+MAX_LAYERS = 256
+MAX_NUMBERS_A_ROW = 1 << 22  # what one layer may give for one row: 16 MB
+
+CONFIG_KEYS = {
+    "format_version",
+    "diabolo_version",
+    "network",
+    "adapter",
+    "reconstruction_loss",
+    "record",
+    "sha256",
+}
+ADAPTER_KEYS = {"kind", "row_shape", "dtype", "bounded"}
+DTYPES = ("bool", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)), "float16", "float32", "float64")
+
+
+def save(model: Model, path: str | Path, *, force: bool = False) -> Path:
+    """Write a model and return its path; whatever happens, a reader sees the old file, the new one, or none.
+
+    Args: path: gets the ending `.safetensors` where it has none; force: overwrite.
+    Raises: OutputError where the file exists or cannot be written.
+    """
+    target = with_suffix(path)
+    refuse_existing(target, force=force)
+    write_atomically(target, lambda file: file.write(to_bytes(model)))
+    return target
+
+
+def with_suffix(path: str | Path) -> Path:
+    """Return the path with the ending of model files, where it has none."""
+    path = Path(path)
+    return path if path.suffix else path.with_suffix(SUFFIX)
+
+
+def refuse_existing(path: Path, *, force: bool) -> None:
+    """Raise OutputError where something would be overwritten, or where its folder is missing."""
+    if path.exists() and not force:
+        raise OutputError(f"{path} exists: choose another name, or pass force=True (--force) to overwrite it.")
+    if not path.parent.is_dir():
+        raise OutputError(f"{path}: the folder {path.parent} does not exist: make it first.")
+
+
+def write_atomically(path: Path, write: Callable[[Any], Any]) -> None:
+    """Let `write` fill a temporary file beside `path`, then put it in place; OutputError where the disk says no."""
+    temporary = None
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            temporary = file.name
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)  # temporary files are private; what replaces a file should not be
+        os.replace(temporary, path)
+    except BaseException as error:
+        if temporary is not None:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary)
+        if isinstance(error, OSError):
+            raise OutputError(f"{path} could not be written: {error.strerror or error}.") from error
+        raise
+    with contextlib.suppress(OSError):  # some file systems cannot sync a folder; the file itself is safe
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def to_bytes(model: Model) -> bytes:
+    """Return the bytes of a model file."""
+    adapter = model.adapter
+    tensors: dict[str, np.ndarray[Any, Any]] = {
+        "adapter/offset": np.asarray(adapter.offset, "<f8"),
+        "adapter/scale": np.asarray(adapter.scale, "<f8"),
+        **{name: np.ascontiguousarray(model.weights[name], "<f4") for name in model.network.weights()},
+    }
+    config = {
+        "format_version": FORMAT_VERSION,
+        "diabolo_version": diabolo.__version__,
+        "network": model.network.to_config(),
+        "adapter": {
+            "kind": adapter.kind,
+            "row_shape": list(adapter.row_shape),
+            "dtype": adapter.dtype,
+            "bounded": adapter.bounded,
+        },
+        "reconstruction_loss": model.loss.to_config(),
+        "record": model.record.to_config(),
+    }
+    content = save_tensors(tensors)
+    config["sha256"] = _checksum(config, content[8 + _header_length(content) :])
+    return save_tensors(tensors, metadata={"diabolo": _canonical(config)})
+
+
+def load(path: str | Path) -> Model:
+    """Return the model in a file. Raises ModelFileError, with the reason, for anything that is not a sound model."""
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > MAX_FILE:
+                raise ModelFileError(f"{path}: {size:,} bytes, expected at most {MAX_FILE:,}.")
+            content = file.read(MAX_FILE + 1)
+    except FileNotFoundError as error:
+        raise ModelFileError(f"no model file {str(path)!r}: make one with `diabolo fit`.") from error
+    except OSError as error:
+        raise ModelFileError(f"{path} cannot be read: {error.strerror or error}.") from error
+    try:
+        return from_bytes(content)
+    except DiaboloError as error:
+        raise ModelFileError(f"{path} is not a sound Diabolo model: {error}") from error
+
+
+def from_bytes(content: bytes) -> Model:
+    """Return the model that `to_bytes` wrote. Raises ModelFileError, OptionError or ShapeError."""
+    header = _header(content)
+    config = _config(header)
+    network = _network(config["network"])
+    loss = from_config("reconstruction loss", LOSSES, config["reconstruction_loss"])
+    adapter = _check_adapter(config["adapter"], network)
+    expected = {f"adapter/{name}": ("F64", (_adapter_size(adapter),)) for name in ("offset", "scale")} | {
+        name: ("F32", shape) for name, shape in network.weights().items()
+    }
+    start = 8 + _header_length(content)
+    _check_tensors(header, expected, len(content) - start)
+    if config.pop("sha256") != _checksum(config, content[start:]):
+        raise ModelFileError("the checksum does not fit the content: the file is damaged or was changed.")
+    try:
+        tensors = load_tensors(content)
+    except SafetensorError as error:
+        raise ModelFileError(f"safetensors says {error}.") from error
+    for name, values in tensors.items():
+        if not np.isfinite(values).all():
+            raise ModelFileError(f"the tensor {name!r} holds NaN or infinity.")
+    offset, scale = tensors.pop("adapter/offset"), tensors.pop("adapter/scale")
+    if not (scale > 0).all():
+        raise ModelFileError("the tensor 'adapter/scale' must be above 0.")
+    return Model(
+        network=network,
+        weights={name: tensors[name] for name in network.weights()},
+        adapter=ADAPTERS[adapter["kind"]](
+            row_shape=tuple(adapter["row_shape"]),
+            dtype=adapter["dtype"],
+            bounded=adapter["bounded"],
+            offset=offset,
+            scale=scale,
+        ),
+        loss=loss,
+        record=Record.from_config(config["record"]),
+    )
+
+
+def _canonical(config: Mapping[str, Any]) -> str:
+    """Return the one spelling of a JSON object: keys sorted, no spaces, ASCII, no NaN."""
+    return json.dumps(config, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _checksum(config: Mapping[str, Any], tensors: bytes) -> str:
+    digest = hashlib.sha256(_canonical(config).encode("ascii"))
+    digest.update(tensors)
+    return digest.hexdigest()
+
+
+def _header_length(content: bytes) -> int:
+    return int(struct.unpack_from("<Q", content)[0])
+
+
+def _header(content: bytes) -> dict[str, Any]:
+    if len(content) < 10:
+        raise ModelFileError(f"{len(content)} bytes are too few for a header.")
+    length = _header_length(content)
+    if length > MAX_HEADER or 8 + length > len(content):
+        raise ModelFileError(f"it does not start as a safetensors file does (header of {length:,} bytes announced).")
+    return _strict_json(content[8 : 8 + length], "the header")
+
+
+def _strict_json(text: str | bytes, where: str) -> dict[str, Any]:
+    """Return a JSON object; refuse what JSON leaves open: double keys, NaN, deep nesting, numbers beyond a double."""
+
+    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        keys = dict(items)
+        if len(keys) < len(items):
+            raise ModelFileError(f"{where} names a key twice.")
+        return keys
+
+    def number(text: str) -> float:
+        value = float(text)
+        if not math.isfinite(value):
+            raise ModelFileError(f"{where} holds a number that is not finite.")
+        return value
+
+    try:
+        if isinstance(text, bytes):
+            text = text.decode("utf-8")
+        _check_depth(text, where)
+        value = json.loads(text, object_pairs_hook=pairs, parse_float=number, parse_constant=number)
+    except (ValueError, RecursionError) as error:  # both decoding errors are ValueErrors
+        if isinstance(error, DiaboloError):
+            raise
+        raise ModelFileError(f"{where} is not JSON ({error}).") from error
+    if not isinstance(value, dict):
+        raise ModelFileError(f"{where} must be a JSON object, got {type(value).__name__}.")
+    return value
+
+
+def _check_depth(text: str, where: str) -> None:
+    depth, quoted, escaped = 0, False, False
+    for letter in text:
+        if quoted:
+            quoted, escaped = escaped or letter != '"', not escaped and letter == "\\"
+        elif letter == '"':
+            quoted = True
+        elif letter in "[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise ModelFileError(f"{where} is nested more than {MAX_DEPTH} deep.")
+        elif letter in "]}":
+            depth -= 1
+
+
+def _keys(value: Any, expected: set[str], where: str) -> dict[str, Any]:
+    if not isinstance(value, dict) or set(value) != expected:
+        got = sorted(map(str, value)) if isinstance(value, dict) else type(value).__name__
+        raise ModelFileError(f"{where} must have exactly the keys {sorted(expected)}, got {got!s:.200}.")
+    return value
+
+
+def _config(header: dict[str, Any]) -> dict[str, Any]:
+    metadata = header.get("__metadata__")
+    if not isinstance(metadata, dict) or set(metadata) != {"diabolo"} or not isinstance(metadata["diabolo"], str):
+        raise ModelFileError("its metadata does not hold one text under the key 'diabolo': not written by Diabolo.")
+    config = _strict_json(metadata["diabolo"], "the metadata")
+    version = config.get("format_version")
+    if type(version) is not int or version < 1:
+        raise ModelFileError(f"format_version must be a whole number of at least 1, got {version!r:.40}.")
+    if version > FORMAT_VERSION:
+        raise ModelFileError(f"it has format version {version}, this is Diabolo {diabolo.__version__}: upgrade Diabolo.")
+    _keys(config, CONFIG_KEYS, "the metadata")
+    for key, kind in (("diabolo_version", str), ("sha256", str), ("record", dict)):
+        if type(config[key]) is not kind:
+            raise ModelFileError(f"{key} must be of type {kind.__name__}, got {config[key]!r:.40}.")
+    return config
+
+
+def _network(config: Any) -> Network:
+    _keys(config, {"input_shape", "encoder", "bottleneck", "decoder"}, "the network")
+    if sum(len(config[part]) for part in ("encoder", "decoder") if isinstance(config[part], list)) > MAX_LAYERS:
+        raise ModelFileError(f"the network has more than {MAX_LAYERS} layers.")
+    network = Network.from_config(config)
+    for step in (*network.encoder_steps(), *network.decoder_steps()):
+        for shape in (step.input_shape, step.output_shape):
+            if math.prod(shape) > MAX_NUMBERS_A_ROW:
+                raise ModelFileError(
+                    f"layer {step.layer.name!r} gives {math.prod(shape):,} numbers a row, at most {MAX_NUMBERS_A_ROW:,}."
+                )
+    return network
+
+
+def _check_adapter(config: Any, network: Network) -> dict[str, Any]:
+    _keys(config, ADAPTER_KEYS, "the adapter")
+    kind, shape = config["kind"], config["row_shape"]
+    if kind not in ADAPTERS:
+        raise ModelFileError(unknown("adapter", kind, ADAPTERS))
+    if config["dtype"] not in DTYPES:
+        raise ModelFileError(unknown("type of rows", config["dtype"], DTYPES))
+    if type(config["bounded"]) is not bool:
+        raise ModelFileError(f"bounded must be true or false, got {config['bounded']!r:.40}.")
+    if not isinstance(shape, list) or not all(type(size) is int and size >= 1 for size in shape):
+        raise ModelFileError(f"row_shape must be a list of sizes of at least 1, got {shape!r:.80}.")
+    allowed = (1,) if kind == "array" else (2, 3)
+    tensor_shape = (*shape, 1) if kind == "image" and len(shape) == 2 else tuple(shape)
+    if len(shape) not in allowed or tensor_shape != network.input_shape:
+        raise ModelFileError(f"rows of shape {shape} do not fit a network for {list(network.input_shape)}.")
+    return config
+
+
+def _adapter_size(adapter: dict[str, Any]) -> int:
+    return 1 if len(adapter["row_shape"]) == 2 else int(adapter["row_shape"][-1])
+
+
+def _check_tensors(header: dict[str, Any], expected: dict[str, tuple[str, tuple[int, ...]]], size: int) -> None:
+    entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
+    _keys(entries, set(expected), "the table of tensors")
+    spans = []
+    for name, (dtype, shape) in expected.items():
+        entry = _keys(entries[name], {"dtype", "shape", "data_offsets"}, f"the tensor {name!r}")
+        if entry["dtype"] != dtype or entry["shape"] != list(shape):
+            raise ModelFileError(
+                f"the tensor {name!r} must be {dtype} of shape {list(shape)}, got {entry['dtype']!r:.20} of "
+                f"{entry['shape']!r:.80}."
+            )
+        span = entry["data_offsets"]
+        if not isinstance(span, list) or len(span) != 2 or not all(type(at) is int and at >= 0 for at in span):
+            raise ModelFileError(f"the tensor {name!r} has offsets {span!r:.80}, expected two whole numbers.")
+        if span[1] - span[0] != math.prod(shape) * (8 if dtype == "F64" else 4):
+            raise ModelFileError(f"the tensor {name!r} of shape {list(shape)} does not fit its {span[1] - span[0]:,} bytes.")
+        spans.append(tuple(span))
+    ends = [0, *(end for _, end in sorted(spans))]
+    if [start for start, _ in sorted(spans)] != ends[:-1] or ends[-1] != size:
+        raise ModelFileError(f"the tensors do not fill the {size:,} bytes behind the header without gap or overlap.")

@@ -1,0 +1,18 @@
+"""Training: the compiled loop, its progress, its optimizers. Loads TensorFlow when the loop is first asked for."""
+
+import importlib
+from typing import Any
+
+from diabolo.training.progress import Progress
+
+__all__ = ["OPTIMIZERS", "Outcome", "Progress", "Shard", "Spec", "train"]
+
+_LOOP = ("Outcome", "Shard", "Spec", "train")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LOOP:
+        return getattr(importlib.import_module("diabolo.training.loop"), name)
+    if name == "OPTIMIZERS":
+        return importlib.import_module("diabolo.training.optimizers").OPTIMIZERS
+    raise AttributeError(f"module 'diabolo.training' has no attribute {name!r}. Public names: {', '.join(__all__)}.")
