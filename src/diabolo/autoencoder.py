@@ -23,7 +23,7 @@ from diabolo.inference import Model, Record
 from diabolo.network import losses, structures
 from diabolo.network.layers import LAYERS, Layer
 from diabolo.network.parts import from_config
-from diabolo.training import optimizers
+from diabolo.training import backend, optimizers
 from diabolo.training.progress import Report, for_people, quiet, shown
 
 logger = logging.getLogger(__name__)
@@ -99,15 +99,15 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X: Any, y: Any = None, *, report: Report | None = None) -> Self:
+    def fit(self, X: Any, y: Any = None, *, report: Report | None = None, source: str | None = None) -> Self:
         """Learn from rows (n, features) or images (n, height, width[, channels]), or from the name of a data set or file.
 
         Args: y: ignored; report: takes a `diabolo.training.Progress` about twice a second, in place of what
-            `verbose` would show.
+            `verbose` would show; source: what the record calls the rows.
         Raises: DataError, ShapeError, OptionError for bad input; DivergedError.
         """
-        source = open_source(X)
-        rows = check_rows(source.rows, where="fit()")
+        opened = open_source(X)
+        rows = check_rows(opened.rows, where="fit()")
         settings = self._checked_settings()
         choice = self._choose_loss(rows)
         seed = _seed(self.random_state)
@@ -124,7 +124,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         )
         logger.info("reconstruction loss: %s (%s)", choice.loss.kind, choice.reason)
 
-        from diabolo.network import keras_builder  # not before every check above has passed
+        backend.load_tensorflow()  # seconds, so not before every check above has passed
+        from diabolo.network import keras_builder
         from diabolo.training import loop
 
         models = keras_builder.build(network, link=choice.loss.link, seed=seed)
@@ -143,7 +144,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             outcome = loop.train(spec, _shard(adapter, train_rows, validation_rows), show)
         record = Record(
             settings=settings | {"random_state": seed},
-            source=source.name,
+            source=source or opened.name,
             rows=len(train_rows),
             validation_rows=0 if validation_rows is None else len(validation_rows),
             learning_rate=rate,
@@ -196,9 +197,10 @@ class Autoencoder(TransformerMixin, BaseEstimator):
 
         It knows nothing of the scaling: feed it `model_.adapter.adapt(X)`. Its waist is the layer `bottleneck`.
         """
+        model = self._model
+        backend.load_tensorflow()
         from diabolo.network import keras_builder
 
-        model = self._model
         models = keras_builder.build(model.network, link=model.loss.link)
         keras_builder.set_weights(models, model.network, model.weights)
         return models.autoencoder

@@ -14,14 +14,12 @@ table of layers against the header, checksum, finite weights. No pickle, no Kera
 Order: writing, reading, checks.
 """
 
-import contextlib
 import hashlib
 import json
 import math
 import os
 import struct
-import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +30,8 @@ from safetensors.numpy import save as save_tensors
 
 import diabolo
 from diabolo.data.adapters import ADAPTERS, ArrayAdapter
-from diabolo.errors import DiaboloError, ModelFileError, OutputError, unknown
+from diabolo.errors import DiaboloError, ModelFileError, unknown
+from diabolo.files import refuse_existing, write_atomically
 from diabolo.inference import Model, Record
 from diabolo.network.losses import LOSSES
 from diabolo.network.parts import from_config
@@ -76,42 +75,6 @@ def with_suffix(path: str | Path) -> Path:
     """Return the path with the ending of model files, where it has none."""
     path = Path(path)
     return path if path.suffix else path.with_suffix(SUFFIX)
-
-
-def refuse_existing(path: Path, *, force: bool) -> None:
-    """Raise OutputError where something would be overwritten, or where its folder is missing."""
-    if path.exists() and not force:
-        raise OutputError(f"{path} exists: choose another name, or pass force=True (--force) to overwrite it.")
-    if not path.parent.is_dir():
-        raise OutputError(f"{path}: the folder {path.parent} does not exist: make it first.")
-
-
-def write_atomically(path: Path, write: Callable[[Any], Any]) -> None:
-    """Let `write` fill a temporary file beside `path`, then put it in place; OutputError where the disk says no."""
-    temporary = None
-    try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = file.name
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)  # temporary files are private; what replaces a file should not be
-        os.replace(temporary, path)
-    except BaseException as error:
-        if temporary is not None:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(temporary)
-        if isinstance(error, OSError):
-            raise OutputError(f"{path} could not be written: {error.strerror or error}.") from error
-        raise
-    with contextlib.suppress(OSError):  # some file systems cannot sync a folder; the file itself is safe
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
 
 def to_bytes(model: Model) -> bytes:

@@ -1,0 +1,83 @@
+"""The command line: `diabolo fit|encode|decode|reconstruct|info`. One file a command: parse, call, show.
+
+Results go to stdout, progress and errors to stderr. A DiaboloError is one line and its exit code; any other exception
+is a bug and shows its traceback. Commands import what they need when they run, so that `--help` loads nothing.
+"""
+
+import os
+import signal
+import sys
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from diabolo import __version__
+from diabolo.cli import decode, encode, fit, info, reconstruct
+from diabolo.errors import INTERRUPTED, TERMINATED, DiaboloError
+
+app = typer.Typer(
+    name="diabolo",
+    help="Auto-encoders from one command: learn to squeeze rows through a narrow waist, and to bring them back.",
+    epilog="Start with: diabolo fit digits",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for module in (fit, encode, decode, reconstruct, info):
+    app.command()(getattr(module, module.__name__.rpartition(".")[2]))
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        print(f"diabolo {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and end.")
+    ] = False,
+) -> None:
+    pass
+
+
+class _Terminated(BaseException):
+    """SIGTERM arrived."""
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise _Terminated
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    # TensorFlow speaks of its processor flags and missing graphics cards; whoever wants that sets the variable to 0.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        code = app(standalone_mode=False)
+    except DiaboloError as error:
+        code = _say(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except _Terminated:
+        code = _say("terminated: no output was written.", TERMINATED)
+    except BrokenPipeError:
+        # Whoever read our output has gone, as `| head` does; the second error at exit would only confuse.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        code = 0
+    except Exception as error:
+        # typer's usage errors, whose class is public only under the name of one of its children
+        if not isinstance(error, typer.BadParameter.__mro__[1:3]):
+            raise
+        code = _say(f"{error.format_message()} Try --help.", 2)
+    if code == INTERRUPTED:
+        _say("interrupted: no output was written.", code)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _say(message: str, code: int) -> int:
+    print("diabolo:", " ".join(message.split("\n")), file=sys.stderr)
+    return code

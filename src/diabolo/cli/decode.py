@@ -1,0 +1,25 @@
+"""`diabolo decode MODEL LATENTS`: latents to rows."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from diabolo.cli.options import Force, ImageOutput, ModelPath, stem
+
+
+def decode(
+    model: ModelPath,
+    latents: Annotated[str, typer.Argument(metavar="LATENTS", help="A file of latents: .npy, .npz or .csv.")],
+    output: ImageOutput = None,
+    force: Force = False,
+) -> None:
+    """Write the rows that LATENTS stand for, as they came to fit. Default: LATENTS-decoded.npy. Needs no TensorFlow."""
+    from diabolo import modelfile
+    from diabolo.data import sinks, sources
+
+    path = output or Path(f"{stem(latents)}-decoded.npy")
+    trained = modelfile.load(model)
+    sinks.check(path, force=force, images=trained.adapter.kind == "image")
+    values = sources.open_source(latents).rows
+    print(sinks.write(path, trained.decode(values, where=latents), name="row", force=force))

@@ -1,0 +1,19 @@
+"""`diabolo encode MODEL DATA`: rows to latents."""
+
+from pathlib import Path
+
+from diabolo.cli.options import Data, DataDir, Force, ModelPath, Output, stem
+
+
+def encode(
+    model: ModelPath, data: Data, output: Output = None, data_dir: DataDir = None, force: Force = False
+) -> None:
+    """Write the latents of DATA, one row each. Default: DATA-latents.npy. Needs no TensorFlow."""
+    from diabolo import modelfile
+    from diabolo.data import sinks, sources
+
+    path = output or Path(f"{stem(data)}-latents.npy")
+    sinks.check(path, force=force)
+    trained = modelfile.load(model)
+    rows = sources.open_source(data, data_dir=data_dir).everything
+    print(sinks.write(path, trained.encode(rows, where=data), name="latent", force=force))

@@ -1,0 +1,159 @@
+"""`diabolo fit DATA`: train, judge, save, draw."""
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from diabolo.cli.options import DataDir, Data, Force, Json, stem
+
+
+def fit(
+    data: Data,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Model file to write; the pictures stand beside it. Default: DATA.safetensors"),
+    ] = None,
+    latent_dim: Annotated[
+        int | None,
+        typer.Option("--latent", "--latent-dim", "-l", help="Numbers in a latent. Default: 32, or a quarter of the features."),
+    ] = None,
+    structure: Annotated[
+        str, typer.Option(help="dense, or sizes from the features to the latent: 784-256-128.")
+    ] = "dense",
+    activation: Annotated[str, typer.Option(help="Of the hidden layers: elu, relu, gelu, silu, tanh, ...")] = "elu",
+    bottleneck_activation: Annotated[str, typer.Option(help="Of the latent.")] = "linear",
+    reconstruction_loss: Annotated[
+        str, typer.Option(help="bernoulli, gaussian, or auto: chosen from the data.")
+    ] = "auto",
+    optimizer: Annotated[str, typer.Option(help="adam, adamw, nadam, rmsprop, adamax, lion or sgd.")] = "adam",
+    learning_rate: Annotated[
+        float | None, typer.Option(help="At the start. Default: what suits the optimizer; 0.001 for Adam.")
+    ] = None,
+    learning_rate_schedule: Annotated[str, typer.Option(help="cosine (down to 0) or constant.")] = "cosine",
+    epochs: Annotated[int, typer.Option(help="At most so many passes over the rows.")] = 50,
+    batch_size: Annotated[int, typer.Option(help="Rows a step.")] = 64,
+    validation_fraction: Annotated[
+        float, typer.Option(help="Share of the training rows held back to tell the best epoch.")
+    ] = 0.1,
+    patience: Annotated[
+        int, typer.Option(help="Epochs without a better validation loss before training ends; 0: never.")
+    ] = 10,
+    test_fraction: Annotated[
+        float, typer.Option(help="Share of the rows held back to judge by, where the data has no test part.")
+    ] = 0.1,
+    allow_overcomplete: Annotated[
+        bool, typer.Option("--allow-overcomplete", help="Accept as many latents as features, or more.")
+    ] = False,
+    random_state: Annotated[
+        int, typer.Option(help="The seed; the same command gives the same file, bit for bit.")
+    ] = 0,
+    data_dir: DataDir = None,
+    json: Json = False,
+    force: Force = False,
+) -> None:
+    """Train an auto-encoder on DATA; write the model and two pictures; show how good it is.
+
+    Rows are judged that training never saw: the test part of a data set, or a share of the rows held back.
+    """
+    started = time.perf_counter()
+    from diabolo import files, modelfile
+
+    model_path = modelfile.with_suffix(output or Path(f"{stem(data)}.safetensors"))
+    pictures = [model_path.with_name(f"{model_path.stem}-{name}.png") for name in ("reconstructions", "training")]
+    for path in (model_path, *pictures):
+        files.refuse_existing(path, force=force)
+
+    from diabolo.autoencoder import Autoencoder
+    from diabolo.data.adapters import check_rows
+    from diabolo.data.sources import open_source
+    from diabolo.data.splits import TEST, split_rows
+    from diabolo.errors import OptionError
+    from diabolo.report import pictures as draw
+    from diabolo.report.summary import summarise
+    from diabolo.training.progress import shown
+
+    if not 0 <= test_fraction < 1:
+        raise OptionError(f"--test-fraction must be in [0, 1), got {test_fraction}.")
+    if not 0 <= random_state < 2**32:
+        raise OptionError(f"--random-state must be a whole number from 0 to 2**32 - 1, got {random_state}.")
+    source = open_source(data, data_dir=data_dir)
+    rows, test = check_rows(source.rows, where=source.name), source.test
+    if test is None:
+        rows, test = split_rows(rows, test_fraction, random_state, TEST)
+    estimator = Autoencoder(
+        latent_dim,
+        structure=structure,
+        activation=activation,
+        bottleneck_activation=bottleneck_activation,
+        reconstruction_loss=reconstruction_loss,
+        optimizer=optimizer,
+        learning_rate=learning_rate,
+        learning_rate_schedule=learning_rate_schedule,
+        epochs=epochs,
+        batch_size=batch_size,
+        validation_fraction=validation_fraction,
+        patience=patience,
+        allow_overcomplete=allow_overcomplete,
+        random_state=random_state,
+    )
+    with shown() as report:
+        model = estimator.fit(rows, report=report, source=source.name).model_
+    judge, judged_on = (rows, "training") if test is None else (test, "test")
+    modelfile.save(model, model_path, force=force)
+    for path, figure in zip(pictures, (draw.reconstructions(model, judge), draw.training(model)), strict=True):
+        files.write_atomically(path, lambda file, figure=figure: draw.save(figure, file))  # type: ignore[misc]
+    summary = summarise(
+        model,
+        rows,
+        judge,
+        judged_on=judged_on,
+        test_rows=0 if test is None else len(test),
+        seconds=time.perf_counter() - started,
+    )
+    written = {"model": str(model_path), "reconstructions": str(pictures[0]), "training": str(pictures[1])}
+    if json:
+        import json as writer
+
+        print(writer.dumps(summary.to_config() | {"written": written, "random_state": random_state}))
+    else:
+        _show(summary, model.record, written)
+
+
+def _show(summary: Any, record: Any, written: dict[str, str]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(show_header=False, box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column()
+    held = f", {summary.validation_rows:,} for validation" if summary.validation_rows else ""
+    judged = f", {summary.test_rows:,} to judge by" if summary.test_rows else ", judged on the same: no rows to hold back"
+    table.add_row("rows", f"{summary.rows:,} trained on{held}{judged}")
+    table.add_row("latent", f"{summary.latent_dim} numbers for {summary.features:,}, 1 : {summary.compression:.3g}")
+    table.add_row("weights", f"{summary.weights:,}")
+    table.add_row("loss", f"{summary.reconstruction_loss}: {record.loss_reason}")
+    table.add_row("epochs", f"{summary.epochs}, best {summary.best_epoch}")
+    table.add_row("seconds", f"{summary.seconds:.1f}")
+    console = Console(highlight=False)
+    console.print(table)
+
+    errors = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), title_justify="left")
+    errors.add_column(f"error of {summary.judged_on} rows", no_wrap=True)
+    errors.add_column("mean square", justify="right")
+    errors.add_column("of PCA's", justify="right")
+    errors.add_column()
+    longest = max(summary.error, summary.pca_error, summary.mean_row_error) or 1.0
+    for name, error, style in (
+        ("this model", summary.error, "bold"),
+        (f"PCA, {summary.latent_dim} components", summary.pca_error, ""),
+        ("the mean row", summary.mean_row_error, ""),
+    ):
+        share = f"{error / summary.pca_error:.2f}" if summary.pca_error > 0 else ""
+        errors.add_row(name, f"{error:.5f}", share, "█" * max(1, round(30 * error / longest)), style=style)
+    console.print()
+    console.print(errors)
+    console.print(f"[dim]a feature, in {summary.unit}[/dim]\n", soft_wrap=True)
+    for what, path in written.items():
+        console.print(f"{what:16}{path}", soft_wrap=True, markup=False)

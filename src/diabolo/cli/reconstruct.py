@@ -1,0 +1,19 @@
+"""`diabolo reconstruct MODEL DATA`: rows through the waist and back."""
+
+from pathlib import Path
+
+from diabolo.cli.options import Data, DataDir, Force, ImageOutput, ModelPath, stem
+
+
+def reconstruct(
+    model: ModelPath, data: Data, output: ImageOutput = None, data_dir: DataDir = None, force: Force = False
+) -> None:
+    """Write the reconstruction of DATA. Default: DATA-reconstructed.npy. Needs no TensorFlow."""
+    from diabolo import modelfile
+    from diabolo.data import sinks, sources
+
+    path = output or Path(f"{stem(data)}-reconstructed.npy")
+    trained = modelfile.load(model)
+    sinks.check(path, force=force, images=trained.adapter.kind == "image")
+    rows = sources.open_source(data, data_dir=data_dir).everything
+    print(sinks.write(path, trained.reconstruct(rows, where=data), name="row", force=force))

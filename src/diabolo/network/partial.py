@@ -1,0 +1,325 @@
+"""Parts of a trained Keras network: `split` it at its waist, `evaluate` any layer from any other.
+
+Both work on every Keras model that has a graph of layers: Sequential, functional, nested, loaded from a file. The
+parts share their weights with the model they came from; nothing is copied and nothing is trained.
+
+Order: split, evaluate, cutting the graph, finding layers.
+"""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from diabolo.errors import CutError, DataError, ShapeError, unknown
+
+# Keras' functional graph is public in use but not in name: every symbolic tensor carries the operation that made it,
+# the call of that operation, and which of its outputs it is.
+Tensor = keras.KerasTensor
+
+
+class Parts(NamedTuple):
+    """The two halves of an auto-encoder."""
+
+    encoder: keras.Model
+    decoder: keras.Model
+
+
+def split(model: keras.Model, at: str | int | keras.layers.Layer = "bottleneck") -> Parts:
+    """Return (encoder, decoder) of a model, cut behind one layer: decoder(encoder(x)) is model(x).
+
+    Args:
+        model: any built Keras model with a graph of layers.
+        at: name, index or object of the layer whose output is the latent. A layer inside a nested model is named
+            by itself or, where that is not unique, with its path: "encoder/bottleneck".
+
+    Returns: models that share their weights with `model`: its inputs -> latent, and latent -> its outputs.
+    Raises: CutError where there is no such layer, or where the cut does not separate the network because something
+        goes around it; the message names the layer where the way around arrives.
+    """
+    _check_graph(model, "split()")
+    path = _path(model, at)
+    flat = _flatten(model, _prefixes(path))
+    latent = flat.outputs_of[path]
+    if any(latent is tensor for tensor in flat.inputs):
+        raise CutError(f"split(): {'/'.join(path)!r} is the input of the network: cut behind a later layer.")
+    if _missing(flat.outputs, [latent]):
+        raise CutError(
+            f"split(): cutting behind {'/'.join(path)!r} does not separate the network: {_way_around(flat, latent)}. "
+            f"Cut behind a layer that everything passes through."
+        )
+    return Parts(
+        encoder=_submodel(flat.inputs, [latent], "encoder"), decoder=_submodel([latent], flat.outputs, "decoder")
+    )
+
+
+def evaluate(
+    model: keras.Model, fetch: str | Sequence[str], feed: Any, *, batch_size: int = 1024
+) -> Any:
+    """Return the outputs of any layers, computed from the outputs of any others that determine them.
+
+    Args:
+        model: any built Keras model with a graph of layers.
+        fetch: name of a layer whose output is wanted, or a list of names.
+        feed: {name of a layer: array of its output}; an array alone is the input of the network. The names of input
+            layers count as well, and "input" stands for the only one.
+        batch_size: rows at a time.
+
+    Returns: an array (n, ...), or a list of them in the order of `fetch`.
+    Raises: CutError for an unknown layer, and where the feed does not determine what is fetched: the message names
+        the inputs that are missing. ShapeError, DataError for arrays that do not fit their layer.
+    """
+    _check_graph(model, "evaluate()")
+    names = [fetch] if isinstance(fetch, str) else list(fetch)
+    fed = feed if isinstance(feed, Mapping) else {"input": feed}
+    if not names or not fed:
+        raise CutError("evaluate() expected at least one layer to fetch and one to feed.")
+    paths = {name: _path(model, name) for name in (*names, *fed)}
+    flat = _flatten(model, {prefix for path in paths.values() for prefix in _prefixes(path)})
+    given = {name: flat.outputs_of[paths[name]] for name in fed}
+    wanted = [flat.outputs_of[paths[name]] for name in names]
+    missing = _missing(wanted, list(given.values()))
+    if missing:
+        raise CutError(
+            f"evaluate(): {', '.join(sorted(fed))} alone does not determine {', '.join(names)}: "
+            f"feed {', '.join(missing)} as well."
+        )
+    arrays = {name: _array(fed[name], given[name], name) for name in fed}
+    if len({len(array) for array in arrays.values()}) > 1:
+        sizes = ", ".join(f"{name} {len(array)}" for name, array in arrays.items())
+        raise ShapeError(f"evaluate() expected as many rows for every layer that is fed, got {sizes}.")
+    results = _run(given, wanted, arrays, batch_size)
+    return results[0] if isinstance(fetch, str) else results
+
+
+def _run(given: dict[str, Tensor], wanted: list[Tensor], arrays: dict[str, Any], batch_size: int) -> list[Any]:
+    """Compute `wanted` from `given`, batch by batch."""
+    values = {id(tensor): arrays[name] for name, tensor in given.items()}  # what is fed is not computed
+    outputs = [tensor for tensor in wanted if id(tensor) not in values]
+    if outputs:
+        used = _reached(outputs, set(values))
+        inputs = {name: tensor for name, tensor in given.items() if id(tensor) in used}
+        part = _submodel(list(inputs.values()), outputs, "part")
+        rows = len(next(iter(arrays.values())))
+        pieces = []
+        for start in range(0, rows, batch_size):
+            batch = [keras.ops.convert_to_tensor(arrays[name][start : start + batch_size]) for name in inputs]
+            pieces.append(keras.tree.flatten(part(_one_or_all(batch), training=False)))
+        for tensor, piece in zip(outputs, zip(*pieces, strict=True), strict=True):
+            values[id(tensor)] = np.concatenate([keras.ops.convert_to_numpy(each) for each in piece])
+    return [values[id(tensor)] for tensor in wanted]
+
+
+def _array(value: Any, tensor: Tensor, name: str) -> Any:
+    try:
+        array = np.asarray(value, dtype=tensor.dtype)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"evaluate(): feed[{name!r}] expected numbers ({error}).") from error
+    expected = tuple(tensor.shape[1:])
+    fits = array.ndim == len(expected) + 1 and all(
+        size in (None, got) for size, got in zip(expected, array.shape[1:], strict=True)
+    )
+    if not fits or not len(array):
+        raise ShapeError(f"evaluate(): feed[{name!r}] expected shape ({', '.join(map(str, ('n', *expected)))}), n >= 1, got {array.shape}.")
+    return array
+
+
+# Cutting the graph. Nested models are laid open first, so that a cut may go through any of them.
+
+
+class _Flat(NamedTuple):
+    inputs: list[Tensor]
+    outputs: list[Tensor]
+    outputs_of: dict[tuple[str, ...], Tensor]  # path of a layer -> its output
+
+
+def _flatten(model: keras.Model, opened: set[tuple[str, ...]]) -> _Flat:
+    """Rebuild the graph of a model on fresh inputs, with the nested models in `opened` laid open.
+
+    The layers are the same objects, called once more, so the weights are shared.
+    """
+    graph = _functional(model)
+    inputs = [_fresh(tensor, _node(tensor).operation.name) for tensor in graph.inputs]
+    outputs_of: dict[tuple[str, ...], Tensor] = {}
+    outputs = _replay(graph.inputs, inputs, graph.outputs, (), opened, outputs_of)
+    return _Flat(inputs, outputs, outputs_of)
+
+
+def _submodel(given: Sequence[Tensor], wanted: Sequence[Tensor], name: str) -> keras.Model:
+    """Return the model from `given` to `wanted`, any tensors of one graph of which the first determine the second."""
+    # Not keras.Model(given, wanted): where a layer is called twice, Keras' own cut swaps both calls for the input.
+    nodes = list(_nodes(wanted, {id(tensor) for tensor in given}))
+    taken = {node.operation.name for node in nodes}
+    inputs = []
+    for tensor in given:
+        free = next(label for label in _labels(_node(tensor).operation.name) if label not in taken)
+        taken.add(free)
+        inputs.append(_fresh(tensor, free))
+    outputs = _replay(given, inputs, wanted, (), set(), {})
+    try:
+        return keras.Model(_one_or_all(inputs), _one_or_all(outputs), name=name)
+    except ValueError as error:
+        raise CutError(f"Keras refuses the part ({error}). If two layers share a name, rename one.") from error
+
+
+def _labels(name: str) -> Iterator[str]:
+    yield name
+    yield from (f"{name}_input{count or ''}" for count in itertools.count())
+
+
+def _fresh(tensor: Tensor, name: str) -> Tensor:
+    return keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, sparse=tensor.sparse, name=name)
+
+
+def _replay(
+    given: Sequence[Tensor],
+    fresh: Sequence[Tensor],
+    wanted: Sequence[Tensor],
+    path: tuple[str, ...],
+    opened: set[tuple[str, ...]],
+    outputs_of: dict[tuple[str, ...], Tensor],
+) -> list[Tensor]:
+    """Call the layers between `given` and `wanted` again, on `fresh`; note each output under the path of its layer."""
+    known = {id(old): new for old, new in zip(given, fresh, strict=True)}
+    outputs_of.update(((*path, _node(old).operation.name), new) for old, new in zip(given, fresh, strict=True))
+    for node in _nodes(wanted, set(known)):
+        layer = node.operation
+        here = (*path, layer.name)
+        args, kwargs = node.arguments.fill_in(known)
+        if here in opened:
+            inner = _functional(layer)
+            results = _replay(inner.inputs, keras.tree.flatten(args), inner.outputs, here, opened, outputs_of)
+        else:
+            results = keras.tree.flatten(layer(*args, **kwargs))
+        known.update((id(old), new) for old, new in zip(node.outputs, results, strict=True))
+        if len(results) == 1:
+            outputs_of[here] = results[0]  # of a layer that is called several times, the last call
+    return [known[id(tensor)] for tensor in wanted]
+
+
+def _nodes(wanted: Sequence[Tensor], given: set[int]) -> Iterator[Any]:
+    """Give the calls that lead from `given` to `wanted`, each after those it needs."""
+    done: set[int] = set()
+    stack = [(tensor, False) for tensor in reversed(wanted)]
+    while stack:
+        tensor, ready = stack.pop()
+        node = _node(tensor)
+        if id(tensor) in given or id(node) in done:
+            continue
+        if ready:
+            done.add(id(node))
+            yield node
+        else:
+            stack.append((tensor, True))
+            stack.extend((needed, False) for needed in node.input_tensors)
+
+
+def _node(tensor: Tensor) -> Any:
+    history = tensor._keras_history
+    return history.operation._inbound_nodes[history.node_index]
+
+
+def _missing(wanted: Sequence[Tensor], given: Sequence[Tensor]) -> list[str]:
+    """Return what `wanted` still needs beside `given`: the names of inputs of the network, quoted."""
+    stops = {id(tensor) for tensor in given}
+    return sorted(
+        repr(_node(tensor).operation.name)
+        for tensor in _reach(wanted, stops)
+        if id(tensor) not in stops and not _node(tensor).input_tensors
+    )
+
+
+def _way_around(flat: _Flat, latent: Tensor) -> str:
+    """Say where what goes around the latent meets what comes from it."""
+    behind = {id(latent)}
+    for node in _nodes(flat.outputs, {id(tensor) for tensor in (*flat.inputs, latent)}):
+        sides = {id(tensor) in behind for tensor in node.input_tensors}
+        if sides == {True, False}:
+            return f"a connection around it arrives at {node.operation.name!r}"
+        if True in sides:
+            behind.update(id(tensor) for tensor in node.outputs)
+    return "the output does not come from it"
+
+
+def _reached(wanted: Sequence[Tensor], stops: set[int]) -> set[int]:
+    return {id(tensor) for tensor in _reach(wanted, stops)} & stops
+
+
+def _reach(wanted: Sequence[Tensor], stops: set[int]) -> list[Tensor]:
+    """Return every tensor that `wanted` is computed from, going no further than `stops`."""
+    reached: dict[int, Tensor] = {}
+    stack = list(wanted)
+    while stack:
+        tensor = stack.pop()
+        if id(tensor) not in reached:
+            reached[id(tensor)] = tensor
+            if id(tensor) not in stops:
+                stack.extend(_node(tensor).input_tensors)
+    return list(reached.values())
+
+
+# Finding layers.
+
+
+def _functional(model: keras.Model) -> Any:
+    """Return the graph behind a model: a Sequential keeps it inside."""
+    if isinstance(model, keras.Sequential):
+        return model._functional
+    return model
+
+
+def _check_graph(model: Any, where: str) -> None:
+    if not isinstance(model, keras.Model):
+        hint = " Pass autoencoder.to_keras()." if hasattr(model, "to_keras") else ""
+        raise CutError(f"{where} expected a keras.Model, got {type(model).__name__}.{hint}")
+    if isinstance(model, keras.Sequential) and not model.built:
+        raise CutError(f"{where} expected a built model, but this Sequential has no shapes yet: call it on data, or "
+                       f"add keras.Input(shape) as its first layer.")
+    if not hasattr(_functional(model), "inputs") or not getattr(_functional(model), "outputs", None):
+        raise CutError(
+            f"{where} expected a Sequential or functional model; {type(model).__name__} computes in call() and has no "
+            f"graph of layers to cut. Use its own attributes, such as model.encoder, or build it with keras.Model("
+            f"inputs, outputs)."
+        )
+
+
+def _walk(model: keras.Model, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Give every layer with its path, nested ones after the model that holds them."""
+    for layer in _functional(model)._operations:
+        yield (*path, layer.name), layer
+        if isinstance(layer, keras.Model) and getattr(_functional(layer), "inputs", None):
+            yield from _walk(layer, (*path, layer.name))
+
+
+def _path(model: keras.Model, at: str | int | keras.layers.Layer) -> tuple[str, ...]:
+    """Return the path of one layer; CutError where there is none or more than one."""
+    places = list(_walk(model))
+    if isinstance(at, int) and not isinstance(at, bool):
+        layers = model.layers
+        if not -len(layers) <= at < len(layers):
+            raise CutError(f"no layer {at}: the model has {len(layers)}, 0 to {len(layers) - 1}.")
+        return (layers[at].name,)
+    if at == "input" and len(_functional(model).inputs) == 1:
+        return (_node(_functional(model).inputs[0]).operation.name,)
+    if isinstance(at, str):
+        found = [path for path, _ in places if path[-1] == at or "/".join(path) == at]
+        shallow = [path for path in found if len(path) == 1 or "/".join(path) == at]
+        found = shallow[:1] or found
+    else:
+        found = [path for path, layer in places if layer is at]
+    if not found:
+        names = ["/".join(path) for path, _ in places]
+        raise CutError(unknown("layer", at if isinstance(at, str) else getattr(at, "name", at), names))
+    if len(found) > 1:
+        raise CutError(f"{len(found)} layers are called {at!r}: write one of {', '.join('/'.join(p) for p in found)}.")
+    return found[0]
+
+
+def _prefixes(path: tuple[str, ...]) -> set[tuple[str, ...]]:
+    return {path[:length] for length in range(1, len(path))}
+
+
+def _one_or_all(tensors: list[Tensor]) -> Any:
+    return tensors[0] if len(tensors) == 1 else tensors

@@ -1,0 +1,124 @@
+"""Pictures: rows over their reconstructions, and the curve of a training.
+
+Colours are Okabe and Ito's, which colour-blind readers tell apart; text is readable at the width of a README.
+Each returns a matplotlib Figure; the caller saves it. Nothing touches pyplot's global state.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from diabolo.data.adapters import Rows
+from diabolo.inference import Model
+
+BLUE, ORANGE, GREY, BLACK = "#0072B2", "#D55E00", "#999999", "#222222"
+TYPICAL, WORST = 8, 4  # columns of the picture
+
+
+def reconstructions(model: Model, rows: Rows) -> Figure:
+    """Return a picture of typical rows, spread over the range of errors, and of the worst, over their reconstructions."""
+    errors = model.squared_error_per_row(rows)
+    by_error = np.argsort(errors, kind="stable")
+    worst = by_error[::-1][: min(WORST, max(1, len(rows) // 2))]
+    rest = by_error[: len(rows) - len(worst)]
+    typical = rest[np.linspace(0, len(rest) - 1, min(TYPICAL, len(rest))).round().astype(int)] if len(rest) else rest
+    draw = _images if model.adapter.kind == "image" else _profiles
+    return draw(model, rows, errors, [("typical rows", typical, BLUE), ("worst rows", worst, ORANGE)])
+
+
+def _images(model: Model, rows: Rows, errors: Rows, groups: Sequence[tuple[str, Rows, str]]) -> Figure:
+    count = sum(len(places) for _, places, _ in groups)
+    figure = Figure(figsize=(0.95 * count + 1.1, 2.75), dpi=150)
+    # A narrow empty column parts the two groups.
+    widths = [1.0] * len(groups[0][1]) + [0.25] + [1.0] * len(groups[1][1])
+    grid = figure.add_gridspec(
+        2, len(widths), width_ratios=widths, left=0.085, right=0.995, top=0.86, bottom=0.1, wspace=0.08, hspace=0.06
+    )
+    low, high = _range(rows)
+    column = 0
+    for title, places, colour in groups:
+        for at, (place, reconstruction) in enumerate(zip(places, model.reconstruct(rows[places]), strict=True)):
+            for line, image in enumerate((rows[place], reconstruction)):
+                axes = figure.add_subplot(grid[line, column])
+                axes.imshow(_showable(image, low, high), cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
+                axes.set(xticks=[], yticks=[])
+                for spine in axes.spines.values():
+                    spine.set(color=colour, linewidth=1.2)
+                if line == 0 and at == 0:
+                    axes.set_title(title, loc="left", fontsize=10, color=colour, fontweight="bold")
+                if column == 0:
+                    axes.set_ylabel(("original", "reconstruction")[line], fontsize=9)
+            axes.set_xlabel(f"{errors[place]:.4f}", fontsize=8, color=BLACK, labelpad=2)
+            column += 1
+        column += 1
+    figure.text(0.005, 0.035, "error", fontsize=8, color=BLACK)
+    return figure
+
+
+def _range(rows: Rows) -> tuple[float, float]:
+    return (0.0, 255.0) if rows.dtype == np.uint8 and rows.max() > 1 else (float(rows.min()), float(rows.max()))
+
+
+def _showable(image: Rows, low: float, high: float) -> Any:
+    """Return grey (h, w) or colour (h, w, 3 or 4) in [0, 1]; of other numbers of channels, the mean."""
+    scaled = np.clip((image.astype(np.float64) - low) / ((high - low) or 1.0), 0, 1)
+    if scaled.ndim == 3 and scaled.shape[2] not in (3, 4):
+        scaled = scaled.mean(axis=2)
+    return scaled
+
+
+def _profiles(model: Model, rows: Rows, errors: Rows, groups: Sequence[tuple[str, Rows, str]]) -> Figure:
+    """Draw rows of a table as lines over their columns, in the units of the network so that columns compare."""
+    chosen = [(title, place, colour) for title, places, colour in groups for place in places[-3:]]
+    figure = Figure(figsize=(9, 1.1 + 1.15 * len(chosen)), dpi=120, layout="constrained")
+    features = np.arange(rows.shape[1])
+    for at, (title, place, colour) in enumerate(chosen):
+        axes = figure.add_subplot(len(chosen), 1, at + 1)
+        original = model.adapter.adapt(rows[place][None])[0]
+        restored = model.adapter.adapt(model.reconstruct(rows[place][None]))[0]
+        axes.plot(features, original, color=BLACK, linewidth=1.2, marker="o", markersize=3, label="original")
+        axes.plot(features, restored, color=colour, linewidth=1.2, marker="x", markersize=4, label="reconstruction")
+        axes.set_title(f"{title[:-1]} {place}, error {errors[place]:.3g}", loc="left", fontsize=9, color=colour)
+        axes.tick_params(labelsize=8, labelbottom=at == len(chosen) - 1)
+        axes.spines[["top", "right"]].set_visible(False)
+        if at == 0:
+            axes.legend(fontsize=8, frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1, 1))
+    axes.set_xlabel("column", fontsize=9)
+    figure.supylabel("value as the network sees it", fontsize=9)
+    return figure
+
+
+def training(model: Model) -> Figure:
+    """Return the curve of a training: loss in nats a row against epochs, the best epoch marked."""
+    history, best = model.record.history, model.record.best_epoch
+    epochs = np.arange(1, len(history["loss"]) + 1)
+    figure = Figure(figsize=(7, 3.6), dpi=120, layout="constrained")
+    axes = figure.add_subplot()
+    marker = "o" if len(epochs) == 1 else ""
+    axes.plot(epochs, history["loss"], color=BLUE, label="training rows", marker=marker)
+    curve = history.get("val_loss")
+    if curve:
+        axes.plot(epochs, curve, color=ORANGE, label="validation rows", linestyle="--", marker=marker)
+    chosen = (curve or history["loss"])[best - 1]
+    axes.plot([best], [chosen], "o", color=ORANGE if curve else BLUE, markersize=6)
+    axes.annotate(
+        f"epoch {best}: {chosen:.4g}", (best, chosen), textcoords="offset points", xytext=(0, 9), ha="right", fontsize=9
+    )
+    # The first epochs tower over the rest; the axis shows what happened after them.
+    values = np.concatenate([history["loss"], curve or []])
+    top = np.quantile(values, 0.9) if len(epochs) > 10 else values.max()
+    span = max(top - values.min(), 1e-9)
+    axes.set_ylim(values.min() - 0.08 * span, top + 0.25 * span)
+    axes.set_xlabel("epoch")
+    axes.set_ylabel(f"{model.loss.kind} loss (nats a row)")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", color=GREY, alpha=0.3)
+    axes.legend(frameon=False)
+    return figure
+
+
+def save(figure: Figure, path: Any) -> None:
+    """Write a figure as PNG to a path or an open file, without the date that would change its bytes."""
+    figure.savefig(path, format="png", metadata={"Software": None})

@@ -1,0 +1,73 @@
+"""How good a model is, in one table: its error on rows it never saw, beside PCA of the same size and the mean row."""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from diabolo.data.adapters import Rows
+from diabolo.inference import Model
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """Figures of one training. Errors are mean squared errors a feature, in `unit`, over the `judged_on` rows."""
+
+    rows: int
+    validation_rows: int
+    test_rows: int
+    judged_on: str  # "test", "validation" or "training": the best there is
+    features: int
+    latent_dim: int
+    compression: float  # numbers in a row for each number in a latent
+    weights: int
+    reconstruction_loss: str
+    loss_per_row: float  # nats
+    error: float
+    pca_error: float
+    mean_row_error: float
+    unit: str
+    epochs: int
+    best_epoch: int
+    seconds: float
+
+    def to_config(self) -> dict[str, Any]:
+        """Return the figures as JSON values."""
+        return asdict(self)
+
+
+def summarise(model: Model, train: Rows, judge: Rows, *, judged_on: str, test_rows: int, seconds: float) -> Summary:
+    """Return the figures of a model, judged on rows that PCA, fitted on `train`, is judged on as well."""
+    network, record = model.network, model.record
+    features = math.prod(network.input_shape)
+    known = model.adapter.adapt(train).reshape(len(train), -1)
+    target = model.adapter.adapt(judge).reshape(len(judge), -1)
+    scaled = "values in [0, 1]" if model.adapter.bounded else "standard deviations, squared"
+    return Summary(
+        rows=record.rows,
+        validation_rows=record.validation_rows,
+        test_rows=test_rows,
+        judged_on=judged_on,
+        features=features,
+        latent_dim=network.latent_dim,
+        compression=features / network.latent_dim,
+        weights=sum(math.prod(shape) for shape in network.weights().values()),
+        reconstruction_loss=model.loss.kind,
+        loss_per_row=float(model.loss_per_row(judge).mean()),
+        error=float(model.squared_error_per_row(judge).mean()),
+        pca_error=pca_error(known, target, network.latent_dim),
+        mean_row_error=float(np.square(target - known.mean(axis=0)).mean()),
+        unit=scaled,
+        epochs=len(record.history["loss"]),
+        best_epoch=record.best_epoch,
+        seconds=seconds,
+    )
+
+
+def pca_error(train: Rows, judge: Rows, components: int) -> float:
+    """Return the mean squared error a feature of PCA: no linear auto-encoder of this size does better on `train`."""
+    from sklearn.decomposition import PCA
+
+    pca = PCA(min(components, *train.shape), random_state=0).fit(train)
+    return float(np.square(judge - pca.inverse_transform(pca.transform(judge))).mean())

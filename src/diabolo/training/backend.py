@@ -1,0 +1,49 @@
+"""Loads TensorFlow, and makes it as quiet as it was asked to be."""
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+
+
+def load_tensorflow() -> None:
+    """Import TensorFlow and Keras.
+
+    TF_CPP_MIN_LOG_LEVEL tells TensorFlow what not to log, but its import logs before it reads that
+    (tensorflow/tensorflow#100442); where the variable is set, what the import writes to stderr is held back, and shown
+    only if the import fails.
+    """
+    if "tensorflow" in sys.modules:
+        return
+    quiet = os.environ.get("TF_CPP_MIN_LOG_LEVEL", "0") not in ("", "0")
+    with _held_back() if quiet else contextlib.nullcontext():
+        import keras
+        import tensorflow
+
+        assert keras.backend.backend() == "tensorflow", "the loop is written for Keras on TensorFlow"
+        del tensorflow
+
+
+@contextlib.contextmanager
+def _held_back() -> Iterator[None]:
+    """Send file descriptor 2 to a temporary file; show what it holds if the body raises."""
+    try:
+        original = os.dup(2)
+    except OSError:  # stderr is closed: there is nothing to hold back
+        yield
+        return
+    with tempfile.TemporaryFile() as kept:
+        sys.stderr.flush()
+        os.dup2(kept.fileno(), 2)
+        failed = True
+        try:
+            yield
+            failed = False
+        finally:
+            sys.stderr.flush()
+            os.dup2(original, 2)
+            os.close(original)
+            if failed:
+                kept.seek(0)
+                sys.stderr.write(kept.read().decode(errors="replace"))
