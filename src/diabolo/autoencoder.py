@@ -294,7 +294,7 @@ def _shard(adapter: adapters.ArrayAdapter, rows: Rows, validation: Rows | None) 
     if rows.dtype == np.uint8:
         shape = (-1, *adapter.tensor_shape)
         held = None if validation is None else validation.reshape(shape)
-        return Shard(rows=rows.reshape(shape), validation=held, offset=adapter.offset, scale=adapter.scale)
+        return Shard(rows=rows.reshape(shape), validation=held, offset=adapter.offset, scale=adapter.divisor)
     return Shard(rows=adapter.adapt(rows), validation=None if validation is None else adapter.adapt(validation))
 
 

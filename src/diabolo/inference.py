@@ -130,7 +130,8 @@ class Model:
             raise ShapeError(
                 f"{where} expected latents of shape (n, {self.network.latent_dim}) with n >= 1, got {values.shape}.{one}"
             )
-        values = check_rows(values, where=where).astype(np.float32)
+        with np.errstate(over="ignore"):
+            values = check_rows(values, where=where).astype(np.float32)
         check_finite(values, where)  # once more: a double may be too large for a float32
         return values
 

@@ -144,8 +144,8 @@ def from_bytes(content: bytes) -> Model:
         if not np.isfinite(values).all():
             raise ModelFileError(f"the tensor {name!r} holds NaN or infinity.")
     offset, scale = tensors.pop("adapter/offset"), tensors.pop("adapter/scale")
-    if not (scale > 0).all():
-        raise ModelFileError("the tensor 'adapter/scale' must be above 0.")
+    if not (scale >= 0).all():
+        raise ModelFileError("the tensor 'adapter/scale' must not be below 0.")
     return Model(
         network=network,
         weights={name: tensors[name] for name in network.weights()},

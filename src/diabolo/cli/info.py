@@ -5,7 +5,7 @@ from typing import Any
 
 from diabolo.cli.options import Json, ModelPath
 
-WIDTH = 32  # of the widest bar
+WIDTH = 24  # of the widest bar
 
 
 def info(model: ModelPath, json: Json = False) -> None:
@@ -56,7 +56,7 @@ def _show(model: Any, name: str) -> None:
     table.add_column("", justify="center", no_wrap=True, style="blue", width=WIDTH)
     table.add_column("shape", justify="right", no_wrap=True)
     table.add_column("kind", no_wrap=True)
-    table.add_column("weights", justify="right")
+    table.add_column("weights", justify="right", no_wrap=True)
 
     def row(label: str, shape: tuple[int, ...], kind: str, weights: str, style: str = "") -> None:
         # By the logarithm: beside 784 features, 2 latents would not be seen at all.

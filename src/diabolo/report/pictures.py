@@ -23,18 +23,20 @@ def reconstructions(model: Model, rows: Rows) -> Figure:
     by_error = np.argsort(errors, kind="stable")
     worst = by_error[::-1][: min(WORST, max(1, len(rows) // 2))]
     rest = by_error[: len(rows) - len(worst)]
-    typical = rest[np.linspace(0, len(rest) - 1, min(TYPICAL, len(rest))).round().astype(int)] if len(rest) else rest
+    # From the best twentieth to the last but one: what most rows look like.
+    places = np.linspace(0.05, 0.95, min(TYPICAL, len(rest))) * (len(rest) - 1)
+    typical = rest[places.round().astype(int)]
     draw = _images if model.adapter.kind == "image" else _profiles
     return draw(model, rows, errors, [("typical rows", typical, BLUE), ("worst rows", worst, ORANGE)])
 
 
 def _images(model: Model, rows: Rows, errors: Rows, groups: Sequence[tuple[str, Rows, str]]) -> Figure:
     count = sum(len(places) for _, places, _ in groups)
-    figure = Figure(figsize=(0.95 * count + 1.1, 2.75), dpi=150)
+    figure = Figure(figsize=(0.75 * count + 1.0, 2.3), dpi=160)
     # A narrow empty column parts the two groups.
     widths = [1.0] * len(groups[0][1]) + [0.25] + [1.0] * len(groups[1][1])
     grid = figure.add_gridspec(
-        2, len(widths), width_ratios=widths, left=0.085, right=0.995, top=0.86, bottom=0.1, wspace=0.08, hspace=0.06
+        2, len(widths), width_ratios=widths, left=1.15 / (count + 1.2), right=0.995, top=0.87, bottom=0.12, wspace=0.08, hspace=0.06
     )
     low, high = _range(rows)
     column = 0
@@ -53,7 +55,7 @@ def _images(model: Model, rows: Rows, errors: Rows, groups: Sequence[tuple[str, 
             axes.set_xlabel(f"{errors[place]:.4f}", fontsize=8, color=BLACK, labelpad=2)
             column += 1
         column += 1
-    figure.text(0.005, 0.035, "error", fontsize=8, color=BLACK)
+    figure.text(1.05 / (count + 1.3), 0.075, "error", fontsize=8, color=BLACK, ha="right")
     return figure
 
 

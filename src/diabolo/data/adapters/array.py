@@ -14,13 +14,14 @@ Vector = np.ndarray[Any, np.dtype[np.float64]]
 
 @dataclass(frozen=True, kw_only=True)
 class ArrayAdapter:
-    """tensor = (row - offset) / scale, feature by feature.
+    """tensor = (row - offset) / scale, feature by feature, and back.
 
     Attributes:
         row_shape: axes of one row as the user holds it.
         dtype: what the rows were when they were learnt from; "uint8" comes back as bytes, "float64" as doubles.
         bounded: True where tensors lie in [0, 1] and rows outside were never seen.
-        offset, scale: float64, one number a feature.
+        offset, scale: float64, one number a feature; scale 0 marks a feature that was constant, which is restored as
+            it was whatever the network says, and taken in its own units if it varies later.
     """
 
     row_shape: tuple[int, ...]
@@ -41,12 +42,13 @@ class ArrayAdapter:
         offset, scale = np.zeros(size), np.full(size, full_scale(rows))
         if standardise:
             columns = rows.reshape(-1, size)
-            offset = columns.mean(axis=0, dtype=np.float64)
-            scale = columns.std(axis=0, dtype=np.float64)
+            with np.errstate(over="ignore", invalid="ignore"):
+                offset = columns.mean(axis=0, dtype=np.float64)
+                scale = columns.std(axis=0, dtype=np.float64)
             if not np.all(np.isfinite(scale)):
                 raise DataError("fit() expected numbers whose squares fit a double, got larger ones: rescale the rows.")
-            # What is constant, but for rounding, has nothing to scale by.
-            scale = np.where(scale > 1e-12 * np.maximum(np.abs(offset), 1e-300), scale, 1.0)
+            # What varies by rounding alone is constant; and below the smallest normal double nothing can be divided.
+            scale = np.where(scale > np.maximum(1e-12 * np.abs(offset), np.finfo(np.float64).tiny), scale, 0.0)
         return cls(
             row_shape=rows.shape[1:], dtype=str(rows.dtype), bounded=not standardise, offset=offset, scale=scale
         )
@@ -55,6 +57,11 @@ class ArrayAdapter:
     def tensor_shape(self) -> tuple[int, ...]:
         """Axes of one row as the network takes it."""
         return self.row_shape
+
+    @property
+    def divisor(self) -> Vector:
+        """What rows are divided by: the scale, or 1 for a feature that was constant."""
+        return np.where(self.scale > 0, self.scale, 1.0)
 
     def check(self, rows: Rows, *, where: str) -> None:
         """Raise ShapeError or DataError where rows are not like those that were learnt from."""
@@ -80,7 +87,7 @@ class ArrayAdapter:
         """Return float32 tensors (n, *tensor_shape) of checked rows (n, *row_shape)."""
         # In doubles until scaled: a time stamp of 1.7e9 has no room for its seconds in a float32.
         wide = rows.reshape(-1, *self.tensor_shape)
-        return ((wide - self.offset) / self.scale).astype(np.float32)
+        return ((wide - self.offset) / self.divisor).astype(np.float32)
 
     def restore(self, tensors: np.ndarray[Any, np.dtype[np.float32]]) -> Rows:
         """Return rows (n, *row_shape) of tensors (n, *tensor_shape), in the type that `fit` saw where that can hold them.

@@ -52,8 +52,7 @@ def _numbers(rows: Rows, where: str) -> Rows:
         ((), rows.flat[0] if rows.size else "nothing"),
     )
     raise DataError(
-        f"{where} expected numbers, got {type(value).__name__} {str(value)!r:.40} in {_at(place)}: "
-        f"turn text into numbers first."
+        f"{where} expected numbers, got {str(value)!r:.40} in {_at(place)}: turn text into numbers first."
     )
 
 

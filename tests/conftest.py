@@ -1,0 +1,82 @@
+"""What several tests share: data, one small trained model, and a way to run the command line."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before anything imports TensorFlow
+
+import numpy as np
+import pytest
+
+from diabolo import Autoencoder, datasets
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def digits():
+    return datasets.digits()
+
+
+@pytest.fixture(scope="session")
+def data_dir():
+    """The folder with the complete data sets; tests that need them are skipped without it."""
+    folder = os.environ.get("DIABOLO_DATA")
+    if not folder or not (Path(folder) / "mnist").is_dir():
+        pytest.skip("set DIABOLO_DATA to a folder that holds mnist/ and fashion-mnist/ to run this")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def table():
+    """600 rows of 8 numbers on very different scales, made of 3 factors and a little noise."""
+    rng = np.random.default_rng(1)
+    rows = rng.normal(size=(600, 3)) @ rng.normal(size=(3, 8)) + 0.05 * rng.normal(size=(600, 8))
+    return rows * 10.0 ** np.arange(-3, 5) + 10.0 ** np.arange(8)
+
+
+@pytest.fixture(scope="session")
+def fitted(digits):
+    """A small auto-encoder of 1,000 digits."""
+    return Autoencoder(8, structure=[32], epochs=3, random_state=0).fit(digits.x_train[:1000])
+
+
+@pytest.fixture(scope="session")
+def fitted_table(table):
+    """A small auto-encoder of the table."""
+    return Autoencoder(3, structure=[16], epochs=20, random_state=0).fit(table)
+
+
+@pytest.fixture(scope="session")
+def model_path(fitted, tmp_path_factory):
+    return fitted.save(tmp_path_factory.mktemp("models") / "digits")
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Run `python ARGUMENTS` in an empty folder; give its exit code, stdout and stderr."""
+
+    def go(*arguments, env=None, cwd=tmp_path):
+        done = subprocess.run(
+            [sys.executable, *map(str, arguments)],
+            cwd=cwd,
+            env=os.environ | (env or {}),
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        return SimpleNamespace(code=done.returncode, out=done.stdout, err=done.stderr)
+
+    return go
+
+
+@pytest.fixture
+def cli(run):
+    return lambda *arguments, **options: run("-m", "diabolo", *arguments, **options)

@@ -1,0 +1,93 @@
+"""Who loads what: light things stay light, and imports go down the plan, never up."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import diabolo
+
+SOURCE = Path(diabolo.__file__).parent
+HEAVY = ("tensorflow", "keras", "sklearn")
+
+
+def loaded(run, *arguments):
+    """Return the top-level packages that a Python run loads, by `-X importtime`."""
+    done = run("-X", "importtime", *arguments)
+    assert done.code == 0, done.err
+    lines = [line for line in done.err.splitlines() if line.startswith("import time:")]
+    assert len(lines) > 50  # otherwise the check would pass on an empty list
+    return {line.rpartition("|")[2].strip().partition(".")[0] for line in lines}
+
+
+@pytest.mark.parametrize("arguments", [("-c", "import diabolo"), ("-m", "diabolo", "--help"), ("-m", "diabolo", "fit", "--help")])
+def test_import_and_help_load_nothing_heavy(run, arguments):
+    assert not loaded(run, *arguments) & {*HEAVY, "numpy", "onnxruntime"}
+
+
+@pytest.mark.parametrize("verb", ["info", "encode", "reconstruct", "decode"])
+def test_what_trains_nothing_loads_no_tensorflow(run, cli, model_path, verb, tmp_path):
+    data = {"info": [], "encode": ["digits:test"], "reconstruct": ["digits:test"], "decode": ["digits-test-latents.npy"]}
+    if verb == "decode":
+        assert cli("encode", model_path, "digits:test").code == 0
+    assert not loaded(run, "-m", "diabolo", verb, model_path, *data[verb]) & set(HEAVY)
+
+
+def test_load_encode_and_score_in_python_load_no_tensorflow(run, model_path):
+    script = (
+        f"import diabolo; model = diabolo.load({str(model_path)!r}); rows = diabolo.datasets.digits().x_test; "
+        "model.reconstruct(rows); model.score(rows)"
+    )
+    assert not loaded(run, "-c", script) & {"tensorflow", "keras"}
+
+
+def test_every_public_name_is_there_and_no_other():
+    for name in diabolo.__all__:
+        assert getattr(diabolo, name) is not None
+    assert set(diabolo.__all__) <= set(dir(diabolo))
+    with pytest.raises(AttributeError, match="Public names: Autoencoder"):
+        diabolo.Autoencoders  # noqa: B018
+
+
+# The floors of the house, from the ground up; each may import from its own and from those below.
+FLOORS = [
+    {"errors", "files"},
+    {"data", "network"},
+    {"inference", "training"},
+    {"modelfile"},
+    {"autoencoder", "lowlevel"},
+    {"report"},
+    {"cli"},
+]
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{alias.name}" if node.module == "diabolo" else node.module for alias in node.names]
+        yield from (name.split(".")[1] for name in names if name.startswith("diabolo."))
+
+
+def test_imports_go_down_never_up():
+    floor = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
+    checked = 0
+    for path in SOURCE.rglob("*.py"):
+        room = path.relative_to(SOURCE).parts[0].removesuffix(".py")
+        if room in ("__init__", "__main__"):
+            continue
+        for other in imports(path):
+            if other != "__version__":
+                assert floor[other] <= floor[room], f"{path.name} ({room}) imports {other}"
+                checked += 1
+    assert checked > 40
+
+
+def test_the_mathematics_of_layers_is_pure_python():
+    for name in ("layers", "structures", "parts", "losses"):
+        tree = ast.parse((SOURCE / "network" / f"{name}.py").read_text())
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                assert not {alias.name for alias in node.names} & {"keras", "tensorflow", "onnx"}

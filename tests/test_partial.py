@@ -1,0 +1,211 @@
+"""split() and evaluate() on networks that Diabolo did not make."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from diabolo import evaluate, split
+from diabolo.errors import CutError, DataError, ShapeError
+
+
+@pytest.fixture
+def X(rng):
+    return rng.random((7, 20)).astype(np.float32)
+
+
+def out(model, *inputs):
+    return keras.ops.convert_to_numpy(model(*inputs, training=False))
+
+
+def sequential():
+    return keras.Sequential(
+        [
+            keras.Input((20,)),
+            layers.Dense(16, activation="relu"),
+            layers.Dense(3, name="bottleneck"),
+            layers.Dense(16, activation="relu"),
+            layers.Dense(20, name="end"),
+        ]
+    )
+
+
+def functional():
+    rows = keras.Input((20,), name="rows")
+    hidden = layers.Dense(8, activation="tanh")(rows)
+    latent = layers.Dense(3, name="bottleneck")(hidden)
+    return keras.Model(rows, layers.Dense(20, name="end")(layers.Dense(8)(latent)))
+
+
+def nested():
+    encoder = keras.Sequential(
+        [keras.Input((20,)), layers.Dense(8), layers.Dense(3, name="bottleneck"), layers.Activation("tanh", name="squash")],
+        name="encoder",
+    )
+    decoder = keras.Sequential([keras.Input((3,)), layers.Dense(8), layers.Dense(20, name="end")], name="decoder")
+    rows = keras.Input((20,), name="rows")
+    return keras.Model(rows, decoder(encoder(rows)))
+
+
+def shared():
+    """One layer called on both sides of the waist."""
+    rows = keras.Input((20,), name="rows")
+    twice = layers.Dense(20, name="end", activation="tanh")
+    return keras.Model(rows, twice(layers.Dense(20, name="bottleneck")(twice(rows))))
+
+
+def with_dropout_and_norm():
+    return keras.Sequential(
+        [
+            keras.Input((20,)),
+            layers.Dense(16),
+            layers.BatchNormalization(),
+            layers.Dropout(0.5),
+            layers.Dense(3, name="bottleneck"),
+            layers.LeakyReLU(),
+            layers.Dense(20, name="end"),
+        ]
+    )
+
+
+MODELS = [sequential, functional, nested, shared, with_dropout_and_norm]
+every_model = pytest.mark.parametrize("make", MODELS, ids=lambda make: make.__name__)
+
+
+@every_model
+def test_decoder_of_encoder_is_the_model(make, X):
+    model = make()
+    encoder, decoder = split(model)
+    assert encoder.output_shape == decoder.input_shape
+    np.testing.assert_allclose(out(decoder, out(encoder, X)), out(model, X), rtol=1e-5, atol=1e-6)
+
+
+@every_model
+def test_a_model_loaded_from_a_file_splits_the_same(make, X, tmp_path):
+    model = make()
+    model.save(tmp_path / "model.keras")
+    encoder, decoder = split(keras.saving.load_model(tmp_path / "model.keras"))
+    np.testing.assert_allclose(out(decoder, out(encoder, X)), out(model, X), rtol=1e-5, atol=1e-6)
+
+
+@every_model
+def test_evaluate_gives_what_the_encoder_gives_and_goes_on_from_there(make, X):
+    model = make()
+    latents = evaluate(model, fetch="bottleneck", feed=X)
+    np.testing.assert_allclose(latents, out(split(model).encoder, X), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(evaluate(model, "end", {"bottleneck": latents}), out(model, X), rtol=1e-5, atol=1e-6)
+
+
+@every_model
+def test_the_model_still_works_after_it_was_split(make, X):
+    model = make()
+    before, config = out(model, X), model.to_json()
+    split(model)
+    evaluate(model, "bottleneck", X)
+    np.testing.assert_array_equal(out(model, X), before)
+    assert model.to_json() == config
+
+
+def test_the_parts_share_their_weights_with_the_model(X):
+    model = sequential()
+    encoder, _ = split(model)
+    model.get_layer("bottleneck").kernel.assign(np.zeros((16, 3)))
+    assert np.ptp(out(encoder, X), axis=0).max() == 0
+
+
+def test_the_cut_is_named_by_index_object_or_path(X):
+    model = nested()
+    inner = model.get_layer("encoder").get_layer("bottleneck")
+    for at in ("bottleneck", "encoder/bottleneck", inner):
+        np.testing.assert_array_equal(out(split(model, at).encoder, X), out(split(model).encoder, X))
+    # The whole nested encoder is a layer as well, by name or place; it ends behind the tanh.
+    for at in ("encoder", 1):
+        assert np.abs(out(split(model, at).encoder, X)).max() <= 1
+
+
+def test_a_keras_model_of_diabolo_splits_too(fitted, digits):
+    encoder, decoder = split(fitted.to_keras())
+    tensors = fitted.model_.adapter.adapt(digits.x_test[:20])
+    np.testing.assert_allclose(out(encoder, tensors), fitted.encode(digits.x_test[:20]), atol=1e-4)
+    rows = np.rint(255 * out(decoder, out(encoder, tensors)))[..., 0]
+    assert np.abs(rows - fitted.reconstruct(digits.x_test[:20])).max() <= 1
+
+
+def test_images_and_several_inputs_split(rng):
+    images = keras.Sequential(
+        [keras.Input((6, 6, 2)), layers.Conv2D(4, 3, padding="same"), layers.Flatten(), layers.Dense(5, name="bottleneck"),
+         layers.Dense(72), layers.Reshape((6, 6, 2))]
+    )
+    X = rng.random((3, 6, 6, 2)).astype(np.float32)
+    encoder, decoder = split(images)
+    np.testing.assert_allclose(out(decoder, out(encoder, X)), out(images, X), atol=1e-6)
+
+    a, b = keras.Input((4,), name="a"), keras.Input((5,), name="b")
+    both = layers.Dense(3, name="bottleneck")(layers.Concatenate()([a, b]))
+    model = keras.Model([a, b], [layers.Dense(4, name="a_hat")(both), layers.Dense(5, name="b_hat")(both)])
+    feed = [rng.random((3, 4)).astype(np.float32), rng.random((3, 5)).astype(np.float32)]
+    encoder, decoder = split(model)
+    for ours, theirs in zip(decoder(encoder(feed)), model(feed), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+    a_hat = evaluate(model, "a_hat", dict(zip("ab", feed, strict=True)))
+    np.testing.assert_allclose(a_hat, model(feed)[0], atol=1e-6)
+    with pytest.raises(CutError, match="feed 'b' as well"):
+        evaluate(model, "a_hat", {"a": feed[0]})
+
+
+def test_several_values_come_in_the_order_they_were_asked_for_and_in_batches(X):
+    model = functional()
+    end, latent, rows = evaluate(model, ["end", "bottleneck", "rows"], {"rows": X}, batch_size=3)
+    np.testing.assert_allclose(end, out(model, X), rtol=1e-5, atol=1e-6)
+    assert latent.shape == (7, 3)
+    np.testing.assert_array_equal(rows, X)
+
+
+def test_a_way_around_the_cut_is_named():
+    rows = keras.Input((20,), name="rows")
+    hidden = layers.Dense(8)(rows)
+    latent = layers.Dense(3, name="bottleneck")(hidden)
+    skip = keras.Model(rows, layers.Add(name="meet")([layers.Dense(20)(latent), layers.Dense(20)(hidden)]))
+    with pytest.raises(CutError, match="a connection around it arrives at 'meet'"):
+        split(skip)
+    with pytest.raises(CutError, match="feed 'rows' as well"):
+        evaluate(skip, "meet", {"bottleneck": np.zeros((2, 3))})
+    aside = keras.Model(rows, [layers.Dense(3, name="bottleneck")(rows), layers.Dense(2)(rows)])
+    with pytest.raises(CutError, match="the output does not come from it"):
+        split(aside)
+
+
+class Subclassed(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.dense = layers.Dense(3)
+
+    def call(self, rows):
+        return self.dense(rows)
+
+
+def called(model, X):
+    model(X)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("act", "error", "message"),
+    [
+        (lambda X: split(functional(), "botleneck"), CutError, "Did you mean 'bottleneck'"),
+        (lambda X: split(functional(), 99), CutError, "the model has 5, 0 to 4"),
+        (lambda X: split(functional(), "rows"), CutError, "is the input of the network"),
+        (lambda X: split(keras.Sequential([layers.Dense(3)])), CutError, "no shapes yet"),
+        (lambda X: split(called(Subclassed(), X)), CutError, "no graph of layers to cut"),
+        (lambda X: split("model.keras"), CutError, "expected a keras.Model, got str"),
+        (lambda X: evaluate(functional(), "bottleneck", X[:, :3]), ShapeError, r"expected shape \(n, 20\)"),
+        (lambda X: evaluate(functional(), "bottleneck", {"nowhere": X}), CutError, "unknown layer 'nowhere'"),
+        (lambda X: evaluate(functional(), [], X), CutError, "at least one layer to fetch"),
+        (lambda X: evaluate(functional(), "end", {"rows": "text"}), DataError, "expected numbers"),
+        (lambda X: evaluate(functional(), "end", {"rows": X, "bottleneck": X[:2, :3]}), ShapeError, "as many rows"),
+    ],
+)
+def test_what_cannot_be_cut_is_one_line(X, act, error, message):
+    with pytest.raises(error, match=message) as caught:
+        act(X)
+    assert "\n" not in str(caught.value)

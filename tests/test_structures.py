@@ -1,0 +1,144 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from diabolo.errors import OptionError, ShapeError
+from diabolo.network import keras_builder, layers, structures
+from diabolo.network.bottlenecks import Plain
+from diabolo.network.structures import Network, build
+
+
+def sizes(network):
+    return [
+        math.prod(step.output_shape)
+        for step in (*network.encoder_steps(), *network.decoder_steps())
+        if isinstance(step.layer, layers.Dense)
+    ]
+
+
+def test_sizes_are_read_from_the_features_to_the_latent():
+    assert sizes(build("784-256-128", (784,))) == [256, 128, 256, 784]
+    assert sizes(build("784-128", (784,))) == [128, 784]
+
+
+def test_sizes_written_in_full_mean_the_same_as_their_first_half():
+    assert build("784-256-128-256-784", (784,)) == build("784-256-128", (784,))
+
+
+def test_hidden_widths_take_the_latent_from_latent_dim():
+    assert sizes(build([256, 64], (784,), latent_dim=5)) == [256, 64, 5, 64, 256, 784]
+    assert sizes(build([], (784,), latent_dim=5)) == [5, 784]
+
+
+def test_the_waist_is_called_bottleneck_and_every_layer_has_a_name():
+    network = build("dense", (28, 28, 1), latent_dim=4)
+    assert network.encoder_steps()[-1].layer.name == "bottleneck"
+    assert network.latent_shape == (4,)
+
+
+def test_the_decoder_mirrors_widths_activations_normalisation_and_dropout():
+    encoder = [
+        layers.Flatten(),
+        layers.Dense(units=32),
+        layers.BatchNormalization(),
+        layers.Activation(function="gelu"),
+        layers.Dropout(rate=0.1),
+        layers.Dense(units=16, activation="tanh"),
+    ]
+    network = build(encoder, (4, 5, 2), latent_dim=3)
+    drawn = [(layer.kind, getattr(layer, "activation", "")) for layer in network.decoder]
+    assert drawn == [
+        ("dense", "tanh"),
+        ("dense", "linear"),
+        ("batch_normalization", ""),
+        ("activation", ""),
+        ("dropout", ""),
+        ("dense", "linear"),
+        ("reshape", ""),
+    ]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.integers(1, 7), min_size=1, max_size=3).map(tuple),
+    st.lists(st.integers(1, 9), max_size=3),
+    st.integers(1, 4),
+)
+def test_the_decoder_always_brings_the_shape_back(shape, hidden, latent_dim):
+    network = build(hidden, shape, latent_dim=latent_dim, allow_overcomplete=True)
+    assert network.decoder_steps()[-1].output_shape == shape
+    assert Network.from_config(network.to_config()) == network
+
+
+def test_weights_are_those_that_keras_builds():
+    network = build("dense", (6, 6, 1), latent_dim=4)
+    models = keras_builder.build(network)
+    assert sum(map(math.prod, network.weights().values())) == models.autoencoder.count_params()
+
+
+def test_the_same_seed_gives_the_same_first_weights_and_another_seed_others():
+    network = build("dense", (30,), latent_dim=4)
+    first, again, other = (
+        keras_builder.get_weights(keras_builder.build(network, seed=seed), network) for seed in (1, 1, 2)
+    )
+    assert all(np.array_equal(first[name], again[name]) for name in first)
+    assert not np.array_equal(first["bottleneck/kernel"], other["bottleneck/kernel"])
+    assert not np.array_equal(first["encoder_1/kernel"].ravel()[:50], first["decoder_2/kernel"].ravel()[:50])
+
+
+@pytest.mark.parametrize(
+    ("structure", "options", "message"),
+    [
+        ("dens", {}, "Did you mean 'dense'"),
+        ("700-3", {}, "write '784-3'"),
+        ("784", {}, "at least the features and the latent"),
+        ("784-0-3", {}, "unknown structure"),
+        ("784-12", {"latent_dim": 5}, "leave one out"),
+        ("784-784", {}, "choose at most 783"),
+        ([3.5], {"latent_dim": 2}, "structure must be a name"),
+        ("dense", {"latent_dim": 0}, "at least 1, got 0"),
+        ("dense", {"latent_dim": 784}, "choose at most 783"),
+        ("dense", {"latent_dim": 2.5}, "whole number"),
+        ("dense", {"latent_dim": True}, "whole number"),
+        ("dense", {"activation": "rellu"}, "Did you mean 'relu'"),
+        ("dense", {"bottleneck_activation": "tan"}, "Did you mean 'tanh'"),
+    ],
+)
+def test_a_structure_that_cannot_be_is_refused_in_one_line(structure, options, message):
+    with pytest.raises(OptionError, match=message) as caught:
+        build(structure, (784,), **options)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_overcomplete_latent_is_built_when_it_is_asked_for():
+    assert build("dense", (1,), latent_dim=1, allow_overcomplete=True).latent_dim == 1
+    with pytest.raises(OptionError, match="rows of one feature"):
+        build("dense", (1,))
+
+
+def test_a_network_that_does_not_hold_together_is_refused():
+    with pytest.raises(ShapeError, match="expected \\(4,\\)"):
+        Network(
+            input_shape=(4,),
+            encoder=(),
+            bottleneck=Plain(latent_dim=2),
+            decoder=(layers.Dense(units=3, name="a"),),
+        )
+    with pytest.raises(OptionError, match="a name of its own"):
+        Network(
+            input_shape=(4,),
+            encoder=(layers.Dense(units=3, name="a"),),
+            bottleneck=Plain(latent_dim=2),
+            decoder=(layers.Dense(units=4, name="a"),),
+        )
+    with pytest.raises(ShapeError, match="Flatten"):
+        Network(input_shape=(4, 2), encoder=(), bottleneck=Plain(latent_dim=2), decoder=())
+
+
+def test_the_default_hidden_layers_follow_the_width_of_a_row():
+    assert [layer.units for layer in structures.default_dense(784, "elu")] == [512, 256]
+    assert [layer.units for layer in structures.default_dense(20, "elu")] == [32, 16]
+    assert [layer.units for layer in structures.default_dense(100, "elu")] == [128, 64]
