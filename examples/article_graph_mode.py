@@ -69,7 +69,9 @@ def main() -> None:
                 costs.append(cost / len(batch))
             print(f"epoch {epoch + 1}: cost {np.mean(costs):.1f} nats an image")
         cost, X_hat = session.run([graph.cost, graph.X_hat], {graph.X: test})
-        print(f"test: {cost / len(test):.1f} nats an image, mean squared error {np.mean((X_hat - test) ** 2):.4f} a pixel")
+        print(
+            f"test: {cost / len(test):.1f} nats an image, mean squared error {np.mean((X_hat - test) ** 2):.4f} a pixel"
+        )
 
 
 if __name__ == "__main__":

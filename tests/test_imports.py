@@ -20,14 +20,21 @@ def loaded(run, *arguments):
     return {line.rpartition("|")[2].strip().partition(".")[0] for line in lines}
 
 
-@pytest.mark.parametrize("arguments", [("-c", "import diabolo"), ("-m", "diabolo", "--help"), ("-m", "diabolo", "fit", "--help")])
+@pytest.mark.parametrize(
+    "arguments", [("-c", "import diabolo"), ("-m", "diabolo", "--help"), ("-m", "diabolo", "fit", "--help")]
+)
 def test_import_and_help_load_nothing_heavy(run, arguments):
     assert not loaded(run, *arguments) & {*HEAVY, "numpy", "onnxruntime"}
 
 
 @pytest.mark.parametrize("verb", ["info", "encode", "reconstruct", "decode"])
 def test_what_trains_nothing_loads_no_tensorflow(run, cli, model_path, verb, tmp_path):
-    data = {"info": [], "encode": ["digits:test"], "reconstruct": ["digits:test"], "decode": ["digits-test-latents.npy"]}
+    data = {
+        "info": [],
+        "encode": ["digits:test"],
+        "reconstruct": ["digits:test"],
+        "decode": ["digits-test-latents.npy"],
+    }
     if verb == "decode":
         assert cli("encode", model_path, "digits:test").code == 0
     assert not loaded(run, "-m", "diabolo", verb, model_path, *data[verb]) & set(HEAVY)

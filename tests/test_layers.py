@@ -74,7 +74,9 @@ def test_onnx_gives_what_keras_gives(layer, rng):
     expected = keras.ops.convert_to_numpy(models.encoder(rows, training=False))
     np.testing.assert_allclose(latents, expected, rtol=1e-5, atol=1e-5)
 
-    decoder = onnxruntime.InferenceSession(onnx_builder.build_decoder(network, weights, link="sigmoid").SerializeToString())
+    decoder = onnxruntime.InferenceSession(
+        onnx_builder.build_decoder(network, weights, link="sigmoid").SerializeToString()
+    )
     raw, reconstruction = decoder.run(["raw", "reconstruction"], {"latent": latents})
     np.testing.assert_allclose(raw, models.raw(rows, training=False), rtol=1e-5, atol=1e-4)
     np.testing.assert_allclose(reconstruction, models.autoencoder(rows, training=False), rtol=1e-5, atol=1e-5)

@@ -136,7 +136,9 @@ def test_two_runs_with_one_seed_give_the_same_bits(rows):
 
 
 def test_the_articles_weights_start_saturated_and_the_default_ones_do_not(rows):
-    spread = {recipe: lowlevel.Autoencoder(recipe=recipe).run("logits", {"X": rows}).std() for recipe in lowlevel.RECIPES}
+    spread = {
+        recipe: lowlevel.Autoencoder(recipe=recipe).run("logits", {"X": rows}).std() for recipe in lowlevel.RECIPES
+    }
     assert spread["article"] > 30  # sigmoid(30) is 1 to thirteen digits
     assert spread["default"] < 3
 

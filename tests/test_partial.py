@@ -39,7 +39,12 @@ def functional():
 
 def nested():
     encoder = keras.Sequential(
-        [keras.Input((20,)), layers.Dense(8), layers.Dense(3, name="bottleneck"), layers.Activation("tanh", name="squash")],
+        [
+            keras.Input((20,)),
+            layers.Dense(8),
+            layers.Dense(3, name="bottleneck"),
+            layers.Activation("tanh", name="squash"),
+        ],
         name="encoder",
     )
     decoder = keras.Sequential([keras.Input((3,)), layers.Dense(8), layers.Dense(20, name="end")], name="decoder")
@@ -133,8 +138,14 @@ def test_a_keras_model_of_diabolo_splits_too(fitted, digits):
 
 def test_images_and_several_inputs_split(rng):
     images = keras.Sequential(
-        [keras.Input((6, 6, 2)), layers.Conv2D(4, 3, padding="same"), layers.Flatten(), layers.Dense(5, name="bottleneck"),
-         layers.Dense(72), layers.Reshape((6, 6, 2))]
+        [
+            keras.Input((6, 6, 2)),
+            layers.Conv2D(4, 3, padding="same"),
+            layers.Flatten(),
+            layers.Dense(5, name="bottleneck"),
+            layers.Dense(72),
+            layers.Reshape((6, 6, 2)),
+        ]
     )
     X = rng.random((3, 6, 6, 2)).astype(np.float32)
     encoder, decoder = split(images)

@@ -100,7 +100,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         self.verbose = verbose
 
     def fit(self, X: Any, y: Any = None, *, report: Report | None = None, source: str | None = None) -> Self:
-        """Learn from rows (n, features) or images (n, height, width[, channels]), or from the name of a data set or file.
+        """Learn from rows (n, features), images (n, height, width[, channels]), or the name of a data set or file.
 
         Args: y: ignored; report: takes a `diabolo.training.Progress` about twice a second, in place of what
             `verbose` would show; source: what the record calls the rows.
@@ -242,11 +242,10 @@ class Autoencoder(TransformerMixin, BaseEstimator):
     def _checked_settings(self) -> dict[str, Any]:
         """Return the settings as JSON values, or raise OptionError with the one that cannot hold."""
         for name, least in (("epochs", 1), ("batch_size", 1), ("patience", 0)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
-                raise OptionError(f"{name} must be a whole number of at least {least}, got {value!r}.")
-        fraction = self.validation_fraction
-        if isinstance(fraction, bool) or not isinstance(fraction, numbers.Real) or not 0 <= fraction < 1:
+            if not _is_whole(getattr(self, name), least):
+                raise OptionError(f"{name} must be a whole number of at least {least}, got {getattr(self, name)!r}.")
+        fraction: Any = self.validation_fraction
+        if isinstance(fraction, bool) or not isinstance(fraction, numbers.Real) or not 0 <= float(fraction) < 1:
             raise OptionError(f"validation_fraction must be in [0, 1), got {fraction!r}.")
         if self.verbose not in (True, False, "auto"):
             raise OptionError(f"verbose must be True, False or 'auto', got {self.verbose!r}.")
@@ -298,16 +297,24 @@ def _shard(adapter: adapters.ArrayAdapter, rows: Rows, validation: Rows | None) 
     return Shard(rows=adapter.adapt(rows), validation=None if validation is None else adapter.adapt(validation))
 
 
+def _is_whole(value: Any, least: int) -> bool:
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        return False
+    return int(value) >= least
+
+
 def _seed(random_state: Any) -> int:
     if random_state is None:
         return int(np.random.SeedSequence().generate_state(1)[0])
-    if isinstance(random_state, numbers.Integral) and not isinstance(random_state, bool) and 0 <= random_state < 2**32:
+    if _is_whole(random_state, 0) and random_state < 2**32:
         return int(random_state)
     if isinstance(random_state, np.random.Generator):
         return int(random_state.integers(2**32))
     if isinstance(random_state, np.random.RandomState):
         return int(random_state.randint(2**32, dtype=np.uint32))
-    raise OptionError(f"random_state must be None, a whole number from 0 to 2**32 - 1 or a generator, got {random_state!r}.")
+    raise OptionError(
+        f"random_state must be None, a whole number from 0 to 2**32 - 1 or a generator, got {random_state!r}."
+    )
 
 
 def _plain(value: Any) -> Any:

@@ -57,7 +57,7 @@ class Record:
     @classmethod
     def from_config(cls, config: Any) -> "Record":
         """Return the record that `to_config` described; OptionError where a key or a type is not as it must be."""
-        hints = {field.name: field.type for field in fields(cls)}
+        hints: dict[str, Any] = {field.name: field.type for field in fields(cls)}
         if not isinstance(config, dict) or set(config) != set(hints):
             raise OptionError(f"the record must have exactly the keys {sorted(hints)}.")
         for name, hint in hints.items():
@@ -97,7 +97,7 @@ class Model:
         return self._encode(self.check(X, where=where))
 
     def decode(self, latents: Any, *, where: str = "decode()") -> Rows:
-        """Return rows (n, *row_shape) as they came to fit(), of latents (n, latent_dim). Raises DataError, ShapeError."""
+        """Return rows (n, *row_shape), as they came to fit(), of latents. Raises DataError, ShapeError."""
         return self._decode(self.check_latents(latents, where=where))
 
     def reconstruct(self, X: Any, *, where: str = "reconstruct()") -> Rows:
@@ -127,31 +127,34 @@ class Model:
         values = np.asarray(latents)
         if values.ndim != 2 or values.shape[1] != self.network.latent_dim or not len(values):
             one = " For one row pass latent[None]." if values.shape == (self.network.latent_dim,) else ""
-            raise ShapeError(
-                f"{where} expected latents of shape (n, {self.network.latent_dim}) with n >= 1, got {values.shape}.{one}"
-            )
+            expected = f"(n, {self.network.latent_dim}) with n >= 1"
+            raise ShapeError(f"{where} expected latents of shape {expected}, got {values.shape}.{one}")
         with np.errstate(over="ignore"):
             values = check_rows(values, where=where).astype(np.float32)
         check_finite(values, where)  # once more: a double may be too large for a float32
         return values
 
     def _encode(self, rows: Rows) -> Floats:
-        return self._in_batches(rows, lambda batch: self._run(self._encoder, "latent", self.adapter.adapt(batch)))
-
-    def _decode(self, latents: Floats) -> Rows:
-        return self._in_batches(
-            latents, lambda batch: self.adapter.restore(self._run(self._decoder, "reconstruction", batch))
-        )
-
-    def _per_row(self, rows: Rows, measure: Callable[[Floats, Floats], Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
-        def one(batch: Rows) -> Any:
-            target = self.adapter.adapt(batch)
-            raw = self._run(self._decoder, "raw", self._run(self._encoder, "latent", target))
-            return measure(target.astype(np.float64), raw.astype(np.float64))
+        def one(batch: Rows) -> Floats:
+            return self._run(self._encoder, "latent", self.adapter.adapt(batch))
 
         return self._in_batches(rows, one)
 
-    def _in_batches(self, rows: Rows, function: Callable[[Rows], Any]) -> Any:
+    def _decode(self, latents: Floats) -> Rows:
+        def one(batch: Floats) -> Rows:
+            return self.adapter.restore(self._run(self._decoder, "reconstruction", batch))
+
+        return self._in_batches(latents, one)
+
+    def _per_row(self, rows: Rows, measure: Callable[[Floats, Floats], Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
+        def one(batch: Rows) -> Rows:
+            target = self.adapter.adapt(batch)
+            raw = self._run(self._decoder, "raw", self._run(self._encoder, "latent", target))
+            return np.asarray(measure(target.astype(np.float64), raw.astype(np.float64)))
+
+        return self._in_batches(rows, one)
+
+    def _in_batches(self, rows: Rows, function: Callable[[Rows], Rows]) -> Rows:
         widest = max(int(np.prod(step.output_shape)) for step in self._steps)
         size = max(64, min(8192, NUMBERS_AT_ONCE // widest))
         if len(rows) <= size:

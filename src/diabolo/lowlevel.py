@@ -125,8 +125,10 @@ class Autoencoder:
         random_state: int = 0,
     ) -> None:
         self.sizes = list(sizes)
-        if len(self.sizes) < 3 or self.sizes[0] != self.sizes[-1] or not all(
-            isinstance(size, int) and size >= 1 for size in self.sizes
+        if (
+            len(self.sizes) < 3
+            or self.sizes[0] != self.sizes[-1]
+            or not all(isinstance(size, int) and size >= 1 for size in self.sizes)
         ):
             raise OptionError(f"sizes must run from features over at least one layer to features, got {sizes!r}.")
         if recipe not in RECIPES:
@@ -255,7 +257,9 @@ class Autoencoder:
             order = np.random.default_rng([self.random_state, epoch]).permutation(len(rows))
             cost = float(train_epoch(rows, tf.constant(order, tf.int32), tf.constant(batch_size)))
             if not np.isfinite(cost):
-                raise DivergedError(f"training diverged in epoch {epoch + 1}: the cost is {cost}. Lower the learning rate.")
+                raise DivergedError(
+                    f"training diverged in epoch {epoch + 1}: the cost is {cost}. Lower the learning rate."
+                )
             self.history["cost"].append(cost)
         return self
 

@@ -29,7 +29,7 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 import diabolo
-from diabolo.data.adapters import ADAPTERS, ArrayAdapter
+from diabolo.data.adapters import ADAPTERS
 from diabolo.errors import DiaboloError, ModelFileError, unknown
 from diabolo.files import refuse_existing, write_atomically
 from diabolo.inference import Model, Record
@@ -56,7 +56,13 @@ CONFIG_KEYS = {
     "sha256",
 }
 ADAPTER_KEYS = {"kind", "row_shape", "dtype", "bounded"}
-DTYPES = ("bool", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)), "float16", "float32", "float64")
+DTYPES = (
+    "bool",
+    *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
+    "float16",
+    "float32",
+    "float64",
+)
 
 
 def save(model: Model, path: str | Path, *, force: bool = False) -> Path:
@@ -100,7 +106,7 @@ def to_bytes(model: Model) -> bytes:
     }
     content = save_tensors(tensors)
     config["sha256"] = _checksum(config, content[8 + _header_length(content) :])
-    return save_tensors(tensors, metadata={"diabolo": _canonical(config)})
+    return bytes(save_tensors(tensors, metadata={"diabolo": _canonical(config)}))
 
 
 def load(path: str | Path) -> Model:
@@ -245,7 +251,9 @@ def _config(header: dict[str, Any]) -> dict[str, Any]:
     if type(version) is not int or version < 1:
         raise ModelFileError(f"format_version must be a whole number of at least 1, got {version!r:.40}.")
     if version > FORMAT_VERSION:
-        raise ModelFileError(f"it has format version {version}, this is Diabolo {diabolo.__version__}: upgrade Diabolo.")
+        raise ModelFileError(
+            f"it has format version {version}, this is Diabolo {diabolo.__version__}: upgrade Diabolo."
+        )
     _keys(config, CONFIG_KEYS, "the metadata")
     for key, kind in (("diabolo_version", str), ("sha256", str), ("record", dict)):
         if type(config[key]) is not kind:
@@ -261,14 +269,13 @@ def _network(config: Any) -> Network:
     for step in (*network.encoder_steps(), *network.decoder_steps()):
         for shape in (step.input_shape, step.output_shape):
             if math.prod(shape) > MAX_NUMBERS_A_ROW:
-                raise ModelFileError(
-                    f"layer {step.layer.name!r} gives {math.prod(shape):,} numbers a row, at most {MAX_NUMBERS_A_ROW:,}."
-                )
+                name, size = step.layer.name, math.prod(shape)
+                raise ModelFileError(f"layer {name!r} has {size:,} numbers a row, more than {MAX_NUMBERS_A_ROW:,}.")
     return network
 
 
-def _check_adapter(config: Any, network: Network) -> dict[str, Any]:
-    _keys(config, ADAPTER_KEYS, "the adapter")
+def _check_adapter(value: Any, network: Network) -> dict[str, Any]:
+    config = _keys(value, ADAPTER_KEYS, "the adapter")
     kind, shape = config["kind"], config["row_shape"]
     if kind not in ADAPTERS:
         raise ModelFileError(unknown("adapter", kind, ADAPTERS))
@@ -304,7 +311,9 @@ def _check_tensors(header: dict[str, Any], expected: dict[str, tuple[str, tuple[
         if not isinstance(span, list) or len(span) != 2 or not all(type(at) is int and at >= 0 for at in span):
             raise ModelFileError(f"the tensor {name!r} has offsets {span!r:.80}, expected two whole numbers.")
         if span[1] - span[0] != math.prod(shape) * (8 if dtype == "F64" else 4):
-            raise ModelFileError(f"the tensor {name!r} of shape {list(shape)} does not fit its {span[1] - span[0]:,} bytes.")
+            raise ModelFileError(
+                f"the tensor {name!r} of shape {list(shape)} does not fit its {span[1] - span[0]:,} bytes."
+            )
         spans.append(tuple(span))
     ends = [0, *(end for _, end in sorted(spans))]
     if [start for start, _ in sorted(spans)] != ends[:-1] or ends[-1] != size:

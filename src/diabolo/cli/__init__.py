@@ -72,7 +72,7 @@ def main() -> None:
         # typer's usage errors, whose class is public only under the name of one of its children
         if not isinstance(error, typer.BadParameter.__mro__[1:3]):
             raise
-        message = error.format_message().rstrip(".")
+        message = str(getattr(error, "format_message")()).rstrip(".")  # noqa: B009
         code = _say(f"{message}. Try --help.", 2) if message else 2  # without a command, the help was shown already
     if code == INTERRUPTED:
         _say("interrupted: no output was written.", code)

@@ -5,9 +5,7 @@ from pathlib import Path
 from diabolo.cli.options import Data, DataDir, Force, ModelPath, Output, stem
 
 
-def encode(
-    model: ModelPath, data: Data, output: Output = None, data_dir: DataDir = None, force: Force = False
-) -> None:
+def encode(model: ModelPath, data: Data, output: Output = None, data_dir: DataDir = None, force: Force = False) -> None:
     """Write the latents of DATA, one row each. Default: DATA-latents.npy. Needs no TensorFlow."""
     from diabolo import modelfile
     from diabolo.data import sinks, sources

@@ -1,23 +1,28 @@
 """`diabolo fit DATA`: train, judge, save, draw."""
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from diabolo.cli.options import DataDir, Data, Force, Json, stem
+from diabolo.cli.options import Data, DataDir, Force, Json, stem
 
 
 def fit(
     data: Data,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Model file to write; the pictures stand beside it. Default: DATA.safetensors"),
+        typer.Option(
+            "--output", "-o", help="Model file to write; the pictures stand beside it. Default: DATA.safetensors"
+        ),
     ] = None,
     latent_dim: Annotated[
         int | None,
-        typer.Option("--latent", "--latent-dim", "-l", help="Numbers in a latent. Default: 32, or a quarter of the features."),
+        typer.Option(
+            "--latent", "--latent-dim", "-l", help="Numbers in a latent. Default: 32, or a quarter of the features."
+        ),
     ] = None,
     structure: Annotated[
         str, typer.Option(help="dense, or sizes from the features to the latent: 784-256-128.")
@@ -46,9 +51,7 @@ def fit(
     allow_overcomplete: Annotated[
         bool, typer.Option("--allow-overcomplete", help="Accept as many latents as features, or more.")
     ] = False,
-    random_state: Annotated[
-        int, typer.Option(help="The seed; the same command gives the same file, bit for bit.")
-    ] = 0,
+    random_state: Annotated[int, typer.Option(help="The seed; the same command gives the same file, bit for bit.")] = 0,
     data_dir: DataDir = None,
     json: Json = False,
     force: Force = False,
@@ -103,7 +106,7 @@ def fit(
     judge, judged_on = (rows, "training") if test is None else (test, "test")
     modelfile.save(model, model_path, force=force)
     for path, figure in zip(pictures, (draw.reconstructions(model, judge), draw.training(model)), strict=True):
-        files.write_atomically(path, lambda file, figure=figure: draw.save(figure, file))  # type: ignore[misc]
+        files.write_atomically(path, partial(draw.save, figure))
     summary = summarise(
         model,
         rows,
@@ -129,7 +132,9 @@ def _show(summary: Any, record: Any, written: dict[str, str]) -> None:
     table.add_column(style="dim", no_wrap=True)
     table.add_column()
     held = f", {summary.validation_rows:,} for validation" if summary.validation_rows else ""
-    judged = f", {summary.test_rows:,} to judge by" if summary.test_rows else ", judged on the same: no rows to hold back"
+    judged = (
+        f", {summary.test_rows:,} to judge by" if summary.test_rows else ", judged on the same: no rows to hold back"
+    )
     table.add_row("rows", f"{summary.rows:,} trained on{held}{judged}")
     table.add_row("latent", f"{summary.latent_dim} numbers for {summary.features:,}, 1 : {summary.compression:.3g}")
     table.add_row("weights", f"{summary.weights:,}")

@@ -130,7 +130,8 @@ def _fetch(name: str) -> list[Path]:
             for part, checksum in zip(PARTS, origin.packed, strict=True)
         ]
     except (OSError, ValueError) as error:  # requests' errors are OSErrors; a wrong checksum is a ValueError
+        files = ", ".join(f"{part}.gz" for part in PARTS)
         raise DataError(
-            f"could not fetch {name} from {origin.url} ({type(error).__name__}): put {', '.join(f'{p}.gz' for p in PARTS)} "
-            f"into FOLDER/{name}/ and pass --data-dir FOLDER, or set DIABOLO_DATA=FOLDER."
+            f"could not fetch {name} from {origin.url} ({type(error).__name__}): put {files} into "
+            f"FOLDER/{name}/ and pass --data-dir FOLDER, or set DIABOLO_DATA=FOLDER."
         ) from error

@@ -1,5 +1,6 @@
 """Writes what a verb gives: .npy, .npz, .csv by ending, or a folder of PNGs for images."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ def write(path: Path, values: Array, *, name: str, force: bool) -> str:
             path, lambda file: np.savetxt(file, columns, fmt=style, delimiter=",", header=header, comments="")
         )
     elif path.suffix == ".npz":
-        write_atomically(path, lambda file: np.savez_compressed(file, **{name: values}))
+        write_atomically(path, lambda file: np.savez_compressed(file, allow_pickle=False, **{name: values}))
     else:
         write_atomically(path, lambda file: np.save(file, values))
     return f"{path}: {values.dtype} {values.shape}"
@@ -59,7 +60,9 @@ def _write_pngs(folder: Path, images: Array) -> None:
 
     grey_or_colour = images.ndim == 3 or (images.ndim == 4 and images.shape[3] in (1, 3, 4))
     if not grey_or_colour:
-        raise OutputError(f"{folder}: rows of shape {images.shape[1:]} are no images: write them to .npy, .npz or .csv.")
+        raise OutputError(
+            f"{folder}: rows of shape {images.shape[1:]} are no images: write them to .npy, .npz or .csv."
+        )
     if images.dtype != np.uint8:
         low, high = float(images.min()), float(images.max())
         # Values in [0, 1] are shown as they are; any others over their own range.
@@ -72,6 +75,4 @@ def _write_pngs(folder: Path, images: Array) -> None:
     digits = len(str(len(images) - 1))
     for place, image in enumerate(images):
         picture = Image.fromarray(image[..., 0] if image.ndim == 3 and image.shape[2] == 1 else image)
-        write_atomically(
-            folder / f"{place:0{digits}d}.png", lambda file, picture=picture: picture.save(file, format="PNG")
-        )
+        write_atomically(folder / f"{place:0{digits}d}.png", partial(picture.save, format="PNG"))

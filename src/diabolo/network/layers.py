@@ -88,8 +88,10 @@ class Dense(Layer):
 
     def weights(self, input_shape: Shape) -> dict[str, Shape]:
         """Kernel (features, units), bias (units,)."""
-        kernel = {"kernel": (_last_axis(self, input_shape), self.units)}
-        return kernel | {"bias": (self.units,)} if self.use_bias else kernel
+        weights: dict[str, Shape] = {"kernel": (_last_axis(self, input_shape), self.units)}
+        if self.use_bias:
+            weights["bias"] = (self.units,)
+        return weights
 
     def mirror(self, input_shape: Shape) -> tuple[Layer, ...]:
         """Go back to the features that came in."""
@@ -206,4 +208,3 @@ LAYERS: dict[str, type[Layer]] = {
     layer.kind: layer
     for layer in (Dense, Activation, BatchNormalization, LayerNormalization, Dropout, Flatten, Reshape)
 }
-

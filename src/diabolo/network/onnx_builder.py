@@ -14,6 +14,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from diabolo.network import layers as facts
+from diabolo.network.parts import Shape
 from diabolo.network.structures import Network, Step
 
 # Gelu came with opset 20; every ONNX Runtime since 1.17 runs it and reads IR version 9.
@@ -89,7 +90,7 @@ def _activation(graph: Graph, step: Step, weights: Constants) -> None:
 
 
 def _batch_normalization(graph: Graph, step: Step, weights: Constants) -> None:
-    # Not ONNX's BatchNormalization, which wants the features on axis 1: (x - mean) / sqrt(variance + eps) * gamma + beta.
+    # (x - mean) / sqrt(variance + epsilon) * gamma + beta; ONNX's own operator wants the features on axis 1.
     assert isinstance(step.layer, facts.BatchNormalization)
     name = step.layer.name
     epsilon = graph.constant(f"{name}/epsilon", np.float32(step.layer.epsilon))
@@ -157,10 +158,8 @@ def _extend(graph: Graph, steps: Sequence[Step], weights: Mapping[str, np.ndarra
         BUILDERS[type(step.layer)](graph, step, own)
 
 
-def _finish(
-    name: str, graph: Graph, start: tuple[str, facts.Shape], ends: Sequence[tuple[str, facts.Shape]]
-) -> onnx.ModelProto:
-    def value(tensor: tuple[str, facts.Shape]) -> onnx.ValueInfoProto:
+def _finish(name: str, graph: Graph, start: tuple[str, Shape], ends: Sequence[tuple[str, Shape]]) -> onnx.ModelProto:
+    def value(tensor: tuple[str, Shape]) -> onnx.ValueInfoProto:
         return helper.make_tensor_value_info(tensor[0], TensorProto.FLOAT, ["batch", *tensor[1]])
 
     body = helper.make_graph(graph.nodes, name, [value(start)], [value(end) for end in ends], graph.constants)

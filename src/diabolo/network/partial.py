@@ -8,7 +8,7 @@ Order: split, evaluate, cutting the graph, finding layers.
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import keras
 import numpy as np
@@ -17,7 +17,7 @@ from diabolo.errors import CutError, DataError, ShapeError, unknown
 
 # Keras' functional graph is public in use but not in name: every symbolic tensor carries the operation that made it,
 # the call of that operation, and which of its outputs it is.
-Tensor = keras.KerasTensor
+Tensor: TypeAlias = Any  # a keras.KerasTensor
 
 
 class Parts(NamedTuple):
@@ -55,9 +55,7 @@ def split(model: keras.Model, at: str | int | keras.layers.Layer = "bottleneck")
     )
 
 
-def evaluate(
-    model: keras.Model, fetch: str | Sequence[str], feed: Any, *, batch_size: int = 1024
-) -> Any:
+def evaluate(model: keras.Model, fetch: str | Sequence[str], feed: Any, *, batch_size: int = 1024) -> Any:
     """Return the outputs of any layers, computed from the outputs of any others that determine them.
 
     Args:
@@ -122,7 +120,10 @@ def _array(value: Any, tensor: Tensor, name: str) -> Any:
         size in (None, got) for size, got in zip(expected, array.shape[1:], strict=True)
     )
     if not fits or not len(array):
-        raise ShapeError(f"evaluate(): feed[{name!r}] expected shape ({', '.join(map(str, ('n', *expected)))}), n >= 1, got {array.shape}.")
+        raise ShapeError(
+            f"evaluate(): feed[{name!r}] expected shape ({', '.join(map(str, ('n', *expected)))}) with n >= 1, "
+            f"got {array.shape}."
+        )
     return array
 
 
@@ -275,8 +276,10 @@ def _check_graph(model: Any, where: str) -> None:
         hint = " Pass autoencoder.to_keras()." if hasattr(model, "to_keras") else ""
         raise CutError(f"{where} expected a keras.Model, got {type(model).__name__}.{hint}")
     if isinstance(model, keras.Sequential) and not model.built:
-        raise CutError(f"{where} expected a built model, but this Sequential has no shapes yet: call it on data, or "
-                       f"add keras.Input(shape) as its first layer.")
+        raise CutError(
+            f"{where} expected a built model, but this Sequential has no shapes yet: call it on data, or "
+            f"add keras.Input(shape) as its first layer."
+        )
     if not hasattr(_functional(model), "inputs") or not getattr(_functional(model), "outputs", None):
         raise CutError(
             f"{where} expected a Sequential or functional model; {type(model).__name__} computes in call() and has no "

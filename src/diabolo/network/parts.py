@@ -6,7 +6,6 @@ Layers, bottlenecks and losses are parts; each sort has a table from kind to cla
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, ClassVar, TypeVar, get_type_hints
 
 from diabolo.errors import OptionError, unknown
@@ -53,7 +52,6 @@ class Part:
         }
 
 
-@cache
 def _fields(part: type[Part]) -> dict[str, Any]:
     hints = get_type_hints(part)
     return {field.name: hints[field.name] for field in dataclasses.fields(part)}

@@ -48,7 +48,9 @@ class Network:
         if "" in names or len(set(names)) < len(names):
             raise OptionError(f"every layer of a network needs a name of its own, got {names}.")
         if self.latent_shape != (self.latent_dim,):
-            raise ShapeError(f"the bottleneck must end in one axis, got {self.latent_shape}: put a Flatten() before it.")
+            raise ShapeError(
+                f"the bottleneck must end in one axis, got {self.latent_shape}: put a Flatten() before it."
+            )
         end = self.decoder_steps()[-1].output_shape if self.decoder else self.latent_shape
         if end != self.input_shape:
             raise ShapeError(f"the decoder gives rows of shape {end}, expected {self.input_shape}.")
@@ -191,11 +193,13 @@ def _read(structure: Structure, features: int, activation: str) -> tuple[tuple[L
                 f"'{'-'.join(map(str, (features, *sizes[1:])))}'."
             )
         return _dense(sizes[1:-1], activation), sizes[-1]
-    items = list(structure)
+    items: list[Any] = list(structure)
     if all(isinstance(item, Layer) for item in items):
         return tuple(items), None
     if not all(type(item) is int and item >= 1 for item in items):
-        raise OptionError(f"structure must be a name, sizes such as '784-256-128', widths or layers, got {structure!r}.")
+        raise OptionError(
+            f"structure must be a name, sizes such as '784-256-128', widths or layers, got {structure!r}."
+        )
     return _dense(items, activation), None
 
 

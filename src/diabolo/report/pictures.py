@@ -18,7 +18,7 @@ TYPICAL, WORST = 8, 4  # columns of the picture
 
 
 def reconstructions(model: Model, rows: Rows) -> Figure:
-    """Return a picture of typical rows, spread over the range of errors, and of the worst, over their reconstructions."""
+    """Return a picture of typical rows, spread over the errors, and of the worst ones, over their reconstructions."""
     errors = model.squared_error_per_row(rows)
     by_error = np.argsort(errors, kind="stable")
     worst = by_error[::-1][: min(WORST, max(1, len(rows) // 2))]
@@ -36,7 +36,15 @@ def _images(model: Model, rows: Rows, errors: Rows, groups: Sequence[tuple[str, 
     # A narrow empty column parts the two groups.
     widths = [1.0] * len(groups[0][1]) + [0.25] + [1.0] * len(groups[1][1])
     grid = figure.add_gridspec(
-        2, len(widths), width_ratios=widths, left=1.15 / (count + 1.2), right=0.995, top=0.87, bottom=0.12, wspace=0.08, hspace=0.06
+        2,
+        len(widths),
+        width_ratios=widths,
+        left=1.15 / (count + 1.2),
+        right=0.995,
+        top=0.87,
+        bottom=0.12,
+        wspace=0.08,
+        hspace=0.06,
     )
     low, high = _range(rows)
     column = 0

@@ -46,12 +46,10 @@ class ArrayAdapter:
                 offset = columns.mean(axis=0, dtype=np.float64)
                 scale = columns.std(axis=0, dtype=np.float64)
             if not np.all(np.isfinite(scale)):
-                raise DataError("fit() expected numbers whose squares fit a double, got larger ones: rescale the rows.")
+                raise DataError("fit() expected numbers whose squares fit a double, got larger: rescale the rows.")
             # What varies by rounding alone is constant; and below the smallest normal double nothing can be divided.
             scale = np.where(scale > np.maximum(1e-12 * np.abs(offset), np.finfo(np.float64).tiny), scale, 0.0)
-        return cls(
-            row_shape=rows.shape[1:], dtype=str(rows.dtype), bounded=not standardise, offset=offset, scale=scale
-        )
+        return cls(row_shape=rows.shape[1:], dtype=str(rows.dtype), bounded=not standardise, offset=offset, scale=scale)
 
     @property
     def tensor_shape(self) -> tuple[int, ...]:
@@ -90,7 +88,7 @@ class ArrayAdapter:
         return ((wide - self.offset) / self.divisor).astype(np.float32)
 
     def restore(self, tensors: np.ndarray[Any, np.dtype[np.float32]]) -> Rows:
-        """Return rows (n, *row_shape) of tensors (n, *tensor_shape), in the type that `fit` saw where that can hold them.
+        """Return rows (n, *row_shape) of tensors (n, *tensor_shape), in the type of fit() if it can hold them.
 
         Bytes are rounded and kept within 0 to 255; other whole numbers and booleans come back as float32,
         because a reconstruction between two of them says something.
@@ -111,7 +109,7 @@ class ArrayAdapter:
 
 
 def full_scale(rows: Rows) -> float:
-    """Return what divides rows to bring them to [0, 1] if they can be: 255 for bytes, else 1 (and for bytes 0 and 1)."""
+    """Return what divides rows to bring them to [0, 1]: 255 for bytes, else 1; bytes that are only 0 and 1 are there."""
     return 255.0 if rows.dtype == np.uint8 and rows.max() > 1 else 1.0
 
 

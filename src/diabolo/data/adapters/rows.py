@@ -35,7 +35,9 @@ def check_rows(X: Any, *, where: str) -> Rows:
             f"{where} expected rows (n, features) or images (n, height, width[, channels]), got {rows.ndim} axes."
         )
     if rows.size == 0:
-        raise ShapeError(f"{where} expected at least 1 row and 1 feature, got shape {rows.shape}: nothing to learn from.")
+        raise ShapeError(
+            f"{where} expected at least 1 row and 1 feature, got shape {rows.shape}: nothing to learn from."
+        )
     check_finite(rows, where)
     return rows
 
@@ -51,9 +53,7 @@ def _numbers(rows: Rows, where: str) -> Rows:
         ((place, value) for place, value in np.ndenumerate(rows) if not isinstance(value, (int, float, np.number))),
         ((), rows.flat[0] if rows.size else "nothing"),
     )
-    raise DataError(
-        f"{where} expected numbers, got {str(value)!r:.40} in {_at(place)}: turn text into numbers first."
-    )
+    raise DataError(f"{where} expected numbers, got {str(value)!r:.40} in {_at(place)}: turn text into numbers first.")
 
 
 def check_finite(values: Rows, where: str) -> None:

@@ -22,6 +22,8 @@ def read(path: Path) -> np.ndarray[Any, Any]:
         raise DataError(f"{path}: expected UTF-8 text ({error.reason} at byte {error.start}).") from error
     except (OSError, pa.ArrowInvalid) as error:
         raise DataError(f"{path}: {str(error).splitlines()[0]}") from error
+    if not table.num_rows:
+        raise DataError(f"{path}: expected rows under the header ({', '.join(table.column_names)}), got none.")
     first_line = 1 if headless else 2
     columns = []
     for name, column in zip(table.column_names, table.columns, strict=True):
@@ -30,15 +32,17 @@ def read(path: Path) -> np.ndarray[Any, Any]:
             at, value = next(
                 ((at, value) for at, value in enumerate(column.to_pylist()) if not _is_number(str(value))), (0, "")
             )
-            raise DataError(f"{path}: column {name!r} expected numbers, got {str(value)!r:.40} in line {at + first_line}.")
+            raise DataError(
+                f"{path}: column {name!r} expected numbers, got {str(value)!r:.40} in line {at + first_line}."
+            )
         if column.null_count:
             at = column.is_null().to_pylist().index(True)
             raise DataError(
-                f"{path}: column {name!r} has {column.null_count:,} empty cells; the first is in line {at + first_line}. "
-                f"Drop those rows or fill them in first."
+                f"{path}: column {name!r} has {column.null_count:,} empty cells, the first in line {at + first_line}: "
+                f"drop those rows or fill them in first."
             )
         columns.append(column.cast(pa.float64()).to_numpy() if not pa.types.is_boolean(kind) else column.to_numpy())
-    return np.column_stack(columns) if columns else np.empty((0, 0))
+    return np.column_stack(columns)
 
 
 def _is_number(cell: str) -> bool:

@@ -30,9 +30,7 @@ def read_npz(path: Path, name: str = "") -> np.ndarray[Any, Any]:
                 raise DataError(f"{path}: no array {name!r}; it holds {', '.join(names) or 'nothing'}.")
             chosen = name or (names[0] if len(names) == 1 else next((n for n in USUAL if n in names), ""))
             if not chosen:
-                raise DataError(
-                    f"{path}: which of its arrays ({', '.join(names) or 'none'})? Write {path.name}:NAME."
-                )
+                raise DataError(f"{path}: which of its arrays ({', '.join(names) or 'none'})? Write {path.name}:NAME.")
             return np.asarray(arrays[chosen])
     except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         if isinstance(error, DataError):

@@ -1,0 +1,315 @@
+"""The command line as a user meets it: real processes, an empty folder, files and exit codes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import diabolo
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory, digits):
+    """A folder in which `diabolo fit` was run once on 800 digits of its own, with --json."""
+    folder = tmp_path_factory.mktemp("work")
+    np.save(folder / "rows.npy", digits.x_train[:800])
+    done = subprocess.run(
+        [sys.executable, "-m", "diabolo", "fit", "rows.npy", "--latent", "6", "--epochs", "3", "--json"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    folder.joinpath("out.json").write_text(done.stdout)
+    folder.joinpath("err.txt").write_text(done.stderr)
+    return folder
+
+
+def test_fit_writes_a_model_and_two_pictures_and_says_how_good_it_is(work):
+    facts = json.loads((work / "out.json").read_text())
+    assert facts["rows"] + facts["validation_rows"] + facts["test_rows"] == 800
+    assert facts["test_rows"] == 80
+    assert facts["judged_on"] == "test"
+    assert facts["latent_dim"] == 6
+    assert 0 < facts["pca_error"] < facts["mean_row_error"]
+    assert facts["written"] == {
+        "model": "rows.safetensors",
+        "reconstructions": "rows-reconstructions.png",
+        "training": "rows-training.png",
+    }
+    for name in ("reconstructions", "training"):
+        with Image.open(work / facts["written"][name]) as picture:
+            assert min(picture.size) > 200
+            assert np.asarray(picture.convert("L")).std() > 5  # something is drawn
+
+
+def test_the_figures_are_those_of_numpy_and_scikit_learn(work):
+    """Recomputed from the files alone: the model, the rows, and which of them were held back."""
+    from sklearn.decomposition import PCA
+
+    from diabolo.data.splits import TEST, split_rows
+
+    facts = json.loads((work / "out.json").read_text())
+    train, test = split_rows(np.load(work / "rows.npy"), 0.1, 0, TEST)
+    model = diabolo.load(work / "rows.safetensors")
+    flat, judge = train.reshape(-1, 784) / 255, test.reshape(-1, 784) / 255
+    # The reconstruction comes as bytes: half a byte off at most.
+    error = np.square(model.reconstruct(test).reshape(-1, 784) / 255 - judge).mean()
+    assert facts["error"] == pytest.approx(error, rel=0.01)
+    pca = PCA(6, svd_solver="full").fit(flat)
+    expected = np.square(judge - pca.inverse_transform(pca.transform(judge))).mean()
+    assert facts["pca_error"] == pytest.approx(expected, rel=0.01)
+    assert facts["mean_row_error"] == pytest.approx(np.square(judge - flat.mean(axis=0)).mean(), rel=1e-4)
+    assert facts["loss_per_row"] == pytest.approx(-model.score(test), rel=1e-6)
+
+
+def test_fit_writes_plain_lines_where_no_terminal_is(work):
+    lines = (work / "err.txt").read_text().splitlines()
+    assert [line.split()[:2] for line in lines] == [["epoch", "1/3"], ["epoch", "2/3"], ["epoch", "3/3"]]
+
+
+def test_fit_shows_a_table_to_people(cli):
+    done = cli("fit", "digits:test", "--epochs", "1", "-l", "4", "-o", "small")
+    assert done.code == 0, done.err
+    for words in ("trained on", "1 : 196", "this model", "PCA, 4 components", "the mean row", "small.safetensors"):
+        assert words in done.out
+
+
+def test_fit_never_overwrites_unasked(cli, work):
+    before = (work / "rows.safetensors").read_bytes()
+    done = cli("fit", "rows.npy", cwd=work)
+    assert (done.code, done.out) == (2, "")
+    assert done.err == (
+        "diabolo: rows.safetensors exists: choose another name, or pass force=True (--force) to overwrite it.\n"
+    )
+    assert (work / "rows.safetensors").read_bytes() == before
+
+
+def test_the_same_command_gives_the_same_file(cli, work):
+    done = cli("fit", "rows.npy", "--latent", "6", "--epochs", "3", "-o", "again", cwd=work)
+    assert done.code == 0, done.err
+    assert (work / "again.safetensors").read_bytes() == (work / "rows.safetensors").read_bytes()
+
+
+def test_info_draws_the_network_and_tells_how_it_was_trained(cli, work):
+    done = cli("info", "rows.safetensors", cwd=work)
+    assert done.code == 0, done.err
+    for words in (
+        "bottleneck",
+        "dense elu",
+        "28 x 28 x 1",
+        "rows.npy: 648 rows and 72 to validate",
+        "adam 0.001 cosine",
+    ):
+        assert words in done.out
+    assert max(map(len, done.out.splitlines())) <= 80
+    facts = json.loads(cli("info", "rows.safetensors", "--json", cwd=work).out)
+    assert facts["latent_dim"] == 6
+    assert facts["weights"] == sum(layer["weights"] for layer in facts["layers"])
+
+
+@pytest.mark.parametrize("ending", [".npy", ".npz", ".csv"])
+def test_latents_go_out_and_come_back_in_every_format(cli, work, ending):
+    latents = f"latents{ending}"
+    assert cli("encode", "rows.safetensors", "rows.npy", "-o", latents, cwd=work).code == 0
+    assert cli("decode", "rows.safetensors", latents, "-o", f"decoded-{ending[1:]}.npy", cwd=work).code == 0
+    model, rows = diabolo.load(work / "rows.safetensors"), np.load(work / "rows.npy")
+    np.testing.assert_array_equal(np.load(work / f"decoded-{ending[1:]}.npy"), model.reconstruct(rows))
+    if ending == ".csv":
+        lines = (work / latents).read_text().splitlines()
+        assert lines[0] == "latent_0,latent_1,latent_2,latent_3,latent_4,latent_5"
+        assert len(lines) == 801
+
+
+def test_decode_and_reconstruct_write_pictures(cli, work):
+    assert cli("encode", "rows.safetensors", "rows.npy", "-o", "z.npy", cwd=work).code == 0
+    done = cli("decode", "rows.safetensors", "z.npy", "-o", "pictures", cwd=work)
+    assert done.out == "pictures/: 800 PNGs\n"
+    expected = diabolo.load(work / "rows.safetensors").reconstruct(np.load(work / "rows.npy"))
+    with Image.open(work / "pictures" / "017.png") as picture:
+        np.testing.assert_array_equal(np.asarray(picture), expected[17])
+    again = cli("reconstruct", "rows.safetensors", "rows.npy", "-o", "pictures", cwd=work)
+    assert again.code == 2
+    assert "not an empty folder" in again.err
+
+
+def test_a_table_in_csv_goes_all_the_way(cli, table, tmp_path):
+    names = ",".join("abcdefgh")
+    np.savetxt(tmp_path / "table.csv", table, delimiter=",", header=names, comments="")
+    done = cli("fit", "table.csv", "--latent", "3", "--epochs", "30", "--json")
+    assert done.code == 0, done.err
+    facts = json.loads(done.out)
+    assert facts["reconstruction_loss"] == "gaussian"
+    assert facts["error"] < 0.5 * facts["mean_row_error"]
+    assert cli("reconstruct", "table.safetensors", "table.csv", "-o", "back.csv").code == 0
+    back = np.loadtxt(tmp_path / "back.csv", delimiter=",", skiprows=1)
+    assert np.corrcoef(back[:, 0], table[:, 0])[0, 1] > 0.9
+
+
+def test_fit_reads_a_complete_data_set_from_a_folder(cli, data_dir):
+    done = cli("encode", "none.safetensors", "mnist", "--data-dir", data_dir)
+    assert "no model file" in done.err  # the model is looked at first; the data are not read for nothing
+    done = cli(
+        "fit", "mnist:test", "--data-dir", data_dir, "--epochs", "1", "--json", env={"DIABOLO_DATA": "/nonexistent"}
+    )
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["rows"] == 8100
+
+
+BAD = [
+    (["fit", "digts"], "unknown data set 'digts'. Did you mean 'digits'? Known: digits, fashion-mnist, mnist."),
+    (["fit", "digits:tst"], "unknown part of digits 'tst'. Did you mean 'test'?"),
+    (["fit", "missing.npy"], "no file 'missing.npy'"),
+    (["fit", "."], "is a folder"),
+    (["fit", "notes.txt"], "unknown kind of file '.txt'"),
+    (["fit", "digits", "--structure", "dens"], "Did you mean 'dense'?"),
+    (["fit", "digits", "--structure", "700-3"], "write '784-3'"),
+    (["fit", "digits", "--latent", "0"], "latent_dim must be a whole number of at least 1, got 0"),
+    (
+        ["fit", "digits", "--latent", "784"],
+        "choose at most 783, or pass allow_overcomplete=True (--allow-overcomplete)",
+    ),
+    (["fit", "digits", "--epochs", "0"], "epochs must be a whole number of at least 1, got 0"),
+    (["fit", "digits", "--epochs", "many"], "--epochs"),
+    (["fit", "digits", "--optimizer", "adm"], "Did you mean 'adam'?"),
+    (["fit", "digits", "--test-fraction", "1"], "--test-fraction must be in [0, 1), got 1.0"),
+    (["fit", "digits", "--random-state", "-1"], "--random-state must be"),
+    (["fit", "digits", "--latnt", "3"], "No such option: --latnt"),
+    (["fit", "digits", "-o", "nowhere/model"], "make it first"),
+    (["fit", "text.csv"], "text.csv: column 'city' expected numbers, got 'Bern' in line 2"),
+    (["fit", "gaps.csv"], "column 'b' has 1 empty cells, the first in line 3"),
+    (["fit", "ragged.csv"], "ragged.csv: CSV parse error"),
+    (["fit", "header.csv"], "header.csv: expected rows under the header (a, b), got none"),
+    (["fit", "empty.csv"], "empty.csv"),
+    (["fit", "nan.npy"], "got 2 that are not; the first is NaN in row 1, column 0"),
+    (["fit", "objects.npy"], "objects.npy: expected a .npy file of numbers"),
+    (["fit", "text.npy"], "expected numbers, got 'x' in row 0, column 0"),
+    (["fit", "empty.npy"], "got shape (0, 3)"),
+    (["fit", "fake.npy"], "fake.npy: expected a .npy file of numbers"),
+    (["fit", "fake.npz"], "fake.npz: expected a .npz file of numbers"),
+    (["fit", "two.npz"], "which of its arrays (first, second)? Write two.npz:NAME."),
+    (["fit", "two.npz:third"], "no array 'third'; it holds first, second"),
+    (["encode", "missing.safetensors", "digits"], "no model file 'missing.safetensors'"),
+    (["encode", "nan.npy", "digits"], "is not a sound Diabolo model"),
+    (["encode", "MODEL", "wide.npy"], "expected images of 28 x 28 (784 numbers), got 3 features"),
+    (["encode", "MODEL", "small.npy"], "expected images of 28 x 28 (784 numbers), got images of 28 x 27"),
+    (["encode", "MODEL", "digits", "-o", "nan.npy"], "nan.npy exists"),
+    (["encode", "MODEL", "digits", "-o", "z.txt"], "unknown kind of output '.txt'"),
+    (["encode", "MODEL", "digits", "-o", "folder"], "has no ending: expected a file"),
+    (["reconstruct", "MODEL", "digts"], "Did you mean 'digits'?"),
+    (["decode", "MODEL", "wide.npy"], "expected latents of shape (n, 8) with n >= 1, got (5, 3)"),
+    (["decode", "MODEL", "nan.npy"], "expected latents of shape (n, 8)"),
+    (["info", "text.csv"], "is not a sound Diabolo model"),
+    (["info"], "Missing argument 'MODEL'"),
+    (["fti", "digits"], "fti"),
+]
+
+
+@pytest.fixture(scope="module")
+def bad(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bad")
+    np.save(folder / "wide.npy", np.ones((5, 3)))
+    np.save(folder / "small.npy", np.ones((5, 28, 27)))
+    np.save(folder / "nan.npy", np.array([[1.0, 2.0], [np.nan, np.inf]]))
+    np.save(folder / "objects.npy", np.array([[{}]], object), allow_pickle=True)
+    np.save(folder / "text.npy", np.array([["x"]]))
+    np.save(folder / "empty.npy", np.ones((0, 3)))
+    np.savez(folder / "two.npz", first=np.ones((5, 3)), second=np.ones((5, 3)))
+    for name, text in {
+        "notes.txt": "hello",
+        "fake.npy": "not numpy",
+        "fake.npz": "not a zip",
+        "text.csv": "city,a\nBern,1\nUster,2\n",
+        "gaps.csv": "a,b\n1,2\n3,\n4,5\n",
+        "ragged.csv": "a,b\n1,2\n3\n",
+        "header.csv": "a,b\n",
+        "empty.csv": "",
+    }.items():
+        (folder / name).write_text(text)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"), BAD, ids=lambda value: " ".join(value) if isinstance(value, list) else ""
+)
+def test_bad_input_is_one_line_exit_code_two_and_nothing_written(cli, bad, model_path, arguments, line):
+    before = {path: path.stat().st_mtime_ns for path in bad.rglob("*")}
+    done = cli(*[model_path if word == "MODEL" else word for word in arguments], cwd=bad)
+    assert done.code == 2, done.err
+    assert line in done.err
+    assert done.err.startswith("diabolo: ")
+    assert done.err.count("\n") == 1, done.err
+    assert done.out == ""
+    assert {path: path.stat().st_mtime_ns for path in bad.rglob("*")} == before
+
+
+def test_a_training_that_diverges_ends_with_code_three_and_no_file(cli, tmp_path, rng):
+    np.save(tmp_path / "rows.npy", rng.normal(size=(200, 6)))
+    settings = "--optimizer sgd --learning-rate 1e5 --learning-rate-schedule constant --epochs 60 --patience 0"
+    done = cli("fit", "rows.npy", *settings.split())
+    assert done.code == 3, done.err
+    assert "training diverged" in done.err.splitlines()[-1]
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.npy"]
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+)
+def test_a_training_that_is_stopped_leaves_nothing_half(tmp_path, number, code, word):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "diabolo", "fit", "digits", "--epochs", "500", "--patience", "0"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert "epoch" in process.stderr.readline()
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert err.splitlines()[-1] == f"diabolo: {word}: no output was written."
+    assert out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_bar_is_drawn_on_a_terminal(tmp_path):
+    import pty
+
+    main, child = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "diabolo", "fit", "digits:test", "--epochs", "30", "--patience", "0"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=child,
+        env=os.environ | {"TERM": "xterm", "COLUMNS": "120"},
+    )
+    os.close(child)
+    seen, ended = b"", time.monotonic() + 120
+    while time.monotonic() < ended:
+        try:
+            piece = os.read(main, 4096)
+        except OSError:  # the other side has closed
+            break
+        if not piece:
+            break
+        seen += piece
+    process.communicate(timeout=60)
+    os.close(main)
+    assert process.returncode == 0
+    text = seen.decode()
+    assert "rows/s" in text
+    assert "left" in text
+    assert "━" in text
+
+
+def test_version_and_help(cli):
+    assert cli("--version").out == f"diabolo {diabolo.__version__}\n"
+    assert "fit" in cli("--help").out

@@ -1,0 +1,206 @@
+"""The model file: the same bits out as in, and nothing else accepted."""
+
+import json
+import os
+import struct
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+import diabolo
+from diabolo import modelfile
+from diabolo.errors import ModelFileError, OutputError
+
+
+@pytest.fixture(scope="module")
+def content(model_path):
+    return model_path.read_bytes()
+
+
+def parts(content):
+    """Return (header, config, tensors) of a model file."""
+    length = struct.unpack("<Q", content[:8])[0]
+    header = json.loads(content[8 : 8 + length])
+    return header, json.loads(header["__metadata__"]["diabolo"]), content[8 + length :]
+
+
+def rebuild(header, config, tensors, *, sign=True):
+    """Return a file of these parts, with a checksum that fits unless `sign` is False."""
+    config = dict(config)
+    if sign:
+        config.pop("sha256", None)
+        config["sha256"] = modelfile._checksum(config, tensors)
+    header = header | {"__metadata__": {"diabolo": json.dumps(config)}}
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + tensors
+
+
+def test_any_safetensors_reader_can_read_the_weights(fitted, model_path):
+    tensors = load_file(model_path)
+    assert set(tensors) == {*fitted.model_.weights, "adapter/offset", "adapter/scale"}
+    for name, weight in fitted.model_.weights.items():
+        np.testing.assert_array_equal(tensors[name], weight)
+
+
+def test_saving_a_loaded_model_gives_the_same_bytes(content):
+    assert modelfile.to_bytes(modelfile.from_bytes(content)) == content
+
+
+def test_another_process_gives_the_same_bits(fitted, model_path, digits, cli, tmp_path):
+    assert cli("encode", model_path, "digits:test", "-o", "z.npy").code == 0
+    np.testing.assert_array_equal(np.load(tmp_path / "z.npy"), fitted.encode(digits.x_test))
+    assert cli("decode", model_path, "z.npy", "-o", "x.npy").code == 0
+    np.testing.assert_array_equal(np.load(tmp_path / "x.npy"), fitted.reconstruct(digits.x_test))
+
+
+def test_a_rebuilt_file_with_its_own_checksum_loads(content):
+    assert modelfile.from_bytes(rebuild(*parts(content))).network.latent_dim == 8
+
+
+def test_every_single_flipped_bit_that_was_tried_is_refused(content, rng):
+    for place in rng.choice(len(content) * 8, 300, replace=False):
+        damaged = bytearray(content)
+        damaged[place // 8] ^= 1 << (place % 8)
+        with pytest.raises(diabolo.DiaboloError):
+            modelfile.from_bytes(bytes(damaged))
+
+
+def test_a_file_cut_off_anywhere_is_refused(content):
+    for length in (0, 1, 7, 8, 9, 100, 2000, len(content) // 2, len(content) - 1):
+        with pytest.raises(ModelFileError):
+            modelfile.from_bytes(content[:length])
+    with pytest.raises(ModelFileError, match="without gap or overlap"):
+        modelfile.from_bytes(content + b"\0")
+
+
+def in_config(*path, value):
+    def change(header, config, tensors):
+        place = config
+        for key in path[:-1]:
+            place = place[key]
+        if value is None:
+            del place[path[-1]]
+        else:
+            place[path[-1]] = value
+        return header, config, tensors
+
+    return change
+
+
+def in_header(name, key, value):
+    def change(header, config, tensors):
+        return header | {name: header[name] | {key: value}}, config, tensors
+
+    return change
+
+
+def with_weight(value):
+    def change(header, config, tensors):
+        start, _ = header["bottleneck/kernel"]["data_offsets"]
+        return header, config, tensors[:start] + np.float32(value).tobytes() + tensors[start + 4 :]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (in_config("format_version", value=2), "upgrade Diabolo"),
+        (in_config("format_version", value=True), "format_version must be a whole number"),
+        (in_config("network", value=None), "exactly the keys"),
+        (in_config("code", value="import os"), "exactly the keys"),
+        (in_config("record", "code", value=1), "record must have exactly"),
+        (in_config("record", "rows", value=True), "rows must be of type int"),
+        (in_config("record", "best_epoch", value=99), "not an epoch"),
+        (in_config("record", "history", value={"loss": ["x"]}), "lists of numbers"),
+        (in_config("reconstruction_loss", value={"kind": "gausian"}), "Did you mean 'gaussian'"),
+        (in_config("network", "input_shape", value=[28, 28]), "expected \\(28, 28\\)"),
+        (in_config("network", "input_shape", value=[28, 28, 0]), "at least 1"),
+        (
+            in_config("network", "encoder", value=[{"kind": "lambda", "name": "a", "code": "x"}]),
+            "unknown layer 'lambda'",
+        ),
+        (in_config("network", "encoder", 1, "units", value=33), "must be F32 of shape"),
+        (in_config("network", "encoder", 1, "units", value=10**9), "numbers a row"),
+        (in_config("network", "encoder", 1, "units", value="32"), "must be of type int"),
+        (in_config("network", "encoder", value=[{}] * 300), "more than 256 layers"),
+        (in_config("adapter", "kind", value="table"), "unknown adapter"),
+        (in_config("adapter", "dtype", value="object"), "unknown type of rows"),
+        (in_config("adapter", "bounded", value=1), "true or false"),
+        (in_config("adapter", "row_shape", value=[28, 27]), "do not fit a network"),
+        (in_header("bottleneck/bias", "shape", [9]), "must be F32 of shape \\[8\\]"),
+        (in_header("bottleneck/bias", "dtype", "F64"), "must be F32"),
+        (in_header("bottleneck/bias", "data_offsets", [0, 32]), "without gap or overlap"),
+        (in_header("bottleneck/bias", "data_offsets", [0, 10**12]), "does not fit its"),
+        (in_header("bottleneck/bias", "data_offsets", [0.0, 32.0]), "two whole numbers"),
+        (with_weight(np.nan), "NaN or infinity"),
+        (with_weight(np.inf), "NaN or infinity"),
+    ],
+)
+def test_a_file_that_is_not_a_sound_model_is_refused_though_its_checksum_fits(content, change, message):
+    with pytest.raises(diabolo.DiaboloError, match=message):
+        modelfile.from_bytes(rebuild(*change(*parts(content))))
+
+
+def test_a_changed_weight_without_a_new_checksum_is_refused(content):
+    with pytest.raises(ModelFileError, match="checksum does not fit"):
+        modelfile.from_bytes(rebuild(*with_weight(0.5)(*parts(content)), sign=False))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"a": 1, "a": 2}', "names a key twice"),
+        ('{"a": NaN}', "not finite"),
+        ('{"a": 1e999}', "not finite"),
+        ("[" * 40 + "]" * 40, "more than 32 deep"),
+        ('{"a": "' + "[" * 40 + '"}', "metadata does not hold"),
+        ("[]", "must be a JSON object"),
+        ("{ a half thing", "not JSON"),
+        ("\xff\xfe\xfd", "not JSON"),
+    ],
+)
+def test_json_that_leaves_something_open_is_refused(text, message):
+    raw = text.encode("latin-1")
+    with pytest.raises(ModelFileError, match=message):
+        modelfile.from_bytes(struct.pack("<Q", len(raw)) + raw)
+
+
+def test_a_header_length_beyond_all_reason_is_refused_before_it_is_read():
+    with pytest.raises(ModelFileError, match="header of"):
+        modelfile.from_bytes(struct.pack("<Q", 1 << 60) + b"{}")
+
+
+def test_what_is_no_model_file_is_one_line(tmp_path, model_path):
+    (tmp_path / "a.safetensors").write_bytes(b"PK\3\4 no model at all")
+    with pytest.raises(ModelFileError, match="is not a sound Diabolo model"):
+        diabolo.load(tmp_path / "a.safetensors")
+    with pytest.raises(ModelFileError, match="make one with `diabolo fit`"):
+        diabolo.load(tmp_path / "b.safetensors")
+    with pytest.raises(ModelFileError, match="cannot be read"):
+        diabolo.load(tmp_path)
+    from safetensors.numpy import save_file
+
+    save_file({"x": np.zeros(3)}, tmp_path / "other.safetensors")
+    with pytest.raises(ModelFileError, match="not written by Diabolo"):
+        diabolo.load(tmp_path / "other.safetensors")
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_no_scraps(fitted, tmp_path, monkeypatch):
+    path = fitted.save(tmp_path / "model")
+    before = path.read_bytes()
+
+    def refuse(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", refuse)  # the disk cannot be filled here; the last step is made to fail
+    with pytest.raises(OutputError, match="No space left"):
+        fitted.save(path, force=True)
+    assert path.read_bytes() == before
+    assert [entry.name for entry in tmp_path.iterdir()] == ["model.safetensors"]
+
+
+def test_a_folder_that_is_missing_or_closed_is_said(fitted, tmp_path):
+    with pytest.raises(OutputError, match="make it first"):
+        fitted.save(tmp_path / "nowhere" / "model")
