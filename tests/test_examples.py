@@ -21,9 +21,9 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_python_of_a_page_runs(run, page):
-    blocks = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    blocks = re.findall(r"^( *)```python\n(.*?)```", page.read_text(), re.DOTALL | re.MULTILINE)
     if blocks:
-        done = run("-c", "\n".join(blocks))
+        done = run("-c", "\n".join(re.sub(f"^{indent}", "", block, flags=re.MULTILINE) for indent, block in blocks))
         assert done.code == 0, done.err
 
 

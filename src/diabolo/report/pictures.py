@@ -32,14 +32,14 @@ def reconstructions(model: Model, rows: Rows) -> Figure:
 
 def _images(model: Model, rows: Rows, errors: Rows, groups: Sequence[tuple[str, Rows, str]]) -> Figure:
     count = sum(len(places) for _, places, _ in groups)
-    figure = Figure(figsize=(0.75 * count + 1.0, 2.3), dpi=160)
+    figure = Figure(figsize=(0.75 * count + 1.1, 2.3), dpi=160)
     # A narrow empty column parts the two groups.
     widths = [1.0] * len(groups[0][1]) + [0.25] + [1.0] * len(groups[1][1])
     grid = figure.add_gridspec(
         2,
         len(widths),
         width_ratios=widths,
-        left=1.15 / (count + 1.2),
+        left=1.3 / (count + 1.3),
         right=0.995,
         top=0.87,
         bottom=0.12,
@@ -59,11 +59,12 @@ def _images(model: Model, rows: Rows, errors: Rows, groups: Sequence[tuple[str, 
                 if line == 0 and at == 0:
                     axes.set_title(title, loc="left", fontsize=10, color=colour, fontweight="bold")
                 if column == 0:
-                    axes.set_ylabel(("original", "reconstruction")[line], fontsize=9)
+                    name = ("original", "reconstruction")[line]
+                    axes.set_ylabel(name, fontsize=9, rotation=0, ha="right", va="center")
             axes.set_xlabel(f"{errors[place]:.4f}", fontsize=8, color=BLACK, labelpad=2)
             column += 1
         column += 1
-    figure.text(1.05 / (count + 1.3), 0.075, "error", fontsize=8, color=BLACK, ha="right")
+    figure.text(1.25 / (count + 1.3), 0.1, "error", fontsize=8, color=BLACK, ha="right")
     return figure
 
 

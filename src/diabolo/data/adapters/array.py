@@ -109,7 +109,7 @@ class ArrayAdapter:
 
 
 def full_scale(rows: Rows) -> float:
-    """Return what divides rows to bring them to [0, 1]: 255 for bytes, else 1; bytes that are only 0 and 1 are there."""
+    """Return what divides rows to bring them to [0, 1]: 255 for bytes, unless they are all 0 and 1; else 1."""
     return 255.0 if rows.dtype == np.uint8 and rows.max() > 1 else 1.0
 
 

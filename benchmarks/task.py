@@ -1,0 +1,85 @@
+"""What every peer trains: the same rows, network, loss, batch and optimizer; each in a process of its own.
+
+A peer is a module `benchmarks.peers.NAME` with a function `epochs(task)` that gives the seconds of one epoch after the
+other, validation and compilation left out, by calling `lap()` at the end of each. `python -m benchmarks.peers.NAME`
+is never called by hand: `benchmarks.training` runs it and reads the JSON it prints.
+"""
+
+import argparse
+import importlib
+import json
+import os
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Task:
+    """One training: sizes of the encoder from the features to the latent, relu between, a sigmoid at the end."""
+
+    sizes: tuple[int, ...]
+    batch_size: int
+    epochs: int
+    rows: int
+
+    @cached_property
+    def images(self) -> Any:
+        """Rows (n, features), bytes: MNIST where DIABOLO_DATA holds it, else the packaged digits, repeated as needed."""
+        from diabolo import datasets
+
+        folder = os.environ.get("DIABOLO_DATA")
+        data = datasets.mnist(folder) if folder and (Path(folder) / "mnist").is_dir() else datasets.digits()
+        repeated = np.resize(data.x_train.reshape(len(data.x_train), -1), (self.rows, 784))
+        return np.ascontiguousarray(repeated[:, : self.sizes[0]])
+
+    @property
+    def scaled(self) -> Any:
+        """The same as float32 in [0, 1]."""
+        return (self.images / 255).astype(np.float32)
+
+    @property
+    def layers(self) -> list[int]:
+        """Widths of all layers behind the input, decoder included."""
+        return [*self.sizes[1:], *self.sizes[-2::-1]]
+
+
+def main() -> None:
+    """Run one peer on the task that the arguments describe; print seconds an epoch as JSON."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("peer")
+    parser.add_argument("--sizes", default="784-128")
+    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--rows", type=int, default=60_000)
+    settings = parser.parse_args()
+    sizes = tuple(int(size) for size in settings.sizes.split("-"))
+    task = Task(sizes, settings.batch_size, settings.epochs, settings.rows)
+    started = time.perf_counter()
+    peer = importlib.import_module(f"benchmarks.peers.{settings.peer}")
+    imported = time.perf_counter()
+    laps = peer.epochs(task)
+    ended = time.perf_counter()
+    print(json.dumps({"laps": laps, "import": imported - started, "whole": ended - imported}))
+
+
+class Laps:
+    """A stopwatch for epochs."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+        self._last = time.perf_counter()
+
+    def lap(self, *_: Any) -> None:
+        """End one epoch."""
+        now = time.perf_counter()
+        self.seconds.append(now - self._last)
+        self._last = now
+
+
+if __name__ == "__main__":
+    main()
