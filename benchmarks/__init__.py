@@ -1,0 +1,1 @@
+"""Peers and published figures, side by side; each script prints its ratios."""

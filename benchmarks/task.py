@@ -29,7 +29,7 @@ class Task:
 
     @cached_property
     def images(self) -> Any:
-        """Rows (n, features), bytes: MNIST where DIABOLO_DATA holds it, else the packaged digits, repeated as needed."""
+        """Rows (n, features), bytes: MNIST where DIABOLO_DATA holds it, else the packaged digits, repeated."""
         from diabolo import datasets
 
         folder = os.environ.get("DIABOLO_DATA")

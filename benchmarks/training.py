@@ -1,7 +1,8 @@
 """Seconds an epoch of every peer, side by side: `python -m benchmarks.training`.
 
 Each peer runs in a process of its own, all of them in turn, several rounds; a round gives the median of its epochs
-without the first (which compiles), and a ratio is taken within its round. Only ratios mean anything on a shared machine.
+without the first (which compiles), and a ratio is taken within its round. On a shared machine only ratios mean
+anything.
 """
 
 import argparse

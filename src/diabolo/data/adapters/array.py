@@ -49,6 +49,7 @@ class ArrayAdapter:
                 raise DataError("fit() expected numbers whose squares fit a double, got larger: rescale the rows.")
             # What varies by rounding alone is constant; and below the smallest normal double nothing can be divided.
             scale = np.where(scale > np.maximum(1e-12 * np.abs(offset), np.finfo(np.float64).tiny), scale, 0.0)
+            offset = np.where(scale > 0, offset, columns[0])  # a mean of equal numbers is off by rounding
         return cls(row_shape=rows.shape[1:], dtype=str(rows.dtype), bounded=not standardise, offset=offset, scale=scale)
 
     @property
