@@ -74,6 +74,10 @@ class Laps:
         self.seconds: list[float] = []
         self._last = time.perf_counter()
 
+    def restart(self) -> None:
+        """Start the watch anew."""
+        self._last = time.perf_counter()
+
     def lap(self, *_: Any) -> None:
         """End one epoch."""
         now = time.perf_counter()

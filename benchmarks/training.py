@@ -12,7 +12,18 @@ import statistics
 import subprocess
 import sys
 
-PEERS = ("diabolo", "keras_fit")
+PEERS = (
+    "diabolo",
+    "keras_fit",
+    "keras_steps",
+    "session",
+    "pytorch",
+    "sklearn",
+    "jax_scan",
+    "pyod",
+    "pythae",
+    "floor",
+)
 
 
 def run(peer: str, arguments: list[str]) -> float:
@@ -32,13 +43,15 @@ def run(peer: str, arguments: list[str]) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--peers", default=",".join(PEERS), help="comma-separated; diabolo is always run")
     settings, arguments = parser.parse_known_args()
+    peers = ["diabolo", *(peer for peer in settings.peers.split(",") if peer != "diabolo")]
     rounds = []
     for number in range(settings.rounds):
-        rounds.append({peer: run(peer, arguments) for peer in PEERS})
+        rounds.append({peer: run(peer, arguments) for peer in peers})
         print(f"round {number + 1}:", {peer: round(seconds, 3) for peer, seconds in rounds[-1].items()}, flush=True)
     print(f"{'peer':16}{'s an epoch':>12}{'times as long':>16}")
-    for peer in PEERS:
+    for peer in peers:
         seconds = statistics.median(each[peer] for each in rounds)
         ratio = statistics.median(each[peer] / each["diabolo"] for each in rounds)
         print(f"{peer:16}{seconds:>12.3f}{ratio:>16.2f}")

@@ -151,7 +151,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             loss_reason=choice.reason,
             best_epoch=outcome.best_epoch,
             history=outcome.history,
-            compiled=outcome.compiled,
+            compiled=outcome.choice.compiled,
             versions=loop.versions(),
         )
         weights = keras_builder.get_weights(models, network)

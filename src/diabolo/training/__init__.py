@@ -5,7 +5,7 @@ from typing import Any
 
 from diabolo.training.progress import Progress
 
-__all__ = ["OPTIMIZERS", "Outcome", "Progress", "Shard", "Spec", "train"]
+__all__ = ["OPTIMIZERS", "Outcome", "Progress", "Shard", "Spec", "fit", "train"]
 
 _LOOP = ("Outcome", "Shard", "Spec", "train")
 
@@ -13,6 +13,8 @@ _LOOP = ("Outcome", "Shard", "Spec", "train")
 def __getattr__(name: str) -> Any:
     if name in _LOOP:
         return getattr(importlib.import_module("diabolo.training.loop"), name)
+    if name == "fit":
+        return importlib.import_module("diabolo.training.keras_fit").fit
     if name == "OPTIMIZERS":
         return importlib.import_module("diabolo.training.optimizers").OPTIMIZERS
     raise AttributeError(f"module 'diabolo.training' has no attribute {name!r}. Public names: {', '.join(__all__)}.")

@@ -16,11 +16,20 @@ class Progress(NamedTuple):
     epochs: int
     step: int  # steps done in this epoch
     steps: int  # steps of an epoch
-    loss: float  # mean over the rows of this epoch so far, in nats
-    val_loss: float | None  # of the last epoch that ended
+    logs: dict[str, float]  # means over the rows of this epoch so far; "val_..." of the last epoch that ended
     rows_per_second: float
     seconds_left: float  # until the last epoch, if nothing stops it early
     epoch_done: bool
+
+    @property
+    def loss(self) -> float:
+        """Mean over the rows of this epoch so far; in nats a row where the loss is this library's."""
+        return self.logs["loss"]
+
+    @property
+    def val_loss(self) -> float | None:
+        """Mean over the validation rows after the last epoch that ended."""
+        return self.logs.get("val_loss")
 
 
 Report = Callable[[Progress], None]

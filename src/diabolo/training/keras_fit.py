@@ -1,0 +1,146 @@
+"""`diabolo.training.fit`: Keras' fit on the compiled loop, for any compiled Keras model."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from diabolo.errors import OptionError, ShapeError
+from diabolo.training.choose import choose
+from diabolo.training.loop import epochs as run_epochs
+from diabolo.training.program import KerasSteps, Measure
+
+
+def fit(
+    model: keras.Model,
+    x: Any,
+    y: Any = None,
+    *,
+    batch_size: int = 32,
+    epochs: int = 1,
+    verbose: int | str = "auto",
+    callbacks: Sequence[keras.callbacks.Callback] | None = None,
+    validation_split: float = 0.0,
+    validation_data: Any = None,
+    shuffle: bool = True,
+    sample_weight: Any = None,
+    initial_epoch: int = 0,
+    seed: int | None = None,
+    compile: bool | None = None,
+    steps_a_call: int | None = None,
+) -> keras.callbacks.History:
+    """Train a compiled Keras model as `model.fit` does, in far fewer trips to Python; return Keras' History.
+
+    The model's own `train_step` and `test_step` run, so its loss, metrics, optimizer (with schedule, clipping,
+    gradient accumulation, loss scaling) and anything it overrides hold.
+
+    Args:
+        model: after `model.compile(...)`.
+        x, y: arrays (n, ...), or lists or dicts of them as the model takes them; y=None: the target is x.
+        callbacks: Keras'. Hooks of epochs and of the whole training are called as Keras calls them; hooks of batches
+            each time control comes back, with the number of the last batch that was done.
+        validation_split: share of the rows, the last ones, to validate on. validation_data: (x, y) or (x, y, weights).
+        seed: of the order of rows; None draws one.
+        compile: True or False forces XLA on or off; None: as the model was compiled with `jit_compile=True` or
+            `False`, else chosen.
+        steps_a_call: steps before control comes back; None: as many as take half a second.
+
+    Raises: OptionError, ShapeError where the model is not compiled or arrays do not fit each other.
+    """
+    if getattr(model, "optimizer", None) is None:
+        raise OptionError("fit() expected a compiled model: call model.compile(optimizer, loss) first.")
+    data = _arrays(x, y, sample_weight, "x and y")
+    if validation_data is not None:
+        held: Any = _arrays(*validation_data, where="validation_data") if _is_several(validation_data) else None
+        if held is None:
+            raise OptionError("validation_data must be (x, y) or (x, y, sample_weight).")
+    else:
+        data, held = _split(data, validation_split)
+    rows = _rows(data, "x")
+    batch_size = min(batch_size, rows)
+    steps = KerasSteps(model, keras.tree.map_structure(lambda values: values[:1], data))
+    program, _ = choose(compile, model, steps, data, batch_size, epochs=epochs - initial_epoch)
+    measure = None if held is None else Measure(steps, held)
+
+    model.stop_training = False
+    hooks = keras.callbacks.CallbackList(
+        list(callbacks or []),
+        add_history=True,
+        add_progbar=verbose != 0,
+        verbose=1 if verbose == "auto" else verbose,
+        epochs=epochs,
+        steps=math.ceil(rows / batch_size),
+        model=model,
+    )
+    hooks.on_train_begin()
+    hooks.on_epoch_begin(initial_epoch)
+    logs: dict[str, float] = {}
+    batch = 0
+    for progress in run_epochs(
+        program,
+        measure,
+        rows=rows,
+        epochs=epochs,
+        first_epoch=initial_epoch,
+        batch_size=batch_size,
+        seed=int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed,
+        shuffle=shuffle,
+        steps_a_call=steps_a_call,
+    ):
+        logs = progress.logs
+        hooks.on_train_batch_begin(batch)
+        hooks.on_train_batch_end(progress.step - 1, {k: v for k, v in logs.items() if not k.startswith("val_")})
+        batch = progress.step
+        if progress.epoch_done:
+            hooks.on_epoch_end(progress.epoch - 1, logs)
+            if model.stop_training:
+                break
+            if progress.epoch < epochs:
+                batch = 0
+                hooks.on_epoch_begin(progress.epoch)
+    hooks.on_train_end(logs)
+    return model.history
+
+
+def _is_several(value: Any) -> bool:
+    return isinstance(value, (tuple, list)) and 2 <= len(value) <= 3
+
+
+def _arrays(x: Any, y: Any = None, sample_weight: Any = None, where: str = "x and y") -> tuple[Any, ...]:
+    """Return (x, y) or (x, y, weights) as tensors, floats as the backend's float type."""
+    parts = (x, x if y is None else y) if sample_weight is None else (x, x if y is None else y, sample_weight)
+    tensors = keras.tree.map_structure(_tensor, parts)
+    sizes = {len(each) for each in keras.tree.flatten(tensors)}
+    if len(sizes) > 1:
+        raise ShapeError(f"fit(): {where} must have as many rows each, got {sorted(sizes)}.")
+    return tuple(tensors)
+
+
+def _tensor(values: Any) -> tf.Tensor:
+    array = np.asarray(values)
+    if array.dtype.kind == "f":
+        array = array.astype(keras.backend.floatx(), copy=False)
+    return tf.constant(array)
+
+
+def _rows(data: Any, where: str) -> int:
+    rows = len(keras.tree.flatten(data)[0])
+    if rows == 0:
+        raise ShapeError(f"fit(): {where} has no rows.")
+    return rows
+
+
+def _split(data: Any, share: float) -> tuple[Any, Any]:
+    if not 0 <= share < 1:
+        raise OptionError(f"validation_split must be in [0, 1), got {share}.")
+    rows = _rows(data, "x")
+    kept = rows - int(rows * share)
+    if kept == rows:
+        return data, None
+    return (
+        keras.tree.map_structure(lambda values: values[:kept], data),
+        keras.tree.map_structure(lambda values: values[kept:], data),
+    )

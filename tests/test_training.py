@@ -1,0 +1,299 @@
+"""The compiled loop beside Keras' own trainer, and its promises: the same numbers, fewer trips to Python."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from diabolo import training
+from diabolo.errors import OptionError, ShapeError
+from diabolo.network import keras_builder, losses, structures
+from diabolo.training import Shard, Spec, train
+from diabolo.training.choose import choose
+from diabolo.training.program import Reconstruction
+
+
+@pytest.fixture(scope="module")
+def rows(digits):
+    return digits.x_train[:650].reshape(-1, 784)  # 650 = 10 * 64 + 10
+
+
+@pytest.fixture(scope="module")
+def scaled(rows):
+    return (rows / 255).astype(np.float32)
+
+
+def reconstruct(rows, *, seed=0, hidden=(32,), validation=None, **settings):
+    """Train a small network and return the outcome and its weights."""
+    network = structures.build(list(hidden), rows.shape[1:], latent_dim=8)
+    models = keras_builder.build(network, seed=0)
+    options = {"optimizer": keras.optimizers.Adam(0.001), "epochs": 3, "batch_size": 64, "seed": seed} | settings
+    spec = Spec(model=models.raw, loss=losses.Bernoulli(), **options)
+    outcome = train(spec, Shard(rows=rows, validation=validation, scale=255.0))
+    weights = keras_builder.get_weights(models, network)
+    return outcome, np.concatenate([weights[name].ravel() for name in sorted(weights)])
+
+
+def compiled_model(optimizer="adam", *, metrics=(), dropout=0.0, **settings):
+    """Return a Keras model with known first weights; settings go to compile()."""
+    model = keras.Sequential(
+        [
+            keras.Input((784,)),
+            keras.layers.Dense(16, "relu", kernel_initializer=keras.initializers.GlorotUniform(1)),
+            keras.layers.BatchNormalization(),
+            keras.layers.Dropout(dropout, seed=3),
+            keras.layers.Dense(784, kernel_initializer=keras.initializers.GlorotUniform(2)),
+        ]
+    )
+    model.compile(optimizer, keras.losses.BinaryCrossentropy(from_logits=True), metrics=list(metrics), **settings)
+    return model
+
+
+compiled_or_not = pytest.mark.parametrize("compiled", [True, False], ids=["XLA", "plain"])
+
+
+@compiled_or_not
+def test_our_steps_compute_what_keras_fit_computes(rows, scaled, compiled):
+    outcome, weights = reconstruct(rows, epochs=1, seed=9, compile=compiled)
+    network = structures.build([32], (784,), latent_dim=8)
+    peer = keras_builder.build(network, seed=0)
+    order = np.random.default_rng([9, 0]).permutation(len(rows))
+    peer.raw.compile(
+        keras.optimizers.Adam(0.001),
+        loss=lambda target, raw: 784 * keras.losses.binary_crossentropy(target, raw, from_logits=True),
+    )
+    history = peer.raw.fit(scaled[order], scaled[order], batch_size=64, epochs=1, shuffle=False, verbose=0).history
+    assert outcome.history["loss"][0] == pytest.approx(history["loss"][0], rel=1e-4)
+    theirs = keras_builder.get_weights(peer, network)
+    # Adam divides by the size of a gradient, so where one is all rounding a weight may go another way: most must agree.
+    flat = np.concatenate([theirs[name].ravel() for name in sorted(theirs)])
+    assert np.quantile(np.abs(weights - flat), 0.99) < 1e-4
+
+
+@compiled_or_not
+def test_any_number_of_steps_a_call_gives_the_same_bits(rows, compiled):
+    one, weights_one = reconstruct(rows, steps_a_call=1, compile=compiled, validation=rows[:100])
+    many, weights_many = reconstruct(rows, steps_a_call=7, compile=compiled, validation=rows[:100])
+    free, weights_free = reconstruct(rows, compile=compiled, validation=rows[:100])
+    assert one.history == many.history == free.history
+    np.testing.assert_array_equal(weights_one, weights_many)
+    np.testing.assert_array_equal(weights_one, weights_free)
+
+
+def test_xla_trains_to_the_same_loss_as_without(rows):
+    with_xla, _ = reconstruct(rows, compile=True, validation=rows[:100])
+    without, _ = reconstruct(rows, compile=False, validation=rows[:100])
+    for curve in ("loss", "val_loss"):
+        np.testing.assert_allclose(with_xla.history[curve], without.history[curve], rtol=1e-3)
+
+
+def test_xla_compiles_once_however_the_steps_are_dealt_out(rows):
+    network = structures.build([32], (784,), latent_dim=8)
+    models = keras_builder.build(network)
+    steps = Reconstruction(models.raw, losses.Bernoulli(), keras.optimizers.Adam(0.001), 0.0, 255.0)
+    program, _ = choose(True, models.raw, steps, tf.constant(rows), 64, epochs=1)
+    order = tf.range(len(rows))
+    counter = []
+    for start, count in ((0, 1), (1, 3), (4, 2), (0, 7), (2, 8), (0, 11)):
+        program.run(order, start, count)
+        counter.append(program._full.experimental_get_tracing_count())
+    assert set(counter) == {1}
+    lowered = program._full.get_concrete_function(order, tf.constant(0), tf.constant(1))
+    assert {tuple(value.shape) for value in lowered.inputs[:3]} == {(650,), ()}
+
+
+def test_rows_of_an_epoch_are_each_seen_once_in_an_order_that_the_seed_decides(rows):
+    seen = []
+
+    class Watch:
+        def train(self, batch):
+            tf.py_function(lambda places: seen.extend(places.numpy().tolist()), [batch], [])
+
+        def results(self):
+            return {"loss": 0.0}
+
+        def reset(self):
+            pass
+
+        def test(self, batch):
+            pass
+
+        def variables(self):
+            return []
+
+    from diabolo.training.loop import epochs
+    from diabolo.training.program import Program
+
+    program = Program(Watch(), tf.range(150), 64, compiled=False)
+    list(epochs(program, None, rows=150, epochs=2, batch_size=64, seed=4))
+    for epoch in range(2):
+        expected = np.random.default_rng([4, epoch]).permutation(150).tolist()
+        assert seen[150 * epoch : 150 * (epoch + 1)] == expected
+
+
+@compiled_or_not
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        lambda: keras.optimizers.Adam(0.001),
+        lambda: keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.1, 22), momentum=0.9, nesterov=True),
+        lambda: keras.optimizers.Adam(0.001, clipnorm=0.01),
+        lambda: keras.optimizers.Adam(0.01, gradient_accumulation_steps=3),
+        lambda: keras.optimizers.RMSprop(0.001, use_ema=True),
+        lambda: keras.mixed_precision.LossScaleOptimizer(keras.optimizers.Adam(0.001)),
+    ],
+    ids=["adam", "schedule", "clipping", "accumulation", "ema", "loss scaling"],
+)
+def test_fit_of_a_compiled_model_is_that_of_keras(scaled, optimizer, compiled):
+    ours, theirs = compiled_model(optimizer(), metrics=["mse"]), compiled_model(optimizer(), metrics=["mse"])
+    history = training.fit(
+        ours, scaled, epochs=2, batch_size=64, shuffle=False, validation_split=0.2, verbose=0, compile=compiled
+    ).history
+    peer = theirs.fit(scaled, scaled, epochs=2, batch_size=64, shuffle=False, validation_split=0.2, verbose=0).history
+    assert set(history) == set(peer)
+    for name, curve in peer.items():
+        np.testing.assert_allclose(history[name], curve, rtol=2e-3)
+    assert int(ours.optimizer.iterations) == int(theirs.optimizer.iterations)
+
+
+def test_a_model_that_writes_its_own_train_step_is_trained_by_it(scaled):
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.down, self.up = keras.layers.Dense(8), keras.layers.Dense(784)
+            self.distance = keras.metrics.Mean("distance")
+
+        def call(self, rows):
+            return self.up(self.down(rows))
+
+        def train_step(self, data):
+            x, _ = data
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_mean(tf.square(self(x) - x))
+            variables = self.trainable_variables
+            self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+            self.distance.update_state(loss)
+            return {"distance": self.distance.result()}
+
+    model = Own()
+    model.compile("adam", loss="mse")
+    curve = training.fit(model, scaled, epochs=3, verbose=0).history["distance"]
+    assert curve[0] > curve[1] > curve[2]
+
+
+def test_random_layers_draw_anew_at_every_step(scaled):
+    # The network stands still on equal rows, so its loss differs from batch to batch by the draw of the dropout alone.
+    # (Not with a rate of a half: a number that is either dropped or doubled is off by itself either way.)
+    same = np.repeat(scaled[:1], 64, axis=0)
+    losses_seen = []
+    watch = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: losses_seen.append(logs["loss"]))
+    model = keras.Sequential(
+        [
+            keras.Input((784,)),
+            keras.layers.Dropout(0.2, seed=1),
+            keras.layers.Dense(784, kernel_initializer="identity"),
+        ]
+    )
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    training.fit(model, same, batch_size=16, epochs=1, steps_a_call=1, callbacks=[watch], verbose=0)
+    assert len(set(losses_seen)) == 4
+
+
+def test_mixed_precision_trains(scaled):
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = compiled_model()
+    finally:
+        keras.config.set_dtype_policy(policy)
+    curve = training.fit(model, scaled, epochs=4, verbose=0, seed=0).history["loss"]
+    assert model.layers[0].compute_dtype == "bfloat16"
+    assert curve[-1] < curve[0]
+
+
+def test_callbacks_of_keras_work_at_epochs_and_steps(scaled, tmp_path):
+    batches, rates = [], []
+    stop = keras.callbacks.EarlyStopping("val_loss", patience=1, min_delta=10.0)  # nothing is ever 10 better
+    history = training.fit(
+        compiled_model(),
+        scaled,
+        epochs=9,
+        batch_size=64,
+        validation_data=(scaled[:64], scaled[:64]),
+        steps_a_call=4,
+        verbose=0,
+        callbacks=[
+            stop,
+            keras.callbacks.ModelCheckpoint(tmp_path / "best.keras", monitor="val_loss", save_best_only=True),
+            keras.callbacks.LearningRateScheduler(lambda epoch: 0.001 / (epoch + 1)),
+            keras.callbacks.TensorBoard(tmp_path / "board"),
+            keras.callbacks.LambdaCallback(
+                on_train_batch_end=lambda batch, logs: batches.append(batch),
+                on_epoch_end=lambda epoch, logs: rates.append(logs["learning_rate"]),
+            ),
+        ],
+    )
+    assert history.epoch == [0, 1]
+    assert batches == [3, 7, 10] * 2
+    np.testing.assert_allclose(rates, [0.001, 0.0005])
+    assert keras.saving.load_model(tmp_path / "best.keras").predict(scaled[:2], verbose=0).shape == (2, 784)
+    assert list((tmp_path / "board").rglob("events*"))
+
+
+def test_several_inputs_targets_and_weights_go_through(rng):
+    a, b = keras.Input((3,), name="a"), keras.Input((2,), name="b")
+    model = keras.Model({"a": a, "b": b}, keras.layers.Dense(1)(keras.layers.Concatenate()([a, b])))
+    model.compile("sgd", "mse")
+    x = {"a": rng.random((40, 3)), "b": rng.random((40, 2))}
+    heavy = np.zeros(40)
+    before = model.get_weights()
+    training.fit(model, x, rng.random((40, 1)), sample_weight=heavy, epochs=1, verbose=0)
+    for ours, first in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(ours, first)  # rows of weight 0 teach nothing
+    training.fit(model, x, rng.random((40, 1)), epochs=1, verbose=0)
+    assert any((ours != first).any() for ours, first in zip(model.get_weights(), before, strict=True))
+
+
+def test_a_seed_decides_the_order_and_no_seed_draws_one(scaled):
+    def weights(**settings):
+        model = compiled_model()
+        training.fit(model, scaled, epochs=1, verbose=0, **settings)
+        return model.get_weights()[0]
+
+    assert np.array_equal(weights(seed=1), weights(seed=1))
+    assert not np.array_equal(weights(seed=1), weights(seed=2))
+    assert not np.array_equal(weights(), weights())
+
+
+def test_a_trial_changes_nothing(rows, monkeypatch):
+    from diabolo.training import choose as module
+
+    monkeypatch.setattr(module, "FAST_IN_XLA", ())  # as if the layers were not known
+    monkeypatch.setattr(module, "STEPS_WORTH_COMPILING", 0)
+    monkeypatch.setattr(module, "SECONDS_WORTH_A_TRIAL", 0.0)
+    chosen, weights = reconstruct(rows)
+    assert "ms a step with XLA" in chosen.choice.reason
+    forced, expected = reconstruct(rows, compile=chosen.choice.compiled)
+    np.testing.assert_array_equal(weights, expected)
+    assert chosen.history == forced.history
+
+
+def test_small_work_is_not_compiled_and_the_reason_is_given(rows):
+    outcome, _ = reconstruct(rows)
+    assert outcome.choice == (False, "33 steps are too few to pay for compiling")
+    assert reconstruct(rows, compile=True)[0].choice == (True, "asked for")
+
+
+@pytest.mark.parametrize(
+    ("act", "error", "message"),
+    [
+        (lambda X: training.fit(keras.Sequential([keras.layers.Dense(2)]), X), OptionError, "call model.compile"),
+        (lambda X: training.fit(compiled_model(), X, X[:5]), ShapeError, r"as many rows each, got \[5, 650\]"),
+        (lambda X: training.fit(compiled_model(), X[:0]), ShapeError, "x has no rows"),
+        (lambda X: training.fit(compiled_model(), X, validation_split=1.0), OptionError, r"in \[0, 1\), got 1.0"),
+        (lambda X: training.fit(compiled_model(), X, validation_data=X), OptionError, r"must be \(x, y\)"),
+    ],
+)
+def test_bad_input_is_one_line(scaled, act, error, message):
+    with pytest.raises(error, match=message):
+        act(scaled)
