@@ -1,8 +1,8 @@
 """What every peer trains: the same rows, network, loss, batch and optimizer; each in a process of its own.
 
 A peer is a module `benchmarks.peers.NAME` with a function `epochs(task)` that gives the seconds of one epoch after the
-other, validation and compilation left out, by calling `lap()` at the end of each. `python -m benchmarks.peers.NAME`
-is never called by hand: `benchmarks.training` runs it and reads the JSON it prints.
+other, the first with whatever it compiles. `benchmarks.training` runs `python -m benchmarks.task NAME` for each and
+reads the JSON it prints.
 """
 
 import argparse

@@ -1,12 +1,15 @@
 """The estimator through its public door."""
 
+import copy
 import logging
+import pickle
 
 import keras
 import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.decomposition import PCA
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -387,3 +390,67 @@ def test_rows_unlike_those_of_fit_are_refused(fitted, fitted_table, digits, tabl
         fitted.decode(np.full((2, 8), np.nan))
     with pytest.raises(DataError, match="finite"):
         fitted.decode(np.full((2, 8), 1e300))
+
+
+def test_a_fitted_estimator_pickles_and_copies_before_and_after_use(fitted_table, table):
+    expected = fitted_table.encode(table)
+    for copied in (copy.deepcopy(fitted_table), pickle.loads(pickle.dumps(fitted_table))):
+        np.testing.assert_array_equal(copied.encode(table), expected)
+
+
+def test_a_search_over_numpy_numbers_works_and_its_best_can_be_saved(table, tmp_path):
+    grid = {"batch_size": np.array([16, 64]), "epochs": np.arange(1, 3), "latent_dim": np.array([2])}
+    search = GridSearchCV(quick(learning_rate=np.float32(0.01), structure=np.array([6])), grid, cv=2).fit(table)
+    path = search.best_estimator_.save(tmp_path / "best")
+    assert diabolo.load(path).get_params()["structure"] == [6]
+
+
+@pytest.mark.parametrize("dtype", [">f4", ">f8", ">i2", np.longdouble])
+def test_numbers_in_another_byte_order_save_and_load(rng, dtype, tmp_path):
+    rows = rng.integers(-50, 50, (60, 5)).astype(dtype)
+    net = quick(2).fit(rows)
+    loaded = diabolo.load(net.save(tmp_path / "model"))
+    np.testing.assert_array_equal(loaded.encode(rows), net.encode(np.asarray(rows, np.float64)))
+
+
+def test_gaps_under_a_mask_are_refused(table):
+    with pytest.raises(DataError, match="masked array"):
+        quick(2).fit(np.ma.masked_array(table, mask=table > 1e4))
+
+
+def test_numbers_as_text_in_an_object_array_are_not_parsed():
+    with pytest.raises(DataError, match="expected numbers, got '1'"):
+        quick(1).fit(np.array([["1", "2"], ["3", "4"]], object))
+
+
+def test_a_value_that_is_too_far_off_is_refused_and_named(fitted_table, table):
+    far = table[:3].copy()
+    far[1, 2] = 1e200
+    with pytest.raises(DataError, match="1e\\+200 in row 1, feature 2, is too far from what fit"):
+        fitted_table.encode(far)
+
+
+def test_bytes_that_are_zeros_and_ones_but_for_one_row_train(rng):
+    rows = rng.integers(0, 2, (60, 5)).astype(np.uint8)
+    for place in range(0, 60, 7):  # in the training part or in the validation part
+        mixed = rows.copy()
+        mixed[place, 0] = 255
+        assert quick(2, epochs=1).fit(mixed).reconstruct(mixed).dtype == np.uint8
+
+
+def test_a_loss_is_chosen_that_can_take_the_rows_to_be_judged(rng):
+    rows = rng.integers(0, 2, (60, 5)).astype(float)
+    assert quick(2).fit(rows).reconstruction_loss_ == "bernoulli"
+    assert quick(2).fit(rows, also=rows + 1).reconstruction_loss_ == "gaussian"
+
+
+def test_many_trainings_in_one_process_say_nothing(table, capfd):
+    for _ in range(7):
+        quick(2, epochs=1).fit(table)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_settings_of_a_record_are_those_of_the_estimator():
+    from diabolo.inference import SETTINGS
+
+    assert set(SETTINGS) == set(Autoencoder().get_params()) - {"verbose"}

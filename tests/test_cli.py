@@ -6,12 +6,14 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import diabolo
+from diabolo.cli import main
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +138,7 @@ def test_decode_and_reconstruct_write_pictures(cli, work):
     expected = diabolo.load(work / "rows.safetensors").reconstruct(np.load(work / "rows.npy"))
     with Image.open(work / "pictures" / "017.png") as picture:
         np.testing.assert_array_equal(np.asarray(picture), expected[17])
-    again = cli("reconstruct", "rows.safetensors", "rows.npy", "-o", "pictures", cwd=work)
+    again = cli("reconstruct", "--force", "rows.safetensors", "rows.npy", "-o", "pictures", cwd=work)
     assert again.code == 2
     assert "not an empty folder" in again.err
 
@@ -164,6 +166,31 @@ def test_fit_reads_a_complete_data_set_from_a_folder(cli, data_dir):
     assert json.loads(done.out)["rows"] == 8100
 
 
+@pytest.fixture
+def inside(monkeypatch, capfd):
+    """Run the command line in this process, which saves a second of imports a case."""
+
+    def go(*arguments, cwd):
+        monkeypatch.chdir(cwd)
+        monkeypatch.setattr(sys, "argv", ["diabolo", *map(str, arguments)])
+        handler = signal.getsignal(signal.SIGTERM)
+        try:
+            with pytest.raises(SystemExit) as ended:
+                main()
+        finally:
+            signal.signal(signal.SIGTERM, handler)
+        out, err = capfd.readouterr()
+        return SimpleNamespace(code=ended.value.code, out=out, err=err)
+
+    return go
+
+
+def test_bad_input_ends_a_process_as_it_ends_main(cli):
+    done = cli("fit", "digts")
+    assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+    assert done.err.startswith("diabolo: unknown data set 'digts'. Did you mean 'digits'?")
+
+
 BAD = [
     (["fit", "digts"], "unknown data set 'digts'. Did you mean 'digits'? Known: digits, fashion-mnist, mnist."),
     (["fit", "digits:tst"], "unknown part of digits 'tst'. Did you mean 'test'?"),
@@ -184,10 +211,25 @@ BAD = [
     (["fit", "digits", "--random-state", "-1"], "--random-state must be"),
     (["fit", "digits", "--latnt", "3"], "No such option: --latnt"),
     (["fit", "digits", "-o", "nowhere/model"], "make it first"),
-    (["fit", "text.csv"], "text.csv: column 'city' expected numbers, got 'Bern' in line 2"),
-    (["fit", "gaps.csv"], "column 'b' has 1 empty cells, the first in line 3"),
+    (["fit", "text.csv"], "text.csv: column 'city' expected numbers, got 'Bern' in data row 1"),
+    (["fit", "gaps.csv"], "column 'b' has 1 empty cell, the first in data row 2"),
+    (["fit", "first.csv"], "column 2 has 1 empty cell, the first in data row 1"),
+    (["fit", "blank.csv"], "column 1 expected numbers, got 'x' in data row 3"),
+    (["fit", "semicolon.csv"], "The separator seems to be ';'"),
+    (["fit", "allgap.csv"], "column 'b' has 2 empty cells"),
+    (["fit", "gap1.csv"], "column 1 has 1 empty cell, the first in data row 2"),
+    (["fit", "latin.csv"], "expected UTF-8 text"),
+    (["fit", "rows.csv.gz"], "unknown kind of file '.gz'"),
+    (["fit", "npz.npy"], "expected a .npy file, got a .npz file: rename it"),
+    (["fit", "npy.npz"], "expected a .npz file, got a .npy file: rename it"),
+    (["fit", "huge.npy"], "huge.npy: expected a .npy file of numbers"),
+    (["fit", ""], "got an empty name"),
+    (["fit", "digits", "-o", ""], "expected the name of a model file"),
+    (["fit", "digits", "-o", "x" * 300], "cannot be the name of a file"),
+    (["fit", "digits", "-o", "folder.x", "--force"], "folder.x.safetensors is a folder"),
+    (["fit", "far.npy", "--epochs", "1"], "is too far from what fit() saw"),
     (["fit", "ragged.csv"], "ragged.csv: CSV parse error"),
-    (["fit", "header.csv"], "header.csv: expected rows under the header (a, b), got none"),
+    (["fit", "header.csv"], "header.csv: expected rows under the header ('a', 'b'), got none"),
     (["fit", "empty.csv"], "empty.csv"),
     (["fit", "nan.npy"], "got 2 that are not; the first is NaN in row 1, column 0"),
     (["fit", "objects.npy"], "objects.npy: expected a .npy file of numbers"),
@@ -223,7 +265,27 @@ def bad(tmp_path_factory):
     np.save(folder / "text.npy", np.array([["x"]]))
     np.save(folder / "empty.npy", np.ones((0, 3)))
     np.savez(folder / "two.npz", first=np.ones((5, 3)), second=np.ones((5, 3)))
+    np.savez(folder / "really.npz", X=np.ones((5, 3)))
+    (folder / "really.npz").rename(folder / "npz.npy")
+    np.save(folder / "really.npy", np.ones((5, 3)))
+    (folder / "really.npy").rename(folder / "npy.npz")
+    header = "{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000, 3), }".ljust(117) + "\n"
+    (folder / "huge.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode())
+    from diabolo.data.splits import TEST, split_rows
+
+    far = np.random.default_rng(0).normal(size=(50, 3))
+    held_back = int(split_rows(np.arange(50)[:, None], 0.1, 0, TEST)[1][0, 0])
+    far[held_back, 1] = 1e200  # training never sees it, judging would stumble over it
+    np.save(folder / "far.npy", far)
+    (folder / "latin.csv").write_bytes("a,b\n1,é\n".encode("latin-1"))
+    (folder / "folder.x.safetensors").mkdir()
     for name, text in {
+        "first.csv": "1,,3\n4,5,6\n7,8,9\n",
+        "blank.csv": "\n1,2\n3,4\nx,6\n",
+        "semicolon.csv": "a;b\n1;2\n",
+        "allgap.csv": "a,b\n1,\n2,\n",
+        "gap1.csv": "1\n\n3\n",
+        "rows.csv.gz": "",
         "notes.txt": "hello",
         "fake.npy": "not numpy",
         "fake.npz": "not a zip",
@@ -240,9 +302,9 @@ def bad(tmp_path_factory):
 @pytest.mark.parametrize(
     ("arguments", "line"), BAD, ids=lambda value: " ".join(value) if isinstance(value, list) else ""
 )
-def test_bad_input_is_one_line_exit_code_two_and_nothing_written(cli, bad, model_path, arguments, line):
+def test_bad_input_is_one_line_exit_code_two_and_nothing_written(inside, bad, model_path, arguments, line):
     before = {path: path.stat().st_mtime_ns for path in bad.rglob("*")}
-    done = cli(*[model_path if word == "MODEL" else word for word in arguments], cwd=bad)
+    done = inside(*[model_path if word == "MODEL" else word for word in arguments], cwd=bad)
     assert done.code == 2, done.err
     assert line in done.err
     assert done.err.startswith("diabolo: ")
@@ -275,7 +337,7 @@ def test_a_training_that_is_stopped_leaves_nothing_half(tmp_path, number, code, 
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
     assert process.returncode == code
-    assert err.splitlines()[-1] == f"diabolo: {word}: no output was written."
+    assert err.splitlines()[-1] == f"diabolo: {word}: no unfinished output is left behind."
     assert out == ""
     assert list(tmp_path.iterdir()) == []
 

@@ -78,7 +78,7 @@ def test_onnx_gives_what_keras_gives(layer, rng):
         onnx_builder.build_decoder(network, weights, link="sigmoid").SerializeToString()
     )
     raw, reconstruction = decoder.run(["raw", "reconstruction"], {"latent": latents})
-    np.testing.assert_allclose(raw, models.raw(rows, training=False), rtol=1e-5, atol=1e-4)
+    np.testing.assert_allclose(raw, models.raw(rows, training=False), rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(reconstruction, models.autoencoder(rows, training=False), rtol=1e-5, atol=1e-5)
 
 
@@ -113,8 +113,8 @@ def test_dense_flatten_and_their_mirrors_fit_any_shape(shape, units):
         (lambda: layers.Dropout(rate=1.0), "0 <= rate < 1"),
         (lambda: layers.BatchNormalization(momentum=1.0), "0 <= momentum < 1"),
         (lambda: layers.LayerNormalization(epsilon=0.0), "0 < epsilon < 1"),
-        (lambda: layers.Reshape(shape=(2, 0)), "a size of at least 1"),
-        (lambda: layers.Reshape(shape=(2, -1)), "a size of at least 1"),
+        (lambda: layers.Reshape(shape=(2, 0)), "a size from 1 to"),
+        (lambda: layers.Reshape(shape=(2, -1)), "a size from 1 to"),
         (lambda: from_config("layer", LAYERS, {"kind": "dens"}), "Did you mean 'dense'"),
         (lambda: from_config("layer", LAYERS, {"kind": "flatten"}), "exactly the keys"),
         (lambda: from_config("layer", LAYERS, "dense"), "an object with a 'kind'"),

@@ -220,3 +220,57 @@ def test_what_cannot_be_cut_is_one_line(X, act, error, message):
     with pytest.raises(error, match=message) as caught:
         act(X)
     assert "\n" not in str(caught.value)
+
+
+def test_a_nested_model_called_with_keywords_or_by_name_keeps_its_meaning(X):
+    inner = keras.Sequential(
+        [keras.Input((20,)), layers.Dropout(0.5, seed=1), layers.Dense(3, name="bottleneck")], name="inner"
+    )
+    rows = keras.Input((20,), name="rows")
+    frozen = keras.Model(rows, layers.Dense(20, name="end")(inner(inputs=rows, training=False)))
+    encoder, decoder = split(frozen)
+    np.testing.assert_allclose(out(decoder, out(encoder, X)), out(frozen, X), rtol=1e-5, atol=1e-6)
+    always = keras.Model(rows, layers.Dense(20, name="end")(inner(rows, training=True)))
+    encoder = split(always).encoder
+    draws = [keras.ops.convert_to_numpy(encoder(X)) for _ in range(2)]
+    assert not np.array_equal(*draws)  # dropout that was asked for at inference is still there
+
+    b, a = keras.Input((4,), name="b"), keras.Input((4,), name="a")
+    difference = keras.Model([b, a], layers.Dense(2, name="bottleneck")(b - 2 * a), name="difference")
+    left, right = keras.Input((4,), name="left"), keras.Input((4,), name="right")
+    outer = keras.Model([left, right], layers.Dense(4, name="end")(difference({"a": left, "b": right})))
+    feed = [X[:, :4], X[:, 4:8]]
+    encoder, decoder = split(outer)
+    np.testing.assert_allclose(decoder(encoder(feed)), outer(feed), rtol=1e-5, atol=1e-6)
+
+
+def test_two_layers_of_one_name_in_different_models_are_told_apart_by_their_paths(X):
+    def half(name, first, last):
+        return keras.Sequential([keras.Input((first,)), layers.Dense(5, name="hidden"), layers.Dense(last)], name=name)
+
+    rows = keras.Input((20,), name="rows")
+    model = keras.Model(rows, half("decoder", 3, 20)(half("encoder", 20, 3)(rows)))
+    before, after = evaluate(model, ["encoder/hidden", "decoder/hidden"], X)
+    assert before.shape == after.shape == (7, 5)
+    assert not np.allclose(before, after)
+    with pytest.raises(CutError, match="2 layers are called 'hidden': write one of"):
+        evaluate(model, "hidden", X)
+
+
+def test_a_layer_with_several_outputs_is_said_to_have_them():
+    rows = keras.Input((5, 4), name="rows")
+    sequence, state, _ = layers.LSTM(3, return_sequences=True, return_state=True, name="lstm")(rows)
+    model = keras.Model(rows, layers.Concatenate()([layers.Flatten()(sequence), state]))
+    with pytest.raises(CutError, match="'lstm' has several outputs"):
+        split(model, "lstm")
+    with pytest.raises(CutError, match="'lstm' has several outputs"):
+        evaluate(model, "lstm", np.zeros((2, 5, 4)))
+
+
+def test_evaluate_leaves_nothing_behind_on_the_layers_beyond_their_graph(X):
+    model = sequential()
+    end = model.get_layer("end")
+    before = len(end._inbound_nodes)
+    for _ in range(5):
+        evaluate(model, "end", X)
+    assert len(end._inbound_nodes) <= before + 5

@@ -142,3 +142,56 @@ def test_the_default_hidden_layers_follow_the_width_of_a_row():
     assert [layer.units for layer in structures.default_dense(784, "elu")] == [512, 256]
     assert [layer.units for layer in structures.default_dense(20, "elu")] == [32, 16]
     assert [layer.units for layer in structures.default_dense(100, "elu")] == [128, 64]
+
+
+def kinds(encoder, shape):
+    network = build(encoder, shape, latent_dim=2)
+    return [(layer.kind, getattr(layer, "activation", "")) for layer in network.decoder]
+
+
+def test_nothing_follows_the_raw_numbers_wherever_the_shape_is_flattened():
+    follower = layers.Dropout(rate=0.3)
+    for encoder in (
+        [follower, layers.Dense(units=9, activation="relu")],  # the Flatten is put in front
+        [layers.Flatten(), follower, layers.Dense(units=9, activation="relu")],
+        [follower, layers.Flatten(), layers.Dense(units=9, activation="relu")],
+    ):
+        assert kinds(encoder, (3, 4)) == [("dense", "relu"), ("dense", "linear"), ("reshape", "")]
+
+
+def test_activation_and_followers_come_back_through_a_reshaping():
+    encoder = [
+        layers.Dense(units=8, activation="relu"),
+        layers.BatchNormalization(),
+        layers.Flatten(),
+        layers.Dropout(rate=0.1),
+        layers.Dense(units=16, activation="tanh"),
+    ]
+    assert kinds(encoder, (3, 4)) == [
+        ("dense", "tanh"),
+        ("dense", "relu"),
+        ("dropout", ""),
+        ("reshape", ""),
+        ("batch_normalization", ""),
+        ("dense", "linear"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["rows", "latent", "reconstruction", "bottleneck", "decoder_1"])
+def test_a_name_that_is_taken_is_refused_with_the_mend(name):
+    with pytest.raises(OptionError, match="leave names out, or choose others"):
+        build([layers.Dense(units=4, name=name)], (6,), latent_dim=2)
+
+
+@pytest.mark.parametrize("name", ["a/b", "a b", "é"])
+def test_a_name_that_files_and_graphs_cannot_hold_is_refused(name):
+    with pytest.raises(OptionError, match="a name may hold letters"):
+        layers.Dense(units=4, name=name)
+
+
+@pytest.mark.parametrize(
+    ("structure", "hint"), [(256, r"write \[256\]"), (None, "got None"), ("8-" + "9" * 5000, "unknown")]
+)
+def test_what_is_no_structure_at_all_is_refused(structure, hint):
+    with pytest.raises(OptionError, match=hint):
+        build(structure, (784,))

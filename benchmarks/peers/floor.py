@@ -5,6 +5,7 @@ of its input; into memory that is already there. No gathering, no activation, no
 """
 
 import time
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -15,10 +16,12 @@ from benchmarks.task import Task
 def epochs(task: Task) -> list[float]:
     rng, size = np.random.default_rng(0), task.batch_size
     widths = [task.sizes[0], *task.layers]
-    pairs = list(zip(widths[:-1], widths[1:], strict=True))
+    pairs = list(pairwise(widths))
     products = []
     for place, (before, after) in enumerate(pairs):
-        X, W, dY = (rng.normal(size=shape).astype(np.float32) for shape in ((size, before), (before, after), (size, after)))
+        X, W, dY = (
+            rng.normal(size=shape).astype(np.float32) for shape in ((size, before), (before, after), (size, after))
+        )
         products += [(X, W), (X.T, dY)] + ([(dY, W.T)] if place else [])
     outputs = [np.empty((a.shape[0], b.shape[1]), np.float32) for a, b in products]
     in_torch = [

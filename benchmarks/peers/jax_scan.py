@@ -1,5 +1,7 @@
 """JAX by hand: an epoch is one lax.scan, Adam written out."""
 
+from itertools import pairwise
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,7 +14,7 @@ def epochs(task: Task) -> list[float]:
     widths = [task.sizes[0], *task.layers]
     parameters = [
         (jnp.asarray(rng.uniform(-1, 1, pair).astype("f4") * (6 / sum(pair)) ** 0.5), jnp.zeros(pair[1]))
-        for pair in zip(widths[:-1], widths[1:], strict=True)
+        for pair in pairwise(widths)
     ]
 
     def cost(parameters, batch):

@@ -1,7 +1,8 @@
 """PyOD's AutoEncoder, without its normalisation and dropout so that the network is the same; its loss is squared."""
 
-from benchmarks.task import Laps, Task
 from pyod.models.auto_encoder import AutoEncoder
+
+from benchmarks.task import Laps, Task
 
 
 def epochs(task: Task) -> list[float]:

@@ -3,13 +3,14 @@
 import tempfile
 
 import torch
-from benchmarks.peers.pytorch import network
-from benchmarks.task import Laps, Task
 from pythae.models import AE, AEConfig
 from pythae.models.base.base_utils import ModelOutput
 from pythae.models.nn import BaseDecoder, BaseEncoder
 from pythae.trainers import BaseTrainer, BaseTrainerConfig
 from pythae.trainers.training_callbacks import TrainingCallback
+
+from benchmarks.peers.pytorch import network
+from benchmarks.task import Laps, Task
 
 
 class Encoder(BaseEncoder):
@@ -58,9 +59,7 @@ def epochs(task: Task) -> list[float]:
             optimizer_cls="Adam",
         )
         rows = [{"data": row} for row in torch.from_numpy(task.scaled)]
-        trainer = BaseTrainer(
-            model=model, train_dataset=Rows(rows), training_config=training, callbacks=[Clock(laps)]
-        )
+        trainer = BaseTrainer(model=model, train_dataset=Rows(rows), training_config=training, callbacks=[Clock(laps)])
         laps.restart()
         trainer.train()
     return laps.seconds

@@ -16,9 +16,7 @@ def epochs(task: Task) -> list[float]:
             W = tf.Variable(tf.random_uniform([width, units], -limit, limit, seed=place))
             values = tf.matmul(values, W) + tf.Variable(tf.zeros([units]))
             values, width = tf.nn.relu(values) if place < len(task.layers) - 1 else values, units
-        cost = tf.reduce_mean(
-            tf.reduce_sum(tf.nn.sigmoid_cross_entropy_with_logits(labels=X, logits=values), axis=1)
-        )
+        cost = tf.reduce_mean(tf.reduce_sum(tf.nn.sigmoid_cross_entropy_with_logits(labels=X, logits=values), axis=1))
         step = tf.train.AdamOptimizer(0.001).minimize(cost)
         session.run(tf.global_variables_initializer())
         laps = Laps()

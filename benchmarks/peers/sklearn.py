@@ -1,7 +1,8 @@
 """scikit-learn's MLPRegressor, an epoch a call of partial_fit; its loss is squared."""
 
-from benchmarks.task import Laps, Task
 from sklearn.neural_network import MLPRegressor
+
+from benchmarks.task import Laps, Task
 
 
 def epochs(task: Task) -> list[float]:

@@ -99,29 +99,39 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X: Any, y: Any = None, *, report: Report | None = None, source: str | None = None) -> Self:
+    def fit(
+        self, X: Any, y: Any = None, *, report: Report | None = None, source: str | None = None, also: Any = None
+    ) -> Self:
         """Learn from rows (n, features), images (n, height, width[, channels]), or the name of a data set or file.
 
         Args: y: ignored; report: takes a `diabolo.training.Progress` about twice a second, in place of what
-            `verbose` would show; source: what the record calls the rows.
+            `verbose` would show; source: what the record calls the rows;
+            also: rows that will be judged later; nothing is learnt from them, but a loss is chosen that can take them.
         Raises: DataError, ShapeError, OptionError for bad input; DivergedError.
         """
         opened = open_source(X)
         rows = check_rows(opened.rows, where="fit()")
         settings = self._checked_settings()
-        choice = self._choose_loss(rows)
+        also = None if also is None else check_rows(also, where="fit()")
+        widest = full_scale(rows) if also is None else full_scale(rows, also)
+        choice = _choose_loss(settings["reconstruction_loss"], rows, also, widest)
         seed = _seed(self.random_state)
-        train_rows, validation_rows = split_rows(rows, self.validation_fraction, seed, VALIDATION)
-        adapter = adapters.learn(train_rows, standardise=choice.loss.link == "linear")
-        adapter.check(rows, where="fit()")
+        train_rows, validation_rows = split_rows(rows, settings["validation_fraction"], seed, VALIDATION)
+        adapter = adapters.learn(train_rows, standardise=choice.loss.link == "linear", widest=widest)
+        for part in (rows, also):
+            if part is not None:
+                adapter.check(part, where="fit()")
+        if also is not None and not adapter.bounded:
+            adapter.adapt(also)  # refuses what is too far off, now rather than after the training
         network = structures.build(
-            self.structure,
+            _plain(self.structure),
             adapter.tensor_shape,
-            latent_dim=_plain(self.latent_dim),
-            activation=self.activation,
-            bottleneck_activation=self.bottleneck_activation,
-            allow_overcomplete=self.allow_overcomplete,
+            latent_dim=settings["latent_dim"],
+            activation=settings["activation"],
+            bottleneck_activation=settings["bottleneck_activation"],
+            allow_overcomplete=settings["allow_overcomplete"],
         )
+        shard = _shard(adapter, train_rows, validation_rows)
         logger.info("reconstruction loss: %s (%s)", choice.loss.kind, choice.reason)
 
         backend.load_tensorflow()  # seconds, so not before every check above has passed
@@ -129,19 +139,21 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         from diabolo.training import loop
 
         models = keras_builder.build(network, link=choice.loss.link, seed=seed)
-        steps = self.epochs * -(-len(train_rows) // self.batch_size)
-        rate = optimizers.check(self.optimizer, self.learning_rate, self.learning_rate_schedule)
+        epochs, batch_size, optimizer = settings["epochs"], settings["batch_size"], settings["optimizer"]
+        schedule = settings["learning_rate_schedule"]
+        rate = optimizers.check(optimizer, settings["learning_rate"], schedule)
+        steps = epochs * -(-len(train_rows) // batch_size)
         spec = loop.Spec(
             model=models.raw,
             loss=choice.loss,
-            optimizer=optimizers.make(self.optimizer, rate, self.learning_rate_schedule, steps),
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            patience=self.patience,
+            optimizer=optimizers.make(optimizer, rate, schedule, steps),
+            epochs=epochs,
+            batch_size=batch_size,
+            patience=settings["patience"],
             seed=seed,
         )
         with self._shown(report) as show:
-            outcome = loop.train(spec, _shard(adapter, train_rows, validation_rows), show)
+            outcome = loop.train(spec, loop.Shard(**shard), show)
         record = Record(
             settings=settings | {"random_state": seed},
             source=source or opened.name,
@@ -225,37 +237,24 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         self.n_features_in_ = int(np.prod(model.adapter.row_shape))
         return self
 
-    def _choose_loss(self, rows: Rows) -> losses.Choice:
-        if self.reconstruction_loss == "auto":
-            return losses.choose(rows, full_scale(rows))
-        if self.reconstruction_loss not in losses.LOSSES:
-            raise OptionError(unknown("reconstruction_loss", self.reconstruction_loss, ["auto", *losses.LOSSES]))
-        loss = losses.LOSSES[self.reconstruction_loss]()
-        scale = full_scale(rows)
-        if loss.link == "sigmoid" and (rows.min() < 0 or rows.max() > scale):
-            raise OptionError(
-                f"reconstruction_loss 'bernoulli' needs values in [0, {scale:g}], got {rows.min():.3g} to "
-                f"{rows.max():.3g}: choose 'gaussian', or scale the rows."
-            )
-        return losses.Choice(loss, "asked for")
-
     def _checked_settings(self) -> dict[str, Any]:
         """Return the settings as JSON values, or raise OptionError with the one that cannot hold."""
         for name, least in (("epochs", 1), ("batch_size", 1), ("patience", 0)):
             if not _is_whole(getattr(self, name), least):
                 raise OptionError(f"{name} must be a whole number of at least {least}, got {getattr(self, name)!r}.")
-        fraction: Any = self.validation_fraction
+        fraction: Any = _plain(self.validation_fraction)
         if isinstance(fraction, bool) or not isinstance(fraction, numbers.Real) or not 0 <= float(fraction) < 1:
             raise OptionError(f"validation_fraction must be in [0, 1), got {fraction!r}.")
-        if self.verbose not in (True, False, "auto"):
+        if not isinstance(self.verbose, bool) and self.verbose != "auto":
             raise OptionError(f"verbose must be True, False or 'auto', got {self.verbose!r}.")
-        optimizers.check(self.optimizer, self.learning_rate, self.learning_rate_schedule)
+        optimizers.check(self.optimizer, _plain(self.learning_rate), self.learning_rate_schedule)
         settings = {name: getattr(self, name) for name in self._get_param_names() if name != "verbose"}
-        if not isinstance(self.structure, str):
+        settings = {name: _plain(value) for name, value in settings.items()}
+        if isinstance(settings["structure"], list):
             settings["structure"] = [
-                layer.to_config() if isinstance(layer, Layer) else layer for layer in self.structure
+                layer.to_config() if isinstance(layer, Layer) else layer for layer in settings["structure"]
             ]
-        return {name: _plain(value) for name, value in settings.items()}
+        return settings
 
     def _shown(self, report: Report | None) -> Any:
         if report is not None:
@@ -270,7 +269,10 @@ def load(path: str | Path) -> Autoencoder:
 
     Needs no TensorFlow, and runs no code from the file.
     """
-    return from_model(modelfile.load(path))
+    try:
+        return from_model(modelfile.load(path))
+    except OptionError as error:  # layers in the settings that are none
+        raise ModelFileError(f"{path} is not a sound Diabolo model: {error}") from error
 
 
 def from_model(model: Model) -> Autoencoder:
@@ -280,21 +282,33 @@ def from_model(model: Model) -> Autoencoder:
         settings["structure"] = [
             from_config("layer", LAYERS, item) if isinstance(item, dict) else item for item in settings["structure"]
         ]
-    known = Autoencoder._get_param_names()
-    if set(settings) != {name for name in known if name != "verbose"}:
-        raise ModelFileError(f"the record of the training has other settings than this version: {sorted(settings)}.")
     return Autoencoder(**settings)._take(model)
 
 
-def _shard(adapter: adapters.ArrayAdapter, rows: Rows, validation: Rows | None) -> Any:
-    """Return rows for the loop: bytes as they are, to be scaled inside the program, all else scaled here."""
-    from diabolo.training.loop import Shard
+def _choose_loss(name: Any, rows: Rows, also: Rows | None, widest: float) -> losses.Choice:
+    chosen = losses.choose(rows, widest, also)
+    if name == "auto":
+        return chosen
+    if not isinstance(name, str) or name not in losses.LOSSES:
+        raise OptionError(unknown("reconstruction_loss", name, ["auto", *losses.LOSSES]))
+    loss = losses.LOSSES[name]()
+    parts = [rows] if also is None else [rows, also]
+    low, high = min(part.min() for part in parts), max(part.max() for part in parts)
+    if loss.link == "sigmoid" and (low < 0 or high > widest):
+        raise OptionError(
+            f"reconstruction_loss {name!r} needs values in [0, {widest:g}], got {low:.3g} to {high:.3g}: choose "
+            f"'gaussian', or scale the rows."
+        )
+    return losses.Choice(loss, "asked for")
 
+
+def _shard(adapter: adapters.ArrayAdapter, rows: Rows, validation: Rows | None) -> dict[str, Any]:
+    """Return the fields of a Shard: bytes as they are, to be scaled inside the program, all else scaled here."""
     if rows.dtype == np.uint8:
         shape = (-1, *adapter.tensor_shape)
         held = None if validation is None else validation.reshape(shape)
-        return Shard(rows=rows.reshape(shape), validation=held, offset=adapter.offset, scale=adapter.divisor)
-    return Shard(rows=adapter.adapt(rows), validation=None if validation is None else adapter.adapt(validation))
+        return {"rows": rows.reshape(shape), "validation": held, "offset": adapter.offset, "scale": adapter.divisor}
+    return {"rows": adapter.adapt(rows), "validation": None if validation is None else adapter.adapt(validation)}
 
 
 def _is_whole(value: Any, least: int) -> bool:
@@ -319,6 +333,6 @@ def _seed(random_state: Any) -> int:
 
 def _plain(value: Any) -> Any:
     """Return NumPy's numbers as Python's, which JSON and the table of layers want."""
-    if isinstance(value, np.generic):
-        return value.item()
-    return [_plain(item) for item in value] if isinstance(value, (list, tuple, np.ndarray)) else value
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value

@@ -71,6 +71,6 @@ class MissingExtraError(DiaboloError, ImportError):
 def unknown(what: str, name: object, known: Iterable[str]) -> str:
     """Return the sentence for a name that is not in a table, with the nearest that is."""
     names = sorted(known)
-    near = difflib.get_close_matches(str(name).lower(), names, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.5) if isinstance(name, str) else []
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    return f"unknown {what} {name!r}.{hint} Known: {', '.join(names)}."
+    return f"unknown {what} {name!r:.60}.{hint} Known: {', '.join(names)}."

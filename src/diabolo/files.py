@@ -11,11 +11,18 @@ from diabolo.errors import OutputError
 
 
 def refuse_existing(path: Path, *, force: bool) -> None:
-    """Raise OutputError where something would be overwritten, or where its folder is missing."""
-    if path.exists() and not force:
-        raise OutputError(f"{path} exists: choose another name, or pass force=True (--force) to overwrite it.")
-    if not path.parent.is_dir():
-        raise OutputError(f"{path}: the folder {path.parent} does not exist: make it first.")
+    """Raise OutputError where something would be overwritten, or where no file can be."""
+    try:
+        if path.is_dir():
+            raise OutputError(f"{path} is a folder: choose the name of a file.")
+        if path.exists() and not force:
+            raise OutputError(f"{path} exists: choose another name, or pass force=True (--force) to overwrite it.")
+        if not path.parent.is_dir():
+            raise OutputError(f"{path}: the folder {path.parent} does not exist: make it first.")
+    except (OSError, ValueError) as error:  # a name that is too long, or holds a NUL
+        raise OutputError(f"{str(path)!r:.80} cannot be the name of a file ({error.args[-1]!s:.80}).") from error
+    if not os.access(path.parent, os.W_OK):
+        raise OutputError(f"{path}: you may not write to the folder {path.parent}.")
 
 
 def write_atomically(path: Path, write: Callable[[Any], Any]) -> None:

@@ -24,6 +24,25 @@ Floats = np.ndarray[Any, np.dtype[np.float32]]
 NUMBERS_AT_ONCE = 1 << 21
 
 
+# The settings of the estimator that a record holds, and the JSON types each may have.
+SETTINGS: dict[str, tuple[type, ...]] = {
+    "latent_dim": (int, type(None)),
+    "structure": (str, list),
+    "activation": (str,),
+    "bottleneck_activation": (str,),
+    "reconstruction_loss": (str,),
+    "optimizer": (str,),
+    "learning_rate": (float, int, type(None)),
+    "learning_rate_schedule": (str,),
+    "epochs": (int,),
+    "batch_size": (int,),
+    "validation_fraction": (float, int),
+    "patience": (int,),
+    "allow_overcomplete": (bool,),
+    "random_state": (int,),
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Record:
     """How a model came to be: JSON values only, and nothing that differs between two runs of the same training.
@@ -65,7 +84,16 @@ class Record:
             if type(config[name]) is not expected:
                 raise OptionError(f"record: {name} must be of type {expected.__name__}, got {config[name]!r:.60}.")
         record = cls(**config)
+        if set(record.settings) != set(SETTINGS):
+            raise OptionError(f"record: settings must have exactly the keys {sorted(SETTINGS)}.")
+        for name, kinds in SETTINGS.items():
+            if type(record.settings[name]) not in kinds:
+                raise OptionError(f"record: setting {name} has the wrong type, got {record.settings[name]!r:.60}.")
+        if record.rows < 1 or record.validation_rows < 0:
+            raise OptionError(f"record: {record.rows} rows and {record.validation_rows} to validate cannot be.")
         curves = record.history
+        if len({len(curve) for curve in curves.values() if isinstance(curve, list)}) > 1:
+            raise OptionError("record: the curves of the history differ in length.")
         if not set(curves) <= {"loss", "val_loss"} or not all(
             isinstance(curve, list) and all(type(value) is float for value in curve) for curve in curves.values()
         ):
@@ -91,6 +119,10 @@ class Model:
     adapter: ArrayAdapter
     loss: Loss
     record: Record
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Sessions of ONNX Runtime cannot be pickled; they are made again when they are needed.
+        return {name: value for name, value in self.__dict__.items() if not name.startswith("_")}
 
     def encode(self, X: Any, *, where: str = "encode()") -> Floats:
         """Return latents (n, latent_dim), float32, of rows (n, *row_shape). Raises DataError, ShapeError."""
@@ -124,7 +156,10 @@ class Model:
 
     def check_latents(self, latents: Any, *, where: str) -> Floats:
         """Return latents as float32 (n, latent_dim), or raise DataError or ShapeError."""
-        values = np.asarray(latents)
+        try:
+            values = np.asarray(latents)
+        except ValueError as error:
+            raise ShapeError(f"{where} expected latents of one length, got several ({error}).") from error
         if values.ndim != 2 or values.shape[1] != self.network.latent_dim or not len(values):
             one = " For one row pass latent[None]." if values.shape == (self.network.latent_dim,) else ""
             expected = f"(n, {self.network.latent_dim}) with n >= 1"

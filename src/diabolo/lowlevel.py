@@ -15,6 +15,7 @@ docs/from-the-article.md says what placeholder, variable, tensor, session and in
 Order: the optimizers, the network, its values, training.
 """
 
+import numbers
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
@@ -80,6 +81,10 @@ class Adam:
             variable.assign_sub(self.learning_rate * m_hat / (tf.sqrt(v_hat) + self.epsilon))
 
 
+def _whole(value: Any, least: int) -> bool:
+    return isinstance(value, numbers.Integral) and int(value) >= least
+
+
 OPTIMIZERS = {"rmsprop": RMSProp, "adam": Adam}
 
 
@@ -124,13 +129,15 @@ class Autoencoder:
         optimizer: Any = None,
         random_state: int = 0,
     ) -> None:
-        self.sizes = list(sizes)
+        self.sizes: list[int] = np.asarray(sizes).tolist()  # so that NumPy's whole numbers will do
         if (
             len(self.sizes) < 3
             or self.sizes[0] != self.sizes[-1]
             or not all(isinstance(size, int) and size >= 1 for size in self.sizes)
         ):
             raise OptionError(f"sizes must run from features over at least one layer to features, got {sizes!r}.")
+        if not _whole(random_state, 0):
+            raise OptionError(f"random_state must be a whole number of at least 0, got {random_state!r}.")
         if recipe not in RECIPES:
             raise OptionError(unknown("recipe", recipe, RECIPES))
         if isinstance(optimizer, str) and optimizer not in OPTIMIZERS:
@@ -195,6 +202,9 @@ class Autoencoder:
         Raises: CutError, naming what is missing, where `feed` does not determine `fetch`.
         """
         values: dict[str, tf.Tensor] = {name: self._fed(name, value) for name, value in feed.items()}
+        if len({len(value) for value in values.values()}) > 1:
+            sizes = ", ".join(f"{len(value)} of {name}" for name, value in values.items())
+            raise ShapeError(f"run() expected as many rows for every value fed, got {sizes}.")
         if isinstance(fetch, str):
             return self._value(fetch, fetch, values).numpy()
         return [self._value(name, name, values).numpy() for name in fetch]
@@ -249,8 +259,8 @@ class Autoencoder:
         rows = self._fed("X", X)
         if float(tf.reduce_min(rows)) < 0 or float(tf.reduce_max(rows)) > 1:
             raise DataError("fit() expected values in [0, 1]: divide pixels by 255 first.")
-        if epochs < 1 or batch_size < 1:
-            raise OptionError(f"epochs and batch_size must be at least 1, got {epochs} and {batch_size}.")
+        if not _whole(epochs, 1) or not _whole(batch_size, 1):
+            raise OptionError(f"epochs and batch_size must be whole numbers of at least 1, got {epochs}, {batch_size}.")
         train_epoch = tf.function(self.train_epoch, reduce_retracing=True)
         for _ in range(epochs):
             epoch = len(self.history["cost"])

@@ -30,7 +30,7 @@ from safetensors.numpy import save as save_tensors
 
 import diabolo
 from diabolo.data.adapters import ADAPTERS
-from diabolo.errors import DiaboloError, ModelFileError, unknown
+from diabolo.errors import DiaboloError, ModelFileError, OutputError, unknown
 from diabolo.files import refuse_existing, write_atomically
 from diabolo.inference import Model, Record
 from diabolo.network.losses import LOSSES
@@ -68,7 +68,7 @@ DTYPES = (
 def save(model: Model, path: str | Path, *, force: bool = False) -> Path:
     """Write a model and return its path; whatever happens, a reader sees the old file, the new one, or none.
 
-    Args: path: gets the ending `.safetensors` where it has none; force: overwrite.
+    Args: path: gets the ending `.safetensors` ; force: overwrite.
     Raises: OutputError where the file exists or cannot be written.
     """
     target = with_suffix(path)
@@ -78,9 +78,11 @@ def save(model: Model, path: str | Path, *, force: bool = False) -> Path:
 
 
 def with_suffix(path: str | Path) -> Path:
-    """Return the path with the ending of model files, where it has none."""
+    """Return the path with the ending of model files: `model.v1` becomes `model.v1.safetensors`."""
     path = Path(path)
-    return path if path.suffix else path.with_suffix(SUFFIX)
+    if not path.name:
+        raise OutputError(f"expected the name of a model file, got {str(path)!r}.")
+    return path if path.suffix == SUFFIX else path.with_name(path.name + SUFFIX)
 
 
 def to_bytes(model: Model) -> bytes:
@@ -120,8 +122,8 @@ def load(path: str | Path) -> Model:
             content = file.read(MAX_FILE + 1)
     except FileNotFoundError as error:
         raise ModelFileError(f"no model file {str(path)!r}: make one with `diabolo fit`.") from error
-    except OSError as error:
-        raise ModelFileError(f"{path} cannot be read: {error.strerror or error}.") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise ModelFileError(f"{str(path)!r:.200} cannot be read: {error}.") from error
     try:
         return from_bytes(content)
     except DiaboloError as error:
@@ -135,6 +137,7 @@ def from_bytes(content: bytes) -> Model:
     network = _network(config["network"])
     loss = from_config("reconstruction loss", LOSSES, config["reconstruction_loss"])
     adapter = _check_adapter(config["adapter"], network)
+    record = Record.from_config(config["record"])
     expected = {f"adapter/{name}": ("F64", (_adapter_size(adapter),)) for name in ("offset", "scale")} | {
         name: ("F32", shape) for name, shape in network.weights().items()
     }
@@ -163,7 +166,7 @@ def from_bytes(content: bytes) -> Model:
             scale=scale,
         ),
         loss=loss,
-        record=Record.from_config(config["record"]),
+        record=record,
     )
 
 
@@ -277,7 +280,7 @@ def _network(config: Any) -> Network:
 def _check_adapter(value: Any, network: Network) -> dict[str, Any]:
     config = _keys(value, ADAPTER_KEYS, "the adapter")
     kind, shape = config["kind"], config["row_shape"]
-    if kind not in ADAPTERS:
+    if not isinstance(kind, str) or kind not in ADAPTERS:
         raise ModelFileError(unknown("adapter", kind, ADAPTERS))
     if config["dtype"] not in DTYPES:
         raise ModelFileError(unknown("type of rows", config["dtype"], DTYPES))

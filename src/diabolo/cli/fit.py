@@ -102,11 +102,8 @@ def fit(
         random_state=random_state,
     )
     with shown() as report:
-        model = estimator.fit(rows, report=report, source=source.name).model_
+        model = estimator.fit(rows, report=report, source=source.name, also=test).model_
     judge, judged_on = (rows, "training") if test is None else (test, "test")
-    modelfile.save(model, model_path, force=force)
-    for path, figure in zip(pictures, (draw.reconstructions(model, judge), draw.training(model)), strict=True):
-        files.write_atomically(path, partial(draw.save, figure))
     summary = summarise(
         model,
         rows,
@@ -115,6 +112,11 @@ def fit(
         test_rows=0 if test is None else len(test),
         seconds=time.perf_counter() - started,
     )
+    # Nothing is written before everything is made.
+    figures = [draw.reconstructions(model, judge), draw.training(model)]
+    for path, figure in zip(pictures, figures, strict=True):
+        files.write_atomically(path, partial(draw.save, figure))
+    modelfile.save(model, model_path, force=force)
     written = {"model": str(model_path), "reconstructions": str(pictures[0]), "training": str(pictures[1])}
     if json:
         import json as writer
@@ -125,40 +127,34 @@ def fit(
 
 
 def _show(summary: Any, record: Any, written: dict[str, str]) -> None:
-    from rich.console import Console
-    from rich.table import Table
+    from diabolo.cli.show import bar, count, facts, print_tables, table
 
-    table = Table(show_header=False, box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column()
     held = f", {summary.validation_rows:,} for validation" if summary.validation_rows else ""
     judged = (
-        f", {summary.test_rows:,} to judge by" if summary.test_rows else ", judged on the same: no rows to hold back"
+        f", {summary.test_rows:,} to judge by" if summary.test_rows else ", judged on the same: too few to hold back"
     )
-    table.add_row("rows", f"{summary.rows:,} trained on{held}{judged}")
-    table.add_row("latent", f"{summary.latent_dim} numbers for {summary.features:,}, 1 : {summary.compression:.3g}")
-    table.add_row("weights", f"{summary.weights:,}")
-    table.add_row("loss", f"{summary.reconstruction_loss}: {record.loss_reason}")
-    table.add_row("epochs", f"{summary.epochs}, best {summary.best_epoch}")
-    table.add_row("seconds", f"{summary.seconds:.1f}")
-    console = Console(highlight=False)
-    console.print(table)
-
-    errors = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), title_justify="left")
+    about = {
+        "rows": f"{summary.rows:,} trained on{held}{judged}",
+        "latent": f"{count(summary.latent_dim, 'number')} for {summary.features:,}, 1 : {summary.compression:.3g}",
+        "weights": f"{summary.weights:,}",
+        "loss": f"{summary.reconstruction_loss}: {record.loss_reason}",
+        "epochs": f"{summary.epochs}, best {summary.best_epoch}",
+        "seconds": f"{summary.seconds:.1f}",
+    }
+    errors = table(header=True)
     errors.add_column(f"error of {summary.judged_on} rows", no_wrap=True)
     errors.add_column("mean square", justify="right")
     errors.add_column("of PCA's", justify="right")
-    errors.add_column()
+    errors.add_column(no_wrap=True)
     longest = max(summary.error, summary.pca_error, summary.mean_row_error) or 1.0
+    # Where PCA is perfect but for rounding, a share of its error would say nothing.
+    comparable = summary.pca_error > 1e-9 * summary.mean_row_error
     for name, error, style in (
         ("this model", summary.error, "bold"),
-        (f"PCA, {summary.latent_dim} components", summary.pca_error, ""),
+        (f"PCA, {count(summary.pca_components, 'component')}", summary.pca_error, ""),
         ("the mean row", summary.mean_row_error, ""),
     ):
-        share = f"{error / summary.pca_error:.2f}" if summary.pca_error > 0 else ""
-        errors.add_row(name, f"{error:.5f}", share, "█" * max(1, round(30 * error / longest)), style=style)
-    console.print()
-    console.print(errors)
-    console.print(f"[dim]a feature, in {summary.unit}[/dim]\n", soft_wrap=True)
-    for what, path in written.items():
-        console.print(f"{what:16}{path}", soft_wrap=True, markup=False)
+        share = f"{error / summary.pca_error:.2f}" if comparable else ""
+        errors.add_row(name, f"{error:.5f}", share, bar(max(1, round(30 * error / longest))), style=style)
+    paths = [f"{what:16}{path}" for what, path in written.items()]
+    print_tables(facts(about), "", errors, f"a feature, {summary.unit}", "", *paths)

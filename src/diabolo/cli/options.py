@@ -29,5 +29,5 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instea
 
 def stem(data: str) -> str:
     """Return what files made from `data` are called: mnist:test gives mnist-test, a/b.npz:X gives b-X."""
-    name = Path(data).name.removesuffix(".gz").replace(".npz:", "-").replace(":", "-")
+    name = Path(data).name.removesuffix(".gz").replace(".npz:", "-").replace(":", "-").strip("-")
     return name.removesuffix(Path(name).suffix)

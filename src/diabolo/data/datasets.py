@@ -101,7 +101,7 @@ _ORIGINS = {
 
 
 def _complete(name: str, data_dir: str | Path | None) -> Dataset:
-    folder = data_dir if data_dir is not None else os.environ.get("DIABOLO_DATA")
+    folder = data_dir if data_dir is not None else os.environ.get("DIABOLO_DATA") or None
     paths = _fetch(name) if folder is None else [_find(Path(folder) / name, part) for part in PARTS]
     arrays = []
     for part, path, expected in zip(PARTS, paths, _ORIGINS[name].content, strict=True):

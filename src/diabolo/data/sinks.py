@@ -18,8 +18,9 @@ def check(path: Path, *, force: bool, images: bool = False) -> None:
     if is_folder(path):
         if not images:
             raise OutputError(f"{path} has no ending: expected a file, one of {', '.join(ENDINGS)}.")
-        if path.exists() and not (path.is_dir() and (force or not any(path.iterdir()))):
-            raise OutputError(f"{path} exists and is not an empty folder: choose another, or pass --force.")
+        # Not even with `force`: pictures of two runs in one folder could not be told apart.
+        if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+            raise OutputError(f"{path} exists and is not an empty folder: choose another, or empty it.")
         return
     if path.suffix not in ENDINGS:
         raise OutputError(f"{path}: {unknown('kind of output', path.suffix, ENDINGS)}")

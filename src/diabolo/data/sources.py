@@ -33,7 +33,7 @@ class Source(NamedTuple):
         return self.rows if self.test is None else np.concatenate([self.rows, self.test])
 
 
-# By ending, .gz left out; what IDX files are called differs from place to place.
+# By ending, in lower case. MNIST's own files are known by their names; of all, IDX alone may be gzip.
 READERS: dict[str, Callable[[Path], Array]] = {
     ".npy": numpy_files.read_npy,
     ".npz": numpy_files.read_npz,
@@ -48,7 +48,9 @@ def open_source(source: Any, *, data_dir: str | Path | None = None) -> Source:
         return Source("an array", source)
     text = str(source)
     name, _, part = text.partition(":")
-    if name.replace("_", "-") in datasets.DATASETS and not Path(text).exists():
+    if not text.strip():
+        raise DataError(f"expected a data set ({', '.join(sorted(datasets.DATASETS))}) or a file, got an empty name.")
+    if name.replace("_", "-") in datasets.DATASETS and not Path(text).is_file():
         return _named(name.replace("_", "-"), part, data_dir)
     path = Path(text)
     if not path.exists() and ".npz:" in text:
@@ -74,9 +76,11 @@ def _named(name: str, part: str, data_dir: str | Path | None) -> Source:
 
 
 def _reader(path: Path) -> Callable[[Path], Array]:
-    ending = Path(path.name.removesuffix(".gz")).suffix
-    if "idx" in path.name and "ubyte" in path.name:
+    name = path.name.lower()
+    if ("idx" in name and "ubyte" in name) or name.endswith(".idx.gz"):
         return idx.read
+    ending = path.suffix.lower()
     if ending not in READERS:
-        raise DataError(f"{path}: {unknown('kind of file', ending or path.name, READERS)}")
+        unpack = " Unpack it first." if ending == ".gz" else ""
+        raise DataError(f"{path}: {unknown('kind of file', ending or path.name, READERS)}{unpack}")
     return READERS[ending]

@@ -9,6 +9,7 @@ Order: activations, the base, layers that change the shape, layers that keep it,
 
 import dataclasses
 import math
+import re
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -38,7 +39,14 @@ class Layer(Part):
 
     name: str = ""
 
-    changes_shape: ClassVar[bool] = False  # True starts a block of a structure; False joins the block before it
+    makes_features: ClassVar[bool] = False  # new numbers by weights: starts a block of a structure (see mirror())
+    reshapes: ClassVar[bool] = False  # the same numbers under other axes
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        # Names become those of weights in files and of operations in Keras, ONNX and TensorFlow.
+        if not re.fullmatch(r"[A-Za-z0-9_.-]*", self.name):
+            raise OptionError(f"{self.kind}: a name may hold letters, digits, '_', '.' and '-', got {self.name!r}.")
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the output for one row of `input_shape`; raise ShapeError where none fits."""
@@ -74,7 +82,7 @@ class Dense(Layer):
     use_bias: bool = True
 
     kind: ClassVar[str] = "dense"
-    changes_shape: ClassVar[bool] = True
+    makes_features: ClassVar[bool] = True
 
     def check(self) -> None:
         """Refuse fewer than one unit and unknown activations."""
@@ -103,7 +111,7 @@ class Flatten(Layer):
     """All axes of a row into one."""
 
     kind: ClassVar[str] = "flatten"
-    changes_shape: ClassVar[bool] = True
+    reshapes: ClassVar[bool] = True
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """(h, w, c) -> (h * w * c,)."""
@@ -121,11 +129,12 @@ class Reshape(Layer):
     shape: Shape
 
     kind: ClassVar[str] = "reshape"
-    changes_shape: ClassVar[bool] = True
+    reshapes: ClassVar[bool] = True
 
     def check(self) -> None:
         """Refuse axes without a size: the shape of a row is always known here."""
-        self.require(bool(self.shape) and min(self.shape) >= 1, "a size of at least 1 for every axis")
+        sizes = bool(self.shape) and min(self.shape) >= 1 and max(self.shape) < 1 << 31
+        self.require(sizes, "a size from 1 to 2**31 - 1 for every axis")
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Any axes -> `shape`, if the product is the same."""

@@ -77,12 +77,16 @@ class Choice(NamedTuple):
     reason: str
 
 
-def choose(rows: np.ndarray[Any, Any], scale: float) -> Choice:
+def choose(rows: np.ndarray[Any, Any], scale: float, also: np.ndarray[Any, Any] | None = None) -> Choice:
     """Choose the reconstruction loss that fits the data.
 
-    Args: rows: finite numbers, any shape; scale: what divides them to bring them to [0, 1] (255 for bytes, else 1).
+    Args:
+        rows: finite numbers, any shape.
+        scale: what divides them to bring them to [0, 1] (255 for bytes, else 1).
+        also: more rows that the loss must be able to take.
     """
-    low, high = rows.min() / scale, rows.max() / scale
+    parts = [rows] if also is None else [rows, also]
+    low, high = min(part.min() for part in parts) / scale, max(part.max() for part in parts) / scale
     if low < 0 or high > 1:
         return Choice(Gaussian(), f"values run from {low:.3g} to {high:.3g}")
     mean = float(rows.mean(dtype=np.float64)) / scale

@@ -33,16 +33,18 @@ def split(model: keras.Model, at: str | int | keras.layers.Layer = "bottleneck")
     Args:
         model: any built Keras model with a graph of layers.
         at: name, index or object of the layer whose output is the latent. A layer inside a nested model is named
-            by itself or, where that is not unique, with its path: "encoder/bottleneck".
+            by itself or, where that is not unique, with its path: "encoder/bottleneck". Of a layer that is called
+            several times, the last call counts.
 
-    Returns: models that share their weights with `model`: its inputs -> latent, and latent -> its outputs.
+    Returns: models that share their weights with `model`: its inputs -> latent, and latent -> its outputs (a list of
+        them where there are several).
     Raises: CutError where there is no such layer, or where the cut does not separate the network because something
         goes around it; the message names the layer where the way around arrives.
     """
     _check_graph(model, "split()")
     path = _path(model, at)
     flat = _flatten(model, _prefixes(path))
-    latent = flat.outputs_of[path]
+    latent = flat.output_of(path)
     if any(latent is tensor for tensor in flat.inputs):
         raise CutError(f"split(): {'/'.join(path)!r} is the input of the network: cut behind a later layer.")
     if _missing(flat.outputs, [latent]):
@@ -72,12 +74,17 @@ def evaluate(model: keras.Model, fetch: str | Sequence[str], feed: Any, *, batch
     _check_graph(model, "evaluate()")
     names = [fetch] if isinstance(fetch, str) else list(fetch)
     fed = feed if isinstance(feed, Mapping) else {"input": feed}
+    inputs = [_node(tensor).operation.name for tensor in _functional(model).inputs]
+    if not isinstance(feed, Mapping) and len(inputs) > 1:
+        raise CutError(f"evaluate(): the network has several inputs: feed {{name: array}} for {', '.join(inputs)}.")
+    if batch_size < 1:
+        raise CutError(f"evaluate(): batch_size must be at least 1, got {batch_size}.")
     if not names or not fed:
         raise CutError("evaluate() expected at least one layer to fetch and one to feed.")
     paths = {name: _path(model, name) for name in (*names, *fed)}
     flat = _flatten(model, {prefix for path in paths.values() for prefix in _prefixes(path)})
-    given = {name: flat.outputs_of[paths[name]] for name in fed}
-    wanted = [flat.outputs_of[paths[name]] for name in names]
+    given = {name: flat.output_of(paths[name]) for name in fed}
+    wanted = [flat.output_of(paths[name]) for name in names]
     missing = _missing(wanted, list(given.values()))
     if missing:
         raise CutError(
@@ -94,20 +101,14 @@ def evaluate(model: keras.Model, fetch: str | Sequence[str], feed: Any, *, batch
 
 def _run(given: dict[str, Tensor], wanted: list[Tensor], arrays: dict[str, Any], batch_size: int) -> list[Any]:
     """Compute `wanted` from `given`, batch by batch."""
-    values = {id(tensor): arrays[name] for name, tensor in given.items()}  # what is fed is not computed
-    outputs = [tensor for tensor in wanted if id(tensor) not in values]
-    if outputs:
-        used = _reached(outputs, set(values))
-        inputs = {name: tensor for name, tensor in given.items() if id(tensor) in used}
-        part = _submodel(list(inputs.values()), outputs, "part")
-        rows = len(next(iter(arrays.values())))
-        pieces = []
-        for start in range(0, rows, batch_size):
-            batch = [keras.ops.convert_to_tensor(arrays[name][start : start + batch_size]) for name in inputs]
-            pieces.append(keras.tree.flatten(part(_one_or_all(batch), training=False)))
-        for tensor, piece in zip(outputs, zip(*pieces, strict=True), strict=True):
-            values[id(tensor)] = np.concatenate([keras.ops.convert_to_numpy(each) for each in piece])
-    return [values[id(tensor)] for tensor in wanted]
+    names = list(given)
+    pieces = []
+    for start in range(0, len(arrays[names[0]]), batch_size):
+        # The layers are called on numbers, one by one: no model is made, so nothing is left behind on them.
+        batch = [keras.ops.convert_to_tensor(arrays[name][start : start + batch_size]) for name in names]
+        values = _replay([given[name] for name in names], batch, wanted, (), set(), {})
+        pieces.append([keras.ops.convert_to_numpy(value) for value in values])
+    return [np.concatenate(piece) for piece in zip(*pieces, strict=True)]
 
 
 def _array(value: Any, tensor: Tensor, name: str) -> Any:
@@ -134,6 +135,12 @@ class _Flat(NamedTuple):
     inputs: list[Tensor]
     outputs: list[Tensor]
     outputs_of: dict[tuple[str, ...], Tensor]  # path of a layer -> its output
+
+    def output_of(self, path: tuple[str, ...]) -> Tensor:
+        """Return the output of a layer; CutError where it has several."""
+        if path not in self.outputs_of:
+            raise CutError(f"{'/'.join(path)!r} has several outputs, or none that is used: name a layer with one.")
+        return self.outputs_of[path]
 
 
 def _flatten(model: keras.Model, opened: set[tuple[str, ...]]) -> _Flat:
@@ -181,23 +188,38 @@ def _replay(
     path: tuple[str, ...],
     opened: set[tuple[str, ...]],
     outputs_of: dict[tuple[str, ...], Tensor],
+    training: bool | None = None,
 ) -> list[Tensor]:
-    """Call the layers between `given` and `wanted` again, on `fresh`; note each output under the path of its layer."""
+    """Call the layers between `given` and `wanted` again, on `fresh`; note each output under the path of its layer.
+
+    Args: fresh: symbolic tensors, which makes a graph, or numbers, which computes; training: how a nested model that is
+        laid open was called, if that was said.
+    """
     known = {id(old): new for old, new in zip(given, fresh, strict=True)}
     outputs_of.update(((*path, _node(old).operation.name), new) for old, new in zip(given, fresh, strict=True))
     for node in _nodes(wanted, set(known)):
         layer = node.operation
         here = (*path, layer.name)
         args, kwargs = node.arguments.fill_in(known)
+        if training is not None and getattr(layer, "_call_has_training_arg", False):
+            kwargs["training"] = training
         if here in opened:
-            inner = _functional(layer)
-            results = _replay(inner.inputs, keras.tree.flatten(args), inner.outputs, here, opened, outputs_of)
+            inner, mode = _functional(layer), kwargs.get("training")
+            values = _inner_inputs(inner, args[0] if args else kwargs["inputs"])
+            results = _replay(inner.inputs, values, inner.outputs, here, opened, outputs_of, mode)
         else:
             results = keras.tree.flatten(layer(*args, **kwargs))
         known.update((id(old), new) for old, new in zip(node.outputs, results, strict=True))
         if len(results) == 1:
             outputs_of[here] = results[0]  # of a layer that is called several times, the last call
     return [known[id(tensor)] for tensor in wanted]
+
+
+def _inner_inputs(inner: Any, values: Any) -> list[Tensor]:
+    """Return what a nested model was called with in the order of its inputs; a dict goes by their names."""
+    if isinstance(values, dict) and not isinstance(inner._inputs_struct, dict):
+        return [values[_node(tensor).operation.name] for tensor in inner.inputs]
+    return list(keras.tree.flatten(values))
 
 
 def _nodes(wanted: Sequence[Tensor], given: set[int]) -> Iterator[Any]:
@@ -242,10 +264,6 @@ def _way_around(flat: _Flat, latent: Tensor) -> str:
         if True in sides:
             behind.update(id(tensor) for tensor in node.outputs)
     return "the output does not come from it"
-
-
-def _reached(wanted: Sequence[Tensor], stops: set[int]) -> set[int]:
-    return {id(tensor) for tensor in _reach(wanted, stops)} & stops
 
 
 def _reach(wanted: Sequence[Tensor], stops: set[int]) -> list[Tensor]:
@@ -299,7 +317,7 @@ def _walk(model: keras.Model, path: tuple[str, ...] = ()) -> Iterator[tuple[tupl
 def _path(model: keras.Model, at: str | int | keras.layers.Layer) -> tuple[str, ...]:
     """Return the path of one layer; CutError where there is none or more than one."""
     places = list(_walk(model))
-    if isinstance(at, int) and not isinstance(at, bool):
+    if isinstance(at, (int, np.integer)):
         layers = model.layers
         if not -len(layers) <= at < len(layers):
             raise CutError(f"no layer {at}: the model has {len(layers)}, 0 to {len(layers) - 1}.")

@@ -28,12 +28,12 @@ class Part:
         # type(), not isinstance(): a file must not pass True off as 1.
         if type(value) is expected:
             return value
-        if expected is float and type(value) is int:
+        if expected is float and type(value) is int and abs(value) < 1 << 53:
             return float(value)
         if expected == Shape and isinstance(value, (tuple, list)) and all(type(size) is int for size in value):
             return tuple(value)
         wanted = "a list of whole numbers" if expected == Shape else f"of type {expected.__name__}"
-        raise OptionError(f"{self.kind}: {field} must be {wanted}, got {value!r} ({type(value).__name__}).")
+        raise OptionError(f"{self.kind}: {field} must be {wanted}, got {value!r:.60} ({type(value).__name__}).")
 
     def check(self) -> None:
         """Raise OptionError where a setting is out of its range."""
@@ -72,5 +72,6 @@ def from_config(sort: str, table: Mapping[str, type[P]], config: Any) -> P:
     part = table[config["kind"]]
     settings = {key: value for key, value in config.items() if key != "kind"}
     if set(settings) != set(_fields(part)):
-        raise OptionError(f"{sort} {part.kind!r} has exactly the keys {sorted(_fields(part))}, got {sorted(settings)}.")
+        got = f"{sorted(settings)!s:.200}"
+        raise OptionError(f"{sort} {part.kind!r} has exactly the keys {sorted(_fields(part))}, got {got}.")
     return part(**settings)

@@ -7,6 +7,7 @@ Order: the network, reading a structure, the mirror.
 """
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ from diabolo.network.parts import Shape, from_config
 STRUCTURES = ("dense",)
 
 Structure = str | Sequence[int] | Sequence[Layer]
+
+
+RESERVED = ("rows", "latent", "reconstruction")  # inputs and outputs of the networks that are built
 
 
 class Step(NamedTuple):
@@ -45,8 +49,13 @@ class Network:
 
     def __post_init__(self) -> None:
         names = [step.layer.name for step in (*self.encoder_steps(), *self.decoder_steps())]
-        if "" in names or len(set(names)) < len(names):
-            raise OptionError(f"every layer of a network needs a name of its own, got {names}.")
+        taken = sorted({name for name in names if names.count(name) > 1 or name in RESERVED})
+        if "" in names or taken:
+            named = ", ".join(map(repr, taken)) or "an empty name"
+            raise OptionError(
+                f"every layer of a network needs a name of its own, but {named} is reserved or stands twice: leave "
+                f"names out, or choose others."
+            )
         if self.latent_shape != (self.latent_dim,):
             raise ShapeError(
                 f"the bottleneck must end in one axis, got {self.latent_shape}: put a Flatten() before it."
@@ -81,6 +90,11 @@ class Network:
             for weight, shape in step.layer.weights(step.input_shape).items()
         }
 
+    @property
+    def weight_count(self) -> int:
+        """How many numbers all weights hold."""
+        return sum(map(math.prod, self.weights().values()))
+
     def to_config(self) -> dict[str, Any]:
         """Return the network as JSON values."""
         return {
@@ -94,7 +108,7 @@ class Network:
     def from_config(cls, config: dict[str, Any]) -> "Network":
         """Return the network that `to_config` described; OptionError or ShapeError where it does not hold together."""
         shape = config["input_shape"]
-        if not isinstance(shape, list) or not shape or not all(type(size) is int and size >= 1 for size in shape):
+        if not isinstance(shape, list) or not shape or not all(type(n) is int and 1 <= n < 1 << 31 for n in shape):
             raise OptionError(f"input_shape must be a list of sizes of at least 1, got {shape!r:.80}.")
         for part in ("encoder", "decoder"):
             if not isinstance(config[part], list):
@@ -193,6 +207,11 @@ def _read(structure: Structure, features: int, activation: str) -> tuple[tuple[L
                 f"'{'-'.join(map(str, (features, *sizes[1:])))}'."
             )
         return _dense(sizes[1:-1], activation), sizes[-1]
+    if isinstance(structure, int) or not isinstance(structure, Sequence):
+        hint = f": for one hidden layer write [{structure}]" if isinstance(structure, int) else ""
+        raise OptionError(
+            f"structure must be a name, sizes such as '784-256-128', widths or layers, got {structure!r}{hint}."
+        )
     items: list[Any] = list(structure)
     if all(isinstance(item, Layer) for item in items):
         return tuple(items), None
@@ -209,7 +228,7 @@ def _dense(widths: Sequence[int], activation: str) -> tuple[Layer, ...]:
 
 def _sizes(written: str) -> list[int]:
     pieces = written.split("-")
-    if not all(piece.isascii() and piece.isdigit() and int(piece) >= 1 for piece in pieces):
+    if not all(piece.isascii() and piece.isdigit() and len(piece) < 10 and int(piece) >= 1 for piece in pieces):
         raise OptionError(unknown("structure", written, STRUCTURES) + " Or sizes such as '784-256-128'.")
     sizes = [int(piece) for piece in pieces]
     if len(sizes) >= 3 and len(sizes) % 2 and sizes == sizes[::-1]:  # written in full: the encoder is its first half
@@ -229,22 +248,36 @@ def _named(prefix: str, layers: Sequence[Layer]) -> tuple[Layer, ...]:
 def mirror(encoder: Sequence[Layer], input_shape: Shape) -> tuple[Layer, ...]:
     """Return the layers, nameless, that take the output of `encoder` back to rows of `input_shape`.
 
-    The encoder falls into blocks: a layer that changes the shape, and those that keep it (normalisation, dropout,
-    activation) behind it. Undoing block k gives the features of block k - 1 back, so it ends in the activation and
-    the followers of block k - 1; undoing the first gives raw numbers, and nothing follows.
+    The encoder falls into blocks: a layer that makes features, and what comes behind it up to the next: followers
+    (normalisation, dropout, activation) and reshaping. Undoing a block gives the features of the block before back, so
+    it ends in that block's activation and followers; undoing the first gives raw numbers, and nothing follows them.
     """
-    blocks: list[list[Step]] = [[]]  # the first holds what stands before any change of shape: that is not undone
+    blocks: list[list[Step]] = [[]]  # the first holds what stands before any features are made
     for step in _walk(encoder, input_shape):
-        if step.layer.changes_shape:
+        if step.layer.makes_features:
             blocks.append([])
         blocks[-1].append(step)
     decoder: list[Layer] = []
-    for before, block in reversed(list(zip([[], *blocks[1:-1]], blocks[1:], strict=True))):
+    for before, block in reversed(list(itertools.pairwise(blocks))):
+        features = before[0].layer if before else None
         for layer in block[0].layer.mirror(block[0].input_shape):
             if isinstance(layer, Dense):
-                first = before[0].layer if before else None
-                activation = first.activation if isinstance(first, Dense) else "linear"
+                activation = features.activation if isinstance(features, Dense) else "linear"
                 layer = dataclasses.replace(layer, activation=activation)
             decoder.append(layer)
-        decoder.extend(dataclasses.replace(step.layer, name="") for step in before[1:])
+        first = before is blocks[0]
+        decoder.extend(_undo_behind(before if first else before[1:], followers=not first))
     return tuple(decoder)
+
+
+def _undo_behind(steps: Sequence[Step], *, followers: bool) -> list[Layer]:
+    """Undo the reshaping among these steps, last first; followers stand again where their shape is back."""
+    undone: list[Layer] = []
+    pending: list[Layer] = []  # followers between two reshapings, to be put back in their own order
+    for step in reversed(steps):
+        if step.layer.reshapes:
+            undone += [*reversed(pending), *step.layer.mirror(step.input_shape)]
+            pending = []
+        elif followers:
+            pending.append(dataclasses.replace(step.layer, name=""))
+    return [*undone, *reversed(pending)]

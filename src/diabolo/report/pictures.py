@@ -27,14 +27,15 @@ def reconstructions(model: Model, rows: Rows) -> Figure:
     places = np.linspace(0.05, 0.95, min(TYPICAL, len(rest))) * (len(rest) - 1)
     typical = rest[places.round().astype(int)]
     draw = _images if model.adapter.kind == "image" else _profiles
-    return draw(model, rows, errors, [("typical rows", typical, BLUE), ("worst rows", worst, ORANGE)])
+    groups = [("typical rows", typical, BLUE), ("worst rows", worst, ORANGE)]
+    return draw(model, rows, errors, [group for group in groups if len(group[1])])
 
 
 def _images(model: Model, rows: Rows, errors: Rows, groups: Sequence[tuple[str, Rows, str]]) -> Figure:
     count = sum(len(places) for _, places, _ in groups)
     figure = Figure(figsize=(0.75 * count + 1.1, 2.3), dpi=160)
     # A narrow empty column parts the two groups.
-    widths = [1.0] * len(groups[0][1]) + [0.25] + [1.0] * len(groups[1][1])
+    widths = [width for _, places, _ in groups for width in (*[1.0] * len(places), 0.25)][:-1]
     grid = figure.add_gridspec(
         2,
         len(widths),
@@ -85,12 +86,13 @@ def _profiles(model: Model, rows: Rows, errors: Rows, groups: Sequence[tuple[str
     chosen = [(title, place, colour) for title, places, colour in groups for place in places[-3:]]
     figure = Figure(figsize=(9, 1.1 + 1.15 * len(chosen)), dpi=120, layout="constrained")
     features = np.arange(rows.shape[1])
+    dot, cross = ("o", "x") if len(features) <= 100 else ("", "")  # more markers than that make a solid band
     for at, (title, place, colour) in enumerate(chosen):
         axes = figure.add_subplot(len(chosen), 1, at + 1)
         original = model.adapter.adapt(rows[place][None])[0]
         restored = model.adapter.adapt(model.reconstruct(rows[place][None]))[0]
-        axes.plot(features, original, color=BLACK, linewidth=1.2, marker="o", markersize=3, label="original")
-        axes.plot(features, restored, color=colour, linewidth=1.2, marker="x", markersize=4, label="reconstruction")
+        axes.plot(features, original, color=BLACK, linewidth=1.2, marker=dot, markersize=3, label="original")
+        axes.plot(features, restored, color=colour, linewidth=1.2, marker=cross, markersize=4, label="reconstruction")
         axes.set_title(f"{title[:-1]} {place}, error {errors[place]:.3g}", loc="left", fontsize=9, color=colour)
         axes.tick_params(labelsize=8, labelbottom=at == len(chosen) - 1)
         axes.spines[["top", "right"]].set_visible(False)

@@ -17,7 +17,7 @@ class Summary:
     rows: int
     validation_rows: int
     test_rows: int
-    judged_on: str  # "test", "validation" or "training": the best there is
+    judged_on: str  # "test", or "training" where there was nothing to hold back
     features: int
     latent_dim: int
     compression: float  # numbers in a row for each number in a latent
@@ -26,6 +26,7 @@ class Summary:
     loss_per_row: float  # nats
     error: float
     pca_error: float
+    pca_components: int  # latent_dim, or as many as the training rows have
     mean_row_error: float
     unit: str
     epochs: int
@@ -43,7 +44,8 @@ def summarise(model: Model, train: Rows, judge: Rows, *, judged_on: str, test_ro
     features = math.prod(network.input_shape)
     known = model.adapter.adapt(train).reshape(len(train), -1)
     target = model.adapter.adapt(judge).reshape(len(judge), -1)
-    scaled = "values in [0, 1]" if model.adapter.bounded else "standard deviations, squared"
+    scaled = "of values in [0, 1]" if model.adapter.bounded else "in standard deviations"
+    components = min(network.latent_dim, *known.shape)
     return Summary(
         rows=record.rows,
         validation_rows=record.validation_rows,
@@ -52,11 +54,12 @@ def summarise(model: Model, train: Rows, judge: Rows, *, judged_on: str, test_ro
         features=features,
         latent_dim=network.latent_dim,
         compression=features / network.latent_dim,
-        weights=sum(math.prod(shape) for shape in network.weights().values()),
+        weights=network.weight_count,
         reconstruction_loss=model.loss.kind,
         loss_per_row=float(model.loss_per_row(judge).mean()),
         error=float(model.squared_error_per_row(judge).mean()),
-        pca_error=pca_error(known, target, network.latent_dim),
+        pca_error=pca_error(known, target, components),
+        pca_components=components,
         mean_row_error=float(np.square(target - known.mean(axis=0)).mean()),
         unit=scaled,
         epochs=len(record.history["loss"]),
@@ -67,7 +70,9 @@ def summarise(model: Model, train: Rows, judge: Rows, *, judged_on: str, test_ro
 
 def pca_error(train: Rows, judge: Rows, components: int) -> float:
     """Return the mean squared error a feature of PCA: no linear auto-encoder of this size does better on `train`."""
+    if len(train) < 2 or not np.ptp(train, axis=0).any():
+        return float(np.square(judge - train.mean(axis=0)).mean())  # no direction to find: the mean row is the answer
     from sklearn.decomposition import PCA
 
-    pca = PCA(min(components, *train.shape), random_state=0).fit(train)
+    pca = PCA(components, random_state=0).fit(train)
     return float(np.square(judge - pca.inverse_transform(pca.transform(judge))).mean())

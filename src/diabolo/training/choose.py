@@ -72,7 +72,7 @@ def _layers(model: keras.Model) -> list[Any]:
 
 def _heavy(model: keras.Model, batch_size: int) -> bool:
     """Whether a step may take so long that even a few are worth a trial; weights and rows are all that is known."""
-    return batch_size * model.count_params() > 1 << 30
+    return bool(batch_size * model.count_params() > 1 << 30)
 
 
 def _trial(steps: Steps, data: Any, batch_size: int, rows: int, ahead: int) -> tuple[Program, Choice]:

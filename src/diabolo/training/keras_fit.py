@@ -39,10 +39,18 @@ def fit(
 
     Args:
         model: after `model.compile(...)`.
-        x, y: arrays (n, ...), or lists or dicts of them as the model takes them; y=None: the target is x.
+        x: arrays (n, ...), or a list or dict of them, as the model takes them.
+        y: targets, likewise; None: the target is x.
+        batch_size: rows a step; the last step of an epoch may have fewer.
+        epochs: the epoch to end behind, counted from 0 as `initial_epoch` is.
+        verbose: 0 shows nothing, 1 and "auto" Keras' bar, 2 a line an epoch.
         callbacks: Keras'. Hooks of epochs and of the whole training are called as Keras calls them; hooks of batches
             each time control comes back, with the number of the last batch that was done.
-        validation_split: share of the rows, the last ones, to validate on. validation_data: (x, y) or (x, y, weights).
+        validation_split: share of the rows, the last ones, to validate on.
+        validation_data: (x, y) or (x, y, sample_weight), in place of a split.
+        shuffle: a new order of rows each epoch.
+        sample_weight: weight of each row, (n,).
+        initial_epoch: the epoch to start at.
         seed: of the order of rows; None draws one.
         compile: True or False forces XLA on or off; None: as the model was compiled with `jit_compile=True` or
             `False`, else chosen.
@@ -52,11 +60,11 @@ def fit(
     """
     if getattr(model, "optimizer", None) is None:
         raise OptionError("fit() expected a compiled model: call model.compile(optimizer, loss) first.")
-    data = _arrays(x, y, sample_weight, "x and y")
+    data = _arrays("x and y", x, y, sample_weight)
     if validation_data is not None:
-        held: Any = _arrays(*validation_data, where="validation_data") if _is_several(validation_data) else None
-        if held is None:
+        if not isinstance(validation_data, (tuple, list)) or not 2 <= len(validation_data) <= 3:
             raise OptionError("validation_data must be (x, y) or (x, y, sample_weight).")
+        held: Any = _arrays("validation_data", *validation_data)
     else:
         data, held = _split(data, validation_split)
     rows = _rows(data, "x")
@@ -105,11 +113,7 @@ def fit(
     return model.history
 
 
-def _is_several(value: Any) -> bool:
-    return isinstance(value, (tuple, list)) and 2 <= len(value) <= 3
-
-
-def _arrays(x: Any, y: Any = None, sample_weight: Any = None, where: str = "x and y") -> tuple[Any, ...]:
+def _arrays(where: str, x: Any, y: Any = None, sample_weight: Any = None) -> tuple[Any, ...]:
     """Return (x, y) or (x, y, weights) as tensors, floats as the backend's float type."""
     parts = (x, x if y is None else y) if sample_weight is None else (x, x if y is None else y, sample_weight)
     tensors = keras.tree.map_structure(_tensor, parts)

@@ -101,10 +101,10 @@ def train(spec: Spec, shard: Shard, report: Report = quiet) -> Outcome:
         report(progress)
         if not progress.epoch_done:
             continue
-        if not math.isfinite(progress.loss):
+        if not all(map(math.isfinite, progress.logs.values())):
             raise DivergedError(
-                f"training diverged: the loss is {progress.loss} in epoch {progress.epoch}. Try a learning rate ten "
-                f"times smaller (learning_rate, --learning-rate), or look for extreme values in the rows."
+                f"training diverged in epoch {progress.epoch}: {_shown(progress.logs)}. Try a learning rate ten times "
+                f"smaller (learning_rate, --learning-rate), or look for extreme values in the rows."
             )
         for name, value in progress.logs.items():
             history.setdefault(name, []).append(value)
@@ -154,6 +154,10 @@ def epochs(
         if measure is not None:
             validation = {f"val_{name}": value for name, value in measure.run().items()}
         yield Progress(epoch + 1, epochs, steps, steps, logs | validation, *clock.speed(), True)
+
+
+def _shown(logs: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:.4g}" for name, value in logs.items())
 
 
 def versions() -> dict[str, str]:

@@ -28,7 +28,7 @@ SCHEDULES = ("cosine", "constant")
 
 def check(optimizer: str, learning_rate: float | None, schedule: str) -> float:
     """Return the learning rate to start with; OptionError for an unknown name or a rate that is not above 0."""
-    if optimizer not in OPTIMIZERS:
+    if not isinstance(optimizer, str) or optimizer not in OPTIMIZERS:
         raise OptionError(unknown("optimizer", optimizer, OPTIMIZERS))
     if schedule not in SCHEDULES:
         raise OptionError(unknown("learning_rate_schedule", schedule, SCHEDULES))

@@ -127,9 +127,9 @@ class Program:
 
     def __init__(self, steps: Steps, data: Any, batch_size: int, *, compiled: bool) -> None:
         self.steps, self._data, self._batch_size, self.compiled = steps, data, batch_size, compiled
-        self._full: Callable[..., Any] = tf.function(self._many_full, jit_compile=compiled)
+        self._full: Callable[..., Any] = _function(self._many_full, jit_compile=compiled)
         # Batches of any size, without XLA: the smaller one that ends an epoch, or all where XLA is off.
-        self._any: Callable[..., Any] = tf.function(self._many_of_any_size)
+        self._any: Callable[..., Any] = _function(self._many_of_any_size)
 
     def run(self, order: tf.Tensor, start: int, count: int) -> None:
         """Run steps `start` to `start + count` of an epoch; `order` (rows,) int32 says which row comes when."""
@@ -164,7 +164,7 @@ class Measure:
 
     def __init__(self, steps: Steps, data: Any) -> None:
         self._steps, self._data = steps, data
-        self._all = tf.function(self._every_batch)
+        self._all = _function(self._every_batch)
 
     def run(self) -> dict[str, float]:
         """Return the results of these rows alone."""
@@ -180,6 +180,13 @@ class Measure:
         while start < rows:
             self._steps.test(_slice(self._data, start, tf.minimum(start + VALIDATION_BATCH, rows)))
             start += VALIDATION_BATCH
+
+
+def _function(body: Callable[..., Any], **settings: Any) -> Any:
+    """Return tf.function(body), without its warning: each training makes its own, and each is traced once or twice."""
+    function = tf.function(body, **settings)
+    function._omit_frequent_tracing_warning = True  # where TensorFlow has no such switch, this does nothing
+    return function
 
 
 def _slice(data: Any, start: tf.Tensor, stop: tf.Tensor) -> Any:

@@ -62,7 +62,8 @@ def for_people() -> Iterator[Report]:
 
 def _facts(progress: Progress) -> str:
     validation = "" if progress.val_loss is None else f"  validation {progress.val_loss:.4g}"
-    return f"loss {progress.loss:.4g}{validation}  {progress.rows_per_second:,.0f} rows/s"
+    speed = f"  {progress.rows_per_second:,.0f} rows/s" if progress.rows_per_second else ""
+    return f"loss {progress.loss:.4g}{validation}{speed}"
 
 
 def _lines(where: TextIO) -> Report:
@@ -96,7 +97,7 @@ def _bar(where: TextIO) -> Iterator[Report]:
                 completed=(progress.epoch - 1) * progress.steps + progress.step,
                 epoch=f"{progress.epoch}/{progress.epochs}",
                 facts=_facts(progress),
-                left=f"{progress.seconds_left // 60:.0f}:{progress.seconds_left % 60:02.0f} left",
+                left="{}:{:02} left".format(*divmod(round(progress.seconds_left), 60)),
             )
 
         yield report

@@ -12,6 +12,6 @@ __all__ = ["ADAPTERS", "ArrayAdapter", "ImageAdapter", "Rows", "check_rows", "le
 ADAPTERS: dict[str, type[ArrayAdapter]] = {"array": ArrayAdapter, "image": ImageAdapter}
 
 
-def learn(rows: Rows, *, standardise: bool) -> ArrayAdapter:
+def learn(rows: Rows, *, standardise: bool, widest: float = 1.0) -> ArrayAdapter:
     """Return the adapter for these rows: (n, features) are an array, (n, h, w) and (n, h, w, channels) are images."""
-    return (ArrayAdapter if rows.ndim == 2 else ImageAdapter).learn(rows, standardise=standardise)
+    return (ArrayAdapter if rows.ndim == 2 else ImageAdapter).learn(rows, standardise=standardise, widest=widest)

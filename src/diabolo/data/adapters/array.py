@@ -9,6 +9,9 @@ import numpy as np
 from diabolo.data.adapters.rows import Rows
 from diabolo.errors import DataError, ShapeError
 
+# Squares of numbers beyond this, summed over a wide row, leave the range of a float32.
+FARTHEST = 1e15
+
 Vector = np.ndarray[Any, np.dtype[np.float64]]
 
 
@@ -33,13 +36,13 @@ class ArrayAdapter:
     kind: ClassVar[str] = "array"
 
     @classmethod
-    def learn(cls, rows: Rows, *, standardise: bool) -> Self:
+    def learn(cls, rows: Rows, *, standardise: bool, widest: float = 1.0) -> Self:
         """Learn offset and scale from rows that passed `check_rows`.
 
-        Args: standardise: to mean 0 and variance 1; otherwise to [0, 1] by the widest value of the type.
+        Args: standardise: to mean 0 and variance 1; otherwise rows are divided by `widest` (see `full_scale`).
         """
         size = rows.shape[-1] if rows.ndim != 3 else 1  # features, or channels
-        offset, scale = np.zeros(size), np.full(size, full_scale(rows))
+        offset, scale = np.zeros(size), np.full(size, widest)
         if standardise:
             columns = rows.reshape(-1, size)
             with np.errstate(over="ignore", invalid="ignore"):
@@ -67,11 +70,11 @@ class ArrayAdapter:
         if rows.shape[1:] != self.row_shape:
             raise ShapeError(
                 f"{where} expected {self.describe()}, got {_words(rows.shape[1:])}. The model was fitted on rows of "
-                f"shape {self.row_shape}."
+                f"shape {self.row_shape}.{' For one row pass row[None].' if rows.shape == self.row_shape else ''}"
             )
-        if self.dtype == "uint8" and rows.dtype.kind == "f" and 0 < rows.max() <= 1 and self.scale.max() > 1:
+        if self.dtype == "uint8" and rows.dtype != np.uint8 and 0 < rows.max() <= 1 and self.gives_bytes:
             raise DataError(
-                f"{where} expected bytes 0 to 255 as in fit(), got floats up to {rows.max():.3g}: pass "
+                f"{where} expected bytes 0 to 255 as in fit(), got {rows.dtype} up to {float(rows.max()):.3g}: pass "
                 f"(X * 255).round().astype('uint8')."
             )
         if self.bounded:
@@ -85,8 +88,16 @@ class ArrayAdapter:
     def adapt(self, rows: Rows) -> np.ndarray[Any, np.dtype[np.float32]]:
         """Return float32 tensors (n, *tensor_shape) of checked rows (n, *row_shape)."""
         # In doubles until scaled: a time stamp of 1.7e9 has no room for its seconds in a float32.
-        wide = rows.reshape(-1, *self.tensor_shape)
-        return ((wide - self.offset) / self.divisor).astype(np.float32)
+        wide = (rows.reshape(-1, *self.tensor_shape) - self.offset) / self.divisor
+        far = np.abs(wide) > FARTHEST
+        if far.any():
+            place = np.unravel_index(int(far.argmax()), wide.shape)
+            value = rows.reshape(wide.shape)[place]
+            raise DataError(
+                f"{value:.3g} in row {place[0]}, feature {', '.join(map(str, place[1:]))}, is too far from what fit() "
+                f"saw to be computed with: drop or mend the row."
+            )
+        return wide.astype(np.float32)
 
     def restore(self, tensors: np.ndarray[Any, np.dtype[np.float32]]) -> Rows:
         """Return rows (n, *row_shape) of tensors (n, *tensor_shape), in the type of fit() if it can hold them.
@@ -109,9 +120,9 @@ class ArrayAdapter:
         return _words(self.row_shape)
 
 
-def full_scale(rows: Rows) -> float:
+def full_scale(*parts: Rows) -> float:
     """Return what divides rows to bring them to [0, 1]: 255 for bytes, unless they are all 0 and 1; else 1."""
-    return 255.0 if rows.dtype == np.uint8 and rows.max() > 1 else 1.0
+    return 255.0 if any(rows.dtype == np.uint8 and rows.max() > 1 for rows in parts) else 1.0
 
 
 def _words(shape: tuple[int, ...]) -> str:

@@ -17,6 +17,8 @@ def check_rows(X: Any, *, where: str) -> Rows:
     """
     if hasattr(X, "toarray") and hasattr(X, "nnz"):
         raise DataError(f"{where} expected a dense array, got a sparse matrix: pass X.toarray().")
+    if np.ma.is_masked(X):
+        raise DataError(f"{where} expected no gaps, got a masked array: fill it with .filled(value) first.")
     try:
         rows = np.asarray(X)
     except ValueError as error:
@@ -25,6 +27,9 @@ def check_rows(X: Any, *, where: str) -> Rows:
         rows = _numbers(rows, where)
     if rows.dtype.kind not in "biuf":
         raise DataError(f"{where} expected real numbers, got {rows.dtype}.")
+    # Other byte orders and longer doubles are the same numbers in a form that little else reads.
+    if not rows.dtype.isnative or rows.dtype.itemsize > 8:
+        rows = rows.astype(np.float64 if rows.dtype.itemsize > 8 else rows.dtype.newbyteorder("="))
     if rows.ndim == 1:
         raise ShapeError(
             f"{where} expected rows (n, features) or images (n, height, width[, channels]), got one axis of "
@@ -44,11 +49,8 @@ def check_rows(X: Any, *, where: str) -> Rows:
 
 def _numbers(rows: Rows, where: str) -> Rows:
     """Return objects that are all numbers as floats; say which is not otherwise."""
-    if rows.dtype.kind == "O":
-        try:
-            return rows.astype(np.float64)
-        except (TypeError, ValueError):
-            pass
+    if rows.dtype.kind == "O" and all(isinstance(value, (int, float, np.number, np.bool_)) for value in rows.flat):
+        return rows.astype(np.float64)
     place, value = next(
         ((place, value) for place, value in np.ndenumerate(rows) if not isinstance(value, (int, float, np.number))),
         ((), rows.flat[0] if rows.size else "nothing"),

@@ -16,15 +16,22 @@ USUAL = ("X", "x", "rows", "data", "images", "latents", "x_train")
 def read_npy(path: Path) -> np.ndarray[Any, Any]:
     """Return the array of a .npy file."""
     try:
-        return np.asarray(np.load(path, allow_pickle=False))
-    except (OSError, EOFError, ValueError) as error:
-        raise DataError(f"{path}: expected a .npy file of numbers ({_first(error)}).") from error
+        array = np.load(path, allow_pickle=False)
+    except (OSError, EOFError, ValueError, MemoryError) as error:
+        raise DataError(f"{path}: expected a .npy file of numbers ({_reason(error)}).") from error
+    if not isinstance(array, np.ndarray):
+        array.close()
+        raise DataError(f"{path}: expected a .npy file, got a .npz file: rename it.")
+    return array
 
 
 def read_npz(path: Path, name: str = "") -> np.ndarray[Any, Any]:
     """Return one array of a .npz file: the one called `name`, else the only one, else the first usual name."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        arrays = np.load(path, allow_pickle=False)
+        if isinstance(arrays, np.ndarray):
+            raise DataError(f"{path}: expected a .npz file, got a .npy file: rename it.")
+        with arrays:
             names = list(arrays)
             if name and name not in names:
                 raise DataError(f"{path}: no array {name!r}; it holds {', '.join(names) or 'nothing'}.")
@@ -32,11 +39,13 @@ def read_npz(path: Path, name: str = "") -> np.ndarray[Any, Any]:
             if not chosen:
                 raise DataError(f"{path}: which of its arrays ({', '.join(names) or 'none'})? Write {path.name}:NAME.")
             return np.asarray(arrays[chosen])
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, EOFError, ValueError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         if isinstance(error, DataError):
             raise
-        raise DataError(f"{path}: expected a .npz file of numbers ({_first(error)}).") from error
+        raise DataError(f"{path}: expected a .npz file of numbers ({_reason(error)}).") from error
 
 
-def _first(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+def _reason(error: Exception) -> str:
+    text = str(error).splitlines()[0] if str(error) else type(error).__name__
+    # NumPy's advice to allow pickles is one that a file from elsewhere must not get a user to follow.
+    return "it is a pickle, or no such file at all" if "pickle" in text else text

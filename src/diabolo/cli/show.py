@@ -1,0 +1,51 @@
+"""Tables for people: fitted to the terminal, free of trailing blanks elsewhere, and of signs it cannot print."""
+
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+def print_tables(*parts: Any) -> None:
+    """Print tables and texts; what is in them is shown as it is, never taken for markup."""
+    console = Console(highlight=False, markup=False)
+    if console.is_terminal:
+        for part in parts:
+            console.print(part, soft_wrap=isinstance(part, str))
+        return
+    # In a file or a pipe no width is given; a table is as wide as it needs, up to what a page takes.
+    console = Console(highlight=False, markup=False, width=max(console.width, 100))
+    with console.capture() as captured:
+        for part in parts:
+            console.print(part, soft_wrap=isinstance(part, str))
+    print("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+
+def table(*, header: bool = False) -> Table:
+    """Return an empty table without lines."""
+    return Table(show_header=header, box=None, pad_edge=False, padding=(0, 2, 0, 0))
+
+
+def facts(rows: dict[str, str]) -> Table:
+    """Return a table of names and values."""
+    result = table()
+    result.add_column(style="dim", no_wrap=True)
+    result.add_column()
+    for name, value in rows.items():
+        result.add_row(name, value)
+    return result
+
+
+def bar(length: int) -> str:
+    """Return a bar of so many signs."""
+    try:
+        "█".encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return "#" * length
+    return "█" * length
+
+
+def count(number: int, noun: str) -> str:
+    """Return "1 row", "2 rows", "1,000 rows"."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"
