@@ -12,11 +12,7 @@ from diabolo.network.structures import Network, build
 
 
 def sizes(network):
-    return [
-        math.prod(step.output_shape)
-        for step in (*network.encoder_steps(), *network.decoder_steps())
-        if isinstance(step.layer, layers.Dense)
-    ]
+    return [math.prod(step.output_shape) for step in network.steps if isinstance(step.layer, layers.Dense)]
 
 
 def test_sizes_are_read_from_the_features_to_the_latent():
@@ -35,7 +31,7 @@ def test_hidden_widths_take_the_latent_from_latent_dim():
 
 def test_the_waist_is_called_bottleneck_and_every_layer_has_a_name():
     network = build("dense", (28, 28, 1), latent_dim=4)
-    assert network.encoder_steps()[-1].layer.name == "bottleneck"
+    assert network.encoder_steps[-1].layer.name == "bottleneck"
     assert network.latent_shape == (4,)
 
 
@@ -69,7 +65,7 @@ def test_the_decoder_mirrors_widths_activations_normalisation_and_dropout():
 )
 def test_the_decoder_always_brings_the_shape_back(shape, hidden, latent_dim):
     network = build(hidden, shape, latent_dim=latent_dim, allow_overcomplete=True)
-    assert network.decoder_steps()[-1].output_shape == shape
+    assert network.decoder_steps[-1].output_shape == shape
     assert Network.from_config(network.to_config()) == network
 
 

@@ -4,6 +4,7 @@
 Every verb takes rows as the user holds them and gives rows as they came.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
@@ -171,38 +172,34 @@ class Model:
 
     def _encode(self, rows: Rows) -> Floats:
         def one(batch: Rows) -> Floats:
-            return self._run(self._encoder, "latent", self.adapter.adapt(batch))
+            return _run(self._encoder, "rows", self.adapter.adapt(batch), "latent")
 
         return self._in_batches(rows, one)
 
     def _decode(self, latents: Floats) -> Rows:
         def one(batch: Floats) -> Rows:
-            return self.adapter.restore(self._run(self._decoder, "reconstruction", batch))
+            return self.adapter.restore(_run(self._decoder, "latent", batch, "reconstruction"))
 
         return self._in_batches(latents, one)
 
     def _per_row(self, rows: Rows, measure: Callable[[Floats, Floats], Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
         def one(batch: Rows) -> Rows:
             target = self.adapter.adapt(batch)
-            raw = self._run(self._decoder, "raw", self._run(self._encoder, "latent", target))
+            raw = _run(self._decoder, "latent", _run(self._encoder, "rows", target, "latent"), "raw")
             return np.asarray(measure(target.astype(np.float64), raw.astype(np.float64)))
 
         return self._in_batches(rows, one)
 
     def _in_batches(self, rows: Rows, function: Callable[[Rows], Rows]) -> Rows:
-        widest = max(int(np.prod(step.output_shape)) for step in self._steps)
-        size = max(64, min(8192, NUMBERS_AT_ONCE // widest))
+        size = self._rows_at_once
         if len(rows) <= size:
             return function(rows)
         return np.concatenate([function(rows[start : start + size]) for start in range(0, len(rows), size)])
 
-    def _run(self, session: Any, output: str, tensors: Floats) -> Floats:
-        result: Floats = session.run([output], {session.get_inputs()[0].name: tensors})[0]
-        return result
-
-    @property
-    def _steps(self) -> list[Any]:
-        return [*self.network.encoder_steps(), *self.network.decoder_steps()]
+    @cached_property
+    def _rows_at_once(self) -> int:
+        widest = max(math.prod(step.output_shape) for step in self.network.steps)
+        return max(64, min(8192, NUMBERS_AT_ONCE // widest))
 
     @cached_property
     def _encoder(self) -> Any:
@@ -215,6 +212,11 @@ class Model:
         from diabolo.network import onnx_builder
 
         return _session(onnx_builder.build_decoder(self.network, self.weights, link=self.loss.link))
+
+
+def _run(session: Any, start: str, tensors: Floats, end: str) -> Floats:
+    result: Floats = session.run([end], {start: tensors})[0]
+    return result
 
 
 def _sigmoid(raw: Any) -> Any:

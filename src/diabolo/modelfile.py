@@ -269,7 +269,7 @@ def _network(config: Any) -> Network:
     if sum(len(config[part]) for part in ("encoder", "decoder") if isinstance(config[part], list)) > MAX_LAYERS:
         raise ModelFileError(f"the network has more than {MAX_LAYERS} layers.")
     network = Network.from_config(config)
-    for step in (*network.encoder_steps(), *network.decoder_steps()):
+    for step in network.steps:
         for shape in (step.input_shape, step.output_shape):
             if math.prod(shape) > MAX_NUMBERS_A_ROW:
                 name, size = step.layer.name, math.prod(shape)

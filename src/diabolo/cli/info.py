@@ -23,7 +23,7 @@ def info(model: ModelPath, json: Json = False) -> None:
 
 def _facts(model: Any) -> dict[str, Any]:
     network = model.network
-    steps = [*network.encoder_steps(), *network.decoder_steps()]
+    steps = network.steps
     return {
         "row_shape": list(model.adapter.row_shape),
         "row_dtype": model.adapter.dtype,
@@ -46,7 +46,7 @@ def _show(model: Any, name: str) -> None:
     from diabolo.cli.show import bar, count, facts, print_tables, table
 
     network, record = model.network, model.record
-    encoder, decoder = network.encoder_steps(), network.decoder_steps()
+    encoder, decoder = network.encoder_steps, network.decoder_steps
     widest = max(math.prod(step.output_shape) for step in (*encoder, *decoder))
     widest = max(widest, math.prod(network.input_shape))
 

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from diabolo.network import layers as facts
-from diabolo.network.structures import Network, Step
+from diabolo.network.structures import Network
 
 Weights = dict[str, np.ndarray[Any, Any]]
 
@@ -64,8 +64,8 @@ def build(network: Network, *, link: str = "linear", seed: int = 0) -> Models:
     """
     seeds = iter(np.random.SeedSequence(seed).generate_state(len(network.encoder) + len(network.decoder) + 16).tolist())
     # int32 at most: Keras hands seeds to TensorFlow as such.
-    encoder = [BUILDERS[type(step.layer)](step.layer, next(seeds) >> 1) for step in network.encoder_steps()]
-    decoder = [BUILDERS[type(step.layer)](step.layer, next(seeds) >> 1) for step in network.decoder_steps()]
+    encoder = [BUILDERS[type(step.layer)](step.layer, next(seeds) >> 1) for step in network.encoder_steps]
+    decoder = [BUILDERS[type(step.layer)](step.layer, next(seeds) >> 1) for step in network.decoder_steps]
     output = keras.layers.Activation(link, name="reconstruction")
 
     rows = keras.Input(network.input_shape, name="rows")
@@ -98,8 +98,7 @@ def set_weights(models: Models, network: Network, weights: Mapping[str, np.ndarr
 
 
 def _variables(models: Models, network: Network) -> Iterator[tuple[str, Any]]:
-    steps: list[Step] = [*network.encoder_steps(), *network.decoder_steps()]
-    for step in steps:
+    for step in network.steps:
         layer = models.raw.get_layer(step.layer.name)
         for weight in step.layer.weights(step.input_shape):
             yield f"{step.layer.name}/{weight}", getattr(layer, weight)

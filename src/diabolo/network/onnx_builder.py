@@ -132,7 +132,7 @@ BUILDERS: dict[type[facts.Layer], Callable[[Graph, Step, Constants], None]] = {
 def build_encoder(network: Network, weights: Mapping[str, np.ndarray[Any, Any]]) -> onnx.ModelProto:
     """Return the graph rows -> latent, float32 (batch, *input_shape) -> (batch, latent_dim)."""
     graph = Graph("rows")
-    _extend(graph, network.encoder_steps(), weights)
+    _extend(graph, network.encoder_steps, weights)
     graph.nodes.append(helper.make_node("Identity", [graph.end], ["latent"]))
     return _finish("encoder", graph, ("rows", network.input_shape), [("latent", network.latent_shape)])
 
@@ -142,7 +142,7 @@ def build_decoder(
 ) -> onnx.ModelProto:
     """Return the graph latent -> raw and reconstruction, float32 (batch, latent_dim) -> (batch, *input_shape) twice."""
     graph = Graph("latent")
-    _extend(graph, network.decoder_steps(), weights)
+    _extend(graph, network.decoder_steps, weights)
     graph.nodes.append(helper.make_node("Identity", [graph.end], ["raw"]))
     ACTIVATIONS[link](graph)
     graph.nodes.append(helper.make_node("Identity", [graph.end], ["reconstruction"]))

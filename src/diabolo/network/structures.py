@@ -11,6 +11,7 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from diabolo.errors import OptionError, ShapeError, unknown
@@ -48,7 +49,7 @@ class Network:
     decoder: tuple[Layer, ...]
 
     def __post_init__(self) -> None:
-        names = [step.layer.name for step in (*self.encoder_steps(), *self.decoder_steps())]
+        names = [step.layer.name for step in self.steps]
         taken = sorted({name for name in names if names.count(name) > 1 or name in RESERVED})
         if "" in names or taken:
             named = ", ".join(map(repr, taken)) or "an empty name"
@@ -60,7 +61,7 @@ class Network:
             raise ShapeError(
                 f"the bottleneck must end in one axis, got {self.latent_shape}: put a Flatten() before it."
             )
-        end = self.decoder_steps()[-1].output_shape if self.decoder else self.latent_shape
+        end = self.decoder_steps[-1].output_shape if self.decoder else self.latent_shape
         if end != self.input_shape:
             raise ShapeError(f"the decoder gives rows of shape {end}, expected {self.input_shape}.")
 
@@ -72,21 +73,28 @@ class Network:
     @property
     def latent_shape(self) -> Shape:
         """What the last layer of the encoder gives."""
-        return self.encoder_steps()[-1].output_shape
+        return self.encoder_steps[-1].output_shape
 
-    def encoder_steps(self) -> list[Step]:
+    @cached_property
+    def encoder_steps(self) -> tuple[Step, ...]:
         """The layers from a row to its latent, the bottleneck's included, with their shapes."""
-        return list(_walk((*self.encoder, *self.bottleneck.layers()), self.input_shape))
+        return tuple(_walk((*self.encoder, *self.bottleneck.layers()), self.input_shape))
 
-    def decoder_steps(self) -> list[Step]:
+    @cached_property
+    def decoder_steps(self) -> tuple[Step, ...]:
         """The layers from a latent to the raw numbers, with their shapes."""
-        return list(_walk(self.decoder, (self.latent_dim,)))
+        return tuple(_walk(self.decoder, (self.latent_dim,)))
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """All layers, from a row to the raw numbers, with their shapes."""
+        return self.encoder_steps + self.decoder_steps
 
     def weights(self) -> dict[str, Shape]:
         """Name ("encoder_1/kernel") and shape of every weight, from the table of layers alone."""
         return {
             f"{step.layer.name}/{weight}": shape
-            for step in (*self.encoder_steps(), *self.decoder_steps())
+            for step in self.steps
             for weight, shape in step.layer.weights(step.input_shape).items()
         }
 
