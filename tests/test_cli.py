@@ -136,7 +136,7 @@ def test_decode_and_reconstruct_write_pictures(cli, work):
     done = cli("decode", "rows.safetensors", "z.npy", "-o", "pictures", cwd=work)
     assert done.out == "pictures/: 800 PNGs\n"
     expected = diabolo.load(work / "rows.safetensors").reconstruct(np.load(work / "rows.npy"))
-    with Image.open(work / "pictures" / "017.png") as picture:
+    with Image.open(work / "pictures" / "000017.png") as picture:
         np.testing.assert_array_equal(np.asarray(picture), expected[17])
     again = cli("reconstruct", "--force", "rows.safetensors", "rows.npy", "-o", "pictures", cwd=work)
     assert again.code == 2

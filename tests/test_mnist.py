@@ -38,6 +38,7 @@ def test_the_estimator_reaches_the_figures(mnist):
     assert np.square(reconstruction - mnist.x_test.reshape(-1, 784) / 255).mean() <= 0.0020
 
 
+@pytest.mark.slow
 def test_the_articles_recipe_is_as_bad_as_it_was(mnist):
     net = lowlevel.Autoencoder(recipe="article").fit(mnist.x_train.reshape(-1, 784) / 255, epochs=10)
     X_hat, logits = net.run(["X_hat", "logits"], {"X": mnist.x_test.reshape(-1, 784) / 255})

@@ -3,6 +3,7 @@
 import tempfile
 
 import torch
+from pythae.data.datasets import BaseDataset
 from pythae.models import AE, AEConfig
 from pythae.models.base.base_utils import ModelOutput
 from pythae.models.nn import BaseDecoder, BaseEncoder
@@ -58,23 +59,8 @@ def epochs(task: Task) -> list[float]:
             per_device_train_batch_size=task.batch_size,
             optimizer_cls="Adam",
         )
-        rows = [{"data": row} for row in torch.from_numpy(task.scaled)]
-        trainer = BaseTrainer(model=model, train_dataset=Rows(rows), training_config=training, callbacks=[Clock(laps)])
+        rows = BaseDataset(torch.from_numpy(task.scaled), torch.ones(task.rows))
+        trainer = BaseTrainer(model=model, train_dataset=rows, training_config=training, callbacks=[Clock(laps)])
         laps.restart()
         trainer.train()
     return laps.seconds
-
-
-class Rows(torch.utils.data.Dataset):
-    """Rows in the form that Pythae's trainer takes."""
-
-    def __init__(self, rows: list[dict[str, torch.Tensor]]) -> None:
-        from pythae.data.datasets import DatasetOutput
-
-        self.rows = [DatasetOutput(row) for row in rows]
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, place: int) -> dict[str, torch.Tensor]:
-        return self.rows[place]

@@ -169,17 +169,20 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         weights = keras_builder.get_weights(models, network)
         return self._take(Model(network=network, weights=weights, adapter=adapter, loss=choice.loss, record=record))
 
-    def encode(self, X: Any) -> np.ndarray[Any, np.dtype[np.float32]]:
-        """Return latents (n, latent_dim), float32, of rows like those of fit()."""
-        return self._model.encode(X)
+    def encode(self, X: Any, *, out: Any = None) -> np.ndarray[Any, np.dtype[np.float32]]:
+        """Return latents (n, latent_dim), float32, of rows like those of fit().
 
-    def decode(self, latents: Any) -> Rows:
-        """Return rows as they came to fit(), of latents (n, latent_dim)."""
-        return self._model.decode(latents)
+        Args: X, out: arrays, either of which may be memory-mapped; `out` is written into and returned.
+        """
+        return self._model.encode(X, out=out)
 
-    def reconstruct(self, X: Any) -> Rows:
-        """Return decode(encode(X)), in the shape and type of the rows of fit()."""
-        return self._model.reconstruct(X)
+    def decode(self, latents: Any, *, out: Any = None) -> Rows:
+        """Return rows as they came to fit(), of latents (n, latent_dim); `out` as for encode()."""
+        return self._model.decode(latents, out=out)
+
+    def reconstruct(self, X: Any, *, out: Any = None) -> Rows:
+        """Return decode(encode(X)), in the shape and type of the rows of fit(); `out` as for encode()."""
+        return self._model.reconstruct(X, out=out)
 
     def transform(self, X: Any) -> np.ndarray[Any, np.dtype[np.float32]]:
         """Encode, under scikit-learn's name."""

@@ -12,13 +12,13 @@ from typing import Any, get_origin
 
 import numpy as np
 
-from diabolo.data.adapters import ArrayAdapter, Rows, check_rows
-from diabolo.data.adapters.rows import check_finite
+from diabolo.data.adapters import ArrayAdapter, Rows, as_rows, check_finite
 from diabolo.errors import OptionError, ShapeError
 from diabolo.network.losses import Loss
 from diabolo.network.structures import Network
 
 Floats = np.ndarray[Any, np.dtype[np.float32]]
+Work = Callable[[Rows, int], Rows]  # a batch, and how many rows came before it -> what is wanted of each row
 
 # Rows at a time are chosen so that what lies between two layers stays in the processor's cache:
 # 2^21 numbers are 8 MB. Fewer than 64 rows a call waste the call, more than 8,192 gain nothing.
@@ -125,37 +125,51 @@ class Model:
         # Sessions of ONNX Runtime cannot be pickled; they are made again when they are needed.
         return {name: value for name, value in self.__dict__.items() if not name.startswith("_")}
 
-    def encode(self, X: Any, *, where: str = "encode()") -> Floats:
-        """Return latents (n, latent_dim), float32, of rows (n, *row_shape). Raises DataError, ShapeError."""
-        return self._encode(self.check(X, where=where))
+    def encode(self, X: Any, *, where: str = "encode()", out: Any = None, first_row: int = 0) -> Floats:
+        """Return latents (n, latent_dim), float32, of rows (n, *row_shape).
 
-    def decode(self, latents: Any, *, where: str = "decode()") -> Rows:
+        Args:
+            X: rows; a memory-mapped array is read batch by batch and never held whole.
+            where: what asked, to open a message with.
+            out: an array (n, latent_dim) to write into and return, which may be memory-mapped as well.
+            first_row: rows that came before these, for messages.
+
+        Raises: DataError, ShapeError.
+        """
+
+        def one(batch: Rows, row: int) -> Floats:
+            return _run(self._encoder, "rows", self.adapter.adapt(batch, first_row=row), "latent")
+
+        return self._each(X, where, one, (self.network.latent_dim,), out, first_row)
+
+    def decode(self, latents: Any, *, where: str = "decode()", out: Any = None, first_row: int = 0) -> Rows:
         """Return rows (n, *row_shape), as they came to fit(), of latents. Raises DataError, ShapeError."""
-        return self._decode(self.check_latents(latents, where=where))
+        values = self.check_latents(latents, where=where, first_row=first_row)
+        return self._in_batches(values, self._decode, self.adapter.row_shape, out)
 
-    def reconstruct(self, X: Any, *, where: str = "reconstruct()") -> Rows:
-        """Return decode(encode(X)). Raises DataError, ShapeError."""
-        return self._decode(self._encode(self.check(X, where=where)))
+    def reconstruct(self, X: Any, *, where: str = "reconstruct()", out: Any = None, first_row: int = 0) -> Rows:
+        """Return decode(encode(X)); arguments as for `encode`, `out` being (n, *row_shape). Raises as it does."""
+
+        def one(batch: Rows, row: int) -> Rows:
+            latents = _run(self._encoder, "rows", self.adapter.adapt(batch, first_row=row), "latent")
+            return self._decode(latents, row)
+
+        return self._each(X, where, one, self.adapter.row_shape, out, first_row)
 
     def loss_per_row(self, X: Any, *, where: str = "score_samples()") -> np.ndarray[Any, np.dtype[np.float64]]:
         """Return the reconstruction loss of each row, (n,), in nats, summed over its features."""
-        return self._per_row(self.check(X, where=where), lambda target, raw: self.loss.per_row(target, raw, np))
+        return self._per_row(X, where, lambda target, raw: self.loss.per_row(target, raw, np))
 
     def squared_error_per_row(self, X: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
         """Return the mean squared error of each row, (n,), over its features in the units of the network."""
         link = _LINKS[self.loss.link]
         return self._per_row(
-            self.check(X, where="squared_error_per_row()"),
+            X,
+            "squared_error_per_row()",
             lambda target, raw: np.square(target - link(raw)).reshape(len(target), -1).mean(axis=1),
         )
 
-    def check(self, X: Any, *, where: str) -> Rows:
-        """Return X as rows like those that fit() saw, or raise DataError or ShapeError."""
-        rows = check_rows(X, where=where)
-        self.adapter.check(rows, where=where)
-        return rows
-
-    def check_latents(self, latents: Any, *, where: str) -> Floats:
+    def check_latents(self, latents: Any, *, where: str, first_row: int = 0) -> Floats:
         """Return latents as float32 (n, latent_dim), or raise DataError or ShapeError."""
         try:
             values = np.asarray(latents)
@@ -166,35 +180,46 @@ class Model:
             expected = f"(n, {self.network.latent_dim}) with n >= 1"
             raise ShapeError(f"{where} expected latents of shape {expected}, got {values.shape}.{one}")
         with np.errstate(over="ignore"):
-            values = check_rows(values, where=where).astype(np.float32)
-        check_finite(values, where)  # once more: a double may be too large for a float32
+            values = as_rows(values, where=where).astype(np.float32)
+        check_finite(values, where, first_row)  # only now: a double may be too large for a float32
         return values
 
-    def _encode(self, rows: Rows) -> Floats:
-        def one(batch: Rows) -> Floats:
-            return _run(self._encoder, "rows", self.adapter.adapt(batch), "latent")
+    def _decode(self, latents: Floats, row: int) -> Rows:
+        return self.adapter.restore(_run(self._decoder, "latent", latents, "reconstruction"))
 
-        return self._in_batches(rows, one)
-
-    def _decode(self, latents: Floats) -> Rows:
-        def one(batch: Floats) -> Rows:
-            return self.adapter.restore(_run(self._decoder, "latent", batch, "reconstruction"))
-
-        return self._in_batches(latents, one)
-
-    def _per_row(self, rows: Rows, measure: Callable[[Floats, Floats], Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
-        def one(batch: Rows) -> Rows:
-            target = self.adapter.adapt(batch)
+    def _per_row(
+        self, X: Any, where: str, measure: Callable[[Floats, Floats], Any]
+    ) -> np.ndarray[Any, np.dtype[np.float64]]:
+        def one(batch: Rows, row: int) -> Rows:
+            target = self.adapter.adapt(batch, first_row=row)
             raw = _run(self._decoder, "latent", _run(self._encoder, "rows", target, "latent"), "raw")
             return np.asarray(measure(target.astype(np.float64), raw.astype(np.float64)))
 
-        return self._in_batches(rows, one)
+        return self._each(X, where, one, (), None, 0)
 
-    def _in_batches(self, rows: Rows, function: Callable[[Rows], Rows]) -> Rows:
+    def _each(self, X: Any, where: str, function: Work, row_shape: tuple[int, ...], out: Any, first_row: int) -> Rows:
+        """Check rows and work on them, batch by batch, so that only one batch is looked at a time."""
+        rows = as_rows(X, where=where)
+        self.adapter.check_shape(rows, where=where)
+
+        def one(batch: Rows, row: int) -> Rows:
+            check_finite(batch, where, first_row + row)
+            self.adapter.check_values(batch, where=where)
+            return function(batch, first_row + row)
+
+        return self._in_batches(rows, one, row_shape, out)
+
+    def _in_batches(self, rows: Rows, function: Work, row_shape: tuple[int, ...], out: Any) -> Rows:
         size = self._rows_at_once
-        if len(rows) <= size:
-            return function(rows)
-        return np.concatenate([function(rows[start : start + size]) for start in range(0, len(rows), size)])
+        if out is None:
+            if len(rows) <= size:
+                return function(rows, 0)
+            return np.concatenate([function(rows[start : start + size], start) for start in range(0, len(rows), size)])
+        if getattr(out, "shape", None) != (len(rows), *row_shape):
+            raise ShapeError(f"out expected shape {(len(rows), *row_shape)}, got {getattr(out, 'shape', out)!r:.60}.")
+        for start in range(0, len(rows), size):
+            out[start : start + size] = function(rows[start : start + size], start)
+        return np.asarray(out)
 
     @cached_property
     def _rows_at_once(self) -> int:

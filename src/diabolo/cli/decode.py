@@ -16,10 +16,10 @@ def decode(
 ) -> None:
     """Write the rows that LATENTS stand for, as they came to fit. Default: LATENTS-decoded.npy. Needs no TensorFlow."""
     from diabolo import modelfile
-    from diabolo.data import sinks, sources
+    from diabolo.cli.chunks import worked_on
+    from diabolo.data import sinks
 
     path = output or Path(f"{stem(latents)}-decoded.npy")
     trained = modelfile.load(model)
     sinks.check(path, force=force, images=trained.adapter.kind == "image")
-    values = sources.open_source(latents).rows
-    print(sinks.write(path, trained.decode(values, where=latents), name="row", force=force))
+    print(sinks.write(path, worked_on(trained, trained.decode, latents, None), name="row", force=force))

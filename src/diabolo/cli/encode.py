@@ -8,10 +8,10 @@ from diabolo.cli.options import Data, DataDir, Force, ModelPath, Output, stem
 def encode(model: ModelPath, data: Data, output: Output = None, data_dir: DataDir = None, force: Force = False) -> None:
     """Write the latents of DATA, one row each. Default: DATA-latents.npy. Needs no TensorFlow."""
     from diabolo import modelfile
-    from diabolo.data import sinks, sources
+    from diabolo.cli.chunks import worked_on
+    from diabolo.data import sinks
 
     path = output or Path(f"{stem(data)}-latents.npy")
     sinks.check(path, force=force)
     trained = modelfile.load(model)
-    rows = sources.open_source(data, data_dir=data_dir).everything
-    print(sinks.write(path, trained.encode(rows, where=data), name="latent", force=force))
+    print(sinks.write(path, worked_on(trained, trained.encode, data, data_dir), name="latent", force=force))

@@ -10,10 +10,10 @@ def reconstruct(
 ) -> None:
     """Write the reconstruction of DATA. Default: DATA-reconstructed.npy. Needs no TensorFlow."""
     from diabolo import modelfile
-    from diabolo.data import sinks, sources
+    from diabolo.cli.chunks import worked_on
+    from diabolo.data import sinks
 
     path = output or Path(f"{stem(data)}-reconstructed.npy")
     trained = modelfile.load(model)
     sinks.check(path, force=force, images=trained.adapter.kind == "image")
-    rows = sources.open_source(data, data_dir=data_dir).everything
-    print(sinks.write(path, trained.reconstruct(rows, where=data), name="row", force=force))
+    print(sinks.write(path, worked_on(trained, trained.reconstruct, data, data_dir), name="row", force=force))

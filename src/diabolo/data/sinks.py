@@ -1,8 +1,16 @@
-"""Writes what a verb gives: .npy, .npz, .csv by ending, or a folder of PNGs for images."""
+"""Writes what a verb gives, as it comes: .npy, .npz, .csv by ending, or a folder of PNGs for images.
 
+What is written does not grow in memory: chunks go to the disk one by one, into a temporary file that takes its name
+when the last one is there.
+"""
+
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -32,48 +40,95 @@ def is_folder(path: Path) -> bool:
     return path.is_dir() or not path.suffix
 
 
-def write(path: Path, values: Array, *, name: str, force: bool) -> str:
-    """Write values (n, ...) and return what was written, in words.
+def write(path: Path, chunks: Iterable[Array], *, name: str, force: bool) -> str:
+    """Write chunks (k, ...) one behind the other and return what was written, in words.
 
     Args: name: of the array in an .npz, and of the columns in a .csv ("latent" gives latent_0, latent_1, ...).
-    Raises: OutputError.
+    Raises: OutputError, and whatever the chunks raise; then nothing is left.
     """
     check(path, force=force, images=True)
+    seen = _Seen(chunks)
     if is_folder(path):
-        _write_pngs(path, values)
-        return f"{path}/: {len(values):,} PNGs"
-    if path.suffix == ".csv":
-        columns = values.reshape(len(values), -1)
-        header = ",".join(f"{name}_{at}" for at in range(columns.shape[1]))
-        style = "%d" if values.dtype.kind in "iu" else "%.9g" if values.dtype == np.float32 else "%.17g"
-        write_atomically(
-            path, lambda file: np.savetxt(file, columns, fmt=style, delimiter=",", header=header, comments="")
-        )
-    elif path.suffix == ".npz":
-        write_atomically(path, lambda file: np.savez_compressed(file, allow_pickle=False, **{name: values}))
-    else:
-        write_atomically(path, lambda file: np.save(file, values))
-    return f"{path}: {values.dtype} {values.shape}"
+        _write_pngs(path, seen)
+        return f"{path}/: {seen.rows:,} PNGs"
+    writers: dict[str, Callable[[_Seen, BinaryIO], None]] = {
+        ".npy": _write_npy,
+        ".npz": partial(_write_npz, name),
+        ".csv": partial(_write_csv, name),
+    }
+    write_atomically(path, partial(writers[path.suffix], seen))
+    return f"{path}: {seen.dtype} {(seen.rows, *seen.row_shape)}"
 
 
-def _write_pngs(folder: Path, images: Array) -> None:
+class _Seen:
+    """Chunks that are passed on, and what was seen of them."""
+
+    def __init__(self, chunks: Iterable[Array]) -> None:
+        self._chunks = chunks
+        self.rows, self.dtype, self.row_shape = 0, np.dtype(np.float32), tuple[int, ...]()
+
+    def __iter__(self) -> Any:
+        for chunk in self._chunks:
+            self.rows, self.dtype, self.row_shape = self.rows + len(chunk), chunk.dtype, chunk.shape[1:]
+            yield chunk
+
+
+def _write_npy(chunks: _Seen, file: BinaryIO) -> None:
+    # The header says how many rows follow, which only the last chunk tells: a header of fixed size is written again.
+    file.write(_npy_header(np.dtype(np.float32), (0,)))
+    for chunk in chunks:
+        file.write(np.ascontiguousarray(chunk).data)
+    file.seek(0)
+    file.write(_npy_header(chunks.dtype, (chunks.rows, *chunks.row_shape)))
+
+
+def _npy_header(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
+    """Return a version 1.0 header of 256 bytes, whatever the shape. Source: numpy.lib.format."""
+    text = repr({"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape})
+    return b"\x93NUMPY\x01\x00" + (246).to_bytes(2, "little") + text.ljust(245).encode("latin-1") + b"\n"
+
+
+def _write_npz(name: str, chunks: _Seen, file: BinaryIO) -> None:
+    with tempfile.TemporaryFile() as array, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        _write_npy(chunks, array)
+        array.seek(0)
+        with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
+            shutil.copyfileobj(array, member, 1 << 20)
+
+
+def _write_csv(name: str, chunks: _Seen, file: BinaryIO) -> None:
+    header = True
+    for chunk in chunks:
+        columns = chunk.reshape(len(chunk), -1)
+        names = ",".join(f"{name}_{at}" for at in range(columns.shape[1])) if header else ""
+        style = "%d" if chunk.dtype.kind in "iu" else "%.9g" if chunk.dtype == np.float32 else "%.17g"
+        np.savetxt(file, columns, fmt=style, delimiter=",", header=names, comments="")
+        header = False
+
+
+def _write_pngs(folder: Path, chunks: Iterable[Array]) -> None:
     from PIL import Image
 
-    grey_or_colour = images.ndim == 3 or (images.ndim == 4 and images.shape[3] in (1, 3, 4))
-    if not grey_or_colour:
-        raise OutputError(
-            f"{folder}: rows of shape {images.shape[1:]} are no images: write them to .npy, .npz or .csv."
-        )
-    if images.dtype != np.uint8:
-        low, high = float(images.min()), float(images.max())
-        # Values in [0, 1] are shown as they are; any others over their own range.
-        low, high = (0.0, 1.0) if low >= 0 and high <= 1 else (low, high)
-        images = np.rint(np.clip((images - low) / ((high - low) or 1.0), 0, 1) * 255).astype(np.uint8)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{folder} could not be made: {error.strerror or error}.") from error
-    digits = len(str(len(images) - 1))
-    for place, image in enumerate(images):
-        picture = Image.fromarray(image[..., 0] if image.ndim == 3 and image.shape[2] == 1 else image)
-        write_atomically(folder / f"{place:0{digits}d}.png", partial(picture.save, format="PNG"))
+    place = 0
+    for images in chunks:
+        if images.ndim < 3 or (images.ndim == 4 and images.shape[3] not in (1, 3, 4)):
+            raise OutputError(
+                f"{folder}: rows of shape {images.shape[1:]} are no images: write them to .npy, .npz or .csv."
+            )
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{folder} could not be made: {error.strerror or error}.") from error
+        for image in _bytes(images):
+            picture = Image.fromarray(image[..., 0] if image.ndim == 3 and image.shape[2] == 1 else image)
+            write_atomically(folder / f"{place:06d}.png", partial(picture.save, format="PNG"))
+            place += 1
+
+
+def _bytes(images: Array) -> Array:
+    if images.dtype == np.uint8:
+        return images
+    low, high = float(images.min()), float(images.max())
+    # Values in [0, 1] are shown as they are; any others over their own range.
+    low, high = (0.0, 1.0) if low >= 0 and high <= 1 else (low, high)
+    return np.asarray(np.rint(np.clip((images - low) / ((high - low) or 1.0), 0, 1) * 255), np.uint8)

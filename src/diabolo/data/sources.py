@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from diabolo.data import datasets
-from diabolo.data.readers import csv, idx, numpy_files
+from diabolo.data.readers import csv, idx, numpy_files, parquet
 from diabolo.errors import DataError, unknown
 
 Array = np.ndarray[Any, Any]
@@ -38,6 +38,7 @@ READERS: dict[str, Callable[[Path], Array]] = {
     ".npy": numpy_files.read_npy,
     ".npz": numpy_files.read_npz,
     ".csv": csv.read,
+    ".parquet": parquet.read,
     ".idx": idx.read,
 }
 

@@ -5,9 +5,9 @@ Everything an adapter learnt is saved with the model, so that `decode` gives row
 
 from diabolo.data.adapters.array import ArrayAdapter
 from diabolo.data.adapters.image import ImageAdapter
-from diabolo.data.adapters.rows import Rows, check_rows
+from diabolo.data.adapters.rows import Rows, as_rows, check_finite, check_rows
 
-__all__ = ["ADAPTERS", "ArrayAdapter", "ImageAdapter", "Rows", "check_rows", "learn"]
+__all__ = ["ADAPTERS", "ArrayAdapter", "ImageAdapter", "Rows", "as_rows", "check_finite", "check_rows", "learn"]
 
 ADAPTERS: dict[str, type[ArrayAdapter]] = {"array": ArrayAdapter, "image": ImageAdapter}
 

@@ -72,11 +72,19 @@ class ArrayAdapter:
 
     def check(self, rows: Rows, *, where: str) -> None:
         """Raise ShapeError or DataError where rows are not like those that were learnt from."""
+        self.check_shape(rows, where=where)
+        self.check_values(rows, where=where)
+
+    def check_shape(self, rows: Rows, *, where: str) -> None:
+        """Raise ShapeError where rows have other axes than those that were learnt from."""
         if rows.shape[1:] != self.row_shape:
             raise ShapeError(
                 f"{where} expected {self.describe()}, got {_words(rows.shape[1:])}. The model was fitted on rows of "
                 f"shape {self.row_shape}.{' For one row pass row[None].' if rows.shape == self.row_shape else ''}"
             )
+
+    def check_values(self, rows: Rows, *, where: str) -> None:
+        """Raise DataError where rows hold what those that were learnt from could not."""
         if self.dtype == "uint8" and rows.dtype != np.uint8 and 0 < rows.max() <= 1 and self.gives_bytes:
             raise DataError(
                 f"{where} expected bytes 0 to 255 as in fit(), got {rows.dtype} up to {float(rows.max()):.3g}: pass "
@@ -90,8 +98,11 @@ class ArrayAdapter:
                     f"scale or clip them, or fit with reconstruction_loss='gaussian'."
                 )
 
-    def adapt(self, rows: Rows) -> np.ndarray[Any, np.dtype[np.float32]]:
-        """Return float32 tensors (n, *tensor_shape) of checked rows (n, *row_shape)."""
+    def adapt(self, rows: Rows, *, first_row: int = 0) -> np.ndarray[Any, np.dtype[np.float32]]:
+        """Return float32 tensors (n, *tensor_shape) of checked rows (n, *row_shape).
+
+        Args: first_row: rows that came before these, for the message of the DataError about values too far off.
+        """
         if self.bounded:
             return rows.reshape(-1, *self.tensor_shape).astype(np.float32) / self._widest
         # In doubles until scaled: a time stamp of 1.7e9 has no room for its seconds in a float32.
@@ -100,9 +111,10 @@ class ArrayAdapter:
         if far.any():
             place = np.unravel_index(int(far.argmax()), wide.shape)
             value = rows.reshape(wide.shape)[place]
+            feature = ", ".join(map(str, place[1:]))
             raise DataError(
-                f"{value:.3g} in row {place[0]}, feature {', '.join(map(str, place[1:]))}, is too far from what fit() "
-                f"saw to be computed with: drop or mend the row."
+                f"{value:.3g} in row {int(place[0]) + first_row}, feature {feature}, is too far from what fit() saw to "
+                f"be computed with: drop or mend the row."
             )
         return wide.astype(np.float32)
 

@@ -10,11 +10,20 @@ Rows = np.ndarray[Any, Any]
 
 
 def check_rows(X: Any, *, where: str) -> Rows:
-    """Return X as a numeric array (n, ...) of finite numbers, n >= 1, of two to four axes; nothing is copied or cast.
+    """Return X as a numeric array (n, ...) of finite numbers, n >= 1, of two to four axes.
+
+    Nothing is copied or cast but what only looks like numbers: another byte order, objects that are all numbers.
 
     Args: where: what asked, to open the message with ("fit()").
     Raises: ShapeError for a wrong number of axes; DataError for text, objects, complex numbers, nothing, NaN, infinity.
     """
+    rows = as_rows(X, where=where)
+    check_finite(rows, where)
+    return rows
+
+
+def as_rows(X: Any, *, where: str) -> Rows:
+    """Return X as `check_rows` does, without looking at the numbers themselves."""
     if hasattr(X, "toarray") and hasattr(X, "nnz"):
         raise DataError(f"{where} expected a dense array, got a sparse matrix: pass X.toarray().")
     if np.ma.is_masked(X):
@@ -43,7 +52,6 @@ def check_rows(X: Any, *, where: str) -> Rows:
         raise ShapeError(
             f"{where} expected at least 1 row and 1 feature, got shape {rows.shape}: nothing to learn from."
         )
-    check_finite(rows, where)
     return rows
 
 
@@ -58,8 +66,8 @@ def _numbers(rows: Rows, where: str) -> Rows:
     raise DataError(f"{where} expected numbers, got {str(value)!r:.40} in {_at(place)}: turn text into numbers first.")
 
 
-def check_finite(values: Rows, where: str) -> None:
-    """Raise DataError with the count and the first place of NaN and infinity."""
+def check_finite(values: Rows, where: str, first_row: int = 0) -> None:
+    """Raise DataError with the count and the first place of NaN and infinity; `first_row` rows came before these."""
     if values.dtype.kind != "f":
         return
     # One pass over a sum finds them in most cases without a mask as large as the data; overflow is no evidence.
@@ -71,8 +79,9 @@ def check_finite(values: Rows, where: str) -> None:
     if count:
         place = np.unravel_index(int(bad.argmax()), values.shape)
         what = "NaN" if np.isnan(values[place]) else "infinity"
+        shifted = (int(place[0]) + first_row, *place[1:])
         raise DataError(
-            f"{where} expected finite numbers, got {count:,} that are not; the first is {what} in {_at(place)}. "
+            f"{where} expected finite numbers, got {count:,} that are not; the first is {what} in {_at(shifted)}. "
             f"Drop those rows or fill them in first."
         )
 

@@ -5,16 +5,44 @@ The first line is a header if any of its cells is neither a number nor a gap; a 
 
 import csv
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from diabolo.data.readers.arrow import to_array
 from diabolo.errors import DataError
 
 # As pyarrow reads numbers; Python's float() also takes 1_000.
 NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?|inf|infinity|nan)\s*", re.IGNORECASE)
 GAPS = {"", "?", "-", "na", "n/a", "#n/a", "nan", "null", "none"}  # what stands for nothing, in lower case
+
+BYTES_AT_ONCE = 1 << 24  # read ahead; a block holds whole rows
+
+
+class _Form(NamedTuple):
+    """What the first line of a file tells."""
+
+    blank: int  # empty lines before it
+    header: bool
+    columns: int
+
+    def options(self) -> dict[str, Any]:
+        """Return how pyarrow should read and parse such a file."""
+        from pyarrow import csv as arrow
+
+        return {
+            "read_options": arrow.ReadOptions(
+                skip_rows=self.blank, autogenerate_column_names=not self.header, block_size=BYTES_AT_ONCE
+            ),
+            # In a file of one column an empty line is a gap; in any other it is just an empty line.
+            "parse_options": arrow.ParseOptions(ignore_empty_lines=self.columns > 1),
+        }
+
+    def names(self, columns: list[str]) -> list[str]:
+        """Return the columns as a message should have them."""
+        return [repr(name) if self.header else f"{place + 1}" for place, name in enumerate(columns)]
 
 
 def read(path: Path) -> np.ndarray[Any, Any]:
@@ -22,54 +50,53 @@ def read(path: Path) -> np.ndarray[Any, Any]:
     import pyarrow as pa
     from pyarrow import csv as arrow
 
-    blank, first = _first_line(path)
-    header = not all(NUMBER.fullmatch(cell) or cell.strip().lower() in GAPS for cell in first)
+    form = _form(path)
     try:
-        table = arrow.read_csv(
-            path,
-            read_options=arrow.ReadOptions(skip_rows=blank, autogenerate_column_names=not header),
-            # In a file of one column an empty line is a gap; in any other it is just an empty line.
-            parse_options=arrow.ParseOptions(ignore_empty_lines=len(first) > 1),
-        )
+        table = arrow.read_csv(path, **form.options())
     except (OSError, pa.ArrowInvalid) as error:
         raise DataError(f"{path}: {str(error).splitlines()[0]}") from error
-    names = [repr(name) if header else f"{place + 1}" for place, name in enumerate(table.column_names)]
+    names = form.names(table.column_names)
     if not table.num_rows:
         raise DataError(f"{path}: expected rows under the header ({', '.join(names)}), got none.")
-    return np.column_stack([_numbers(path, *pair) for pair in zip(names, table.columns, strict=True)])
+    return to_array(table, where=str(path), names=names)
 
 
-def _first_line(path: Path) -> tuple[int, list[str]]:
-    """Return how many blank lines a file starts with, and the cells of the line behind them."""
+def chunks(path: Path, rows: int) -> Iterator[np.ndarray[Any, Any]]:
+    """Give the numbers of a CSV file block by block, each up to `rows` rows."""
+    import pyarrow as pa
+    from pyarrow import csv as arrow
+
+    form, done = _form(path), 0
+    try:
+        # Types are settled by the first block, so whole numbers there must not forbid fractions later.
+        schema = arrow.open_csv(path, **form.options()).schema
+        whole = {name: pa.float64() for name, kind in zip(schema.names, schema.types, strict=True) if _is_number(kind)}
+        for batch in arrow.open_csv(path, **form.options(), convert_options=arrow.ConvertOptions(column_types=whole)):
+            values = to_array(batch, where=str(path), names=form.names(schema.names), first_row=done)
+            done += len(values)
+            yield from (values[start : start + rows] for start in range(0, len(values), rows))
+    except (OSError, pa.ArrowInvalid) as error:
+        raise DataError(f"{path}: {str(error).splitlines()[0]}") from error
+    if not done:
+        raise DataError(f"{path}: expected rows under the header ({', '.join(form.names(schema.names))}), got none.")
+
+
+def _is_number(kind: Any) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind))
+
+
+def _form(path: Path) -> _Form:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             for blank, line in enumerate(file):
                 if line.strip():
-                    return blank, next(csv.reader([line]))
+                    cells = next(csv.reader([line]))
+                    numbers = all(NUMBER.fullmatch(cell) or cell.strip().lower() in GAPS for cell in cells)
+                    return _Form(blank, not numbers, len(cells))
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: expected UTF-8 text ({error.reason} at byte {error.start}).") from error
     except (OSError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read ({error}).") from error
     raise DataError(f"{path}: expected a table, got an empty file.")
-
-
-def _numbers(path: Path, name: str, column: Any) -> np.ndarray[Any, Any]:
-    import pyarrow as pa
-
-    kind = column.type
-    if not (
-        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind)
-    ):
-        values = [str(value) for value in column.to_pylist()]
-        row = next((row for row, value in enumerate(values) if not NUMBER.fullmatch(value)), 0)
-        separator = next((each for each in (";", "\t", "|") if each in values[row]), "")
-        hint = f" The separator seems to be {separator!r}: expected commas." if separator else ""
-        raise DataError(f"{path}: column {name} expected numbers, got {values[row]!r:.40} in data row {row + 1}.{hint}")
-    if column.null_count:
-        row = column.is_null().to_pylist().index(True)
-        cells = f"{column.null_count:,} empty cell{'s' * (column.null_count != 1)}"
-        raise DataError(
-            f"{path}: column {name} has {cells}, the first in data row {row + 1}: drop those rows or fill them in."
-        )
-    # safe=False: an integer beyond 2**53 becomes the nearest double, as in any other array of doubles.
-    return np.asarray(column.cast(pa.float64(), safe=False))

@@ -1,9 +1,11 @@
 """NumPy's own files: .npy, and .npz with one array or a named one. Never a pickle."""
 
+import math
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,6 +25,50 @@ def read_npy(path: Path) -> np.ndarray[Any, Any]:
         array.close()
         raise DataError(f"{path}: expected a .npy file, got a .npz file: rename it.")
     return array
+
+
+def count(path: Path) -> int | None:
+    """Return how many rows a .npy file announces; None where it is no table of plain numbers."""
+    form = _header(path)
+    return form.shape[0] if form else None
+
+
+def chunks(path: Path, rows: int) -> Iterator[np.ndarray[Any, Any]]:
+    """Give the rows of a .npy file, up to `rows` at a time: read, not mapped, so that memory does not grow with it."""
+    form = _header(path)
+    if form is None:
+        yield read_npy(path)  # column by column on the disk, no axes, or no such file: read whole, or refused
+        return
+    a_row = math.prod(form.shape[1:])
+    with path.open("rb") as file:
+        file.seek(form.start)
+        for start in range(0, form.shape[0], rows):
+            count = min(rows, form.shape[0] - start)
+            values = np.fromfile(file, form.dtype, count * a_row)
+            if values.size < count * a_row:
+                raise DataError(
+                    f"{path}: announces {form.shape[0]:,} rows, but ends in row {start + values.size // a_row:,}."
+                )
+            yield values.reshape(count, *form.shape[1:])
+
+
+class _Form(NamedTuple):
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    start: int  # of the numbers, in bytes
+
+
+def _header(path: Path) -> _Form | None:
+    """Return what a .npy file announces; None where it cannot be read row by row."""
+    try:
+        with path.open("rb") as file:
+            version = np.lib.format.read_magic(file)
+            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            shape, by_column, dtype = read(file)
+            plain = not by_column and not dtype.hasobject and len(shape) > 0 and 0 not in shape
+            return _Form(shape, dtype, file.tell()) if plain else None
+    except (OSError, ValueError):
+        return None
 
 
 def read_npz(path: Path, name: str = "") -> np.ndarray[Any, Any]:

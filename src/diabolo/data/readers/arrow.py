@@ -1,0 +1,50 @@
+"""From Arrow's columns to an array of doubles, or one line that names the column and row where there is no number."""
+
+from typing import Any
+
+import numpy as np
+
+from diabolo.errors import DataError
+
+
+def to_array(batch: Any, *, where: str, names: list[str], first_row: int = 0) -> np.ndarray[Any, Any]:
+    """Return the columns of a table or record batch as (n, columns), float64.
+
+    Args: names: of the columns, as a message should have them; first_row: rows that came before, for messages.
+    """
+    return np.column_stack(
+        [_numbers(column, where, name, first_row) for name, column in zip(names, batch.columns, strict=True)]
+    )
+
+
+def _numbers(column: Any, where: str, name: str, first_row: int) -> np.ndarray[Any, Any]:
+    import pyarrow as pa
+
+    kind = column.type
+    if not (
+        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind)
+    ):
+        row, value = _first_text(column.to_pylist())
+        separator = next((each for each in (";", "\t", "|") if each in value), "")
+        hint = f" The separator seems to be {separator!r}: expected commas." if separator else ""
+        raise DataError(
+            f"{where}: column {name} expected numbers, got {value!r:.40} in data row {first_row + row + 1}.{hint}"
+        )
+    if column.null_count:
+        row = first_row + column.is_null().to_pylist().index(True)
+        cells = f"{column.null_count:,} empty cell{'s' * (column.null_count != 1)}"
+        raise DataError(
+            f"{where}: column {name} has {cells}, the first in data row {row + 1}: drop those rows or fill them in."
+        )
+    # safe=False: an integer beyond 2**53 becomes the nearest double, as in any other array of doubles.
+    return np.asarray(column.cast(pa.float64(), safe=False))
+
+
+def _first_text(values: list[Any]) -> tuple[int, str]:
+    """Return the first value that float() does not take, with its place."""
+    for row, value in enumerate(values):
+        try:
+            float(value)
+        except (TypeError, ValueError):
+            return row, str(value)
+    return 0, str(values[0]) if values else ""

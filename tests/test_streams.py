@@ -1,0 +1,205 @@
+"""Rows in chunks: the same rows as in one piece, from every kind of file, in memory that does not grow."""
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from diabolo.data import sinks
+from diabolo.data.sources import open_source
+from diabolo.data.streams import ahead, open_stream
+from diabolo.errors import DataError, ShapeError
+
+
+@pytest.fixture
+def rows(rng):
+    return rng.normal(size=(1000, 4)).round(6)
+
+
+def write(path, rows):
+    """Write rows to a file of the kind that its ending says."""
+    if path.suffix == ".npy":
+        np.save(path, rows)
+    elif path.suffix == ".npz":
+        np.savez(path, X=rows)
+    elif path.suffix == ".parquet":
+        table = pa.table({f"c{at}": column for at, column in enumerate(rows.T)})
+        parquet.write_table(table, path, row_group_size=130)
+    else:
+        np.savetxt(path, rows, delimiter=",", header="a,b,c,d", comments="", fmt="%.6f")
+    return path
+
+
+@pytest.mark.parametrize("size", [1, 7, 130, 10_000])
+@pytest.mark.parametrize("ending", [".npy", ".npz", ".parquet", ".csv"])
+def test_chunks_are_the_rows_in_their_order(tmp_path, rows, ending, size):
+    stream = open_stream(write(tmp_path / f"rows{ending}", rows))
+    chunks = list(stream.chunks(size))
+    assert max(map(len, chunks)) <= size
+    np.testing.assert_allclose(np.concatenate(chunks), rows, rtol=1e-12)
+    np.testing.assert_array_equal(np.concatenate(chunks), open_source(tmp_path / f"rows{ending}").rows)
+    assert stream.rows in (None, 1000)
+
+
+def test_a_folder_and_a_pattern_are_their_files_by_name(tmp_path, rows):
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    write(folder / "b.parquet", rows[300:700])
+    write(folder / "a.npy", rows[:300])
+    write(folder / "c.csv", rows[700:])
+    (folder / "notes.txt").write_text("not rows")
+    for source in (folder, f"{folder}/*"):
+        np.testing.assert_allclose(np.concatenate(list(open_stream(source).chunks(97))), rows, rtol=1e-12)
+    assert open_stream(f"{folder}/[ab].*").rows == 700
+
+
+def test_files_of_other_columns_in_one_folder_are_refused(tmp_path, rows):
+    write(tmp_path / "a.npy", rows)
+    write(tmp_path / "b.npy", rows[:, :3])
+    with pytest.raises(ShapeError, match=r"b.npy: expected rows of shape \(4,\) as in .*a.npy, got \(3,\)"):
+        list(open_stream(tmp_path).chunks(100))
+
+
+def test_images_and_arrays_stored_by_column_come_in_chunks_too(tmp_path, digits, rows):
+    np.save(tmp_path / "images.npy", digits.x_test)
+    assert next(open_stream(tmp_path / "images.npy").chunks(10)).shape == (10, 28, 28)
+    np.save(tmp_path / "columns.npy", np.asfortranarray(rows))
+    np.testing.assert_array_equal(np.concatenate(list(open_stream(tmp_path / "columns.npy").chunks(300))), rows)
+
+
+def test_whole_numbers_in_the_first_block_of_a_csv_do_not_forbid_fractions_later(tmp_path):
+    lines = ["a,b", *("1,2" for _ in range(5_000_000 // 2)), "1.5,"]
+    (tmp_path / "long.csv").write_text("\n".join(lines[:-1]) + "\n1.5,2.25\n")
+    last = list(open_stream(tmp_path / "long.csv").chunks(1_000_000))[-1]
+    np.testing.assert_array_equal(last[-1], [1.5, 2.25])
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda folder: write(folder / "x.npy", np.ones((50, 3))).write_bytes(b"no"), "expected a .npy file"),
+        (lambda folder: cut_off(write(folder / "x.npy", np.ones((50, 3)))), "announces 50 rows, but ends in row 4"),
+        (lambda folder: cut_off(write(folder / "x.parquet", np.ones((50, 3)))), "expected a Parquet file"),
+        (lambda folder: gap(folder / "x.parquet"), "column 'a' has 1 empty cell, the first in data row 3"),
+        (lambda folder: text(folder / "x.parquet"), "column 'a' expected numbers, got 'x' in data row 1"),
+        (lambda folder: (folder / "x.csv").write_text("a,b\n1,2\n3\n"), "CSV parse error"),
+        (lambda folder: (folder / "x.csv").write_text("a\n"), "expected rows under the header"),
+    ],
+)
+def test_what_breaks_on_the_way_is_said(tmp_path, make, message):
+    make(tmp_path)
+    (path,) = tmp_path.iterdir()
+    with pytest.raises(DataError, match=message):
+        list(open_stream(path).chunks(2))
+
+
+def cut_off(path):
+    path.write_bytes(path.read_bytes()[:-200])
+
+
+def gap(path):
+    parquet.write_table(pa.table({"a": [1.0, 2.0, None]}), path)
+
+
+def text(path):
+    parquet.write_table(pa.table({"a": ["x", "y"]}), path)
+
+
+def test_an_empty_folder_says_what_was_expected(tmp_path):
+    with pytest.raises(DataError, match=r"expected files of kind .npy, .parquet, .csv there, found none"):
+        open_stream(tmp_path)
+
+
+def test_reading_ahead_changes_neither_items_nor_errors():
+    assert list(ahead(iter(range(100)))) == list(range(100))
+
+    def breaks():
+        yield 1
+        raise DataError("here")
+
+    reader = ahead(breaks())
+    assert next(reader) == 1
+    with pytest.raises(DataError, match="here"):
+        next(reader)
+
+
+@pytest.mark.parametrize("ending", [".npy", ".npz", ".csv"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+def test_what_is_written_in_chunks_reads_as_one(tmp_path, rng, ending, dtype):
+    values = (200 * rng.random((50, 3))).astype(dtype)
+    said = sinks.write(
+        tmp_path / f"out{ending}", iter([values[:20], values[20:21], values[21:]]), name="X", force=False
+    )
+    assert said.endswith(f"{np.dtype(dtype)} (50, 3)")
+    read = open_source(tmp_path / f"out{ending}").rows
+    np.testing.assert_array_equal(read.astype(dtype), values)
+    if ending != ".csv":
+        assert read.dtype == dtype
+
+
+def test_an_error_on_the_way_leaves_no_output(tmp_path):
+    def breaks():
+        yield np.ones((3, 2))
+        raise DataError("here")
+
+    for ending in (".npy", ".npz", ".csv"):
+        with pytest.raises(DataError, match="here"):
+            sinks.write(tmp_path / f"out{ending}", breaks(), name="X", force=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_encode_streams_files_and_says_where_in_all_of_them_a_gap_is(cli, fitted_table, table, tmp_path):
+    model = fitted_table.save(tmp_path / "table")
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    for number in range(3):
+        columns = {f"c{at}": column for at, column in enumerate(table[200 * number : 200 * (number + 1)].T)}
+        parquet.write_table(pa.table(columns), folder / f"{number}.parquet")
+    done = cli("encode", model, "parts", "-o", "z.npy")
+    assert done.out == "z.npy: float32 (600, 3)\n", done.err
+    np.testing.assert_allclose(np.load(tmp_path / "z.npy"), fitted_table.encode(table), rtol=1e-5, atol=1e-6)
+
+    spoilt = table.copy()
+    spoilt[450, 2] = np.nan
+    np.save(tmp_path / "spoilt.npy", spoilt)
+    done = cli("encode", model, "spoilt.npy")
+    assert done.code == 2
+    assert "the first is NaN in row 450, column 2" in done.err
+
+
+MEASURE = """
+import json, resource, sys
+sys.argv = ["diabolo", *json.loads(sys.argv[1])]
+from diabolo.cli import main
+try:
+    main()
+finally:
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
+"""
+
+
+def test_memory_does_not_grow_with_the_data(run, model_path, tmp_path):
+    peaks = {}
+    for rows in (2_000, 500_000):  # 1.6 MB and 392 MB
+        header = np.lib.format.open_memmap(tmp_path / f"{rows}.npy", "w+", np.uint8, (rows, 28, 28))
+        del header  # zeros that take no room on the disk
+        arguments = json.dumps(["reconstruct", str(model_path), f"{rows}.npy", "-o", f"{rows}-out.npy"])
+        done = run("-c", MEASURE, arguments)
+        assert done.code == 0, done.err
+        peaks[rows] = int(done.err.splitlines()[-1]) / 1024  # MB
+        assert np.load(tmp_path / f"{rows}-out.npy", mmap_mode="r").shape == (rows, 28, 28)
+    # 32 MB a chunk, read ahead and being worked on, and what is computed from one: far from 392 MB twice.
+    assert peaks[500_000] < peaks[2_000] + 200
+
+
+def test_latents_of_a_mapped_array_go_into_a_mapped_array(fitted, digits, tmp_path):
+    np.save(tmp_path / "rows.npy", digits.x_train[:5000])
+    rows = np.load(tmp_path / "rows.npy", mmap_mode="r")
+    out = np.lib.format.open_memmap(tmp_path / "latents.npy", "w+", np.float32, (5000, 8))
+    fitted.encode(rows, out=out)
+    out.flush()
+    np.testing.assert_array_equal(np.load(tmp_path / "latents.npy"), fitted.encode(digits.x_train[:5000]))
+    with pytest.raises(ShapeError, match=r"out expected shape \(5000, 8\), got \(5000, 9\)"):
+        fitted.encode(rows, out=np.empty((5000, 9)))
