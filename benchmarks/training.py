@@ -2,7 +2,7 @@
 
 Each peer runs in a process of its own, all of them in turn, several rounds; a round gives the median of its epochs
 without the first (which compiles), and a ratio is taken within its round. On a shared machine only ratios mean
-anything.
+anything. Peers need `pip install -r benchmarks/requirements.txt` beside Diabolo.
 """
 
 import argparse
@@ -11,19 +11,28 @@ import os
 import statistics
 import subprocess
 import sys
+from typing import NamedTuple
 
-PEERS = (
-    "diabolo",
-    "keras_fit",
-    "keras_steps",
-    "session",
-    "pytorch",
-    "sklearn",
-    "jax_scan",
-    "pyod",
-    "pythae",
-    "floor",
-)
+PEERS = {
+    "diabolo": "Diabolo",
+    "keras_fit": "Keras fit, default settings",
+    "keras_steps": "Keras fit, steps_per_execution=100, XLA",
+    "session": "TensorFlow 1 session loop",
+    "pytorch": "PyTorch by hand",
+    "sklearn": "scikit-learn MLPRegressor",
+    "jax_scan": "JAX lax.scan by hand",
+    "pyod": "PyOD AutoEncoder",
+    "pythae": "Pythae AE",
+    "floor": "the matrix products alone",
+}
+
+
+class Result(NamedTuple):
+    """One peer, medians over the rounds."""
+
+    peer: str
+    seconds: float
+    ratio: float  # its seconds over Diabolo's, within a round
 
 
 def run(peer: str, arguments: list[str]) -> float:
@@ -40,21 +49,56 @@ def run(peer: str, arguments: list[str]) -> float:
     return statistics.median(json.loads(done.stdout.splitlines()[-1])["laps"][1:])
 
 
+def table(results: list[Result]) -> str:
+    """Return the results as a Markdown table."""
+    lines = ["| | seconds an epoch | times as long |", "|---|---|---|"]
+    lines += [f"| {PEERS[each.peer]} | {each.seconds:.2f} | {each.ratio:.2f} |" for each in results]
+    return "\n".join(lines)
+
+
+def draw(results: list[Result], path: str) -> None:
+    """Draw the ratios as bars."""
+    from matplotlib.figure import Figure
+
+    results = results[::-1]
+    figure = Figure(figsize=(8, 0.38 * len(results) + 0.9), dpi=130, layout="constrained")
+    axes = figure.add_subplot()
+    colours = {"diabolo": "#0072B2", "floor": "#222222"}
+    bars = axes.barh(
+        [PEERS[each.peer] for each in results],
+        [each.ratio for each in results],
+        color=[colours.get(each.peer, "#999999") for each in results],
+    )
+    axes.bar_label(bars, [f"{each.ratio:.2g}" for each in results], padding=4, fontsize=9)
+    axes.set_xlabel("time of an epoch, Diabolo = 1")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.margins(x=0.08)
+    figure.savefig(path)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--peers", default=",".join(PEERS), help="comma-separated; diabolo is always run")
+    parser.add_argument("--picture", help="PNG to draw the ratios into")
     settings, arguments = parser.parse_known_args()
     peers = ["diabolo", *(peer for peer in settings.peers.split(",") if peer != "diabolo")]
     rounds = []
     for number in range(settings.rounds):
         rounds.append({peer: run(peer, arguments) for peer in peers})
         print(f"round {number + 1}:", {peer: round(seconds, 3) for peer, seconds in rounds[-1].items()}, flush=True)
-    print(f"{'peer':16}{'s an epoch':>12}{'times as long':>16}")
-    for peer in peers:
-        seconds = statistics.median(each[peer] for each in rounds)
-        ratio = statistics.median(each[peer] / each["diabolo"] for each in rounds)
-        print(f"{peer:16}{seconds:>12.3f}{ratio:>16.2f}")
+    results = [
+        Result(
+            peer,
+            statistics.median(each[peer] for each in rounds),
+            statistics.median(each[peer] / each["diabolo"] for each in rounds),
+        )
+        for peer in peers
+    ]
+    results.sort(key=lambda each: each.ratio)
+    print(table(results))
+    if settings.picture:
+        draw(results, settings.picture)
 
 
 if __name__ == "__main__":

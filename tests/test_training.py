@@ -269,7 +269,7 @@ def test_a_trial_changes_nothing(rows, monkeypatch):
     from diabolo.training import choose as module
 
     monkeypatch.setattr(module, "FAST_IN_XLA", ())  # as if the layers were not known
-    monkeypatch.setattr(module, "STEPS_WORTH_COMPILING", 0)
+    monkeypatch.setattr(module, "SECONDS_TO_COMPILE", 0.0)
     monkeypatch.setattr(module, "SECONDS_WORTH_A_TRIAL", 0.0)
     chosen, weights = reconstruct(rows)
     assert "ms a step with XLA" in chosen.choice.reason
