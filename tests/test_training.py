@@ -87,7 +87,7 @@ def test_xla_trains_to_the_same_loss_as_without(rows):
         np.testing.assert_allclose(with_xla.history[curve], without.history[curve], rtol=1e-3)
 
 
-def test_xla_compiles_once_however_the_steps_are_dealt_out(rows):
+def test_the_program_is_traced_once_however_the_steps_are_dealt_out(rows):
     network = structures.build([32], (784,), latent_dim=8)
     models = keras_builder.build(network)
     steps = Reconstruction(models.raw, losses.Bernoulli(), keras.optimizers.Adam(0.001), 0.0, 255.0)

@@ -52,8 +52,8 @@ def fit(
         sample_weight: weight of each row, (n,).
         initial_epoch: the epoch to start at.
         seed: of the order of rows; None draws one.
-        compile: True or False forces XLA on or off; None: as the model was compiled with `jit_compile=True` or
-            `False`, else chosen.
+        compile: True or False forces XLA on or off; None chooses (choose.py). The model's own `jit_compile` does not
+            count: Keras sets it by itself where nobody did.
         steps_a_call: steps before control comes back; None: as many as take half a second.
 
     Raises: OptionError, ShapeError where the model is not compiled or arrays do not fit each other.
