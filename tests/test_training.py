@@ -6,11 +6,12 @@ import pytest
 import tensorflow as tf
 
 from diabolo import training
+from diabolo.data.windows import Resident
 from diabolo.errors import OptionError, ShapeError
 from diabolo.network import keras_builder, losses, structures
 from diabolo.training import Shard, Spec, train
 from diabolo.training.choose import choose
-from diabolo.training.program import Reconstruction
+from diabolo.training.program import Program, Reconstruction, on_device
 
 
 @pytest.fixture(scope="module")
@@ -91,15 +92,35 @@ def test_the_program_is_traced_once_however_the_steps_are_dealt_out(rows):
     network = structures.build([32], (784,), latent_dim=8)
     models = keras_builder.build(network)
     steps = Reconstruction(models.raw, losses.Bernoulli(), keras.optimizers.Adam(0.001), 0.0, 255.0)
-    program, _ = choose(True, models.raw, steps, tf.constant(rows), 64, epochs=1)
-    order = tf.range(len(rows))
+    windows = Resident(tf.constant(rows), len(rows), seed=0)
+    program, _ = choose(True, models.raw, steps, windows, 64, epochs=1)
+    window = on_device(next(windows.epoch(0)))
     counter = []
     for start, count in ((0, 1), (1, 3), (4, 2), (0, 7), (2, 8), (0, 11)):
-        program.run(order, start, count)
+        program.run(window, start, count)
         counter.append(program._full.experimental_get_tracing_count())
     assert set(counter) == {1}
-    lowered = program._full.get_concrete_function(order, tf.constant(0), tf.constant(1))
-    assert {tuple(value.shape) for value in lowered.inputs[:3]} == {(650,), ()}
+
+
+COMPILE = """
+import sys
+from dataclasses import replace
+from diabolo import Autoencoder
+from diabolo.training import loop
+
+train = loop.train
+loop.train = lambda spec, shard, report: train(replace(spec, compile=True, steps_a_call=3), shard, report)
+Autoencoder(4, structure=[16], epochs=3, batch_size=32, random_state=0, memory=sys.argv[2]).fit(sys.argv[1])
+"""
+
+
+@pytest.mark.parametrize("memory", ["1GB", "20kB"], ids=["in memory", "streamed"])
+def test_xla_compiles_a_training_once(run, tmp_path, memory):
+    np.save(tmp_path / "rows.npy", np.random.default_rng(0).normal(size=(1000, 20)).astype(np.float32))
+    done = run("-c", COMPILE, tmp_path / "rows.npy", memory, env={"XLA_FLAGS": f"--xla_dump_to={tmp_path / 'dump'}"})
+    assert done.code == 0, done.err
+    programs = [path.name for path in (tmp_path / "dump").glob("*before_optimizations.txt")]
+    assert len([name for name in programs if "many_full" in name]) == 1, programs
 
 
 def test_rows_of_an_epoch_are_each_seen_once_in_an_order_that_the_seed_decides(rows):
@@ -122,10 +143,9 @@ def test_rows_of_an_epoch_are_each_seen_once_in_an_order_that_the_seed_decides(r
             return []
 
     from diabolo.training.loop import epochs
-    from diabolo.training.program import Program
 
-    program = Program(Watch(), tf.range(150), 64, compiled=False)
-    list(epochs(program, None, rows=150, epochs=2, batch_size=64, seed=4))
+    program = Program(Watch(), 64, compiled=False)
+    list(epochs(program, None, Resident(tf.range(150), 150, seed=4), epochs=2))
     for epoch in range(2):
         expected = np.random.default_rng([4, epoch]).permutation(150).tolist()
         assert seen[150 * epoch : 150 * (epoch + 1)] == expected

@@ -14,12 +14,13 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 from diabolo import modelfile
 from diabolo.data import adapters
-from diabolo.data.adapters import Rows, check_rows
-from diabolo.data.adapters.array import full_scale
-from diabolo.data.sources import open_source
-from diabolo.data.splits import VALIDATION, split_rows
+from diabolo.data import memory as memories
+from diabolo.data.adapters import Rows, Statistics, check_rows
+from diabolo.data.splits import Division, divide
+from diabolo.data.streams import open_rows
+from diabolo.data.windows import Streamed
 from diabolo.errors import ModelFileError, NotFittedError, OptionError, unknown
-from diabolo.inference import Model, Record
+from diabolo.inference import SETTINGS, Model, Record
 from diabolo.network import losses, structures
 from diabolo.network.layers import LAYERS, Layer
 from diabolo.network.parts import from_config
@@ -54,6 +55,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         allow_overcomplete: accept latent_dim >= features.
         random_state: a whole number, which makes two runs give the same bits; None draws one and keeps it in
             `random_state_`; or a numpy RandomState or Generator to draw it from.
+        memory: what rows may take while they are trained on: bytes or a text such as "2GB"; None: a quarter of what is
+            free. Rows of files that would take more are read again for every epoch.
         verbose: True shows progress on stderr, False nothing, "auto" a bar on a terminal or in a notebook.
 
     Attributes:
@@ -81,6 +84,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         patience: int = 10,
         allow_overcomplete: bool = False,
         random_state: Any = None,
+        memory: int | str | None = None,
         verbose: bool | str = "auto",
     ) -> None:
         self.latent_dim = latent_dim
@@ -97,30 +101,34 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         self.patience = patience
         self.allow_overcomplete = allow_overcomplete
         self.random_state = random_state
+        self.memory = memory
         self.verbose = verbose
 
     def fit(
         self, X: Any, y: Any = None, *, report: Report | None = None, source: str | None = None, also: Any = None
     ) -> Self:
-        """Learn from rows (n, features), images (n, height, width[, channels]), or the name of a data set or file.
+        """Learn from rows (n, features) or images (n, height, width[, channels]).
+
+        X is an array; the name of a data set, a file, a folder or a pattern of files; or an iterable of chunks of rows,
+        such as a generator or a `tf.data.Dataset`.
 
         Args: y: ignored; report: takes a `diabolo.training.Progress` about twice a second, in place of what
             `verbose` would show; source: what the record calls the rows;
             also: rows that will be judged later; nothing is learnt from them, but a loss is chosen that can take them.
         Raises: DataError, ShapeError, OptionError for bad input; DivergedError.
         """
-        opened = open_source(X)
-        rows = check_rows(opened.rows, where="fit()")
         settings = self._checked_settings()
-        also = None if also is None else check_rows(also, where="fit()")
-        widest = full_scale(rows) if also is None else full_scale(rows, also)
-        choice = _choose_loss(settings["reconstruction_loss"], rows, also, widest)
+        limit = memories.limit(self.memory)
         seed = _seed(self.random_state)
-        train_rows, validation_rows = split_rows(rows, settings["validation_fraction"], seed, VALIDATION)
-        adapter = adapters.learn(train_rows, standardise=choice.loss.link == "linear", widest=widest)
-        for part in (rows, also):
-            if part is not None:
-                adapter.check(part, where="fit()")
+        part = divide(open_rows(X, limit), settings["validation_fraction"], seed, limit=limit)
+        also = None if also is None else check_rows(also, where="fit()")
+        judges = [rows for rows in (part.validation, also) if rows is not None]
+        every = [part.statistics, *map(Statistics.of, judges)]
+        widest = max(each.widest for each in every)
+        choice = _choose_loss(settings["reconstruction_loss"], every, widest)
+        adapter = adapters.learn(part.statistics, standardise=choice.loss.link == "linear", widest=widest)
+        for rows in judges:
+            adapter.check(rows, where="fit()")
         if also is not None and not adapter.bounded:
             adapter.adapt(also)  # refuses what is too far off, now rather than after the training
         network = structures.build(
@@ -131,7 +139,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             bottleneck_activation=settings["bottleneck_activation"],
             allow_overcomplete=settings["allow_overcomplete"],
         )
-        shard = _shard(adapter, train_rows, validation_rows)
+        shard = _shard(adapter, part, limit=limit, batch_size=settings["batch_size"], seed=seed)
         logger.info("reconstruction loss: %s (%s)", choice.loss.kind, choice.reason)
 
         backend.load_tensorflow()  # seconds, so not before every check above has passed
@@ -142,7 +150,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         epochs, batch_size, optimizer = settings["epochs"], settings["batch_size"], settings["optimizer"]
         schedule = settings["learning_rate_schedule"]
         rate = optimizers.check(optimizer, settings["learning_rate"], schedule)
-        steps = epochs * -(-len(train_rows) // batch_size)
+        steps = epochs * -(-part.statistics.rows // batch_size)
         spec = loop.Spec(
             model=models.raw,
             loss=choice.loss,
@@ -156,9 +164,9 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             outcome = loop.train(spec, loop.Shard(**shard), show)
         record = Record(
             settings=settings | {"random_state": seed},
-            source=source or opened.name,
-            rows=len(train_rows),
-            validation_rows=0 if validation_rows is None else len(validation_rows),
+            source=source or part.name,
+            rows=part.statistics.rows,
+            validation_rows=0 if part.validation is None else len(part.validation),
             learning_rate=rate,
             loss_reason=choice.reason,
             best_epoch=outcome.best_epoch,
@@ -251,7 +259,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         if not isinstance(self.verbose, bool) and self.verbose != "auto":
             raise OptionError(f"verbose must be True, False or 'auto', got {self.verbose!r}.")
         optimizers.check(self.optimizer, _plain(self.learning_rate), self.learning_rate_schedule)
-        settings = {name: getattr(self, name) for name in self._get_param_names() if name != "verbose"}
+        settings = {name: getattr(self, name) for name in self._get_param_names() if name in SETTINGS}
         settings = {name: _plain(value) for name, value in settings.items()}
         if isinstance(settings["structure"], list):
             settings["structure"] = [
@@ -288,15 +296,15 @@ def from_model(model: Model) -> Autoencoder:
     return Autoencoder(**settings)._take(model)
 
 
-def _choose_loss(name: Any, rows: Rows, also: Rows | None, widest: float) -> losses.Choice:
-    chosen = losses.choose(rows, widest, also)
+def _choose_loss(name: Any, every: list[Statistics], widest: float) -> losses.Choice:
+    """Return the loss for rows whose statistics stand first, which must be able to take all the others too."""
+    low, high = min(each.low.min() for each in every), max(each.high.max() for each in every)
     if name == "auto":
-        return chosen
+        mean, variance = every[0].overall
+        return losses.choose(low / widest, high / widest, mean / widest, variance / widest**2)
     if not isinstance(name, str) or name not in losses.LOSSES:
         raise OptionError(unknown("reconstruction_loss", name, ["auto", *losses.LOSSES]))
     loss = losses.LOSSES[name]()
-    parts = [rows] if also is None else [rows, also]
-    low, high = min(part.min() for part in parts), max(part.max() for part in parts)
     if loss.link == "sigmoid" and (low < 0 or high > widest):
         raise OptionError(
             f"reconstruction_loss {name!r} needs values in [0, {widest:g}], got {low:.3g} to {high:.3g}: choose "
@@ -305,13 +313,26 @@ def _choose_loss(name: Any, rows: Rows, also: Rows | None, widest: float) -> los
     return losses.Choice(loss, "asked for")
 
 
-def _shard(adapter: adapters.ArrayAdapter, rows: Rows, validation: Rows | None) -> dict[str, Any]:
+def _shard(adapter: adapters.ArrayAdapter, part: Division, *, limit: int, batch_size: int, seed: int) -> dict[str, Any]:
     """Return the fields of a Shard: bytes as they are, to be scaled inside the program, all else scaled here."""
-    if rows.dtype == np.uint8:
-        shape = (-1, *adapter.tensor_shape)
-        held = None if validation is None else validation.reshape(shape)
-        return {"rows": rows.reshape(shape), "validation": held, "offset": adapter.offset, "scale": adapter.divisor}
-    return {"rows": adapter.adapt(rows), "validation": None if validation is None else adapter.adapt(validation)}
+    bytes_stay = adapter.dtype == "uint8"
+    convert = (lambda rows: rows.reshape(-1, *adapter.tensor_shape)) if bytes_stay else adapter.adapt
+    shard: dict[str, Any] = {"offset": adapter.offset, "scale": adapter.divisor} if bytes_stay else {}
+    shard["validation"] = None if part.validation is None else convert(part.validation)
+    if isinstance(part.train, np.ndarray):
+        return shard | {"rows": convert(part.train)}
+    windows = Streamed(
+        part.train,
+        convert,
+        rows=part.statistics.rows,
+        shape=adapter.tensor_shape,
+        dtype=np.uint8 if bytes_stay else np.float32,
+        limit=limit,
+        batch_size=min(batch_size, part.statistics.rows),
+        seed=seed,
+    )
+    logger.info("%s is read again for every epoch, %d rows at a time", part.name, windows.chunk)
+    return shard | {"rows": windows}
 
 
 def _is_whole(value: Any, least: int) -> bool:

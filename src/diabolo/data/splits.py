@@ -1,21 +1,128 @@
-"""Which rows are held back: decided by the seed alone, in a stream of its own for each purpose."""
+"""Which rows are held back: decided by the seed alone, by chance of its own for each purpose."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
-from diabolo.data.adapters.rows import Rows
+from diabolo.data.adapters import Rows, Statistics, as_rows, check_finite, check_rows
+from diabolo.data.readers.parts import Part
+from diabolo.data.sources import Source
+from diabolo.data.streams import Stream, ahead, rows_at_once
+from diabolo.errors import DataError
 
-# Streams beside those of the epochs, which count from 0.
-VALIDATION, TEST = 2**32 - 1, 2**32 - 2
+# Purposes, as numbers beside those of the epochs, which count from 0.
+VALIDATION, TEST, SAMPLE = 2**32 - 1, 2**32 - 2, 2**32 - 3
+
+SHARE_HELD_BACK = 32  # of the memory: what rows held back from a stream may take, as they are read
 
 
-def split_rows(rows: Rows, fraction: float, seed: int, stream: int) -> tuple[Rows, Rows | None]:
+def split_rows(rows: Rows, fraction: float, seed: int, purpose: int) -> tuple[Rows, Rows | None]:
     """Return rows to use and rows held back (None where the fraction of these rows is less than one row).
 
-    Args: stream: VALIDATION or TEST. Both parts keep the order that the rows had.
+    Args: purpose: VALIDATION or TEST. Both parts keep the order that the rows had.
     """
     held = int(len(rows) * fraction)
     if held == 0:
         return rows, None
     chosen = np.zeros(len(rows), bool)
-    chosen[np.random.default_rng([seed, stream]).permutation(len(rows))[:held]] = True
+    chosen[np.random.default_rng([seed, purpose]).permutation(len(rows))[:held]] = True
     return rows[~chosen], rows[chosen]
+
+
+class Division(NamedTuple):
+    """Rows to train on, and rows to tell the best epoch by."""
+
+    name: str
+    train: Rows | Stream
+    validation: Rows | None
+    statistics: Statistics  # of `train`
+
+
+def divide(opened: Source | Stream, fraction: float, seed: int, *, limit: int) -> Division:
+    """Check rows, hold a fraction back for validation and gather the statistics of the others.
+
+    Raises: DataError, ShapeError.
+    """
+    if isinstance(opened, Source):
+        rows, validation = split_rows(check_rows(opened.rows, where="fit()"), fraction, seed, VALIDATION)
+        return Division(opened.name, rows, validation, Statistics.of(rows))
+    statistics = Statistics()
+    stream, validation = hold_back(
+        opened, fraction, seed, VALIDATION, at_most=limit // SHARE_HELD_BACK, visit=statistics.add
+    )
+    if not statistics.rows:
+        raise DataError(f"{opened.name} has too few rows to hold {fraction:g} of them back.")
+    return Division(opened.name, stream, validation, statistics)
+
+
+def hold_back(
+    stream: Stream, fraction: float, seed: int, purpose: int, *, at_most: int, visit: Callable[[Rows], None]
+) -> tuple[Stream, Rows | None]:
+    """Return a stream without some of its rows, and those rows (None where there are none).
+
+    One pass over all rows, which are checked on the way. Each row is held back or not by a chance of its own, which
+    follows from the seed and its place in the stream.
+
+    Args:
+        stream: rows, as they are stored.
+        fraction: share of them to hold back.
+        seed: what chance follows from...
+        purpose: ... and for what it is, VALIDATION or TEST.
+        at_most: bytes that rows held back may take; where they would take more, fewer are held back.
+        visit: called with rows that are not held back, once each.
+
+    Raises: DataError, ShapeError.
+    """
+    held, done, at, chance = Sample(fraction, at_most), 0, -1, np.random.default_rng()
+    for number, chunk in ahead(stream.read(range(len(stream.parts)), rows_at_once(stream.row_shape, at_most))):
+        rows = as_rows(chunk, where=stream.name)
+        check_finite(rows, stream.name, done)
+        done += len(rows)
+        if number != at:
+            at, chance = number, np.random.default_rng([seed, purpose, number])
+        for passed in held.add(rows, chance.random(len(rows))):
+            visit(passed)
+    parts = [
+        part._replace(rows=None, read=partial(_others, part, held.share, (seed, purpose, number)))
+        for number, part in enumerate(stream.parts)
+    ]
+    return stream._replace(parts=parts), held.rows
+
+
+def _others(part: Part, share: float, seed: tuple[int, ...], size: int) -> Iterator[Rows]:
+    """Give the rows of a part that were not held back."""
+    chance = np.random.default_rng(seed)
+    for chunk in part.read(size):
+        yield chunk[chance.random(len(chunk)) >= share]
+
+
+class Sample:
+    """A share of rows by chance, smaller where so many would take more than `at_most` bytes."""
+
+    def __init__(self, share: float, at_most: int) -> None:
+        self.share, self._at_most, self._bytes = share, at_most, 0
+        self._kept: list[tuple[Rows, Rows]] = []  # rows, and the chance of each
+
+    def add(self, rows: Rows, chance: Rows) -> list[Rows]:
+        """Keep rows whose chance, uniform in [0, 1), is below the share; return those that are not kept, or no more."""
+        given_up = self._take(rows, chance)
+        while self._bytes > self._at_most:
+            self.share /= 2
+            before, self._kept, self._bytes = self._kept, [], 0
+            for kept in before:
+                given_up += self._take(*kept)
+        return given_up
+
+    def _take(self, rows: Rows, chance: Rows) -> list[Rows]:
+        below = chance < self.share
+        if below.any():
+            self._kept.append((rows[below], chance[below]))
+            self._bytes += self._kept[-1][0].nbytes
+        return [] if below.all() else [rows[~below]]
+
+    @property
+    def rows(self) -> Rows | None:
+        """What was kept, in the order it came; None where that is nothing."""
+        return np.concatenate([rows for rows, _ in self._kept]) if self._kept else None

@@ -1,102 +1,223 @@
-"""Rows chunk by chunk, for data that need not fit in memory: what `open_source` opens, and more.
+"""Rows chunk by chunk, for data that need not fit in memory.
 
-A .npy is read in parts, a Parquet file by row groups, a CSV block by block; a folder or a pattern ("parts/*.parquet")
-is its files one after the other, by name. Everything else is read whole, and then cut.
+A .npy is read in parts, a Parquet file by row groups, a CSV from front to back; a folder or a pattern
+("parts/*.parquet") is its files one after the other, by name. Chunks that only come one after the other (an iterator, a
+`tf.data.Dataset`) are written to a temporary file once, so that every pass over them sees the same rows. Everything
+else is read whole, and then cut.
+
+Order: what a stream is, the opening, reading ahead.
 """
 
 import glob
 import queue
+import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from diabolo.data import memory, sinks
+from diabolo.data.adapters.rows import as_rows
 from diabolo.data.readers import csv, numpy_files, parquet
-from diabolo.data.sources import Array, open_source
+from diabolo.data.readers.parts import PART_BYTES, Part
+from diabolo.data.sources import Array, Source, open_source
 from diabolo.errors import DataError, ShapeError
 
 BYTES_AT_ONCE = 32 << 20  # of rows in a chunk; two of them and what is computed from one are held at a time
+COPIES = 3  # of its rows that a training in memory holds at its peak: as read, without those held back, as tensors
 T = TypeVar("T")
 
 
 class Stream(NamedTuple):
-    """Rows that come in chunks.
+    """Rows in parts, each of which comes in chunks.
 
     Attributes:
         name: what they are called.
-        rows: how many there are; None where only reading would tell.
-        chunks: gives them from the start, up to so many rows at a time: (k, ...) each.
+        parts: pieces that can be read in any order.
+        folder: a temporary folder that holds them, which goes when the stream goes.
     """
 
     name: str
-    rows: int | None
-    chunks: Callable[[int], Iterator[Array]]
+    parts: Sequence[Part]
+    folder: Any = None
+
+    @property
+    def rows(self) -> int | None:
+        """How many there are; None where only reading would tell."""
+        counts = [part.rows for part in self.parts]
+        return None if None in counts else sum(filter(None, counts))
+
+    @property
+    def bytes(self) -> int:
+        """About what they take as an array."""
+        return sum(part.bytes for part in self.parts)
+
+    @property
+    def row_shape(self) -> tuple[int, ...]:
+        """Axes of a row: the first is read."""
+        return tuple(next(self.chunks(1)).shape[1:])
+
+    def chunks(self, size: int) -> Iterator[Array]:
+        """Give the rows from the start, up to `size` at a time: (k, ...) each."""
+        for _, chunk in self.read(range(len(self.parts)), size):
+            yield chunk
+
+    def read(self, order: Iterable[int], size: int) -> Iterator[tuple[int, Array]]:
+        """Give chunks of up to `size` rows, each with the number of its part, of parts in any order."""
+        shape, first = None, ""
+        for number in order:
+            part = self.parts[number]
+            for chunk in part.read(size):
+                if shape is None:
+                    shape, first = chunk.shape[1:], part.name
+                if chunk.shape[1:] != shape:
+                    raise ShapeError(
+                        f"{part.name}: expected rows of shape {shape} as in {first}, got {chunk.shape[1:]}."
+                    )
+                yield number, chunk
 
 
-class _Kind(NamedTuple):
-    count_rows: Callable[[Path], int | None]
-    chunks: Callable[[Path, int], Iterator[Array]]
-
-
-STREAMED = {
-    ".npy": _Kind(numpy_files.count, numpy_files.chunks),
-    ".parquet": _Kind(parquet.count, parquet.chunks),
-    ".csv": _Kind(lambda path: None, csv.chunks),
+STREAMED: dict[str, Callable[[Path], list[Part]]] = {
+    ".npy": numpy_files.parts,
+    ".parquet": parquet.parts,
+    ".csv": csv.parts,
 }
 
 
 def open_stream(source: Any, *, data_dir: str | Path | None = None) -> Stream:
-    """Return the rows behind a name, a path, a folder, a pattern or an array, to be read in chunks."""
-    if isinstance(source, (str, Path)) and str(source).strip():
-        path = Path(source)
-        if path.is_file() and path.suffix.lower() in STREAMED:
-            return _of_files(path.name, [path])
-        if path.is_dir():
-            return _of_files(path.name, sorted(each for each in path.iterdir() if each.suffix.lower() in STREAMED))
-        if not path.exists() and glob.has_magic(str(source)):
-            found = [Path(each) for each in sorted(glob.glob(str(source), recursive=True))]
-            return _of_files(str(source), [each for each in found if each.suffix.lower() in STREAMED])
+    """Return the rows behind a name, a path, a folder, a pattern, an array or chunks, to be read in chunks."""
+    if isinstance(source, Stream):
+        return source
+    if _only_comes_in_chunks(source):
+        return _kept(source)
+    files = _files(source)
+    if files is not None:
+        return Stream(str(source) if len(files) != 1 else files[0].name, _parts(source, files))
     opened = open_source(source, data_dir=data_dir)
-    rows = np.asarray(opened.everything)
-    return Stream(opened.name, len(rows) if rows.ndim else None, lambda size: _cut(rows, size))
+    rows = opened.everything if opened.test is not None else opened.rows
+    return _of_array(opened.name, rows)
 
 
-def _of_files(name: str, paths: Sequence[Path]) -> Stream:
-    if not paths:
-        raise DataError(f"{name}: expected files of kind {', '.join(STREAMED)} there, found none.")
-    kinds = [STREAMED[path.suffix.lower()] for path in paths]
-    counts = [kind.count_rows(path) for kind, path in zip(kinds, paths, strict=True)]
+def open_rows(source: Any, limit: int, *, data_dir: str | Path | None = None) -> Source | Stream:
+    """Return rows in memory where training on them takes at most `limit` bytes, else a stream.
 
-    def chunks(rows: int) -> Iterator[Array]:
-        shape: tuple[int, ...] | None = None
-        for kind, path in zip(kinds, paths, strict=True):
-            for chunk in kind.chunks(path, rows):
-                if shape is not None and chunk.shape[1:] != shape:
-                    raise ShapeError(f"{path}: expected rows of shape {shape} as in {paths[0]}, got {chunk.shape[1:]}.")
-                shape = chunk.shape[1:]
-                yield chunk
+    Raises: DataError where rows that do not fit are of a kind that cannot be read in parts.
+    """
+    if isinstance(source, Stream):
+        return source
+    if isinstance(source, np.memmap):
+        return Source("an array", source) if source.nbytes * COPIES <= limit else _of_array("an array", source)
+    files = _files(source)
+    if files is None and not _only_comes_in_chunks(source):
+        _refuse_whole(source, limit)
+        return open_source(source, data_dir=data_dir)
+    stream = open_stream(source)
+    if stream.bytes * COPIES > limit:
+        return stream
+    if files is not None and len(files) == 1:
+        return open_source(files[0])  # a CSV read whole is read faster
+    return Source(stream.name, np.concatenate(list(stream.chunks(max(1, stream.rows or 1 << 16)))))
 
-    return Stream(name, None if None in counts else sum(filter(None, counts)), chunks)
+
+def _files(source: Any) -> list[Path] | None:
+    """Return the files that a path, folder or pattern names, if they can be read in parts; None for anything else."""
+    if not isinstance(source, (str, Path)) or not str(source).strip():
+        return None
+    path = Path(source)
+    if path.is_file():
+        return [path] if path.suffix.lower() in STREAMED else None
+    if path.is_dir():
+        found = sorted(path.iterdir())
+    elif glob.has_magic(str(source)):
+        found = [Path(each) for each in sorted(glob.glob(str(source), recursive=True))]
+    else:
+        return None
+    files = [each for each in found if each.suffix.lower() in STREAMED and each.is_file()]
+    if not files:
+        raise DataError(f"{source}: expected files of kind {', '.join(STREAMED)} there, found none.")
+    return files
 
 
-def _cut(rows: Array, size: int) -> Iterator[Array]:
-    if not rows.ndim or not len(rows):
-        yield rows  # not rows at all; whoever takes them says so
+def _parts(source: Any, files: Sequence[Path]) -> list[Part]:
+    return [part for file in files for part in STREAMED[file.suffix.lower()](file)]
+
+
+def _refuse_whole(source: Any, limit: int) -> None:
+    path = Path(str(source).rpartition(":")[0] or source) if isinstance(source, (str, Path)) else None
+    if path is None or path.suffix != ".npz" or not path.is_file():
         return
-    for start in range(0, len(rows), size):
-        yield rows[start : start + size]
+    size = numpy_files.unpacked_bytes(path)
+    if size * COPIES > limit:
+        raise DataError(
+            f"{path} unpacks to {memory.words(size)}, and training on it takes {COPIES} times that, more than "
+            f"{memory.words(limit)} of memory: save its array as .npy, which is read in parts, or raise the limit "
+            f"(memory=, --memory)."
+        )
 
 
-def rows_at_once(row_shape: tuple[int, ...]) -> int:
+def _of_array(name: str, rows: Any) -> Stream:
+    """Return an array as a stream; what is no rows at all is one part, for whoever takes it to say so."""
+    array = rows if isinstance(rows, np.ndarray) else np.asarray(rows)
+    if not array.ndim or not len(array):
+        return Stream(name, [Part(name, None, 0, lambda size: iter([array]))])
+    at_once = max(1, PART_BYTES * len(array) // max(1, array.nbytes))
+
+    def cut(first: int, last: int, size: int) -> Iterator[Array]:
+        return (array[start : min(start + size, last)] for start in range(first, last, size))
+
+    bounds = [(start, min(start + at_once, len(array))) for start in range(0, len(array), at_once)]
+    return Stream(name, [Part(name, b - a, (b - a) * array[:1].nbytes, partial(cut, a, b)) for a, b in bounds])
+
+
+def _only_comes_in_chunks(source: Any) -> bool:
+    return (
+        isinstance(source, Iterable)
+        and not hasattr(source, "__array__")
+        and not hasattr(source, "toarray")
+        and not isinstance(source, (str, Path, Sequence, Mapping, Set, Stream))
+    )
+
+
+def _kept(chunks: Iterable[Any]) -> Stream:
+    """Return chunks as a stream from a temporary .npy file (where TMPDIR says) that goes when the stream goes."""
+    name = f"{type(chunks).__name__} of chunks"
+    if getattr(chunks, "cardinality", lambda: 0)() == -1:  # tf.data.INFINITE_CARDINALITY
+        raise DataError(f"{name}: expected an end, got a data set that repeats for ever: leave out .repeat().")
+    folder = tempfile.TemporaryDirectory(prefix="diabolo-")
+    path = Path(folder.name) / "rows.npy"
+    sinks.write(path, _checked(chunks, name), name="rows", force=False)
+    return Stream(name, numpy_files.parts(path), folder)
+
+
+def _checked(chunks: Iterable[Any], name: str) -> Iterator[Array]:
+    first: Array | None = None
+    for number, chunk in enumerate(chunks):
+        where = f"{name}: chunk {number}"
+        if isinstance(chunk, (tuple, Mapping)):
+            raise DataError(f"{where} expected rows (k, ...), got a {type(chunk).__name__}: give the rows alone.")
+        rows = as_rows(chunk, where=where)
+        first = rows[:1] if first is None else first
+        if rows.shape[1:] != first.shape[1:] or rows.dtype != first.dtype:
+            expected = f"{first.dtype} of shape {first.shape[1:]}"
+            raise ShapeError(
+                f"{where} expected rows of {expected} as before, got {rows.dtype} of shape {rows.shape[1:]}."
+            )
+        yield rows
+    if first is None:
+        raise DataError(f"{name}: expected at least one chunk of rows, got none.")
+
+
+def rows_at_once(row_shape: tuple[int, ...], at_most: int = BYTES_AT_ONCE) -> int:
     """Return how many rows of doubles make a chunk."""
-    return max(1, BYTES_AT_ONCE // (8 * int(np.prod(row_shape))))
+    return max(1, min(BYTES_AT_ONCE, at_most) // (8 * max(1, int(np.prod(row_shape)))))
 
 
-def ahead(items: Iterator[T]) -> Iterator[T]:
-    """Give the same items, reading the next one while the last is at work."""
-    waiting: queue.Queue[Any] = queue.Queue(maxsize=1)
+def ahead(items: Iterator[T], *, waiting_at_most: int = 1) -> Iterator[T]:
+    """Give the same items, reading the next ones while the last is at work."""
+    waiting: queue.Queue[Any] = queue.Queue(maxsize=waiting_at_most)
     stop, end = threading.Event(), object()
 
     def read() -> None:

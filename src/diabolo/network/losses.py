@@ -11,8 +11,6 @@ Order: Bernoulli, Gaussian, the table, the choice.
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
-import numpy as np
-
 from diabolo.network.parts import Part
 
 
@@ -77,21 +75,12 @@ class Choice(NamedTuple):
     reason: str
 
 
-def choose(rows: np.ndarray[Any, Any], scale: float, also: np.ndarray[Any, Any] | None = None) -> Choice:
-    """Choose the reconstruction loss that fits the data.
-
-    Args:
-        rows: finite numbers, any shape.
-        scale: what divides them to bring them to [0, 1] (255 for bytes, else 1).
-        also: more rows that the loss must be able to take.
-    """
-    parts = [rows] if also is None else [rows, also]
-    low, high = min(part.min() for part in parts) / scale, max(part.max() for part in parts) / scale
+def choose(low: float, high: float, mean: float, variance: float) -> Choice:
+    """Choose the reconstruction loss that fits numbers of these extremes, mean and variance; bytes divided by 255."""
     if low < 0 or high > 1:
         return Choice(Gaussian(), f"values run from {low:.3g} to {high:.3g}")
-    mean = float(rows.mean(dtype=np.float64)) / scale
     widest = mean * (1 - mean)
-    share = float(rows.var(dtype=np.float64)) / scale**2 / widest if widest > 0 else 0.0
+    share = variance / widest if widest > 0 else 0.0
     if share >= NEARLY_BINARY:
         return Choice(Bernoulli(), f"values in [0, 1], {share:.0%} of the way to pure zeros and ones")
     return Choice(Gaussian(), f"values in [0, 1], but only {share:.0%} of the way to zeros and ones")

@@ -16,7 +16,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from diabolo.training.program import Program, Steps
+from diabolo.data.windows import Window, Windows
+from diabolo.training.program import Program, Steps, on_device
 
 # What compiling costs, and what a compiled step saves: the calls that are left out, and the passes over memory for each
 # weight that is updated and each number that a layer gives. Seen on two cores, seconds an epoch with XLA and without:
@@ -52,14 +53,13 @@ class Choice(NamedTuple):
 
 
 def choose(
-    forced: bool | None, model: keras.Model, steps: Steps, data: Any, batch_size: int, *, epochs: int
+    forced: bool | None, model: keras.Model, steps: Steps, windows: Windows, batch_size: int, *, epochs: int
 ) -> tuple[Program, Choice]:
     """Return the program to train with and the reason for it.
 
     Args: forced: True or False makes the choice; None leaves it to the rules above.
     """
-    rows = len(keras.tree.flatten(data)[0])
-    ahead = epochs * math.ceil(rows / batch_size)
+    ahead = epochs * math.ceil(windows.rows / batch_size)
     if forced is not None:
         choice = Choice(forced, "asked for")
     elif not _pays(ahead, model, batch_size) and not _heavy(model, batch_size):
@@ -67,8 +67,8 @@ def choose(
     elif all(isinstance(layer, FAST_IN_XLA) for layer in _layers(model)):
         choice = Choice(True, "dense layers are faster in XLA")
     else:
-        return _trial(steps, data, batch_size, rows, ahead)
-    return Program(steps, data, batch_size, compiled=choice.compiled), choice
+        return _trial(steps, windows, batch_size, ahead)
+    return Program(steps, batch_size, compiled=choice.compiled), choice
 
 
 def _layers(model: keras.Model) -> list[Any]:
@@ -87,18 +87,19 @@ def _heavy(model: keras.Model, batch_size: int) -> bool:
     return bool(batch_size * model.count_params() > 1 << 30)
 
 
-def _trial(steps: Steps, data: Any, batch_size: int, rows: int, ahead: int) -> tuple[Program, Choice]:
-    plain = Program(steps, data, batch_size, compiled=False)
-    if rows < batch_size * TRIAL_STEPS:
+def _trial(steps: Steps, windows: Windows, batch_size: int, ahead: int) -> tuple[Program, Choice]:
+    plain = Program(steps, batch_size, compiled=False)
+    window = on_device(next(windows.epoch(0)))
+    if window.rows < batch_size * TRIAL_STEPS:
         return plain, Choice(False, "too few rows for a trial")
     kept = [np.asarray(variable) for variable in steps.variables()]
     try:
-        plain_seconds = _seconds_a_step(plain, rows)
+        plain_seconds = _seconds_a_step(plain, window)
         if ahead * plain_seconds < SECONDS_WORTH_A_TRIAL:
             return plain, Choice(False, f"{ahead * plain_seconds:.0f} s of work are too little to try XLA")
-        compiled = Program(steps, data, batch_size, compiled=True)
+        compiled = Program(steps, batch_size, compiled=True)
         try:
-            compiled_seconds = _seconds_a_step(compiled, rows)
+            compiled_seconds = _seconds_a_step(compiled, window)
         except tf.errors.OpError as error:  # some operations have no XLA form
             return plain, Choice(False, f"XLA cannot compile it ({error.message.splitlines()[0]:.80})")
     finally:
@@ -110,12 +111,11 @@ def _trial(steps: Steps, data: Any, batch_size: int, rows: int, ahead: int) -> t
     return plain, Choice(False, evidence)
 
 
-def _seconds_a_step(program: Program, rows: int) -> float:
-    order = tf.range(rows)
-    program.run(order, 0, 1)  # makes the program
+def _seconds_a_step(program: Program, window: Window) -> float:
+    program.run(window, 0, 1)  # makes the program
     best = math.inf
     for _ in range(2):
         started = time.perf_counter()
-        program.run(order, 0, TRIAL_STEPS)
+        program.run(window, 0, TRIAL_STEPS)
         best = min(best, (time.perf_counter() - started) / TRIAL_STEPS)
     return best

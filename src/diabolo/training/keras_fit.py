@@ -8,7 +8,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from diabolo.data.windows import Resident
 from diabolo.errors import OptionError, ShapeError
+from diabolo.training.backend import tensor
 from diabolo.training.choose import choose
 from diabolo.training.loop import epochs as run_epochs
 from diabolo.training.program import KerasSteps, Measure
@@ -70,7 +72,9 @@ def fit(
     rows = _rows(data, "x")
     batch_size = min(batch_size, rows)
     steps = KerasSteps(model, keras.tree.map_structure(lambda values: values[:1], data))
-    program, _ = choose(compile, model, steps, data, batch_size, epochs=epochs - initial_epoch)
+    seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
+    windows = Resident(data, rows, seed=seed, shuffle=shuffle)
+    program, _ = choose(compile, model, steps, windows, batch_size, epochs=epochs - initial_epoch)
     measure = None if held is None else Measure(steps, held)
 
     model.stop_training = False
@@ -90,12 +94,9 @@ def fit(
     for progress in run_epochs(
         program,
         measure,
-        rows=rows,
+        windows,
         epochs=epochs,
         first_epoch=initial_epoch,
-        batch_size=batch_size,
-        seed=int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed,
-        shuffle=shuffle,
         steps_a_call=steps_a_call,
     ):
         logs = progress.logs
@@ -127,7 +128,7 @@ def _tensor(values: Any) -> tf.Tensor:
     array = np.asarray(values)
     if array.dtype.kind == "f":
         array = array.astype(keras.backend.floatx(), copy=False)
-    return tf.constant(array)
+    return tensor(array)
 
 
 def _rows(data: Any, where: str) -> int:

@@ -1,7 +1,7 @@
 """Training: epochs of compiled steps, early stopping, best weights.
 
-Control comes back about twice a second, for the progress bar, Ctrl-C and callbacks. The order of rows is a permutation
-that follows from the seed and the epoch alone: `permutation(default_rng([seed, epoch]))`.
+Control comes back about twice a second, for the progress bar, Ctrl-C and callbacks. Rows come in windows
+(diabolo.data.windows), in an order that follows from the seed and the epoch alone.
 
 `train` is a function of what it is given; it reads no globals and starts nothing. keras_fit.py has the same loop for
 anybody's compiled Keras model. Order: what goes in, what comes out, the training, the epochs, the clock.
@@ -18,10 +18,12 @@ import numpy as np
 import tensorflow as tf
 
 import diabolo
+from diabolo.data.windows import Resident, Windows
 from diabolo.errors import DivergedError
 from diabolo.network.losses import Loss
+from diabolo.training.backend import tensor
 from diabolo.training.choose import Choice, choose
-from diabolo.training.program import Measure, Program, Reconstruction
+from diabolo.training.program import Measure, Program, Reconstruction, on_device
 from diabolo.training.progress import Progress, Report, quiet
 
 Array = np.ndarray[Any, Any]
@@ -38,7 +40,7 @@ class Spec:
         model: rows as tensors -> the raw numbers that `loss` takes.
         optimizer: a Keras optimizer of its own; its state is used up by the training.
         patience: epochs without a better validation loss before it ends; 0 never ends early.
-        seed: of the order of rows.
+        seed: of the order of rows that are all in memory; windows have their own.
         compile: True or False forces XLA on or off; None chooses (choose.py).
         steps_a_call: steps before control comes back; None: as many as take half a second.
     """
@@ -60,10 +62,11 @@ class Shard:
 
     Attributes:
         rows, validation: (n, ...), uint8 or float32; bytes stay bytes until they are used. None: nothing held back.
+            Rows that do not fit in memory come in windows.
         offset, scale: broadcast against a row.
     """
 
-    rows: Array
+    rows: Array | Windows
     validation: Array | None = None
     offset: Array | float = 0.0
     scale: Array | float = 1.0
@@ -83,19 +86,19 @@ def train(spec: Spec, shard: Shard, report: Report = quiet) -> Outcome:
     Raises: DivergedError where the loss of an epoch is not finite.
     """
     steps = Reconstruction(spec.model, spec.loss, spec.optimizer, shard.offset, shard.scale)
-    batch_size = min(spec.batch_size, len(shard.rows))
-    data = tf.constant(shard.rows)
-    program, choice = choose(spec.compile, spec.model, steps, data, batch_size, epochs=spec.epochs)
-    measure = None if shard.validation is None else Measure(steps, tf.constant(shard.validation))
+    windows = shard.rows
+    if isinstance(windows, np.ndarray):
+        windows = Resident(tensor(windows), len(windows), seed=spec.seed)
+    batch_size = min(spec.batch_size, windows.rows)
+    program, choice = choose(spec.compile, spec.model, steps, windows, batch_size, epochs=spec.epochs)
+    measure = None if shard.validation is None else Measure(steps, tensor(shard.validation))
     history: dict[str, list[float]] = {}
     best, best_epoch, best_weights = math.inf, 0, None
     for progress in epochs(
         program,
         measure,
-        rows=len(shard.rows),
+        windows,
         epochs=spec.epochs,
-        batch_size=batch_size,
-        seed=spec.seed,
         steps_a_call=spec.steps_a_call,
     ):
         report(progress)
@@ -125,32 +128,31 @@ def train(spec: Spec, shard: Shard, report: Report = quiet) -> Outcome:
 def epochs(
     program: Program,
     measure: Measure | None,
+    windows: Windows,
     *,
-    rows: int,
     epochs: int,
-    batch_size: int,
-    seed: int,
     first_epoch: int = 0,
-    shuffle: bool = True,
     steps_a_call: int | None = None,
 ) -> Iterator[Progress]:
     """Run epochs, and give where they stand after each call; the caller ends them by not asking for more."""
-    steps = math.ceil(rows / batch_size)
-    clock = _Clock((epochs - first_epoch) * steps, batch_size, steps_a_call)
+    steps = math.ceil(windows.rows / program.batch_size)
+    clock = _Clock((epochs - first_epoch) * steps, program.batch_size, steps_a_call)
     validation: dict[str, float] = {}
     for epoch in range(first_epoch, epochs):
-        order = np.random.default_rng([seed, epoch]).permutation(rows) if shuffle else np.arange(rows)
-        on_device = tf.constant(order, tf.int32)
         program.steps.reset()
         step = 0
-        while step < steps:
-            count = clock.steps_a_call(steps - step)
-            program.run(on_device, step, count)
-            step += count
-            logs = program.steps.results()
-            clock.count(count)
-            if step < steps:
-                yield Progress(epoch + 1, epochs, step, steps, logs | validation, *clock.speed(), False)
+        clock.start()
+        for window in map(on_device, windows.epoch(epoch)):
+            first, end = step, step + math.ceil(window.rows / program.batch_size)
+            while step < end:
+                count = clock.steps_a_call(end - step)
+                program.run(window, step - first, count)
+                step += count
+                logs = program.steps.results()
+                clock.count(count)
+                if step < steps:
+                    yield Progress(epoch + 1, epochs, step, steps, logs | validation, *clock.speed(), False)
+                    clock.start()
         if measure is not None:
             validation = {f"val_{name}": value for name, value in measure.run().items()}
         yield Progress(epoch + 1, epochs, steps, steps, logs | validation, *clock.speed(), True)
@@ -173,9 +175,12 @@ class _Clock:
         self._done, self._seconds, self._calls = 0, 0.0, 0
         self._started = 0.0
 
-    def steps_a_call(self, at_most: int) -> int:
-        """Return how many steps to run now, and start the clock."""
+    def start(self) -> None:
+        """Start the clock; waiting for rows counts."""
         self._started = time.perf_counter()
+
+    def steps_a_call(self, at_most: int) -> int:
+        """Return how many steps to run now."""
         if self._fixed:
             return min(at_most, self._fixed)
         if not self._done:
@@ -189,6 +194,7 @@ class _Clock:
         if self._calls > 1:
             self._done += steps
             self._seconds += max(time.perf_counter() - self._started, 1e-9)
+        self.start()
 
     def speed(self) -> tuple[float, float]:
         """Return rows a second, and seconds left."""

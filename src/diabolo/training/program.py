@@ -14,7 +14,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from diabolo.data.windows import Window
 from diabolo.network.losses import Loss
+from diabolo.training.backend import tensor
 
 Array = np.ndarray[Any, Any]
 VALIDATION_BATCH = 1024
@@ -125,38 +127,39 @@ class KerasSteps:
 class Program:
     """Many steps in one call; `compiled` says whether XLA makes it."""
 
-    def __init__(self, steps: Steps, data: Any, batch_size: int, *, compiled: bool) -> None:
-        self.steps, self._data, self._batch_size, self.compiled = steps, data, batch_size, compiled
+    def __init__(self, steps: Steps, batch_size: int, *, compiled: bool) -> None:
+        self.steps, self.batch_size, self.compiled = steps, batch_size, compiled
         self._full: Callable[..., Any] = _function(self._many_full, jit_compile=compiled)
         # Batches of any size, without XLA: the smaller one that ends an epoch, or all where XLA is off.
         self._any: Callable[..., Any] = _function(self._many_of_any_size)
 
-    def run(self, order: tf.Tensor, start: int, count: int) -> None:
-        """Run steps `start` to `start + count` of an epoch; `order` (rows,) int32 says which row comes when."""
-        rows, size = int(order.shape[0]), self._batch_size
-        full = min(count, rows // size - start) if self.compiled else 0
-        if full > 0:
-            self._full(order, tf.constant(start * size), tf.constant(full))
+    def run(self, window: Window, start: int, count: int) -> None:
+        """Run steps `start` to `start + count` of a window of tensors."""
+        data, order, rows = window
+        size = self.batch_size
+        full = max(0, min(count, rows // size - start)) if self.compiled else 0
+        if full:
+            self._full(data, order, tf.constant(start * size), tf.constant(full))
         if full < count:
-            start += max(full, 0)
-            self._any(order, tf.constant(start * size), tf.constant(min(rows, (start + count - max(full, 0)) * size)))
+            end = min(rows, (start + count) * size)
+            self._any(data, order, tf.constant((start + full) * size), tf.constant(end))
 
-    def _many_full(self, order: tf.Tensor, start: tf.Tensor, count: tf.Tensor) -> None:
+    def _many_full(self, data: Any, order: tf.Tensor, start: tf.Tensor, count: tf.Tensor) -> None:
         # while and gather, not `for in tf.range` and slice: XLA takes the bounds of those two as constants of the
         # program, so every new start and every new count would compile it again.
         step = tf.constant(0)
         while step < count:
-            self._one(tf.gather(order, start + step * self._batch_size + tf.range(self._batch_size)))  # (batch,)
+            self._one(data, tf.gather(order, start + step * self.batch_size + tf.range(self.batch_size)))  # (batch,)
             step += 1
 
-    def _many_of_any_size(self, order: tf.Tensor, start: tf.Tensor, end: tf.Tensor) -> None:
+    def _many_of_any_size(self, data: Any, order: tf.Tensor, start: tf.Tensor, end: tf.Tensor) -> None:
         while start < end:
-            stop = tf.minimum(start + self._batch_size, end)
-            self._one(order[start:stop])  # (batch,) or fewer
+            stop = tf.minimum(start + self.batch_size, end)
+            self._one(data, order[start:stop])  # (batch,) or fewer
             start = stop
 
-    def _one(self, places: tf.Tensor) -> None:
-        self.steps.train(keras.tree.map_structure(lambda values: tf.gather(values, places), self._data))
+    def _one(self, data: Any, places: tf.Tensor) -> None:
+        self.steps.train(keras.tree.map_structure(lambda values: tf.gather(values, places), data))
 
 
 class Measure:
@@ -180,6 +183,12 @@ class Measure:
         while start < rows:
             self._steps.test(_slice(self._data, start, tf.minimum(start + VALIDATION_BATCH, rows)))
             start += VALIDATION_BATCH
+
+
+def on_device(window: Window) -> Window:
+    """Return a window whose rows are where the network runs."""
+    order = tf.constant(window.order, tf.int32)
+    return Window(keras.tree.map_structure(tensor, window.data), order, window.rows)
 
 
 def _function(body: Callable[..., Any], **settings: Any) -> Any:

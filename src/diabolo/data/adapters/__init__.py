@@ -6,12 +6,24 @@ Everything an adapter learnt is saved with the model, so that `decode` gives row
 from diabolo.data.adapters.array import ArrayAdapter
 from diabolo.data.adapters.image import ImageAdapter
 from diabolo.data.adapters.rows import Rows, as_rows, check_finite, check_rows
+from diabolo.data.adapters.statistics import Statistics
 
-__all__ = ["ADAPTERS", "ArrayAdapter", "ImageAdapter", "Rows", "as_rows", "check_finite", "check_rows", "learn"]
+__all__ = [
+    "ADAPTERS",
+    "ArrayAdapter",
+    "ImageAdapter",
+    "Rows",
+    "Statistics",
+    "as_rows",
+    "check_finite",
+    "check_rows",
+    "learn",
+]
 
 ADAPTERS: dict[str, type[ArrayAdapter]] = {"array": ArrayAdapter, "image": ImageAdapter}
 
 
-def learn(rows: Rows, *, standardise: bool, widest: float = 1.0) -> ArrayAdapter:
-    """Return the adapter for these rows: (n, features) are an array, (n, h, w) and (n, h, w, channels) are images."""
-    return (ArrayAdapter if rows.ndim == 2 else ImageAdapter).learn(rows, standardise=standardise, widest=widest)
+def learn(statistics: Statistics, *, standardise: bool, widest: float = 1.0) -> ArrayAdapter:
+    """Return the adapter for rows of these statistics: (features,) are an array, (h, w) and (h, w, c) are images."""
+    adapter = ArrayAdapter if len(statistics.row_shape) == 1 else ImageAdapter
+    return adapter.learn(statistics, standardise=standardise, widest=widest)

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from diabolo.data.adapters.rows import Rows
+from diabolo.data.adapters.statistics import NUMBERS_AT_ONCE, Statistics
 from diabolo.errors import DataError, ShapeError
 
 # Squares of numbers beyond this, summed over a wide row, leave the range of a float32.
@@ -37,24 +38,25 @@ class ArrayAdapter:
     kind: ClassVar[str] = "array"
 
     @classmethod
-    def learn(cls, rows: Rows, *, standardise: bool, widest: float = 1.0) -> Self:
-        """Learn offset and scale from rows that passed `check_rows`.
+    def learn(cls, statistics: Statistics, *, standardise: bool, widest: float = 1.0) -> Self:
+        """Take offset and scale from the statistics of rows.
 
-        Args: standardise: to mean 0 and variance 1; otherwise rows are divided by `widest` (see `full_scale`).
+        Args: standardise: to mean 0 and variance 1; otherwise rows are divided by `widest` (see `Statistics.widest`).
         """
-        size = rows.shape[-1] if rows.ndim != 3 else 1  # features, or channels
-        offset, scale = np.zeros(size), np.full(size, widest)
+        offset, scale = np.zeros_like(statistics.mean), np.full_like(statistics.mean, widest)
         if standardise:
-            columns = rows.reshape(-1, size)
-            with np.errstate(over="ignore", invalid="ignore"):
-                offset = columns.mean(axis=0, dtype=np.float64)
-                scale = columns.std(axis=0, dtype=np.float64)
-            if not np.all(np.isfinite(scale)):
-                raise DataError("fit() expected numbers whose squares fit a double, got larger: rescale the rows.")
+            scale = np.sqrt(statistics.variance)
             # What varies by rounding alone is constant; and below the smallest normal double nothing can be divided.
-            scale = np.where(scale > np.maximum(1e-12 * np.abs(offset), np.finfo(np.float64).tiny), scale, 0.0)
-            offset = np.where(scale > 0, offset, columns[0])  # a mean of equal numbers is off by rounding
-        return cls(row_shape=rows.shape[1:], dtype=str(rows.dtype), bounded=not standardise, offset=offset, scale=scale)
+            far = np.abs(statistics.mean)
+            scale = np.where(scale > np.maximum(1e-12 * far, np.finfo(np.float64).tiny), scale, 0.0)
+            offset = np.where(scale > 0, statistics.mean, statistics.low)  # a mean of equal numbers is off by rounding
+        return cls(
+            row_shape=statistics.row_shape,
+            dtype=str(statistics.dtype),
+            bounded=not standardise,
+            offset=offset,
+            scale=scale,
+        )
 
     @property
     def tensor_shape(self) -> tuple[int, ...]:
@@ -103,20 +105,29 @@ class ArrayAdapter:
 
         Args: first_row: rows that came before these, for the message of the DataError about values too far off.
         """
+        rows = rows.reshape(-1, *self.tensor_shape)
         if self.bounded:
-            return rows.reshape(-1, *self.tensor_shape).astype(np.float32) / self._widest
-        # In doubles until scaled: a time stamp of 1.7e9 has no room for its seconds in a float32.
-        wide = (rows.reshape(-1, *self.tensor_shape) - self.offset) / self.divisor
-        far = np.abs(wide) > FARTHEST
-        if far.any():
-            place = np.unravel_index(int(far.argmax()), wide.shape)
-            value = rows.reshape(wide.shape)[place]
-            feature = ", ".join(map(str, place[1:]))
-            raise DataError(
-                f"{value:.3g} in row {int(place[0]) + first_row}, feature {feature}, is too far from what fit() saw to "
-                f"be computed with: drop or mend the row."
-            )
-        return wide.astype(np.float32)
+            return rows.astype(np.float32) / self._widest
+        tensors = np.empty(rows.shape, np.float32)
+        # A block at a time, so that the doubles between stay in the processor's cache.
+        at_once = max(1, NUMBERS_AT_ONCE // math.prod(self.tensor_shape))
+        for start in range(0, len(rows), at_once):
+            block = rows[start : start + at_once]
+            # In doubles until scaled: a time stamp of 1.7e9 has no room for its seconds in a float32.
+            wide = np.subtract(block, self.offset, dtype=np.float64)
+            wide /= self.divisor
+            if max(wide.max(), -wide.min()) > FARTHEST:
+                self._refuse_far(block, wide, first_row + start)
+            tensors[start : start + at_once] = wide
+        return tensors
+
+    def _refuse_far(self, rows: Rows, wide: Vector, first_row: int) -> None:
+        place = np.unravel_index(int((np.abs(wide) > FARTHEST).argmax()), wide.shape)
+        feature = ", ".join(map(str, place[1:]))
+        raise DataError(
+            f"{rows[place]:.3g} in row {int(place[0]) + first_row}, feature {feature}, is too far from what fit() saw "
+            f"to be computed with: drop or mend the row."
+        )
 
     def restore(self, tensors: np.ndarray[Any, np.dtype[np.float32]]) -> Rows:
         """Return rows (n, *row_shape) of tensors (n, *tensor_shape), in the type of fit() if it can hold them.
@@ -137,11 +148,6 @@ class ArrayAdapter:
     def describe(self) -> str:
         """Return the rows in words, for messages."""
         return _words(self.row_shape)
-
-
-def full_scale(*parts: Rows) -> float:
-    """Return what divides rows to bring them to [0, 1]: 255 for bytes, unless they are all 0 and 1; else 1."""
-    return 255.0 if any(rows.dtype == np.uint8 and rows.max() > 1 for rows in parts) else 1.0
 
 
 def _words(shape: tuple[int, ...]) -> str:

@@ -4,11 +4,13 @@ import math
 import zipfile
 import zlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from diabolo.data.readers.parts import PART_BYTES, Part
 from diabolo.errors import DataError
 
 # The names people give to "the rows" in a file of several arrays, in this order.
@@ -27,29 +29,43 @@ def read_npy(path: Path) -> np.ndarray[Any, Any]:
     return array
 
 
-def count(path: Path) -> int | None:
-    """Return how many rows a .npy file announces; None where it is no table of plain numbers."""
-    form = _header(path)
-    return form.shape[0] if form else None
-
-
-def chunks(path: Path, rows: int) -> Iterator[np.ndarray[Any, Any]]:
-    """Give the rows of a .npy file, up to `rows` at a time: read, not mapped, so that memory does not grow with it."""
+def parts(path: Path) -> list[Part]:
+    """Return the rows of a .npy file in parts of some megabytes."""
     form = _header(path)
     if form is None:
-        yield read_npy(path)  # column by column on the disk, no axes, or no such file: read whole, or refused
-        return
+        # Column by column on the disk, no axes, or no such file: read whole, or refused.
+        return [Part(str(path), None, path.stat().st_size, lambda rows: iter([read_npy(path)]))]
+    a_row = math.prod(form.shape[1:]) * form.dtype.itemsize
+    at_once = max(1, PART_BYTES // max(1, a_row))
+    return [
+        Part(str(path), stop - start, (stop - start) * a_row, partial(_chunks, path, form, start, stop))
+        for start in range(0, form.shape[0], at_once)
+        for stop in [min(start + at_once, form.shape[0])]
+    ]
+
+
+def _chunks(path: Path, form: "_Form", first: int, last: int, rows: int) -> Iterator[np.ndarray[Any, Any]]:
+    """Give rows `first` to `last`, up to `rows` at a time: read, not mapped, so that memory does not grow with them."""
     a_row = math.prod(form.shape[1:])
     with path.open("rb") as file:
-        file.seek(form.start)
-        for start in range(0, form.shape[0], rows):
-            count = min(rows, form.shape[0] - start)
+        file.seek(form.start + first * a_row * form.dtype.itemsize)
+        for start in range(first, last, rows):
+            count = min(rows, last - start)
             values = np.fromfile(file, form.dtype, count * a_row)
             if values.size < count * a_row:
                 raise DataError(
                     f"{path}: announces {form.shape[0]:,} rows, but ends in row {start + values.size // a_row:,}."
                 )
             yield values.reshape(count, *form.shape[1:])
+
+
+def unpacked_bytes(path: Path) -> int:
+    """Return what the arrays of a .npz file take together, as it announces."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return sum(member.file_size for member in archive.infolist())
+    except (OSError, zipfile.BadZipFile):
+        return 0  # no .npz file: reading it will say so
 
 
 class _Form(NamedTuple):

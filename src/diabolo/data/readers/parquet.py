@@ -1,51 +1,59 @@
 """Parquet through pyarrow: columns of numbers, read row group by row group."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from diabolo.data.readers.arrow import to_array
+from diabolo.data.readers.arrow import common_dtype, to_array
+from diabolo.data.readers.parts import Part
 from diabolo.errors import DataError
 
 ROWS_AT_ONCE = 65_536
+BUFFER_BYTES = 1 << 18  # of each column; without it, a whole row group is held as it lies in the file
 
 
 def read(path: Path) -> np.ndarray[Any, Any]:
-    """Return the numbers of a Parquet file, (n, columns), float64."""
-    return np.concatenate(list(chunks(path, ROWS_AT_ONCE)))
+    """Return the numbers of a Parquet file, (n, columns): bytes and float32 if all columns are, else float64."""
+    return np.concatenate([chunk for part in parts(path) for chunk in part.read(ROWS_AT_ONCE)])
 
 
-def count(path: Path) -> int:
-    """Return how many rows the file says it has."""
-    return int(_open(path).metadata.num_rows)
+def parts(path: Path) -> list[Part]:
+    """Return the row groups of a Parquet file."""
+    with _open(path) as file:
+        metadata, schema = file.metadata, file.schema_arrow
+    if not schema.names or not metadata.num_rows:
+        raise DataError(f"{path}: expected rows of numbers, got {metadata.num_rows} rows and {len(schema)} columns.")
+    a_row = len(schema) * common_dtype(schema.types).itemsize
+    sizes = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+    starts = np.cumsum([0, *sizes])
+    return [
+        Part(str(path), size, size * a_row, partial(_chunks, path, metadata, group, int(starts[group])))
+        for group, size in enumerate(sizes)
+    ]
 
 
-def chunks(path: Path, rows: int) -> Iterator[np.ndarray[Any, Any]]:
-    """Give the numbers of a Parquet file, up to `rows` rows at a time."""
+def _chunks(path: Path, metadata: Any, group: int, first_row: int, rows: int) -> Iterator[np.ndarray[Any, Any]]:
+    """Give the numbers of one row group, up to `rows` rows at a time."""
     import pyarrow as pa
 
-    file = _open(path)
-    names = [repr(name) for name in file.schema_arrow.names]
-    if not names or not file.metadata.num_rows:
-        raise DataError(
-            f"{path}: expected rows of numbers, got {file.metadata.num_rows} rows and {len(names)} columns."
-        )
-    done = 0
     try:
-        for batch in file.iter_batches(batch_size=rows):
-            yield to_array(batch, where=str(path), names=names, first_row=done)
-            done += len(batch)
+        with _open(path, metadata) as file:
+            names = [repr(name) for name in file.schema_arrow.names]
+            for batch in file.iter_batches(batch_size=rows, row_groups=[group]):
+                yield to_array(batch, where=str(path), names=names, first_row=first_row)
+                first_row += len(batch)
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"{path}: {str(error).splitlines()[0]}") from error
 
 
-def _open(path: Path) -> Any:
+def _open(path: Path, metadata: Any = None) -> Any:
     import pyarrow as pa
     from pyarrow import parquet
 
     try:
-        return parquet.ParquetFile(path)
+        return parquet.ParquetFile(path, metadata=metadata, buffer_size=BUFFER_BYTES)
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"{path}: expected a Parquet file ({str(error).splitlines()[0]}).") from error

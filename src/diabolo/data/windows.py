@@ -1,0 +1,137 @@
+"""The rows of an epoch, window by window: all of them at once, or as many as memory may hold.
+
+Order: what a window is, rows in memory, rows from a stream.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from diabolo.data import memory
+from diabolo.data.adapters.rows import Rows
+from diabolo.data.streams import Stream, ahead, rows_at_once
+from diabolo.errors import DataError, OptionError
+
+Array = np.ndarray[Any, Any]
+
+# A pool of two chunks, one chunk read ahead, one piece being read and one being worked on: of `memory`, a fifth each,
+# which leaves some for the rows held back.
+CHUNKS_IN_MEMORY = 5
+CHUNKS_HELD = 2
+
+
+class Window(NamedTuple):
+    """Rows to train on before the next ones are looked at.
+
+    Attributes:
+        data: rows, or a nest of arrays or tensors with as many rows each; of one shape in all windows.
+        order: places in `data`, int32; the first `rows` count.
+        rows: how many to train on.
+    """
+
+    data: Any
+    order: Array
+    rows: int
+
+
+class Windows(Protocol):
+    """The rows of every epoch."""
+
+    @property
+    def rows(self) -> int:
+        """How many rows an epoch has."""
+
+    def epoch(self, number: int) -> Iterator[Window]:
+        """Give the windows of an epoch, counted from 0; all but the last hold whole batches."""
+
+
+class Resident:
+    """Rows that are all there: one window, in the order `permutation(default_rng([seed, epoch]))`."""
+
+    def __init__(self, data: Any, rows: int, *, seed: int, shuffle: bool = True) -> None:
+        self._data, self.rows, self._seed, self._shuffle = data, rows, seed, shuffle
+
+    def epoch(self, number: int) -> Iterator[Window]:
+        """Give all rows."""
+        order = np.random.default_rng([self._seed, number]).permutation(self.rows) if self._shuffle else None
+        yield Window(self._data, np.arange(self.rows) if order is None else order, self.rows)
+
+
+class Streamed:
+    """Rows of a stream, of which two chunks are held together.
+
+    The parts of the stream come in an order that follows from the seed and the epoch. They fill a pool of two chunks;
+    a chunk of rows is drawn from the pool by chance and trained on, the next chunk takes its place.
+
+    Args:
+        stream: rows as they are stored.
+        convert: rows (k, ...) -> (k, *shape), of type `dtype`.
+        rows: how many the stream has.
+        limit: bytes that all this may take.
+        batch_size: rows a step.
+    """
+
+    def __init__(
+        self,
+        stream: Stream,
+        convert: Callable[[Rows], Array],
+        *,
+        rows: int,
+        shape: tuple[int, ...],
+        dtype: Any,
+        limit: int,
+        batch_size: int,
+        seed: int,
+    ) -> None:
+        self.rows, self._stream, self._convert, self._seed = rows, stream, convert, seed
+        a_row = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        self.chunk = limit // CHUNKS_IN_MEMORY // a_row // batch_size * batch_size
+        if self.chunk == 0:
+            least = memory.words(CHUNKS_IN_MEMORY * a_row * batch_size)
+            raise OptionError(
+                f"memory of {memory.words(limit)} is too small for batches of {batch_size} rows: give at least {least} "
+                f"(memory=, --memory), or smaller batches."
+            )
+        self._piece = rows_at_once(shape, limit // CHUNKS_IN_MEMORY)
+        self._pool = aligned((min(CHUNKS_HELD * self.chunk, rows), *shape), np.dtype(dtype))
+
+    def epoch(self, number: int) -> Iterator[Window]:
+        """Give windows of a chunk each, drawn from two; what is left at the end is the last.
+
+        All share one array, which changes when the next one is asked for.
+        """
+        chance = np.random.default_rng([self._seed, number])
+        pieces = self._pieces(chance.permutation(len(self._stream.parts)))
+        order = np.zeros(len(self._pool), np.int32)  # as long for each window, because XLA makes a program for a shape
+        used, free, left = np.empty(0, np.int64), np.arange(len(self._pool)), self.rows
+        for piece in ahead(pieces, waiting_at_most=max(1, self.chunk // self._piece)):
+            left -= len(piece)
+            if left < 0:
+                break
+            while len(piece):
+                places, free = free[: len(piece)], free[len(piece) :]
+                self._pool[places], piece = piece[: len(places)], piece[len(places) :]
+                used = np.concatenate([used, places])
+                if not len(free) and left + len(piece):
+                    used = chance.permutation(used)
+                    order[: self.chunk] = used[: self.chunk]
+                    yield Window(self._pool, order, self.chunk)
+                    free, used = used[: self.chunk], used[self.chunk :]
+        if left:
+            raise DataError(f"{self._stream.name}: has other rows than when training began: leave it alone until then.")
+        order[: len(used)] = chance.permutation(used)
+        yield Window(self._pool, order, len(used))
+
+    def _pieces(self, order: Array) -> Iterator[Array]:
+        for _, rows in self._stream.read(map(int, order), self._piece):
+            if len(rows):
+                yield self._convert(rows)
+
+
+def aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """Return an array that starts where processors like it, so that TensorFlow takes it as it is."""
+    size = int(np.prod(shape)) * dtype.itemsize
+    raw = np.empty(size + 64, np.uint8)
+    start = -raw.ctypes.data % 64
+    return raw[start : start + size].view(dtype).reshape(shape)
