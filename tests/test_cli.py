@@ -195,7 +195,9 @@ BAD = [
     (["fit", "digts"], "unknown data set 'digts'. Did you mean 'digits'? Known: digits, fashion-mnist, mnist."),
     (["fit", "digits:tst"], "unknown part of digits 'tst'. Did you mean 'test'?"),
     (["fit", "missing.npy"], "no file 'missing.npy'"),
-    (["fit", "."], "is a folder"),
+    (["fit", "nothing"], "nothing: expected files of kind .npy, .parquet, .csv there, found none"),
+    (["fit", "*.nope"], "*.nope: expected files of kind .npy, .parquet, .csv there, found none"),
+    (["fit", "wide.npy", "--memory", "lots"], "memory must be a size such as 2GB or 500MB, got 'lots'"),
     (["fit", "notes.txt"], "unknown kind of file '.txt'"),
     (["fit", "digits", "--structure", "dens"], "Did you mean 'dense'?"),
     (["fit", "digits", "--structure", "700-3"], "write '784-3'"),
@@ -222,7 +224,7 @@ BAD = [
     (["fit", "rows.csv.gz"], "unknown kind of file '.gz'"),
     (["fit", "npz.npy"], "expected a .npy file, got a .npz file: rename it"),
     (["fit", "npy.npz"], "expected a .npz file, got a .npy file: rename it"),
-    (["fit", "huge.npy"], "huge.npy: expected a .npy file of numbers"),
+    (["fit", "huge.npy"], "huge.npy: announces 1,000,000,000,000 rows, but ends in row 0"),
     (["fit", ""], "got an empty name"),
     (["fit", "digits", "-o", ""], "expected the name of a model file"),
     (["fit", "digits", "-o", "x" * 300], "cannot be the name of a file"),
@@ -279,6 +281,7 @@ def bad(tmp_path_factory):
     np.save(folder / "far.npy", far)
     (folder / "latin.csv").write_bytes("a,b\n1,é\n".encode("latin-1"))
     (folder / "folder.x.safetensors").mkdir()
+    (folder / "nothing").mkdir()
     for name, text in {
         "first.csv": "1,,3\n4,5,6\n7,8,9\n",
         "blank.csv": "\n1,2\n3,4\nx,6\n",

@@ -114,7 +114,7 @@ Autoencoder(4, structure=[16], epochs=3, batch_size=32, random_state=0, memory=s
 """
 
 
-@pytest.mark.parametrize("memory", ["1GB", "20kB"], ids=["in memory", "streamed"])
+@pytest.mark.parametrize("memory", ["1GB", "60kB"], ids=["in memory", "streamed"])
 def test_xla_compiles_a_training_once(run, tmp_path, memory):
     np.save(tmp_path / "rows.npy", np.random.default_rng(0).normal(size=(1000, 20)).astype(np.float32))
     done = run("-c", COMPILE, tmp_path / "rows.npy", memory, env={"XLA_FLAGS": f"--xla_dump_to={tmp_path / 'dump'}"})

@@ -5,9 +5,10 @@ It brings the rooms together: adapter, network, training, inference, model file.
 
 import logging
 import numbers
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -17,10 +18,10 @@ from diabolo.data import adapters
 from diabolo.data import memory as memories
 from diabolo.data.adapters import Rows, Statistics, check_rows
 from diabolo.data.splits import Division, divide
-from diabolo.data.streams import open_rows
+from diabolo.data.streams import is_stream, open_rows, open_stream
 from diabolo.data.windows import Streamed
-from diabolo.errors import ModelFileError, NotFittedError, OptionError, unknown
-from diabolo.inference import SETTINGS, Model, Record
+from diabolo.errors import ModelFileError, NotFittedError, OptionError, ShapeError, unknown
+from diabolo.inference import SETTINGS, Model, Record, by_chunk
 from diabolo.network import losses, structures
 from diabolo.network.layers import LAYERS, Layer
 from diabolo.network.parts import from_config
@@ -118,42 +119,23 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         Raises: DataError, ShapeError, OptionError for bad input; DivergedError.
         """
         settings = self._checked_settings()
-        limit = memories.limit(self.memory)
         seed = _seed(self.random_state)
-        part = divide(open_rows(X, limit), settings["validation_fraction"], seed, limit=limit)
-        also = None if also is None else check_rows(also, where="fit()")
-        judges = [rows for rows in (part.validation, also) if rows is not None]
-        every = [part.statistics, *map(Statistics.of, judges)]
-        widest = max(each.widest for each in every)
-        choice = _choose_loss(settings["reconstruction_loss"], every, widest)
-        adapter = adapters.learn(part.statistics, standardise=choice.loss.link == "linear", widest=widest)
-        for rows in judges:
-            adapter.check(rows, where="fit()")
-        if also is not None and not adapter.bounded:
-            adapter.adapt(also)  # refuses what is too far off, now rather than after the training
-        network = structures.build(
-            _plain(self.structure),
-            adapter.tensor_shape,
-            latent_dim=settings["latent_dim"],
-            activation=settings["activation"],
-            bottleneck_activation=settings["bottleneck_activation"],
-            allow_overcomplete=settings["allow_overcomplete"],
-        )
-        shard = _shard(adapter, part, limit=limit, batch_size=settings["batch_size"], seed=seed)
-        logger.info("reconstruction loss: %s (%s)", choice.loss.kind, choice.reason)
+        ready = self._prepare(X, also, settings, seed)
+        logger.info("reconstruction loss: %s (%s)", ready.loss.loss.kind, ready.loss.reason)
 
         backend.load_tensorflow()  # seconds, so not before every check above has passed
         from diabolo.network import keras_builder
         from diabolo.training import loop
 
-        models = keras_builder.build(network, link=choice.loss.link, seed=seed)
+        network, loss = ready.network, ready.loss.loss
+        models = keras_builder.build(network, link=loss.link, seed=seed)
         epochs, batch_size, optimizer = settings["epochs"], settings["batch_size"], settings["optimizer"]
         schedule = settings["learning_rate_schedule"]
         rate = optimizers.check(optimizer, settings["learning_rate"], schedule)
-        steps = epochs * -(-part.statistics.rows // batch_size)
+        steps = epochs * -(-ready.rows // batch_size)
         spec = loop.Spec(
             model=models.raw,
-            loss=choice.loss,
+            loss=loss,
             optimizer=optimizers.make(optimizer, rate, schedule, steps),
             epochs=epochs,
             batch_size=batch_size,
@@ -161,36 +143,39 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             seed=seed,
         )
         with self._shown(report) as show:
-            outcome = loop.train(spec, loop.Shard(**shard), show)
+            outcome = loop.train(spec, loop.Shard(**ready.shard), show)
         record = Record(
             settings=settings | {"random_state": seed},
-            source=source or part.name,
-            rows=part.statistics.rows,
-            validation_rows=0 if part.validation is None else len(part.validation),
+            source=source or ready.name,
+            rows=ready.rows,
+            validation_rows=ready.validation_rows,
             learning_rate=rate,
-            loss_reason=choice.reason,
+            loss_reason=ready.loss.reason,
             best_epoch=outcome.best_epoch,
             history=outcome.history,
             compiled=outcome.choice.compiled,
             versions=loop.versions(),
         )
         weights = keras_builder.get_weights(models, network)
-        return self._take(Model(network=network, weights=weights, adapter=adapter, loss=choice.loss, record=record))
+        return self._take(Model(network=network, weights=weights, adapter=ready.adapter, loss=loss, record=record))
 
     def encode(self, X: Any, *, out: Any = None) -> np.ndarray[Any, np.dtype[np.float32]]:
         """Return latents (n, latent_dim), float32, of rows like those of fit().
 
-        Args: X, out: arrays, either of which may be memory-mapped; `out` is written into and returned.
+        Args:
+            X: an array, which may be memory-mapped; or, as for fit(), a name, a file, a folder or chunks, read in
+                parts.
+            out: an array, which may be memory-mapped, to write into and return.
         """
-        return self._model.encode(X, out=out)
+        return self._each(self._model.encode, X, out)
 
     def decode(self, latents: Any, *, out: Any = None) -> Rows:
-        """Return rows as they came to fit(), of latents (n, latent_dim); `out` as for encode()."""
-        return self._model.decode(latents, out=out)
+        """Return rows as they came to fit(), of latents (n, latent_dim); arguments as for encode()."""
+        return self._each(self._model.decode, latents, out)
 
     def reconstruct(self, X: Any, *, out: Any = None) -> Rows:
-        """Return decode(encode(X)), in the shape and type of the rows of fit(); `out` as for encode()."""
-        return self._model.reconstruct(X, out=out)
+        """Return decode(encode(X)), in the shape and type of the rows of fit(); arguments as for encode()."""
+        return self._each(self._model.reconstruct, X, out)
 
     def transform(self, X: Any) -> np.ndarray[Any, np.dtype[np.float32]]:
         """Encode, under scikit-learn's name."""
@@ -202,7 +187,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
 
     def score_samples(self, X: Any) -> Floats:
         """Return minus the reconstruction loss of each row, (n,), in nats: the higher, the better it fits."""
-        return -self._model.loss_per_row(X)
+        return -self._each(self._model.loss_per_row, X, None)
 
     def score(self, X: Any, y: Any = None) -> float:
         """Return the mean of `score_samples`: the higher, the better, as scikit-learn's searches expect."""
@@ -234,6 +219,22 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             raise NotFittedError(f"this {type(self).__name__} is not fitted: call fit(X) first, or diabolo.load(path).")
         return self.model_
 
+    def _each(self, verb: Callable[..., Rows], X: Any, out: Any) -> Rows:
+        """Return what a verb makes of an array, or of rows that are read chunk by chunk."""
+        if not is_stream(X):
+            return verb(X, out=out)
+        chunks = by_chunk(verb, open_stream(X))
+        if out is None:
+            return np.concatenate(list(chunks))
+        done = 0
+        for chunk in chunks:
+            if chunk.shape[1:] == out.shape[1:] and done + len(chunk) <= len(out):
+                out[done : done + len(chunk)] = chunk
+            done += len(chunk)
+        if (done, *chunk.shape[1:]) != out.shape:
+            raise ShapeError(f"out expected shape {(done, *chunk.shape[1:])}, got {out.shape}.")
+        return np.asarray(out)
+
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "model_")
 
@@ -247,6 +248,38 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         self.random_state_ = model.record.settings["random_state"]
         self.n_features_in_ = int(np.prod(model.adapter.row_shape))
         return self
+
+    def _prepare(self, X: Any, also: Any, settings: dict[str, Any], seed: int) -> "_Prepared":
+        limit = memories.limit(self.memory)
+        part = divide(open_rows(X, limit), settings["validation_fraction"], seed, limit=limit)
+        also = None if also is None else check_rows(also, where="fit()")
+        judges = [rows for rows in (part.validation, also) if rows is not None]
+        every = [part.statistics, *map(Statistics.of, judges)]
+        widest = max(each.widest for each in every)
+        choice = _choose_loss(settings["reconstruction_loss"], every, widest)
+        adapter = adapters.learn(part.statistics, standardise=choice.loss.link == "linear", widest=widest)
+        for rows in judges:
+            adapter.check(rows, where="fit()")
+        if also is not None and not adapter.bounded:
+            adapter.adapt(also)  # refuses what is too far off, now rather than after the training
+        network = structures.build(
+            _plain(self.structure),
+            adapter.tensor_shape,
+            latent_dim=settings["latent_dim"],
+            activation=settings["activation"],
+            bottleneck_activation=settings["bottleneck_activation"],
+            allow_overcomplete=settings["allow_overcomplete"],
+        )
+        shard = _shard(adapter, part, limit=limit, batch_size=settings["batch_size"], seed=seed)
+        return _Prepared(
+            name=part.name,
+            rows=part.statistics.rows,
+            validation_rows=0 if part.validation is None else len(part.validation),
+            adapter=adapter,
+            loss=choice,
+            network=network,
+            shard=shard,
+        )
 
     def _checked_settings(self) -> dict[str, Any]:
         """Return the settings as JSON values, or raise OptionError with the one that cannot hold."""
@@ -273,6 +306,18 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         if self.verbose == "auto":
             return for_people()
         return shown() if self.verbose else nullcontext(quiet)
+
+
+class _Prepared(NamedTuple):
+    """What fit() knows before it loads TensorFlow; rows themselves are in the shard alone."""
+
+    name: str
+    rows: int
+    validation_rows: int
+    adapter: adapters.ArrayAdapter
+    loss: losses.Choice
+    network: structures.Network
+    shard: dict[str, Any]
 
 
 def load(path: str | Path) -> Autoencoder:

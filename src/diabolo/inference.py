@@ -5,7 +5,7 @@ Every verb takes rows as the user holds them and gives rows as they came.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from typing import Any, get_origin
@@ -13,6 +13,7 @@ from typing import Any, get_origin
 import numpy as np
 
 from diabolo.data.adapters import ArrayAdapter, Rows, as_rows, check_finite
+from diabolo.data.streams import Stream, ahead, rows_at_once
 from diabolo.errors import OptionError, ShapeError
 from diabolo.network.losses import Loss
 from diabolo.network.structures import Network
@@ -156,9 +157,11 @@ class Model:
 
         return self._each(X, where, one, self.adapter.row_shape, out, first_row)
 
-    def loss_per_row(self, X: Any, *, where: str = "score_samples()") -> np.ndarray[Any, np.dtype[np.float64]]:
-        """Return the reconstruction loss of each row, (n,), in nats, summed over its features."""
-        return self._per_row(X, where, lambda target, raw: self.loss.per_row(target, raw, np))
+    def loss_per_row(
+        self, X: Any, *, where: str = "score_samples()", out: Any = None, first_row: int = 0
+    ) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """Return the reconstruction loss of each row, (n,), in nats, summed over its features; arguments as above."""
+        return self._per_row(X, where, lambda target, raw: self.loss.per_row(target, raw, np), out, first_row)
 
     def squared_error_per_row(self, X: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
         """Return the mean squared error of each row, (n,), over its features in the units of the network."""
@@ -188,14 +191,14 @@ class Model:
         return self.adapter.restore(_run(self._decoder, "latent", latents, "reconstruction"))
 
     def _per_row(
-        self, X: Any, where: str, measure: Callable[[Floats, Floats], Any]
+        self, X: Any, where: str, measure: Callable[[Floats, Floats], Any], out: Any = None, first_row: int = 0
     ) -> np.ndarray[Any, np.dtype[np.float64]]:
         def one(batch: Rows, row: int) -> Rows:
             target = self.adapter.adapt(batch, first_row=row)
             raw = _run(self._decoder, "latent", _run(self._encoder, "rows", target, "latent"), "raw")
             return np.asarray(measure(target.astype(np.float64), raw.astype(np.float64)))
 
-        return self._each(X, where, one, (), None, 0)
+        return self._each(X, where, one, (), out, first_row)
 
     def _each(self, X: Any, where: str, function: Work, row_shape: tuple[int, ...], out: Any, first_row: int) -> Rows:
         """Check rows and work on them, batch by batch, so that only one batch is looked at a time."""
@@ -237,6 +240,14 @@ class Model:
         from diabolo.network import onnx_builder
 
         return _session(onnx_builder.build_decoder(self.network, self.weights, link=self.loss.link))
+
+
+def by_chunk(verb: Callable[..., Rows], stream: Stream) -> Iterator[Rows]:
+    """Give what a verb of a model makes of each chunk of rows or latents; the next one is read meanwhile."""
+    done = 0
+    for chunk in ahead(stream.chunks(rows_at_once(stream.row_shape))):
+        yield verb(chunk, where=stream.name, first_row=done)
+        done += len(chunk)
 
 
 def _run(session: Any, start: str, tensors: Floats, end: str) -> Floats:

@@ -16,10 +16,11 @@ def decode(
 ) -> None:
     """Write the rows that LATENTS stand for, as they came to fit. Default: LATENTS-decoded.npy. Needs no TensorFlow."""
     from diabolo import modelfile
-    from diabolo.cli.chunks import worked_on
     from diabolo.data import sinks
+    from diabolo.data.streams import open_stream
+    from diabolo.inference import by_chunk
 
     path = output or Path(f"{stem(latents)}-decoded.npy")
     trained = modelfile.load(model)
     sinks.check(path, force=force, images=trained.adapter.kind == "image")
-    print(sinks.write(path, worked_on(trained, trained.decode, latents, None), name="row", force=force))
+    print(sinks.write(path, by_chunk(trained.decode, open_stream(latents)), name="row", force=force))

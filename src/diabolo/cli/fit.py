@@ -1,5 +1,6 @@
 """`diabolo fit DATA`: train, judge, save, draw."""
 
+import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -52,6 +53,13 @@ def fit(
         bool, typer.Option("--allow-overcomplete", help="Accept as many latents as features, or more.")
     ] = False,
     random_state: Annotated[int, typer.Option(help="The seed; the same command gives the same file, bit for bit.")] = 0,
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            help="What rows may take, such as 2GB; more are read in parts, again for every epoch. Default: a quarter "
+            "of what is free."
+        ),
+    ] = None,
     data_dir: DataDir = None,
     json: Json = False,
     force: Force = False,
@@ -69,9 +77,9 @@ def fit(
         files.refuse_existing(path, force=force)
 
     from diabolo.autoencoder import Autoencoder
-    from diabolo.data.adapters import check_rows
-    from diabolo.data.sources import open_source
-    from diabolo.data.splits import TEST, split_rows
+    from diabolo.data import memory as memories
+    from diabolo.data.splits import hold_back_test
+    from diabolo.data.streams import Stream, open_rows
     from diabolo.errors import OptionError
     from diabolo.report import pictures as draw
     from diabolo.report.summary import summarise
@@ -81,10 +89,15 @@ def fit(
         raise OptionError(f"--test-fraction must be in [0, 1), got {test_fraction}.")
     if not 0 <= random_state < 2**32:
         raise OptionError(f"--random-state must be a whole number from 0 to 2**32 - 1, got {random_state}.")
-    source = open_source(data, data_dir=data_dir)
-    rows, test = check_rows(source.rows, where=source.name), source.test
-    if test is None:
-        rows, test = split_rows(rows, test_fraction, random_state, TEST)
+    limit = memories.limit(memory)
+    source = open_rows(data, limit, data_dir=data_dir)
+    if isinstance(source, Stream):
+        size = memories.words(source.bytes)
+        print(
+            f"{source.name}: {size}, too much to train on within {memories.words(limit)}: read in parts",
+            file=sys.stderr,
+        )
+    train, sample, test = hold_back_test(source, test_fraction, random_state, limit=limit)
     estimator = Autoencoder(
         latent_dim,
         structure=structure,
@@ -100,13 +113,14 @@ def fit(
         patience=patience,
         allow_overcomplete=allow_overcomplete,
         random_state=random_state,
+        memory=limit,
     )
     with shown() as report:
-        model = estimator.fit(rows, report=report, source=source.name, also=test).model_
-    judge, judged_on = (rows, "training") if test is None else (test, "test")
+        model = estimator.fit(train, report=report, source=source.name, also=test).model_
+    judge, judged_on = (sample, "training") if test is None else (test, "test")
     summary = summarise(
         model,
-        rows,
+        sample,
         judge,
         judged_on=judged_on,
         test_rows=0 if test is None else len(test),

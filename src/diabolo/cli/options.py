@@ -9,8 +9,8 @@ Data = Annotated[
     str,
     typer.Argument(
         metavar="DATA",
-        help="A data set (digits, mnist, fashion-mnist; one part as mnist:test) or a file (.npy, .npz, .csv, .parquet, "
-        "IDX; one array of several as rows.npz:X).",
+        help="A data set (digits, mnist, fashion-mnist; one part as mnist:test), a file (.npy, .npz, .csv, .parquet, "
+        "IDX; one array of several as rows.npz:X), or a folder or pattern of files ('parts/*.parquet').",
     ),
 ]
 ModelPath = Annotated[Path, typer.Argument(metavar="MODEL", help="A model file, as `diabolo fit` writes it.")]

@@ -10,10 +10,13 @@ def reconstruct(
 ) -> None:
     """Write the reconstruction of DATA. Default: DATA-reconstructed.npy. Needs no TensorFlow."""
     from diabolo import modelfile
-    from diabolo.cli.chunks import worked_on
     from diabolo.data import sinks
+    from diabolo.data.streams import open_stream
+    from diabolo.inference import by_chunk
 
     path = output or Path(f"{stem(data)}-reconstructed.npy")
     trained = modelfile.load(model)
     sinks.check(path, force=force, images=trained.adapter.kind == "image")
-    print(sinks.write(path, worked_on(trained, trained.reconstruct, data, data_dir), name="row", force=force))
+    print(
+        sinks.write(path, by_chunk(trained.reconstruct, open_stream(data, data_dir=data_dir)), name="row", force=force)
+    )

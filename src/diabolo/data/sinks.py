@@ -43,7 +43,13 @@ def is_folder(path: Path) -> bool:
 def write(path: Path, chunks: Iterable[Array], *, name: str, force: bool) -> str:
     """Write chunks (k, ...) one behind the other and return what was written, in words.
 
-    Args: name: of the array in an .npz, and of the columns in a .csv ("latent" gives latent_0, latent_1, ...).
+    Args:
+        path: its ending says the kind of file.
+        chunks: rows.
+        name: of the array in an .npz, and of the columns in a .csv: "latent" gives latent_0, latent_1, ...; of chunks
+            (k,), one number a row, the one column has the name itself.
+        force: overwrite what exists.
+
     Raises: OutputError, and whatever the chunks raise; then nothing is left.
     """
     check(path, force=force, images=True)
@@ -100,9 +106,9 @@ def _write_csv(name: str, chunks: _Seen, file: BinaryIO) -> None:
     header = True
     for chunk in chunks:
         columns = chunk.reshape(len(chunk), -1)
-        names = ",".join(f"{name}_{at}" for at in range(columns.shape[1])) if header else ""
+        names = name if chunk.ndim == 1 else ",".join(f"{name}_{at}" for at in range(columns.shape[1]))
         style = "%d" if chunk.dtype.kind in "iu" else "%.9g" if chunk.dtype == np.float32 else "%.17g"
-        np.savetxt(file, columns, fmt=style, delimiter=",", header=names, comments="")
+        np.savetxt(file, columns, fmt=style, delimiter=",", header=names if header else "", comments="")
         header = False
 
 

@@ -15,6 +15,7 @@ from diabolo.errors import DataError
 # Purposes, as numbers beside those of the epochs, which count from 0.
 VALIDATION, TEST, SAMPLE = 2**32 - 1, 2**32 - 2, 2**32 - 3
 
+SAMPLE_ROWS = 100_000  # more make PCA slower, not better
 SHARE_HELD_BACK = 32  # of the memory: what rows held back from a stream may take, as they are read
 
 
@@ -57,8 +58,41 @@ def divide(opened: Source | Stream, fraction: float, seed: int, *, limit: int) -
     return Division(opened.name, stream, validation, statistics)
 
 
+class Judged(NamedTuple):
+    """Rows to learn from, and rows to judge by afterwards."""
+
+    train: Rows | Stream
+    sample: Rows  # of `train`, for yardsticks that take an array
+    test: Rows | None
+
+
+def hold_back_test(opened: Source | Stream, fraction: float, seed: int, *, limit: int) -> Judged:
+    """Check rows and hold a fraction back, unless the data have a test part of their own.
+
+    Raises: DataError, ShapeError.
+    """
+    if isinstance(opened, Source):
+        train, test = check_rows(opened.rows, where=opened.name), opened.test
+        if test is None:
+            train, test = split_rows(train, fraction, seed, TEST)
+        places = np.random.default_rng([seed, SAMPLE]).permutation(len(train))[:SAMPLE_ROWS]
+        return Judged(train, train if len(train) <= SAMPLE_ROWS else train[np.sort(places)], test)
+    sample, chance = Sample(1.0, limit // SHARE_HELD_BACK), np.random.default_rng([seed, SAMPLE])
+    stream, test = hold_back(
+        opened,
+        fraction,
+        seed,
+        TEST,
+        at_most=limit // SHARE_HELD_BACK,
+        visit=lambda rows: sample.add(rows, chance.random(len(rows))),
+    )
+    if sample.rows is None:
+        raise DataError(f"{opened.name} has too few rows to hold {fraction:g} of them back.")
+    return Judged(stream, sample.rows[:SAMPLE_ROWS], test)
+
+
 def hold_back(
-    stream: Stream, fraction: float, seed: int, purpose: int, *, at_most: int, visit: Callable[[Rows], None]
+    stream: Stream, fraction: float, seed: int, purpose: int, *, at_most: int, visit: Callable[[Rows], object]
 ) -> tuple[Stream, Rows | None]:
     """Return a stream without some of its rows, and those rows (None where there are none).
 

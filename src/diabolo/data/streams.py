@@ -10,8 +10,10 @@ Order: what a stream is, the opening, reading ahead.
 
 import glob
 import queue
+import shutil
 import tempfile
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from functools import partial
 from pathlib import Path
@@ -172,6 +174,11 @@ def _of_array(name: str, rows: Any) -> Stream:
     return Stream(name, [Part(name, b - a, (b - a) * array[:1].nbytes, partial(cut, a, b)) for a, b in bounds])
 
 
+def is_stream(source: Any) -> bool:
+    """Whether rows must be opened first: a name, a path, a pattern, chunks; and not an array or what looks like one."""
+    return isinstance(source, (str, Path, Stream)) or _only_comes_in_chunks(source)
+
+
 def _only_comes_in_chunks(source: Any) -> bool:
     return (
         isinstance(source, Iterable)
@@ -186,10 +193,18 @@ def _kept(chunks: Iterable[Any]) -> Stream:
     name = f"{type(chunks).__name__} of chunks"
     if getattr(chunks, "cardinality", lambda: 0)() == -1:  # tf.data.INFINITE_CARDINALITY
         raise DataError(f"{name}: expected an end, got a data set that repeats for ever: leave out .repeat().")
-    folder = tempfile.TemporaryDirectory(prefix="diabolo-")
-    path = Path(folder.name) / "rows.npy"
+    folder = _Folder()
+    path = folder.path / "rows.npy"
     sinks.write(path, _checked(chunks, name), name="rows", force=False)
     return Stream(name, numpy_files.parts(path), folder)
+
+
+class _Folder:
+    """A temporary folder that goes when the last reference to it does."""
+
+    def __init__(self) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="diabolo-"))
+        weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
 
 
 def _checked(chunks: Iterable[Any], name: str) -> Iterator[Array]:

@@ -9,16 +9,17 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from diabolo.data import memory
-from diabolo.data.adapters.rows import Rows
+from diabolo.data.adapters.rows import Rows, aligned
 from diabolo.data.streams import Stream, ahead, rows_at_once
 from diabolo.errors import DataError, OptionError
 
 Array = np.ndarray[Any, Any]
 
-# A pool of two chunks, one chunk read ahead, one piece being read and one being worked on: of `memory`, a fifth each,
-# which leaves some for the rows held back.
-CHUNKS_IN_MEMORY = 5
+# A pool of two chunks and a third that is read ahead take three tenths of the memory. The rest goes to what is being
+# read, most of all the pages of a Parquet file's columns, to rows held back, and to what the allocator does not return.
+CHUNKS_IN_MEMORY = 10
 CHUNKS_HELD = 2
+PIECES_IN_MEMORY = 64  # what is read at once, as doubles
 
 
 class Window(NamedTuple):
@@ -93,7 +94,7 @@ class Streamed:
                 f"memory of {memory.words(limit)} is too small for batches of {batch_size} rows: give at least {least} "
                 f"(memory=, --memory), or smaller batches."
             )
-        self._piece = rows_at_once(shape, limit // CHUNKS_IN_MEMORY)
+        self._piece = rows_at_once(shape, limit // PIECES_IN_MEMORY)
         self._pool = aligned((min(CHUNKS_HELD * self.chunk, rows), *shape), np.dtype(dtype))
 
     def epoch(self, number: int) -> Iterator[Window]:
@@ -127,11 +128,3 @@ class Streamed:
         for _, rows in self._stream.read(map(int, order), self._piece):
             if len(rows):
                 yield self._convert(rows)
-
-
-def aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """Return an array that starts where processors like it, so that TensorFlow takes it as it is."""
-    size = int(np.prod(shape)) * dtype.itemsize
-    raw = np.empty(size + 64, np.uint8)
-    start = -raw.ctypes.data % 64
-    return raw[start : start + size].view(dtype).reshape(shape)

@@ -1,14 +1,17 @@
 """`diabolo.training.fit`: Keras' fit on the compiled loop, for any compiled Keras model."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from diabolo.data.windows import Resident
+from diabolo.data.memory import limit
+from diabolo.data.splits import Division, divide
+from diabolo.data.streams import is_stream, open_rows
+from diabolo.data.windows import Array, Resident, Streamed, Window, Windows
 from diabolo.errors import OptionError, ShapeError
 from diabolo.training.backend import tensor
 from diabolo.training.choose import choose
@@ -33,6 +36,7 @@ def fit(
     seed: int | None = None,
     compile: bool | None = None,
     steps_a_call: int | None = None,
+    memory: int | str | None = None,
 ) -> keras.callbacks.History:
     """Train a compiled Keras model as `model.fit` does, in far fewer trips to Python; return Keras' History.
 
@@ -41,14 +45,15 @@ def fit(
 
     Args:
         model: after `model.compile(...)`.
-        x: arrays (n, ...), or a list or dict of them, as the model takes them.
+        x: arrays (n, ...), or a list or dict of them, as the model takes them; or rows as `Autoencoder.fit` takes them
+            (a file, a folder, a pattern, a memory-mapped array, chunks), which are then their own target, as they are.
         y: targets, likewise; None: the target is x.
         batch_size: rows a step; the last step of an epoch may have fewer.
         epochs: the epoch to end behind, counted from 0 as `initial_epoch` is.
         verbose: 0 shows nothing, 1 and "auto" Keras' bar, 2 a line an epoch.
         callbacks: Keras'. Hooks of epochs and of the whole training are called as Keras calls them; hooks of batches
             each time control comes back, with the number of the last batch that was done.
-        validation_split: share of the rows, the last ones, to validate on.
+        validation_split: share of the rows to validate on: of arrays the last ones, of others drawn by the seed.
         validation_data: (x, y) or (x, y, sample_weight), in place of a split.
         shuffle: a new order of rows each epoch.
         sample_weight: weight of each row, (n,).
@@ -57,23 +62,37 @@ def fit(
         compile: True or False forces XLA on or off; None chooses (choose.py). The model's own `jit_compile` does not
             count: Keras sets it by itself where nobody did.
         steps_a_call: steps before control comes back; None: as many as take half a second.
+        memory: what rows that are no arrays may take, such as "2GB"; more are read in parts. None: a quarter of what is
+            free.
 
     Raises: OptionError, ShapeError where the model is not compiled or arrays do not fit each other.
     """
     if getattr(model, "optimizer", None) is None:
         raise OptionError("fit() expected a compiled model: call model.compile(optimizer, loss) first.")
-    data = _arrays("x and y", x, y, sample_weight)
+    seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
+    held: Any = None
+    windows: Windows
+    if is_stream(x) or isinstance(x, np.memmap):
+        if y is not None or sample_weight is not None or not shuffle:
+            raise OptionError(
+                "fit(): rows read from files or in chunks are shuffled and their own target: leave out y, sample_weight "
+                "and shuffle, or pass arrays."
+            )
+        at_most = limit(memory)
+        part = divide(open_rows(x, at_most), validation_split, seed, limit=at_most)
+        windows, held, one = _windows(part, batch_size, seed, at_most)
+    else:
+        data = _arrays("x and y", x, y, sample_weight)
+        if validation_data is None:
+            data, held = _split(data, validation_split)
+        windows = Resident(data, _rows(data, "x"), seed=seed, shuffle=shuffle)
+        one = keras.tree.map_structure(lambda values: values[:1], data)
     if validation_data is not None:
         if not isinstance(validation_data, (tuple, list)) or not 2 <= len(validation_data) <= 3:
             raise OptionError("validation_data must be (x, y) or (x, y, sample_weight).")
-        held: Any = _arrays("validation_data", *validation_data)
-    else:
-        data, held = _split(data, validation_split)
-    rows = _rows(data, "x")
-    batch_size = min(batch_size, rows)
-    steps = KerasSteps(model, keras.tree.map_structure(lambda values: values[:1], data))
-    seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
-    windows = Resident(data, rows, seed=seed, shuffle=shuffle)
+        held = _arrays("validation_data", *validation_data)
+    batch_size = min(batch_size, windows.rows)
+    steps = KerasSteps(model, one)
     program, _ = choose(compile, model, steps, windows, batch_size, epochs=epochs - initial_epoch)
     measure = None if held is None else Measure(steps, held)
 
@@ -84,7 +103,7 @@ def fit(
         add_progbar=verbose != 0,
         verbose=1 if verbose == "auto" else verbose,
         epochs=epochs,
-        steps=math.ceil(rows / batch_size),
+        steps=math.ceil(windows.rows / batch_size),
         model=model,
     )
     hooks.on_train_begin()
@@ -125,10 +144,43 @@ def _arrays(where: str, x: Any, y: Any = None, sample_weight: Any = None) -> tup
 
 
 def _tensor(values: Any) -> tf.Tensor:
-    array = np.asarray(values)
-    if array.dtype.kind == "f":
-        array = array.astype(keras.backend.floatx(), copy=False)
-    return tensor(array)
+    return tensor(_floats(np.asarray(values)))
+
+
+def _floats(array: Array) -> Array:
+    return array.astype(keras.backend.floatx(), copy=False) if array.dtype.kind == "f" else array
+
+
+class _Pairs:
+    """Windows of rows as a Keras model takes them: input and target."""
+
+    def __init__(self, windows: Streamed) -> None:
+        self.rows, self._windows = windows.rows, windows
+
+    def epoch(self, number: int) -> Iterator[Window]:
+        for window in self._windows.epoch(number):
+            yield window._replace(data=(window.data, window.data))
+
+
+def _windows(part: Division, batch_size: int, seed: int, at_most: int) -> tuple[Windows, Any, Any]:
+    """Return windows of (x, x), the rows held back likewise or None, and one of them all."""
+    known = part.statistics
+    dtype = _floats(np.empty(0, known.dtype)).dtype
+    held = None if part.validation is None else _arrays("x", part.validation)
+    one = _arrays("x", np.zeros((1, *known.row_shape), dtype))
+    if isinstance(part.train, np.ndarray):
+        return Resident(_arrays("x", part.train), known.rows, seed=seed), held, one
+    stream = Streamed(
+        part.train,
+        lambda rows: rows.astype(dtype, copy=False),
+        rows=known.rows,
+        shape=known.row_shape,
+        dtype=dtype,
+        limit=at_most,
+        batch_size=min(batch_size, known.rows),
+        seed=seed,
+    )
+    return _Pairs(stream), held, one
 
 
 def _rows(data: Any, where: str) -> int:

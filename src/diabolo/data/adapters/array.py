@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from diabolo.data.adapters.rows import Rows
+from diabolo.data.adapters.rows import Rows, aligned
 from diabolo.data.adapters.statistics import NUMBERS_AT_ONCE, Statistics
 from diabolo.errors import DataError, ShapeError
 
@@ -108,7 +108,7 @@ class ArrayAdapter:
         rows = rows.reshape(-1, *self.tensor_shape)
         if self.bounded:
             return rows.astype(np.float32) / self._widest
-        tensors = np.empty(rows.shape, np.float32)
+        tensors = aligned(rows.shape, np.float32)
         # A block at a time, so that the doubles between stay in the processor's cache.
         at_once = max(1, NUMBERS_AT_ONCE // math.prod(self.tensor_shape))
         for start in range(0, len(rows), at_once):

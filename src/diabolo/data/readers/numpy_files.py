@@ -36,7 +36,10 @@ def parts(path: Path) -> list[Part]:
         # Column by column on the disk, no axes, or no such file: read whole, or refused.
         return [Part(str(path), None, path.stat().st_size, lambda rows: iter([read_npy(path)]))]
     a_row = math.prod(form.shape[1:]) * form.dtype.itemsize
-    at_once = max(1, PART_BYTES // max(1, a_row))
+    there = (path.stat().st_size - form.start) // a_row
+    if there < form.shape[0]:
+        raise DataError(f"{path}: announces {form.shape[0]:,} rows, but ends in row {there:,}.")
+    at_once = max(1, PART_BYTES // a_row)
     return [
         Part(str(path), stop - start, (stop - start) * a_row, partial(_chunks, path, form, start, stop))
         for start in range(0, form.shape[0], at_once)

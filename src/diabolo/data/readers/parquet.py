@@ -12,12 +12,20 @@ from diabolo.data.readers.parts import Part
 from diabolo.errors import DataError
 
 ROWS_AT_ONCE = 65_536
-BUFFER_BYTES = 1 << 18  # of each column; without it, a whole row group is held as it lies in the file
+BUFFER_BYTES = 1 << 16  # of each column; without it, and with pre_buffer, a whole row group is held as it lies on disk
 
 
 def read(path: Path) -> np.ndarray[Any, Any]:
     """Return the numbers of a Parquet file, (n, columns): bytes and float32 if all columns are, else float64."""
-    return np.concatenate([chunk for part in parts(path) for chunk in part.read(ROWS_AT_ONCE)])
+    pieces = parts(path)
+    rows, done = None, 0
+    for chunk in (chunk for part in pieces for chunk in part.read(ROWS_AT_ONCE)):
+        if rows is None:
+            rows = np.empty((sum(part.rows or 0 for part in pieces), chunk.shape[1]), chunk.dtype)
+        rows[done : done + len(chunk)] = chunk
+        done += len(chunk)
+    assert rows is not None, "parts() refuses a file without rows"
+    return rows
 
 
 def parts(path: Path) -> list[Part]:
@@ -54,6 +62,6 @@ def _open(path: Path, metadata: Any = None) -> Any:
     from pyarrow import parquet
 
     try:
-        return parquet.ParquetFile(path, metadata=metadata, buffer_size=BUFFER_BYTES)
+        return parquet.ParquetFile(path, metadata=metadata, pre_buffer=False, buffer_size=BUFFER_BYTES)
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"{path}: expected a Parquet file ({str(error).splitlines()[0]}).") from error

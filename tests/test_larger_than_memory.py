@@ -1,0 +1,313 @@
+"""Training on more than memory may hold: every row once an epoch, none that was held back, the same quality."""
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from diabolo import Autoencoder
+from diabolo.data import memory
+from diabolo.data.adapters import Statistics
+from diabolo.data.splits import TEST, VALIDATION, Sample, hold_back
+from diabolo.data.streams import Stream, open_rows, open_stream
+from diabolo.data.windows import Streamed
+from diabolo.errors import DataError, OptionError, ShapeError
+from tests.conftest import PEAK
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """3,000 rows of 12 numbers made of 2 factors; the first tells which row it is."""
+    rng = np.random.default_rng(2)
+    rows = rng.normal(size=(3000, 2)) @ rng.normal(size=(2, 12)) + 0.1 * rng.normal(size=(3000, 12)) + 5
+    rows[:, 0] = np.arange(3000)
+    return rows.astype(np.float32)
+
+
+@pytest.fixture
+def parts(tmp_path, rows):
+    """The rows in a folder of three files of different kinds."""
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    np.save(folder / "a.npy", rows[:700])
+    names = [f"c{at}" for at in range(12)]
+    table = pa.table(dict(zip(names, rows[700:2500].T, strict=True)))
+    parquet.write_table(table, folder / "b.parquet", row_group_size=130)
+    np.savetxt(folder / "c.csv", rows[2500:], delimiter=",", header=",".join(names), comments="", fmt="%.9g")
+    return folder
+
+
+def windows(source, rows, limit, batch_size=16, seed=0):
+    return Streamed(
+        open_stream(source),
+        lambda part: part.astype(np.float32),
+        rows=len(rows),
+        shape=rows.shape[1:],
+        dtype=np.float32,
+        limit=limit,
+        batch_size=batch_size,
+        seed=seed,
+    )
+
+
+def taken(windows, epoch):
+    """Return the rows of an epoch in the order they are trained on, and the sizes of its windows."""
+    seen, sizes = [], []
+    for window in windows.epoch(epoch):
+        seen.append(window.data[window.order[: window.rows]].copy())
+        sizes.append(window.rows)
+    return np.concatenate(seen), sizes
+
+
+@pytest.mark.parametrize("limit", [10_000, 30_000, 200_000, 10_000_000])
+def test_every_row_is_seen_once_an_epoch_in_whole_batches(parts, rows, limit):
+    stream = windows(parts, rows, limit)
+    seen, sizes = taken(stream, 0)
+    np.testing.assert_allclose(seen[np.argsort(seen[:, 0])], rows, rtol=1e-6)
+    assert all(size % 16 == 0 for size in sizes[:-1])
+    assert (len(sizes) == 1) == (limit > 1_000_000)
+
+
+def test_the_order_follows_from_the_seed_and_the_epoch_alone(parts, rows):
+    first, again = windows(parts, rows, 60_000), windows(parts, rows, 60_000)
+    np.testing.assert_array_equal(taken(first, 3)[0], taken(again, 3)[0])
+    assert not np.array_equal(taken(first, 3)[0], taken(first, 4)[0])
+    assert not np.array_equal(taken(first, 3)[0], taken(windows(parts, rows, 60_000, seed=1), 3)[0])
+
+
+def test_rows_from_far_apart_meet_in_a_batch(parts, rows):
+    seen, _ = taken(windows(parts, rows, 150_000), 0)
+    # Uniform rows of 0 to 2999 have a standard deviation of 866; rows read from front to back, of a few.
+    spreads = [seen[start : start + 16, 0].std() for start in range(0, 2900, 16)]
+    assert np.median(spreads) > 400
+
+
+def test_a_memory_too_small_for_a_batch_says_how_much_is_needed(tmp_path, rows):
+    np.save(tmp_path / "rows.npy", rows)
+    with pytest.raises(OptionError, match=r"too small for batches of 64 rows: give at least 30.7 kB"):
+        Autoencoder(2, memory="20kB").fit(tmp_path / "rows.npy")
+
+
+def test_a_file_that_changes_while_it_is_trained_on_is_noticed(tmp_path, rows):
+    np.save(tmp_path / "rows.npy", rows)
+    for other in (rows[:2900], rows):
+        stream = windows(tmp_path / "rows.npy", rows[:2950], 60_000)
+        np.save(tmp_path / "rows.npy", other)
+        with pytest.raises(DataError, match=r"rows.npy.*(other rows than when training began|ends in row)"):
+            taken(stream, 0)
+
+
+def test_rows_held_back_are_never_given_and_are_the_same_each_time(parts, rows):
+    seen = []
+    stream, held = hold_back(open_stream(parts), 0.2, 7, VALIDATION, at_most=10**9, visit=seen.append)
+    assert 450 < len(held) < 750
+    assert set(held[:, 0]) | set(np.concatenate(seen)[:, 0]) == set(range(3000))
+    for size in (13, 500):
+        given = np.concatenate(list(stream.chunks(size)))
+        np.testing.assert_array_equal(given, np.concatenate(seen))
+    # Another purpose holds back others; one on top of the other takes nothing twice.
+    _, other = hold_back(stream, 0.2, 7, TEST, at_most=10**9, visit=seen.append)
+    assert not set(other[:, 0]) & set(held[:, 0])
+
+
+def test_what_is_held_back_fits_and_what_does_not_is_trained_on(parts, rows):
+    seen = []
+    stream, held = hold_back(open_stream(parts), 0.5, 0, VALIDATION, at_most=10_000, visit=seen.append)
+    assert 2_000 < held.nbytes <= 10_000
+    assert sorted([*held[:, 0], *np.concatenate(seen)[:, 0]]) == list(range(3000))
+    assert sorted(np.concatenate(list(stream.chunks(100)))[:, 0]) == sorted(np.concatenate(seen)[:, 0])
+
+
+def test_a_sample_takes_each_row_alike(rng):
+    sample, total = Sample(1.0, 8_000), 0
+    for start in range(0, 100_000, 777):
+        chunk = np.arange(start, min(start + 777, 100_000), dtype=np.float64)[:, None]
+        total += len(chunk) - sum(len(given) for given in sample.add(chunk, rng.random(len(chunk))))
+    assert total == len(sample.rows) <= 1_000
+    assert abs(sample.rows.mean() / 50_000 - 1) < 0.1  # 0.577 / sqrt(500) is a standard error of 2.6 %
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8, bool, np.int32])
+@pytest.mark.parametrize("shape", [(1000, 5), (1000, 4, 3), (400, 4, 3, 2)])
+def test_statistics_of_chunks_are_those_of_numpy(rng, dtype, shape):
+    rows = (100 * rng.random(shape)).astype(dtype)
+    whole, parts = Statistics.of(rows), Statistics()
+    for start in range(0, len(rows), 170):
+        parts.add(rows[start : start + 170])
+    columns = rows.reshape(-1, shape[-1] if len(shape) != 3 else 1).astype(np.float64)
+    for statistics in (whole, parts):
+        np.testing.assert_allclose(statistics.mean, columns.mean(axis=0), rtol=1e-12)
+        np.testing.assert_allclose(statistics.variance, columns.var(axis=0), rtol=1e-9)
+        np.testing.assert_array_equal(statistics.low, columns.min(axis=0))
+        np.testing.assert_array_equal(statistics.high, columns.max(axis=0))
+        np.testing.assert_allclose(statistics.overall, (columns.mean(), columns.var()), rtol=1e-9)
+        assert (statistics.rows, statistics.row_shape, statistics.dtype) == (len(rows), shape[1:], dtype)
+
+
+def test_statistics_do_not_lose_a_small_variance_beside_a_large_mean():
+    rows = 1.7e9 + np.tile([0.0, 1.0], 50_000)[:, None]
+    statistics = Statistics.of(rows)
+    np.testing.assert_allclose(statistics.variance, 0.25, rtol=1e-6)
+    constant = np.full((1000, 1), 1e200)
+    assert Statistics.of(np.concatenate([constant] * 200)).variance == 0
+
+
+def test_training_in_windows_reaches_the_loss_of_training_in_memory(parts, rows):
+    settings = {"structure": [16], "epochs": 15, "random_state": 0, "validation_fraction": 0.1}
+    streamed = Autoencoder(2, memory="80kB", **settings).fit(parts)
+    in_memory = Autoencoder(2, memory="1GB", **settings).fit(parts)
+    assert in_memory.model_.record.rows == 2700
+    assert streamed.model_.record.rows + streamed.model_.record.validation_rows == 3000
+    assert streamed.score(rows) == pytest.approx(in_memory.score(rows), rel=0.1)
+    # The same scaling, learnt in one pass over chunks; the rows held back are others.
+    np.testing.assert_allclose(streamed.model_.adapter.scale, in_memory.model_.adapter.scale, rtol=0.05)
+
+
+def test_the_same_seed_and_memory_give_the_same_bits(parts, tmp_path):
+    files = []
+    for number in range(2):
+        model = Autoencoder(2, structure=[8], epochs=2, random_state=3, memory="80kB").fit(parts)
+        files.append(model.save(tmp_path / str(number)).read_bytes())
+    assert files[0] == files[1]
+
+
+def test_bytes_stay_bytes_and_images_stay_images(digits, tmp_path):
+    np.save(tmp_path / "images.npy", digits.x_train[:2000])
+    settings = {"structure": [32], "epochs": 4, "random_state": 0}
+    streamed = Autoencoder(8, memory="2MB", **settings).fit(tmp_path / "images.npy")
+    in_memory = Autoencoder(8, **settings).fit(tmp_path / "images.npy")
+    assert streamed.reconstruction_loss_ == "bernoulli"
+    assert streamed.reconstruct(digits.x_test).dtype == np.uint8
+    assert streamed.score(digits.x_test) == pytest.approx(in_memory.score(digits.x_test), rel=0.05)
+
+
+def test_a_mapped_array_larger_than_the_limit_is_streamed(rows, tmp_path):
+    np.save(tmp_path / "rows.npy", rows)
+    mapped = np.load(tmp_path / "rows.npy", mmap_mode="r")
+    assert isinstance(open_rows(mapped, 10_000), Stream)
+    assert isinstance(open_rows(mapped, 10_000_000).rows, np.memmap)
+    given = np.concatenate(list(open_rows(mapped, 10_000).chunks(99)))
+    np.testing.assert_array_equal(given, rows)
+
+
+def test_chunks_that_come_once_are_kept_for_every_epoch(rows, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+    def chunks():
+        for start in range(0, 3000, 250):
+            yield rows[start : start + 250]
+
+    settings = {"structure": [8], "epochs": 2, "random_state": 0, "memory": "80kB"}
+    model = Autoencoder(2, **settings).fit(chunks())
+    assert model.model_.record.source == "generator of chunks"
+    assert len(model.history_["loss"]) == 2
+    np.testing.assert_allclose(model.encode(chunks()), model.encode(rows), atol=1e-6)
+    del model
+    assert not list(tmp_path.glob("diabolo-*"))
+
+
+def test_a_tf_data_set_is_trained_on(rows):
+    import tensorflow as tf
+
+    data = tf.data.Dataset.from_tensor_slices(rows).shuffle(3000).batch(100)
+    model = Autoencoder(2, structure=[8], epochs=2, random_state=0).fit(data)
+    assert model.model_.record.rows + model.model_.record.validation_rows == 3000
+    with pytest.raises(DataError, match=r"repeats for ever: leave out .repeat\(\)"):
+        Autoencoder(2).fit(data.repeat())
+    with pytest.raises(DataError, match="got a tuple: give the rows alone"):
+        Autoencoder(2).fit(data.map(lambda batch: (batch, batch)))
+    with pytest.raises(ShapeError, match="chunk 0 expected rows"):
+        Autoencoder(2).fit(data.unbatch())
+
+
+@pytest.mark.parametrize(
+    ("chunks", "message"),
+    [
+        ([], "expected at least one chunk of rows, got none"),
+        (
+            [np.ones((2, 3)), np.ones((2, 4))],
+            r"chunk 1 expected rows of float64 of shape \(3,\) as before, got .*\(4,\)",
+        ),
+        ([np.ones((2, 3)), np.ones((2, 3), np.uint8)], "got uint8"),
+        ([np.array([["a"]])], "chunk 0 expected numbers, got 'a'"),
+    ],
+)
+def test_chunks_that_are_no_rows_are_refused(chunks, message):
+    with pytest.raises(DataError, match=message):
+        Autoencoder(2).fit(iter(chunks))
+
+
+def test_a_gap_far_into_a_file_is_named_by_its_row(rows, tmp_path):
+    spoilt = rows.copy()
+    spoilt[2345, 6] = np.nan
+    np.save(tmp_path / "rows.npy", spoilt)
+    with pytest.raises(DataError, match=r"rows.npy expected finite numbers, got 1 .* NaN in row 2345, column 6"):
+        Autoencoder(2, memory="80kB").fit(tmp_path / "rows.npy")
+
+
+def test_an_npz_larger_than_memory_is_refused_with_a_way_out(rows, tmp_path):
+    np.savez(tmp_path / "rows.npz", X=rows)
+    with pytest.raises(DataError, match=r"unpacks to 144 kB.*more than 80 kB of memory: save its array as .npy"):
+        Autoencoder(2, memory="80kB").fit(tmp_path / "rows.npz")
+
+
+@pytest.mark.parametrize(
+    ("said", "size"),
+    [("2GB", 2e9), ("1.5 MB", 1.5e6), ("500kb", 5e5), ("4 GiB", 2**32), ("7", 7), (12_345, 12_345), ("3T", 3e12)],
+)
+def test_sizes_are_read_as_people_write_them(said, size):
+    assert memory.limit(said) == size
+
+
+@pytest.mark.parametrize("said", ["", "GB", "-1GB", "two", "0", "1.5.2MB", 0, -3, True, 2.5, "1 XB", "5ib"])
+def test_what_is_no_size_is_refused(said):
+    with pytest.raises(OptionError, match="memory must be a size such as 2GB or 500MB"):
+        memory.limit(said)
+
+
+def test_a_quarter_of_what_is_free_is_the_default():
+    assert 0 < memory.limit(None) <= memory.free() // 4 * 1.5
+
+
+def test_fit_reads_a_folder_in_parts_where_it_must_and_shows_how_good_the_model_is(cli, parts, rows, tmp_path):
+    done = cli(
+        "fit", "parts", "-l", "2", "--structure", "16-2", "--epochs", "8", "--memory", "80kB", "-o", "m", "--json"
+    )
+    assert done.code == 2
+    assert "structure" in done.err  # sizes begin with the features
+    done = cli("fit", "parts", "--structure", "12-16-2", "--epochs", "8", "--memory", "80kB", "-o", "m", "--json")
+    assert done.code == 0, done.err
+    assert "kB, too much to train on within 80 kB: read in parts" in done.err
+    summary = json.loads(done.out)
+    assert summary["rows"] + summary["validation_rows"] + summary["test_rows"] == 3000
+    assert summary["judged_on"] == "test"
+    assert summary["error"] < summary["mean_row_error"]
+    assert {path.name for path in tmp_path.iterdir()} >= {"m.safetensors", "m-reconstructions.png", "m-training.png"}
+
+    scored = cli("score", "m.safetensors", "parts", "-o", "scores.csv")
+    assert scored.out == "scores.csv: float64 (3000,)\n", scored.err
+    from diabolo import load
+
+    table = np.genfromtxt(tmp_path / "scores.csv", names=True)
+    np.testing.assert_allclose(table["score"], -load(tmp_path / "m.safetensors").score_samples(rows), rtol=1e-5)
+
+
+MEASURE = """
+import sys
+from diabolo import Autoencoder
+Autoencoder(4, structure=[16], epochs=1, batch_size=256, random_state=0, memory="100MB").fit(sys.argv[1])
+"""
+
+
+def test_memory_is_bounded_however_many_rows_there_are(run, tmp_path):
+    peaks = {}
+    for rows in (100_000, 2_000_000):  # 40 MB and 800 MB
+        file = np.lib.format.open_memmap(tmp_path / f"{rows}.npy", "w+", np.float32, (rows, 100))
+        file[:1000] = np.random.default_rng(0).normal(size=(1000, 100))  # all others zero: no room on the disk
+        del file
+        done = run("-c", MEASURE + PEAK, tmp_path / f"{rows}.npy")
+        assert done.code == 0, done.err
+        peaks[rows] = int(done.out.split()[-1]) / 1024  # MB
+    assert peaks[2_000_000] < peaks[100_000] + 100
