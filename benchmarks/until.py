@@ -1,8 +1,8 @@
 """Seconds until a network is good enough: `python -m benchmarks.until --loss 56`.
 
-784-128-784 on MNIST, Adam 0.001, batches of 64, cross-entropy; a tenth of the training rows is held back, and the clock,
-which starts behind the imports and counts whatever is compiled, stops at the end of the first epoch whose mean loss on
-them, in nats an image, is low enough. Each peer in a process of its own, in turn, medians of several rounds.
+784-128-784 on MNIST, Adam 0.001, batches of 64, cross-entropy; a tenth of the training rows is held back. The clock
+starts behind the imports, counts whatever is compiled, and stops at the end of the first epoch whose mean loss on the
+held rows, in nats an image, is low enough. Each peer in a process of its own, in turn, medians of several rounds.
 """
 
 import argparse

@@ -13,15 +13,19 @@ import pytest
 
 from diabolo import Autoencoder, datasets
 
-
-# Ends a script with the most memory its process held, in kB. Linux lets a process inherit ru_maxrss from the one that
-# started it, which here is as large as a test run.
+# Linux lets a process inherit ru_maxrss from the one that started it, which here is as large as a test run.
 PEAK = """
 import pathlib, re, resource
 status = pathlib.Path("/proc/self/status")
 own = re.search(r"VmHWM:\\s+(\\d+)", status.read_text()) if status.exists() else None
 print(own[1] if own else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
+
+
+@pytest.fixture
+def peak():
+    """The end of a script that prints the most memory its process held, in kB."""
+    return PEAK
 
 
 @pytest.fixture

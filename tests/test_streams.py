@@ -180,13 +180,13 @@ except SystemExit as end:
 """
 
 
-def test_memory_does_not_grow_with_the_data(run, model_path, tmp_path):
+def test_memory_does_not_grow_with_the_data(run, peak, model_path, tmp_path):
     peaks = {}
     for rows in (2_000, 500_000):  # 1.6 MB and 392 MB
         header = np.lib.format.open_memmap(tmp_path / f"{rows}.npy", "w+", np.uint8, (rows, 28, 28))
         del header  # zeros that take no room on the disk
         arguments = json.dumps(["reconstruct", str(model_path), f"{rows}.npy", "-o", f"{rows}-out.npy"])
-        done = run("-c", MEASURE + PEAK, arguments)
+        done = run("-c", MEASURE + peak, arguments)
         assert done.code == 0, done.err
         peaks[rows] = int(done.out.split()[-1]) / 1024  # MB
         assert np.load(tmp_path / f"{rows}-out.npy", mmap_mode="r").shape == (rows, 28, 28)

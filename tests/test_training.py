@@ -317,3 +317,23 @@ def test_small_work_is_not_compiled_and_the_reason_is_given(rows):
 def test_bad_input_is_one_line(scaled, act, error, message):
     with pytest.raises(error, match=message):
         act(scaled)
+
+
+def test_fit_of_a_keras_model_reads_rows_that_are_no_arrays(scaled, tmp_path):
+    np.save(tmp_path / "rows.npy", scaled)
+    curves = {}
+    for name, source in {
+        "file": tmp_path / "rows.npy",
+        "mapped": np.load(tmp_path / "rows.npy", mmap_mode="r"),
+        "chunks": (scaled[start : start + 100] for start in range(0, len(scaled), 100)),
+    }.items():
+        model = compiled_model(metrics=["mse"])
+        options = {"batch_size": 64, "epochs": 3, "seed": 0, "verbose": 0, "validation_split": 0.1, "memory": "4MB"}
+        curves[name] = training.fit(model, source, **options).history
+    in_memory = training.fit(compiled_model(), scaled, batch_size=64, epochs=3, seed=0, verbose=0).history
+    for curve in curves.values():
+        assert set(curve) == {"loss", "mse", "val_loss", "val_mse"}
+        assert curve["loss"][-1] == pytest.approx(in_memory["loss"][-1], rel=0.1)
+    assert curves["file"] == curves["mapped"] == curves["chunks"]
+    with pytest.raises(OptionError, match="are shuffled and their own target"):
+        training.fit(compiled_model(), tmp_path / "rows.npy", scaled)

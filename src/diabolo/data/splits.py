@@ -129,7 +129,7 @@ def _others(part: Part, share: float, seed: tuple[int, ...], size: int) -> Itera
     """Give the rows of a part that were not held back."""
     chance = np.random.default_rng(seed)
     for chunk in part.read(size):
-        yield chunk[chance.random(len(chunk)) >= share]
+        yield np.compress(chance.random(len(chunk)) >= share, chunk, axis=0)
 
 
 class Sample:

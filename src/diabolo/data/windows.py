@@ -104,7 +104,9 @@ class Streamed:
         """
         chance = np.random.default_rng([self._seed, number])
         pieces = self._pieces(chance.permutation(len(self._stream.parts)))
-        order = np.zeros(len(self._pool), np.int32)  # as long for each window, because XLA makes a program for a shape
+        # As long for each window, because XLA makes a program for a shape.
+        order = aligned((len(self._pool),), np.int32)
+        order[:] = 0
         used, free, left = np.empty(0, np.int64), np.arange(len(self._pool)), self.rows
         for piece in ahead(pieces, waiting_at_most=max(1, self.chunk // self._piece)):
             left -= len(piece)

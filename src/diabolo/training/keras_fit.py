@@ -69,14 +69,16 @@ def fit(
     """
     if getattr(model, "optimizer", None) is None:
         raise OptionError("fit() expected a compiled model: call model.compile(optimizer, loss) first.")
+    if not 0 <= validation_split < 1:
+        raise OptionError(f"validation_split must be in [0, 1), got {validation_split}.")
     seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
     held: Any = None
     windows: Windows
     if is_stream(x) or isinstance(x, np.memmap):
         if y is not None or sample_weight is not None or not shuffle:
             raise OptionError(
-                "fit(): rows read from files or in chunks are shuffled and their own target: leave out y, sample_weight "
-                "and shuffle, or pass arrays."
+                "fit(): rows read from files or in chunks are shuffled and their own target: leave out y, "
+                "sample_weight and shuffle, or pass arrays."
             )
         at_most = limit(memory)
         part = divide(open_rows(x, at_most), validation_split, seed, limit=at_most)
@@ -191,8 +193,6 @@ def _rows(data: Any, where: str) -> int:
 
 
 def _split(data: Any, share: float) -> tuple[Any, Any]:
-    if not 0 <= share < 1:
-        raise OptionError(f"validation_split must be in [0, 1), got {share}.")
     rows = _rows(data, "x")
     kept = rows - int(rows * share)
     if kept == rows:

@@ -187,7 +187,7 @@ class Measure:
 
 def on_device(window: Window) -> Window:
     """Return a window whose rows are where the network runs."""
-    order = tf.constant(window.order, tf.int32)
+    order = tensor(window.order.astype(np.int32, copy=False))
     return Window(keras.tree.map_structure(tensor, window.data), order, window.rows)
 
 
