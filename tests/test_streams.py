@@ -1,6 +1,8 @@
 """Rows in chunks: the same rows as in one piece, from every kind of file, in memory that does not grow."""
 
 import json
+import threading
+import time
 
 import numpy as np
 import pyarrow as pa
@@ -203,3 +205,25 @@ def test_latents_of_a_mapped_array_go_into_a_mapped_array(fitted, digits, tmp_pa
     np.testing.assert_array_equal(np.load(tmp_path / "latents.npy"), fitted.encode(digits.x_train[:5000]))
     with pytest.raises(ShapeError, match=r"out expected shape \(5000, 8\), got \(5000, 9\)"):
         fitted.encode(rows, out=np.empty((5000, 9)))
+
+
+def test_what_is_made_ahead_until_taken_runs_one_ahead_and_no_more():
+    made = []
+
+    def items():
+        for number in range(5):
+            made.append(number)
+            yield number
+
+    for item in ahead(items(), until_taken=True):
+        time.sleep(0.05)
+        assert made[-1] == min(item + 1, 4)
+
+
+def test_the_thread_that_reads_ahead_ends_with_whoever_reads():
+    before = threading.active_count()
+    for until_taken in (False, True):
+        reader = ahead(iter(range(10**9)), until_taken=until_taken)
+        assert next(reader) == 0
+        reader.close()
+        assert threading.active_count() == before

@@ -230,40 +230,50 @@ def rows_at_once(row_shape: tuple[int, ...], at_most: int = BYTES_AT_ONCE) -> in
     return max(1, min(BYTES_AT_ONCE, at_most) // (8 * max(1, int(np.prod(row_shape)))))
 
 
-def ahead(items: Iterator[T], *, waiting_at_most: int = 1) -> Iterator[T]:
-    """Give the same items, reading the next ones while the last is at work."""
-    waiting: queue.Queue[Any] = queue.Queue(maxsize=waiting_at_most)
-    stop, end = threading.Event(), object()
+def ahead(items: Iterator[T], *, until_taken: bool = False) -> Iterator[T]:
+    """Give the same items, making the next one while the last is at work.
 
-    def read() -> None:
-        try:
-            for item in items:
-                while not stop.is_set():
-                    try:
-                        waiting.put((item, None), timeout=0.1)
-                        break
-                    except queue.Full:
-                        continue
-                if stop.is_set():
-                    return
-            result: Any = (end, None)
-        except BaseException as error:  # handed to whoever reads
-            result = (end, error)
+    Args:
+        items: made in a thread of its own, which ends with this generator.
+        until_taken: begin the next one only when the last was taken.
+    """
+    waiting: queue.Queue[Any] = queue.Queue(maxsize=1)
+    taken, stop = threading.Semaphore(0), threading.Event()
+
+    def offer(item: Any, error: BaseException | None) -> None:
         while not stop.is_set():
             try:
-                waiting.put(result, timeout=0.1)
-                return
+                waiting.put((item, error), timeout=0.1)
+                break
             except queue.Full:
                 continue
+        while until_taken and not stop.is_set() and not taken.acquire(timeout=0.1):
+            pass
 
-    threading.Thread(target=read, daemon=True).start()
+    def work() -> None:
+        try:
+            for item in items:
+                offer(item, None)
+                if stop.is_set():
+                    return
+            offer(_END, None)
+        except BaseException as error:  # handed to whoever reads
+            offer(None, error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
     try:
         while True:
             item, error = waiting.get()
+            taken.release()
             if error is not None:
                 raise error
-            if item is end:
+            if item is _END:
                 return
             yield item
     finally:
         stop.set()
+        thread.join()
+
+
+_END = object()

@@ -15,10 +15,10 @@ from diabolo.errors import DataError, OptionError
 
 Array = np.ndarray[Any, Any]
 
-# A pool of two chunks and a third that is read ahead take three tenths of the memory. The rest goes to what is being
-# read, most of all the pages of a Parquet file's columns, to rows held back, and to what the allocator does not return.
+# A pool of three chunks takes three tenths of the memory. The rest goes to what is being read, most of all the pages of
+# a Parquet file's columns, to rows held back, and to what the allocator does not return.
 CHUNKS_IN_MEMORY = 10
-CHUNKS_HELD = 2
+CHUNKS_HELD = 2  # from which the next rows to train on are drawn, while one more is trained on
 PIECES_IN_MEMORY = 64  # what is read at once, as doubles
 
 
@@ -62,8 +62,8 @@ class Resident:
 class Streamed:
     """Rows of a stream, of which two chunks are held together.
 
-    The parts of the stream come in an order that follows from the seed and the epoch. They fill a pool of two chunks;
-    a chunk of rows is drawn from the pool by chance and trained on, the next chunk takes its place.
+    The parts of the stream come in an order that follows from the seed and the epoch. They fill two chunks; a chunk of
+    rows is drawn from these by chance. While it is trained on, another takes its place, and the next is drawn.
 
     Args:
         stream: rows as they are stored.
@@ -95,36 +95,42 @@ class Streamed:
                 f"(memory=, --memory), or smaller batches."
             )
         self._piece = rows_at_once(shape, limit // PIECES_IN_MEMORY)
-        self._pool = aligned((min(CHUNKS_HELD * self.chunk, rows), *shape), np.dtype(dtype))
+        self._pool = aligned((min((CHUNKS_HELD + 1) * self.chunk, rows), *shape), np.dtype(dtype))
 
     def epoch(self, number: int) -> Iterator[Window]:
         """Give windows of a chunk each, drawn from two; what is left at the end is the last.
 
-        All share one array, which changes when the next one is asked for.
+        All share one array. A window's rows stay in it until the next one is asked for.
         """
-        chance = np.random.default_rng([self._seed, number])
-        pieces = self._pieces(chance.permutation(len(self._stream.parts)))
-        # As long for each window, because XLA makes a program for a shape.
-        order = aligned((len(self._pool),), np.int32)
-        order[:] = 0
-        used, free, left = np.empty(0, np.int64), np.arange(len(self._pool)), self.rows
-        for piece in ahead(pieces, waiting_at_most=max(1, self.chunk // self._piece)):
+        yield from ahead(self._drawn(np.random.default_rng([self._seed, number])), until_taken=True)
+
+    def _drawn(self, chance: np.random.Generator) -> Iterator[Window]:
+        """Fill the pool and draw from it; runs one window ahead, in places that nobody trains on."""
+        held, free = np.empty(0, np.int64), np.arange(len(self._pool))
+        drawn, left = held, self.rows  # places of the window given last; rows still to be read
+        for piece in self._pieces(chance.permutation(len(self._stream.parts))):
             left -= len(piece)
             if left < 0:
                 break
             while len(piece):
-                places, free = free[: len(piece)], free[len(piece) :]
+                places = free[: min(len(piece), CHUNKS_HELD * self.chunk - len(held))]
+                free = free[len(places) :]
                 self._pool[places], piece = piece[: len(places)], piece[len(places) :]
-                used = np.concatenate([used, places])
-                if not len(free) and left + len(piece):
-                    used = chance.permutation(used)
-                    order[: self.chunk] = used[: self.chunk]
-                    yield Window(self._pool, order, self.chunk)
-                    free, used = used[: self.chunk], used[self.chunk :]
+                held = np.concatenate([held, places])
+                if len(held) == CHUNKS_HELD * self.chunk and left + len(piece):
+                    held = chance.permutation(held)
+                    window, held = held[: self.chunk], held[self.chunk :]
+                    yield self._window(window)
+                    # It was taken, so that the one before is done with.
+                    free, drawn = np.concatenate([free, drawn]), window
         if left:
             raise DataError(f"{self._stream.name}: has other rows than when training began: leave it alone until then.")
-        order[: len(used)] = chance.permutation(used)
-        yield Window(self._pool, order, len(used))
+        yield self._window(chance.permutation(held))
+
+    def _window(self, places: Array) -> Window:
+        order = aligned((len(self._pool),), np.int32)  # as long for each, because XLA makes a program for a shape
+        order[: len(places)], order[len(places) :] = places, 0
+        return Window(self._pool, order, len(places))
 
     def _pieces(self, order: Array) -> Iterator[Array]:
         for _, rows in self._stream.read(map(int, order), self._piece):
