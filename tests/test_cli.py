@@ -236,7 +236,7 @@ BAD = [
     (["fit", "nan.npy"], "got 2 that are not; the first is NaN in row 1, column 0"),
     (["fit", "objects.npy"], "objects.npy: expected a .npy file of numbers"),
     (["fit", "text.npy"], "expected numbers, got 'x' in row 0, column 0"),
-    (["fit", "empty.npy"], "got shape (0, 3)"),
+    (["fit", "empty.npy"], "empty.npy: expected rows, got none"),
     (["fit", "fake.npy"], "fake.npy: expected a .npy file of numbers"),
     (["fit", "fake.npz"], "fake.npz: expected a .npz file of numbers"),
     (["fit", "two.npz"], "which of its arrays (first, second)? Write two.npz:NAME."),

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from diabolo import Autoencoder
 from diabolo.data import sinks
 from diabolo.data.sources import open_source
 from diabolo.data.streams import ahead, open_stream
@@ -30,7 +31,7 @@ def write(path, rows):
         table = pa.table({f"c{at}": column for at, column in enumerate(rows.T)})
         parquet.write_table(table, path, row_group_size=130)
     else:
-        np.savetxt(path, rows, delimiter=",", header="a,b,c,d", comments="", fmt="%.6f")
+        np.savetxt(path, rows, delimiter=",", header="c0,c1,c2,c3", comments="", fmt="%.6f")
     return path
 
 
@@ -65,10 +66,44 @@ def test_files_of_other_columns_in_one_folder_are_refused(tmp_path, rows):
 
 
 def test_images_and_arrays_stored_by_column_come_in_chunks_too(tmp_path, digits, rows):
-    np.save(tmp_path / "images.npy", digits.x_test)
-    assert next(open_stream(tmp_path / "images.npy").chunks(10)).shape == (10, 28, 28)
-    np.save(tmp_path / "columns.npy", np.asfortranarray(rows))
-    np.testing.assert_array_equal(np.concatenate(list(open_stream(tmp_path / "columns.npy").chunks(300))), rows)
+    for name, array in {
+        "images": digits.x_test,
+        "columns": rows,
+        "colours": digits.x_test.reshape(-1, 14, 28, 2),
+    }.items():
+        for number, stored in enumerate((array, np.asfortranarray(array))):
+            np.save(tmp_path / f"{name}{number}.npy", stored)
+            chunks = list(open_stream(tmp_path / f"{name}{number}.npy").chunks(300))
+            assert [len(chunk) for chunk in chunks[:-1]] == [300] * (len(chunks) - 1)
+            np.testing.assert_array_equal(np.concatenate(chunks), array)
+
+
+def test_columns_of_the_same_number_but_in_another_order_are_refused(tmp_path):
+    for name, columns in {"a": "x,y", "b": "y,x"}.items():
+        (tmp_path / f"{name}.csv").write_text(f"{columns}\n1,2\n")
+        parquet.write_table(pa.table({each: [1.0] for each in columns.split(",")}), tmp_path / f"{name}.parquet")
+    for kind in ("csv", "parquet"):
+        with pytest.raises(DataError, match=r"b\.\w+: expected the columns 'x', 'y' as in .*a\.\w+, got 'y', 'x'"):
+            list(open_stream(f"{tmp_path}/*.{kind}").chunks(10))
+
+
+def test_files_without_rows_among_others_are_passed_over(tmp_path, rows):
+    write(tmp_path / "a.parquet", rows)
+    pq = pa.table({f"c{at}": np.empty(0) for at in range(4)})
+    parquet.write_table(pq, tmp_path / "b.parquet")
+    np.save(tmp_path / "c.npy", np.empty((0, 4)))
+    np.testing.assert_array_equal(np.concatenate(list(open_stream(tmp_path).chunks(600))), rows)
+
+
+def test_text_without_letters_is_no_number(tmp_path):
+    (tmp_path / "x.npy").write_bytes(header("<U0", (5, 3)))
+    with pytest.raises(DataError, match="expected numbers"):
+        Autoencoder(2).fit(tmp_path / "x.npy")
+
+
+def test_decimals_are_numbers(tmp_path):
+    parquet.write_table(pa.table({"a": pa.array([1, 2], pa.decimal128(6, 2))}), tmp_path / "x.parquet")
+    np.testing.assert_array_equal(open_source(tmp_path / "x.parquet").rows, [[1.0], [2.0]])
 
 
 def test_whole_numbers_in_the_first_block_of_a_csv_do_not_forbid_fractions_later(tmp_path):
@@ -84,10 +119,14 @@ def test_whole_numbers_in_the_first_block_of_a_csv_do_not_forbid_fractions_later
         (lambda folder: write(folder / "x.npy", np.ones((50, 3))).write_bytes(b"no"), "expected a .npy file"),
         (lambda folder: cut_off(write(folder / "x.npy", np.ones((50, 3)))), "announces 50 rows, but ends in row 4"),
         (lambda folder: cut_off(write(folder / "x.parquet", np.ones((50, 3)))), "expected a Parquet file"),
-        (lambda folder: gap(folder / "x.parquet"), "column 'a' has 1 empty cell, the first in data row 3"),
+        (lambda folder: gap(folder / "x.parquet"), "column 'a' has empty cells, the first in data row 3"),
         (lambda folder: text(folder / "x.parquet"), "column 'a' expected numbers, got 'x' in data row 1"),
         (lambda folder: (folder / "x.csv").write_text("a,b\n1,2\n3\n"), "CSV parse error"),
-        (lambda folder: (folder / "x.csv").write_text("a\n"), "expected rows under the header"),
+        (lambda folder: (folder / "x.csv").write_text("a\n"), "x.csv: expected rows, got none"),
+        (lambda folder: late_text(folder / "x.csv"), "column 'b' expected numbers, got 'x' in data row 3000002"),
+        (lambda folder: np.save(folder / "x.npy", np.ones((0, 3))), "x.npy: expected rows, got none"),
+        (lambda folder: (folder / "x.npy").write_bytes(header("<f8", (5, -3))), "expected a .npy file"),
+        (lambda folder: (folder / "x.npy").write_bytes(header("<f8", (True, 3))), "expected a .npy file"),
     ],
 )
 def test_what_breaks_on_the_way_is_said(tmp_path, make, message):
@@ -103,6 +142,15 @@ def cut_off(path):
 
 def gap(path):
     parquet.write_table(pa.table({"a": [1.0, 2.0, None]}), path)
+
+
+def late_text(path):
+    path.write_text("a,b\n" + "1,2\n" * 3_000_001 + "1,x\n")
+
+
+def header(dtype, shape):
+    text = repr({"descr": dtype, "fortran_order": False, "shape": shape}).ljust(117) + "\n"
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode() + bytes(120)
 
 
 def text(path):
@@ -227,3 +275,14 @@ def test_the_thread_that_reads_ahead_ends_with_whoever_reads():
         assert next(reader) == 0
         reader.close()
         assert threading.active_count() == before
+
+
+def test_decode_holds_no_more_than_encode_though_rows_are_wider_than_latents(run, peak, model_path, tmp_path):
+    peaks = {}
+    for rows in (2_000, 300_000):  # 8 latents each: 0.06 and 9.6 MB, which decode to 1.6 and 235 MB
+        np.save(tmp_path / f"{rows}.npy", np.zeros((rows, 8), np.float32))
+        arguments = json.dumps(["decode", str(model_path), f"{rows}.npy", "-o", f"{rows}-out.npy"])
+        done = run("-c", MEASURE + peak, arguments)
+        assert done.code == 0, done.err
+        peaks[rows] = int(done.out.split()[-1]) / 1024  # MB
+    assert peaks[300_000] < peaks[2_000] + 150

@@ -6,10 +6,11 @@ import pytest
 import tensorflow as tf
 
 from diabolo import training
+from diabolo.data.adapters.rows import aligned
 from diabolo.data.windows import Resident
 from diabolo.errors import OptionError, ShapeError
 from diabolo.network import keras_builder, losses, structures
-from diabolo.training import Shard, Spec, train
+from diabolo.training import Shard, Spec, backend, train
 from diabolo.training.choose import choose
 from diabolo.training.program import Program, Reconstruction, on_device
 
@@ -337,3 +338,32 @@ def test_fit_of_a_keras_model_reads_rows_that_are_no_arrays(scaled, tmp_path):
     assert curves["file"] == curves["mapped"] == curves["chunks"]
     with pytest.raises(OptionError, match="are shuffled and their own target"):
         training.fit(compiled_model(), tmp_path / "rows.npy", scaled)
+
+
+def test_validation_data_of_its_own_leaves_all_rows_of_a_file_to_train_on(scaled, tmp_path):
+    np.save(tmp_path / "rows.npy", scaled)
+    steps = []
+    count = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: steps.append(batch))
+    options = {"batch_size": 50, "verbose": 0, "validation_split": 0.5, "validation_data": (scaled[:9], scaled[:9])}
+    training.fit(compiled_model(), tmp_path / "rows.npy", callbacks=[count], **options)
+    assert steps[-1] == 650 // 50 - 1
+
+
+def test_a_mapped_array_has_targets_like_any_other(scaled, tmp_path):
+    np.save(tmp_path / "rows.npy", scaled)
+    mapped = np.load(tmp_path / "rows.npy", mmap_mode="r")
+    options = {"batch_size": 64, "epochs": 2, "seed": 0, "verbose": 0}
+    from_mapped = training.fit(compiled_model(), mapped, mapped, **options).history
+    assert from_mapped == training.fit(compiled_model(), scaled, scaled, **options).history
+
+
+@pytest.mark.parametrize("dtype", ["<U2", "S3", ">i4", ">f4", bool, np.int8, np.float16, np.complex64])
+def test_whatever_tensorflow_takes_is_taken_wherever_it_lies(dtype):
+    values = aligned((5, 3), np.dtype(dtype))
+    values[:] = 1
+    assert backend.tensor(values).shape == (5, 3)
+    read_only = aligned((5, 3), np.float32)
+    read_only[:] = 2
+    read_only.flags.writeable = False
+    assert float(backend.tensor(read_only)[0, 0]) == 2
+    assert float(backend.tensor(read_only[:, ::2])[0, 1]) == 2

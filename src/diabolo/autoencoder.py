@@ -7,6 +7,7 @@ import logging
 import numbers
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -57,7 +58,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         random_state: a whole number, which makes two runs give the same bits; None draws one and keeps it in
             `random_state_`; or a numpy RandomState or Generator to draw it from.
         memory: what rows may take while they are trained on: bytes or a text such as "2GB"; None: a quarter of what is
-            free. Rows of files that would take more are read again for every epoch.
+            free, rounded down to a power of two. Rows of files that would take more are read again for every epoch, in
+            an order that depends on it.
         verbose: True shows progress on stderr, False nothing, "auto" a bar on a terminal or in a notebook.
 
     Attributes:
@@ -154,6 +156,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             best_epoch=outcome.best_epoch,
             history=outcome.history,
             compiled=outcome.choice.compiled,
+            streamed_within=ready.streamed_within,
             versions=loop.versions(),
         )
         weights = keras_builder.get_weights(models, network)
@@ -223,16 +226,20 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         """Return what a verb makes of an array, or of rows that are read chunk by chunk."""
         if not is_stream(X):
             return verb(X, out=out)
-        chunks = by_chunk(verb, open_stream(X))
+        stream = open_stream(X)
+        chunks = by_chunk(verb, stream, widest=self._model.numbers)
         if out is None:
             return np.concatenate(list(chunks))
+        if stream.rows is not None and len(out) != stream.rows:
+            raise ShapeError(f"out expected {stream.rows:,} rows, got {len(out):,}.")
         done = 0
         for chunk in chunks:
-            if chunk.shape[1:] == out.shape[1:] and done + len(chunk) <= len(out):
-                out[done : done + len(chunk)] = chunk
+            if np.shape(out)[1:] != chunk.shape[1:] or done + len(chunk) > len(out):
+                raise ShapeError(f"out expected rows of shape {chunk.shape[1:]}, as many as come, got {np.shape(out)}.")
+            out[done : done + len(chunk)] = chunk
             done += len(chunk)
-        if (done, *chunk.shape[1:]) != out.shape:
-            raise ShapeError(f"out expected shape {(done, *chunk.shape[1:])}, got {out.shape}.")
+        if done < len(out):
+            raise ShapeError(f"out expected {done:,} rows, got {len(out):,}.")
         return np.asarray(out)
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -250,7 +257,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         return self
 
     def _prepare(self, X: Any, also: Any, settings: dict[str, Any], seed: int) -> "_Prepared":
-        limit = memories.limit(self.memory)
+        limit = memories.limit(_plain(self.memory))
         part = divide(open_rows(X, limit), settings["validation_fraction"], seed, limit=limit)
         also = None if also is None else check_rows(also, where="fit()")
         judges = [rows for rows in (part.validation, also) if rows is not None]
@@ -279,6 +286,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             loss=choice,
             network=network,
             shard=shard,
+            streamed_within=0 if isinstance(part.train, np.ndarray) else limit,
         )
 
     def _checked_settings(self) -> dict[str, Any]:
@@ -318,6 +326,7 @@ class _Prepared(NamedTuple):
     loss: losses.Choice
     network: structures.Network
     shard: dict[str, Any]
+    streamed_within: int
 
 
 def load(path: str | Path) -> Autoencoder:
@@ -361,14 +370,24 @@ def _choose_loss(name: Any, every: list[Statistics], widest: float) -> losses.Ch
 def _shard(adapter: adapters.ArrayAdapter, part: Division, *, limit: int, batch_size: int, seed: int) -> dict[str, Any]:
     """Return the fields of a Shard: bytes as they are, to be scaled inside the program, all else scaled here."""
     bytes_stay = adapter.dtype == "uint8"
-    convert = (lambda rows: rows.reshape(-1, *adapter.tensor_shape)) if bytes_stay else adapter.adapt
+
+    def convert(rows: Rows, **where: Any) -> Rows:
+        return rows.reshape(-1, *adapter.tensor_shape) if bytes_stay else adapter.adapt(rows, **where)
+
     shard: dict[str, Any] = {"offset": adapter.offset, "scale": adapter.divisor} if bytes_stay else {}
-    shard["validation"] = None if part.validation is None else convert(part.validation)
+    shard["validation"] = None
+    if part.validation is not None:
+        held = part.held
+        numbers = None if held is None else lambda: np.flatnonzero(held)
+        shard["validation"] = convert(part.validation, first_row=None, numbers=numbers)
     if isinstance(part.train, np.ndarray):
-        return shard | {"rows": convert(part.train)}
+        others = part.held
+        return shard | {
+            "rows": convert(part.train, numbers=None if others is None else lambda: np.flatnonzero(~others))
+        }
     windows = Streamed(
         part.train,
-        convert,
+        partial(convert, first_row=None),
         rows=part.statistics.rows,
         shape=adapter.tensor_shape,
         dtype=np.uint8 if bytes_stay else np.float32,

@@ -57,6 +57,8 @@ class Record:
         loss_reason: why this reconstruction loss, in words.
         history: {"loss": [...], "val_loss": [...]}, one number an epoch.
         compiled: whether XLA made the program.
+        streamed_within: bytes of memory within which rows were read again for every epoch, on which their order
+            depends; 0: they were all in memory.
         versions: of the packages that decide the bits.
     """
 
@@ -69,6 +71,7 @@ class Record:
     best_epoch: int
     history: dict[str, list[float]]
     compiled: bool
+    streamed_within: int
     versions: dict[str, str]
 
     def to_config(self) -> dict[str, Any]:
@@ -91,7 +94,7 @@ class Record:
         for name, kinds in SETTINGS.items():
             if type(record.settings[name]) not in kinds:
                 raise OptionError(f"record: setting {name} has the wrong type, got {record.settings[name]!r:.60}.")
-        if record.rows < 1 or record.validation_rows < 0:
+        if record.rows < 1 or record.validation_rows < 0 or record.streamed_within < 0:
             raise OptionError(f"record: {record.rows} rows and {record.validation_rows} to validate cannot be.")
         curves = record.history
         if len({len(curve) for curve in curves.values() if isinstance(curve, list)}) > 1:
@@ -121,6 +124,11 @@ class Model:
     adapter: ArrayAdapter
     loss: Loss
     record: Record
+
+    @property
+    def numbers(self) -> int:
+        """How many a row has; a latent that has more counts instead."""
+        return max(math.prod(self.adapter.row_shape), self.network.latent_dim)
 
     def __getstate__(self) -> dict[str, Any]:
         # Sessions of ONNX Runtime cannot be pickled; they are made again when they are needed.
@@ -242,12 +250,13 @@ class Model:
         return _session(onnx_builder.build_decoder(self.network, self.weights, link=self.loss.link))
 
 
-def by_chunk(verb: Callable[..., Rows], stream: Stream) -> Iterator[Rows]:
-    """Give what a verb of a model makes of each chunk of rows or latents; the next one is read meanwhile."""
-    done = 0
-    for chunk in ahead(stream.chunks(rows_at_once(stream.row_shape))):
-        yield verb(chunk, where=stream.name, first_row=done)
-        done += len(chunk)
+def by_chunk(verb: Callable[..., Rows], stream: Stream, *, widest: int) -> Iterator[Rows]:
+    """Give what a verb of a model makes of each chunk of rows or latents; the next one is read meanwhile.
+
+    Args: widest: numbers in a row that goes in or comes out, whichever has more.
+    """
+    for chunk in ahead(stream.read(range(len(stream.parts)), rows_at_once((widest,)))):
+        yield verb(chunk.rows, where=chunk.name, first_row=chunk.first_row)
 
 
 def _run(session: Any, start: str, tensors: Floats, end: str) -> Floats:

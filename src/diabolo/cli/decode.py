@@ -23,4 +23,8 @@ def decode(
     path = output or Path(f"{stem(latents)}-decoded.npy")
     trained = modelfile.load(model)
     sinks.check(path, force=force, images=trained.adapter.kind == "image")
-    print(sinks.write(path, by_chunk(trained.decode, open_stream(latents)), name="row", force=force))
+    print(
+        sinks.write(
+            path, by_chunk(trained.decode, open_stream(latents), widest=trained.numbers), name="row", force=force
+        )
+    )

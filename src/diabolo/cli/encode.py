@@ -15,4 +15,11 @@ def encode(model: ModelPath, data: Data, output: Output = None, data_dir: DataDi
     path = output or Path(f"{stem(data)}-latents.npy")
     sinks.check(path, force=force)
     trained = modelfile.load(model)
-    print(sinks.write(path, by_chunk(trained.encode, open_stream(data, data_dir=data_dir)), name="latent", force=force))
+    print(
+        sinks.write(
+            path,
+            by_chunk(trained.encode, open_stream(data, data_dir=data_dir), widest=trained.numbers),
+            name="latent",
+            force=force,
+        )
+    )

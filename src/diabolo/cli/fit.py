@@ -52,7 +52,10 @@ def fit(
     allow_overcomplete: Annotated[
         bool, typer.Option("--allow-overcomplete", help="Accept as many latents as features, or more.")
     ] = False,
-    random_state: Annotated[int, typer.Option(help="The seed; the same command gives the same file, bit for bit.")] = 0,
+    random_state: Annotated[
+        int,
+        typer.Option(help="The seed; the same command gives the same file, bit for bit, as does the same --memory."),
+    ] = 0,
     memory: Annotated[
         str | None,
         typer.Option(
@@ -79,7 +82,7 @@ def fit(
     from diabolo.autoencoder import Autoencoder
     from diabolo.data import memory as memories
     from diabolo.data.splits import hold_back_test
-    from diabolo.data.streams import Stream, open_rows
+    from diabolo.data.streams import COPIES, Stream, open_rows
     from diabolo.errors import OptionError
     from diabolo.report import pictures as draw
     from diabolo.report.summary import summarise
@@ -94,7 +97,8 @@ def fit(
     if isinstance(source, Stream):
         size = memories.words(source.bytes)
         print(
-            f"{source.name}: {size}, too much to train on within {memories.words(limit)}: read in parts",
+            f"{source.name}: about {size}, and {COPIES} times that to train on, is more than {memories.words(limit)}: "
+            f"read in parts",
             file=sys.stderr,
         )
     train, sample, test = hold_back_test(source, test_fraction, random_state, limit=limit)

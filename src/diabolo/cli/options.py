@@ -28,6 +28,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instea
 
 
 def stem(data: str) -> str:
-    """Return what files made from `data` are called: mnist:test gives mnist-test, a/b.npz:X gives b-X."""
-    name = Path(data).name.removesuffix(".gz").replace(".npz:", "-").replace(":", "-").strip("-")
-    return name.removesuffix(Path(name).suffix)
+    """Return what files made from `data` are called: mnist:test gives mnist-test, a/b.npz:X b-X, parts/*.npy parts."""
+    if any(mark in data for mark in "*?["):
+        data = next((part for part in reversed(Path(data).parts) if not any(mark in part for mark in "*?[")), "rows")
+    name = (Path(data).name or Path(data).resolve().name).removesuffix(".gz").replace(".npz:", "-").replace(":", "-")
+    name = name.strip("-")
+    return name.removesuffix(Path(name).suffix) or "rows"

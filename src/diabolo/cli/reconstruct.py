@@ -18,5 +18,10 @@ def reconstruct(
     trained = modelfile.load(model)
     sinks.check(path, force=force, images=trained.adapter.kind == "image")
     print(
-        sinks.write(path, by_chunk(trained.reconstruct, open_stream(data, data_dir=data_dir)), name="row", force=force)
+        sinks.write(
+            path,
+            by_chunk(trained.reconstruct, open_stream(data, data_dir=data_dir), widest=trained.numbers),
+            name="row",
+            force=force,
+        )
     )

@@ -14,5 +14,6 @@ def score(model: ModelPath, data: Data, output: Output = None, data_dir: DataDir
 
     path = output or Path(f"{stem(data)}-scores.npy")
     sinks.check(path, force=force)
-    verb = modelfile.load(model).loss_per_row
-    print(sinks.write(path, by_chunk(verb, open_stream(data, data_dir=data_dir)), name="score", force=force))
+    trained = modelfile.load(model)
+    chunks = by_chunk(trained.loss_per_row, open_stream(data, data_dir=data_dir), widest=trained.numbers)
+    print(sinks.write(path, chunks, name="score", force=force))

@@ -1,47 +1,67 @@
 """How much memory rows may take: what a user said, or a quarter of what is free."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import psutil
 
 from diabolo.errors import OptionError
 
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
-SIZE = re.compile(r"\s*(\d+\.?\d*|\.\d+)\s*([kmgt]?i?)b?\s*", re.IGNORECASE)
-
-# Where Linux tells a container what it may use and uses: cgroups, version 2 and 1.
-CGROUPS = (
-    (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")),
-    (
-        Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
-        Path("/sys/fs/cgroup/memory/memory.usage_in_bytes"),
-    ),
-)
+SIZE = re.compile(r"\s*(\d{1,15}(?:\.\d*)?(?:e\d{1,2})?|\.\d{1,15})\s*([kmgt]?i?)b?\s*", re.IGNORECASE)
+LEAST = 1 << 28  # the default is never below: a machine that is full will say so by itself
+CGROUPS = Path("/sys/fs/cgroup")
 
 
 def limit(memory: int | str | None) -> int:
-    """Return bytes: of "2GB", "500 MiB" or a number of bytes; None: a quarter of what is free."""
+    """Return bytes: of "2GB", "500 MiB" or a number of bytes.
+
+    None: a quarter of what is free, rounded down to a power of two, so that two runs on one machine mostly agree.
+    """
     if memory is None:
-        return free() // 4
-    if isinstance(memory, int) and not isinstance(memory, bool) and memory > 0:
-        return memory
+        return 1 << (max(free() // 4, LEAST).bit_length() - 1)
+    if isinstance(memory, (int, np.integer)) and not isinstance(memory, bool) and memory > 0:
+        return int(memory)
     found = SIZE.fullmatch(memory) if isinstance(memory, str) else None
     unit = found[2].lower() if found else "?"
-    if found is None or unit not in UNITS or not float(found[1]) * UNITS[unit] >= 1:
+    if found is None or unit not in UNITS or not 1 <= float(found[1]) * UNITS[unit] < 1 << 62:
         raise OptionError(f"memory must be a size such as 2GB or 500MB, got {memory!r:.40}.")
     return int(float(found[1]) * UNITS[unit])
 
 
 def free() -> int:
     """Return the bytes that this process could still take, as far as the system tells."""
-    least = int(psutil.virtual_memory().available)
-    for most, used in CGROUPS:
+    return max(0, min([int(psutil.virtual_memory().available), *_left_in_cgroups()]))
+
+
+def _left_in_cgroups(process: Path = Path("/proc/self/cgroup"), root: Path = CGROUPS) -> Iterator[int]:
+    """Give what each control group that Linux put this process in (a container, a job) leaves it."""
+    try:
+        lines = [line.split(":", 2) for line in process.read_text().splitlines()]
+    except OSError:
+        return
+    for _, controllers, path in (line for line in lines if len(line) == 3):
+        if controllers == "":
+            yield from _left(root, path, "memory.max", "memory.current", "inactive_file")
+        elif "memory" in controllers.split(","):
+            names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+            yield from _left(root / "memory", path, *names)
+
+
+def _left(root: Path, path: str, most: str, used: str, cached: str) -> Iterator[int]:
+    folder = root / path.strip("/")
+    for group in (folder, *folder.parents):
         try:
-            least = min(least, int(most.read_text()) - int(used.read_text()))
-        except (OSError, ValueError):  # no such group, or "max": no limit of its own
-            continue
-    return max(least, 0)
+            statistics = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+            # Files that the system keeps in memory count as used, but give way.
+            taken = int((group / used).read_text()) - int(statistics.get(cached, 0))
+            yield int((group / most).read_text()) - taken
+        except (OSError, ValueError):  # no such file, or "max": no limit of its own
+            pass
+        if group == root:
+            return
 
 
 def words(size: int) -> str:

@@ -51,7 +51,7 @@ def open_source(source: Any, *, data_dir: str | Path | None = None) -> Source:
     name, _, part = text.partition(":")
     if not text.strip():
         raise DataError(f"expected a data set ({', '.join(sorted(datasets.DATASETS))}) or a file, got an empty name.")
-    if name.replace("_", "-") in datasets.DATASETS and not Path(text).is_file():
+    if names_data_set(source):
         return _named(name.replace("_", "-"), part, data_dir)
     path = Path(text)
     if not path.exists() and ".npz:" in text:
@@ -65,6 +65,12 @@ def open_source(source: Any, *, data_dir: str | Path | None = None) -> Source:
             raise DataError(f"no file {text!r}: check the path (from {Path.cwd()}).")
         raise DataError(unknown("data set", text, datasets.DATASETS) + f" Or a file: {', '.join(READERS)}.")
     return Source(path.name, _reader(path)(path))
+
+
+def names_data_set(source: str | Path) -> bool:
+    """Whether a text is the name of a data set, or of a part of one, and of no file."""
+    name = str(source).partition(":")[0].replace("_", "-")
+    return name in datasets.DATASETS and not Path(source).is_file()
 
 
 def _named(name: str, part: str, data_dir: str | Path | None) -> Source:

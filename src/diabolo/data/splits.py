@@ -24,12 +24,18 @@ def split_rows(rows: Rows, fraction: float, seed: int, purpose: int) -> tuple[Ro
 
     Args: purpose: VALIDATION or TEST. Both parts keep the order that the rows had.
     """
-    held = int(len(rows) * fraction)
-    if held == 0:
-        return rows, None
-    chosen = np.zeros(len(rows), bool)
-    chosen[np.random.default_rng([seed, purpose]).permutation(len(rows))[:held]] = True
-    return rows[~chosen], rows[chosen]
+    held = held_back(len(rows), fraction, seed, purpose)
+    return (rows, None) if held is None else (rows[~held], rows[held])
+
+
+def held_back(rows: int, fraction: float, seed: int, purpose: int) -> Rows | None:
+    """Return which of so many rows are held back, (rows,) booleans; None where the fraction is less than one row."""
+    count = int(rows * fraction)
+    if count == 0:
+        return None
+    chosen = np.zeros(rows, bool)
+    chosen[np.random.default_rng([seed, purpose]).permutation(rows)[:count]] = True
+    return chosen
 
 
 class Division(NamedTuple):
@@ -39,6 +45,7 @@ class Division(NamedTuple):
     train: Rows | Stream
     validation: Rows | None
     statistics: Statistics  # of `train`
+    held: Rows | None = None  # of rows in memory, (n,): which of them are held back
 
 
 def divide(opened: Source | Stream, fraction: float, seed: int, *, limit: int) -> Division:
@@ -47,8 +54,10 @@ def divide(opened: Source | Stream, fraction: float, seed: int, *, limit: int) -
     Raises: DataError, ShapeError.
     """
     if isinstance(opened, Source):
-        rows, validation = split_rows(check_rows(opened.rows, where="fit()"), fraction, seed, VALIDATION)
-        return Division(opened.name, rows, validation, Statistics.of(rows))
+        rows = check_rows(opened.rows, where="fit()")
+        held = held_back(len(rows), fraction, seed, VALIDATION)
+        train, validation = (rows, None) if held is None else (rows[~held], rows[held])
+        return Division(opened.name, train, validation, Statistics.of(train), held)
     statistics = Statistics()
     stream, validation = hold_back(
         opened, fraction, seed, VALIDATION, at_most=limit // SHARE_HELD_BACK, visit=statistics.add
@@ -75,8 +84,7 @@ def hold_back_test(opened: Source | Stream, fraction: float, seed: int, *, limit
         train, test = check_rows(opened.rows, where=opened.name), opened.test
         if test is None:
             train, test = split_rows(train, fraction, seed, TEST)
-        places = np.random.default_rng([seed, SAMPLE]).permutation(len(train))[:SAMPLE_ROWS]
-        return Judged(train, train if len(train) <= SAMPLE_ROWS else train[np.sort(places)], test)
+        return Judged(train, _some(train, seed), test)
     sample, chance = Sample(1.0, limit // SHARE_HELD_BACK), np.random.default_rng([seed, SAMPLE])
     stream, test = hold_back(
         opened,
@@ -88,7 +96,14 @@ def hold_back_test(opened: Source | Stream, fraction: float, seed: int, *, limit
     )
     if sample.rows is None:
         raise DataError(f"{opened.name} has too few rows to hold {fraction:g} of them back.")
-    return Judged(stream, sample.rows[:SAMPLE_ROWS], test)
+    return Judged(stream, _some(sample.rows, seed), test)
+
+
+def _some(rows: Rows, seed: int) -> Rows:
+    """Return at most `SAMPLE_ROWS` of these rows, drawn by chance."""
+    if len(rows) <= SAMPLE_ROWS:
+        return rows
+    return rows[np.sort(np.random.default_rng([seed, SAMPLE]).permutation(len(rows))[:SAMPLE_ROWS])]
 
 
 def hold_back(
@@ -102,20 +117,19 @@ def hold_back(
     Args:
         stream: rows, as they are stored.
         fraction: share of them to hold back.
-        seed: what chance follows from...
-        purpose: ... and for what it is, VALIDATION or TEST.
+        seed: what chance follows from, ...
+        purpose: ... and what it is for, VALIDATION or TEST: another purpose draws other rows.
         at_most: bytes that rows held back may take; where they would take more, fewer are held back.
         visit: called with rows that are not held back, once each.
 
     Raises: DataError, ShapeError.
     """
-    held, done, at, chance = Sample(fraction, at_most), 0, -1, np.random.default_rng()
-    for number, chunk in ahead(stream.read(range(len(stream.parts)), rows_at_once(stream.row_shape, at_most))):
-        rows = as_rows(chunk, where=stream.name)
-        check_finite(rows, stream.name, done)
-        done += len(rows)
-        if number != at:
-            at, chance = number, np.random.default_rng([seed, purpose, number])
+    held, at, chance = Sample(fraction, at_most), -1, np.random.default_rng()
+    for chunk in ahead(stream.read(range(len(stream.parts)), rows_at_once(stream.row_shape, at_most))):
+        rows = as_rows(chunk.rows, where=chunk.name)
+        check_finite(rows, chunk.name, chunk.first_row)
+        if chunk.part != at:
+            at, chance = chunk.part, np.random.default_rng([seed, purpose, chunk.part])
         for passed in held.add(rows, chance.random(len(rows))):
             visit(passed)
     parts = [

@@ -24,8 +24,8 @@ import numpy as np
 from diabolo.data import memory, sinks
 from diabolo.data.adapters.rows import as_rows
 from diabolo.data.readers import csv, numpy_files, parquet
-from diabolo.data.readers.parts import PART_BYTES, Part
-from diabolo.data.sources import Array, Source, open_source
+from diabolo.data.readers.parts import PART_BYTES, Part, held_bytes
+from diabolo.data.sources import Array, Source, names_data_set, open_source
 from diabolo.errors import DataError, ShapeError
 
 BYTES_AT_ONCE = 32 << 20  # of rows in a chunk; two of them and what is computed from one are held at a time
@@ -50,7 +50,7 @@ class Stream(NamedTuple):
     def rows(self) -> int | None:
         """How many there are; None where only reading would tell."""
         counts = [part.rows for part in self.parts]
-        return None if None in counts else sum(filter(None, counts))
+        return None if None in counts else sum(count or 0 for count in counts)
 
     @property
     def bytes(self) -> int:
@@ -64,22 +64,51 @@ class Stream(NamedTuple):
 
     def chunks(self, size: int) -> Iterator[Array]:
         """Give the rows from the start, up to `size` at a time: (k, ...) each."""
-        for _, chunk in self.read(range(len(self.parts)), size):
-            yield chunk
+        for chunk in self.read(range(len(self.parts)), size):
+            yield chunk.rows
 
-    def read(self, order: Iterable[int], size: int) -> Iterator[tuple[int, Array]]:
-        """Give chunks of up to `size` rows, each with the number of its part, of parts in any order."""
-        shape, first = None, ""
+    def read(self, order: Iterable[int], size: int) -> Iterator["Chunk"]:
+        """Give chunks of up to `size` rows of parts in any order; DataError where they do not fit each other."""
+        shape: tuple[int, ...] | None = None
+        columns: tuple[str, ...] | None = None
+        shaped, named = "", ""  # the files that said so
         for number in order:
             part = self.parts[number]
-            for chunk in part.read(size):
-                if shape is None:
-                    shape, first = chunk.shape[1:], part.name
-                if chunk.shape[1:] != shape:
-                    raise ShapeError(
-                        f"{part.name}: expected rows of shape {shape} as in {first}, got {chunk.shape[1:]}."
+            part.check_unchanged()
+            if part.columns is not None:
+                if columns is None:
+                    columns, named = part.columns, part.name
+                elif part.columns != columns:
+                    raise DataError(
+                        f"{part.name}: expected the columns {_listed(columns)} as in {named}, got "
+                        f"{_listed(part.columns)}."
                     )
-                yield number, chunk
+            row = part.first_row
+            for rows in part.read(size):
+                if shape is None:
+                    shape, shaped = rows.shape[1:], part.name
+                if rows.shape[1:] != shape:
+                    raise ShapeError(
+                        f"{part.name}: expected rows of shape {shape} as in {shaped}, got {rows.shape[1:]}."
+                    )
+                yield Chunk(number, part.name, row, rows)
+                row += len(rows)
+        if shape is None:
+            raise DataError(f"{self.name}: expected rows, got none.")
+
+
+class Chunk(NamedTuple):
+    """Rows of a stream, and where they are from."""
+
+    part: int
+    name: str  # of the file
+    first_row: int  # rows of the file that come before
+    rows: Array
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(map(repr, names[:6]))
+    return shown + (f", ... ({len(names)} in all)" if len(names) > 6 else "")
 
 
 STREAMED: dict[str, Callable[[Path], list[Part]]] = {
@@ -97,7 +126,10 @@ def open_stream(source: Any, *, data_dir: str | Path | None = None) -> Stream:
         return _kept(source)
     files = _files(source)
     if files is not None:
-        return Stream(str(source) if len(files) != 1 else files[0].name, _parts(source, files))
+        parts = [part for file in files for part in STREAMED[file.suffix.lower()](file)]
+        if not parts:
+            raise DataError(f"{source}: expected rows, got none.")
+        return Stream("/".join(Path(source).parts[-2:]) if len(files) != 1 else files[0].name, parts)
     opened = open_source(source, data_dir=data_dir)
     rows = opened.everything if opened.test is not None else opened.rows
     return _of_array(opened.name, rows)
@@ -111,7 +143,8 @@ def open_rows(source: Any, limit: int, *, data_dir: str | Path | None = None) ->
     if isinstance(source, Stream):
         return source
     if isinstance(source, np.memmap):
-        return Source("an array", source) if source.nbytes * COPIES <= limit else _of_array("an array", source)
+        stream = _of_array("an array", source)
+        return Source("an array", source) if stream.bytes * COPIES <= limit else stream
     files = _files(source)
     if files is None and not _only_comes_in_chunks(source):
         _refuse_whole(source, limit)
@@ -126,7 +159,7 @@ def open_rows(source: Any, limit: int, *, data_dir: str | Path | None = None) ->
 
 def _files(source: Any) -> list[Path] | None:
     """Return the files that a path, folder or pattern names, if they can be read in parts; None for anything else."""
-    if not isinstance(source, (str, Path)) or not str(source).strip():
+    if not isinstance(source, (str, Path)) or not str(source).strip() or names_data_set(source):
         return None
     path = Path(source)
     if path.is_file():
@@ -143,15 +176,14 @@ def _files(source: Any) -> list[Path] | None:
     return files
 
 
-def _parts(source: Any, files: Sequence[Path]) -> list[Part]:
-    return [part for file in files for part in STREAMED[file.suffix.lower()](file)]
-
-
 def _refuse_whole(source: Any, limit: int) -> None:
-    path = Path(str(source).rpartition(":")[0] or source) if isinstance(source, (str, Path)) else None
-    if path is None or path.suffix != ".npz" or not path.is_file():
+    if not isinstance(source, (str, Path)):
         return
-    size = numpy_files.unpacked_bytes(path)
+    path, name = Path(source), ""
+    if not path.is_file():
+        file, _, name = str(source).rpartition(":")
+        path = Path(file)
+    size = numpy_files.unpacked_bytes(path, name) if path.suffix.lower() == ".npz" and path.is_file() else 0
     if size * COPIES > limit:
         raise DataError(
             f"{path} unpacks to {memory.words(size)}, and training on it takes {COPIES} times that, more than "
@@ -171,7 +203,8 @@ def _of_array(name: str, rows: Any) -> Stream:
         return (array[start : min(start + size, last)] for start in range(first, last, size))
 
     bounds = [(start, min(start + at_once, len(array))) for start in range(0, len(array), at_once)]
-    return Stream(name, [Part(name, b - a, (b - a) * array[:1].nbytes, partial(cut, a, b)) for a, b in bounds])
+    a_row = array[:1].size * held_bytes(array.dtype)
+    return Stream(name, [Part(name, b - a, (b - a) * a_row, partial(cut, a, b), a) for a, b in bounds])
 
 
 def is_stream(source: Any) -> bool:
@@ -211,8 +244,16 @@ def _checked(chunks: Iterable[Any], name: str) -> Iterator[Array]:
     first: Array | None = None
     for number, chunk in enumerate(chunks):
         where = f"{name}: chunk {number}"
-        if isinstance(chunk, (tuple, Mapping)):
-            raise DataError(f"{where} expected rows (k, ...), got a {type(chunk).__name__}: give the rows alone.")
+        # (x, y), {"x": x}, or [x] as PyTorch's loaders have it; a list of rows is one of lists or of vectors.
+        several = isinstance(chunk, (tuple, Mapping)) or (
+            isinstance(chunk, list) and len(chunk) <= 2 and getattr(next(iter(chunk), None), "ndim", 0) > 1
+        )
+        if several:
+            raise DataError(
+                f"{where} expected rows (k, ...), got a {type(chunk).__name__} of them: give the rows alone."
+            )
+        if len(np.shape(chunk)) > 1 and not len(chunk):
+            continue
         rows = as_rows(chunk, where=where)
         first = rows[:1] if first is None else first
         if rows.shape[1:] != first.shape[1:] or rows.dtype != first.dtype:
@@ -222,7 +263,7 @@ def _checked(chunks: Iterable[Any], name: str) -> Iterator[Array]:
             )
         yield rows
     if first is None:
-        raise DataError(f"{name}: expected at least one chunk of rows, got none.")
+        raise DataError(f"{name}: expected chunks of rows, got none: what gives them one by one can be read once.")
 
 
 def rows_at_once(row_shape: tuple[int, ...], at_most: int = BYTES_AT_ONCE) -> int:

@@ -19,6 +19,7 @@ Array = np.ndarray[Any, Any]
 # a Parquet file's columns, to rows held back, and to what the allocator does not return.
 CHUNKS_IN_MEMORY = 10
 CHUNKS_HELD = 2  # from which the next rows to train on are drawn, while one more is trained on
+INDEX_BYTES = 16  # beside a row: its place in the pool, and in the order of two windows
 PIECES_IN_MEMORY = 64  # what is read at once, as doubles
 
 
@@ -86,7 +87,7 @@ class Streamed:
         seed: int,
     ) -> None:
         self.rows, self._stream, self._convert, self._seed = rows, stream, convert, seed
-        a_row = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        a_row = int(np.prod(shape)) * np.dtype(dtype).itemsize + INDEX_BYTES
         self.chunk = limit // CHUNKS_IN_MEMORY // a_row // batch_size * batch_size
         if self.chunk == 0:
             least = memory.words(CHUNKS_IN_MEMORY * a_row * batch_size)
@@ -106,26 +107,29 @@ class Streamed:
 
     def _drawn(self, chance: np.random.Generator) -> Iterator[Window]:
         """Fill the pool and draw from it; runs one window ahead, in places that nobody trains on."""
-        held, free = np.empty(0, np.int64), np.arange(len(self._pool))
-        drawn, left = held, self.rows  # places of the window given last; rows still to be read
+        held, count, free = list[Array](), 0, np.arange(len(self._pool))  # places filled, how many, and empty ones
+        drawn, left = np.empty(0, np.int64), self.rows  # places of the window given last; rows still to be read
         for piece in self._pieces(chance.permutation(len(self._stream.parts))):
             left -= len(piece)
             if left < 0:
                 break
             while len(piece):
-                places = free[: min(len(piece), CHUNKS_HELD * self.chunk - len(held))]
+                places = free[: min(len(piece), CHUNKS_HELD * self.chunk - count)]
                 free = free[len(places) :]
                 self._pool[places], piece = piece[: len(places)], piece[len(places) :]
-                held = np.concatenate([held, places])
-                if len(held) == CHUNKS_HELD * self.chunk and left + len(piece):
-                    held = chance.permutation(held)
-                    window, held = held[: self.chunk], held[self.chunk :]
+                held.append(places)
+                count += len(places)
+                if count == CHUNKS_HELD * self.chunk and left + len(piece):
+                    mixed = chance.permutation(np.concatenate(held))
+                    window, held, count = mixed[: self.chunk], [mixed[self.chunk :]], count - self.chunk
                     yield self._window(window)
                     # It was taken, so that the one before is done with.
                     free, drawn = np.concatenate([free, drawn]), window
         if left:
-            raise DataError(f"{self._stream.name}: has other rows than when training began: leave it alone until then.")
-        yield self._window(chance.permutation(held))
+            raise DataError(
+                f"{self._stream.name} has other rows than when training began: leave it alone until it ends."
+            )
+        yield self._window(chance.permutation(np.concatenate(held)))
 
     def _window(self, places: Array) -> Window:
         order = aligned((len(self._pool),), np.int32)  # as long for each, because XLA makes a program for a shape
@@ -133,6 +137,17 @@ class Streamed:
         return Window(self._pool, order, len(places))
 
     def _pieces(self, order: Array) -> Iterator[Array]:
-        for _, rows in self._stream.read(map(int, order), self._piece):
-            if len(rows):
-                yield self._convert(rows)
+        """Give the rows of parts as tensors; small parts are joined, because each piece costs something by itself."""
+        waiting, count = list[Rows](), 0
+        for chunk in self._stream.read(map(int, order), self._piece):
+            waiting.append(chunk.rows)
+            count += len(chunk.rows)
+            if count >= self._piece:
+                yield self._convert(_joined(waiting))
+                waiting, count = [], 0
+        if count:
+            yield self._convert(_joined(waiting))
+
+
+def _joined(parts: list[Rows]) -> Rows:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)

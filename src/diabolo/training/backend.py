@@ -38,7 +38,8 @@ def tensor(values: Any) -> Any:
     on_processor = not tf.config.list_logical_devices("GPU")
     # TensorFlow copies arrays, at a tenth of the speed of memory and through a second copy; a DLPack capsule is taken
     # as it is, if its rows lie one behind the other where the processor likes them.
-    if on_processor and array.size and array.flags.carray and array.ctypes.data % 64 == 0 and array.dtype != bool:
+    plain = array.dtype.kind in "iuf" and array.dtype.isnative and array.flags.carray
+    if on_processor and plain and array.size and array.ctypes.data % 64 == 0:
         return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
     return tf.constant(array)
 

@@ -74,14 +74,16 @@ def fit(
     seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
     held: Any = None
     windows: Windows
-    if is_stream(x) or isinstance(x, np.memmap):
-        if y is not None or sample_weight is not None or not shuffle:
+    alone = y is None and sample_weight is None and shuffle
+    if is_stream(x) or (isinstance(x, np.memmap) and alone):
+        if not alone:
             raise OptionError(
                 "fit(): rows read from files or in chunks are shuffled and their own target: leave out y, "
                 "sample_weight and shuffle, or pass arrays."
             )
         at_most = limit(memory)
-        part = divide(open_rows(x, at_most), validation_split, seed, limit=at_most)
+        share = validation_split if validation_data is None else 0.0
+        part = divide(open_rows(x, at_most), share, seed, limit=at_most)
         windows, held, one = _windows(part, batch_size, seed, at_most)
     else:
         data = _arrays("x and y", x, y, sample_weight)

@@ -1,6 +1,7 @@
 """Rows of numbers, (n, features): scaled on the way in, the scale undone on the way out."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -100,10 +101,16 @@ class ArrayAdapter:
                     f"scale or clip them, or fit with reconstruction_loss='gaussian'."
                 )
 
-    def adapt(self, rows: Rows, *, first_row: int = 0) -> np.ndarray[Any, np.dtype[np.float32]]:
+    def adapt(
+        self, rows: Rows, *, first_row: int | None = 0, numbers: Callable[[], Rows] | None = None
+    ) -> np.ndarray[Any, np.dtype[np.float32]]:
         """Return float32 tensors (n, *tensor_shape) of checked rows (n, *row_shape).
 
-        Args: first_row: rows that came before these, for the message of the DataError about values too far off.
+        Args:
+            rows: as the user holds them.
+            first_row: rows that came before these, for the message of the DataError about values too far off; None:
+                nobody knows.
+            numbers: gives the number of each row instead, (n,), if they are not one behind the other.
         """
         rows = rows.reshape(-1, *self.tensor_shape)
         if self.bounded:
@@ -117,16 +124,20 @@ class ArrayAdapter:
             wide = np.subtract(block, self.offset, dtype=np.float64)
             wide /= self.divisor
             if max(wide.max(), -wide.min()) > FARTHEST:
-                self._refuse_far(block, wide, first_row + start)
+                place = int((np.abs(wide) > FARTHEST).reshape(len(wide), -1).any(axis=1).argmax())
+                number = None if first_row is None else first_row + start + place
+                self._refuse_far(
+                    block[place], wide[place], number if numbers is None else int(numbers()[start + place])
+                )
             tensors[start : start + at_once] = wide
         return tensors
 
-    def _refuse_far(self, rows: Rows, wide: Vector, first_row: int) -> None:
+    def _refuse_far(self, row: Rows, wide: Vector, number: int | None) -> None:
         place = np.unravel_index(int((np.abs(wide) > FARTHEST).argmax()), wide.shape)
-        feature = ", ".join(map(str, place[1:]))
+        feature = ", ".join(map(str, place))
         raise DataError(
-            f"{rows[place]:.3g} in row {int(place[0]) + first_row}, feature {feature}, is too far from what fit() saw "
-            f"to be computed with: drop or mend the row."
+            f"{row[place]:.3g} in {'a row' if number is None else f'row {number}'}, feature {feature}, is too far from "
+            f"what fit() saw to be computed with: drop or mend the row."
         )
 
     def restore(self, tensors: np.ndarray[Any, np.dtype[np.float32]]) -> Rows:

@@ -14,9 +14,12 @@ def to_array(batch: Any, *, where: str, names: list[str], first_row: int = 0) ->
 
     Args: names: of the columns, as a message should have them; first_row: rows that came before, for messages.
     """
-    dtype = common_dtype(batch.schema.types)
+    import pyarrow as pa
+
+    dtype, whole = common_dtype(batch.schema.types), isinstance(batch, pa.Table)
     columns = [
-        _numbers(column, where, name, first_row, dtype) for name, column in zip(names, batch.columns, strict=True)
+        _numbers(column, where, name, first_row, dtype, whole)
+        for name, column in zip(names, batch.columns, strict=True)
     ]
     rows = np.empty((len(batch), len(columns)), dtype)
     for start in range(0, len(batch), ROWS_AT_ONCE):  # what is written column by column should stay in the cache
@@ -34,12 +37,18 @@ def common_dtype(kinds: list[Any]) -> np.dtype[Any]:
     )
 
 
-def _numbers(column: Any, where: str, name: str, first_row: int, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+def _numbers(
+    column: Any, where: str, name: str, first_row: int, dtype: np.dtype[Any], whole: bool
+) -> np.ndarray[Any, Any]:
     import pyarrow as pa
 
     kind = column.type
     if not (
-        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind)
+        pa.types.is_integer(kind)
+        or pa.types.is_floating(kind)
+        or pa.types.is_decimal(kind)
+        or pa.types.is_boolean(kind)
+        or pa.types.is_null(kind)
     ):
         row, value = _first_text(column.to_pylist())
         separator = next((each for each in (";", "\t", "|") if each in value), "")
@@ -49,7 +58,9 @@ def _numbers(column: Any, where: str, name: str, first_row: int, dtype: np.dtype
         )
     if column.null_count:
         row = first_row + column.is_null().to_pylist().index(True)
-        cells = f"{column.null_count:,} empty cell{'s' * (column.null_count != 1)}"
+        # Of a chunk, how many there are says little: others may have more.
+        count = column.null_count if whole else 0
+        cells = f"{count:,} empty cell{'s' * (count != 1)}" if count else "empty cells"
         raise DataError(
             f"{where}: column {name} has {cells}, the first in data row {row + 1}: drop those rows or fill them in."
         )

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from diabolo.data.readers.arrow import to_array
-from diabolo.data.readers.parts import Part
+from diabolo.data.readers.parts import Part, stamp
 from diabolo.errors import DataError
 
 # As pyarrow reads numbers; Python's float() also takes 1_000.
@@ -27,7 +27,7 @@ class _Form(NamedTuple):
     """What the first line of a file tells."""
 
     blank: int  # empty lines before it
-    header: bool
+    header: tuple[str, ...] | None  # names of the columns, if it has them
     columns: int
 
     def options(self) -> dict[str, Any]:
@@ -65,8 +65,12 @@ def read(path: Path) -> np.ndarray[Any, Any]:
 
 def parts(path: Path) -> list[Part]:
     """Return the rows of a CSV file as one part: where a row begins, only reading tells."""
-    # A number and its comma take two bytes at least, and eight as a double.
-    return [Part(str(path), None, 4 * path.stat().st_size, partial(_chunks, path))]
+    form, when = _form(path), stamp(path)
+    with path.open("rb") as file:
+        start = file.read(1 << 16)
+    numbers = start.count(b",") + start.count(b"\n") + 1
+    size = round(when[0] / max(1, len(start)) * numbers * 8)
+    return [Part(str(path), None, size, partial(_chunks, path), columns=form.header, stamp=when)]
 
 
 def _chunks(path: Path, rows: int) -> Iterator[np.ndarray[Any, Any]]:
@@ -84,9 +88,29 @@ def _chunks(path: Path, rows: int) -> Iterator[np.ndarray[Any, Any]]:
             done += len(values)
             yield from (values[start : start + rows] for start in range(0, len(values), rows))
     except (OSError, pa.ArrowInvalid) as error:
+        _refuse_text(path, form)
         raise DataError(f"{path}: {str(error).splitlines()[0]}") from error
-    if not done:
-        raise DataError(f"{path}: expected rows under the header ({', '.join(form.names(schema.names))}), got none.")
+
+
+def _refuse_text(path: Path, form: "_Form") -> None:
+    """Raise DataError with column and row where a cell is no number: pyarrow does not say the row."""
+    import pyarrow as pa
+    from pyarrow import csv as arrow
+
+    row = 0
+    try:
+        names = arrow.open_csv(path, **form.options()).schema.names
+        texts = arrow.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
+        for batch in arrow.open_csv(path, **form.options(), convert_options=texts):
+            for name, column in zip(form.names(names), batch.columns, strict=True):
+                for place, cell in enumerate(column.to_pylist()):
+                    if not (NUMBER.fullmatch(cell) or cell.strip().lower() in GAPS):
+                        raise DataError(
+                            f"{path}: column {name} expected numbers, got {cell!r:.40} in data row {row + place + 1}."
+                        )
+            row += len(batch)
+    except (OSError, pa.ArrowInvalid):
+        return  # what is wrong is not a cell
 
 
 def _is_number(kind: Any) -> bool:
@@ -102,7 +126,7 @@ def _form(path: Path) -> _Form:
                 if line.strip():
                     cells = next(csv.reader([line]))
                     numbers = all(NUMBER.fullmatch(cell) or cell.strip().lower() in GAPS for cell in cells)
-                    return _Form(blank, not numbers, len(cells))
+                    return _Form(blank, None if numbers else tuple(cells), len(cells))
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: expected UTF-8 text ({error.reason} at byte {error.start}).") from error
     except (OSError, csv.Error) as error:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from diabolo.data.readers.parts import PART_BYTES, Part
+from diabolo.data.readers.parts import PART_BYTES, Part, held_bytes, stamp
 from diabolo.errors import DataError
 
 # The names people give to "the rows" in a file of several arrays, in this order.
@@ -21,7 +21,7 @@ def read_npy(path: Path) -> np.ndarray[Any, Any]:
     """Return the array of a .npy file."""
     try:
         array = np.load(path, allow_pickle=False)
-    except (OSError, EOFError, ValueError, MemoryError) as error:
+    except (OSError, EOFError, TypeError, ValueError, MemoryError) as error:
         raise DataError(f"{path}: expected a .npy file of numbers ({_reason(error)}).") from error
     if not isinstance(array, np.ndarray):
         array.close()
@@ -31,61 +31,84 @@ def read_npy(path: Path) -> np.ndarray[Any, Any]:
 
 def parts(path: Path) -> list[Part]:
     """Return the rows of a .npy file in parts of some megabytes."""
-    form = _header(path)
-    if form is None:
-        # Column by column on the disk, no axes, or no such file: read whole, or refused.
-        return [Part(str(path), None, path.stat().st_size, lambda rows: iter([read_npy(path)]))]
-    a_row = math.prod(form.shape[1:]) * form.dtype.itemsize
-    there = (path.stat().st_size - form.start) // a_row
+    form, when = _header(path), stamp(path)
+    if form is None or len(form.shape) < 2:
+        # No table of plain numbers: read whole, or said without reading; whoever takes it refuses it.
+        whole = partial(_as_announced, path, form)
+        return [Part(str(path), None, when[0], lambda rows: iter([whole()]), stamp=when)]
+    numbers = math.prod(form.shape[1:])
+    there = (when[0] - form.start) // (numbers * form.dtype.itemsize)
     if there < form.shape[0]:
         raise DataError(f"{path}: announces {form.shape[0]:,} rows, but ends in row {there:,}.")
-    at_once = max(1, PART_BYTES // a_row)
+    at_once = max(1, PART_BYTES // (numbers * form.dtype.itemsize))
+    bounds = [(start, min(start + at_once, form.shape[0])) for start in range(0, form.shape[0], at_once)]
+    a_row = numbers * held_bytes(form.dtype)
     return [
-        Part(str(path), stop - start, (stop - start) * a_row, partial(_chunks, path, form, start, stop))
-        for start in range(0, form.shape[0], at_once)
-        for stop in [min(start + at_once, form.shape[0])]
+        Part(
+            str(path),
+            stop - start,
+            (stop - start) * a_row,
+            partial(_chunks, path, form, start, stop),
+            start,
+            stamp=when,
+        )
+        for start, stop in bounds
     ]
+
+
+def _as_announced(path: Path, form: "_Form | None") -> np.ndarray[Any, Any]:
+    return read_npy(path) if form is None else np.broadcast_to(np.zeros((), form.dtype), form.shape)
 
 
 def _chunks(path: Path, form: "_Form", first: int, last: int, rows: int) -> Iterator[np.ndarray[Any, Any]]:
     """Give rows `first` to `last`, up to `rows` at a time: read, not mapped, so that memory does not grow with them."""
-    a_row = math.prod(form.shape[1:])
+    numbers, size = math.prod(form.shape[1:]), form.dtype.itemsize
     with path.open("rb") as file:
-        file.seek(form.start + first * a_row * form.dtype.itemsize)
+
+        def read(place: int, count: int) -> np.ndarray[Any, Any]:
+            file.seek(form.start + place * size)
+            values = np.fromfile(file, form.dtype, count)
+            if values.size < count:
+                raise DataError(f"{path}: announces {form.shape[0]:,} rows, but ends before the last.")
+            return values
+
         for start in range(first, last, rows):
             count = min(rows, last - start)
-            values = np.fromfile(file, form.dtype, count * a_row)
-            if values.size < count * a_row:
-                raise DataError(
-                    f"{path}: announces {form.shape[0]:,} rows, but ends in row {start + values.size // a_row:,}."
-                )
-            yield values.reshape(count, *form.shape[1:])
+            if not form.by_column:
+                yield read(start * numbers, count * numbers).reshape(count, *form.shape[1:])
+                continue
+            columns = np.stack([read(column * form.shape[0] + start, count) for column in range(numbers)])
+            # The last axis changes slowest: (..., second, first axis of a row, rows), turned round.
+            yield np.ascontiguousarray(columns.reshape(*form.shape[:0:-1], count).T)
 
 
-def unpacked_bytes(path: Path) -> int:
-    """Return what the arrays of a .npz file take together, as it announces."""
+def unpacked_bytes(path: Path, name: str = "") -> int:
+    """Return what the array that `read_npz` would give takes, as the file announces."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return sum(member.file_size for member in archive.infolist())
+            sizes = {member.filename.removesuffix(".npy"): member.file_size for member in archive.infolist()}
     except (OSError, zipfile.BadZipFile):
         return 0  # no .npz file: reading it will say so
+    return sizes.get(_chosen(list(sizes), name), 0)
 
 
 class _Form(NamedTuple):
     shape: tuple[int, ...]
+    by_column: bool  # the first axis changes fastest
     dtype: np.dtype[Any]
     start: int  # of the numbers, in bytes
 
 
 def _header(path: Path) -> _Form | None:
-    """Return what a .npy file announces; None where it cannot be read row by row."""
+    """Return what a .npy file announces; None where it announces no plain numbers."""
     try:
         with path.open("rb") as file:
             version = np.lib.format.read_magic(file)
             read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
             shape, by_column, dtype = read(file)
-            plain = not by_column and not dtype.hasobject and len(shape) > 0 and 0 not in shape
-            return _Form(shape, dtype, file.tell()) if plain else None
+            sizes = all(type(size) is int and size >= 0 for size in shape) and all(shape[1:])
+            plain = dtype.kind in "biuf" and len(shape) > 0 and sizes
+            return _Form(shape, by_column, dtype, file.tell()) if plain else None
     except (OSError, ValueError):
         return None
 
@@ -100,7 +123,7 @@ def read_npz(path: Path, name: str = "") -> np.ndarray[Any, Any]:
             names = list(arrays)
             if name and name not in names:
                 raise DataError(f"{path}: no array {name!r}; it holds {', '.join(names) or 'nothing'}.")
-            chosen = name or (names[0] if len(names) == 1 else next((n for n in USUAL if n in names), ""))
+            chosen = _chosen(names, name)
             if not chosen:
                 raise DataError(f"{path}: which of its arrays ({', '.join(names) or 'none'})? Write {path.name}:NAME.")
             return np.asarray(arrays[chosen])
@@ -108,6 +131,10 @@ def read_npz(path: Path, name: str = "") -> np.ndarray[Any, Any]:
         if isinstance(error, DataError):
             raise
         raise DataError(f"{path}: expected a .npz file of numbers ({_reason(error)}).") from error
+
+
+def _chosen(names: list[str], name: str) -> str:
+    return name or (names[0] if len(names) == 1 else next((each for each in USUAL if each in names), ""))
 
 
 def _reason(error: Exception) -> str:

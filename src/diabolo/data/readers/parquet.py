@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from diabolo.data.readers.arrow import common_dtype, to_array
-from diabolo.data.readers.parts import Part
+from diabolo.data.readers.parts import Part, held_bytes, stamp
 from diabolo.errors import DataError
 
 ROWS_AT_ONCE = 65_536
@@ -24,31 +24,41 @@ def read(path: Path) -> np.ndarray[Any, Any]:
             rows = np.empty((sum(part.rows or 0 for part in pieces), chunk.shape[1]), chunk.dtype)
         rows[done : done + len(chunk)] = chunk
         done += len(chunk)
-    assert rows is not None, "parts() refuses a file without rows"
+    if rows is None:
+        raise DataError(f"{path}: expected rows, got none.")
     return rows
 
 
 def parts(path: Path) -> list[Part]:
-    """Return the row groups of a Parquet file."""
+    """Return the row groups of a Parquet file; none where it has no rows."""
     with _open(path) as file:
         metadata, schema = file.metadata, file.schema_arrow
-    if not schema.names or not metadata.num_rows:
-        raise DataError(f"{path}: expected rows of numbers, got {metadata.num_rows} rows and {len(schema)} columns.")
-    a_row = len(schema) * common_dtype(schema.types).itemsize
+    if not schema.names:
+        raise DataError(f"{path}: expected columns of numbers, got none.")
+    a_row = len(schema) * held_bytes(common_dtype(schema.types))
     sizes = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
-    starts = np.cumsum([0, *sizes])
+    starts, when = np.cumsum([0, *sizes]).tolist(), stamp(path)
     return [
-        Part(str(path), size, size * a_row, partial(_chunks, path, metadata, group, int(starts[group])))
+        Part(
+            str(path),
+            size,
+            size * a_row,
+            partial(_chunks, path, group, starts[group]),
+            starts[group],
+            tuple(schema.names),
+            when,
+        )
         for group, size in enumerate(sizes)
+        if size
     ]
 
 
-def _chunks(path: Path, metadata: Any, group: int, first_row: int, rows: int) -> Iterator[np.ndarray[Any, Any]]:
+def _chunks(path: Path, group: int, first_row: int, rows: int) -> Iterator[np.ndarray[Any, Any]]:
     """Give the numbers of one row group, up to `rows` rows at a time."""
     import pyarrow as pa
 
     try:
-        with _open(path, metadata) as file:
+        with _open(path) as file:
             names = [repr(name) for name in file.schema_arrow.names]
             for batch in file.iter_batches(batch_size=rows, row_groups=[group]):
                 yield to_array(batch, where=str(path), names=names, first_row=first_row)
@@ -57,11 +67,11 @@ def _chunks(path: Path, metadata: Any, group: int, first_row: int, rows: int) ->
         raise DataError(f"{path}: {str(error).splitlines()[0]}") from error
 
 
-def _open(path: Path, metadata: Any = None) -> Any:
+def _open(path: Path) -> Any:
     import pyarrow as pa
     from pyarrow import parquet
 
     try:
-        return parquet.ParquetFile(path, metadata=metadata, pre_buffer=False, buffer_size=BUFFER_BYTES)
+        return parquet.ParquetFile(path, pre_buffer=False, buffer_size=BUFFER_BYTES)
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"{path}: expected a Parquet file ({str(error).splitlines()[0]}).") from error
