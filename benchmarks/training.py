@@ -2,7 +2,7 @@
 
 Each peer runs in a process of its own, all of them in turn, several rounds; a round gives the median of its epochs
 without the first (which compiles), and a ratio is taken within its round. On a shared machine only ratios mean
-anything. Peers need `pip install -r benchmarks/requirements.txt` beside Diabolo.
+anything. `python -m benchmarks.environment FOLDER` makes the environment that the peers need.
 """
 
 import argparse

@@ -1,13 +1,20 @@
-"""Loads TensorFlow, and makes it as quiet as it was asked to be."""
+"""Loads TensorFlow, makes it as quiet as it was asked to be, and hands arrays over."""
 
 import contextlib
 import os
 import sys
 import tempfile
 from collections.abc import Iterator
+from importlib import metadata
 from typing import Any
 
 import numpy as np
+
+# The full width of the registers: where these have 512 bits, dense networks train up to a tenth faster.
+# XLA ends the process over a flag that it does not know, so it is set only for versions of TensorFlow that it was tried
+# with, and only where the user set none.
+XLA_FLAGS = "--xla_cpu_prefer_vector_width=512"
+TRIED_WITH = ("2.21.",)
 
 
 def load_tensorflow() -> None:
@@ -19,6 +26,9 @@ def load_tensorflow() -> None:
     """
     if "tensorflow" in sys.modules:
         return
+    with contextlib.suppress(metadata.PackageNotFoundError):  # it is there under another name, as tensorflow-cpu is
+        if metadata.version("tensorflow").startswith(TRIED_WITH):
+            os.environ.setdefault("XLA_FLAGS", XLA_FLAGS)
     quiet = os.environ.get("TF_CPP_MIN_LOG_LEVEL", "0") not in ("", "0")
     with _held_back() if quiet else contextlib.nullcontext():
         import keras
