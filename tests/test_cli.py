@@ -335,6 +335,8 @@ def test_a_training_that_is_stopped_leaves_nothing_half(tmp_path, number, code, 
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # A shell that started the tests in the background has them ignore Ctrl-C, and all that they start.
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
     )
     assert "epoch" in process.stderr.readline()
     process.send_signal(number)
