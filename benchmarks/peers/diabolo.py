@@ -31,6 +31,7 @@ def epochs(task: Task) -> list[float]:
         batch_size=task.batch_size,
         epochs=max(EPOCHS, task.epochs),
         validation_fraction=0,
+        allow_overcomplete=True,
         random_state=0,
     )
     with contextlib.suppress(Enough):
