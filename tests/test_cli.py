@@ -197,6 +197,7 @@ BAD = [
     (["fit", "missing.npy"], "no file 'missing.npy'"),
     (["fit", "nothing"], "nothing: expected files of kind .npy, .parquet, .csv there, found none"),
     (["fit", "*.nope"], "*.nope: expected files of kind .npy, .parquet, .csv there, found none"),
+    (["fit", "wide.npy", "--memory", "3"], "memory of 3 bytes is too small for batches of 64 rows of"),
     (["fit", "wide.npy", "--memory", "lots"], "memory must be a size such as 2GB or 500MB, got 'lots'"),
     (["fit", "notes.txt"], "unknown kind of file '.txt'"),
     (["fit", "digits", "--structure", "dens"], "Did you mean 'dense'?"),

@@ -86,8 +86,14 @@ def test_rows_from_far_apart_meet_in_a_batch(parts, rows):
 
 def test_a_memory_too_small_for_a_batch_says_how_much_is_needed(tmp_path, rows):
     np.save(tmp_path / "rows.npy", rows)
-    with pytest.raises(OptionError, match=r"too small for batches of 64 rows: give at least 41 kB"):
+    with pytest.raises(OptionError, match=r"too small for batches of 64 rows of 12 numbers: give at least 41 kB"):
         Autoencoder(2, memory="20kB").fit(tmp_path / "rows.npy")
+
+
+def test_a_memory_too_small_is_found_before_the_rows_are_read(tmp_path, rows):
+    np.savetxt(tmp_path / "rows.csv", np.concatenate([rows, [[1e400] * 12]]), delimiter=",", header="", comments="")
+    with pytest.raises(OptionError, match="too small for batches"):
+        Autoencoder(2, memory=3).fit(tmp_path / "rows.csv")
 
 
 @pytest.mark.parametrize("other", [slice(0, 2900), slice(0, 3000), slice(100, 3000)])

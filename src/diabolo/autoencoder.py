@@ -15,14 +15,13 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from diabolo import modelfile
-from diabolo.data import adapters
-from diabolo.data import memory as memories
+from diabolo.data import adapters, memory
 from diabolo.data.adapters import Rows, Statistics, check_rows
 from diabolo.data.splits import Division, divide
 from diabolo.data.streams import is_stream, open_rows, open_stream
-from diabolo.data.windows import Streamed
-from diabolo.errors import ModelFileError, NotFittedError, OptionError, ShapeError, unknown
-from diabolo.inference import SETTINGS, Model, Record, by_chunk
+from diabolo.data.windows import Streamed, check_memory
+from diabolo.errors import ModelFileError, NotFittedError, OptionError, unknown
+from diabolo.inference import SETTINGS, Model, Record, by_chunk, fill
 from diabolo.network import losses, structures
 from diabolo.network.layers import LAYERS, Layer
 from diabolo.network.parts import from_config
@@ -228,19 +227,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             return verb(X, out=out)
         stream = open_stream(X)
         chunks = by_chunk(verb, stream, widest=self._model.numbers)
-        if out is None:
-            return np.concatenate(list(chunks))
-        if stream.rows is not None and len(out) != stream.rows:
-            raise ShapeError(f"out expected {stream.rows:,} rows, got {len(out):,}.")
-        done = 0
-        for chunk in chunks:
-            if np.shape(out)[1:] != chunk.shape[1:] or done + len(chunk) > len(out):
-                raise ShapeError(f"out expected rows of shape {chunk.shape[1:]}, as many as come, got {np.shape(out)}.")
-            out[done : done + len(chunk)] = chunk
-            done += len(chunk)
-        if done < len(out):
-            raise ShapeError(f"out expected {done:,} rows, got {len(out):,}.")
-        return np.asarray(out)
+        return np.concatenate(list(chunks)) if out is None else fill(out, chunks, stream.rows)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "model_")
@@ -257,8 +244,10 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         return self
 
     def _prepare(self, X: Any, also: Any, settings: dict[str, Any], seed: int) -> "_Prepared":
-        limit = memories.limit(_plain(self.memory))
-        part = divide(open_rows(X, limit), settings["validation_fraction"], seed, limit=limit)
+        limit = memory.limit(_plain(self.memory))
+        opened = open_rows(X, limit)
+        check_memory(opened, limit, settings["batch_size"])
+        part = divide(opened, settings["validation_fraction"], seed, limit=limit)
         also = None if also is None else check_rows(also, where="fit()")
         judges = [rows for rows in (part.validation, also) if rows is not None]
         every = [part.statistics, *map(Statistics.of, judges)]

@@ -259,6 +259,24 @@ def by_chunk(verb: Callable[..., Rows], stream: Stream, *, widest: int) -> Itera
         yield verb(chunk.rows, where=chunk.name, first_row=chunk.first_row)
 
 
+def fill(out: Any, chunks: Iterator[Rows], rows: int | None) -> Rows:
+    """Write chunks into `out` one behind the other and return it. Args: rows: how many come, where that is known.
+
+    Raises: ShapeError where they do not fit.
+    """
+    if rows is not None and len(out) != rows:
+        raise ShapeError(f"out expected {rows:,} rows, got {len(out):,}.")
+    done = 0
+    for chunk in chunks:
+        if np.shape(out)[1:] != chunk.shape[1:] or done + len(chunk) > len(out):
+            raise ShapeError(f"out expected rows of shape {chunk.shape[1:]}, as many as come, got {np.shape(out)}.")
+        out[done : done + len(chunk)] = chunk
+        done += len(chunk)
+    if done < len(out):
+        raise ShapeError(f"out expected {done:,} rows, got {len(out):,}.")
+    return np.asarray(out)
+
+
 def _run(session: Any, start: str, tensors: Floats, end: str) -> Floats:
     result: Floats = session.run([end], {start: tensors})[0]
     return result

@@ -4,11 +4,15 @@ import sys
 import time
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from diabolo.cli.options import Data, DataDir, Force, Json, stem
+
+if TYPE_CHECKING:
+    from diabolo.data.splits import Judged
+    from diabolo.inference import Model
 
 
 def fit(
@@ -54,7 +58,7 @@ def fit(
     ] = False,
     random_state: Annotated[
         int,
-        typer.Option(help="The seed; the same command gives the same file, bit for bit, as does the same --memory."),
+        typer.Option(help="The seed. One command gives one file, bit for bit; rows read in parts: under one --memory."),
     ] = 0,
     memory: Annotated[
         str | None,
@@ -72,19 +76,11 @@ def fit(
     Rows are judged that training never saw: the test part of a data set, or a share of the rows held back.
     """
     started = time.perf_counter()
-    from diabolo import files, modelfile
-
-    model_path = modelfile.with_suffix(output or Path(f"{stem(data)}.safetensors"))
-    pictures = [model_path.with_name(f"{model_path.stem}-{name}.png") for name in ("reconstructions", "training")]
-    for path in (model_path, *pictures):
-        files.refuse_existing(path, force=force)
+    paths = _outputs(output or Path(f"{stem(data)}.safetensors"), force=force)
 
     from diabolo.autoencoder import Autoencoder
-    from diabolo.data import memory as memories
-    from diabolo.data.splits import hold_back_test
-    from diabolo.data.streams import COPIES, Stream, open_rows
+    from diabolo.data.memory import limit
     from diabolo.errors import OptionError
-    from diabolo.report import pictures as draw
     from diabolo.report.summary import summarise
     from diabolo.training.progress import shown
 
@@ -92,16 +88,8 @@ def fit(
         raise OptionError(f"--test-fraction must be in [0, 1), got {test_fraction}.")
     if not 0 <= random_state < 2**32:
         raise OptionError(f"--random-state must be a whole number from 0 to 2**32 - 1, got {random_state}.")
-    limit = memories.limit(memory)
-    source = open_rows(data, limit, data_dir=data_dir)
-    if isinstance(source, Stream):
-        size = memories.words(source.bytes)
-        print(
-            f"{source.name}: about {size}, and {COPIES} times that to train on, is more than {memories.words(limit)}: "
-            f"read in parts",
-            file=sys.stderr,
-        )
-    train, sample, test = hold_back_test(source, test_fraction, random_state, limit=limit)
+    at_most = limit(memory)
+    name, rows = _read(data, data_dir, at_most, batch_size, test_fraction, random_state)
     estimator = Autoencoder(
         latent_dim,
         structure=structure,
@@ -117,31 +105,71 @@ def fit(
         patience=patience,
         allow_overcomplete=allow_overcomplete,
         random_state=random_state,
-        memory=limit,
+        memory=at_most,
     )
     with shown() as report:
-        model = estimator.fit(train, report=report, source=source.name, also=test).model_
-    judge, judged_on = (sample, "training") if test is None else (test, "test")
+        model = estimator.fit(rows.train, report=report, source=name, also=rows.test).model_
+    judge, judged_on = (rows.sample, "training") if rows.test is None else (rows.test, "test")
     summary = summarise(
         model,
-        sample,
+        rows.sample,
         judge,
         judged_on=judged_on,
-        test_rows=0 if test is None else len(test),
+        test_rows=0 if rows.test is None else len(rows.test),
         seconds=time.perf_counter() - started,
     )
-    # Nothing is written before everything is made.
-    figures = [draw.reconstructions(model, judge), draw.training(model)]
-    for path, figure in zip(pictures, figures, strict=True):
-        files.write_atomically(path, partial(draw.save, figure))
-    modelfile.save(model, model_path, force=force)
-    written = {"model": str(model_path), "reconstructions": str(pictures[0]), "training": str(pictures[1])}
+    _write(model, judge, paths, force=force)
+    written = {what: str(path) for what, path in paths.items()}
     if json:
         import json as writer
 
         print(writer.dumps(summary.to_config() | {"written": written, "random_state": random_state}))
     else:
         _show(summary, model.record, written)
+
+
+def _outputs(model_path: Path, *, force: bool) -> dict[str, Path]:
+    """Return what will be written, by what it is; OutputError where something is in the way."""
+    from diabolo import files, modelfile
+
+    model_path = modelfile.with_suffix(model_path)
+    pictures = {name: model_path.with_name(f"{model_path.stem}-{name}.png") for name in ("reconstructions", "training")}
+    paths = {"model": model_path} | pictures
+    for path in paths.values():
+        files.refuse_existing(path, force=force)
+    return paths
+
+
+def _read(
+    data: str, data_dir: Path | None, limit: int, batch_size: int, test_fraction: float, seed: int
+) -> tuple[str, "Judged"]:
+    """Return what the rows are called, and rows to train on and to judge by."""
+    from diabolo.data import memory
+    from diabolo.data.splits import hold_back_test
+    from diabolo.data.streams import COPIES, Stream, open_rows
+    from diabolo.data.windows import check_memory
+
+    source = open_rows(data, limit, data_dir=data_dir)
+    check_memory(source, limit, batch_size)
+    if isinstance(source, Stream):
+        size = memory.words(source.bytes)
+        print(
+            f"{source.name}: about {size}, and {COPIES} times that to train on, is more than {memory.words(limit)}: "
+            f"read in parts",
+            file=sys.stderr,
+        )
+    return source.name, hold_back_test(source, test_fraction, seed, limit=limit)
+
+
+def _write(model: "Model", judge: Any, paths: dict[str, Path], *, force: bool) -> None:
+    from diabolo import files, modelfile
+    from diabolo.report import pictures
+
+    # Nothing is written before everything is made.
+    figures = {"reconstructions": pictures.reconstructions(model, judge), "training": pictures.training(model)}
+    for name, figure in figures.items():
+        files.write_atomically(paths[name], partial(pictures.save, figure))
+    modelfile.save(model, paths["model"], force=force)
 
 
 def _show(summary: Any, record: Any, written: dict[str, str]) -> None:

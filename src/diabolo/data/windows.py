@@ -1,8 +1,9 @@
 """The rows of an epoch, window by window: all of them at once, or as many as memory may hold.
 
-Order: what a window is, rows in memory, rows from a stream.
+Order: whether the memory will do, what a window is, rows in memory, rows from a stream.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Protocol
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from diabolo.data import memory
 from diabolo.data.adapters.rows import Rows, aligned
+from diabolo.data.sources import Source
 from diabolo.data.streams import Stream, ahead, rows_at_once
 from diabolo.errors import DataError, OptionError
 
@@ -19,8 +21,27 @@ Array = np.ndarray[Any, Any]
 # a Parquet file's columns, to rows held back, and to what the allocator does not return.
 CHUNKS_IN_MEMORY = 10
 CHUNKS_HELD = 2  # from which the next rows to train on are drawn, while one more is trained on
+LEAST_ROWS = 512  # a thirty-second of the memory must hold some rows to judge by
 INDEX_BYTES = 16  # beside a row: its place in the pool, and in the order of two windows
 PIECES_IN_MEMORY = 64  # what is read at once, as doubles
+
+
+def check_memory(opened: Source | Stream, limit: int, batch_size: int) -> None:
+    """Raise OptionError where `limit` bytes are too few to train on a stream: before anybody reads it to its end."""
+    if isinstance(opened, Stream):
+        row = next(opened.chunks(1))[0]
+        _rows_in_chunk(limit, row.shape, row.dtype if row.dtype == np.uint8 else np.float32, batch_size)
+
+
+def _rows_in_chunk(limit: int, shape: tuple[int, ...], dtype: Any, batch_size: int) -> int:
+    a_row: int = math.prod(shape) * np.dtype(dtype).itemsize + INDEX_BYTES
+    least = a_row * max(CHUNKS_IN_MEMORY * batch_size, LEAST_ROWS)
+    if limit < least:
+        raise OptionError(
+            f"memory of {memory.words(limit)} is too small for batches of {batch_size:,} rows of {math.prod(shape):,} "
+            f"numbers: give at least {memory.words(least)} (memory=, --memory), or smaller batches."
+        )
+    return limit // CHUNKS_IN_MEMORY // a_row // batch_size * batch_size
 
 
 class Window(NamedTuple):
@@ -87,14 +108,7 @@ class Streamed:
         seed: int,
     ) -> None:
         self.rows, self._stream, self._convert, self._seed = rows, stream, convert, seed
-        a_row = int(np.prod(shape)) * np.dtype(dtype).itemsize + INDEX_BYTES
-        self.chunk = limit // CHUNKS_IN_MEMORY // a_row // batch_size * batch_size
-        if self.chunk == 0:
-            least = memory.words(CHUNKS_IN_MEMORY * a_row * batch_size)
-            raise OptionError(
-                f"memory of {memory.words(limit)} is too small for batches of {batch_size} rows: give at least {least} "
-                f"(memory=, --memory), or smaller batches."
-            )
+        self.chunk = _rows_in_chunk(limit, shape, dtype, batch_size)
         self._piece = rows_at_once(shape, limit // PIECES_IN_MEMORY)
         self._pool = aligned((min((CHUNKS_HELD + 1) * self.chunk, rows), *shape), np.dtype(dtype))
 

@@ -2,21 +2,22 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from diabolo.data.memory import limit
-from diabolo.data.splits import Division, divide
+from diabolo.data.splits import divide
 from diabolo.data.streams import is_stream, open_rows
-from diabolo.data.windows import Array, Resident, Streamed, Window, Windows
+from diabolo.data.windows import Array, Resident, Streamed, Window, Windows, check_memory
 from diabolo.errors import OptionError, ShapeError
 from diabolo.training.backend import tensor
 from diabolo.training.choose import choose
 from diabolo.training.loop import epochs as run_epochs
 from diabolo.training.program import KerasSteps, Measure
+from diabolo.training.progress import Progress
 
 
 def fit(
@@ -72,8 +73,7 @@ def fit(
     if not 0 <= validation_split < 1:
         raise OptionError(f"validation_split must be in [0, 1), got {validation_split}.")
     seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
-    held: Any = None
-    windows: Windows
+    share = validation_split if validation_data is None else 0.0
     alone = y is None and sample_weight is None and shuffle
     if is_stream(x) or (isinstance(x, np.memmap) and alone):
         if not alone:
@@ -81,16 +81,9 @@ def fit(
                 "fit(): rows read from files or in chunks are shuffled and their own target: leave out y, "
                 "sample_weight and shuffle, or pass arrays."
             )
-        at_most = limit(memory)
-        share = validation_split if validation_data is None else 0.0
-        part = divide(open_rows(x, at_most), share, seed, limit=at_most)
-        windows, held, one = _windows(part, batch_size, seed, at_most)
+        windows, held, one = _from_stream(x, share, batch_size, seed, limit(memory))
     else:
-        data = _arrays("x and y", x, y, sample_weight)
-        if validation_data is None:
-            data, held = _split(data, validation_split)
-        windows = Resident(data, _rows(data, "x"), seed=seed, shuffle=shuffle)
-        one = keras.tree.map_structure(lambda values: values[:1], data)
+        windows, held, one = _from_arrays(_arrays("x and y", x, y, sample_weight), share, seed, shuffle=shuffle)
     if validation_data is not None:
         if not isinstance(validation_data, (tuple, list)) or not 2 <= len(validation_data) <= 3:
             raise OptionError("validation_data must be (x, y) or (x, y, sample_weight).")
@@ -110,18 +103,18 @@ def fit(
         steps=math.ceil(windows.rows / batch_size),
         model=model,
     )
+    run = run_epochs(program, measure, windows, epochs=epochs, first_epoch=initial_epoch, steps_a_call=steps_a_call)
+    _call_back(hooks, model, run, initial_epoch, epochs)
+    return model.history
+
+
+def _call_back(hooks: Any, model: keras.Model, run: Iterator[Progress], first_epoch: int, epochs: int) -> None:
+    """Train, and call Keras' hooks at the places of the training they are for."""
     hooks.on_train_begin()
-    hooks.on_epoch_begin(initial_epoch)
+    hooks.on_epoch_begin(first_epoch)
     logs: dict[str, float] = {}
     batch = 0
-    for progress in run_epochs(
-        program,
-        measure,
-        windows,
-        epochs=epochs,
-        first_epoch=initial_epoch,
-        steps_a_call=steps_a_call,
-    ):
+    for progress in run:
         logs = progress.logs
         hooks.on_train_batch_begin(batch)
         hooks.on_train_batch_end(progress.step - 1, {k: v for k, v in logs.items() if not k.startswith("val_")})
@@ -134,7 +127,6 @@ def fit(
                 batch = 0
                 hooks.on_epoch_begin(progress.epoch)
     hooks.on_train_end(logs)
-    return model.history
 
 
 def _arrays(where: str, x: Any, y: Any = None, sample_weight: Any = None) -> tuple[Any, ...]:
@@ -166,14 +158,31 @@ class _Pairs:
             yield window._replace(data=(window.data, window.data))
 
 
-def _windows(part: Division, batch_size: int, seed: int, at_most: int) -> tuple[Windows, Any, Any]:
-    """Return windows of (x, x), the rows held back likewise or None, and one of them all."""
+class _Data(NamedTuple):
+    """What a model is trained on."""
+
+    windows: Windows
+    held: Any  # rows to validate on, or None
+    one: Any  # a single row, from which Keras learns shapes and types
+
+
+def _from_arrays(data: Any, share: float, seed: int, *, shuffle: bool) -> _Data:
+    data, held = _split(data, share)
+    windows = Resident(data, _rows(data, "x"), seed=seed, shuffle=shuffle)
+    return _Data(windows, held, keras.tree.map_structure(lambda values: values[:1], data))
+
+
+def _from_stream(x: Any, share: float, batch_size: int, seed: int, at_most: int) -> _Data:
+    """Return windows of (x, x)."""
+    opened = open_rows(x, at_most)
+    check_memory(opened, at_most, batch_size)
+    part = divide(opened, share, seed, limit=at_most)
     known = part.statistics
     dtype = _floats(np.empty(0, known.dtype)).dtype
     held = None if part.validation is None else _arrays("x", part.validation)
     one = _arrays("x", np.zeros((1, *known.row_shape), dtype))
     if isinstance(part.train, np.ndarray):
-        return Resident(_arrays("x", part.train), known.rows, seed=seed), held, one
+        return _Data(Resident(_arrays("x", part.train), known.rows, seed=seed), held, one)
     stream = Streamed(
         part.train,
         lambda rows: rows.astype(dtype, copy=False),
@@ -184,7 +193,7 @@ def _windows(part: Division, batch_size: int, seed: int, at_most: int) -> tuple[
         batch_size=min(batch_size, known.rows),
         seed=seed,
     )
-    return _Pairs(stream), held, one
+    return _Data(_Pairs(stream), held, one)
 
 
 def _rows(data: Any, where: str) -> int:
