@@ -8,16 +8,15 @@ read once more beforehand or once and for all, and the peak of memory of the pro
 import argparse
 import itertools
 import json
-import os
 import re
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
+
+from benchmarks.task import run
 
 COLUMNS, FACTORS, ROWS_AT_ONCE = 100, 10, 1_000_000
 
@@ -80,18 +79,19 @@ def main() -> None:
     settings = parser.parse_args()
     if settings.make:
         make(Path(settings.make), settings.gigabytes)
+        print("{}")
         return
     if settings.train:
         train(*settings.train, settings.epochs)
         return
     with tempfile.TemporaryDirectory(dir=settings.folder) as folder:
         path = Path(folder) / "rows.parquet"
-        process("--gigabytes", str(settings.gigabytes), "--make", str(path))
+        run("benchmarks.streaming", "--gigabytes", str(settings.gigabytes), "--make", str(path))
         print(f"{settings.gigabytes:g} GB of float32, {path.stat().st_size / 1e9:.2f} GB on the disk", flush=True)
         rounds = []
         for _ in range(settings.rounds):
             both = [
-                json.loads(process("--epochs", str(settings.epochs), "--train", str(path), memory))
+                run("benchmarks.streaming", "--epochs", str(settings.epochs), "--train", str(path), memory)
                 for memory in (settings.memory, "1TB")
             ]
             rounds.append(both)
@@ -103,20 +103,6 @@ def main() -> None:
     before = [statistics.median(each[place]["before"] for each in rounds) for place in range(2)]
     print(f"seconds to the end of the first epoch: {before[0]:.0f} streamed, {before[1]:.0f} in memory")
     print(f"peak, GB: {max(one['peak'] for one, _ in rounds):.2f} streamed, {rounds[0][1]['peak']:.2f} in memory")
-
-
-def process(*arguments: str) -> str:
-    """Run this script with arguments in a process of its own and return the last line it prints."""
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.streaming", *arguments],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
-        check=False,
-    )
-    if done.returncode:
-        raise SystemExit(done.stderr[-2000:])
-    return (done.stdout.splitlines() or [""])[-1]
 
 
 if __name__ == "__main__":

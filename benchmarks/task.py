@@ -9,6 +9,8 @@ import argparse
 import importlib
 import json
 import os
+import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from functools import cached_property
@@ -65,6 +67,20 @@ def main() -> None:
     laps = peer.epochs(task)
     ended = time.perf_counter()
     print(json.dumps({"laps": laps, "import": imported - started, "whole": ended - imported}))
+
+
+def run(module: str, *arguments: str) -> Any:
+    """Run `python -m module arguments` in a process of its own and return the JSON of the last line it prints."""
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+        check=False,
+    )
+    if done.returncode:
+        raise SystemExit(f"{module} {' '.join(arguments)} failed:\n{done.stderr[-2000:]}")
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 class Laps:

@@ -6,12 +6,10 @@ anything. `python -m benchmarks.environment FOLDER` makes the environment that t
 """
 
 import argparse
-import json
-import os
 import statistics
-import subprocess
-import sys
 from typing import NamedTuple
+
+from benchmarks import task
 
 PEERS = {
     "diabolo": "Diabolo",
@@ -37,16 +35,7 @@ class Result(NamedTuple):
 
 def run(peer: str, arguments: list[str]) -> float:
     """Return the median seconds of an epoch of one peer, the first epoch left out."""
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.task", peer, *arguments],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
-        check=False,
-    )
-    if done.returncode:
-        raise SystemExit(f"{peer} failed:\n{done.stderr[-2000:]}")
-    return statistics.median(json.loads(done.stdout.splitlines()[-1])["laps"][1:])
+    return statistics.median(task.run("benchmarks.task", peer, *arguments)["laps"][1:])
 
 
 def table(results: list[Result]) -> str:

@@ -7,16 +7,13 @@ held rows, in nats an image, is low enough. Each peer in a process of its own, i
 
 import argparse
 import json
-import os
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 
 import numpy as np
 
-from benchmarks.task import Task
+from benchmarks.task import Task, run
 
 EPOCHS = 20
 Check = Callable[[float], bool]  # takes the loss of the held rows, says whether it is low enough
@@ -133,16 +130,7 @@ def main() -> None:
     for _ in range(settings.rounds):
         results = {}
         for peer in PEERS:
-            done = subprocess.run(
-                [sys.executable, "-m", "benchmarks.until", "--one", peer, "--loss", str(settings.loss)],
-                capture_output=True,
-                text=True,
-                env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
-                check=False,
-            )
-            if done.returncode:
-                raise SystemExit(f"{peer} failed:\n{done.stderr[-2000:]}")
-            results[peer] = json.loads(done.stdout.splitlines()[-1])
+            results[peer] = run("benchmarks.until", "--one", peer, "--loss", str(settings.loss))
         rounds.append(results)
         print({peer: (round(each["seconds"], 2), len(each["losses"])) for peer, each in results.items()}, flush=True)
     print("| | seconds | times as long | epochs | loss reached |\n|---|---|---|---|---|")
