@@ -30,18 +30,21 @@ def check_memory(opened: Source | Stream, limit: int, batch_size: int) -> None:
     """Raise OptionError where `limit` bytes are too few to train on a stream: before anybody reads it to its end."""
     if isinstance(opened, Stream):
         row = next(opened.chunks(1))[0]
-        _rows_in_chunk(limit, row.shape, row.dtype if row.dtype == np.uint8 else np.float32, batch_size)
+        a_row = _bytes(row.shape, row.dtype if row.dtype == np.uint8 else np.float32)
+        _refuse_below(a_row * max(CHUNKS_IN_MEMORY * batch_size, LEAST_ROWS), limit, row.shape, batch_size)
 
 
-def _rows_in_chunk(limit: int, shape: tuple[int, ...], dtype: Any, batch_size: int) -> int:
-    a_row: int = math.prod(shape) * np.dtype(dtype).itemsize + INDEX_BYTES
-    least = a_row * max(CHUNKS_IN_MEMORY * batch_size, LEAST_ROWS)
+def _bytes(row_shape: tuple[int, ...], dtype: Any) -> int:
+    return int(math.prod(row_shape) * np.dtype(dtype).itemsize) + INDEX_BYTES
+
+
+def _refuse_below(least: int, limit: int, row_shape: tuple[int, ...], batch_size: int) -> None:
     if limit < least:
         raise OptionError(
-            f"memory of {memory.words(limit)} is too small for batches of {batch_size:,} rows of {math.prod(shape):,} "
-            f"numbers: give at least {memory.words(least)} (memory=, --memory), or smaller batches."
+            f"memory of {memory.words(limit)} is too small for batches of {batch_size:,} rows of "
+            f"{math.prod(row_shape):,} numbers: give at least {memory.words(least)} (memory=, --memory), or smaller "
+            f"batches."
         )
-    return limit // CHUNKS_IN_MEMORY // a_row // batch_size * batch_size
 
 
 class Window(NamedTuple):
@@ -108,7 +111,9 @@ class Streamed:
         seed: int,
     ) -> None:
         self.rows, self._stream, self._convert, self._seed = rows, stream, convert, seed
-        self.chunk = _rows_in_chunk(limit, shape, dtype, batch_size)
+        a_row = _bytes(shape, dtype)
+        _refuse_below(a_row * CHUNKS_IN_MEMORY * batch_size, limit, shape, batch_size)
+        self.chunk = limit // CHUNKS_IN_MEMORY // a_row // batch_size * batch_size
         self._piece = rows_at_once(shape, limit // PIECES_IN_MEMORY)
         self._pool = aligned((min((CHUNKS_HELD + 1) * self.chunk, rows), *shape), np.dtype(dtype))
 
