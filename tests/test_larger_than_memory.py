@@ -3,18 +3,23 @@
 import gc
 import json
 
+import keras
 import numpy as np
 import pyarrow as pa
 import pytest
+import tensorflow as tf
+from PIL import Image
 from pyarrow import parquet
+from scipy import sparse
 
 from diabolo import Autoencoder
-from diabolo.data import memory
+from diabolo.data import memory, sinks
 from diabolo.data.adapters import Statistics
-from diabolo.data.splits import TEST, VALIDATION, Sample, held_back, hold_back
+from diabolo.data.splits import TEST, VALIDATION, Sample, divide, held_back, hold_back, hold_back_test
 from diabolo.data.streams import Stream, open_rows, open_stream
 from diabolo.data.windows import Streamed
-from diabolo.errors import DataError, OptionError, ShapeError
+from diabolo.errors import DataError, DiaboloError, OptionError, ShapeError
+from diabolo.training import fit
 
 
 @pytest.fixture(scope="module")
@@ -360,3 +365,111 @@ def test_memory_is_bounded_however_many_rows_there_are(run, peak, tmp_path):
         assert done.code == 0, done.err
         peaks[rows] = int(done.out.split()[-1]) / 1024  # MB
     assert peaks[2_000_000] < peaks[400_000] + 60
+
+
+def test_the_first_row_may_be_one_to_judge_by(cli, tmp_path):
+    np.save(tmp_path / "rows.npy", np.random.default_rng(0).normal(size=(20_000, 8)).astype(np.float32))
+    # With this seed the first row is held back, so that the stream without it starts with nothing.
+    done = cli("fit", "rows.npy", "--memory", "500kB", "--random-state", "149", "--epochs", "1")
+    assert done.code == 0, done.err
+
+
+def test_files_whose_only_row_is_held_back_are_passed_over(tmp_path):
+    rows = np.random.default_rng(0).normal(size=(400, 800)).astype(np.float32)
+    for place, row in enumerate(rows):
+        np.save(tmp_path / f"{place:03}.npy", row[None])
+    judged = hold_back_test(open_rows(tmp_path, 2_100_000), 0.1, 0, limit=2_100_000)
+    part = divide(judged.train, 0.1, 0, limit=2_100_000)
+    sizes = part.statistics.rows, len(part.validation), len(judged.test)
+    assert sum(sizes) == 400
+    assert min(sizes) > 0
+
+
+def test_a_table_of_many_columns_says_what_reading_it_takes(tmp_path):
+    rows = np.random.default_rng(0).normal(size=(20_000, 300))
+    parquet.write_table(pa.table({f"c{at}": column for at, column in enumerate(rows.T)}), tmp_path / "wide.parquet")
+    with pytest.raises(OptionError, match=r"reading wide.parquet takes about 1\d\d MB beside its rows"):
+        Autoencoder(2, memory="20MB").fit(tmp_path / "wide.parquet")
+
+
+def test_the_size_of_a_csv_is_that_of_its_rows_and_not_of_its_header(tmp_path):
+    header = ",".join(f"a_rather_long_name_of_column_{at:05d}" for at in range(1500))
+    np.savetxt(tmp_path / "rows.csv", np.eye(200, 1500), fmt="%d", delimiter=",", header=header, comments="")
+    assert open_stream(tmp_path / "rows.csv").bytes == pytest.approx(200 * 1500 * 8, rel=0.05)
+
+
+def test_errors_of_whoever_gives_chunks_come_out_as_they_are():
+    def chunks():
+        yield np.ones((3, 2))
+        raise ConnectionError("server gone")
+
+    with pytest.raises(ConnectionError, match="server gone"):
+        Autoencoder(1).fit(chunks())
+
+
+@pytest.mark.parametrize(
+    ("chunk", "message"),
+    [
+        (sparse.random(10, 5, format="csr"), "pass X.toarray"),
+        ([[1, 2], [3]], "rows of one length"),
+        (tf.RaggedTensor.from_row_lengths([1.0, 2.0, 3.0], [2, 1]), "expected a dense tensor"),
+    ],
+)
+def test_chunks_that_are_no_rows_are_refused_in_one_line(chunk, message):
+    with pytest.raises(DiaboloError, match=message):
+        open_stream(iter([chunk]))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"validation_data": ("k.npy", "k.npy")}, "validation_data must be arrays"),
+        ({"batch_size": 0}, "batch_size must be a whole number of at least 1, got 0"),
+        ({"seed": -1}, "seed must be a whole number of at least 0, got -1"),
+    ],
+)
+def test_settings_for_keras_models_are_checked(settings, message, rows):
+    model = keras.Sequential([keras.Input((12,)), keras.layers.Dense(12)])
+    model.compile("adam", "mse")
+    with pytest.raises(OptionError, match=message):
+        fit(model, rows, **settings)
+
+
+@pytest.mark.parametrize("through", ["file", "array"])
+def test_an_output_that_cannot_hold_latents_is_refused(through, rows, tmp_path):
+    model = Autoencoder(2, structure=[8], epochs=1, random_state=0).fit(rows[:100])
+    np.save(tmp_path / "rows.npy", rows[:100])
+    with pytest.raises(ShapeError, match="out expected float32, got int64"):
+        model.encode(tmp_path / "rows.npy" if through == "file" else rows[:100], out=np.zeros((100, 2), int))
+
+
+def test_hidden_and_empty_files_of_a_folder_are_passed_over(rows, tmp_path):
+    np.save(tmp_path / "a.npy", rows)
+    (tmp_path / "b.csv").touch()
+    (tmp_path / "._a.npy").write_bytes(b"\0\5\x16\7")
+    np.testing.assert_array_equal(np.concatenate(list(open_stream(tmp_path).chunks(1000))), rows)
+
+
+def test_a_folder_named_like_a_data_set_is_the_folder(rows, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "digits").mkdir()
+    np.save(tmp_path / "digits" / "a.npy", rows)
+    assert open_stream("digits").rows == len(rows)
+
+
+def test_pictures_of_an_unfinished_run_are_not_left_behind(tmp_path):
+    def chunks():
+        yield np.zeros((3, 4, 4), np.uint8)
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        sinks.write(tmp_path / "pictures", chunks(), name="row", force=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_pictures_of_all_chunks_share_one_scale(tmp_path):
+    image = np.linspace(-1, 1, 16, dtype=np.float32).reshape(1, 4, 4)
+    sinks.write(tmp_path / "pictures", iter([image, image * 3, image]), name="row", force=False)
+    shown = [np.asarray(Image.open(path)).astype(int) for path in sorted((tmp_path / "pictures").iterdir())]
+    np.testing.assert_array_equal(shown[0], shown[2])
+    np.testing.assert_allclose((shown[0] - 127.5) * 3, shown[1] - 127.5, atol=2)

@@ -25,6 +25,13 @@ def refuse_existing(path: Path, *, force: bool) -> None:
         raise OutputError(f"{path}: you may not write to the folder {path.parent}.")
 
 
+def umask() -> int:
+    """Return which permissions new files do not get."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
 def write_atomically(path: Path, write: Callable[[Any], Any]) -> None:
     """Let `write` fill a temporary file beside `path`, then put it in place; OutputError where the disk says no."""
     temporary = None
@@ -34,9 +41,7 @@ def write_atomically(path: Path, write: Callable[[Any], Any]) -> None:
             write(file)
             file.flush()
             os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)  # temporary files are private; what replaces a file should not be
+        os.chmod(temporary, 0o666 & ~umask())  # temporary files are private; what replaces a file should not be
         os.replace(temporary, path)
     except BaseException as error:
         if temporary is not None:

@@ -229,7 +229,9 @@ class Model:
         if getattr(out, "shape", None) != (len(rows), *row_shape):
             raise ShapeError(f"out expected shape {(len(rows), *row_shape)}, got {getattr(out, 'shape', out)!r:.60}.")
         for start in range(0, len(rows), size):
-            out[start : start + size] = function(rows[start : start + size], start)
+            values = function(rows[start : start + size], start)
+            _check_type(out, values)
+            out[start : start + size] = values
         return np.asarray(out)
 
     @cached_property
@@ -270,11 +272,17 @@ def fill(out: Any, chunks: Iterator[Rows], rows: int | None) -> Rows:
     for chunk in chunks:
         if np.shape(out)[1:] != chunk.shape[1:] or done + len(chunk) > len(out):
             raise ShapeError(f"out expected rows of shape {chunk.shape[1:]}, as many as come, got {np.shape(out)}.")
+        _check_type(out, chunk)
         out[done : done + len(chunk)] = chunk
         done += len(chunk)
     if done < len(out):
         raise ShapeError(f"out expected {done:,} rows, got {len(out):,}.")
     return np.asarray(out)
+
+
+def _check_type(out: Any, values: Rows) -> None:
+    if not np.can_cast(values.dtype, out.dtype, "same_kind"):
+        raise ShapeError(f"out expected {values.dtype}, got {out.dtype}, which cannot hold it.")
 
 
 def _run(session: Any, start: str, tensors: Floats, end: str) -> Floats:

@@ -4,10 +4,11 @@ What is written does not grow in memory: chunks go to the disk one by one, into 
 when the last one is there.
 """
 
+import math
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,7 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from diabolo.errors import OutputError, unknown
-from diabolo.files import refuse_existing, write_atomically
+from diabolo.files import refuse_existing, umask, write_atomically
 
 Array = np.ndarray[Any, Any]
 ENDINGS = (".npy", ".npz", ".csv")
@@ -113,28 +114,47 @@ def _write_csv(name: str, chunks: _Seen, file: BinaryIO) -> None:
 
 
 def _write_pngs(folder: Path, chunks: Iterable[Array]) -> None:
+    """Fill a temporary folder beside `folder`, then put it in place."""
     from PIL import Image
 
-    place = 0
-    for images in chunks:
-        if images.ndim < 3 or (images.ndim == 4 and images.shape[3] not in (1, 3, 4)):
-            raise OutputError(
-                f"{folder}: rows of shape {images.shape[1:]} are no images: write them to .npy, .npz or .csv."
-            )
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"{folder} could not be made: {error.strerror or error}.") from error
-        for image in _bytes(images):
+    try:
+        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    except OSError as error:
+        raise OutputError(f"{folder} could not be made: {error.strerror or error}.") from error
+    try:
+        for place, image in enumerate(_as_bytes(folder, chunks)):
             picture = Image.fromarray(image[..., 0] if image.ndim == 3 and image.shape[2] == 1 else image)
-            write_atomically(folder / f"{place:06d}.png", partial(picture.save, format="PNG"))
-            place += 1
+            try:
+                picture.save(temporary / f"{place:06d}.png")
+            except OSError as error:
+                raise OutputError(f"{folder}: a picture could not be written: {error.strerror or error}.") from error
+        temporary.chmod(0o777 & ~umask())  # temporary folders are private; what is asked for should not be
+        temporary.replace(folder)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
 
 
-def _bytes(images: Array) -> Array:
-    if images.dtype == np.uint8:
-        return images
-    low, high = float(images.min()), float(images.max())
-    # Values in [0, 1] are shown as they are; any others over their own range.
-    low, high = (0.0, 1.0) if low >= 0 and high <= 1 else (low, high)
-    return np.asarray(np.rint(np.clip((images - low) / ((high - low) or 1.0), 0, 1) * 255), np.uint8)
+def _as_bytes(folder: Path, chunks: Iterable[Array]) -> Iterator[Array]:
+    """Give images one by one, (h, w) or (h, w, c), as bytes; others than bytes are kept until all are there.
+
+    Values in [0, 1] are shown as they are, any others over the range of all of them.
+    """
+    low, high, kept = math.inf, -math.inf, list[tuple[tuple[int, ...], Any]]()
+    with tempfile.TemporaryFile() as file:
+        for images in chunks:
+            if images.ndim < 3 or (images.ndim == 4 and images.shape[3] not in (1, 3, 4)):
+                raise OutputError(
+                    f"{folder}: rows of shape {images.shape[1:]} are no images: write them to .npy, .npz or .csv."
+                )
+            if images.dtype == np.uint8:
+                yield from images
+                continue
+            low, high = min(low, float(images.min())), max(high, float(images.max()))
+            kept.append((images.shape, images.dtype))
+            file.write(np.ascontiguousarray(images).data)
+        file.seek(0)
+        low, high = (0.0, 1.0) if low >= 0 and high <= 1 else (low, high)
+        for shape, dtype in kept:
+            images = np.frombuffer(file.read(math.prod(shape) * dtype.itemsize), dtype).reshape(shape)
+            yield from np.asarray(np.rint((images - low) / ((high - low) or 1.0) * 255), np.uint8)

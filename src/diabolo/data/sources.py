@@ -68,9 +68,9 @@ def open_source(source: Any, *, data_dir: str | Path | None = None) -> Source:
 
 
 def names_data_set(source: str | Path) -> bool:
-    """Whether a text is the name of a data set, or of a part of one, and of no file."""
+    """Whether a text is the name of a data set, or of a part of one, and of no file or folder."""
     name = str(source).partition(":")[0].replace("_", "-")
-    return name in datasets.DATASETS and not Path(source).is_file()
+    return name in datasets.DATASETS and not Path(source).exists()
 
 
 def _named(name: str, part: str, data_dir: str | Path | None) -> Source:

@@ -143,7 +143,9 @@ def _others(part: Part, share: float, seed: tuple[int, ...], size: int) -> Itera
     """Give the rows of a part that were not held back."""
     chance = np.random.default_rng(seed)
     for chunk in part.read(size):
-        yield np.compress(chance.random(len(chunk)) >= share, chunk, axis=0)
+        kept = np.compress(chance.random(len(chunk)) >= share, chunk, axis=0)
+        if len(kept):
+            yield kept
 
 
 class Sample:

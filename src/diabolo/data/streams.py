@@ -26,7 +26,7 @@ from diabolo.data.adapters.rows import as_rows
 from diabolo.data.readers import csv, numpy_files, parquet
 from diabolo.data.readers.parts import PART_BYTES, Part, held_bytes
 from diabolo.data.sources import Array, Source, names_data_set, open_source
-from diabolo.errors import DataError, ShapeError
+from diabolo.errors import DataError, OutputError, ShapeError
 
 BYTES_AT_ONCE = 32 << 20  # of rows in a chunk; two of them and what is computed from one are held at a time
 COPIES = 3  # of its rows that a training in memory holds at its peak: as read, without those held back, as tensors
@@ -56,6 +56,11 @@ class Stream(NamedTuple):
     def bytes(self) -> int:
         """About what they take as an array."""
         return sum(part.bytes for part in self.parts)
+
+    @property
+    def beside(self) -> int:
+        """About what reading takes beside the rows."""
+        return max((part.beside for part in self.parts), default=0)
 
     @property
     def row_shape(self) -> tuple[int, ...]:
@@ -165,12 +170,12 @@ def _files(source: Any) -> list[Path] | None:
     if path.is_file():
         return [path] if path.suffix.lower() in STREAMED else None
     if path.is_dir():
-        found = sorted(path.iterdir())
+        found = [each for each in sorted(path.iterdir()) if not each.name.startswith(".")]
     elif glob.has_magic(str(source)):
         found = [Path(each) for each in sorted(glob.glob(str(source), recursive=True))]
     else:
         return None
-    files = [each for each in found if each.suffix.lower() in STREAMED and each.is_file()]
+    files = [each for each in found if each.suffix.lower() in STREAMED and each.is_file() and each.stat().st_size]
     if not files:
         raise DataError(f"{source}: expected files of kind {', '.join(STREAMED)} there, found none.")
     return files
@@ -195,7 +200,9 @@ def _refuse_whole(source: Any, limit: int) -> None:
 def _of_array(name: str, rows: Any) -> Stream:
     """Return an array as a stream; what is no rows at all is one part, for whoever takes it to say so."""
     array = rows if isinstance(rows, np.ndarray) else np.asarray(rows)
-    if not array.ndim or not len(array):
+    if not array.ndim:
+        raise DataError(f"{name}: expected rows, got a single number.")
+    if not len(array):
         return Stream(name, [Part(name, None, 0, lambda size: iter([array]))])
     at_once = max(1, PART_BYTES * len(array) // max(1, array.nbytes))
 
@@ -226,10 +233,38 @@ def _kept(chunks: Iterable[Any]) -> Stream:
     name = f"{type(chunks).__name__} of chunks"
     if getattr(chunks, "cardinality", lambda: 0)() == -1:  # tf.data.INFINITE_CARDINALITY
         raise DataError(f"{name}: expected an end, got a data set that repeats for ever: leave out .repeat().")
-    folder = _Folder()
-    path = folder.path / "rows.npy"
-    sinks.write(path, _checked(chunks, name), name="rows", force=False)
+    try:
+        folder = _Folder()
+        path = folder.path / "rows.npy"
+        sinks.write(path, _checked(_theirs(chunks), name), name="rows", force=False)
+    except _TheirError as error:
+        raise error.error from None
+    except (OSError, OutputError) as error:
+        raise OutputError(
+            f"{name}: they are kept in a temporary file while they are worked on, which could not be written "
+            f"({error}): set TMPDIR to a folder with room."
+        ) from error
     return Stream(name, numpy_files.parts(path), folder)
+
+
+class _TheirError(Exception):
+    """An error of whoever gives chunks, which must not be taken for one of the disk."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+def _theirs(chunks: Iterable[Any]) -> Iterator[Any]:
+    chunks = iter(chunks)
+    while True:
+        try:
+            chunk = next(chunks)
+        except StopIteration:
+            return
+        except OSError as error:
+            raise _TheirError(error) from error
+        yield chunk
 
 
 class _Folder:
@@ -252,7 +287,10 @@ def _checked(chunks: Iterable[Any], name: str) -> Iterator[Array]:
             raise DataError(
                 f"{where} expected rows (k, ...), got a {type(chunk).__name__} of them: give the rows alone."
             )
-        if len(np.shape(chunk)) > 1 and not len(chunk):
+        shape = getattr(chunk, "shape", None)
+        if type(chunk).__name__ in ("SparseTensor", "RaggedTensor"):
+            raise DataError(f"{where} expected a dense tensor: use tf.sparse.to_dense(rows), or rows.to_tensor().")
+        if shape is not None and len(shape) > 1 and shape[0] == 0:
             continue
         rows = as_rows(chunk, where=where)
         first = rows[:1] if first is None else first

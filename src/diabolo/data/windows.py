@@ -21,6 +21,7 @@ Array = np.ndarray[Any, Any]
 # a Parquet file's columns, to rows held back, and to what the allocator does not return.
 CHUNKS_IN_MEMORY = 10
 CHUNKS_HELD = 2  # from which the next rows to train on are drawn, while one more is trained on
+BESIDE = 1 << 26  # bytes that reading may take whatever the limit is: files are read in blocks
 LEAST_ROWS = 512  # a thirty-second of the memory must hold some rows to judge by
 INDEX_BYTES = 16  # beside a row: its place in the pool, and in the order of two windows
 PIECES_IN_MEMORY = 64  # what is read at once, as doubles
@@ -29,9 +30,15 @@ PIECES_IN_MEMORY = 64  # what is read at once, as doubles
 def check_memory(opened: Source | Stream, limit: int, batch_size: int) -> None:
     """Raise OptionError where `limit` bytes are too few to train on a stream: before anybody reads it to its end."""
     if isinstance(opened, Stream):
-        row = next(opened.chunks(1))[0]
-        a_row = _bytes(row.shape, row.dtype if row.dtype == np.uint8 else np.float32)
-        _refuse_below(a_row * max(CHUNKS_IN_MEMORY * batch_size, LEAST_ROWS), limit, row.shape, batch_size)
+        if opened.beside > max(limit, BESIDE):
+            raise OptionError(
+                f"reading {opened.name} takes about {memory.words(opened.beside)} beside its rows, because its columns "
+                f"lie one behind the other: give as much (memory=, --memory), or write it as .npy, or with fewer "
+                f"columns or smaller pages."
+            )
+        first = next(opened.chunks(1))
+        a_row = _bytes(first.shape[1:], first.dtype if first.dtype == np.uint8 else np.float32)
+        _refuse_below(a_row * max(CHUNKS_IN_MEMORY * batch_size, LEAST_ROWS), limit, first.shape[1:], batch_size)
 
 
 def _bytes(row_shape: tuple[int, ...], dtype: Any) -> int:

@@ -1,6 +1,7 @@
 """`diabolo.training.fit`: Keras' fit on the compiled loop, for any compiled Keras model."""
 
 import math
+import numbers
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -72,6 +73,9 @@ def fit(
         raise OptionError("fit() expected a compiled model: call model.compile(optimizer, loss) first.")
     if not 0 <= validation_split < 1:
         raise OptionError(f"validation_split must be in [0, 1), got {validation_split}.")
+    for name, value, least in (("batch_size", batch_size, 1), ("epochs", epochs, 1), ("seed", seed, 0)):
+        if value is not None:
+            _check_whole(name, value, least)
     seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
     share = validation_split if validation_data is None else 0.0
     alone = y is None and sample_weight is None and shuffle
@@ -87,6 +91,8 @@ def fit(
     if validation_data is not None:
         if not isinstance(validation_data, (tuple, list)) or not 2 <= len(validation_data) <= 3:
             raise OptionError("validation_data must be (x, y) or (x, y, sample_weight).")
+        if any(is_stream(each) for each in validation_data):
+            raise OptionError("validation_data must be arrays: pass validation_split to hold rows of a file back.")
         held = _arrays("validation_data", *validation_data)
     batch_size = min(batch_size, windows.rows)
     steps = KerasSteps(model, one)
@@ -156,6 +162,11 @@ class _Pairs:
     def epoch(self, number: int) -> Iterator[Window]:
         for window in self._windows.epoch(number):
             yield window._replace(data=(window.data, window.data))
+
+
+def _check_whole(name: str, value: Any, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or int(value) < least:
+        raise OptionError(f"{name} must be a whole number of at least {least}, got {value!r}.")
 
 
 class _Data(NamedTuple):

@@ -20,7 +20,8 @@ from diabolo.errors import DataError
 NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?|inf|infinity|nan)\s*", re.IGNORECASE)
 GAPS = {"", "?", "-", "na", "n/a", "#n/a", "nan", "null", "none"}  # what stands for nothing, in lower case
 
-BYTES_AT_ONCE = 1 << 24  # read ahead; a block holds whole rows
+BYTES_AT_ONCE = 1 << 20  # pyarrow's own; larger blocks are no faster, and it reads several ahead
+LINES_AT_ONCE = 4  # at least: a block must hold whole rows
 
 
 class _Form(NamedTuple):
@@ -29,6 +30,8 @@ class _Form(NamedTuple):
     blank: int  # empty lines before it
     header: tuple[str, ...] | None  # names of the columns, if it has them
     columns: int
+    header_bytes: int  # of the first line, if it is a header, and what comes before it
+    longest: int  # of the first lines, in bytes
 
     def options(self) -> dict[str, Any]:
         """Return how pyarrow should read and parse such a file."""
@@ -36,7 +39,9 @@ class _Form(NamedTuple):
 
         return {
             "read_options": arrow.ReadOptions(
-                skip_rows=self.blank, autogenerate_column_names=not self.header, block_size=BYTES_AT_ONCE
+                skip_rows=self.blank,
+                autogenerate_column_names=not self.header,
+                block_size=max(BYTES_AT_ONCE, LINES_AT_ONCE * self.longest),
             ),
             # In a file of one column an empty line is a gap; in any other it is just an empty line.
             "parse_options": arrow.ParseOptions(ignore_empty_lines=self.columns > 1),
@@ -67,9 +72,10 @@ def parts(path: Path) -> list[Part]:
     """Return the rows of a CSV file as one part: where a row begins, only reading tells."""
     form, when = _form(path), stamp(path)
     with path.open("rb") as file:
+        file.seek(form.header_bytes)
         start = file.read(1 << 16)
     numbers = start.count(b",") + start.count(b"\n") + 1
-    size = round(when[0] / max(1, len(start)) * numbers * 8)
+    size = round((when[0] - form.header_bytes) / max(1, len(start)) * numbers * 8)
     return [Part(str(path), None, size, partial(_chunks, path), columns=form.header, stamp=when)]
 
 
@@ -121,12 +127,18 @@ def _is_number(kind: Any) -> bool:
 
 def _form(path: Path) -> _Form:
     try:
+        before = 0
         with path.open(encoding="utf-8-sig", newline="") as file:
             for blank, line in enumerate(file):
                 if line.strip():
                     cells = next(csv.reader([line]))
                     numbers = all(NUMBER.fullmatch(cell) or cell.strip().lower() in GAPS for cell in cells)
-                    return _Form(blank, None if numbers else tuple(cells), len(cells))
+                    before += len(line.encode())
+                    longest = max(len(line.encode()), len(file.readline().encode()))
+                    return _Form(
+                        blank, None if numbers else tuple(cells), len(cells), 0 if numbers else before, longest
+                    )
+                before += len(line.encode())
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: expected UTF-8 text ({error.reason} at byte {error.start}).") from error
     except (OSError, csv.Error) as error:

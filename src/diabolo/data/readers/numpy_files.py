@@ -57,7 +57,12 @@ def parts(path: Path) -> list[Part]:
 
 
 def _as_announced(path: Path, form: "_Form | None") -> np.ndarray[Any, Any]:
-    return read_npy(path) if form is None else np.broadcast_to(np.zeros((), form.dtype), form.shape)
+    if form is None:
+        array = read_npy(path)
+        if not array.ndim:
+            raise DataError(f"{path}: expected rows, got a single number.")
+        return array
+    return np.broadcast_to(np.zeros((), form.dtype), form.shape)
 
 
 def _chunks(path: Path, form: "_Form", first: int, last: int, rows: int) -> Iterator[np.ndarray[Any, Any]]:

@@ -12,6 +12,7 @@ from diabolo.data.readers.parts import Part, held_bytes, stamp
 from diabolo.errors import DataError
 
 ROWS_AT_ONCE = 65_536
+PAGE_BYTES = 1 << 20  # of each column, as most writers make them: a page is held whole, packed and unpacked
 BUFFER_BYTES = 1 << 16  # of each column; without it, and with pre_buffer, a whole row group is held as it lies on disk
 
 
@@ -36,7 +37,8 @@ def parts(path: Path) -> list[Part]:
     if not schema.names:
         raise DataError(f"{path}: expected columns of numbers, got none.")
     a_row = len(schema) * held_bytes(common_dtype(schema.types))
-    sizes = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+    groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
+    sizes = [group.num_rows for group in groups]
     starts, when = np.cumsum([0, *sizes]).tolist(), stamp(path)
     return [
         Part(
@@ -47,6 +49,7 @@ def parts(path: Path) -> list[Part]:
             starts[group],
             tuple(schema.names),
             when,
+            2 * sum(min(PAGE_BYTES, groups[group].column(at).total_uncompressed_size) for at in range(len(schema))),
         )
         for group, size in enumerate(sizes)
         if size

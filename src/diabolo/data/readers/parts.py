@@ -24,6 +24,7 @@ class Part(NamedTuple):
         first_row: how many rows of the file come before.
         columns: what they are called, if the file says so.
         stamp: of the file, if it is one.
+        beside: bytes that reading takes beside the rows it gives.
     """
 
     name: str
@@ -33,11 +34,12 @@ class Part(NamedTuple):
     first_row: int = 0
     columns: tuple[str, ...] | None = None
     stamp: Stamp | None = None
+    beside: int = 0
 
     def check_unchanged(self) -> None:
         """Raise DataError where the file is not the one that was opened."""
         if self.stamp is not None and stamp(Path(self.name)) != self.stamp:
-            raise DataError(f"{self.name} changed while it was read: leave it alone until training ends.")
+            raise DataError(f"{self.name} changed while it was read: leave it alone until this is done.")
 
 
 def stamp(path: Path) -> Stamp:
