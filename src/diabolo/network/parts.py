@@ -75,3 +75,57 @@ def from_config(sort: str, table: Mapping[str, type[P]], config: Any) -> P:
         got = f"{sorted(settings)!s:.200}"
         raise OptionError(f"{sort} {part.kind!r} has exactly the keys {sorted(_fields(part))}, got {got}.")
     return part(**settings)
+
+
+def from_text(sort: str, table: Mapping[str, type[P]], text: str, **given: Any) -> P:
+    """Return the part that a text such as "masking:0.3" or "gaussian:beta=4,warmup_epochs=10" stands for.
+
+    Args:
+        sort: what `table` holds, for messages.
+        table: kinds and their classes.
+        text: a kind, and behind a colon settings; the first may stand without its name.
+        given: settings that the text does not name.
+
+    Raises: OptionError.
+    """
+    kind, _, written = text.partition(":")
+    if kind not in table:
+        raise OptionError(unknown(sort, kind, table))
+    hints = {name: hint for name, hint in _fields(table[kind]).items() if name not in (*given, "name")}
+    settings: dict[str, Any] = {}
+    for place, item in enumerate(written.split(",") if written else []):
+        name, equals, value = (piece.strip() for piece in item.partition("="))
+        if not equals and place == 0 and hints:
+            name, value = next(iter(hints)), name
+        if name not in hints:
+            raise OptionError(f"{sort} {text!r}: {unknown('setting', name, hints)}")
+        settings[name] = _value(value, hints[name], f"{sort} {text!r}: {name}")
+    missing = [
+        field.name
+        for field in dataclasses.fields(table[kind])
+        if field.name in hints and field.name not in settings and field.default is dataclasses.MISSING
+    ]
+    if missing:
+        raise OptionError(f"{sort} {text!r} needs {missing[0]}: write '{kind}:0.3' or '{kind}:{missing[0]}=0.3'.")
+    return table[kind](**settings, **given)
+
+
+def read_part(sort: str, table: Mapping[str, type[P]], written: Any) -> P:
+    """Return the part that a text, a JSON object or a part itself stands for; OptionError where none does."""
+    if isinstance(written, str):
+        return from_text(sort, table, written)
+    if isinstance(written, dict):
+        return from_config(sort, table, written)
+    if type(written) in table.values():
+        part: P = written
+        return part
+    raise OptionError(f"{sort} must be a text such as {next(iter(table))!r} or a part, got {written!r:.60}.")
+
+
+def _value(text: str, expected: Any, where: str) -> Any:
+    try:
+        if expected is bool:
+            return {"true": True, "false": False}[text.lower()]
+        return expected(text)
+    except (KeyError, ValueError) as error:
+        raise OptionError(f"{where} must be of type {expected.__name__}, got {text!r:.40}.") from error

@@ -1,7 +1,8 @@
 """Structures: from a few words to the layers of an encoder, and the decoder that mirrors it.
 
-A structure is written as a name ("dense"), as sizes from the features to the latent ("784-256-128"), as hidden
-widths ([256]), or as a list of layers. All come out as a `Network`, whose decoder brings the shape of a row back.
+A structure is written in words ("dense", "conv 32-64, dense 256"), as sizes from the features to the latent
+("784-256-128"), as hidden widths ([256]), or as a list of layers. All come out as a `Network`, whose
+decoder brings the shape of a row back.
 
 Order: the network, reading a structure, the mirror.
 """
@@ -15,16 +16,27 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from diabolo.errors import OptionError, ShapeError, unknown
-from diabolo.network.bottlenecks import BOTTLENECKS, Bottleneck, Plain
-from diabolo.network.layers import LAYERS, Activation, Dense, Flatten, Layer, check_activation
-from diabolo.network.parts import Shape, from_config
+from diabolo.network import from_keras, words
+from diabolo.network.bottlenecks import BOTTLENECKS, Bottleneck, Plain, Sparse
+from diabolo.network.layers import (
+    LAYERS,
+    Activation,
+    Convolution,
+    Dense,
+    Flatten,
+    Layer,
+    TiedDense,
+    TransposedConvolution,
+    check_activation,
+)
+from diabolo.network.parts import Shape, from_config, from_text
 
-STRUCTURES = ("dense",)
+STRUCTURES = tuple(words.KINDS)
 
-Structure = str | Sequence[int] | Sequence[Layer]
+Structure = str | Sequence[int] | Sequence[Layer] | Sequence[Sequence[Layer]]  # or two Keras models
 
 
-RESERVED = ("rows", "latent", "reconstruction")  # inputs and outputs of the networks that are built
+RESERVED = ("rows", "latent", "reconstruction", "loss")  # inputs and outputs of what is built, and what else learns
 
 
 class Step(NamedTuple):
@@ -49,7 +61,7 @@ class Network:
     decoder: tuple[Layer, ...]
 
     def __post_init__(self) -> None:
-        names = [step.layer.name for step in self.steps]
+        names = [step.layer.name for step in (*self.steps, *self.heads.values())]
         taken = sorted({name for name in names if names.count(name) > 1 or name in RESERVED})
         if "" in names or taken:
             named = ", ".join(map(repr, taken)) or "an empty name"
@@ -57,6 +69,14 @@ class Network:
                 f"every layer of a network needs a name of its own, but {named} is reserved or stands twice: leave "
                 f"names out, or choose others."
             )
+        own = self.weights()
+        for step in self.steps:
+            for name, shape in step.layer.borrows(step.input_shape).values():
+                if own.get(name) != shape:
+                    raise ShapeError(
+                        f"layer {step.layer.kind!r} ({step.layer.name}) needs a weight {name!r} of shape {shape}, got "
+                        f"{own.get(name, 'none')}."
+                    )
         if self.latent_shape != (self.latent_dim,):
             raise ShapeError(
                 f"the bottleneck must end in one axis, got {self.latent_shape}: put a Flatten() before it."
@@ -81,6 +101,14 @@ class Network:
         return tuple(_walk((*self.encoder, *self.bottleneck.layers()), self.input_shape))
 
     @cached_property
+    def heads(self) -> dict[str, Step]:
+        """The layers that stand beside the latent in training, by what they are called."""
+        hidden = self.encoder_steps[len(self.encoder)].input_shape
+        return {
+            name: Step(layer, hidden, layer.output_shape(hidden)) for name, layer in self.bottleneck.heads().items()
+        }
+
+    @cached_property
     def decoder_steps(self) -> tuple[Step, ...]:
         """The layers from a latent to the raw numbers, with their shapes."""
         return tuple(_walk(self.decoder, (self.latent_dim,)))
@@ -91,10 +119,10 @@ class Network:
         return self.encoder_steps + self.decoder_steps
 
     def weights(self) -> dict[str, Shape]:
-        """Name ("encoder_1/kernel") and shape of every weight, from the table of layers alone."""
+        """Name ("encoder_1/kernel") and shape of every weight, heads included, from the table of layers alone."""
         return {
             f"{step.layer.name}/{weight}": shape
-            for step in self.steps
+            for step in (*self.steps, *self.heads.values())
             for weight, shape in step.layer.weights(step.input_shape).items()
         }
 
@@ -142,18 +170,24 @@ def build(
     *,
     latent_dim: int | None = None,
     activation: str = "elu",
-    bottleneck_activation: str = "linear",
+    bottleneck: str | Bottleneck = "plain",
+    bottleneck_activation: str | None = None,
+    tied: bool = False,
     allow_overcomplete: bool = False,
 ) -> Network:
     """Return the network of a structure for rows of `input_shape`.
 
     Args:
-        structure: "dense" (two hidden layers, their width from the data), "784-256-128" (features, hidden widths,
-            latent), "784-256-128-256-784" (the same in full), [256] (hidden widths), or layers of the encoder.
+        structure: in words ("dense", "conv 32-64, dense 256": `diabolo.network.words`; sizes that are left out come
+            from the shape of a row), "784-256-128" (features, hidden widths, latent), "784-256-128-256-784" (the same
+            in full), [256] (hidden widths), or layers of the encoder.
+            Or an encoder and a decoder: two Keras models, or two lists of layers; the encoder ends in the latent.
         input_shape: sizes of the axes of one row.
         latent_dim: numbers in a latent; may be left out where the structure says it, else a default from the features.
         activation: of the hidden layers.
-        bottleneck_activation: of the latent.
+        bottleneck: a kind, with settings behind a colon ("gaussian:beta=4"), or one of `diabolo.network.bottlenecks`.
+        bottleneck_activation: of the latent, where the bottleneck leaves a choice; None: what suits it.
+        tied: the dense layers of the decoder use the kernels of those they mirror, turned over.
         allow_overcomplete: accept a latent as wide as a row or wider, which can copy instead of learning.
 
     Raises: OptionError, ShapeError.
@@ -162,30 +196,103 @@ def build(
     check_activation(Activation(function="linear"), activation)
     if latent_dim is not None and (type(latent_dim) is not int or latent_dim < 1):
         raise OptionError(f"latent_dim must be a whole number of at least 1, got {latent_dim!r}.")
-    hidden, written_latent = _read(structure, features, activation)
+    both = pair(structure)
+    if both is not None:
+        return _of_pair(both, input_shape, latent_dim, bottleneck, bottleneck_activation)
+    hidden, written_latent = _read(structure, input_shape, activation)
     if written_latent is not None and latent_dim not in (None, written_latent):
         raise OptionError(
             f"structure {structure!r} ends in {written_latent} latents, but latent_dim is {latent_dim}: leave one out."
         )
-    latent_dim = written_latent or latent_dim or default_latent_dim(features)
-    if latent_dim >= features and not allow_overcomplete:
+    if isinstance(bottleneck, Bottleneck):
+        if latent_dim not in (None, bottleneck.latent_dim) or written_latent not in (None, bottleneck.latent_dim):
+            raise OptionError(
+                f"the bottleneck has {bottleneck.latent_dim} latents, but {latent_dim or written_latent} are asked for."
+            )
+        waist = bottleneck
+    else:
+        latent_dim = written_latent or latent_dim or default_latent_dim(features)
+        waist = _bottleneck(bottleneck, latent_dim, bottleneck_activation)
+    latent_dim = waist.latent_dim
+    if latent_dim >= features and not (allow_overcomplete or isinstance(waist, Sparse)):
         raise OptionError(
             f"latent_dim must be below the number of features ({features}), got {latent_dim}: choose at most "
             f"{features - 1}, or pass allow_overcomplete=True (--allow-overcomplete)."
             if features > 1
             else "rows of one feature cannot be made narrower: pass allow_overcomplete=True (--allow-overcomplete)."
         )
-    layers = default_dense(features, activation) if hidden is None else hidden
-    if len(input_shape) > 1 and not any(isinstance(layer, Flatten) for layer in layers):
-        layers = (Flatten(), *layers)
-    bottleneck = Plain(latent_dim=latent_dim, activation=bottleneck_activation)
+    layers = _flat(hidden, input_shape)
     encoder = _named("encoder", layers)
+    # What the bottleneck does to its features beyond making them has nothing to undo it.
+    features_layer = waist.layers()[0]
     return Network(
         input_shape=input_shape,
         encoder=encoder,
-        bottleneck=bottleneck,
-        decoder=_named("decoder", mirror((*encoder, *bottleneck.layers()), input_shape)),
+        bottleneck=waist,
+        decoder=_named("decoder", mirror((*encoder, features_layer), input_shape, tied=tied)),
     )
+
+
+class Pair(NamedTuple):
+    """An encoder with its latent, and a decoder that mirrors nothing."""
+
+    encoder: tuple[Layer, ...]
+    decoder: tuple[Layer, ...]
+
+
+def pair(structure: Any) -> Pair | None:
+    """Return the layers of two Keras models, or of two lists of layers; None where a structure is something else."""
+    if not isinstance(structure, (tuple, list)) or len(structure) != 2:
+        return None
+    if all(map(from_keras.is_keras, structure)):
+        return Pair(*(from_keras.read(model) for model in structure))
+    if all(isinstance(part, (tuple, list)) and all(isinstance(layer, Layer) for layer in part) for part in structure):
+        return Pair(*map(tuple, structure))
+    return None
+
+
+def _of_pair(
+    both: Pair, input_shape: Shape, latent_dim: int | None, bottleneck: str | Bottleneck, activation: str | None
+) -> Network:
+    """Return the network of an encoder whose last layer makes the latent, and a decoder.
+
+    The activation that the decoder ends in is left to the reconstruction loss, which takes raw numbers.
+    """
+    *hidden, last = both.encoder or (None,)
+    if not isinstance(last, Dense):
+        raise OptionError("the encoder must end in a dense layer, which makes the latent.")
+    if isinstance(bottleneck, Bottleneck):
+        waist = bottleneck
+    else:
+        waist = _bottleneck(bottleneck, last.units, activation)
+        if isinstance(waist, Plain) and activation is None:
+            waist = dataclasses.replace(waist, activation=last.activation)
+    if waist.latent_dim != last.units or latent_dim not in (None, last.units):
+        raise OptionError(
+            f"the encoder ends in {last.units} latents, but {latent_dim or waist.latent_dim} are asked for."
+        )
+    *inner, end = both.decoder or (None,)
+    if isinstance(end, (Dense, Convolution, TransposedConvolution)):
+        inner.append(dataclasses.replace(end, activation="linear"))
+    elif end is not None and not isinstance(end, Activation):
+        inner.append(end)
+    return Network(
+        input_shape=input_shape,
+        encoder=_named("encoder", hidden),
+        bottleneck=waist,
+        decoder=_named("decoder", inner),
+    )
+
+
+def _bottleneck(written: str, latent_dim: int, activation: str | None) -> Bottleneck:
+    if not isinstance(written, str):
+        raise OptionError(f"bottleneck must be a name such as 'gaussian' or a Bottleneck, got {written!r:.60}.")
+    waist = from_text("bottleneck", BOTTLENECKS, written, latent_dim=latent_dim)
+    if activation is None:
+        return waist
+    if not isinstance(waist, (Plain, Sparse)):
+        raise OptionError(f"bottleneck_activation {activation!r}: a {waist.kind} bottleneck has none, leave it out.")
+    return dataclasses.replace(waist, activation=activation)
 
 
 def default_latent_dim(features: int) -> int:
@@ -193,21 +300,20 @@ def default_latent_dim(features: int) -> int:
     return max(1, min(32, features // 4))
 
 
-def default_dense(features: int, activation: str) -> tuple[Layer, ...]:
-    """Return two hidden layers: about as wide as the row (32 to 512), then half of that.
-
-    On 9,000 digits two layers (512, 256) reach 0.0064 a pixel with elu; one of 512 reaches 0.0064 with silu, and a
-    rectified pair 0.0073. Wider ones cost time and gain nothing there.
-    """
-    width = min(512, max(32, 1 << (features - 1).bit_length()))
-    return (Dense(units=width, activation=activation), Dense(units=width // 2, activation=activation))
+def _flat(layers: tuple[Layer, ...], input_shape: Shape) -> tuple[Layer, ...]:
+    """Return layers that end in one axis: flattened first where none of them looks at axes, else behind them all."""
+    if len(input_shape) > 1 and not any(layer.needs_axes or layer.reshapes for layer in layers):
+        return (Flatten(), *layers)
+    steps = list(_walk(layers, input_shape))
+    return layers if not steps or len(steps[-1].output_shape) == 1 else (*layers, Flatten())
 
 
-def _read(structure: Structure, features: int, activation: str) -> tuple[tuple[Layer, ...] | None, int | None]:
-    """Return the hidden layers (None: choose them) and the latent size if the structure says it."""
+def _read(structure: Structure, input_shape: Shape, activation: str) -> tuple[tuple[Layer, ...], int | None]:
+    """Return the hidden layers and the latent size if the structure says it."""
+    features = math.prod(input_shape)
     if isinstance(structure, str):
-        if structure in STRUCTURES:
-            return None, None
+        if words.known(structure):
+            return words.read(structure, input_shape, activation), None
         sizes = _sizes(structure)
         if sizes[0] != features:
             raise OptionError(
@@ -253,12 +359,13 @@ def _named(prefix: str, layers: Sequence[Layer]) -> tuple[Layer, ...]:
     )
 
 
-def mirror(encoder: Sequence[Layer], input_shape: Shape) -> tuple[Layer, ...]:
+def mirror(encoder: Sequence[Layer], input_shape: Shape, *, tied: bool = False) -> tuple[Layer, ...]:
     """Return the layers, nameless, that take the output of `encoder` back to rows of `input_shape`.
 
     The encoder falls into blocks: a layer that makes features, and what comes behind it up to the next: followers
     (normalisation, dropout, activation) and reshaping. Undoing a block gives the features of the block before back, so
     it ends in that block's activation and followers; undoing the first gives raw numbers, and nothing follows them.
+    With `tied` a dense layer is undone by its own kernel; it must have its name already.
     """
     blocks: list[list[Step]] = [[]]  # the first holds what stands before any features are made
     for step in _walk(encoder, input_shape):
@@ -268,10 +375,12 @@ def mirror(encoder: Sequence[Layer], input_shape: Shape) -> tuple[Layer, ...]:
     decoder: list[Layer] = []
     for before, block in reversed(list(itertools.pairwise(blocks))):
         features = before[0].layer if before else None
-        for layer in block[0].layer.mirror(block[0].input_shape):
-            if isinstance(layer, Dense):
-                activation = features.activation if isinstance(features, Dense) else "linear"
-                layer = dataclasses.replace(layer, activation=activation)
+        undone = block[0].layer.mirror(block[0].input_shape)
+        if tied and isinstance(block[0].layer, Dense):
+            undone = (block[0].layer.tied(block[0].input_shape),)
+        for layer in undone:
+            if isinstance(layer, (Dense, TiedDense, Convolution, TransposedConvolution)):
+                layer = dataclasses.replace(layer, activation=getattr(features, "activation", "linear"))
             decoder.append(layer)
         first = before is blocks[0]
         decoder.extend(_undo_behind(before if first else before[1:], followers=not first))

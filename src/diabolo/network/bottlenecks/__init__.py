@@ -1,8 +1,12 @@
 """The parts that make the latent, one file each. `BOTTLENECKS` is the table."""
 
-from diabolo.network.bottlenecks.base import Bottleneck
+from diabolo.network.bottlenecks.base import Bottleneck, Objective
+from diabolo.network.bottlenecks.gaussian import Gaussian
+from diabolo.network.bottlenecks.ordered import Ordered
 from diabolo.network.bottlenecks.plain import Plain
+from diabolo.network.bottlenecks.quantized import Quantized
+from diabolo.network.bottlenecks.sparse import Sparse
 
-__all__ = ["BOTTLENECKS", "Bottleneck", "Plain"]
+__all__ = ["BOTTLENECKS", "Bottleneck", "Gaussian", "Objective", "Ordered", "Plain", "Quantized", "Sparse"]
 
-BOTTLENECKS: dict[str, type[Bottleneck]] = {Plain.kind: Plain}
+BOTTLENECKS: dict[str, type[Bottleneck]] = {each.kind: each for each in (Plain, Sparse, Gaussian, Quantized, Ordered)}

@@ -1,76 +1,13 @@
-"""The one table of layers.
-
-Each layer is a frozen dataclass that knows the shape it gives, the names and shapes of its weights, and the layers
-that undo it. Nothing here computes: `keras_builder` makes the network that trains, `onnx_builder` the graph that
-infers, and a test holds the two equal on every entry of `LAYERS`. Shapes leave out the batch axis.
-
-Order: activations, the base, layers that change the shape, layers that keep it, the table.
-"""
+"""Layers for rows of any shape. Order: those that change the shape, those that keep it."""
 
 import dataclasses
 import math
-import re
 from dataclasses import dataclass
 from typing import ClassVar
 
-from diabolo.errors import OptionError, ShapeError, unknown
-from diabolo.network.parts import Part, Shape
-
-# Keras' names and Keras' constants (leaky_relu has slope 0.2, gelu is the exact one, elu has alpha 1).
-ACTIVATIONS = (
-    "linear",
-    "relu",
-    "leaky_relu",
-    "elu",
-    "selu",
-    "gelu",
-    "silu",
-    "softplus",
-    "softsign",
-    "tanh",
-    "sigmoid",
-    "softmax",
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Layer(Part):
-    """What all layers share. `name` is given by the network that the layer stands in."""
-
-    name: str = ""
-
-    makes_features: ClassVar[bool] = False  # new numbers by weights: starts a block of a structure (see mirror())
-    reshapes: ClassVar[bool] = False  # the same numbers under other axes
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        # Names become those of weights in files and of operations in Keras, ONNX and TensorFlow.
-        if not re.fullmatch(r"[A-Za-z0-9_.-]*", self.name):
-            raise OptionError(f"{self.kind}: a name may hold letters, digits, '_', '.' and '-', got {self.name!r}.")
-
-    def output_shape(self, input_shape: Shape) -> Shape:
-        """Return the shape of the output for one row of `input_shape`; raise ShapeError where none fits."""
-        return input_shape
-
-    def weights(self, input_shape: Shape) -> dict[str, Shape]:
-        """Return the name and shape of each weight, in Keras' order."""
-        return {}
-
-    def mirror(self, input_shape: Shape) -> "tuple[Layer, ...]":
-        """Return the layers that bring `output_shape(input_shape)` back to `input_shape`, nameless."""
-        return (dataclasses.replace(self, name=""),)
-
-
-def check_activation(part: Part, name: str) -> None:
-    """Raise OptionError where `name` is not an activation."""
-    if name not in ACTIVATIONS:
-        raise OptionError(f"{part.kind}: {unknown('activation', name, ACTIVATIONS)}")
-
-
-def _last_axis(layer: Layer, input_shape: Shape) -> int:
-    if not input_shape:
-        raise ShapeError(f"layer {layer.kind!r} ({layer.name}) needs at least one axis, got a single number a row.")
-    return input_shape[-1]
+from diabolo.errors import ShapeError
+from diabolo.network.layers.base import Layer, check_activation, last_axis
+from diabolo.network.parts import Shape
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,19 +28,56 @@ class Dense(Layer):
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """(..., features) -> (..., units)."""
-        _last_axis(self, input_shape)
+        last_axis(self, input_shape)
         return (*input_shape[:-1], self.units)
 
     def weights(self, input_shape: Shape) -> dict[str, Shape]:
         """Kernel (features, units), bias (units,)."""
-        weights: dict[str, Shape] = {"kernel": (_last_axis(self, input_shape), self.units)}
+        weights: dict[str, Shape] = {"kernel": (last_axis(self, input_shape), self.units)}
         if self.use_bias:
             weights["bias"] = (self.units,)
         return weights
 
     def mirror(self, input_shape: Shape) -> tuple[Layer, ...]:
         """Go back to the features that came in."""
-        return (dataclasses.replace(self, name="", units=_last_axis(self, input_shape)),)
+        return (dataclasses.replace(self, name="", units=last_axis(self, input_shape)),)
+
+    def tied(self, input_shape: Shape) -> Layer:
+        """Return the layer that goes back to the features that came in by the same kernel."""
+        return TiedDense(
+            of=self.name, units=last_axis(self, input_shape), activation=self.activation, use_bias=self.use_bias
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TiedDense(Layer):
+    """activation(x @ kernel' + bias), kernel being that of the dense layer `of`, turned over."""
+
+    of: str
+    units: int
+    activation: str = "linear"
+    use_bias: bool = True
+
+    kind: ClassVar[str] = "tied_dense"
+    makes_features: ClassVar[bool] = True
+
+    def check(self) -> None:
+        """Refuse fewer than one unit and unknown activations."""
+        self.require(self.units >= 1 and bool(self.of), "units of at least 1 and the name of a layer")
+        check_activation(self, self.activation)
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """(..., features) -> (..., units)."""
+        last_axis(self, input_shape)
+        return (*input_shape[:-1], self.units)
+
+    def weights(self, input_shape: Shape) -> dict[str, Shape]:
+        """Bias (units,)."""
+        return {"bias": (self.units,)} if self.use_bias else {}
+
+    def borrows(self, input_shape: Shape) -> dict[str, tuple[str, Shape]]:
+        """The kernel (units, features) of the other layer."""
+        return {"kernel": (f"{self.of}/kernel", (self.units, last_axis(self, input_shape)))}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,7 +152,7 @@ class BatchNormalization(Layer):
 
     def weights(self, input_shape: Shape) -> dict[str, Shape]:
         """Four of the size of the last axis."""
-        size = (_last_axis(self, input_shape),)
+        size = (last_axis(self, input_shape),)
         return {"gamma": size, "beta": size, "moving_mean": size, "moving_variance": size}
 
 
@@ -196,7 +170,7 @@ class LayerNormalization(Layer):
 
     def weights(self, input_shape: Shape) -> dict[str, Shape]:
         """Two of the size of the last axis."""
-        size = (_last_axis(self, input_shape),)
+        size = (last_axis(self, input_shape),)
         return {"gamma": size, "beta": size}
 
 
@@ -211,9 +185,3 @@ class Dropout(Layer):
     def check(self) -> None:
         """Refuse a rate that drops everything."""
         self.require(0 <= self.rate < 1, "0 <= rate < 1")
-
-
-LAYERS: dict[str, type[Layer]] = {
-    layer.kind: layer
-    for layer in (Dense, Activation, BatchNormalization, LayerNormalization, Dropout, Flatten, Reshape)
-}

@@ -1,0 +1,42 @@
+"""The ordered bottleneck: the first latents say most, so that a row can be cut to as many as there is room for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from diabolo.network.bottlenecks.base import Bottleneck, LossOf, Objective
+from diabolo.network.layers import Dense, Layer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ordered(Bottleneck):
+    """Nested dropout: for each row of a batch only the first k latents are kept, k drawn anew.
+
+    `share_whole` of the rows keep them all. The others draw log k uniformly, so that small sizes, where one latent
+    more or less matters most, are seen as often as large ones. Source: Rippel, Gelbart & Adams 2014, arXiv:1402.0915,
+    where k is geometric.
+    """
+
+    share_whole: float = 0.25
+
+    kind: ClassVar[str] = "ordered"
+
+    def check(self) -> None:
+        """Refuse shares that are none."""
+        super().check()
+        self.require(0 <= self.share_whole <= 1, "share_whole in [0, 1]")
+
+    def layers(self) -> tuple[Layer, ...]:
+        """One dense layer."""
+        return (Dense(units=self.latent_dim, name="bottleneck"),)
+
+    def train(self, tensors: Mapping[str, Any], loss: LossOf, chance: Any, warm: Any) -> Objective:
+        """The reconstruction from the first latents."""
+        from keras import ops, random
+
+        latent = tensors["latent"]
+        drawn = random.uniform((2, ops.shape(latent)[0], 1), seed=chance)
+        size = ops.floor(ops.exp(drawn[0] * ops.log(self.latent_dim + 1.0)))  # 1 to latent_dim
+        size = ops.where(drawn[1] < self.share_whole, float(self.latent_dim), size)
+        places = ops.arange(self.latent_dim, dtype="float32")[None]
+        return Objective(loss(latent * ops.cast(places < size, "float32")))

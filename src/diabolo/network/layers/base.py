@@ -1,0 +1,72 @@
+"""What every layer is, and the activations that some of them end in."""
+
+import dataclasses
+import re
+from dataclasses import dataclass
+from typing import ClassVar
+
+from diabolo.errors import OptionError, ShapeError, unknown
+from diabolo.network.parts import Part, Shape
+
+# Keras' names and Keras' constants (leaky_relu has slope 0.2, gelu is the exact one, elu has alpha 1).
+ACTIVATIONS = (
+    "linear",
+    "relu",
+    "leaky_relu",
+    "elu",
+    "selu",
+    "gelu",
+    "silu",
+    "softplus",
+    "softsign",
+    "tanh",
+    "sigmoid",
+    "exponential",
+    "softmax",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer(Part):
+    """What all layers share. `name` is given by the network that the layer stands in."""
+
+    name: str = ""
+
+    makes_features: ClassVar[bool] = False  # new numbers by weights: starts a block of a structure (see mirror())
+    reshapes: ClassVar[bool] = False  # the same numbers under other axes
+    needs_axes: ClassVar[bool] = False  # looks at places beside each other: of no use on a flat row
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        # Names become those of weights in files and of operations in Keras, ONNX and TensorFlow.
+        if not re.fullmatch(r"[A-Za-z0-9_.-]*", self.name):
+            raise OptionError(f"{self.kind}: a name may hold letters, digits, '_', '.' and '-', got {self.name!r}.")
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Return the shape of the output for one row of `input_shape`; raise ShapeError where none fits."""
+        return input_shape
+
+    def weights(self, input_shape: Shape) -> dict[str, Shape]:
+        """Return the name and shape of each weight, in Keras' order."""
+        return {}
+
+    def borrows(self, input_shape: Shape) -> dict[str, tuple[str, Shape]]:
+        """Return the weights of other layers that this one uses: as what, their name in the network, and shape."""
+        return {}
+
+    def mirror(self, input_shape: Shape) -> "tuple[Layer, ...]":
+        """Return the layers that bring `output_shape(input_shape)` back to `input_shape`, nameless."""
+        return (dataclasses.replace(self, name=""),)
+
+
+def check_activation(part: Part, name: str) -> None:
+    """Raise OptionError where `name` is not an activation."""
+    if name not in ACTIVATIONS:
+        raise OptionError(f"{part.kind}: {unknown('activation', name, ACTIVATIONS)}")
+
+
+def last_axis(layer: Layer, input_shape: Shape) -> int:
+    """Return the size of the last axis; ShapeError where there is none."""
+    if not input_shape:
+        raise ShapeError(f"layer {layer.kind!r} ({layer.name}) needs at least one axis, got a single number a row.")
+    return input_shape[-1]

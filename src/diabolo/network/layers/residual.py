@@ -1,0 +1,126 @@
+"""Blocks that add to what came in: x + f(x). The shape stays, and so the block is its own mirror.
+
+The last product of f starts at 0, so that a new block changes nothing and deep networks train from the first step.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from diabolo.errors import ShapeError
+from diabolo.network.layers.base import Layer, check_activation, last_axis
+from diabolo.network.layers.convolution import space
+from diabolo.network.layers.recurrent import series
+from diabolo.network.parts import Shape
+
+
+@dataclass(frozen=True, kw_only=True)
+class Residual(Layer):
+    """x + activation(normalise(x) @ kernel_in + bias_in) @ kernel_out + bias_out, over the last axis.
+
+    Source: He et al. 2016, arXiv:1603.05027, the normalisation that of Ba et al. 2016, arXiv:1607.06450.
+    """
+
+    units: int  # of the hidden layer within
+    activation: str = "relu"
+
+    kind: ClassVar[str] = "residual"
+
+    def check(self) -> None:
+        """Refuse fewer than one unit and unknown activations."""
+        self.require(self.units >= 1, "units of at least 1")
+        check_activation(self, self.activation)
+
+    def weights(self, input_shape: Shape) -> dict[str, Shape]:
+        """Scale and shift of the normalisation, then the two products."""
+        features = last_axis(self, input_shape)
+        return {
+            "gamma": (features,),
+            "beta": (features,),
+            "kernel_in": (features, self.units),
+            "bias_in": (self.units,),
+            "kernel_out": (self.units, features),
+            "bias_out": (features,),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResidualConvolution(Layer):
+    """x + activation(activation(x) * kernel_in + bias_in) * kernel_out + bias_out, over one or two axes of space."""
+
+    filters: int  # of the hidden layer within
+    size: int = 3
+    activation: str = "relu"
+
+    kind: ClassVar[str] = "residual_convolution"
+    needs_axes: ClassVar[bool] = True
+
+    def check(self) -> None:
+        """Refuse fewer than one filter and unknown activations."""
+        self.require(self.filters >= 1 and 1 <= self.size < 1 << 10, "filters of at least 1 and 1 <= size < 1024")
+        check_activation(self, self.activation)
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """The shape that came in, if it has space."""
+        space(self, input_shape)
+        return input_shape
+
+    def weights(self, input_shape: Shape) -> dict[str, Shape]:
+        """The two convolutions."""
+        around, channels = (self.size,) * len(space(self, input_shape)), input_shape[-1]
+        return {
+            "kernel_in": (*around, channels, self.filters),
+            "bias_in": (self.filters,),
+            "kernel_out": (*around, self.filters, channels),
+            "bias_out": (channels,),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attention(Layer):
+    """x + what each place takes from all others: self-attention of several heads behind a normalisation.
+
+    Source: Vaswani et al. 2017, arXiv:1706.03762, normalised first as in Xiong et al. 2020, arXiv:2002.04745.
+    """
+
+    heads: int = 4
+
+    kind: ClassVar[str] = "attention"
+    needs_axes: ClassVar[bool] = True
+
+    def check(self) -> None:
+        """Refuse no heads."""
+        self.require(self.heads >= 1, "heads of at least 1")
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """The shape that came in, if the heads can share its features."""
+        _, features = series(self, input_shape)
+        if features % self.heads:
+            raise ShapeError(
+                f"layer 'attention' ({self.name}): {features} features cannot be shared by {self.heads} heads: make "
+                f"them a multiple of {self.heads}."
+            )
+        return input_shape
+
+    def weights(self, input_shape: Shape) -> dict[str, Shape]:
+        """Scale and shift of the normalisation; query, key and value side by side; the product behind."""
+        _, features = series(self, input_shape)
+        return {
+            "gamma": (features,),
+            "beta": (features,),
+            "kernel_in": (features, 3 * features),
+            "bias_in": (3 * features,),
+            "kernel_out": (features, features),
+            "bias_out": (features,),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Position(Layer):
+    """x + a number for each place and feature, learnt: attention by itself does not know what stands where."""
+
+    kind: ClassVar[str] = "position"
+    needs_axes: ClassVar[bool] = True
+
+    def weights(self, input_shape: Shape) -> dict[str, Shape]:
+        """As many as a row has numbers."""
+        return {"offset": series(self, input_shape)}
