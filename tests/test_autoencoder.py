@@ -128,7 +128,8 @@ def test_the_compiled_program_gives_the_same_bits_twice_and_the_same_loss_as_the
     def history(compiled):
         models = keras_builder.build(network, seed=0)
         spec = Spec(
-            model=models.raw,
+            models=models,
+            network=network,
             loss=losses.Bernoulli(),
             optimizer=keras.optimizers.Adam(0.001),
             epochs=3,
@@ -153,7 +154,13 @@ def test_the_loop_computes_what_keras_fit_computes(digits):
     rows = digits.x_train[:640].reshape(-1, 784)
     ours, theirs = keras_builder.build(network, seed=0), keras_builder.build(network, seed=0)
     spec = Spec(
-        model=ours.raw, loss=losses.Bernoulli(), optimizer=keras.optimizers.Adam(0.001), epochs=1, batch_size=64, seed=9
+        models=ours,
+        network=network,
+        loss=losses.Bernoulli(),
+        optimizer=keras.optimizers.Adam(0.001),
+        epochs=1,
+        batch_size=64,
+        seed=9,
     )
     outcome = train(spec, Shard(rows=rows, scale=255.0))
     order = np.random.default_rng([9, 0]).permutation(640)

@@ -1,12 +1,14 @@
 import math
 
+import keras
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from diabolo import Autoencoder, load
 from diabolo.errors import OptionError, ShapeError
-from diabolo.network import keras_builder, layers, structures
+from diabolo.network import keras_builder, layers
 from diabolo.network.bottlenecks import Plain
 from diabolo.network.structures import Network, build
 
@@ -135,9 +137,58 @@ def test_a_network_that_does_not_hold_together_is_refused():
 
 
 def test_the_default_hidden_layers_follow_the_width_of_a_row():
-    assert [layer.units for layer in structures.default_dense(784, "elu")] == [512, 256]
-    assert [layer.units for layer in structures.default_dense(20, "elu")] == [32, 16]
-    assert [layer.units for layer in structures.default_dense(100, "elu")] == [128, 64]
+    for features, widths in ((784, [512, 256]), (20, [32, 16]), (100, [128, 64])):
+        assert [layer.units for layer in build("dense", (features,)).encoder] == widths
+
+
+@pytest.mark.parametrize(
+    ("structure", "shape", "expected"),
+    [
+        ("conv 8-16", (9, 5, 1), "convolution flatten | dense reshape transposed_convolution transposed_convolution"),
+        ("pool 8", (9, 5, 1), "convolution pooling flatten | dense reshape upsampling convolution"),
+        ("conv1d 8", (9, 5), "convolution flatten | dense reshape transposed_convolution"),
+        ("lstm 8-4", (9, 5), "lstm lstm | dense repeat lstm dense lstm dense"),
+        ("gru 4", (9, 5, 1), "reshape gru | dense repeat gru dense reshape"),
+        ("residual 8x2", (9,), "dense residual residual | dense residual residual dense"),
+        ("conv 8, dense 16", (9, 5, 1), "convolution flatten dense | dense dense reshape transposed_convolution"),
+    ],
+)
+def test_words_become_layers_and_the_layers_that_undo_them(structure, shape, expected):
+    network = build(structure, shape, latent_dim=2)
+    encoder, decoder = (" ".join(layer.kind for layer in part) for part in (network.encoder, network.decoder))
+    assert f"{encoder} | {decoder}".replace("convolution convolution flatten", "convolution flatten") == expected
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from(
+        ["conv 3-2", "pool 3-2", "conv1d 3", "pool1d 2-3", "lstm 3", "gru 3-2", "attention 4x1", "conv 2, dense 5"]
+    ),
+    st.tuples(st.integers(1, 33), st.integers(1, 33), st.integers(1, 4)),
+)
+def test_every_structure_brings_every_size_back(structure, shape):
+    for row in (shape, shape[:2]):
+        if structure.startswith("conv 2,") or len(row) == 3 or structure.split()[0] not in ("conv", "pool"):
+            network = build(structure, row, latent_dim=1, allow_overcomplete=True)
+            assert network.decoder_steps[-1].output_shape == row
+            assert Network.from_config(network.to_config()) == network
+
+
+@pytest.mark.parametrize(
+    ("structure", "shape", "message"),
+    [
+        ("conv", (784,), "needs images .* or series"),
+        ("lstm", (784,), "needs series"),
+        ("attention 30", (8, 8, 1), "a multiple of 4"),
+        ("conv 8, pol 3", (8, 8, 1), "Did you mean 'pool'"),
+        ("conv x3", (8, 8, 1), "expected sizes such as 'conv 64-32'"),
+        ("conv 8x2", (8, 8, 1), "only attention and residual take"),
+        ("dense 0", (8,), "expected sizes"),
+    ],
+)
+def test_words_that_make_no_structure_are_refused_in_one_line(structure, shape, message):
+    with pytest.raises(OptionError if "needs" not in message else ShapeError, match=message):
+        build(structure, shape)
 
 
 def kinds(encoder, shape):
@@ -191,3 +242,61 @@ def test_a_name_that_files_and_graphs_cannot_hold_is_refused(name):
 def test_what_is_no_structure_at_all_is_refused(structure, hint):
     with pytest.raises(OptionError, match=hint):
         build(structure, (784,))
+
+
+def test_tied_layers_use_the_kernels_of_the_encoder_turned_over(digits, tmp_path):
+    model = Autoencoder(8, structure=[32], tied=True, activation="tanh", epochs=1, random_state=0)
+    model.fit(digits.x_train[:300].reshape(-1, 784))
+    weights = model.model_.weights
+    assert [name for name in weights if name.endswith("kernel")] == ["encoder_1/kernel", "bottleneck/kernel"]
+    latents = model.encode(digits.x_test[:5].reshape(-1, 784))
+    # The decoder by NumPy, on the kernels of the encoder.
+    hidden = np.tanh(latents @ weights["bottleneck/kernel"].T + weights["decoder_1/bias"])
+    raw = hidden @ weights["encoder_1/kernel"].T + weights["decoder_2/bias"]
+    by_hand = np.rint(255 / (1 + np.exp(-raw)))
+    np.testing.assert_allclose(model.decode(latents), by_hand, atol=1)
+    again = load(model.save(tmp_path / "m"))
+    np.testing.assert_array_equal(again.decode(latents), model.decode(latents))
+    assert again.get_params()["tied"] is True
+
+
+@pytest.mark.parametrize("bottleneck", ["plain", "gaussian"])
+def test_two_keras_models_are_a_structure(bottleneck, digits, tmp_path):
+    encoder = keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            keras.layers.Conv2D(4, 3, strides=2, padding="same", activation="relu"),
+            keras.layers.BatchNormalization(),
+            keras.layers.MaxPooling2D(2, padding="same"),
+            keras.layers.Flatten(),
+            keras.layers.Dense(16, activation="tanh", name="waist"),
+        ]
+    )
+    rows = keras.Input((16,))
+    hidden = keras.layers.Reshape((7, 7, 4))(keras.layers.Dense(196, activation="relu")(rows))
+    hidden = keras.layers.UpSampling2D(2)(hidden)
+    ends = keras.layers.Conv2DTranspose(1, 3, strides=2, padding="same", activation="sigmoid")(hidden)
+    decoder = keras.Model(rows, ends)
+    model = Autoencoder(structure=(encoder, decoder), bottleneck=bottleneck, epochs=1, random_state=0)
+    model.fit(digits.x_train[:200])
+    trained = model.to_keras()
+    kinds = [type(layer).__name__ for layer in trained.layers if type(layer).__name__ != "InputLayer"]
+    assert kinds[:5] == ["Conv2D", "BatchNormalization", "MaxPooling2D", "Flatten", "Dense"]
+    assert trained.count_params() == encoder.count_params() + decoder.count_params()
+    again = load(model.save(tmp_path / "m"))
+    np.testing.assert_array_equal(again.encode(digits.x_test), model.encode(digits.x_test))
+    # The settings that were loaded make the same network once more.
+    more = Autoencoder(**again.get_params()).fit(digits.x_train[:200])
+    np.testing.assert_array_equal(more.encode(digits.x_test), model.encode(digits.x_test))
+
+
+def test_keras_models_that_the_table_does_not_know_are_refused_with_another_way():
+    encoder = keras.Sequential([keras.Input((6,)), keras.layers.GaussianNoise(0.1), keras.layers.Dense(2)])
+    decoder = keras.Sequential([keras.Input((2,)), keras.layers.Dense(6)])
+    with pytest.raises(OptionError, match=r"unknown kind of layer 'GaussianNoise'.* diabolo.training.fit"):
+        build((encoder, decoder), (6,))
+    rectifier = keras.Sequential([keras.Input((6,)), keras.layers.ReLU()])
+    with pytest.raises(OptionError, match="the encoder must end in a dense layer"):
+        build((rectifier, decoder), (6,))
+    with pytest.raises(ShapeError, match=r"the decoder gives rows of shape \(6,\), expected \(7,\)"):
+        build((keras.Sequential([keras.Input((7,)), keras.layers.Dense(2)]), decoder), (7,))

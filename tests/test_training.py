@@ -30,7 +30,7 @@ def reconstruct(rows, *, seed=0, hidden=(32,), validation=None, **settings):
     network = structures.build(list(hidden), rows.shape[1:], latent_dim=8)
     models = keras_builder.build(network, seed=0)
     options = {"optimizer": keras.optimizers.Adam(0.001), "epochs": 3, "batch_size": 64, "seed": seed} | settings
-    spec = Spec(model=models.raw, loss=losses.Bernoulli(), **options)
+    spec = Spec(models=models, network=network, loss=losses.Bernoulli(), **options)
     outcome = train(spec, Shard(rows=rows, validation=validation, scale=255.0))
     weights = keras_builder.get_weights(models, network)
     return outcome, np.concatenate([weights[name].ravel() for name in sorted(weights)])
@@ -92,7 +92,7 @@ def test_xla_trains_to_the_same_loss_as_without(rows):
 def test_the_program_is_traced_once_however_the_steps_are_dealt_out(rows):
     network = structures.build([32], (784,), latent_dim=8)
     models = keras_builder.build(network)
-    steps = Reconstruction(models.raw, losses.Bernoulli(), keras.optimizers.Adam(0.001), 0.0, 255.0)
+    steps = Reconstruction(models, network, losses.Bernoulli(), keras.optimizers.Adam(0.001), scale=255.0)
     windows = Resident(tf.constant(rows), len(rows), seed=0)
     program, _ = choose(True, models.raw, steps, windows, 64, epochs=1)
     window = on_device(next(windows.epoch(0)))

@@ -23,12 +23,24 @@ from diabolo.data.windows import Streamed, check_memory
 from diabolo.errors import ModelFileError, NotFittedError, OptionError, unknown
 from diabolo.inference import SETTINGS, Model, Record, by_chunk, fill
 from diabolo.network import losses, structures
+from diabolo.network.bottlenecks import BOTTLENECKS, Bottleneck
+from diabolo.network.corruptions import CORRUPTIONS, Corruption
 from diabolo.network.layers import LAYERS, Layer
-from diabolo.network.parts import from_config
+from diabolo.network.parts import Part, from_config, read_part
+from diabolo.network.penalties import PENALTIES, Penalty
 from diabolo.training import backend, optimizers
 from diabolo.training.progress import Report, for_people, quiet, shown
 
 logger = logging.getLogger(__name__)
+
+# Settings that are parts, and those that may be missing.
+TABLES: dict[str, Any] = {
+    "bottleneck": BOTTLENECKS,
+    "corruption": CORRUPTIONS,
+    "penalty": PENALTIES,
+    "reconstruction_loss": losses.LOSSES,
+}
+OPTIONAL = ("corruption", "penalty")
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -42,10 +54,21 @@ class Autoencoder(TransformerMixin, BaseEstimator):
     Args:
         latent_dim: numbers in a latent; None: what the structure says, else 32 or a quarter of the features.
         structure: "dense", sizes from features to latent ("784-256-128"), hidden widths ([256]), or
-            `diabolo.network.layers` of the encoder; the decoder mirrors it.
+            `diabolo.network.layers` of the encoder; the decoder mirrors it. Or a pair (encoder, decoder) of lists of
+            layers or of Keras models of your own, of which the layers are taken and not the weights.
+        tied: the dense layers of the decoder use the kernels of those they mirror, turned over: half the weights.
         activation: of the hidden layers; one of `diabolo.network.layers.ACTIVATIONS`.
-        bottleneck_activation: of the latent.
-        reconstruction_loss: "bernoulli", "gaussian", or "auto": chosen from the data; the reason is logged.
+        bottleneck: what makes the latent: "plain", "sparse", "gaussian" (a variational auto-encoder), "quantized",
+            "ordered", with settings behind a colon ("gaussian:beta=4,warmup_epochs=10"), or one of
+            `diabolo.network.bottlenecks`.
+        bottleneck_activation: of the latent, where the bottleneck leaves a choice; None: what suits it.
+        corruption: noise on the input, not on the target: "gaussian:0.5", "masking:0.3", "salt_and_pepper:0.1",
+            "swap:0.15", "binarize", or one of `diabolo.network.corruptions`.
+        penalty: beside the reconstruction and what the bottleneck costs: "contractive:0.1", "mmd:100",
+            "adversarial:10", "total_correlation:5", "l2:0.001", or one of `diabolo.network.penalties`.
+        reconstruction_loss: "bernoulli", "gaussian" ("gaussian:variance=learnt"), "huber", "poisson", "categorical",
+            "ssim", one of `diabolo.network.losses`, or "auto": bernoulli or gaussian, chosen from the data; the reason
+            is logged.
         optimizer: one of `diabolo.training.OPTIMIZERS`.
         learning_rate: None: what suits the optimizer (0.001 for Adam).
         learning_rate_schedule: "cosine" (down to 0 over the epochs) or "constant".
@@ -74,9 +97,13 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         latent_dim: int | None = None,
         *,
         structure: structures.Structure = "dense",
+        tied: bool = False,
         activation: str = "elu",
-        bottleneck_activation: str = "linear",
-        reconstruction_loss: str = "auto",
+        bottleneck: str | Bottleneck = "plain",
+        bottleneck_activation: str | None = None,
+        corruption: str | Corruption | None = None,
+        penalty: str | Penalty | None = None,
+        reconstruction_loss: str | losses.Loss = "auto",
         optimizer: str = "adam",
         learning_rate: float | None = None,
         learning_rate_schedule: str = "cosine",
@@ -91,8 +118,12 @@ class Autoencoder(TransformerMixin, BaseEstimator):
     ) -> None:
         self.latent_dim = latent_dim
         self.structure = structure
+        self.tied = tied
         self.activation = activation
+        self.bottleneck = bottleneck
         self.bottleneck_activation = bottleneck_activation
+        self.corruption = corruption
+        self.penalty = penalty
         self.reconstruction_loss = reconstruction_loss
         self.optimizer = optimizer
         self.learning_rate = learning_rate
@@ -135,8 +166,11 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         rate = optimizers.check(optimizer, settings["learning_rate"], schedule)
         steps = epochs * -(-ready.rows // batch_size)
         spec = loop.Spec(
-            model=models.raw,
+            models=models,
+            network=network,
             loss=loss,
+            corruption=ready.corruption,
+            penalty=ready.penalty,
             optimizer=optimizers.make(optimizer, rate, schedule, steps),
             epochs=epochs,
             batch_size=batch_size,
@@ -144,7 +178,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             seed=seed,
         )
         with self._shown(report) as show:
-            outcome = loop.train(spec, loop.Shard(**ready.shard), show)
+            outcome = self._train(spec, loop.Shard(**ready.shard), show)
         record = Record(
             settings=settings | {"random_state": seed},
             source=source or ready.name,
@@ -159,7 +193,13 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             versions=loop.versions(),
         )
         weights = keras_builder.get_weights(models, network)
+        weights |= {f"loss/{weight}": value for weight, value in outcome.learnt.items()}
         return self._take(Model(network=network, weights=weights, adapter=ready.adapter, loss=loss, record=record))
+
+    def _train(self, spec: Any, shard: Any, report: Report) -> Any:
+        from diabolo.training import loop
+
+        return loop.train(spec, shard, report)
 
     def encode(self, X: Any, *, out: Any = None) -> np.ndarray[Any, np.dtype[np.float32]]:
         """Return latents (n, latent_dim), float32, of rows like those of fit().
@@ -194,6 +234,30 @@ class Autoencoder(TransformerMixin, BaseEstimator):
     def score(self, X: Any, y: Any = None) -> float:
         """Return the mean of `score_samples`: the higher, the better, as scikit-learn's searches expect."""
         return float(self.score_samples(X).mean())
+
+    def codes(self, X: Any, *, out: Any = None) -> np.ndarray[Any, np.dtype[np.int32]]:
+        """Return which codes of a quantized bottleneck stand for each row, (n, groups), int32; as for encode()."""
+        return self._each(self._model.codes, X, out)
+
+    def sample(self, count: int, *, random_state: Any = None) -> Rows:
+        """Return rows drawn from what a gaussian bottleneck learnt, as they came to fit(): see `Model.sample`."""
+        return self._model.sample(count, random_state=random_state)
+
+    def interpolate(self, first: Any, second: Any, *, steps: int = 10) -> Rows:
+        """Return rows on the way from one row to another, through the latents: see `Model.interpolate`."""
+        return self._model.interpolate(first, second, steps=steps)
+
+    def traverse(self, row: Any, latent: int, *, values: Any = None) -> Rows:
+        """Return rows that differ in one latent alone: see `Model.traverse`."""
+        return self._model.traverse(row, latent, values=values)
+
+    def log_likelihood(self, X: Any, *, n_samples: int = 5000, random_state: Any = None) -> Floats:
+        """Return an estimate of log p(row), (n,), in nats, of a gaussian bottleneck: see `Model.log_likelihood`."""
+        return self._model.log_likelihood(X, n_samples=n_samples, random_state=random_state)
+
+    def error_by_size(self, X: Any) -> Floats:
+        """Return the error from the first latent, the first two, ... to all: see `Model.error_by_size`."""
+        return self._model.error_by_size(X)
 
     def save(self, path: str | Path, *, force: bool = False) -> Path:
         """Write the model file and return its path (with `.safetensors` where it has no ending).
@@ -252,8 +316,9 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         judges = [rows for rows in (part.validation, also) if rows is not None]
         every = [part.statistics, *map(Statistics.of, judges)]
         widest = max(each.widest for each in every)
-        choice = _choose_loss(settings["reconstruction_loss"], every, widest)
-        adapter = adapters.learn(part.statistics, standardise=choice.loss.link == "linear", widest=widest)
+        choice = _choose_loss(self.reconstruction_loss, every, widest)
+        adapter = adapters.learn(part.statistics, scaling=choice.loss.scaling, widest=widest)
+        choice.loss.fits(adapter.tensor_shape)
         for rows in judges:
             adapter.check(rows, where="fit()")
         if also is not None and not adapter.bounded:
@@ -263,9 +328,22 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             adapter.tensor_shape,
             latent_dim=settings["latent_dim"],
             activation=settings["activation"],
+            bottleneck=self.bottleneck,
             bottleneck_activation=settings["bottleneck_activation"],
+            tied=settings["tied"],
             allow_overcomplete=settings["allow_overcomplete"],
         )
+        corruption = None if self.corruption is None else read_part("corruption", CORRUPTIONS, self.corruption)
+        penalty = None if self.penalty is None else read_part("penalty", PENALTIES, self.penalty)
+        if corruption is not None:
+            corruption.fits(adapter.tensor_shape, bounded=adapter.bounded)
+            if getattr(corruption, "hidden_only", False) and not choice.loss.masks:
+                raise OptionError(
+                    f"reconstruction_loss {choice.loss.kind!r} cannot look at hidden values alone: leave out "
+                    f"hidden_only."
+                )
+        if penalty is not None:
+            penalty.fits(network.bottleneck)
         shard = _shard(adapter, part, limit=limit, batch_size=settings["batch_size"], seed=seed)
         return _Prepared(
             name=part.name,
@@ -274,6 +352,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             adapter=adapter,
             loss=choice,
             network=network,
+            corruption=corruption,
+            penalty=penalty,
             shard=shard,
             streamed_within=0 if isinstance(part.train, np.ndarray) else limit,
         )
@@ -291,7 +371,15 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         optimizers.check(self.optimizer, _plain(self.learning_rate), self.learning_rate_schedule)
         settings = {name: getattr(self, name) for name in self._get_param_names() if name in SETTINGS}
         settings = {name: _plain(value) for name, value in settings.items()}
-        if isinstance(settings["structure"], list):
+        for name, table in TABLES.items():
+            if isinstance(settings[name], Part):
+                settings[name] = read_part(name, table, settings[name]).to_config()
+            elif not isinstance(settings[name], str) and (settings[name] is not None or name not in OPTIONAL):
+                raise OptionError(f"{name} must be a text such as {next(iter(table))!r}, got {settings[name]!r:.60}.")
+        both = structures.pair(self.structure)
+        if both is not None:
+            settings["structure"] = [[layer.to_config() for layer in part] for part in both]
+        elif isinstance(settings["structure"], list):
             settings["structure"] = [
                 layer.to_config() if isinstance(layer, Layer) else layer for layer in settings["structure"]
             ]
@@ -314,6 +402,8 @@ class _Prepared(NamedTuple):
     adapter: adapters.ArrayAdapter
     loss: losses.Choice
     network: structures.Network
+    corruption: Corruption | None
+    penalty: Penalty | None
     shard: dict[str, Any]
     streamed_within: int
 
@@ -332,11 +422,18 @@ def load(path: str | Path) -> Autoencoder:
 def from_model(model: Model) -> Autoencoder:
     """Return the estimator of a trained model, with the settings that it was fitted with."""
     settings = dict(model.record.settings)
-    if isinstance(settings.get("structure"), list):
-        settings["structure"] = [
-            from_config("layer", LAYERS, item) if isinstance(item, dict) else item for item in settings["structure"]
-        ]
+    settings["structure"] = _layers(settings.get("structure"))
+    for name, table in TABLES.items():
+        if isinstance(settings.get(name), dict):
+            settings[name] = from_config(name, table, settings[name])
     return Autoencoder(**settings)._take(model)
+
+
+def _layers(config: Any) -> Any:
+    """Return a structure whose layers were JSON objects."""
+    if isinstance(config, list):
+        return [_layers(item) for item in config]
+    return from_config("layer", LAYERS, config) if isinstance(config, dict) else config
 
 
 def _choose_loss(name: Any, every: list[Statistics], widest: float) -> losses.Choice:
@@ -345,14 +442,21 @@ def _choose_loss(name: Any, every: list[Statistics], widest: float) -> losses.Ch
     if name == "auto":
         mean, variance = every[0].overall
         return losses.choose(low / widest, high / widest, mean / widest, variance / widest**2)
-    if not isinstance(name, str) or name not in losses.LOSSES:
+    if isinstance(name, str) and name.partition(":")[0] not in losses.LOSSES:
         raise OptionError(unknown("reconstruction_loss", name, ["auto", *losses.LOSSES]))
-    loss = losses.LOSSES[name]()
-    if loss.link == "sigmoid" and (low < 0 or high > widest):
+    loss = read_part("reconstruction_loss", losses.LOSSES, name)
+    if loss.scaling == "widest" and (low < 0 or high > widest):
         raise OptionError(
-            f"reconstruction_loss {name!r} needs values in [0, {widest:g}], got {low:.3g} to {high:.3g}: choose "
+            f"reconstruction_loss {loss.kind!r} needs values in [0, {widest:g}], got {low:.3g} to {high:.3g}: choose "
             f"'gaussian', or scale the rows."
         )
+    if loss.scaling == "mean":
+        if low < 0:
+            raise OptionError(
+                f"reconstruction_loss {loss.kind!r} needs counts, 0 or more, got {low:.3g} to {high:.3g}: choose "
+                f"'gaussian'."
+            )
+        loss = loss.with_mean(every[0].overall[0])
     return losses.Choice(loss, "asked for")
 
 
@@ -364,6 +468,7 @@ def _shard(adapter: adapters.ArrayAdapter, part: Division, *, limit: int, batch_
         return rows.reshape(-1, *adapter.tensor_shape) if bytes_stay else adapter.adapt(rows, **where)
 
     shard: dict[str, Any] = {"offset": adapter.offset, "scale": adapter.divisor} if bytes_stay else {}
+    shard["bounded"] = adapter.bounded
     shard["validation"] = None
     if part.validation is not None:
         held = part.held

@@ -15,6 +15,8 @@ import numpy as np
 from diabolo.data.adapters import ArrayAdapter, Rows, as_rows, check_finite
 from diabolo.data.streams import Stream, ahead, rows_at_once
 from diabolo.errors import OptionError, ShapeError
+from diabolo.network.bottlenecks import Quantized
+from diabolo.network.bottlenecks.gaussian import LOG_VAR_LIMIT
 from diabolo.network.losses import Loss
 from diabolo.network.structures import Network
 
@@ -24,15 +26,20 @@ Work = Callable[[Rows, int], Rows]  # a batch, and how many rows came before it 
 # Rows at a time are chosen so that what lies between two layers stays in the processor's cache:
 # 2^21 numbers are 8 MB. Fewer than 64 rows a call waste the call, more than 8,192 gain nothing.
 NUMBERS_AT_ONCE = 1 << 21
+NUMBERS_IN_CACHE = 1 << 18
 
 
 # The settings of the estimator that a record holds, and the JSON types each may have.
 SETTINGS: dict[str, tuple[type, ...]] = {
     "latent_dim": (int, type(None)),
     "structure": (str, list),
+    "tied": (bool,),
     "activation": (str,),
-    "bottleneck_activation": (str,),
-    "reconstruction_loss": (str,),
+    "bottleneck": (str, dict),
+    "bottleneck_activation": (str, type(None)),
+    "corruption": (str, dict, type(None)),
+    "penalty": (str, dict, type(None)),
+    "reconstruction_loss": (str, dict),
     "optimizer": (str,),
     "learning_rate": (float, int, type(None)),
     "learning_rate_schedule": (str,),
@@ -45,6 +52,9 @@ SETTINGS: dict[str, tuple[type, ...]] = {
 }
 
 
+CURVES = {f"{which}{name}" for which in ("", "val_") for name in ("loss", "reconstruction", "penalty")}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Record:
     """How a model came to be: JSON values only, and nothing that differs between two runs of the same training.
@@ -55,7 +65,7 @@ class Record:
         rows, validation_rows: trained on, and held back to tell the best epoch.
         learning_rate: at the start.
         loss_reason: why this reconstruction loss, in words.
-        history: {"loss": [...], "val_loss": [...]}, one number an epoch.
+        history: {"loss": [...], "val_loss": [...]}, one number an epoch, and where there is a penalty both parts.
         compiled: whether XLA made the program.
         streamed_within: bytes of memory within which rows were read again for every epoch, on which their order
             depends; 0: they were all in memory.
@@ -99,10 +109,10 @@ class Record:
         curves = record.history
         if len({len(curve) for curve in curves.values() if isinstance(curve, list)}) > 1:
             raise OptionError("record: the curves of the history differ in length.")
-        if not set(curves) <= {"loss", "val_loss"} or not all(
+        if not set(curves) <= CURVES or not all(
             isinstance(curve, list) and all(type(value) is float for value in curve) for curve in curves.values()
         ):
-            raise OptionError("record: history must hold lists of numbers under 'loss' and 'val_loss'.")
+            raise OptionError(f"record: history must hold lists of numbers under {', '.join(sorted(CURVES))}.")
         if not 1 <= record.best_epoch <= len(curves.get("loss", [])):
             raise OptionError(f"record: best_epoch {record.best_epoch} is not an epoch of the history.")
         if not all(type(version) is str for version in record.versions.values()):
@@ -115,7 +125,8 @@ class Model:
     """A network with its weights, the adapter for its rows, its loss, and the record of its training.
 
     Attributes:
-        weights: name ("encoder_1/kernel") to float32 array, exactly those of `network.weights()`.
+        weights: name ("encoder_1/kernel") to float32 array, exactly those of `network.weights()`, and of the loss
+            ("loss/log_var") where it learns.
         record: the settings of the estimator, and what training saw and did.
     """
 
@@ -169,7 +180,7 @@ class Model:
         self, X: Any, *, where: str = "score_samples()", out: Any = None, first_row: int = 0
     ) -> np.ndarray[Any, np.dtype[np.float64]]:
         """Return the reconstruction loss of each row, (n,), in nats, summed over its features; arguments as above."""
-        return self._per_row(X, where, lambda target, raw: self.loss.per_row(target, raw, np), out, first_row)
+        return self._per_row(X, where, self._loss, out, first_row)
 
     def squared_error_per_row(self, X: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
         """Return the mean squared error of each row, (n,), over its features in the units of the network."""
@@ -179,6 +190,162 @@ class Model:
             "squared_error_per_row()",
             lambda target, raw: np.square(target - link(raw)).reshape(len(target), -1).mean(axis=1),
         )
+
+    def codes(
+        self, X: Any, *, where: str = "codes()", out: Any = None, first_row: int = 0
+    ) -> np.ndarray[Any, np.dtype[np.int32]]:
+        """Return which codes stand for each row, (n, groups), int32, of a quantized bottleneck; arguments as above."""
+        part = self.network.bottleneck
+        if not isinstance(part, Quantized):
+            raise OptionError(
+                f"{where} needs a quantized bottleneck, got a {part.kind} one: fit with bottleneck='quantized' "
+                f"(--bottleneck quantized)."
+            )
+        book = self.weights["bottleneck/book"]  # (codes, latent_dim / groups)
+
+        def one(batch: Rows, row: int) -> Rows:
+            vectors = self.encode(batch, where=where, first_row=row).reshape(-1, book.shape[1])
+            distance = np.square(book).sum(axis=1) - 2 * vectors @ book.T
+            return np.asarray(distance.argmin(axis=1), np.int32).reshape(-1, part.groups)
+
+        return self._each(X, where, one, (part.groups,), out, first_row)
+
+    def sample(self, count: int, *, random_state: Any = None) -> Rows:
+        """Return rows (count, *row_shape) drawn from what was learnt: latents from the prior, decoded.
+
+        Args: random_state: None, a whole number, or a NumPy generator.
+        Raises: OptionError where the bottleneck has no prior.
+        """
+        self._gaussian("sample()")
+        if type(count) is not int or count < 1:
+            raise OptionError(f"sample() expected a whole number of at least 1, got {count!r}.")
+        latents = np.random.default_rng(random_state).standard_normal((count, self.network.latent_dim), np.float32)
+        return self.decode(latents, where="sample()")
+
+    def interpolate(self, first: Any, second: Any, *, steps: int = 10) -> Rows:
+        """Return rows (steps, *row_shape) on the straight line between the latents of two rows, both ends included."""
+        if type(steps) is not int or steps < 2:
+            raise OptionError(f"interpolate() expected at least 2 steps, got {steps!r}.")
+        ends = [self.encode(np.asarray(row)[None], where="interpolate()")[0] for row in (first, second)]
+        shares = np.linspace(0, 1, steps, dtype=np.float32)[:, None]
+        return self.decode((1 - shares) * ends[0] + shares * ends[1], where="interpolate()")
+
+    def traverse(self, row: Any, latent: int, *, values: Any = None) -> Rows:
+        """Return rows (len(values), *row_shape) that differ from the reconstruction of `row` in one latent alone.
+
+        Args:
+            row: (*row_shape).
+            latent: which, from 0.
+            values: what it shall be; None: nine from -3 to 3.
+        """
+        if type(latent) is not int or not 0 <= latent < self.network.latent_dim:
+            raise OptionError(f"traverse() expected a latent from 0 to {self.network.latent_dim - 1}, got {latent!r}.")
+        places = np.linspace(-3, 3, 9) if values is None else np.asarray(values)
+        latents = np.repeat(self.encode(np.asarray(row)[None], where="traverse()"), len(places), axis=0)
+        latents[:, latent] = places
+        return self.decode(latents, where="traverse()")
+
+    def log_likelihood(
+        self, X: Any, *, n_samples: int = 5000, random_state: Any = None
+    ) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """Return an estimate of log p(row) of each row, (n,), in nats: importance sampling from the encoder.
+
+        On average a lower bound, which rises with the samples. Of bytes and rows in [0, 1] the probability that rows
+        are drawn so, for which they should be 0 and 1; of other rows the density in their own units. Raises:
+        OptionError where the bottleneck is not gaussian. Source: Burda et al. 2016, arXiv:1509.00519.
+        """
+        self._gaussian("log_likelihood()")
+        if not self.loss.likelihood:
+            raise OptionError(
+                f"log_likelihood() needs a reconstruction loss that is one, got {self.loss.kind!r}: fit with "
+                f"reconstruction_loss='gaussian', or 'bernoulli' for values in [0, 1]."
+            )
+        if type(n_samples) is not int or n_samples < 1:
+            raise OptionError(f"n_samples must be a whole number of at least 1, got {n_samples!r}.")
+        chance = np.random.default_rng(random_state)
+
+        def one(batch: Rows, row: int) -> Rows:
+            target = self.adapter.adapt(batch, first_row=row)
+            mean, log_var = self.posterior(batch, where="log_likelihood()")
+            each = zip(target, mean, log_var, strict=True)
+            return np.array([self._log_mean_weight(*parts, n_samples, chance) for parts in each])
+
+        return self._each(X, "log_likelihood()", one, (), None, 0) + self._log_scale
+
+    def posterior(self, X: Any, *, where: str = "posterior()") -> tuple[Floats, Floats]:
+        """Return mean and log of the variance of latents, (n, latent_dim) each, of a gaussian bottleneck."""
+        self._gaussian(where)
+        rows = as_rows(X, where=where)
+        self.adapter.check_shape(rows, where=where)
+        size, parts = self._rows_at_once, []
+        for start in range(0, len(rows), size):
+            tensors = self.adapter.adapt(rows[start : start + size], first_row=start)
+            parts.append(self._posterior.run(["latent", "log_var"], {"rows": tensors}))
+        mean, log_var = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return mean, np.clip(log_var, -LOG_VAR_LIMIT, LOG_VAR_LIMIT)
+
+    def _log_mean_weight(self, target: Floats, mean: Floats, log_var: Floats, samples: int, chance: Any) -> float:
+        """Return log(mean(p(row|latent) p(latent) / q(latent|row))) over latents drawn from q."""
+        logs = []
+        # As many at a time as stay, with what is computed of them, in the processor's cache.
+        at_once = max(1, min(self._rows_at_once, NUMBERS_IN_CACHE // target.size))
+        for start in range(0, samples, at_once):
+            count = min(at_once, samples - start)
+            noise = chance.standard_normal((count, len(mean)), np.float32)
+            latents = mean + np.exp(log_var / 2) * noise
+            raw = _run(self._decoder, "latent", latents, "raw")
+            targets = np.broadcast_to(target, raw.shape)
+            excess = (np.square(latents) - np.square(noise) - log_var).sum(axis=1, dtype=np.float64) / 2
+            logs.append(-self._loss(targets, raw).astype(np.float64) - excess)
+        left_out = np.sum(self.loss.left_out(target[None].astype(np.float64)))
+        return float(np.logaddexp.reduce(np.concatenate(logs)) - np.log(samples) - left_out)
+
+    def _loss(self, target: Rows, raw: Rows) -> Any:
+        return self.loss.per_row(target, raw, np, self._learnt)
+
+    @cached_property
+    def _learnt(self) -> dict[str, Floats]:
+        return {name: self.weights[f"loss/{name}"] for name in self.loss.weights(self.network.input_shape)}
+
+    @property
+    def _log_scale(self) -> float:
+        """What turns a density in the units of the network into one in the user's; probabilities have no units."""
+        if self.loss.scaling != "standardise":
+            return 0.0
+        scales = np.log(self.adapter.divisor)
+        return float(-scales.sum() * (math.prod(self.adapter.row_shape) / len(scales)))
+
+    def error_by_size(self, X: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """Return the mean squared error a feature, (latent_dim,), from the first latent, the first two, ... to all.
+
+        In the units of the network. Of an ordered bottleneck it says how many latents are enough.
+        """
+        where = "error_by_size()"
+        latents, target = self.encode(X, where=where), self.adapter.adapt(as_rows(X, where=where))
+        errors = np.empty(self.network.latent_dim)
+        for size in range(1, self.network.latent_dim + 1):
+            kept = np.where(np.arange(self.network.latent_dim) < size, latents, np.float32(0))
+
+            def one(batch: Rows, row: int) -> Rows:
+                ends = _run(self._decoder, "latent", batch, "reconstruction")
+                away = np.square(ends - target[row : row + len(batch)], dtype=np.float64)
+                return np.asarray(away.reshape(len(batch), -1).mean(axis=1))
+
+            errors[size - 1] = self._in_batches(kept, one, (), None).mean()
+        return errors
+
+    def _gaussian(self, where: str) -> None:
+        if "log_var" not in self.network.heads:
+            raise OptionError(
+                f"{where} needs a bottleneck that knows how latents are distributed, got a "
+                f"{self.network.bottleneck.kind} one: fit with bottleneck='gaussian' (--bottleneck gaussian)."
+            )
+
+    @cached_property
+    def _posterior(self) -> Any:
+        from diabolo.network import onnx_builder
+
+        return _session(onnx_builder.build_encoder(self.network, self.weights, heads=True))
 
     def check_latents(self, latents: Any, *, where: str, first_row: int = 0) -> Floats:
         """Return latents as float32 (n, latent_dim), or raise DataError or ShapeError."""
@@ -294,7 +461,17 @@ def _sigmoid(raw: Any) -> Any:
     return np.exp(-np.logaddexp(0, -raw))  # without overflow on either side
 
 
-_LINKS: dict[str, Callable[[Any], Any]] = {"linear": lambda raw: raw, "sigmoid": _sigmoid}
+def _softmax(raw: Any) -> Any:
+    shares = np.exp(raw - raw.max(axis=-1, keepdims=True))
+    return shares / shares.sum(axis=-1, keepdims=True)
+
+
+_LINKS: dict[str, Callable[[Any], Any]] = {
+    "linear": lambda raw: raw,
+    "sigmoid": _sigmoid,
+    "exponential": np.exp,
+    "softmax": _softmax,
+}
 
 
 def _session(graph: Any) -> Any:

@@ -91,7 +91,7 @@ def to_bytes(model: Model) -> bytes:
     tensors: dict[str, np.ndarray[Any, Any]] = {
         "adapter/offset": np.asarray(adapter.offset, "<f8"),
         "adapter/scale": np.asarray(adapter.scale, "<f8"),
-        **{name: np.ascontiguousarray(model.weights[name], "<f4") for name in model.network.weights()},
+        **{name: np.ascontiguousarray(values, "<f4") for name, values in model.weights.items()},
     }
     config = {
         "format_version": FORMAT_VERSION,
@@ -136,10 +136,12 @@ def from_bytes(content: bytes) -> Model:
     config = _config(header)
     network = _network(config["network"])
     loss = from_config("reconstruction loss", LOSSES, config["reconstruction_loss"])
+    loss.fits(network.input_shape)
+    learnt = {f"loss/{name}": shape for name, shape in loss.weights(network.input_shape).items()}
     adapter = _check_adapter(config["adapter"], network)
     record = Record.from_config(config["record"])
     expected = {f"adapter/{name}": ("F64", (_adapter_size(adapter),)) for name in ("offset", "scale")} | {
-        name: ("F32", shape) for name, shape in network.weights().items()
+        name: ("F32", shape) for name, shape in (network.weights() | learnt).items()
     }
     start = 8 + _header_length(content)
     _check_tensors(header, expected, len(content) - start)
@@ -157,7 +159,7 @@ def from_bytes(content: bytes) -> Model:
         raise ModelFileError("the tensor 'adapter/scale' must not be below 0.")
     return Model(
         network=network,
-        weights={name: tensors[name] for name in network.weights()},
+        weights={name: tensors[name] for name in (*network.weights(), *learnt)},
         adapter=ADAPTERS[adapter["kind"]](
             row_shape=tuple(adapter["row_shape"]),
             dtype=adapter["dtype"],

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +14,21 @@ from diabolo.cli.options import Data, DataDir, Force, Json, stem
 if TYPE_CHECKING:
     from diabolo.data.splits import Judged
     from diabolo.inference import Model
+
+
+def _list_presets(asked: bool) -> None:
+    if not asked:
+        return
+    from diabolo.cli.show import print_tables, table
+    from diabolo.network.presets import PRESETS
+
+    presets = table(header=True)
+    for column in ("preset", "what it makes", "the same as"):
+        presets.add_column(column, no_wrap=column == "preset")
+    for name, (settings, about) in PRESETS.items():
+        presets.add_row(name, about, " ".join(f"--{key} {value}" for key, value in settings.items()))
+    print_tables(presets)
+    raise typer.Exit
 
 
 def fit(
@@ -30,12 +46,48 @@ def fit(
         ),
     ] = None,
     structure: Annotated[
-        str, typer.Option(help="dense, or sizes from the features to the latent: 784-256-128.")
-    ] = "dense",
+        str | None,
+        typer.Option(
+            help="In words: dense, 'conv 32-64, dense 256', 'lstm 64', attention, ...; or sizes from the features to "
+            "the latent: 784-256-128."
+        ),
+    ] = None,
+    tied: Annotated[
+        bool, typer.Option("--tied", help="Dense layers of the decoder use the kernels of the encoder, turned over.")
+    ] = False,
     activation: Annotated[str, typer.Option(help="Of the hidden layers: elu, relu, gelu, silu, tanh, ...")] = "elu",
-    bottleneck_activation: Annotated[str, typer.Option(help="Of the latent.")] = "linear",
+    preset: Annotated[
+        str | None,
+        typer.Option(help="A name for a mix of the parts below: vae, denoising, ...; --list-presets shows them."),
+    ] = None,
+    list_presets: Annotated[
+        bool,
+        typer.Option("--list-presets", callback=_list_presets, is_eager=True, help="Show the presets and end."),
+    ] = False,
+    bottleneck: Annotated[
+        str | None,
+        typer.Option(
+            help="plain, sparse, gaussian, quantized or ordered, with settings behind a colon: gaussian:beta=4."
+        ),
+    ] = None,
+    bottleneck_activation: Annotated[
+        str | None, typer.Option(help="Of the latent, where the bottleneck leaves a choice.")
+    ] = None,
+    corruption: Annotated[
+        str | None,
+        typer.Option(
+            help="Noise on the input alone: gaussian:0.5, masking:0.3, salt_and_pepper:0.1, swap:0.15, binarize."
+        ),
+    ] = None,
+    penalty: Annotated[
+        str | None,
+        typer.Option(
+            help="Beside the reconstruction: contractive:0.1, mmd:100, adversarial:10, total_correlation:5, l2:0.001."
+        ),
+    ] = None,
     reconstruction_loss: Annotated[
-        str, typer.Option(help="bernoulli, gaussian, or auto: chosen from the data.")
+        str,
+        typer.Option(help="bernoulli, gaussian, huber, poisson, categorical, ssim, or auto: chosen from the data."),
     ] = "auto",
     optimizer: Annotated[str, typer.Option(help="adam, adamw, nadam, rmsprop, adamax, lion or sgd.")] = "adam",
     learning_rate: Annotated[
@@ -81,6 +133,7 @@ def fit(
     from diabolo.autoencoder import Autoencoder
     from diabolo.data.memory import limit
     from diabolo.errors import OptionError
+    from diabolo.report.diagnosis import diagnose
     from diabolo.report.summary import summarise
     from diabolo.training.progress import shown
 
@@ -90,9 +143,12 @@ def fit(
         raise OptionError(f"--random-state must be a whole number from 0 to 2**32 - 1, got {random_state}.")
     at_most = limit(memory)
     name, rows = _read(data, data_dir, at_most, batch_size, test_fraction, random_state)
+    parts = {"structure": structure, "bottleneck": bottleneck, "corruption": corruption, "penalty": penalty}
+    given = {name: part for name, part in parts.items() if part is not None}
     estimator = Autoencoder(
         latent_dim,
-        structure=structure,
+        **(_preset(preset) | given),
+        tied=tied,
         activation=activation,
         bottleneck_activation=bottleneck_activation,
         reconstruction_loss=reconstruction_loss,
@@ -110,6 +166,7 @@ def fit(
     with shown() as report:
         model = estimator.fit(rows.train, report=report, source=name, also=rows.test).model_
     judge, judged_on = (rows.sample, "training") if rows.test is None else (rows.test, "test")
+    seen = _corrupted(model, judge)
     summary = summarise(
         model,
         rows.sample,
@@ -117,15 +174,18 @@ def fit(
         judged_on=judged_on,
         test_rows=0 if rows.test is None else len(rows.test),
         seconds=time.perf_counter() - started,
+        seen=seen,
     )
-    _write(model, judge, paths, force=force)
+    findings = diagnose(model, judge)
+    _write(model, judge, seen, paths, force=force)
     written = {what: str(path) for what, path in paths.items()}
     if json:
         import json as writer
 
-        print(writer.dumps(summary.to_config() | {"written": written, "random_state": random_state}))
+        more = {"written": written, "random_state": random_state, "findings": [str(each) for each in findings]}
+        print(writer.dumps(summary.to_config() | more))
     else:
-        _show(summary, model.record, written)
+        _show(summary, model.record, written, findings)
 
 
 def _outputs(model_path: Path, *, force: bool) -> dict[str, Path]:
@@ -161,19 +221,46 @@ def _read(
     return source.name, hold_back_test(source, test_fraction, seed, limit=limit)
 
 
-def _write(model: "Model", judge: Any, paths: dict[str, Path], *, force: bool) -> None:
+def _corrupted(model: "Model", rows: Any) -> Any:
+    """Return rows as the network saw such in training, or None where it saw them as they are."""
+    from diabolo.network.corruptions import CORRUPTIONS, corrupted
+    from diabolo.network.parts import read_part
+
+    settings, adapter = model.record.settings, model.adapter
+    if settings["corruption"] is None:
+        return None
+    corruption = read_part("corruption", CORRUPTIONS, settings["corruption"])
+    if not corruption.hides:
+        return None
+    return adapter.restore(
+        corrupted(corruption, adapter.adapt(rows), settings["random_state"], bounded=adapter.bounded)
+    )
+
+
+def _write(model: "Model", judge: Any, seen: Any, paths: dict[str, Path], *, force: bool) -> None:
     from diabolo import files, modelfile
     from diabolo.report import pictures
 
     # Nothing is written before everything is made.
-    figures = {"reconstructions": pictures.reconstructions(model, judge), "training": pictures.training(model)}
+    figures = {"reconstructions": pictures.reconstructions(model, judge, seen), "training": pictures.training(model)}
     for name, figure in figures.items():
         files.write_atomically(paths[name], partial(pictures.save, figure))
     modelfile.save(model, paths["model"], force=force)
 
 
-def _show(summary: Any, record: Any, written: dict[str, str]) -> None:
-    from diabolo.cli.show import bar, count, facts, print_tables, table
+def _preset(name: str | None) -> dict[str, Any]:
+    from diabolo.errors import OptionError, unknown
+    from diabolo.network.presets import PRESETS
+
+    if name is None:
+        return {}
+    if name not in PRESETS:
+        raise OptionError(unknown("preset", name, PRESETS))
+    return PRESETS[name].settings
+
+
+def _show(summary: Any, record: Any, written: dict[str, str], findings: Sequence[Any]) -> None:
+    from diabolo.cli.show import count, facts, print_tables
 
     held = f", {summary.validation_rows:,} for validation" if summary.validation_rows else ""
     judged = (
@@ -187,20 +274,33 @@ def _show(summary: Any, record: Any, written: dict[str, str]) -> None:
         "epochs": f"{summary.epochs}, best {summary.best_epoch}",
         "seconds": f"{summary.seconds:.1f}",
     }
-    errors = table(header=True)
-    errors.add_column(f"error of {summary.judged_on} rows", no_wrap=True)
-    errors.add_column("mean square", justify="right")
-    errors.add_column("of PCA's", justify="right")
-    errors.add_column(no_wrap=True)
-    longest = max(summary.error, summary.pca_error, summary.mean_row_error) or 1.0
-    # Where PCA is perfect but for rounding, a share of its error would say nothing.
-    comparable = summary.pca_error > 1e-9 * summary.mean_row_error
-    for name, error, style in (
-        ("this model", summary.error, "bold"),
-        (f"PCA, {count(summary.pca_components, 'component')}", summary.pca_error, ""),
-        ("the mean row", summary.mean_row_error, ""),
-    ):
-        share = f"{error / summary.pca_error:.2f}" if comparable else ""
-        errors.add_row(name, f"{error:.5f}", share, bar(max(1, round(30 * error / longest))), style=style)
+    pca = f"PCA, {count(summary.pca_components, 'component')}"
+    ours, theirs, mean = summary.error, summary.pca_error, summary.mean_row_error
+    lines = {"this model": ours, pca: theirs, "the mean row": mean}
+    tables = [_errors(f"error of {summary.judged_on} rows", lines, pca)]
+    if summary.seen_errors:
+        through = summary.seen_errors
+        lines = {"this model": through["model"], pca: through["pca"], "the rows as seen": through["rows"]}
+        tables += ["", _errors("seen corrupted, as in training", lines, pca)]
     paths = [f"{what:16}{path}" for what, path in written.items()]
-    print_tables(facts(about), "", errors, f"a feature, {summary.unit}", "", *paths)
+    noticed = ["", "noticed", *(f"- {finding}" for finding in findings)] if findings else []
+    print_tables(facts(about), "", *tables, f"a feature, {summary.unit}", *noticed, "", *paths)
+
+
+def _errors(title: str, errors: dict[str, float], yardstick: str) -> Any:
+    """Return a table of errors, with their share of the yardstick's and as bars; the first is ours."""
+    from diabolo.cli.show import bar, table
+
+    result = table(header=True)
+    result.add_column(title, no_wrap=True)
+    result.add_column("mean square", justify="right")
+    result.add_column("of PCA's", justify="right")
+    result.add_column(no_wrap=True)
+    longest = max(errors.values()) or 1.0
+    # Where PCA is perfect but for rounding, a share of its error would say nothing.
+    comparable = errors[yardstick] > 1e-9 * longest
+    for place, (name, error) in enumerate(errors.items()):
+        share = f"{error / errors[yardstick]:.2f}" if comparable else ""
+        style = "" if place else "bold"
+        result.add_row(name, f"{error:.5f}", share, bar(max(1, round(30 * error / longest))), style=style)
+    return result

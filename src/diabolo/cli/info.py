@@ -29,11 +29,15 @@ def _facts(model: Any) -> dict[str, Any]:
         "row_dtype": model.adapter.dtype,
         "latent_dim": network.latent_dim,
         "reconstruction_loss": model.loss.kind,
+        "bottleneck": network.bottleneck.to_config(),
+        "corruption": model.record.settings["corruption"],
+        "penalty": model.record.settings["penalty"],
         "layers": [
             step.layer.to_config() | {"output_shape": list(step.output_shape), "weights": _weights(step)}
             for step in steps
         ],
-        "weights": sum(map(_weights, steps)),
+        "heads": {name: step.layer.to_config() | {"weights": _weights(step)} for name, step in network.heads.items()},
+        "weights": network.weight_count,
         "record": model.record.to_config(),
     }
 
@@ -70,6 +74,8 @@ def _show(model: Any, name: str) -> None:
         extra = settings.get("activation") or settings.get("function") or ""
         kind = f"{step.layer.kind} {extra if extra != 'linear' else ''}".strip()
         row(step.layer.name, step.output_shape, kind, _weights(step), "bold" if step is encoder[-1] else "")
+        for what, head in network.heads.items() if step is encoder[-1] else ():
+            row(head.layer.name, head.output_shape, f"{head.layer.kind}, {what}", _weights(head))
     row("reconstruction", network.input_shape, model.loss.link)
 
     features = math.prod(network.input_shape)
@@ -85,6 +91,7 @@ def _show(model: Any, name: str) -> None:
         "latent": f"{count(network.latent_dim, 'number')} for {features:,}, 1 : {features / network.latent_dim:.3g}",
         "weights": f"{network.weight_count:,}",
         "loss": f"{model.loss.kind}: {record.loss_reason}",
+        **_parts(model),
         "trained on": f"{record.source}: {count(record.rows, 'row')}{held}",
         "with": f"{settings['optimizer']} {record.learning_rate:g} {settings['learning_rate_schedule']}, batch "
         f"{settings['batch_size']}, seed {settings['random_state']}",
@@ -92,3 +99,20 @@ def _show(model: Any, name: str) -> None:
         "by": ", ".join(f"{package} {version}" for package, version in sorted(record.versions.items())),
     }
     print_tables(name, facts(about), "", drawing)
+
+
+def _parts(model: Any) -> dict[str, str]:
+    """Return the parts that are more than a narrow waist, as they would be typed."""
+    part, settings = model.network.bottleneck.to_config(), model.record.settings
+    kind, shown = part.pop("kind"), {}
+    if kind != "plain":
+        written = ",".join(f"{name}={value}" for name, value in part.items() if name != "latent_dim")
+        shown["bottleneck"] = f"{kind}:{written}" if written else kind
+    for name in ("corruption", "penalty"):
+        value = settings[name]
+        if isinstance(value, dict):
+            written = ",".join(f"{key}={each}" for key, each in value.items() if key != "kind")
+            value = f"{value['kind']}:{written}" if written else value["kind"]
+        if value is not None:
+            shown[name] = value
+    return shown

@@ -1,13 +1,32 @@
 """`diabolo reconstruct MODEL DATA`: rows through the waist and back."""
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
 from diabolo.cli.options import Data, DataDir, Force, ImageOutput, ModelPath
 from diabolo.cli.rows import write_rows
 
+ROWS = 1_000  # from which those in the picture are taken
+
 
 def reconstruct(
-    model: ModelPath, data: Data, output: ImageOutput = None, data_dir: DataDir = None, force: Force = False
+    model: ModelPath,
+    data: Data,
+    output: ImageOutput = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="A PNG to draw some rows into, over their reconstructions.")
+    ] = None,
+    clean: Annotated[
+        str | None, typer.Option(metavar="DATA", help="The same rows without noise, to draw and to judge by.")
+    ] = None,
+    data_dir: DataDir = None,
+    force: Force = False,
 ) -> None:
     """Write the reconstruction of DATA. Default: DATA-reconstructed.npy. Needs no TensorFlow."""
+    draw = _ready(model, data, clean, picture, data_dir, force=force)
     write_rows(
         model,
         data,
@@ -19,3 +38,51 @@ def reconstruct(
         data_dir=data_dir,
         force=force,
     )
+    if draw is not None:
+        print(draw())
+
+
+def _ready(
+    model: Path, data: str, clean: str | None, picture: Path | None, data_dir: Path | None, *, force: bool
+) -> Callable[[], str] | None:
+    """Check what a picture needs before any work; return what draws it and says so, or None."""
+    from functools import partial
+
+    from diabolo import files, modelfile
+    from diabolo.data.streams import open_stream
+    from diabolo.errors import OptionError, ShapeError
+
+    if picture is None:
+        if clean is not None:
+            raise OptionError("--clean is there to be drawn: say where with --picture FILE.png.")
+        return None
+    if picture.suffix.lower() != ".png":
+        raise OptionError(f"--picture must end in .png, got {str(picture)!r}.")
+    files.refuse_existing(picture, force=force)
+    trained = modelfile.load(model)
+
+    def some(rows: str) -> Any:
+        taken = next(open_stream(rows, data_dir=data_dir).chunks(ROWS))
+        trained.adapter.check(taken, where=rows)
+        return taken
+
+    noisy = some(data)
+    rows = noisy if clean is None else some(clean)
+    if len(rows) != len(noisy):
+        raise ShapeError(f"{clean} has {len(rows):,} rows, but {data} has {len(noisy):,}: they must be the same rows.")
+
+    def draw() -> str:
+        from diabolo.report import pictures
+        from diabolo.report.summary import error_through
+
+        figure = pictures.reconstructions(trained, rows, None if clean is None else noisy)
+        files.write_atomically(picture, partial(pictures.save, figure))
+        if clean is None:
+            return str(picture)
+        import numpy as np
+
+        before = float(np.square(trained.adapter.adapt(rows) - trained.adapter.adapt(noisy)).mean())
+        after = float(error_through(trained, rows, noisy).mean())
+        return f"{picture}: mean square off {clean} {before:.5f} before, {after:.5f} after"
+
+    return draw

@@ -12,14 +12,18 @@ from matplotlib.figure import Figure
 
 from diabolo.data.adapters import Rows
 from diabolo.inference import Model
+from diabolo.report.summary import error_through
 
 BLUE, ORANGE, GREY, BLACK = "#0072B2", "#D55E00", "#999999", "#222222"
 TYPICAL, WORST = 8, 4  # columns of the picture
 
 
-def reconstructions(model: Model, rows: Rows) -> Figure:
-    """Return a picture of typical rows, spread over the errors, and of the worst ones, over their reconstructions."""
-    errors = model.squared_error_per_row(rows)
+def reconstructions(model: Model, rows: Rows, seen: Rows | None = None) -> Figure:
+    """Return a picture of typical rows, spread over the errors, and of the worst ones, over their reconstructions.
+
+    Args: seen: the same rows as the model gets to see them, with noise; None: as they are.
+    """
+    errors = model.squared_error_per_row(rows) if seen is None else error_through(model, rows, seen)
     by_error = np.argsort(errors, kind="stable")
     worst = by_error[::-1][: min(WORST, max(1, len(rows) // 2))]
     rest = by_error[: len(rows) - len(worst)]
@@ -28,30 +32,35 @@ def reconstructions(model: Model, rows: Rows) -> Figure:
     typical = rest[places.round().astype(int)]
     draw = _images if model.adapter.kind == "image" else _profiles
     groups = [("typical rows", typical, BLUE), ("worst rows", worst, ORANGE)]
-    return draw(model, rows, errors, [group for group in groups if len(group[1])])
+    return draw(model, rows, seen, errors, [group for group in groups if len(group[1])])
 
 
-def _images(model: Model, rows: Rows, errors: Rows, groups: Sequence[tuple[str, Rows, str]]) -> Figure:
-    count = sum(len(places) for _, places, _ in groups)
-    figure = Figure(figsize=(0.75 * count + 1.1, 2.3), dpi=160)
+def _images(
+    model: Model, rows: Rows, seen: Rows | None, errors: Rows, groups: Sequence[tuple[str, Rows, str]]
+) -> Figure:
+    count, start = sum(len(places) for _, places, _ in groups), rows if seen is None else seen
+    names = ("original", "reconstruction") if seen is None else ("original", "as seen", "reconstruction")
+    height = 0.8 * len(names) + 0.7
+    figure = Figure(figsize=(0.75 * count + 1.1, height), dpi=160)
     # A narrow empty column parts the two groups.
     widths = [width for _, places, _ in groups for width in (*[1.0] * len(places), 0.25)][:-1]
     grid = figure.add_gridspec(
-        2,
+        len(names),
         len(widths),
         width_ratios=widths,
         left=1.3 / (count + 1.3),
         right=0.995,
-        top=0.87,
-        bottom=0.12,
+        top=1 - 0.3 / height,
+        bottom=0.28 / height,
         wspace=0.08,
         hspace=0.06,
     )
     low, high = _range(rows)
     column = 0
     for title, places, colour in groups:
-        for at, (place, reconstruction) in enumerate(zip(places, model.reconstruct(rows[places]), strict=True)):
-            for line, image in enumerate((rows[place], reconstruction)):
+        for at, (place, reconstruction) in enumerate(zip(places, model.reconstruct(start[places]), strict=True)):
+            images = (rows[place], reconstruction) if seen is None else (rows[place], seen[place], reconstruction)
+            for line, image in enumerate(images):
                 axes = figure.add_subplot(grid[line, column])
                 axes.imshow(_showable(image, low, high), cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
                 axes.set(xticks=[], yticks=[])
@@ -60,12 +69,11 @@ def _images(model: Model, rows: Rows, errors: Rows, groups: Sequence[tuple[str, 
                 if line == 0 and at == 0:
                     axes.set_title(title, loc="left", fontsize=10, color=colour, fontweight="bold")
                 if column == 0:
-                    name = ("original", "reconstruction")[line]
-                    axes.set_ylabel(name, fontsize=9, rotation=0, ha="right", va="center")
+                    axes.set_ylabel(names[line], fontsize=9, rotation=0, ha="right", va="center")
             axes.set_xlabel(f"{errors[place]:.4f}", fontsize=8, color=BLACK, labelpad=2)
             column += 1
         column += 1
-    figure.text(1.25 / (count + 1.3), 0.1, "error", fontsize=8, color=BLACK, ha="right")
+    figure.text(1.25 / (count + 1.3), 0.23 / height, "error", fontsize=8, color=BLACK, ha="right")
     return figure
 
 
@@ -81,7 +89,9 @@ def _showable(image: Rows, low: float, high: float) -> Any:
     return scaled
 
 
-def _profiles(model: Model, rows: Rows, errors: Rows, groups: Sequence[tuple[str, Rows, str]]) -> Figure:
+def _profiles(
+    model: Model, rows: Rows, seen: Rows | None, errors: Rows, groups: Sequence[tuple[str, Rows, str]]
+) -> Figure:
     """Draw rows of a table as lines over their columns, in the units of the network so that columns compare."""
     chosen = [(title, place, colour) for title, places, colour in groups for place in places[-3:]]
     figure = Figure(figsize=(9, 1.1 + 1.15 * len(chosen)), dpi=120, layout="constrained")
@@ -90,14 +100,17 @@ def _profiles(model: Model, rows: Rows, errors: Rows, groups: Sequence[tuple[str
     for at, (title, place, colour) in enumerate(chosen):
         axes = figure.add_subplot(len(chosen), 1, at + 1)
         original = model.adapter.adapt(rows[place][None])[0]
-        restored = model.adapter.adapt(model.reconstruct(rows[place][None]))[0]
+        start = (rows if seen is None else seen)[place][None]
+        restored = model.adapter.adapt(model.reconstruct(start))[0]
+        if seen is not None:
+            axes.plot(features, model.adapter.adapt(start)[0], color=GREY, linewidth=1, label="as seen")
         axes.plot(features, original, color=BLACK, linewidth=1.2, marker=dot, markersize=3, label="original")
         axes.plot(features, restored, color=colour, linewidth=1.2, marker=cross, markersize=4, label="reconstruction")
         axes.set_title(f"{title[:-1]} {place}, error {errors[place]:.3g}", loc="left", fontsize=9, color=colour)
         axes.tick_params(labelsize=8, labelbottom=at == len(chosen) - 1)
         axes.spines[["top", "right"]].set_visible(False)
         if at == 0:
-            axes.legend(fontsize=8, frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1, 1))
+            axes.legend(fontsize=8, frameon=False, ncols=3, loc="lower right", bbox_to_anchor=(1, 1))
     axes.set_xlabel("column", fontsize=9)
     figure.supylabel("value as the network sees it", fontsize=9)
     return figure

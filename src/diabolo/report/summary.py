@@ -28,6 +28,7 @@ class Summary:
     pca_error: float
     pca_components: int  # latent_dim, or as many as the training rows have
     mean_row_error: float
+    seen_errors: dict[str, float]  # where rows were corrupted in training: "model", "pca", "rows", of rows seen so
     unit: str
     epochs: int
     best_epoch: int
@@ -38,14 +39,34 @@ class Summary:
         return asdict(self)
 
 
-def summarise(model: Model, train: Rows, judge: Rows, *, judged_on: str, test_rows: int, seconds: float) -> Summary:
-    """Return the figures of a model, judged on rows that PCA, fitted on `train`, is judged on as well."""
+def summarise(
+    model: Model,
+    train: Rows,
+    judge: Rows,
+    *,
+    judged_on: str,
+    test_rows: int,
+    seconds: float,
+    seen: Rows | None = None,
+) -> Summary:
+    """Return the figures of a model, judged on rows that PCA, fitted on `train`, is judged on as well.
+
+    Args: seen: the rows to judge by once more, as a corruption of training leaves them.
+    """
     network, record = model.network, model.record
     features = math.prod(network.input_shape)
     known = model.adapter.adapt(train).reshape(len(train), -1)
     target = model.adapter.adapt(judge).reshape(len(judge), -1)
     scaled = "of values in [0, 1]" if model.adapter.bounded else "in standard deviations"
     components = min(network.latent_dim, *known.shape)
+    through: dict[str, float] = {}
+    if seen is not None:
+        noisy = model.adapter.adapt(seen).reshape(len(seen), -1)
+        through = {
+            "model": float(error_through(model, judge, seen).mean()),
+            "pca": pca_error(known, target, components, noisy),
+            "rows": float(np.square(target - noisy).mean()),
+        }
     return Summary(
         rows=record.rows,
         validation_rows=record.validation_rows,
@@ -61,6 +82,7 @@ def summarise(model: Model, train: Rows, judge: Rows, *, judged_on: str, test_ro
         pca_error=pca_error(known, target, components),
         pca_components=components,
         mean_row_error=float(np.square(target - known.mean(axis=0)).mean()),
+        seen_errors=through,
         unit=scaled,
         epochs=len(record.history["loss"]),
         best_epoch=record.best_epoch,
@@ -68,11 +90,21 @@ def summarise(model: Model, train: Rows, judge: Rows, *, judged_on: str, test_ro
     )
 
 
-def pca_error(train: Rows, judge: Rows, components: int) -> float:
-    """Return the mean squared error a feature of PCA: no linear auto-encoder of this size does better on `train`."""
+def error_through(model: Model, rows: Rows, seen: Rows) -> Rows:
+    """Return the mean squared error of each row, (n,), where the model gets to see it as it stands in `seen`."""
+    away = model.adapter.adapt(rows) - model.adapter.adapt(model.reconstruct(seen))
+    return np.asarray(np.square(away.astype(np.float64)).reshape(len(rows), -1).mean(axis=1))
+
+
+def pca_error(train: Rows, judge: Rows, components: int, seen: Rows | None = None) -> float:
+    """Return the mean squared error a feature of PCA: no linear auto-encoder of this size does better on `train`.
+
+    Args: seen: rows to reconstruct `judge` from; None: those themselves.
+    """
     if len(train) < 2 or not np.ptp(train, axis=0).any():
         return float(np.square(judge - train.mean(axis=0)).mean())  # no direction to find: the mean row is the answer
     from sklearn.decomposition import PCA
 
     pca = PCA(components, random_state=0).fit(train)
-    return float(np.square(judge - pca.inverse_transform(pca.transform(judge))).mean())
+    start = judge if seen is None else seen
+    return float(np.square(judge - pca.inverse_transform(pca.transform(start))).mean())

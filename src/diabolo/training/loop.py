@@ -9,8 +9,9 @@ anybody's compiled Keras model. Order: what goes in, what comes out, the trainin
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import keras
@@ -20,7 +21,11 @@ import tensorflow as tf
 import diabolo
 from diabolo.data.windows import Resident, Windows
 from diabolo.errors import DivergedError
+from diabolo.network.corruptions import Corruption
+from diabolo.network.keras_builder import Models
 from diabolo.network.losses import Loss
+from diabolo.network.penalties import Penalty
+from diabolo.network.structures import Network
 from diabolo.training.backend import tensor
 from diabolo.training.choose import Choice, choose
 from diabolo.training.program import Measure, Program, Reconstruction, on_device
@@ -37,19 +42,25 @@ class Spec:
     """What to train, and how long.
 
     Attributes:
-        model: rows as tensors -> the raw numbers that `loss` takes.
+        models: the network to train, as Keras has it.
+        network: the same as facts.
         optimizer: a Keras optimizer of its own; its state is used up by the training.
         patience: epochs without a better validation loss before it ends; 0 never ends early.
-        seed: of the order of rows that are all in memory; windows have their own.
+        corruption: of the input, in training alone.
+        penalty: beside what the bottleneck costs.
+        seed: of the order of rows that are all in memory, windows having their own, and of all that is drawn.
         compile: True or False forces XLA on or off; None chooses (choose.py).
         steps_a_call: steps before control comes back; None: as many as take half a second.
     """
 
-    model: keras.Model
+    models: Models
+    network: Network
     loss: Loss
     optimizer: Any
     epochs: int
     batch_size: int
+    corruption: Corruption | None = None
+    penalty: Penalty | None = None
     patience: int = 0
     seed: int = 0
     compile: bool | None = None
@@ -64,12 +75,14 @@ class Shard:
         rows, validation: (n, ...), uint8 or float32; bytes stay bytes until they are used. None: nothing held back.
             Rows that do not fit in memory come in windows.
         offset, scale: broadcast against a row.
+        bounded: whether tensors lie in [0, 1].
     """
 
     rows: Array | Windows
     validation: Array | None = None
     offset: Array | float = 0.0
     scale: Array | float = 1.0
+    bounded: bool = False
 
 
 class Outcome(NamedTuple):
@@ -78,27 +91,60 @@ class Outcome(NamedTuple):
     history: dict[str, list[float]]  # "loss" and, with validation rows, "val_loss": one number an epoch, in nats
     best_epoch: int  # from 1; the last where nothing was held back
     choice: Choice  # whether XLA made the program, and why
+    learnt: dict[str, Array]  # what the loss learnt
 
 
-def train(spec: Spec, shard: Shard, report: Report = quiet) -> Outcome:
-    """Train `spec.model` on the rows of a shard and leave the best weights in it.
+class State(NamedTuple):
+    """Where a training stands behind an epoch: with this and the same spec and shard it goes on as if unbroken."""
 
+    variables: list[Array]  # of `Reconstruction.variables`
+    history: dict[str, list[float]]
+    best_epoch: int
+    best_weights: list[Array] | None
+
+
+Keep = Callable[[int, Callable[[], State]], None]  # takes the epoch, and what gives the state where it is wanted
+
+
+def train(
+    spec: Spec, shard: Shard, report: Report = quiet, *, restored: State | None = None, keep: Keep | None = None
+) -> Outcome:
+    """Train `spec.models` on the rows of a shard and leave the best weights in them.
+
+    Args: report: told how far it is; restored: where to go on; keep: called behind each epoch.
     Raises: DivergedError where the loss of an epoch is not finite.
     """
-    steps = Reconstruction(spec.model, spec.loss, spec.optimizer, shard.offset, shard.scale)
     windows = shard.rows
     if isinstance(windows, np.ndarray):
         windows = Resident(tensor(windows), len(windows), seed=spec.seed)
     batch_size = min(spec.batch_size, windows.rows)
-    program, choice = choose(spec.compile, spec.model, steps, windows, batch_size, epochs=spec.epochs)
+    steps = Reconstruction(
+        spec.models,
+        spec.network,
+        spec.loss,
+        spec.optimizer,
+        offset=shard.offset,
+        scale=shard.scale,
+        bounded=shard.bounded,
+        corruption=spec.corruption,
+        penalty=spec.penalty,
+        steps_an_epoch=math.ceil(windows.rows / batch_size),
+        seed=spec.seed,
+    )
+    program, choice = choose(spec.compile, spec.models.raw, steps, windows, batch_size, epochs=spec.epochs)
     measure = None if shard.validation is None else Measure(steps, tensor(shard.validation))
     history: dict[str, list[float]] = {}
     best, best_epoch, best_weights = math.inf, 0, None
+    if restored is not None:
+        _assign(steps.variables(), restored.variables)
+        history, best_epoch, best_weights = restored.history, restored.best_epoch, restored.best_weights
+        best = history["val_loss"][best_epoch - 1] if best_weights is not None else best
     for progress in epochs(
         program,
         measure,
         windows,
         epochs=spec.epochs,
+        first_epoch=len(history.get("loss", [])),
         steps_a_call=spec.steps_a_call,
     ):
         report(progress)
@@ -111,18 +157,30 @@ def train(spec: Spec, shard: Shard, report: Report = quiet) -> Outcome:
             )
         for name, value in progress.logs.items():
             history.setdefault(name, []).append(value)
-        if progress.val_loss is None:
-            continue
-        if progress.val_loss < best:
+        if progress.val_loss is not None and progress.val_loss < best:
             best, best_epoch = progress.val_loss, progress.epoch
-            best_weights = [variable.numpy() for variable in spec.model.variables]
-        if spec.patience and progress.epoch - best_epoch >= spec.patience:
+            best_weights = [variable.numpy() for variable in steps.weights()]
+        if keep is not None:
+            now = partial(_state, steps, history, best_epoch, best_weights)
+            keep(progress.epoch, now)
+        if progress.val_loss is not None and spec.patience and progress.epoch - best_epoch >= spec.patience:
             break
     if best_weights is None:
-        return Outcome(history, len(history["loss"]), choice)
-    for variable, value in zip(spec.model.variables, best_weights, strict=True):
+        return Outcome(history, len(history["loss"]), choice, steps.learnt())
+    _assign(steps.weights(), best_weights)
+    return Outcome(history, best_epoch, choice, steps.learnt())
+
+
+def _assign(variables: list[Any], values: list[Array]) -> None:
+    for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
-    return Outcome(history, best_epoch, choice)
+
+
+def _state(
+    steps: Reconstruction, history: dict[str, list[float]], best_epoch: int, best_weights: list[Array] | None
+) -> State:
+    variables = [np.array(variable.numpy()) for variable in steps.variables()]
+    return State(variables, {name: list(curve) for name, curve in history.items()}, best_epoch, best_weights)
 
 
 def epochs(

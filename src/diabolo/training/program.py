@@ -7,6 +7,7 @@ this library, `KerasSteps` is the `train_step` of any compiled Keras model.
 Order: what a step is, ours, Keras', the program.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -15,7 +16,12 @@ import numpy as np
 import tensorflow as tf
 
 from diabolo.data.windows import Window
+from diabolo.network.bottlenecks import Objective
+from diabolo.network.corruptions import Corrupted, Corruption
+from diabolo.network.keras_builder import Models
 from diabolo.network.losses import Loss
+from diabolo.network.penalties import Batch, Penalty
+from diabolo.network.structures import Network
 from diabolo.training.backend import tensor
 
 Array = np.ndarray[Any, Any]
@@ -42,53 +48,146 @@ class Steps(Protocol):
 
 
 class Reconstruction:
-    """Steps of an auto-encoder: the target is the input, the loss is one of `diabolo.network.losses`.
+    """Steps of an auto-encoder: the target is the input as it was, whatever the network gets to see of it.
 
     Args:
-        model: rows as tensors -> raw numbers.
+        models: the network.
+        network: its facts; the bottleneck says what a batch costs beside its reconstruction.
+        loss: of a reconstruction.
+        optimizer: a Keras optimizer.
         offset, scale: tensor = (row - offset) / scale, computed inside the program so that bytes stay bytes.
+        bounded: whether tensors lie in [0, 1].
+        corruption: of the input.
+        penalty: beside what the bottleneck costs.
+        steps_an_epoch: tells how far a training is.
+        seed: of everything that is drawn.
     """
 
-    def __init__(self, model: keras.Model, loss: Loss, optimizer: Any, offset: Any = 0.0, scale: Any = 1.0) -> None:
-        self._model, self._loss, self._optimizer = model, loss, optimizer
+    def __init__(
+        self,
+        models: Models,
+        network: Network,
+        loss: Loss,
+        optimizer: Any,
+        *,
+        offset: Any = 0.0,
+        scale: Any = 1.0,
+        bounded: bool = False,
+        corruption: Corruption | None = None,
+        penalty: Penalty | None = None,
+        steps_an_epoch: int = 1,
+        seed: int = 0,
+    ) -> None:
+        self._waist, self._decoder, self._bottleneck = models.waist, models.raw_decoder, network.bottleneck
+        self._loss, self._optimizer, self._bounded = loss, optimizer, bounded
+        self._network, self._corruption, self._penalty = network, corruption, penalty
         self._offset, self._scale = tf.constant(offset, tf.float32), tf.constant(scale, tf.float32)
-        # In doubles, so that the mean of a long epoch has the digits of its parts.
-        self._total, self._rows = tf.Variable(0.0, dtype=tf.float64), tf.Variable(0.0, dtype=tf.float64)
-        optimizer.build(model.trainable_variables)
+        self._steps_an_epoch = steps_an_epoch
+        self._chance = keras.random.SeedGenerator(seed >> 1)
+        # Validation draws the same noise every time, so that epochs compare.
+        self._fixed_chance = keras.random.SeedGenerator(seed >> 1 ^ 1)
+        self._first = self._fixed_chance.state.numpy()
+        # In doubles, so that the means of a long epoch have the digits of their parts.
+        self._totals = {name: tf.Variable(0.0, dtype=tf.float64) for name in ("rows", "reconstruction", "penalty")}
+        self._penalised = False
+        self._weights = [*self._waist.variables, *self._decoder.variables]
+        self._learnt = {
+            name: keras.Variable(np.zeros(shape, np.float32), name=f"loss_{name}")
+            for name, shape in loss.weights(network.input_shape).items()
+        }
+        self._weights += self._learnt.values()
+        self._helper = None if penalty is None else penalty.helper(network, seed >> 1)
+        helping = [] if self._helper is None else self._helper.trainable_variables
+        self._trainable = [
+            *self._waist.trainable_variables,
+            *self._decoder.trainable_variables,
+            *self._learnt.values(),
+            *helping,
+        ]
+        optimizer.build(self._trainable)
 
     def train(self, batch: tf.Tensor) -> None:
-        """Take one step down the gradient of the mean loss of the rows."""
-        variables = self._model.trainable_variables
+        """Take one step down the gradient of the mean cost of the rows."""
+        seen = self._seen(batch, self._chance)
+        warm = tf.cast(self._optimizer.iterations, tf.float32) / self._steps_an_epoch
         with tf.GradientTape() as tape:
-            per_row = self._per_row(batch, training=True)
+            objective = self._objective(seen, self._chance, warm, training=True)
+            per_row = objective.reconstruction
+            if objective.penalty is not None:
+                per_row += objective.penalty
             loss = self._optimizer.scale_loss(tf.reduce_mean(per_row))
-        self._optimizer.apply(tape.gradient(loss, variables), variables)
-        self._count(per_row)
+        self._optimizer.apply(tape.gradient(loss, self._trainable), self._trainable)
+        self._count(objective)
 
     def test(self, batch: tf.Tensor) -> None:
-        """Add the loss of the rows."""
-        self._count(self._per_row(batch, training=False))
+        """Add what the rows cost, seen through the same noise each time."""
+        seen = self._seen(batch, self._fixed_chance)
+        self._count(self._objective(seen, self._fixed_chance, tf.constant(math.inf), training=False))
 
     def results(self) -> dict[str, float]:
-        """Return the mean loss of a row."""
-        return {"loss": float(self._total / self._rows)}
+        """Return the mean cost of a row, and its two parts where there are two."""
+        rows, reconstruction, penalty = (float(total) for total in self._totals.values())
+        loss = {"loss": (reconstruction + penalty) / rows}
+        if self._penalised:
+            loss |= {"reconstruction": reconstruction / rows, "penalty": penalty / rows}
+        return loss
 
     def reset(self) -> None:
         """Start at nothing."""
-        self._total.assign(0.0)
-        self._rows.assign(0.0)
+        self._fixed_chance.state.assign(self._first)
+        for total in self._totals.values():
+            total.assign(0.0)
+
+    def weights(self) -> list[Any]:
+        """Return what a trained network keeps."""
+        return self._weights
+
+    def learnt(self) -> dict[str, Array]:
+        """Return what the loss learnt, by name."""
+        return {name: variable.numpy() for name, variable in self._learnt.items()}
 
     def variables(self) -> list[Any]:
-        """Weights, state of the optimizer, the loss so far."""
-        return [*self._model.variables, *self._optimizer.variables, self._total, self._rows]
+        """Weights, state of the optimizer, sums so far, what chance will draw next."""
+        chance = [self._chance.state, self._fixed_chance.state]
+        helping = [] if self._helper is None else self._helper.variables
+        return [*self._weights, *helping, *self._optimizer.variables, *self._totals.values(), *chance]
 
-    def _per_row(self, rows: tf.Tensor, *, training: bool) -> tf.Tensor:
+    def _seen(self, rows: tf.Tensor, chance: Any) -> Corrupted:
+        """Return what the network sees, and what it shall give back."""
         target = (tf.cast(rows, tf.float32) - self._offset) / self._scale  # (batch, ...)
-        return self._loss.per_row(target, self._model(target, training=training), keras.ops)  # (batch,)
+        seen = Corrupted(target)
+        if self._corruption is not None:
+            seen = self._corruption.apply(target, chance, bounded=self._bounded)
+        return seen if seen.target is not None else seen._replace(target=target)
 
-    def _count(self, per_row: tf.Tensor) -> None:
-        self._total.assign_add(tf.reduce_sum(tf.cast(per_row, tf.float64)))
-        self._rows.assign_add(tf.cast(tf.shape(per_row)[0], tf.float64))
+    def _objective(self, seen: Corrupted, chance: Any, warm: tf.Tensor, *, training: bool) -> Objective:
+        target = seen.target
+
+        def loss(latents: tf.Tensor) -> tf.Tensor:
+            copies = [self._bottleneck.copies, *[1] * (len(target.shape) - 1)]
+            targets = target if copies[0] == 1 else tf.tile(target, copies)
+            raw = self._decoder(latents, training=training)
+            hidden = seen.hidden if seen.hidden is None or copies[0] == 1 else tf.tile(seen.hidden, copies)
+            return self._loss.per_row(targets, raw, keras.ops, self._learnt, hidden)
+
+        tensors = self._waist(seen.rows, training=training)
+        objective = self._bottleneck.train(tensors, loss, chance, warm)
+        if self._penalty is None:
+            return objective
+        cost = tf.constant(0.0)
+        if training or self._penalty.judges:
+            batch = Batch(seen.rows, tensors, self._waist, self._decoder, self._helper)
+            cost = self._penalty.weight * self._penalty.cost(self._network, batch, chance)
+        cost += tf.zeros_like(objective.reconstruction) if objective.penalty is None else objective.penalty
+        return objective._replace(penalty=cost)
+
+    def _count(self, objective: Objective) -> None:
+        self._penalised = objective.penalty is not None
+        parts = {"reconstruction": objective.reconstruction, "penalty": objective.penalty}
+        for name, per_row in parts.items():
+            if per_row is not None:
+                self._totals[name].assign_add(tf.reduce_sum(tf.cast(per_row, tf.float64)))
+        self._totals["rows"].assign_add(tf.cast(tf.shape(objective.reconstruction)[0], tf.float64))
 
 
 class KerasSteps:

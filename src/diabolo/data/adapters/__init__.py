@@ -23,7 +23,7 @@ __all__ = [
 ADAPTERS: dict[str, type[ArrayAdapter]] = {"array": ArrayAdapter, "image": ImageAdapter}
 
 
-def learn(statistics: Statistics, *, standardise: bool, widest: float = 1.0) -> ArrayAdapter:
+def learn(statistics: Statistics, *, scaling: str, widest: float = 1.0) -> ArrayAdapter:
     """Return the adapter for rows of these statistics: (features,) are an array, (h, w) and (h, w, c) are images."""
     adapter = ArrayAdapter if len(statistics.row_shape) == 1 else ImageAdapter
-    return adapter.learn(statistics, standardise=standardise, widest=widest)
+    return adapter.learn(statistics, scaling=scaling, widest=widest)

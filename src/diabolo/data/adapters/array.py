@@ -39,13 +39,16 @@ class ArrayAdapter:
     kind: ClassVar[str] = "array"
 
     @classmethod
-    def learn(cls, statistics: Statistics, *, standardise: bool, widest: float = 1.0) -> Self:
+    def learn(cls, statistics: Statistics, *, scaling: str, widest: float = 1.0) -> Self:
         """Take offset and scale from the statistics of rows.
 
-        Args: standardise: to mean 0 and variance 1; otherwise rows are divided by `widest` (see `Statistics.widest`).
+        Args: scaling: what the loss wants, see `diabolo.network.losses.Loss`; "standardise" is feature by feature,
+            "widest" divides all by `widest` (see `Statistics.widest`), "mean" by the mean of all.
         """
+        if scaling == "mean":
+            widest = statistics.overall[0] or 1.0
         offset, scale = np.zeros_like(statistics.mean), np.full_like(statistics.mean, widest)
-        if standardise:
+        if scaling == "standardise":
             scale = np.sqrt(statistics.variance)
             # What varies by rounding alone is constant; and below the smallest normal double nothing can be divided.
             far = np.abs(statistics.mean)
@@ -54,7 +57,7 @@ class ArrayAdapter:
         return cls(
             row_shape=statistics.row_shape,
             dtype=str(statistics.dtype),
-            bounded=not standardise,
+            bounded=scaling == "widest",
             offset=offset,
             scale=scale,
         )

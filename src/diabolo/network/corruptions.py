@@ -1,0 +1,206 @@
+"""Corruptions: noise put on the input of a network in training, not on its target. Another draw each time.
+
+Each takes rows as tensors (batch, ...) and gives rows of the same shape, with a mask of what it hid if the loss shall
+look there alone. Nothing here runs at inference. Order: the base, noise on every number, numbers replaced, numbers
+drawn, the table.
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+from diabolo.errors import OptionError
+from diabolo.network.parts import Part, Shape
+
+
+class Corrupted(NamedTuple):
+    """Rows for the network to see.
+
+    Attributes:
+        rows: what goes in.
+        hidden: 1 where the loss counts; None: it counts everywhere.
+        target: what shall come out; None: the rows as they were.
+    """
+
+    rows: Any
+    hidden: Any = None
+    target: Any = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Corruption(Part):
+    """What all corruptions share. `hides` says whether the target is the row as it was."""
+
+    hides: ClassVar[bool] = True
+
+    def fits(self, input_shape: Shape, *, bounded: bool) -> None:
+        """Raise OptionError where rows cannot be corrupted so. Args: bounded: whether they lie in [0, 1]."""
+
+    def apply(self, rows: Any, chance: Any, *, bounded: bool) -> Corrupted:
+        """Return corrupted rows.
+
+        Args:
+            rows: tensors (batch, ...), float32.
+            chance: a `keras.random.SeedGenerator`.
+            bounded: whether rows lie in [0, 1]; else each feature has mean 0 and variance 1.
+        """
+        raise TypeError(f"{type(self).__name__} must say what it does to rows")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GaussianNoise(Corruption):
+    """Normal noise of standard deviation `sigma`; rows in [0, 1] are clipped to it."""
+
+    sigma: float
+
+    kind: ClassVar[str] = "gaussian"
+
+    def check(self) -> None:
+        """Refuse noise of no width."""
+        self.require(0 < self.sigma < 1e6, "sigma above 0")
+
+    def apply(self, rows: Any, chance: Any, *, bounded: bool) -> Corrupted:
+        """Add sigma * normal."""
+        from keras import ops, random
+
+        noisy = rows + self.sigma * random.normal(ops.shape(rows), seed=chance)
+        return Corrupted(ops.clip(noisy, 0.0, 1.0) if bounded else noisy)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Masking(Corruption):
+    """A share of the numbers set to 0, which is black, or the mean of a feature.
+
+    Source: Vincent et al. 2008, Extracting and Composing Robust Features with Denoising Autoencoders.
+    """
+
+    share: float
+    what: str = "values"  # each number by itself; "pixels": all channels of a place; "blocks": one rectangle a row
+    hidden_only: bool = False  # the loss looks only at what was hidden: He et al. 2022, arXiv:2111.06377
+
+    kind: ClassVar[str] = "masking"
+
+    def check(self) -> None:
+        """Refuse to hide nothing or everything."""
+        self.require(0 < self.share < 1, "a share in (0, 1)")
+        self.require(self.what in ("values", "pixels", "blocks"), "what to be 'values', 'pixels' or 'blocks'")
+
+    def fits(self, input_shape: Shape, *, bounded: bool) -> None:
+        """Blocks and pixels need axes of space."""
+        if self.what != "values" and len(input_shape) < 2:
+            raise OptionError(f"masking of {self.what} needs images or series, got rows of {input_shape}: mask values.")
+
+    def apply(self, rows: Any, chance: Any, *, bounded: bool) -> Corrupted:
+        """Set what is hidden to 0."""
+        from keras import ops, random
+
+        shape = ops.shape(rows)
+        if self.what == "blocks":
+            hidden = self._blocks(rows, chance)
+        else:
+            places = shape if self.what == "values" else (*shape[:-1], 1)
+            hidden = ops.cast(random.uniform(places, seed=chance) < self.share, "float32")
+        hidden = ops.broadcast_to(hidden, shape)
+        return Corrupted(rows * (1 - hidden), hidden if self.hidden_only else None)
+
+    def _blocks(self, rows: Any, chance: Any) -> Any:
+        """Return one rectangle a row, (batch, h[, w], 1), as long along each axis as makes the share."""
+        from keras import ops, random
+
+        space = rows.shape[1:-1]
+        hidden = None
+        for axis, size in enumerate(space):
+            length = max(1, min(size, round(size * self.share ** (1 / len(space)))))
+            start = ops.floor(random.uniform((ops.shape(rows)[0], 1), seed=chance) * (size - length + 1))
+            places = ops.cast(ops.arange(size), "float32")[None]
+            inside = ops.cast((places >= start) & (places < start + length), "float32")  # (batch, size)
+            shape = [-1, *(size if other == axis else 1 for other in range(len(space))), 1]
+            inside = ops.reshape(inside, shape)
+            hidden = inside if hidden is None else hidden * inside
+        return hidden
+
+
+@dataclass(frozen=True, kw_only=True)
+class SaltAndPepper(Corruption):
+    """A share of the numbers set to the lowest or the highest: 0 or 1, or 2 standard deviations off."""
+
+    share: float
+
+    kind: ClassVar[str] = "salt_and_pepper"
+
+    def check(self) -> None:
+        """Refuse to replace nothing or everything."""
+        self.require(0 < self.share < 1, "a share in (0, 1)")
+
+    def apply(self, rows: Any, chance: Any, *, bounded: bool) -> Corrupted:
+        """Half of the share low, half high."""
+        from keras import ops, random
+
+        low, high = (0.0, 1.0) if bounded else (-2.0, 2.0)
+        drawn = random.uniform(ops.shape(rows), seed=chance)
+        return Corrupted(ops.where(drawn < self.share / 2, low, ops.where(drawn < self.share, high, rows)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Swap(Corruption):
+    """A share of the numbers replaced by the same feature of another row of the batch: noise that looks like the data.
+
+    Source: the swap noise of Jahrer's winning entry of Porto Seguro's Safe Driver Prediction, Kaggle 2017.
+    """
+
+    share: float
+
+    kind: ClassVar[str] = "swap"
+
+    def check(self) -> None:
+        """Refuse to replace nothing or everything."""
+        self.require(0 < self.share < 1, "a share in (0, 1)")
+
+    def apply(self, rows: Any, chance: Any, *, bounded: bool) -> Corrupted:
+        """Each row borrows from one other, drawn anew."""
+        from keras import ops, random
+
+        others = ops.take(rows, ops.argsort(random.uniform((ops.shape(rows)[0],), seed=chance)), axis=0)
+        drawn = random.uniform(ops.shape(rows), seed=chance)
+        return Corrupted(ops.where(drawn < self.share, others, rows))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Binarize(Corruption):
+    """Each number in [0, 1] is taken for the odds of a 1 and drawn anew, for the target too: dynamic binarisation.
+
+    Makes a Bernoulli loss a true likelihood. Source: Salakhutdinov & Murray 2008, On the Quantitative Analysis of Deep
+    Belief Networks.
+    """
+
+    kind: ClassVar[str] = "binarize"
+    hides: ClassVar[bool] = False
+
+    def fits(self, input_shape: Shape, *, bounded: bool) -> None:
+        """Odds lie in [0, 1]."""
+        if not bounded:
+            raise OptionError("corruption 'binarize' needs values in [0, 1]: pass reconstruction_loss='bernoulli'.")
+
+    def apply(self, rows: Any, chance: Any, *, bounded: bool) -> Corrupted:
+        """Draw zeros and ones."""
+        from keras import ops, random
+
+        drawn = ops.cast(random.uniform(ops.shape(rows), seed=chance) < rows, "float32")
+        return Corrupted(drawn, target=drawn)
+
+
+CORRUPTIONS: dict[str, type[Corruption]] = {
+    each.kind: each for each in (GaussianNoise, Masking, SaltAndPepper, Swap, Binarize)
+}
+
+ROWS_AT_ONCE = 1024
+
+
+def corrupted(corruption: Corruption, tensors: Any, seed: int, *, bounded: bool) -> Any:
+    """Return rows as a network would see them in training, for a look: NumPy in, NumPy out. Loads Keras."""
+    import keras
+    import numpy as np
+
+    chance = keras.random.SeedGenerator(seed >> 1)
+    starts = range(0, len(tensors), ROWS_AT_ONCE)
+    parts = (corruption.apply(tensors[at : at + ROWS_AT_ONCE], chance, bounded=bounded) for at in starts)
+    return np.concatenate([np.asarray(part.rows) for part in parts])

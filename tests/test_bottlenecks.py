@@ -1,0 +1,436 @@
+"""The parts that training adds to a network, each against a formula or an estimate that does not share its code."""
+
+import dataclasses
+import math
+
+import keras
+import numpy as np
+import pytest
+from scipy import stats
+from scipy.special import logsumexp
+
+from diabolo import Autoencoder, load
+from diabolo.errors import OptionError
+from diabolo.network import keras_builder, structures
+from diabolo.network.bottlenecks import BOTTLENECKS, Gaussian, Ordered, Plain, Quantized, Sparse
+from diabolo.network.bottlenecks.gaussian import gaussian_kl
+from diabolo.network.bottlenecks.sparse import bernoulli_kl
+from diabolo.network.corruptions import CORRUPTIONS, Binarize, GaussianNoise, Masking, SaltAndPepper, Swap
+from diabolo.network.parts import from_config, from_text
+from diabolo.network.penalties import PENALTIES, Batch, Contractive, Decay, mmd, total_correlation
+
+WORDS = [
+    "plain",
+    "sparse",
+    "sparse:method=kl",
+    "sparse:method=top_k,active=2",
+    "gaussian",
+    "gaussian:samples=3",
+    "gaussian:beta=0.5,warmup_epochs=2,free_nats=0.1",
+    "ordered",
+    "quantized:codes=16,groups=2",
+]
+
+
+def chance(seed=0):
+    return keras.random.SeedGenerator(seed)
+
+
+def numpy(tensor):
+    return keras.ops.convert_to_numpy(tensor)
+
+
+@pytest.fixture(scope="module")
+def models(digits):
+    """A trained model of each bottleneck, by its words."""
+    return {
+        words: Autoencoder(8, structure=[32], bottleneck=words, epochs=4, random_state=0).fit(digits.x_train[:1000])
+        for words in WORDS
+    }
+
+
+def test_gaussian_kl_matches_a_monte_carlo_estimate(rng):
+    mean, log_var = rng.normal(size=3), rng.normal(size=3)
+    drawn = rng.normal(size=(400_000, 3)) * np.exp(log_var / 2) + mean
+    log_ratio = stats.norm.logpdf(drawn, mean, np.exp(log_var / 2)) - stats.norm.logpdf(drawn)
+    np.testing.assert_allclose(gaussian_kl(mean, log_var, np), log_ratio.mean(axis=0), atol=0.02)
+
+
+def test_bernoulli_kl_is_that_of_scipy():
+    for target, mean in ((0.05, 0.2), (0.3, 0.3), (0.9, 0.1)):
+        expected = stats.entropy([target, 1 - target], [mean, 1 - mean])
+        assert bernoulli_kl(target, np.array(mean), np) == pytest.approx(expected, abs=1e-12)
+
+
+def gaussian_objective(bottleneck, mean, log_var, slope=0.0, warm=math.inf, seed=0):
+    """Return what a batch costs where the loss of a latent is `slope` times its sum."""
+    tensors = {"latent": keras.ops.convert_to_tensor(mean), "log_var": keras.ops.convert_to_tensor(log_var)}
+    objective = bottleneck.train(tensors, lambda latents: slope * keras.ops.sum(latents, axis=1), chance(seed), warm)
+    return numpy(objective.reconstruction), numpy(objective.penalty)
+
+
+def test_the_gaussian_bottleneck_costs_its_divergence_weighed_by_beta_and_warmed_up(rng):
+    mean, log_var = (rng.normal(size=(5, 3)).astype(np.float32) for _ in range(2))
+    divergence = gaussian_kl(mean, log_var, np).sum(axis=1)
+    for beta, warmup, warm, weight in ((1.0, 0, 0.0, 1), (4.0, 0, 9.0, 4), (2.0, 10, 5.0, 1), (2.0, 10, math.inf, 2)):
+        part = Gaussian(latent_dim=3, beta=beta, warmup_epochs=warmup)
+        _, penalty = gaussian_objective(part, mean, log_var, warm=warm)
+        np.testing.assert_allclose(penalty, weight * divergence, rtol=1e-5)
+
+
+def test_free_nats_cost_the_same_whatever_a_latent_says_below_them(rng):
+    mean = np.array([[0.0, 2.0], [0.1, -2.0]], np.float32)
+    log_var = np.zeros_like(mean)
+    _, penalty = gaussian_objective(Gaussian(latent_dim=2, free_nats=0.5), mean, log_var)
+    np.testing.assert_allclose(penalty, [0.5 + 2, 0.5 + 2], rtol=1e-6)
+
+
+def test_latents_are_drawn_with_the_mean_and_variance_of_the_heads(rng):
+    mean = np.tile(np.array([[1.0, -2.0]], np.float32), (40_000, 1))
+    log_var = np.full_like(mean, math.log(4))
+    reconstruction, _ = gaussian_objective(Gaussian(latent_dim=2), mean, log_var, slope=1.0)
+    assert reconstruction.mean() == pytest.approx(-1, abs=0.06)
+    assert reconstruction.var() == pytest.approx(8, rel=0.05)
+
+
+def test_the_importance_weighted_bound_is_that_of_its_definition(rng):
+    """With one sample it is the evidence lower bound; with many it nears log p, which is known for a linear loss."""
+    mean, log_var = np.array([[0.3, -0.7]], np.float32), np.array([[-0.5, 0.4]], np.float32)
+    # p(row|latent) = exp(-(z1 + z2)): log of its mean over a standard normal is (1 + 1) / 2.
+    exact = -1.0
+    costs = []
+    for samples in (1, 5, 50, 500):
+        part, many = Gaussian(latent_dim=2, samples=samples), (4_000 if samples < 500 else 200)
+        reconstruction, penalty = gaussian_objective(
+            part, np.tile(mean, (many, 1)), np.tile(log_var, (many, 1)), slope=1.0
+        )
+        costs.append(float((reconstruction + penalty).mean()))
+    elbo = float(mean.sum() + gaussian_kl(mean, log_var, np).sum())
+    assert costs[0] == pytest.approx(elbo, abs=0.1)
+    assert costs == sorted(costs, reverse=True)
+    assert costs[-1] == pytest.approx(exact, abs=0.05)
+    assert min(costs) > exact - 0.05
+
+
+def test_sparse_penalties_are_those_of_their_definitions(rng):
+    latent = rng.random((50, 4)).astype(np.float32)
+    tensors = {"latent": keras.ops.convert_to_tensor(latent)}
+    objective = Sparse(latent_dim=4, weight=0.5).train(tensors, lambda z: z[:, 0], None, 0.0)
+    np.testing.assert_allclose(objective.penalty, 0.5 * np.abs(latent).sum(axis=1), rtol=1e-6)
+    objective = Sparse(latent_dim=4, method="kl", weight=2.0, target=0.1).train(tensors, lambda z: z[:, 0], None, 0.0)
+    expected = sum(stats.entropy([0.1, 0.9], [mean, 1 - mean]) for mean in latent.mean(axis=0).astype(float))
+    np.testing.assert_allclose(objective.penalty, 2 * expected, rtol=1e-5)
+
+
+def test_top_k_keeps_as_many_latents_as_it_says(models, digits):
+    latents = models["sparse:method=top_k,active=2"].encode(digits.x_test)
+    assert ((latents != 0).sum(axis=1) <= 2).all()
+    assert (latents != 0).any()
+
+
+def test_a_sparse_waist_may_be_wider_than_a_row(rng):
+    model = Autoencoder(20, structure=[], bottleneck="sparse", epochs=1).fit(rng.normal(size=(100, 8)))
+    assert model.encode(rng.normal(size=(3, 8))).shape == (3, 20)
+
+
+def test_ordered_latents_are_cut_at_sizes_whose_logarithm_is_uniform():
+    part = Ordered(latent_dim=16, share_whole=0.25)
+    seen = []
+    part.train({"latent": keras.ops.ones((20_000, 16))}, lambda z: seen.append(numpy(z)) or z[:, 0], chance(), 0.0)
+    sizes = seen[0].sum(axis=1).astype(int)
+    np.testing.assert_array_equal(seen[0], np.arange(16) < sizes[:, None])
+    shares = np.bincount(sizes, minlength=17)[1:] / len(sizes)
+    expected = 0.75 * np.diff(np.log(np.arange(1, 18))) / math.log(17)
+    expected[-1] += 0.25
+    np.testing.assert_allclose(shares, expected, atol=0.01)
+
+
+def test_an_ordered_linear_auto_encoder_finds_the_principal_directions_in_order(rng):
+    scales = np.array([8.0, 4.0, 2.0, 1.0, 0.2, 0.2])
+    turned, _ = np.linalg.qr(rng.normal(size=(6, 6)))
+    rows = rng.normal(size=(3000, 6)) * scales @ turned.T
+    settings = {"structure": [], "reconstruction_loss": "gaussian", "random_state": 0, "epochs": 60, "patience": 0}
+    model = Autoencoder(3, bottleneck="ordered", learning_rate=0.01, **settings).fit(rows)
+    scaled = model.model_.adapter.adapt(rows)
+    directions = np.linalg.svd(scaled - scaled.mean(axis=0), full_matrices=False)[2]
+    decoder = model.model_.weights["decoder_1/kernel"]  # (3, 6)
+    for place in range(3):
+        learnt = decoder[place] / np.linalg.norm(decoder[place])
+        assert abs(learnt @ directions[place]) > 0.95
+    errors = model.error_by_size(rows)
+    assert (np.diff(errors) < 0).all()
+
+
+def test_codes_are_the_nearest_by_brute_force_and_gradients_pass(models, digits, rng):
+    model = models["quantized:codes=16,groups=2"].model_
+    book = model.weights["bottleneck/book"]
+    assert book.shape == (16, 4)
+    latents = model.encode(digits.x_test).reshape(-1, 4)
+    distance = ((latents[:, None] - book[None]) ** 2).sum(axis=2)
+    np.testing.assert_allclose(distance.min(axis=1), 0, atol=1e-6)
+    # The features before, by NumPy on the weights, fall to the nearest code.
+    hidden = model.adapter.adapt(digits.x_test).reshape(-1, 784)
+    hidden = hidden @ model.weights["encoder_2/kernel"] + model.weights["encoder_2/bias"]
+    hidden = np.where(hidden > 0, hidden, np.expm1(np.minimum(hidden, 0)))
+    before = hidden @ model.weights["bottleneck_features/kernel"] + model.weights["bottleneck_features/bias"]
+    nearest = ((before.reshape(-1, 4)[:, None] - book[None]) ** 2).sum(axis=2).argmin(axis=1)
+    agree = (np.abs(book[nearest] - latents) < 1e-5).all(axis=1).mean()
+    assert agree > 0.999  # but for ties by rounding
+    assert len(np.unique(nearest)) > 4  # codes that stood for nothing were put where rows are
+    codes = models["quantized:codes=16,groups=2"].codes(digits.x_test)
+    assert (codes.shape, codes.dtype) == ((1000, 2), np.int32)
+    np.testing.assert_array_equal(book[codes].reshape(-1, 4), latents)
+
+
+@pytest.mark.parametrize("words", WORDS)
+def test_a_saved_model_encodes_and_decodes_the_same_alone_and_in_a_batch(models, words, digits, tmp_path):
+    model = models[words]
+    again = load(model.save(tmp_path / "m"))
+    rows = digits.x_test[:200]
+    latents = model.encode(rows)
+    np.testing.assert_array_equal(again.encode(rows), latents)
+    np.testing.assert_array_equal(again.decode(latents), model.decode(latents))
+    np.testing.assert_allclose(model.encode(rows[7:8]), latents[7:8], atol=1e-4)
+    keras_model = again.to_keras()
+    expected = numpy(keras_model(model.model_.adapter.adapt(rows)))
+    np.testing.assert_allclose(model.reconstruct(rows) / 255, expected[..., 0], atol=0.5 / 255 + 1e-4)
+    assert again.get_params()["bottleneck"] == words
+
+
+def test_what_a_latent_says_is_more_than_nothing_in_a_default_variational_auto_encoder(models):
+    assert models["gaussian"].history_["val_penalty"][-1] > 1
+
+
+def test_log_likelihood_matches_the_exact_one_of_a_linear_model(rng):
+    """Linear encoder and decoder, Gaussian loss: p(row) is a normal whose covariance is known."""
+    rows = (rng.normal(size=(2000, 2)) @ rng.normal(size=(2, 4)) + 0.5 * rng.normal(size=(2000, 4))) * [1, 10, 0.1, 3]
+    model = Autoencoder(2, structure=[], bottleneck="gaussian", epochs=30, random_state=0).fit(rows).model_
+    kernel, bias = (model.weights[f"decoder_1/{name}"].astype(float) for name in ("kernel", "bias"))
+    scale, offset = model.adapter.divisor, model.adapter.offset
+    exact = stats.multivariate_normal(
+        (bias * scale) + offset, (kernel.T @ kernel + np.eye(4)) * np.outer(scale, scale)
+    ).logpdf(rows[:20])
+    estimate = model.log_likelihood(rows[:20], n_samples=20_000, random_state=0)
+    # Where rows are rare the encoder's own latents, which the estimate draws, are rare too.
+    usual = exact > np.median(exact)
+    np.testing.assert_allclose(estimate[usual], exact[usual], atol=0.02)
+    assert (estimate < exact + 0.1).all()
+    # The bound of fewer samples is lower, and that of training lowest.
+    fewer = np.mean([model.log_likelihood(rows[:20], n_samples=2, random_state=seed) for seed in range(200)], axis=0)
+    assert fewer.mean() < exact.mean()
+
+
+def test_samples_interpolations_and_traversals_are_rows(models, digits):
+    model = models["gaussian"]
+    drawn = model.sample(5, random_state=1)
+    assert (drawn.shape, drawn.dtype) == ((5, 28, 28), np.uint8)
+    np.testing.assert_array_equal(drawn, model.sample(5, random_state=1))
+    assert not np.array_equal(drawn, model.sample(5, random_state=2))
+    way = model.interpolate(digits.x_test[0], digits.x_test[1], steps=7)
+    np.testing.assert_array_equal(way[[0, -1]], model.reconstruct(digits.x_test[:2]))
+    varied = model.traverse(digits.x_test[0], 3, values=[-2, float(model.encode(digits.x_test[:1])[0, 3])])
+    np.testing.assert_array_equal(varied[1], model.reconstruct(digits.x_test[:1])[0])
+    assert not np.array_equal(varied[0], varied[1])
+
+
+def test_codes_need_a_book(models, digits):
+    with pytest.raises(OptionError, match="fit with bottleneck='quantized'"):
+        models["plain"].codes(digits.x_test)
+
+
+def test_what_needs_a_distribution_says_so(models):
+    for verb in (lambda model: model.sample(3), lambda model: model.log_likelihood(np.zeros((1, 28, 28), np.uint8))):
+        with pytest.raises(OptionError, match="fit with bottleneck='gaussian'"):
+            verb(models["plain"])
+
+
+@pytest.mark.parametrize("bounded", [True, False])
+@pytest.mark.parametrize(
+    ("part", "share"),
+    [
+        (GaussianNoise(sigma=0.5), 1.0),
+        (Masking(share=0.3), 0.3),
+        (Masking(share=0.3, what="pixels"), 0.3),
+        (Masking(share=0.25, what="blocks"), 0.25),
+        (SaltAndPepper(share=0.2), 0.2),
+        (Swap(share=0.4), 0.4),
+    ],
+    ids=lambda value: getattr(value, "kind", value),
+)
+def test_corruptions_touch_the_share_they_say_and_differ_each_time(part, share, bounded, rng):
+    rows = rng.uniform(0.1, 0.9, (500, 12, 12, 3)).astype(np.float32)
+    draws = chance()
+    first, second = (
+        numpy(part.apply(keras.ops.convert_to_tensor(rows), draws, bounded=bounded).rows) for _ in range(2)
+    )
+    again = numpy(part.apply(keras.ops.convert_to_tensor(rows), chance(), bounded=bounded).rows)
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, second)
+    assert (first != rows).mean() == pytest.approx(share, abs=0.02)
+    if bounded:
+        assert first.min() >= 0
+        assert first.max() <= 1
+    if isinstance(part, Masking) and part.what != "values":
+        changed = first != rows
+        assert (changed.all(axis=3) == changed.any(axis=3)).all()
+    if isinstance(part, Swap):
+        assert set(np.round(first.ravel(), 6)) <= set(np.round(rows.ravel(), 6))
+    if isinstance(part, GaussianNoise) and not bounded:
+        assert (first - rows).std() == pytest.approx(0.5, rel=0.02)
+
+
+def test_a_block_is_one_rectangle_a_row(rng):
+    rows = np.ones((50, 20, 10, 1), np.float32)
+    hidden = numpy(Masking(share=0.25, what="blocks").apply(rows, chance(), bounded=True).rows)[..., 0] == 0
+    for one in hidden:
+        down, across = one.any(axis=1), one.any(axis=0)
+        assert one.sum() == down.sum() * across.sum() == 50
+        assert np.ptp(np.flatnonzero(down)) + 1 == down.sum() == 10
+
+
+def test_a_loss_on_hidden_values_counts_nothing_else(digits):
+    settings = {"structure": [16], "epochs": 2, "random_state": 0}
+    everywhere = Autoencoder(4, corruption="masking:0.25", **settings).fit(digits.x_train[:500])
+    hidden = Autoencoder(4, corruption="masking:0.25,hidden_only=true", **settings).fit(digits.x_train[:500])
+    assert hidden.history_["loss"][0] == pytest.approx(everywhere.history_["loss"][0] / 4, rel=0.1)
+
+
+def test_a_contractive_penalty_is_the_norm_of_the_numerical_jacobian(rng):
+    rows = rng.normal(size=(4, 6)).astype(np.float32)
+    for structure, exact in (([], True), ([5], False)):
+        network = structures.build(structure, (6,), latent_dim=3, activation="tanh", bottleneck_activation="tanh")
+        waist = keras_builder.build(network, seed=1).waist
+
+        def encode(at, waist=waist):
+            return numpy(waist(at)["latent"])
+
+        step = 1e-2
+        columns = [
+            (encode(rows + step * unit) - encode(rows - step * unit)) / (2 * step) for unit in np.eye(6, dtype="f")
+        ]
+        norm = np.square(np.stack(columns)).sum(axis=(0, 2))
+        part, draws, tensor = Contractive(), chance(), keras.ops.convert_to_tensor(rows)
+        batch = Batch(tensor, {}, waist, None, None)
+        costs = [numpy(part.cost(network, batch, draws)) for _ in range(1 if exact else 3000)]
+        np.testing.assert_allclose(np.mean(costs, axis=0), norm, rtol=2e-3 if exact else 0.1)
+
+
+def test_mmd_is_that_of_its_definition_and_tells_a_shift(rng):
+    first, second = rng.normal(size=(2, 30, 3))
+    expected = 0.0
+    for width in (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0):
+        c = 2 * 3 * width
+
+        def kernel(a, b, c=c):
+            return c / (c + ((a - b) ** 2).sum())
+
+        own = sum(kernel(s[i], s[j]) for s in (first, second) for i in range(30) for j in range(30) if i != j)
+        expected += own / (30 * 29) - 2 * np.mean([[kernel(a, b) for b in second] for a in first])
+    assert mmd(first, second, np) == pytest.approx(expected, rel=1e-9)
+    assert mmd(first, second + 2, np) > 20 * abs(mmd(first, second, np))
+
+
+def test_total_correlation_of_a_batch_is_that_of_its_mixture(rng):
+    mean, log_var = rng.normal(size=(2, 7, 3))
+    drawn = mean + np.exp(log_var / 2) * rng.normal(size=(7, 3))
+    each = stats.norm.logpdf(drawn[:, None], mean[None], np.exp(log_var / 2)[None])  # (7, 7, 3)
+    together = logsumexp(each.sum(axis=2), axis=1) - math.log(7)
+    expected = together - (logsumexp(each, axis=1) - math.log(7)).sum(axis=1)
+    np.testing.assert_allclose(total_correlation(drawn, mean, log_var, np), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("penalty", ["contractive:0.1", "mmd:50", "total_correlation:2"])
+def test_a_penalty_lowers_what_it_names(penalty, digits):
+    bottleneck = "gaussian" if penalty.startswith("total") else "plain"
+    settings = {"structure": [32], "epochs": 6, "random_state": 0, "bottleneck": bottleneck}
+    rows = digits.x_train[:1000]
+    heavy = Autoencoder(4, penalty=penalty.split(":")[0] + ":1000", **settings).fit(rows)
+    light = Autoencoder(4, penalty=penalty, **settings).fit(rows)
+    assert heavy.score(rows) < light.score(rows)  # it costs reconstruction
+    assert set(light.history_) >= {"loss", "reconstruction", "penalty"}
+
+
+def test_binarised_rows_are_drawn_with_their_own_odds_and_are_the_target(rng):
+    rows = np.tile(rng.random(6).astype("f"), (20_000, 1))
+    seen = Binarize().apply(rows, chance(), bounded=True)
+    drawn = numpy(seen.rows)
+    assert set(np.unique(drawn)) == {0, 1}
+    np.testing.assert_allclose(drawn.mean(axis=0), rows[0], atol=0.02)
+    assert seen.target is seen.rows
+
+
+def test_the_likelihood_of_a_model_of_binarised_rows_is_above_its_bound(digits):
+    model = Autoencoder(8, structure=[64], bottleneck="gaussian", corruption="binarize", epochs=8, random_state=0)
+    model.fit(digits.x_train[:2000])
+    rows = (np.random.default_rng(0).random((60, 28, 28)) < digits.x_test[:60] / 255).astype(np.uint8) * 255
+    by_samples = [model.log_likelihood(rows, n_samples=count, random_state=1).mean() for count in (1, 10, 1000)]
+    assert by_samples == sorted(by_samples)
+    # One sample is the bound of training, which validation rows, binarised too, tell.
+    assert by_samples[0] == pytest.approx(-model.history_["val_loss"][model.best_epoch_ - 1], rel=0.15)
+
+
+def test_an_adversarial_penalty_takes_latents_to_the_prior(rng):
+    rows = rng.random((2000, 2)) * [4, 8] + rng.choice([0, 9], (2000, 1))  # two clumps, far from normal
+    settings = {"structure": [32], "epochs": 60, "learning_rate": 3e-3, "allow_overcomplete": True, "random_state": 0}
+    far, near = (
+        stats.kstest(Autoencoder(2, penalty=penalty, **settings).fit(rows).encode(rows)[:, 0], "norm").statistic
+        for penalty in (None, "adversarial:5")
+    )
+    assert near < 0.5 * far
+
+
+def test_the_l2_penalty_is_the_sum_of_squares_of_all_kernels(rng):
+    network = structures.build([5], (6,), latent_dim=3)
+    models = keras_builder.build(network, seed=1)
+    weights = keras_builder.get_weights(models, network)
+    batch = Batch(None, {}, models.waist, models.raw_decoder, None)
+    expected = sum(np.square(value).sum() for name, value in weights.items() if name.endswith("kernel"))
+    np.testing.assert_allclose(numpy(Decay().cost(network, batch, chance())), expected, rtol=1e-5)
+
+
+TABLES = {"bottleneck": BOTTLENECKS, "corruption": CORRUPTIONS, "penalty": PENALTIES}
+
+
+@pytest.mark.parametrize("sort", TABLES)
+def test_every_part_survives_json(sort):
+    for kind in TABLES[sort]:
+        given = {"latent_dim": 8} if sort == "bottleneck" else {}
+        needed = [field for field in dataclasses.fields(TABLES[sort][kind]) if field.default is dataclasses.MISSING]
+        one = from_text(sort, TABLES[sort], f"{kind}:0.1" if len(needed) > len(given) else kind, **given)
+        assert from_config(sort, TABLES[sort], one.to_config()) == one
+
+
+def test_parts_in_words():
+    assert from_text("bottleneck", BOTTLENECKS, "gaussian:4", latent_dim=3) == Gaussian(latent_dim=3, beta=4.0)
+    expected = Quantized(latent_dim=8, codes=32, groups=4)
+    assert from_text("bottleneck", BOTTLENECKS, "quantized: codes=32, groups=4", latent_dim=8) == expected
+    assert from_text("corruption", CORRUPTIONS, "masking:0.3,hidden_only=true") == Masking(share=0.3, hidden_only=True)
+    assert from_text("bottleneck", BOTTLENECKS, "plain", latent_dim=2) == Plain(latent_dim=2)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"bottleneck": "gausian"}, "Did you mean 'gaussian'"),
+        ({"bottleneck": "gaussian:bta=2"}, "Did you mean 'beta'"),
+        ({"bottleneck": "gaussian:beta=x"}, "beta must be of type float, got 'x'"),
+        ({"bottleneck": "gaussian:beta=-1"}, "beta, warmup_epochs, free_nats >= 0"),
+        ({"bottleneck": "gaussian:samples=5,beta=2"}, "beta 1 and no free_nats with several samples"),
+        ({"bottleneck": "quantized:groups=3"}, "groups that divide latent_dim"),
+        ({"bottleneck": "sparse:method=l3"}, "method l1, kl, top_k"),
+        ({"bottleneck": "sparse:method=kl", "bottleneck_activation": "relu"}, "activation 'sigmoid' with method 'kl'"),
+        ({"bottleneck": "gaussian", "bottleneck_activation": "relu"}, "a gaussian bottleneck has none"),
+        ({"bottleneck": None}, "bottleneck must be a text such as 'plain', got None"),
+        ({"corruption": "masking"}, "needs share: write 'masking:0.3'"),
+        ({"corruption": "masking:2"}, r"a share in \(0, 1\)"),
+        ({"corruption": "masking:0.5,what=blocks"}, "needs images or series"),
+        ({"corruption": 3}, "corruption must be a text such as 'gaussian', got 3"),
+        ({"penalty": "total_correlation"}, "needs a gaussian bottleneck"),
+        ({"penalty": "contractive", "bottleneck": "quantized"}, "do not go together"),
+        ({"penalty": "mmd:-1"}, "weight above 0"),
+    ],
+)
+def test_parts_that_cannot_be_or_do_not_go_together_are_refused_in_one_line(settings, message, rng):
+    with pytest.raises(OptionError, match=message) as caught:
+        Autoencoder(8, allow_overcomplete=True, **settings).fit(rng.normal(size=(50, 12)))
+    assert "\n" not in str(caught.value)

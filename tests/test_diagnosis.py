@@ -1,0 +1,115 @@
+"""A diagnosis names what was made to be wrong, and says nothing of a sound model."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from diabolo import Autoencoder
+from diabolo.report.diagnosis import diagnose
+
+
+def fitted(rows, **settings):
+    options = {"random_state": 0, "epochs": 40} | settings
+    return Autoencoder(options.pop("latent_dim", 3), **options).fit(rows).model_
+
+
+def findings(rows, **settings):
+    return [str(finding) for finding in diagnose(fitted(rows, **settings), rows)]
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """2,000 rows of 12 numbers made of 3 factors."""
+    rng = np.random.default_rng(5)
+    return rng.normal(size=(2000, 3)) @ rng.normal(size=(3, 12)) + 0.1 * rng.normal(size=(2000, 12))
+
+
+def named(found, words):
+    return [finding for finding in found if words in finding]
+
+
+def test_a_sound_model_needs_no_words(rows):
+    assert findings(rows) == []
+
+
+def test_a_waist_wider_than_needed_is_told_how_wide_it_needs_to_be(rng):
+    flat = rng.normal(size=(2000, 3)) @ rng.normal(size=(3, 12))  # no noise that latents could hold
+    (finding,) = named(findings(flat, latent_dim=11, structure=[], epochs=40), "directions")
+    assert finding == "11 latents lie in 3 directions: latent_dim=3 may do as well."
+
+
+def test_latents_that_say_nothing_are_a_collapse(rows):
+    found = findings(rows, bottleneck="gaussian:beta=100", latent_dim=4)
+    assert named(found, "posterior collapse: 4 of 4 latents say nothing")
+
+
+def test_few_rows_and_a_wide_network_over_fit(rng):
+    few = rng.normal(size=(60, 30))
+    found = findings(few, latent_dim=20, structure=[256], epochs=300, patience=0)
+    assert named(found, "over-fitting: the loss of rows held back is")
+
+
+def test_a_training_that_stops_too_early_is_told_to_go_on(rows):
+    found = findings(rows, epochs=3, learning_rate_schedule="constant")
+    assert named(found, "training ended while the loss still fell: epochs=6.")
+
+
+def test_a_loss_that_was_asked_for_and_does_not_fit_is_named(digits):
+    found = findings(digits.x_train[:500], reconstruction_loss="gaussian", epochs=2)
+    assert named(found, "reconstruction_loss='bernoulli'")
+
+
+def test_rectified_latents_that_died_are_counted(rows):
+    model = fitted(rows, bottleneck_activation="relu", latent_dim=4, structure=[], epochs=1)
+    model.weights["bottleneck/bias"][:2] = -1e3
+    (finding,) = named([str(each) for each in diagnose(model, rows)], "the same for all rows")
+    assert finding.startswith("2 of 4 latents")
+
+
+def test_codes_that_nobody_uses_are_counted(rows):
+    model = fitted(rows, bottleneck="quantized:codes=64,groups=1", latent_dim=4, epochs=1)
+    model.weights["bottleneck/book"][2:] = 1e3
+    (finding,) = named([str(each) for each in diagnose(model, rows)], "codes are used")
+    assert finding.startswith(("1 of 64", "2 of 64"))
+
+
+def test_the_command_line_lists_presets_and_shows_what_was_noticed(cli, rows, tmp_path):
+    listed = cli("fit", "--list-presets")
+    assert listed.code == 0, listed.err
+    assert "vae" in listed.out
+    assert "--bottleneck gaussian" in listed.out
+    np.save(tmp_path / "rows.npy", rows[:300])
+    done = cli("fit", "rows.npy", "--preset", "vae", "--bottleneck", "gaussian:beta=100", "--epochs", "40", "-l", "4")
+    assert done.code == 0, done.err
+    assert "\nnoticed\n- posterior collapse: 4 of 4 latents say nothing" in done.out
+    assert "Did you mean 'vae'" in cli("fit", "rows.npy", "--preset", "vea", "--force").err
+
+
+def test_a_denoising_fit_judges_and_draws_rows_through_noise(cli, digits, tmp_path):
+    np.save(tmp_path / "rows.npy", digits.x_train[:5000])
+    corrupted = ("--corruption", "gaussian:0.5", "--structure", "dense 128")
+    done = cli("fit", "rows.npy", *corrupted, "--epochs", "15", "--json", "-o", "m")
+    assert done.code == 0, done.err
+    errors = json.loads(done.out)["seen_errors"]
+    assert errors["model"] < errors["pca"] < errors["rows"]
+    noise = np.random.default_rng(0).normal(0, 128, (30, 28, 28))
+    np.save(tmp_path / "clean.npy", digits.x_test[:30])
+    np.save(tmp_path / "noisy.npy", np.clip(digits.x_test[:30] + noise, 0, 255).astype(np.uint8))
+    done = cli("reconstruct", "m.safetensors", "noisy.npy", "--clean", "clean.npy", "--picture", "p.png")
+    assert done.code == 0, done.err
+    before, after = (float(each) for each in re.findall(r"0\.\d+", done.out))
+    assert after < before / 2
+    with Image.open(tmp_path / "p.png") as picture:
+        assert picture.width > 1000
+    for arguments, message in (
+        (["--clean", "clean.npy"], "say where with --picture"),
+        (["--picture", "p.jpg"], "must end in .png"),
+        (["--picture", "p.png"], "exists: choose another name"),
+        (["--picture", "q.png", "--clean", "rows.npy"], "rows.npy has 1,000 rows, but noisy.npy has 30"),
+    ):
+        done = cli("reconstruct", "m.safetensors", "noisy.npy", "-o", "out.npy", *arguments)
+        assert done.code == 2
+        assert message in done.err
