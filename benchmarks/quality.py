@@ -1,0 +1,236 @@
+"""How good auto-encoders are beside published figures: `python -m benchmarks.quality FOLDER [PROTOCOL ...]`.
+
+Each protocol trains on MNIST (DIABOLO_DATA must hold it) with a seed that is named, and prints a line of the table in
+RESULTS.md. What it needs is kept in FOLDER every minute: stopped with Ctrl-C and called again, it goes on where it was,
+and what is done is not done again.
+
+Order: a training that can be stopped, the measures, the protocols, the table.
+"""
+
+import argparse
+import json
+import os
+import pickle
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from diabolo import Autoencoder, datasets
+from diabolo.files import write_atomically
+
+SEED = 0
+MINUTE = 60
+
+Figures = dict[str, float]
+
+
+class Resumable(Autoencoder):
+    """An estimator whose training is kept in `self.folder` each minute, and goes on from there."""
+
+    folder: Path
+
+    def _train(self, spec: Any, shard: Any, report: Any) -> Any:
+        from diabolo.training import loop
+
+        path, saved = self.folder / "state.pickle", time.monotonic()
+        # A pickle, because nobody but this script reads it; no model is ever saved so.
+        restored = loop.State(*pickle.loads(path.read_bytes())) if path.is_file() else None
+
+        def keep(epoch: int, state: Callable[[], Any]) -> None:
+            nonlocal saved
+            now = state()
+            print(f"\repoch {epoch}: {now.history['loss'][-1]:.4f}", end="", flush=True)
+            if time.monotonic() - saved > MINUTE:
+                write_atomically(path, lambda file: file.write(pickle.dumps(tuple(now))))
+                saved = time.monotonic()
+
+        return loop.train(spec, shard, report, restored=restored, keep=keep)
+
+
+class Run:
+    """One protocol at work: its folder, its data."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        data = datasets.mnist(os.environ["DIABOLO_DATA"])
+        self.train, self.test = data.x_train, data.x_test
+        self.train_labels, self.test_labels = data.y_train, data.y_test
+
+    def fit(self, name: str, rows: Any, latent_dim: int | None = None, **settings: Any) -> Autoencoder:
+        """Return a trained estimator, from the folder where it is there already."""
+        import diabolo
+
+        folder = self.folder / name
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / "model.safetensors"
+        if path.is_file():
+            return diabolo.load(path)
+        # All rows are trained on: the figures beside which these stand come from trainings that held nothing back.
+        defaults = {"validation_fraction": 0, "random_state": SEED, "verbose": False}
+        model = Resumable(latent_dim, **(defaults | settings))
+        model.folder = folder
+        started = time.perf_counter()
+        model.fit(rows)
+        print(f"\r{name}: {time.perf_counter() - started:.0f} s", flush=True)
+        model.save(path)
+        return model
+
+
+def sse(model: Autoencoder, rows: Any) -> float:
+    """Return the squared error summed over the pixels in [0, 1], mean over images."""
+    away = (model.reconstruct(rows).astype(float) - rows) / 255
+    return float(np.square(away).reshape(len(rows), -1).sum(axis=1).mean())
+
+
+def bce(model: Autoencoder, rows: Any) -> float:
+    """Return the cross-entropy summed over pixels, mean over images."""
+    return -model.score(rows)
+
+
+def neighbours(model: Autoencoder, run: Run) -> float:
+    """Return the accuracy of five nearest neighbours among the latents of the training images."""
+    from sklearn.neighbors import KNeighborsClassifier
+
+    classifier = KNeighborsClassifier(5, n_jobs=-1).fit(model.encode(run.train), run.train_labels)
+    return float(classifier.score(model.encode(run.test), run.test_labels))
+
+
+def flat(images: Any) -> Any:
+    """Return images (n, 28, 28) as rows (n, 784)."""
+    return images.reshape(len(images), -1)
+
+
+HINTON = {"structure": "784-1000-500-250-30", "batch_size": 128, "epochs": 100}
+
+
+def deep_sse(run: Run) -> Figures:
+    """784-1000-500-250-30, squared error."""
+    model = run.fit("deep-sse", flat(run.train), **HINTON, activation="gelu", reconstruction_loss="gaussian")
+    return {"train SSE": sse(model, flat(run.train)), "test SSE": sse(model, flat(run.test))}
+
+
+def deep_bce(run: Run) -> Figures:
+    """784-1000-500-250-30, ReLU, cross-entropy."""
+    model = run.fit("deep-bce", flat(run.train), **HINTON, activation="relu", corruption="masking:0.1")
+    return {"train BCE": bce(model, flat(run.train)), "test BCE": bce(model, flat(run.test))}
+
+
+BURDA = {"structure": [200, 200], "activation": "tanh", "corruption": "binarize", "batch_size": 100}
+
+
+def vae(run: Run) -> Figures:
+    """784-200-200-50, tanh, a new binarisation each time; log-likelihood of one binarisation of the test images."""
+    return _likelihood(run, "vae", bottleneck="gaussian", epochs=1000)
+
+
+def iwae(run: Run) -> Figures:
+    """The same from 50 importance samples."""
+    return _likelihood(run, "iwae", bottleneck="gaussian:samples=50", epochs=150)
+
+
+def _likelihood(run: Run, name: str, **settings: Any) -> Figures:
+    model = run.fit(name, flat(run.train), 50, **BURDA, **settings)
+    rows = (np.random.default_rng(SEED).random((len(run.test), 784)) < flat(run.test) / 255).astype(np.uint8) * 255
+    return {
+        "minus the bound, training rows": model.history_["loss"][-1],
+        "NLL": -float(model.log_likelihood(rows, n_samples=5000, random_state=SEED).mean()),
+    }
+
+
+CONVOLUTIONS = {"structure": "conv 32-64-128", "epochs": 50, "batch_size": 128}
+
+
+def conv_64(run: Run) -> Figures:
+    """Convolutions, 64 latents."""
+    model = run.fit("conv-64", run.train, 64, **CONVOLUTIONS, reconstruction_loss="gaussian")
+    return {"test MSE": sse(model, run.test) / 784, "5-NN": neighbours(model, run)}
+
+
+def conv_2(run: Run) -> Figures:
+    """Convolutions, 2 latents."""
+    model = run.fit("conv-2", run.train, 2, **CONVOLUTIONS, reconstruction_loss="gaussian")
+    return {"test MSE": sse(model, run.test) / 784, "5-NN": neighbours(model, run)}
+
+
+def denoising(run: Run) -> Figures:
+    """Normal noise of half the range, clipped: the error off the clean images, beside a median filter and PCA."""
+    from scipy.ndimage import median_filter
+    from sklearn.decomposition import PCA
+
+    model = run.fit("denoising", run.train, 64, structure="dense 1024-512", corruption="gaussian:0.5", epochs=50)
+    chance = np.random.default_rng(SEED)
+
+    def noisy(images: Any) -> Any:
+        return np.clip(images / 255 + 0.5 * chance.standard_normal(images.shape), 0, 1)
+
+    clean, seen = run.test / 255, noisy(run.test)
+    as_bytes = (seen * 255).round().astype(np.uint8)
+    # As many components as do best, fitted on noisy images: a yardstick should be given its chance.
+    known = flat(noisy(run.train[:20_000]))
+    errors = []
+    for components in (20, 30, 40, 60):
+        pca = PCA(components, random_state=SEED).fit(known)
+        restored = pca.inverse_transform(pca.transform(flat(seen)))
+        errors.append(np.square(np.clip(restored, 0, 1) - flat(clean)).mean())
+    filtered = [np.square(median_filter(seen, (1, size, size)) - clean).mean() for size in (3, 5)]
+    return {
+        "MSE": np.square(model.reconstruct(as_bytes) / 255 - clean).mean(),
+        "median filter": min(filtered),
+        "PCA": min(errors),
+        "noisy": np.square(seen - clean).mean(),
+    }
+
+
+def ordered(run: Run) -> Figures:
+    """Nested dropout over 32 latents, cut; beside networks trained for just that size."""
+    settings = {"structure": "dense 512-256", "epochs": 50, "batch_size": 128, "reconstruction_loss": "gaussian"}
+    whole = run.fit("ordered", flat(run.train), 32, **settings, bottleneck="ordered")
+    curve = whole.error_by_size(flat(run.test))
+    figures = {}
+    for size in (2, 8, 32):
+        alone = run.fit(f"ordered-{size}", flat(run.train), size, **settings)
+        figures[f"cut to {size}, over one of its own"] = (
+            curve[size - 1] / alone.model_.squared_error_per_row(flat(run.test)).mean()
+        )
+    return figures
+
+
+class Protocol(NamedTuple):
+    """A training and what it is held against."""
+
+    work: Callable[[Run], Figures]
+    reach: str
+
+
+PROTOCOLS = {
+    "deep-sse": Protocol(deep_sse, "test SSE < 2.65"),
+    "deep-bce": Protocol(deep_bce, "test BCE < 57.5"),
+    "conv-64": Protocol(conv_64, "test MSE <= 0.00162, 5-NN >= 0.976"),
+    "conv-2": Protocol(conv_2, "test MSE <= 0.0369"),
+    "denoising": Protocol(denoising, "less than half of the median filter and of PCA"),
+    "ordered": Protocol(ordered, "<= 1.15 at 8 and 32"),
+    "vae": Protocol(vae, "NLL <= 88.0"),
+    "iwae": Protocol(iwae, "NLL 1 below the one above"),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="to keep models and results in")
+    parser.add_argument("protocols", nargs="*", choices=[*PROTOCOLS, []], metavar="PROTOCOL", help="default: all")
+    settings = parser.parse_args()
+    run = Run(settings.folder)
+    for name in settings.protocols or PROTOCOLS:
+        path = settings.folder / f"{name}.json"
+        if not path.is_file():
+            results = PROTOCOLS[name].work(run)
+            path.write_text(json.dumps({what: float(value) for what, value in results.items()}))
+        figures = ", ".join(f"{what} {value:.4g}" for what, value in json.loads(path.read_text()).items())
+        print(f"| {name} | {PROTOCOLS[name].reach} | {figures} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
