@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from diabolo.data.splits import Judged
     from diabolo.inference import Model
 
+# Headings of the help text.
+PARTS, TRAINING = "Parts", "Training"
+
 
 def _list_presets(asked: bool) -> None:
     if not asked:
@@ -49,13 +52,21 @@ def fit(
         str | None,
         typer.Option(
             help="In words: dense, 'conv 32-64, dense 256', 'lstm 64', attention, ...; or sizes from the features to "
-            "the latent: 784-256-128."
+            "the latent: 784-256-128.",
+            rich_help_panel=PARTS,
         ),
     ] = None,
     tied: Annotated[
-        bool, typer.Option("--tied", help="Dense layers of the decoder use the kernels of the encoder, turned over.")
+        bool,
+        typer.Option(
+            "--tied",
+            help="Dense layers of the decoder use the kernels of the encoder, turned over.",
+            rich_help_panel=PARTS,
+        ),
     ] = False,
-    activation: Annotated[str, typer.Option(help="Of the hidden layers: elu, relu, gelu, silu, tanh, ...")] = "elu",
+    activation: Annotated[
+        str, typer.Option(help="Of the hidden layers: elu, relu, gelu, silu, tanh, ...", rich_help_panel=PARTS)
+    ] = "elu",
     preset: Annotated[
         str | None,
         typer.Option(help="A name for a mix of the parts below: vae, denoising, ...; --list-presets shows them."),
@@ -67,56 +78,81 @@ def fit(
     bottleneck: Annotated[
         str | None,
         typer.Option(
-            help="plain, sparse, gaussian, quantized or ordered, with settings behind a colon: gaussian:beta=4."
+            help="plain, sparse, gaussian, quantized or ordered, with settings behind a colon: gaussian:beta=4.",
+            rich_help_panel=PARTS,
         ),
     ] = None,
     bottleneck_activation: Annotated[
-        str | None, typer.Option(help="Of the latent, where the bottleneck leaves a choice.")
+        str | None, typer.Option(help="Of the latent, where the bottleneck leaves a choice.", rich_help_panel=PARTS)
     ] = None,
     corruption: Annotated[
         str | None,
         typer.Option(
-            help="Noise on the input alone: gaussian:0.5, masking:0.3, salt_and_pepper:0.1, swap:0.15, binarize."
+            help="Noise on the input alone: gaussian:0.5, masking:0.3, salt_and_pepper:0.1, swap:0.15, binarize.",
+            rich_help_panel=PARTS,
         ),
     ] = None,
     penalty: Annotated[
         str | None,
         typer.Option(
-            help="Beside the reconstruction: contractive:0.1, mmd:100, adversarial:10, total_correlation:5, l2:0.001."
+            help="Beside the reconstruction: contractive:0.1, mmd:100, adversarial:10, total_correlation:5, l2:0.001.",
+            rich_help_panel=PARTS,
         ),
     ] = None,
     reconstruction_loss: Annotated[
         str,
-        typer.Option(help="bernoulli, gaussian, huber, poisson, categorical, ssim, or auto: chosen from the data."),
+        typer.Option(
+            help="bernoulli, gaussian, huber, poisson, categorical, ssim, or auto: chosen from the data.",
+            rich_help_panel=PARTS,
+        ),
     ] = "auto",
-    optimizer: Annotated[str, typer.Option(help="adam, adamw, nadam, rmsprop, adamax, lion or sgd.")] = "adam",
+    optimizer: Annotated[
+        str, typer.Option(help="adam, adamw, nadam, rmsprop, adamax, lion or sgd.", rich_help_panel=TRAINING)
+    ] = "adam",
     learning_rate: Annotated[
-        float | None, typer.Option(help="At the start. Default: what suits the optimizer; 0.001 for Adam.")
+        float | None,
+        typer.Option(help="At the start. Default: what suits the optimizer; 0.001 for Adam.", rich_help_panel=TRAINING),
     ] = None,
-    learning_rate_schedule: Annotated[str, typer.Option(help="cosine (down to 0) or constant.")] = "cosine",
-    epochs: Annotated[int, typer.Option(help="At most so many passes over the rows.")] = 50,
-    batch_size: Annotated[int, typer.Option(help="Rows a step.")] = 64,
+    learning_rate_schedule: Annotated[
+        str, typer.Option(help="cosine (down to 0) or constant.", rich_help_panel=TRAINING)
+    ] = "cosine",
+    epochs: Annotated[int, typer.Option(help="At most so many passes over the rows.", rich_help_panel=TRAINING)] = 50,
+    batch_size: Annotated[int, typer.Option(help="Rows a step.", rich_help_panel=TRAINING)] = 64,
     validation_fraction: Annotated[
-        float, typer.Option(help="Share of the training rows held back to tell the best epoch.")
+        float,
+        typer.Option(help="Share of the training rows held back to tell the best epoch.", rich_help_panel=TRAINING),
     ] = 0.1,
     patience: Annotated[
-        int, typer.Option(help="Epochs without a better validation loss before training ends; 0: never.")
+        int,
+        typer.Option(
+            help="Epochs without a better validation loss before training ends; 0: never.", rich_help_panel=TRAINING
+        ),
     ] = 10,
     test_fraction: Annotated[
-        float, typer.Option(help="Share of the rows held back to judge by, where the data has no test part.")
+        float,
+        typer.Option(
+            help="Share of the rows held back to judge by, where the data has no test part.", rich_help_panel=TRAINING
+        ),
     ] = 0.1,
     allow_overcomplete: Annotated[
-        bool, typer.Option("--allow-overcomplete", help="Accept as many latents as features, or more.")
+        bool,
+        typer.Option(
+            "--allow-overcomplete", help="Accept as many latents as features, or more.", rich_help_panel=PARTS
+        ),
     ] = False,
     random_state: Annotated[
         int,
-        typer.Option(help="The seed. One command gives one file, bit for bit; rows read in parts: under one --memory."),
+        typer.Option(
+            help="The seed. One command gives one file, bit for bit; rows read in parts: under one --memory.",
+            rich_help_panel=TRAINING,
+        ),
     ] = 0,
     memory: Annotated[
         str | None,
         typer.Option(
             help="What rows may take, such as 2GB; more are read in parts, again for every epoch. Default: a quarter "
-            "of what is free."
+            "of what is free.",
+            rich_help_panel=TRAINING,
         ),
     ] = None,
     data_dir: DataDir = None,
