@@ -284,6 +284,14 @@ def test_verbose_writes_a_line_an_epoch(table, capsys):
     assert [line.split()[1] for line in lines] == ["1/2", "2/2"]
 
 
+def test_settings_of_an_optimizer_stand_behind_a_colon(table):
+    norms = [
+        sum(np.square(value).sum() for name, value in model.model_.weights.items() if name.endswith("kernel"))
+        for model in (quick(3, optimizer=f"adamw:{decay}", epochs=4).fit(table) for decay in (0, 50))
+    ]
+    assert norms[1] < 0.8 * norms[0]
+
+
 def test_every_optimizer_of_the_table_learns(table):
     from diabolo.training import OPTIMIZERS
 
@@ -357,6 +365,9 @@ def test_a_sparse_matrix_is_told_how_to_come_in():
         ({"patience": -1}, "patience must be"),
         ({"validation_fraction": 1.0}, r"in \[0, 1\)"),
         ({"optimizer": "adm"}, "Did you mean 'adam'"),
+        ({"optimizer": "adamw:decay=1"}, "optimizer 'adamw:decay=1': unknown setting 'decay'"),
+        ({"optimizer": "adam:much"}, "beta_1 must be a number, got 'much'"),
+        ({"optimizer": "adam:beta_1=2"}, "beta_1 is out of its range"),
         ({"learning_rate": 0}, "learning_rate must be a number above 0"),
         ({"learning_rate_schedule": "cosin"}, "Did you mean 'cosine'"),
         ({"reconstruction_loss": "bernouli"}, "Did you mean 'bernoulli'"),

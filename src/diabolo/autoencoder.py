@@ -69,7 +69,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         reconstruction_loss: "bernoulli", "gaussian" ("gaussian:variance=learnt"), "huber", "poisson", "categorical",
             "ssim", one of `diabolo.network.losses`, or "auto": bernoulli or gaussian, chosen from the data; the reason
             is logged.
-        optimizer: one of `diabolo.training.OPTIMIZERS`.
+        optimizer: one of `diabolo.training.OPTIMIZERS`, with settings behind a colon: "adamw:0.1" (the weight decay),
+            "adam:epsilon=1e-4".
         learning_rate: None: what suits the optimizer (0.001 for Adam).
         learning_rate_schedule: "cosine" (down to 0 over the epochs) or "constant".
         epochs: at most so many passes over the rows.

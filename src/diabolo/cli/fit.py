@@ -107,7 +107,11 @@ def fit(
         ),
     ] = "auto",
     optimizer: Annotated[
-        str, typer.Option(help="adam, adamw, nadam, rmsprop, adamax, lion or sgd.", rich_help_panel=TRAINING)
+        str,
+        typer.Option(
+            help="adam, adamw, nadam, rmsprop, adamax, lion or sgd; settings behind a colon: adamw:0.1.",
+            rich_help_panel=TRAINING,
+        ),
     ] = "adam",
     learning_rate: Annotated[
         float | None,

@@ -1,4 +1,7 @@
-"""Keras' optimizers by name, each with a learning rate that suits losses summed over the features of a row."""
+"""Keras' optimizers by name, each with a learning rate that suits losses summed over the features of a row.
+
+Settings may stand behind a colon, as those of parts do: "adamw:0.1", "adam:beta_1=0.8,epsilon=1e-4".
+"""
 
 from typing import Any, NamedTuple
 
@@ -9,31 +12,34 @@ class _Entry(NamedTuple):
     keras_name: str
     learning_rate: float
     settings: dict[str, Any]
+    takes: tuple[str, ...]  # of Keras' own settings, those that may be given; the first also without its name
 
+
+MOMENTS = ("beta_1", "beta_2", "epsilon")
 
 # Gradients are as large as a row is wide (hundreds of nats an image), which the adaptive ones divide out and SGD
 # does not: its rate is far below Keras' 0.01, and clipping the norm guards the first steps.
 OPTIMIZERS: dict[str, _Entry] = {
-    "adam": _Entry("Adam", 1e-3, {}),
-    "adamw": _Entry("AdamW", 1e-3, {}),
-    "nadam": _Entry("Nadam", 1e-3, {}),
-    "rmsprop": _Entry("RMSprop", 1e-3, {}),
-    "adamax": _Entry("Adamax", 2e-3, {}),
-    "lion": _Entry("Lion", 2e-4, {}),  # a third to a tenth of Adam's: Chen et al. 2023, arXiv:2302.06675
-    "sgd": _Entry("SGD", 1e-3, {"momentum": 0.9, "nesterov": True, "global_clipnorm": 100.0}),
+    "adam": _Entry("Adam", 1e-3, {}, MOMENTS),
+    "adamw": _Entry("AdamW", 1e-3, {}, ("weight_decay", *MOMENTS)),
+    "nadam": _Entry("Nadam", 1e-3, {}, MOMENTS),
+    "rmsprop": _Entry("RMSprop", 1e-3, {}, ("rho", "momentum", "epsilon")),
+    "adamax": _Entry("Adamax", 2e-3, {}, MOMENTS),
+    # A third to a tenth of Adam's rate: Chen et al. 2023, arXiv:2302.06675.
+    "lion": _Entry("Lion", 2e-4, {}, ("weight_decay", "beta_1", "beta_2")),
+    "sgd": _Entry("SGD", 1e-3, {"momentum": 0.9, "nesterov": True, "global_clipnorm": 100.0}, ("momentum",)),
 }
 
 SCHEDULES = ("cosine", "constant")
 
 
 def check(optimizer: str, learning_rate: float | None, schedule: str) -> float:
-    """Return the learning rate to start with; OptionError for an unknown name or a rate that is not above 0."""
-    if not isinstance(optimizer, str) or optimizer not in OPTIMIZERS:
-        raise OptionError(unknown("optimizer", optimizer, OPTIMIZERS))
+    """Return the learning rate to start with; OptionError for an unknown name or setting, or a rate not above 0."""
+    entry, _ = _read(optimizer)
     if schedule not in SCHEDULES:
         raise OptionError(unknown("learning_rate_schedule", schedule, SCHEDULES))
     if learning_rate is None:
-        return OPTIMIZERS[optimizer].learning_rate
+        return entry.learning_rate
     if isinstance(learning_rate, bool) or not isinstance(learning_rate, (int, float)) or not 0 < learning_rate < 1e6:
         raise OptionError(f"learning_rate must be a number above 0, such as 0.001, got {learning_rate!r}.")
     return float(learning_rate)
@@ -47,8 +53,30 @@ def make(optimizer: str, learning_rate: float, schedule: str, steps: int) -> Any
     """
     import keras
 
-    entry = OPTIMIZERS[optimizer]
+    entry, settings = _read(optimizer)
     rate = learning_rate
     if schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(learning_rate, decay_steps=max(1, steps))
-    return getattr(keras.optimizers, entry.keras_name)(learning_rate=rate, **entry.settings)
+    return getattr(keras.optimizers, entry.keras_name)(learning_rate=rate, **(entry.settings | settings))
+
+
+def _read(written: Any) -> tuple[_Entry, dict[str, float]]:
+    """Return the optimizer that a text names, and the settings behind its colon."""
+    name, _, rest = written.partition(":") if isinstance(written, str) else (written, "", "")
+    if not isinstance(name, str) or name not in OPTIMIZERS:
+        raise OptionError(unknown("optimizer", name, OPTIMIZERS))
+    entry, settings = OPTIMIZERS[name], dict[str, float]()
+    for place, item in enumerate(rest.split(",") if rest else []):
+        key, equals, value = (piece.strip() for piece in item.partition("="))
+        if not equals and place == 0:
+            key, value = entry.takes[0], key
+        if key not in entry.takes:
+            raise OptionError(f"optimizer {written!r}: {unknown('setting', key, entry.takes)}")
+        try:
+            settings[key] = float(value)
+        except ValueError:
+            raise OptionError(f"optimizer {written!r}: {key} must be a number, got {value!r}.") from None
+        # Rates of forgetting lie below 1; a decay of 1 or more would take all of a weight in a step of rate 1.
+        if not 0 <= settings[key] < (1e3 if key == "weight_decay" else 1):
+            raise OptionError(f"optimizer {written!r}: {key} is out of its range.")
+    return entry, settings
