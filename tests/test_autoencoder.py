@@ -469,6 +469,6 @@ def test_many_trainings_in_one_process_say_nothing(table, capfd):
 
 
 def test_the_settings_of_a_record_are_those_of_the_estimator():
-    from diabolo.inference import SETTINGS
+    from diabolo.record import SETTINGS
 
     assert set(SETTINGS) == set(Autoencoder().get_params()) - {"memory", "verbose"}

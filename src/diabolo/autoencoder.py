@@ -21,13 +21,14 @@ from diabolo.data.splits import Division, divide
 from diabolo.data.streams import is_stream, open_rows, open_stream
 from diabolo.data.windows import Streamed, check_memory
 from diabolo.errors import ModelFileError, NotFittedError, OptionError, unknown
-from diabolo.inference import SETTINGS, Model, Record, by_chunk, fill
+from diabolo.inference import Model, by_chunk, fill
 from diabolo.network import losses, structures
 from diabolo.network.bottlenecks import BOTTLENECKS, Bottleneck
 from diabolo.network.corruptions import CORRUPTIONS, Corruption
 from diabolo.network.layers import LAYERS, Layer
 from diabolo.network.parts import Part, from_config, read_part
 from diabolo.network.penalties import PENALTIES, Penalty
+from diabolo.record import SETTINGS, Record
 from diabolo.training import backend, optimizers
 from diabolo.training.progress import Report, for_people, quiet, shown
 

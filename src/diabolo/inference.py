@@ -6,9 +6,9 @@ Every verb takes rows as the user holds them and gives rows as they came.
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, get_origin
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from diabolo.network.bottlenecks import Quantized
 from diabolo.network.bottlenecks.gaussian import LOG_VAR_LIMIT
 from diabolo.network.losses import Loss
 from diabolo.network.structures import Network
+from diabolo.record import Record
 
 Floats = np.ndarray[Any, np.dtype[np.float32]]
 Work = Callable[[Rows, int], Rows]  # a batch, and how many rows came before it -> what is wanted of each row
@@ -27,97 +28,6 @@ Work = Callable[[Rows, int], Rows]  # a batch, and how many rows came before it 
 # 2^21 numbers are 8 MB. Fewer than 64 rows a call waste the call, more than 8,192 gain nothing.
 NUMBERS_AT_ONCE = 1 << 21
 NUMBERS_IN_CACHE = 1 << 18
-
-
-# The settings of the estimator that a record holds, and the JSON types each may have.
-SETTINGS: dict[str, tuple[type, ...]] = {
-    "latent_dim": (int, type(None)),
-    "structure": (str, list),
-    "tied": (bool,),
-    "activation": (str,),
-    "bottleneck": (str, dict),
-    "bottleneck_activation": (str, type(None)),
-    "corruption": (str, dict, type(None)),
-    "penalty": (str, dict, type(None)),
-    "reconstruction_loss": (str, dict),
-    "optimizer": (str,),
-    "learning_rate": (float, int, type(None)),
-    "learning_rate_schedule": (str,),
-    "epochs": (int,),
-    "batch_size": (int,),
-    "validation_fraction": (float, int),
-    "patience": (int,),
-    "allow_overcomplete": (bool,),
-    "random_state": (int,),
-}
-
-
-CURVES = {f"{which}{name}" for which in ("", "val_") for name in ("loss", "reconstruction", "penalty")}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Record:
-    """How a model came to be: JSON values only, and nothing that differs between two runs of the same training.
-
-    Attributes:
-        settings: what the estimator was made with; `random_state` is the seed that was used.
-        source: name of the file or data set, or "an array".
-        rows, validation_rows: trained on, and held back to tell the best epoch.
-        learning_rate: at the start.
-        loss_reason: why this reconstruction loss, in words.
-        history: {"loss": [...], "val_loss": [...]}, one number an epoch, and where there is a penalty both parts.
-        compiled: whether XLA made the program.
-        streamed_within: bytes of memory within which rows were read again for every epoch, on which their order
-            depends; 0: they were all in memory.
-        versions: of the packages that decide the bits.
-    """
-
-    settings: dict[str, Any]
-    source: str
-    rows: int
-    validation_rows: int
-    learning_rate: float
-    loss_reason: str
-    best_epoch: int
-    history: dict[str, list[float]]
-    compiled: bool
-    streamed_within: int
-    versions: dict[str, str]
-
-    def to_config(self) -> dict[str, Any]:
-        """Return the record as JSON values."""
-        return asdict(self)
-
-    @classmethod
-    def from_config(cls, config: Any) -> "Record":
-        """Return the record that `to_config` described; OptionError where a key or a type is not as it must be."""
-        hints: dict[str, Any] = {field.name: field.type for field in fields(cls)}
-        if not isinstance(config, dict) or set(config) != set(hints):
-            raise OptionError(f"the record must have exactly the keys {sorted(hints)}.")
-        for name, hint in hints.items():
-            expected = get_origin(hint) or hint
-            if type(config[name]) is not expected:
-                raise OptionError(f"record: {name} must be of type {expected.__name__}, got {config[name]!r:.60}.")
-        record = cls(**config)
-        if set(record.settings) != set(SETTINGS):
-            raise OptionError(f"record: settings must have exactly the keys {sorted(SETTINGS)}.")
-        for name, kinds in SETTINGS.items():
-            if type(record.settings[name]) not in kinds:
-                raise OptionError(f"record: setting {name} has the wrong type, got {record.settings[name]!r:.60}.")
-        if record.rows < 1 or record.validation_rows < 0 or record.streamed_within < 0:
-            raise OptionError(f"record: {record.rows} rows and {record.validation_rows} to validate cannot be.")
-        curves = record.history
-        if len({len(curve) for curve in curves.values() if isinstance(curve, list)}) > 1:
-            raise OptionError("record: the curves of the history differ in length.")
-        if not set(curves) <= CURVES or not all(
-            isinstance(curve, list) and all(type(value) is float for value in curve) for curve in curves.values()
-        ):
-            raise OptionError(f"record: history must hold lists of numbers under {', '.join(sorted(CURVES))}.")
-        if not 1 <= record.best_epoch <= len(curves.get("loss", [])):
-            raise OptionError(f"record: best_epoch {record.best_epoch} is not an epoch of the history.")
-        if not all(type(version) is str for version in record.versions.values()):
-            raise OptionError("record: versions must be texts.")
-        return record
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,10 +32,11 @@ import diabolo
 from diabolo.data.adapters import ADAPTERS
 from diabolo.errors import DiaboloError, ModelFileError, OutputError, unknown
 from diabolo.files import refuse_existing, write_atomically
-from diabolo.inference import Model, Record
+from diabolo.inference import Model
 from diabolo.network.losses import LOSSES
 from diabolo.network.parts import from_config
 from diabolo.network.structures import Network
+from diabolo.record import Record
 
 FORMAT_VERSION = 1
 SUFFIX = ".safetensors"
