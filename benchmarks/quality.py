@@ -103,18 +103,20 @@ def flat(images: Any) -> Any:
     return images.reshape(len(images), -1)
 
 
-HINTON = {"structure": "784-1000-500-250-30", "batch_size": 128, "epochs": 100}
+# A decay of weights is what a training this long needs: without, the same network ends at 58.5 nats of the test images
+# and 52.6 of the training images, with at 55.9 and 54.1.
+HINTON = {"structure": "784-1000-500-250-30", "optimizer": "adamw:0.2", "batch_size": 128, "epochs": 100}
 
 
 def deep_sse(run: Run) -> Figures:
-    """784-1000-500-250-30, squared error."""
-    model = run.fit("deep-sse", flat(run.train), **HINTON, activation="gelu", reconstruction_loss="gaussian")
+    """784-1000-500-250-30, squared error; trained by the cross-entropy, whose sigmoid keeps pixels in [0, 1]."""
+    model = run.fit("deep-sse", flat(run.train), **HINTON, activation="elu")
     return {"train SSE": sse(model, flat(run.train)), "test SSE": sse(model, flat(run.test))}
 
 
 def deep_bce(run: Run) -> Figures:
     """784-1000-500-250-30, ReLU, cross-entropy."""
-    model = run.fit("deep-bce", flat(run.train), **HINTON, activation="relu", corruption="masking:0.1")
+    model = run.fit("deep-bce", flat(run.train), **HINTON, activation="relu")
     return {"train BCE": bce(model, flat(run.train)), "test BCE": bce(model, flat(run.test))}
 
 
@@ -140,18 +142,18 @@ def _likelihood(run: Run, name: str, **settings: Any) -> Figures:
     }
 
 
-CONVOLUTIONS = {"structure": "conv 32-64-128", "epochs": 50, "batch_size": 128}
+CONVOLUTIONS = {"structure": "conv 32-64, dense 256", "optimizer": "adamw:0.1", "epochs": 50, "batch_size": 128}
 
 
 def conv_64(run: Run) -> Figures:
     """Convolutions, 64 latents."""
-    model = run.fit("conv-64", run.train, 64, **CONVOLUTIONS, reconstruction_loss="gaussian")
+    model = run.fit("conv-64", run.train, 64, **CONVOLUTIONS)
     return {"test MSE": sse(model, run.test) / 784, "5-NN": neighbours(model, run)}
 
 
 def conv_2(run: Run) -> Figures:
     """Convolutions, 2 latents."""
-    model = run.fit("conv-2", run.train, 2, **CONVOLUTIONS, reconstruction_loss="gaussian")
+    model = run.fit("conv-2", run.train, 2, **CONVOLUTIONS)
     return {"test MSE": sse(model, run.test) / 784, "5-NN": neighbours(model, run)}
 
 
@@ -160,7 +162,8 @@ def denoising(run: Run) -> Figures:
     from scipy.ndimage import median_filter
     from sklearn.decomposition import PCA
 
-    model = run.fit("denoising", run.train, 64, structure="dense 1024-512", corruption="gaussian:0.5", epochs=50)
+    settings = {"structure": "dense 1024-512", "optimizer": "adamw:0.1", "corruption": "gaussian:0.5"}
+    model = run.fit("denoising", run.train, 64, **settings)
     chance = np.random.default_rng(SEED)
 
     def noisy(images: Any) -> Any:
@@ -186,7 +189,7 @@ def denoising(run: Run) -> Figures:
 
 def ordered(run: Run) -> Figures:
     """Nested dropout over 32 latents, cut; beside networks trained for just that size."""
-    settings = {"structure": "dense 512-256", "epochs": 50, "batch_size": 128, "reconstruction_loss": "gaussian"}
+    settings = {"structure": "dense 512-256", "optimizer": "adamw:0.1", "epochs": 50, "batch_size": 128}
     whole = run.fit("ordered", flat(run.train), 32, **settings, bottleneck="ordered")
     curve = whole.error_by_size(flat(run.test))
     figures = {}

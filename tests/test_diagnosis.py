@@ -46,6 +46,12 @@ def test_latents_that_say_nothing_are_a_collapse(rows):
     assert named(found, "posterior collapse: 4 of 4 latents say nothing")
 
 
+def test_latents_that_a_sound_variational_network_leaves_alone_are_no_collapse(rows):
+    found = findings(rows, bottleneck="gaussian", latent_dim=8, epochs=80)
+    assert not named(found, "collapse")
+    assert named(found, "5 of 8 latents are not used: latent_dim=3 may do as well.")
+
+
 def test_few_rows_and_a_wide_network_over_fit(rng):
     few = rng.normal(size=(60, 30))
     found = findings(few, latent_dim=20, structure=[256], epochs=300, patience=0)
@@ -54,7 +60,24 @@ def test_few_rows_and_a_wide_network_over_fit(rng):
 
 def test_a_training_that_stops_too_early_is_told_to_go_on(rows):
     found = findings(rows, epochs=3, learning_rate_schedule="constant")
-    assert named(found, "training ended while the loss still fell: epochs=6.")
+    assert named(found, "training ended while the loss still fell: epochs=10.")
+
+
+@pytest.mark.parametrize("epochs", [1, 6])
+def test_a_short_training_with_a_falling_rate_is_told_to_go_on_too(epochs, digits):
+    found = findings(digits.x_train[:1500], epochs=epochs, structure=[64], latent_dim=16)
+    assert named(found, "training ended")
+
+
+def test_scales_that_do_not_fit_together_are_named(rng):
+    steps = np.linspace(0, 6, 16) + rng.normal(size=(300, 1))
+    series = np.stack([1000 * np.sin(steps), np.cos(2 * steps)], axis=2)
+    assert named(findings(series, epochs=3), "columns of the last axis share one scale")
+    assert not named(findings(series[:, :, None], epochs=3), "one scale")
+    table = rng.normal(size=(500, 6))
+    table[7, 4] = 1e6
+    # 499 numbers of about 0 and one of d have a standard deviation of d / sqrt(500).
+    assert named(findings(table, epochs=3, validation_fraction=0), "column 4 has a value 22 standard deviations off")
 
 
 def test_a_loss_that_was_asked_for_and_does_not_fit_is_named(digits):

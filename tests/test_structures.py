@@ -224,7 +224,7 @@ def test_activation_and_followers_come_back_through_a_reshaping():
     ]
 
 
-@pytest.mark.parametrize("name", ["rows", "latent", "reconstruction", "bottleneck", "decoder_1"])
+@pytest.mark.parametrize("name", ["rows", "latent", "reconstruction", "adapter", "bottleneck", "decoder_1"])
 def test_a_name_that_is_taken_is_refused_with_the_mend(name):
     with pytest.raises(OptionError, match="leave names out, or choose others"):
         build([layers.Dense(units=4, name=name)], (6,), latent_dim=2)
@@ -300,3 +300,75 @@ def test_keras_models_that_the_table_does_not_know_are_refused_with_another_way(
         build((rectifier, decoder), (6,))
     with pytest.raises(ShapeError, match=r"the decoder gives rows of shape \(6,\), expected \(7,\)"):
         build((keras.Sequential([keras.Input((7,)), keras.layers.Dense(2)]), decoder), (7,))
+
+
+def tutorial(*last):
+    """An encoder and a decoder for grey images without a channel axis, as Keras' tutorials have them."""
+    encoder = keras.Sequential([keras.Input((28, 28)), keras.layers.Flatten(), keras.layers.Dense(16)])
+    return encoder, keras.Sequential([keras.Input((16,)), keras.layers.Dense(784), *last])
+
+
+def test_the_last_activation_is_left_to_the_loss_also_before_a_reshape(digits):
+    for last in (
+        [keras.layers.Activation("sigmoid"), keras.layers.Reshape((28, 28))],
+        [keras.layers.Reshape((28, 28))],
+    ):
+        network = build(tutorial(*last), (28, 28, 1))
+        assert [step.layer.kind for step in network.decoder_steps] == ["dense", "reshape", "reshape"]
+        assert network.decoder[0].activation == "linear"
+    encoder, decoder = tutorial(keras.layers.Reshape((28, 28)))
+    decoder.layers[0].activation = keras.activations.sigmoid
+    assert build((encoder, decoder), (28, 28, 1)).decoder[0].activation == "linear"
+    model = Autoencoder(structure=(encoder, decoder), epochs=12, random_state=0)
+    model.fit(digits.x_train[:500])
+    assert model.reconstruct(digits.x_test).min() < 20
+
+
+def test_keras_models_that_are_no_chain_or_hold_what_the_table_cannot_are_refused():
+    rows = keras.Input((12,))
+    dense = keras.layers.Dense(12)
+    decoder = keras.Sequential([keras.Input((3,)), keras.layers.Dense(12)])
+    image = keras.Input((4, 4, 1))
+    cases = [
+        (keras.Model(rows, keras.layers.Dense(3)(rows) + keras.layers.Dense(3)(rows)), "must be a chain"),
+        (keras.Model(rows, keras.layers.Dense(3)(dense(dense(rows)))), "or is used twice"),
+        (keras.Model(rows, keras.layers.Dense(3)(keras.layers.ReLU(max_value=6)(rows))), "max_value=6"),
+        (keras.Model(rows, keras.layers.Dense(3, kernel_regularizer="l2")(rows)), "kernel_regularizer="),
+        (
+            keras.Model(
+                image, keras.layers.Dense(3)(keras.layers.Flatten()(keras.layers.BatchNormalization(axis=1)(image)))
+            ),
+            "normalises axis 1",
+        ),
+    ]
+    for encoder, message in cases:
+        with pytest.raises(OptionError, match=message):
+            build((encoder, decoder), (12,))
+
+
+def test_a_pair_of_ones_own_is_tied_and_narrow_like_any_other():
+    lists = ([layers.Dense(units=3)], [layers.TiedDense(of="bottleneck", units=12)])
+    assert [step.layer.kind for step in build(lists, (12,)).steps] == ["dense", "tied_dense"]
+    with pytest.raises(OptionError, match="leave tied out"):
+        build(lists, (12,), tied=True)
+    with pytest.raises(OptionError, match="latent_dim must be below the number of features"):
+        build(([layers.Dense(units=30)], [layers.Dense(units=12)]), (12,))
+    with pytest.raises(ShapeError, match="needs a dense layer of the encoder"):
+        build(([layers.Dense(units=3)], [layers.Dense(units=3, name="a"), layers.TiedDense(of="a", units=3)]), (3,))
+
+
+def test_a_network_larger_than_a_file_may_hold_is_refused_before_it_is_trained():
+    rows = np.zeros((4, 1030, 1030), np.uint8)
+    rows[0, 0, 0] = 1
+    with pytest.raises(OptionError, match=r"layer 'encoder_1' has 33,948,800 numbers a row, more than 16,777,216"):
+        Autoencoder(2, structure="pool 32").fit(rows)
+    with pytest.raises(OptionError, match="more than 256 layers: choose fewer"):
+        Autoencoder(2, structure="residual 8x130").fit(np.random.default_rng(0).random((20, 12)))
+
+
+def test_numbers_that_nobody_could_print_or_compute_with_are_refused():
+    with pytest.raises(OptionError, match="units is out of its range"):
+        layers.Dense(units=10**5000)
+    for value in (math.nan, math.inf):
+        with pytest.raises(OptionError, match="rate must be a finite number"):
+            layers.Dropout(rate=value)

@@ -23,24 +23,18 @@ from diabolo.data.windows import Streamed, check_memory
 from diabolo.errors import ModelFileError, NotFittedError, OptionError, unknown
 from diabolo.inference import Model, by_chunk, fill
 from diabolo.network import losses, structures
-from diabolo.network.bottlenecks import BOTTLENECKS, Bottleneck
+from diabolo.network.bottlenecks import Bottleneck
 from diabolo.network.corruptions import CORRUPTIONS, Corruption
 from diabolo.network.layers import LAYERS, Layer
 from diabolo.network.parts import Part, from_config, read_part
 from diabolo.network.penalties import PENALTIES, Penalty
-from diabolo.record import SETTINGS, Record
+from diabolo.record import PARTS, SETTINGS, Record
 from diabolo.training import backend, optimizers
 from diabolo.training.progress import Report, for_people, quiet, shown
 
 logger = logging.getLogger(__name__)
 
-# Settings that are parts, and those that may be missing.
-TABLES: dict[str, Any] = {
-    "bottleneck": BOTTLENECKS,
-    "corruption": CORRUPTIONS,
-    "penalty": PENALTIES,
-    "reconstruction_loss": losses.LOSSES,
-}
+# Parts that may be missing.
 OPTIONAL = ("corruption", "penalty")
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -292,7 +286,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         if not is_stream(X):
             return verb(X, out=out)
         stream = open_stream(X)
-        chunks = by_chunk(verb, stream, widest=self._model.numbers)
+        chunks = by_chunk(verb, stream, widest=self._model.widest)
         return np.concatenate(list(chunks)) if out is None else fill(out, chunks, stream.rows)
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -321,6 +315,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         choice = _choose_loss(self.reconstruction_loss, every, widest)
         adapter = adapters.learn(part.statistics, scaling=choice.loss.scaling, widest=widest)
         choice.loss.fits(adapter.tensor_shape)
+        for rows in (part.train, *judges) if isinstance(part.train, np.ndarray) else judges:
+            choice.loss.check_rows(rows, widest)
         for rows in judges:
             adapter.check(rows, where="fit()")
         if also is not None and not adapter.bounded:
@@ -335,10 +331,11 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             tied=settings["tied"],
             allow_overcomplete=settings["allow_overcomplete"],
         )
+        modelfile.check_size(network)
         corruption = None if self.corruption is None else read_part("corruption", CORRUPTIONS, self.corruption)
         penalty = None if self.penalty is None else read_part("penalty", PENALTIES, self.penalty)
         if corruption is not None:
-            corruption.fits(adapter.tensor_shape, bounded=adapter.bounded)
+            corruption.fits(adapter.tensor_shape, scaling=choice.loss.scaling)
             if getattr(corruption, "hidden_only", False) and not choice.loss.masks:
                 raise OptionError(
                     f"reconstruction_loss {choice.loss.kind!r} cannot look at hidden values alone: leave out "
@@ -373,7 +370,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         optimizers.check(self.optimizer, _plain(self.learning_rate), self.learning_rate_schedule)
         settings = {name: getattr(self, name) for name in self._get_param_names() if name in SETTINGS}
         settings = {name: _plain(value) for name, value in settings.items()}
-        for name, table in TABLES.items():
+        for name, table in PARTS.items():
             if isinstance(settings[name], Part):
                 settings[name] = read_part(name, table, settings[name]).to_config()
             elif not isinstance(settings[name], str) and (settings[name] is not None or name not in OPTIONAL):
@@ -425,7 +422,7 @@ def from_model(model: Model) -> Autoencoder:
     """Return the estimator of a trained model, with the settings that it was fitted with."""
     settings = dict(model.record.settings)
     settings["structure"] = _layers(settings.get("structure"))
-    for name, table in TABLES.items():
+    for name, table in PARTS.items():
         if isinstance(settings.get(name), dict):
             settings[name] = from_config(name, table, settings[name])
     return Autoencoder(**settings)._take(model)

@@ -5,6 +5,7 @@ Every verb takes rows as the user holds them and gives rows as they came.
 """
 
 import math
+import numbers
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from diabolo.data.adapters import ArrayAdapter, Rows, as_rows, check_finite
+from diabolo.data.adapters import ArrayAdapter, Rows, as_rows, check_finite, check_rows
 from diabolo.data.streams import Stream, ahead, rows_at_once
 from diabolo.errors import OptionError, ShapeError
-from diabolo.network.bottlenecks import Quantized
+from diabolo.network.bottlenecks import Ordered, Quantized
 from diabolo.network.bottlenecks.gaussian import LOG_VAR_LIMIT
 from diabolo.network.losses import Loss
 from diabolo.network.structures import Network
@@ -47,7 +48,7 @@ class Model:
     record: Record
 
     @property
-    def numbers(self) -> int:
+    def widest(self) -> int:
         """How many a row has; a latent that has more counts instead."""
         return max(math.prod(self.adapter.row_shape), self.network.latent_dim)
 
@@ -108,7 +109,7 @@ class Model:
         part = self.network.bottleneck
         if not isinstance(part, Quantized):
             raise OptionError(
-                f"{where} needs a quantized bottleneck, got a {part.kind} one: fit with bottleneck='quantized' "
+                f"codes() needs a quantized bottleneck, got a {part.kind} one: fit with bottleneck='quantized' "
                 f"(--bottleneck quantized)."
             )
         book = self.weights["bottleneck/book"]  # (codes, latent_dim / groups)
@@ -127,15 +128,13 @@ class Model:
         Raises: OptionError where the bottleneck has no prior.
         """
         self._gaussian("sample()")
-        if type(count) is not int or count < 1:
-            raise OptionError(f"sample() expected a whole number of at least 1, got {count!r}.")
-        latents = np.random.default_rng(random_state).standard_normal((count, self.network.latent_dim), np.float32)
+        count = _whole("sample(): count", count, 1)
+        latents = _chance(random_state).standard_normal((count, self.network.latent_dim), np.float32)
         return self.decode(latents, where="sample()")
 
     def interpolate(self, first: Any, second: Any, *, steps: int = 10) -> Rows:
         """Return rows (steps, *row_shape) on the straight line between the latents of two rows, both ends included."""
-        if type(steps) is not int or steps < 2:
-            raise OptionError(f"interpolate() expected at least 2 steps, got {steps!r}.")
+        steps = _whole("interpolate(): steps", steps, 2)
         ends = [self.encode(np.asarray(row)[None], where="interpolate()")[0] for row in (first, second)]
         shares = np.linspace(0, 1, steps, dtype=np.float32)[:, None]
         return self.decode((1 - shares) * ends[0] + shares * ends[1], where="interpolate()")
@@ -148,9 +147,12 @@ class Model:
             latent: which, from 0.
             values: what it shall be; None: nine from -3 to 3.
         """
-        if type(latent) is not int or not 0 <= latent < self.network.latent_dim:
-            raise OptionError(f"traverse() expected a latent from 0 to {self.network.latent_dim - 1}, got {latent!r}.")
+        latent = _whole("traverse(): latent", latent, 0)
+        if latent >= self.network.latent_dim:
+            raise OptionError(f"traverse() expected a latent from 0 to {self.network.latent_dim - 1}, got {latent}.")
         places = np.linspace(-3, 3, 9) if values is None else np.asarray(values)
+        if places.ndim != 1 or not len(places) or places.dtype.kind not in "iuf":
+            raise OptionError(f"traverse(): values must be a list of numbers, got {values!r:.60}.")
         latents = np.repeat(self.encode(np.asarray(row)[None], where="traverse()"), len(places), axis=0)
         latents[:, latent] = places
         return self.decode(latents, where="traverse()")
@@ -170,9 +172,7 @@ class Model:
                 f"log_likelihood() needs a reconstruction loss that is one, got {self.loss.kind!r}: fit with "
                 f"reconstruction_loss='gaussian', or 'bernoulli' for values in [0, 1]."
             )
-        if type(n_samples) is not int or n_samples < 1:
-            raise OptionError(f"n_samples must be a whole number of at least 1, got {n_samples!r}.")
-        chance = np.random.default_rng(random_state)
+        n_samples, chance = _whole("n_samples", n_samples, 1), _chance(random_state)
 
         def one(batch: Rows, row: int) -> Rows:
             target = self.adapter.adapt(batch, first_row=row)
@@ -185,8 +185,8 @@ class Model:
     def posterior(self, X: Any, *, where: str = "posterior()") -> tuple[Floats, Floats]:
         """Return mean and log of the variance of latents, (n, latent_dim) each, of a gaussian bottleneck."""
         self._gaussian(where)
-        rows = as_rows(X, where=where)
-        self.adapter.check_shape(rows, where=where)
+        rows = check_rows(X, where=where)
+        self.adapter.check(rows, where=where)
         size, parts = self._rows_at_once, []
         for start in range(0, len(rows), size):
             tensors = self.adapter.adapt(rows[start : start + size], first_row=start)
@@ -263,6 +263,11 @@ class Model:
             values = np.asarray(latents)
         except ValueError as error:
             raise ShapeError(f"{where} expected latents of one length, got several ({error}).") from error
+        # Of an ordered bottleneck the first latents alone say something, and those that were cut off are 0.
+        ordered = isinstance(self.network.bottleneck, Ordered)
+        if ordered and values.ndim == 2 and 1 <= values.shape[1] < self.network.latent_dim:
+            missing = np.zeros((len(values), self.network.latent_dim - values.shape[1]), values.dtype)
+            values = np.concatenate([values, missing], axis=1)
         if values.ndim != 2 or values.shape[1] != self.network.latent_dim or not len(values):
             one = " For one row pass latent[None]." if values.shape == (self.network.latent_dim,) else ""
             expected = f"(n, {self.network.latent_dim}) with n >= 1"
@@ -313,8 +318,9 @@ class Model:
 
     @cached_property
     def _rows_at_once(self) -> int:
-        widest = max(math.prod(step.output_shape) for step in self.network.steps)
-        return max(64, min(8192, NUMBERS_AT_ONCE // widest))
+        widest = max(step.layer.numbers(step.input_shape) for step in self.network.steps)
+        fewest = 64 if widest <= NUMBERS_AT_ONCE else 1  # of wide ones the call is not what takes the time
+        return max(fewest, min(8192, NUMBERS_AT_ONCE // widest))
 
     @cached_property
     def _encoder(self) -> Any:
@@ -360,6 +366,21 @@ def fill(out: Any, chunks: Iterator[Rows], rows: int | None) -> Rows:
 def _check_type(out: Any, values: Rows) -> None:
     if not np.can_cast(values.dtype, out.dtype, "same_kind"):
         raise ShapeError(f"out expected {values.dtype}, got {out.dtype}, which cannot hold it.")
+
+
+def _whole(where: str, value: Any, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or int(value) < least:
+        raise OptionError(f"{where} must be a whole number of at least {least}, got {value!r:.60}.")
+    return int(value)
+
+
+def _chance(random_state: Any) -> np.random.Generator:
+    try:
+        return np.random.default_rng(random_state)
+    except (TypeError, ValueError) as error:
+        raise OptionError(
+            f"random_state must be None, a whole number of at least 0 or a generator, got {random_state!r:.60}."
+        ) from error
 
 
 def _run(session: Any, start: str, tensors: Floats, end: str) -> Floats:

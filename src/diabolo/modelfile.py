@@ -30,7 +30,7 @@ from safetensors.numpy import save as save_tensors
 
 import diabolo
 from diabolo.data.adapters import ADAPTERS
-from diabolo.errors import DiaboloError, ModelFileError, OutputError, unknown
+from diabolo.errors import DiaboloError, ModelFileError, OptionError, OutputError, unknown
 from diabolo.files import refuse_existing, write_atomically
 from diabolo.inference import Model
 from diabolo.network.losses import LOSSES
@@ -45,7 +45,7 @@ MAX_FILE = 4 << 30  # bytes; a dense network of a billion weights
 MAX_HEADER = 1 << 20  # bytes; 2,048 tensors need about a quarter of it
 MAX_DEPTH = 32  # of nested JSON; ours is 5 deep
 MAX_LAYERS = 256
-MAX_NUMBERS_A_ROW = 1 << 22  # what one layer may give for one row: 16 MB
+MAX_NUMBERS_A_ROW = 1 << 24  # what one layer may hold of one row: 64 MB
 
 CONFIG_KEYS = {
     "format_version",
@@ -272,12 +272,21 @@ def _network(config: Any) -> Network:
     if sum(len(config[part]) for part in ("encoder", "decoder") if isinstance(config[part], list)) > MAX_LAYERS:
         raise ModelFileError(f"the network has more than {MAX_LAYERS} layers.")
     network = Network.from_config(config)
-    for step in network.steps:
-        for shape in (step.input_shape, step.output_shape):
-            if math.prod(shape) > MAX_NUMBERS_A_ROW:
-                name, size = step.layer.name, math.prod(shape)
-                raise ModelFileError(f"layer {name!r} has {size:,} numbers a row, more than {MAX_NUMBERS_A_ROW:,}.")
+    check_size(network)
     return network
+
+
+def check_size(network: Network) -> None:
+    """Raise OptionError where a network is larger than files may hold, which is best known before it is trained."""
+    if len(network.encoder) + len(network.decoder) > MAX_LAYERS:
+        raise OptionError(f"the network has more than {MAX_LAYERS} layers: choose fewer.")
+    for step in network.steps:
+        size = max(math.prod(step.input_shape), math.prod(step.output_shape), step.layer.numbers(step.input_shape))
+        if size > MAX_NUMBERS_A_ROW:
+            raise OptionError(
+                f"layer {step.layer.name!r} has {size:,} numbers a row, more than {MAX_NUMBERS_A_ROW:,}: make it "
+                f"smaller, or the rows."
+            )
 
 
 def _check_adapter(value: Any, network: Network) -> dict[str, Any]:

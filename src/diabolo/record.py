@@ -4,6 +4,11 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, get_origin
 
 from diabolo.errors import OptionError
+from diabolo.network.bottlenecks import BOTTLENECKS
+from diabolo.network.corruptions import CORRUPTIONS
+from diabolo.network.losses import LOSSES
+from diabolo.network.parts import read_part
+from diabolo.network.penalties import PENALTIES
 
 # The settings of the estimator that a record holds, and the JSON types each may have.
 SETTINGS: dict[str, tuple[type, ...]] = {
@@ -25,6 +30,14 @@ SETTINGS: dict[str, tuple[type, ...]] = {
     "patience": (int,),
     "allow_overcomplete": (bool,),
     "random_state": (int,),
+}
+
+# Settings that are parts.
+PARTS: dict[str, Any] = {
+    "bottleneck": BOTTLENECKS,
+    "corruption": CORRUPTIONS,
+    "penalty": PENALTIES,
+    "reconstruction_loss": LOSSES,
 }
 
 CURVES = {f"{which}{name}" for which in ("", "val_") for name in ("loss", "reconstruction", "penalty")}
@@ -79,6 +92,10 @@ class Record:
         for name, kinds in SETTINGS.items():
             if type(record.settings[name]) not in kinds:
                 raise OptionError(f"record: setting {name} has the wrong type, got {record.settings[name]!r:.60}.")
+        for name, table in PARTS.items():
+            if record.settings[name] is not None and record.settings[name] != "auto":
+                given = {"latent_dim": 1 << 20} if name == "bottleneck" and type(record.settings[name]) is str else {}
+                read_part(name, table, record.settings[name], **given)
         if record.rows < 1 or record.validation_rows < 0 or record.streamed_within < 0:
             raise OptionError(f"record: {record.rows} rows and {record.validation_rows} to validate cannot be.")
         curves = record.history

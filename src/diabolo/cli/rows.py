@@ -40,5 +40,5 @@ def write_rows(
     path = output or Path(f"{stem(data)}-{ending}.npy")
     trained = modelfile.load(model)
     sinks.check(path, force=force, images=images and trained.adapter.kind == "image")
-    chunks = by_chunk(verb(trained), open_stream(data, data_dir=data_dir), widest=trained.numbers)
+    chunks = by_chunk(verb(trained), open_stream(data, data_dir=data_dir), widest=trained.widest)
     print(sinks.write(path, chunks, name=name, force=force))

@@ -32,8 +32,8 @@ class Corruption(Part):
 
     hides: ClassVar[bool] = True
 
-    def fits(self, input_shape: Shape, *, bounded: bool) -> None:
-        """Raise OptionError where rows cannot be corrupted so. Args: bounded: whether they lie in [0, 1]."""
+    def fits(self, input_shape: Shape, *, scaling: str) -> None:
+        """Raise OptionError where rows cannot be corrupted so. Args: scaling: that of the loss, see losses.Loss."""
 
     def apply(self, rows: Any, chance: Any, *, bounded: bool) -> Corrupted:
         """Return corrupted rows.
@@ -44,6 +44,11 @@ class Corruption(Part):
             bounded: whether rows lie in [0, 1]; else each feature has mean 0 and variance 1.
         """
         raise TypeError(f"{type(self).__name__} must say what it does to rows")
+
+
+def _refuse_counts(kind: str, scaling: str) -> None:
+    if scaling == "mean":
+        raise OptionError(f"corruption {kind!r} would make counts below 0: choose 'masking' or 'swap'.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +62,10 @@ class GaussianNoise(Corruption):
     def check(self) -> None:
         """Refuse noise of no width."""
         self.require(0 < self.sigma < 1e6, "sigma above 0")
+
+    def fits(self, input_shape: Shape, *, scaling: str) -> None:
+        """Counts are never below 0."""
+        _refuse_counts(self.kind, scaling)
 
     def apply(self, rows: Any, chance: Any, *, bounded: bool) -> Corrupted:
         """Add sigma * normal."""
@@ -74,7 +83,9 @@ class Masking(Corruption):
     """
 
     share: float
-    what: str = "values"  # each number by itself; "pixels": all channels of a place; "blocks": one rectangle a row
+    # Each number by itself; "pixels": all channels of a place; "blocks": one rectangle a row; "columns": of tables the
+    # same features in all rows of a batch, of images lines of pixels from top to bottom.
+    what: str = "values"
     hidden_only: bool = False  # the loss looks only at what was hidden: He et al. 2022, arXiv:2111.06377
 
     kind: ClassVar[str] = "masking"
@@ -82,11 +93,12 @@ class Masking(Corruption):
     def check(self) -> None:
         """Refuse to hide nothing or everything."""
         self.require(0 < self.share < 1, "a share in (0, 1)")
-        self.require(self.what in ("values", "pixels", "blocks"), "what to be 'values', 'pixels' or 'blocks'")
+        known = ("values", "pixels", "blocks", "columns")
+        self.require(self.what in known, f"what to be one of {', '.join(known)}")
 
-    def fits(self, input_shape: Shape, *, bounded: bool) -> None:
+    def fits(self, input_shape: Shape, *, scaling: str) -> None:
         """Blocks and pixels need axes of space."""
-        if self.what != "values" and len(input_shape) < 2:
+        if self.what in ("pixels", "blocks") and len(input_shape) < 2:
             raise OptionError(f"masking of {self.what} needs images or series, got rows of {input_shape}: mask values.")
 
     def apply(self, rows: Any, chance: Any, *, bounded: bool) -> Corrupted:
@@ -98,6 +110,8 @@ class Masking(Corruption):
             hidden = self._blocks(rows, chance)
         else:
             places = shape if self.what == "values" else (*shape[:-1], 1)
+            if self.what == "columns":
+                places = (1, shape[1]) if len(shape) == 2 else (shape[0], *[1] * (len(shape) - 3), shape[-2], 1)
             hidden = ops.cast(random.uniform(places, seed=chance) < self.share, "float32")
         hidden = ops.broadcast_to(hidden, shape)
         return Corrupted(rows * (1 - hidden), hidden if self.hidden_only else None)
@@ -130,6 +144,10 @@ class SaltAndPepper(Corruption):
     def check(self) -> None:
         """Refuse to replace nothing or everything."""
         self.require(0 < self.share < 1, "a share in (0, 1)")
+
+    def fits(self, input_shape: Shape, *, scaling: str) -> None:
+        """Counts are never below 0."""
+        _refuse_counts(self.kind, scaling)
 
     def apply(self, rows: Any, chance: Any, *, bounded: bool) -> Corrupted:
         """Half of the share low, half high."""
@@ -175,9 +193,9 @@ class Binarize(Corruption):
     kind: ClassVar[str] = "binarize"
     hides: ClassVar[bool] = False
 
-    def fits(self, input_shape: Shape, *, bounded: bool) -> None:
+    def fits(self, input_shape: Shape, *, scaling: str) -> None:
         """Odds lie in [0, 1]."""
-        if not bounded:
+        if scaling != "widest":
             raise OptionError("corruption 'binarize' needs values in [0, 1]: pass reconstruction_loss='bernoulli'.")
 
     def apply(self, rows: Any, chance: Any, *, bounded: bool) -> Corrupted:

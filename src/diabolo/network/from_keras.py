@@ -9,6 +9,7 @@ from typing import Any
 
 from diabolo.errors import OptionError, unknown
 from diabolo.network import layers as facts
+from diabolo.network.parts import Shape
 
 
 def is_keras(model: Any) -> bool:
@@ -18,9 +19,41 @@ def is_keras(model: Any) -> bool:
     )
 
 
+# Settings of Keras' layers that the table cannot hold, as they are where nobody sets them.
+USUAL: dict[str, Any] = {
+    "kernel_regularizer": None,
+    "kernel_constraint": None,
+    "data_format": "channels_last",
+    "interpolation": "nearest",
+    "max_value": None,
+    "negative_slope": 0.0,
+    "threshold": 0.0,
+    "reset_after": True,
+    "scale": True,
+    "center": True,
+    "rms_scaling": False,
+    "dropout": 0.0,
+    "recurrent_dropout": 0.0,
+    "return_state": False,
+    "noise_shape": None,
+    "output_padding": None,
+}
+
+
 def _activation(layer: Any) -> str:
-    name = getattr(layer.activation, "__name__", "")
-    return {"softmax": "softmax", "leaky_relu": "leaky_relu"}.get(name, name)
+    return str(getattr(layer.activation, "__name__", ""))
+
+
+def _last_axis(layer: Any) -> None:
+    if layer.axis not in (-1, len(layer.output.shape) - 1, [-1], [len(layer.output.shape) - 1]):
+        raise OptionError(f"layer {layer.name!r} normalises axis {layer.axis}, expected the last.")
+
+
+def _normalization(layer: Any) -> facts.Layer:
+    _last_axis(layer)
+    if type(layer).__name__ == "BatchNormalization":
+        return facts.BatchNormalization(momentum=layer.momentum, epsilon=layer.epsilon, name=layer.name)
+    return facts.LayerNormalization(epsilon=layer.epsilon, name=layer.name)
 
 
 def _same(layer: Any) -> None:
@@ -110,10 +143,8 @@ READERS: dict[str, Callable[[Any], facts.Layer]] = {
     "RepeatVector": lambda layer: facts.Repeat(times=layer.n, name=layer.name),
     "Activation": lambda layer: facts.Activation(function=_activation(layer), name=layer.name),
     "ReLU": lambda layer: facts.Activation(function="relu", name=layer.name),
-    "BatchNormalization": lambda layer: facts.BatchNormalization(
-        momentum=layer.momentum, epsilon=layer.epsilon, name=layer.name
-    ),
-    "LayerNormalization": lambda layer: facts.LayerNormalization(epsilon=layer.epsilon, name=layer.name),
+    "BatchNormalization": _normalization,
+    "LayerNormalization": _normalization,
     "Dropout": lambda layer: facts.Dropout(rate=layer.rate, name=layer.name),
     "Flatten": lambda layer: facts.Flatten(name=layer.name),
     "Reshape": lambda layer: facts.Reshape(shape=tuple(layer.output.shape[1:]), name=layer.name),
@@ -127,19 +158,41 @@ def read(model: Any) -> tuple[facts.Layer, ...]:
     """
     if not getattr(model, "built", False) or len(model.inputs) != 1 or len(model.outputs) != 1:
         raise OptionError(f"model {model.name!r} must have one input, with a shape, and one output.")
-    layers: list[facts.Layer] = []
-    end = model.inputs[0]
-    for layer in model.layers:
+    layers = []
+    for layer in _chain(model):
         kind = type(layer).__name__
-        if kind == "InputLayer":
-            continue
         if kind not in READERS:
             raise OptionError(
                 f"model {model.name!r}, layer {layer.name!r}: {unknown('kind of layer', kind, READERS)} To train any "
                 f"Keras model as fast, pass it to diabolo.training.fit."
             )
+        for setting, usual in USUAL.items():
+            if getattr(layer, setting, usual) != usual:
+                raise OptionError(
+                    f"layer {layer.name!r} has {setting}={getattr(layer, setting)!r:.60}, which is not known here: "
+                    f"leave it out."
+                )
         layers.append(READERS[kind](layer))
-        end = layer.output
-    if end is not model.outputs[0] and tuple(end.shape) != tuple(model.outputs[0].shape):
-        raise OptionError(f"model {model.name!r} must be a chain of layers.")
     return tuple(layers)
+
+
+def input_shape(model: Any) -> Shape:
+    """Return the axes of a row as a Keras model takes it."""
+    return tuple(model.inputs[0].shape[1:])
+
+
+def _chain(model: Any) -> list[Any]:
+    """Return the layers from input to output; OptionError where paths part or join, or a layer is used twice."""
+    layers: list[Any] = []
+    tensor = model.outputs[0]
+    while tensor is not model.inputs[0]:
+        layer, node = tensor._keras_history[:2]
+        inputs = layer._inbound_nodes[node].input_tensors
+        if len(inputs) != 1 or layer in layers:
+            raise OptionError(
+                f"model {model.name!r} must be a chain, each layer used once: {layer.name!r} has {len(inputs)} inputs "
+                f"or is used twice."
+            )
+        layers.insert(0, layer)
+        tensor = inputs[0]
+    return layers

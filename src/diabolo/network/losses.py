@@ -42,6 +42,9 @@ class Loss(Part):
     def fits(self, input_shape: Shape) -> None:
         """Raise OptionError where rows of this shape cannot be compared so."""
 
+    def check_rows(self, rows: Any, largest: float) -> None:
+        """Raise OptionError where rows, whose largest value is that, are not what is compared here."""
+
     def weights(self, input_shape: Shape) -> dict[str, Shape]:
         """Return the name and shape of what the loss learns, which starts at 0."""
         return {}
@@ -197,6 +200,15 @@ class Categorical(Loss):
             raise OptionError(
                 f"reconstruction_loss 'categorical' needs levels along the last axis, got {input_shape}: of rows "
                 f"(places, levels) pass X[:, :, None, :]."
+            )
+
+    def check_rows(self, rows: Any, largest: float) -> None:
+        """Shares sum to 1."""
+        sums = rows.sum(axis=-1, dtype=np.float64) / largest
+        if not np.allclose(sums, 1, atol=1e-3):
+            raise OptionError(
+                f"reconstruction_loss 'categorical' needs shares that sum to {largest:g} along the last axis, got "
+                f"sums from {sums.min() * largest:.4g} to {sums.max() * largest:.4g}."
             )
 
     def each(self, target: Any, raw: Any, xp: Any, learnt: Learnt = None) -> Any:

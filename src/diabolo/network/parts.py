@@ -4,11 +4,14 @@ Layers, bottlenecks and losses are parts; each sort has a table from kind to cla
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar, get_type_hints
 
 from diabolo.errors import OptionError, unknown
+
+LARGEST = 1 << 53  # of whole numbers
 
 Shape = tuple[int, ...]  # sizes of the axes of one row, without the batch axis
 
@@ -25,6 +28,11 @@ class Part:
         self.check()
 
     def _typed(self, field: str, expected: Any, value: Any) -> Any:
+        # A number too long to be printed would end the message in another error.
+        if any(type(each) is int and abs(each) >= LARGEST for each in (value if isinstance(value, list) else [value])):
+            raise OptionError(f"{self.kind}: {field} is out of its range.")
+        if type(value) is float and not math.isfinite(value):
+            raise OptionError(f"{self.kind}: {field} must be a finite number, got {value}.")
         # type(), not isinstance(): a file must not pass True off as 1.
         if type(value) is expected:
             return value
@@ -110,10 +118,10 @@ def from_text(sort: str, table: Mapping[str, type[P]], text: str, **given: Any) 
     return table[kind](**settings, **given)
 
 
-def read_part(sort: str, table: Mapping[str, type[P]], written: Any) -> P:
+def read_part(sort: str, table: Mapping[str, type[P]], written: Any, **given: Any) -> P:
     """Return the part that a text, a JSON object or a part itself stands for; OptionError where none does."""
     if isinstance(written, str):
-        return from_text(sort, table, written)
+        return from_text(sort, table, written, **given)
     if isinstance(written, dict):
         return from_config(sort, table, written)
     if type(written) in table.values():

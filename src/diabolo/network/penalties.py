@@ -10,7 +10,7 @@ from typing import Any, ClassVar, NamedTuple
 from diabolo.errors import OptionError
 from diabolo.network.bottlenecks import Bottleneck, Gaussian, Quantized
 from diabolo.network.bottlenecks.gaussian import LOG_VAR_LIMIT
-from diabolo.network.layers import Dense
+from diabolo.network.layers import Dense, Flatten, Reshape
 from diabolo.network.parts import Part
 from diabolo.network.structures import Network
 
@@ -23,6 +23,7 @@ class Batch(NamedTuple):
     waist: Any  # the Keras model rows -> tensors
     decoder: Any  # the Keras model latent -> raw numbers
     helper: Any  # what `Penalty.helper` gave
+    training: bool = True  # or only measuring
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +77,8 @@ class Contractive(Penalty):
 
         rows, waist = batch.rows, batch.waist
         only = network.encoder_steps[-1].layer
-        if isinstance(only, Dense) and all(step.layer.reshapes for step in network.encoder_steps[:-1]):
+        flat = all(isinstance(step.layer, (Flatten, Reshape)) for step in network.encoder_steps[:-1])
+        if isinstance(only, Dense) and only.activation != "softmax" and flat:
             layer = waist.get_layer(only.name)
             before = tf.reshape(rows, (tf.shape(rows)[0], -1)) @ layer.kernel + (layer.bias if only.use_bias else 0.0)
             with tf.GradientTape() as tape:
@@ -86,7 +88,7 @@ class Contractive(Penalty):
             return tf.reduce_sum(tf.square(slopes) * tf.reduce_sum(tf.square(layer.kernel), axis=0), axis=1)
         with tf.GradientTape() as tape:
             tape.watch(rows)
-            latent = waist(rows, training=True)["latent"]
+            latent = waist(rows, training=batch.training)["latent"]
             signs = tf.sign(keras.random.uniform(tf.shape(latent), -1.0, 1.0, seed=chance))
             along = tf.reduce_sum(latent * signs)
         return tf.reduce_sum(tf.square(tape.gradient(along, rows)), axis=list(range(1, len(rows.shape))))
@@ -244,7 +246,7 @@ class Decay(Penalty):
         from keras import ops
 
         variables = [*batch.waist.trainable_variables, *batch.decoder.trainable_variables]
-        return sum(ops.sum(ops.square(each)) for each in variables if len(each.shape) > 1)
+        return sum(ops.sum(ops.square(each)) for each in variables if "kernel" in each.name)
 
 
 PENALTIES: dict[str, type[Penalty]] = {

@@ -25,6 +25,7 @@ from diabolo.network.layers import (
     Dense,
     Flatten,
     Layer,
+    Reshape,
     TiedDense,
     TransposedConvolution,
     check_activation,
@@ -36,7 +37,8 @@ STRUCTURES = tuple(words.KINDS)
 Structure = str | Sequence[int] | Sequence[Layer] | Sequence[Sequence[Layer]]  # or two Keras models
 
 
-RESERVED = ("rows", "latent", "reconstruction", "loss")  # inputs and outputs of what is built, and what else learns
+# Inputs and outputs of what is built, and what else has weights in a file.
+RESERVED = ("rows", "latent", "reconstruction", "loss", "adapter")
 
 
 class Step(NamedTuple):
@@ -69,13 +71,19 @@ class Network:
                 f"every layer of a network needs a name of its own, but {named} is reserved or stands twice: leave "
                 f"names out, or choose others."
             )
-        own = self.weights()
-        for step in self.steps:
+        lenders = {
+            f"{step.layer.name}/kernel": step.layer.weights(step.input_shape)["kernel"]
+            for step in self.encoder_steps
+            if isinstance(step.layer, Dense)
+        }
+        if any(isinstance(layer, TiedDense) for layer in self.encoder):
+            raise OptionError("only the decoder can have tied layers: write Dense in the encoder.")
+        for step in self.decoder_steps:
             for name, shape in step.layer.borrows(step.input_shape).values():
-                if own.get(name) != shape:
+                if lenders.get(name) != shape:
                     raise ShapeError(
-                        f"layer {step.layer.kind!r} ({step.layer.name}) needs a weight {name!r} of shape {shape}, got "
-                        f"{own.get(name, 'none')}."
+                        f"layer {step.layer.kind!r} ({step.layer.name}) needs a dense layer of the encoder with "
+                        f"{name!r} of shape {shape}, got {lenders.get(name, 'none')}."
                     )
         if self.latent_shape != (self.latent_dim,):
             raise ShapeError(
@@ -196,9 +204,15 @@ def build(
     check_activation(Activation(function="linear"), activation)
     if latent_dim is not None and (type(latent_dim) is not int or latent_dim < 1):
         raise OptionError(f"latent_dim must be a whole number of at least 1, got {latent_dim!r}.")
+    if isinstance(bottleneck, Bottleneck) and bottleneck_activation is not None:
+        raise OptionError("bottleneck_activation belongs into the Bottleneck that was passed: leave one out.")
     both = pair(structure)
     if both is not None:
-        return _of_pair(both, input_shape, latent_dim, bottleneck, bottleneck_activation)
+        if tied:
+            raise OptionError("tied: a decoder of your own is tied by TiedDense(of=...) layers: leave tied out.")
+        network = _of_pair(both, input_shape, latent_dim, bottleneck, bottleneck_activation)
+        _refuse_wide(network.bottleneck, features, allow_overcomplete=allow_overcomplete)
+        return network
     hidden, written_latent = _read(structure, input_shape, activation)
     if written_latent is not None and latent_dim not in (None, written_latent):
         raise OptionError(
@@ -213,14 +227,7 @@ def build(
     else:
         latent_dim = written_latent or latent_dim or default_latent_dim(features)
         waist = _bottleneck(bottleneck, latent_dim, bottleneck_activation)
-    latent_dim = waist.latent_dim
-    if latent_dim >= features and not (allow_overcomplete or isinstance(waist, Sparse)):
-        raise OptionError(
-            f"latent_dim must be below the number of features ({features}), got {latent_dim}: choose at most "
-            f"{features - 1}, or pass allow_overcomplete=True (--allow-overcomplete)."
-            if features > 1
-            else "rows of one feature cannot be made narrower: pass allow_overcomplete=True (--allow-overcomplete)."
-        )
+    _refuse_wide(waist, features, allow_overcomplete=allow_overcomplete)
     layers = _flat(hidden, input_shape)
     encoder = _named("encoder", layers)
     # What the bottleneck does to its features beyond making them has nothing to undo it.
@@ -231,6 +238,16 @@ def build(
         bottleneck=waist,
         decoder=_named("decoder", mirror((*encoder, features_layer), input_shape, tied=tied)),
     )
+
+
+def _refuse_wide(waist: Bottleneck, features: int, *, allow_overcomplete: bool) -> None:
+    if waist.latent_dim >= features and not (allow_overcomplete or isinstance(waist, Sparse)):
+        raise OptionError(
+            f"latent_dim must be below the number of features ({features}), got {waist.latent_dim}: choose at most "
+            f"{features - 1}, or pass allow_overcomplete=True (--allow-overcomplete)."
+            if features > 1
+            else "rows of one feature cannot be made narrower: pass allow_overcomplete=True (--allow-overcomplete)."
+        )
 
 
 class Pair(NamedTuple):
@@ -245,7 +262,9 @@ def pair(structure: Any) -> Pair | None:
     if not isinstance(structure, (tuple, list)) or len(structure) != 2:
         return None
     if all(map(from_keras.is_keras, structure)):
-        return Pair(*(from_keras.read(model) for model in structure))
+        encoder, decoder = (from_keras.read(model) for model in structure)
+        # Their grey images, for one, may have no channel axis.
+        return Pair((Reshape(shape=from_keras.input_shape(structure[0])), *encoder), decoder)
     if all(isinstance(part, (tuple, list)) and all(isinstance(layer, Layer) for layer in part) for part in structure):
         return Pair(*map(tuple, structure))
     return None
@@ -271,17 +290,34 @@ def _of_pair(
         raise OptionError(
             f"the encoder ends in {last.units} latents, but {latent_dim or waist.latent_dim} are asked for."
         )
-    *inner, end = both.decoder or (None,)
-    if isinstance(end, (Dense, Convolution, TransposedConvolution)):
-        inner.append(dataclasses.replace(end, activation="linear"))
-    elif end is not None and not isinstance(end, Activation):
-        inner.append(end)
+    if hidden and isinstance(hidden[0], Reshape) and hidden[0].shape == input_shape:
+        del hidden[0]  # it would change nothing
+    decoder = _without_last_activation(both.decoder)
+    ends = list(_walk(decoder, (waist.latent_dim,)))
+    shape = ends[-1].output_shape if ends else (waist.latent_dim,)
+    if shape != input_shape and math.prod(shape) == math.prod(input_shape):  # grey images have no channel axis there
+        decoder = (*decoder, Reshape(shape=input_shape))
     return Network(
         input_shape=input_shape,
         encoder=_named("encoder", hidden),
         bottleneck=waist,
-        decoder=_named("decoder", inner),
+        decoder=_named("decoder", decoder),
     )
+
+
+def _without_last_activation(layers: Sequence[Layer]) -> tuple[Layer, ...]:
+    kept = list(layers)
+    for place in reversed(range(len(kept))):
+        layer = kept[place]
+        if isinstance(layer, Activation):
+            del kept[place]
+            break
+        if isinstance(layer, (Dense, TiedDense, Convolution, TransposedConvolution)):
+            kept[place] = dataclasses.replace(layer, activation="linear")
+            break
+        if not isinstance(layer, (Flatten, Reshape)):
+            break
+    return tuple(kept)
 
 
 def _bottleneck(written: str, latent_dim: int, activation: str | None) -> Bottleneck:

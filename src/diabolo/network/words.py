@@ -6,7 +6,8 @@
     pool 32-64         convolutions that keep them, each with a pooling behind
     conv1d, pool1d     the same over time: (time, channels), or an image line by line
     lstm 64-32         over time; the last keeps only its last state. gru likewise; recurrent is lstm
-    attention 64x2     patches of an image, or steps of a series, of 64 features; two blocks of a transformer
+    attention 64x2     patches of an image, of 64 features each; two blocks of a transformer
+    attention1d 64x2   the same over time
 
 Without numbers, they are chosen from the shape of a row. Order: the table, the reading, each kind.
 """
@@ -64,7 +65,7 @@ def _item(item: str, shape: Shape, activation: str, written: str) -> list[Layer]
     times = int(found[2]) if found and found[2] else 0
     if found is None or 0 in widths or (found[2] and not times):
         raise OptionError(f"structure {written!r}: expected sizes such as '{kind} 64-32', got {item!r}.")
-    if times and kind not in ("attention", "residual"):
+    if times and kind not in ("attention", "attention1d", "residual"):
         raise OptionError(f"structure {written!r}: only attention and residual take 'x{times}': write the sizes out.")
     return KINDS[kind](widths, times, shape, activation)
 
@@ -125,15 +126,21 @@ def _recurrent(cell: type[Recurrent]) -> Make:
     return make
 
 
-def _attention(widths: list[int], times: int, shape: Shape, activation: str) -> list[Layer]:
-    width = (widths or [64])[0]
-    if len(widths) > 1 or width % HEADS:
-        raise OptionError(f"attention takes one size, a multiple of {HEADS}, such as 'attention 64x2', got {widths}.")
-    layers: list[Layer] = [Patches(size=PATCH)] if len(shape) == 3 else _as_series(shape, "attention")
-    layers += [Dense(units=width), Position()]
-    for _ in range(times or 2):
-        layers += [Attention(heads=HEADS), Residual(units=2 * width, activation="gelu")]
-    return layers
+def _attention(over_time: bool) -> Make:
+    def make(widths: list[int], times: int, shape: Shape, activation: str) -> list[Layer]:
+        width = (widths or [64])[0]
+        if len(widths) > 1 or width % HEADS:
+            raise OptionError(
+                f"attention takes one size, a multiple of {HEADS}, such as 'attention 64x2', got {widths}."
+            )
+        patches = len(shape) == 3 and not over_time
+        layers: list[Layer] = [Patches(size=PATCH)] if patches else _as_series(shape, "attention1d")
+        layers += [Dense(units=width), Position()]
+        for _ in range(times or 2):
+            layers += [Attention(heads=HEADS), Residual(units=2 * width, activation="gelu")]
+        return layers
+
+    return make
 
 
 def _as_series(shape: Shape, kind: str) -> list[Layer]:
@@ -161,5 +168,6 @@ KINDS: dict[str, Make] = {
     "recurrent": _recurrent(LSTM),
     "lstm": _recurrent(LSTM),
     "gru": _recurrent(GRU),
-    "attention": _attention,
+    "attention": _attention(over_time=False),
+    "attention1d": _attention(over_time=True),
 }

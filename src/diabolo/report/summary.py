@@ -57,7 +57,7 @@ def summarise(
     features = math.prod(network.input_shape)
     known = model.adapter.adapt(train).reshape(len(train), -1)
     target = model.adapter.adapt(judge).reshape(len(judge), -1)
-    scaled = "of values in [0, 1]" if model.adapter.bounded else "in standard deviations"
+    units = {"widest": "of values in [0, 1]", "standardise": "in standard deviations", "mean": "in means of all counts"}
     components = min(network.latent_dim, *known.shape)
     through: dict[str, float] = {}
     if seen is not None:
@@ -83,7 +83,7 @@ def summarise(
         pca_components=components,
         mean_row_error=float(np.square(target - known.mean(axis=0)).mean()),
         seen_errors=through,
-        unit=scaled,
+        unit=units[model.loss.scaling],
         epochs=len(record.history["loss"]),
         best_epoch=record.best_epoch,
         seconds=seconds,

@@ -176,7 +176,7 @@ class Reconstruction:
             return objective
         cost = tf.constant(0.0)
         if training or self._penalty.judges:
-            batch = Batch(seen.rows, tensors, self._waist, self._decoder, self._helper)
+            batch = Batch(seen.rows, tensors, self._waist, self._decoder, self._helper, training)
             cost = self._penalty.weight * self._penalty.cost(self._network, batch, chance)
         cost += tf.zeros_like(objective.reconstruction) if objective.penalty is None else objective.penalty
         return objective._replace(penalty=cost)

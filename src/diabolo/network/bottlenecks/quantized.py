@@ -17,7 +17,7 @@ class Quantized(Bottleneck):
     """
 
     codes: int = 256
-    groups: int = 8  # vectors a row; each has latent_dim / groups numbers
+    groups: int = 0  # vectors a row, each of latent_dim / groups numbers; 0: as many as divide it, at most 8
     commitment: float = 0.25  # weight of the distance of what the encoder gives to the vector chosen
 
     kind: ClassVar[str] = "quantized"
@@ -25,6 +25,9 @@ class Quantized(Bottleneck):
     def check(self) -> None:
         """Refuse groups that do not share the latent, and a book of one."""
         super().check()
+        if not self.groups:
+            most = max(count for count in range(1, 9) if self.latent_dim % count == 0)
+            object.__setattr__(self, "groups", most)
         self.require(2 <= self.codes < 1 << 20 and self.commitment >= 0, "codes of at least 2 and commitment >= 0")
         self.require(self.groups >= 1 and self.latent_dim % self.groups == 0, "groups that divide latent_dim")
 

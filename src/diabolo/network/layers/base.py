@@ -1,6 +1,7 @@
 """What every layer is, and the activations that some of them end in."""
 
 import dataclasses
+import math
 import re
 from dataclasses import dataclass
 from typing import ClassVar
@@ -49,6 +50,10 @@ class Layer(Part):
     def weights(self, input_shape: Shape) -> dict[str, Shape]:
         """Return the name and shape of each weight, in Keras' order."""
         return {}
+
+    def numbers(self, input_shape: Shape) -> int:
+        """Return how many numbers of one row the layer holds at a time, its output or what it makes on the way."""
+        return math.prod(self.output_shape(input_shape))
 
     def borrows(self, input_shape: Shape) -> dict[str, tuple[str, Shape]]:
         """Return the weights of other layers that this one uses: as what, their name in the network, and shape."""

@@ -49,6 +49,10 @@ class Quantize(Layer):
             )
         return input_shape
 
+    def numbers(self, input_shape: Shape) -> int:
+        """The distance of each part to every code."""
+        return self.groups * self.codes
+
     def weights(self, input_shape: Shape) -> dict[str, Shape]:
         """The book."""
         return {"book": (self.codes, self.output_shape(input_shape)[0] // self.groups)}

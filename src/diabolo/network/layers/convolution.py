@@ -105,6 +105,10 @@ class TransposedConvolution(Layer):
         _check_target(self, input_shape, self.shape, self.stride)
         return (*self.shape, self.filters)
 
+    def numbers(self, input_shape: Shape) -> int:
+        """What is there before it is cut."""
+        return math.prod(input_shape[:-1]) * int(self.stride ** len(self.shape)) * self.filters
+
     def weights(self, input_shape: Shape) -> dict[str, Shape]:
         """Kernel (size, [size,] filters, channels), bias (filters,)."""
         axes = len(space(self, input_shape))
@@ -169,6 +173,10 @@ class Upsampling(Layer):
         """(h, w, c) -> (*shape, c), if `size` neighbours of `shape` make (h, w)."""
         _check_target(self, input_shape, self.shape, self.size)
         return (*self.shape, input_shape[-1])
+
+    def numbers(self, input_shape: Shape) -> int:
+        """What is there before it is cut."""
+        return math.prod(input_shape) * int(self.size ** len(self.shape))
 
     def mirror(self, input_shape: Shape) -> tuple[Layer, ...]:
         """Take the mean of what was repeated."""

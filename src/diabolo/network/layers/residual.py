@@ -101,6 +101,11 @@ class Attention(Layer):
             )
         return input_shape
 
+    def numbers(self, input_shape: Shape) -> int:
+        """Of each head, how much every place takes from every other."""
+        places, features = series(self, input_shape)
+        return max(3 * places * features, self.heads * places**2)
+
     def weights(self, input_shape: Shape) -> dict[str, Shape]:
         """Scale and shift of the normalisation; query, key and value side by side; the product behind."""
         _, features = series(self, input_shape)
