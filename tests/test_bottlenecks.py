@@ -278,6 +278,29 @@ def test_codes_need_a_book(models, digits):
         models["plain"].codes(digits.x_test)
 
 
+@pytest.mark.parametrize(
+    ("verb", "message"),
+    [
+        (lambda model, row: model.sample(0), "sample.*: count must be a whole number of at least 1, got 0"),
+        (lambda model, row: model.sample(2, random_state="x"), "random_state must be None, a whole number"),
+        (lambda model, row: model.traverse(row, 8), "a latent from 0 to 7, got 8"),
+        (lambda model, row: model.traverse(row, 0, values=3), "values must be a list of numbers, got 3"),
+        (lambda model, row: model.traverse(row, 0, values=["a"]), "values must be a list of numbers"),
+        (lambda model, row: model.interpolate(row, row, steps=1), "steps must be a whole number of at least 2, got 1"),
+        (lambda model, row: model.log_likelihood(row[None], n_samples=0), "n_samples must be a whole number"),
+    ],
+)
+def test_verbs_of_a_distribution_refuse_what_they_cannot_do(verb, message, models, digits):
+    with pytest.raises(OptionError, match=message):
+        verb(models["gaussian"], digits.x_test[0])
+
+
+def test_numbers_of_numpy_are_numbers(models, digits):
+    model = models["gaussian"]
+    np.testing.assert_array_equal(model.sample(np.int64(2), random_state=1), model.sample(2, random_state=1))
+    assert len(model.traverse(digits.x_test[0], np.int32(1))) == 9
+
+
 def test_what_needs_a_distribution_says_so(models):
     for verb in (lambda model: model.sample(3), lambda model: model.log_likelihood(np.zeros((1, 28, 28), np.uint8))):
         with pytest.raises(OptionError, match="fit with bottleneck='gaussian'"):

@@ -152,6 +152,7 @@ def test_counts_come_back_as_counts_would_be_expected(rng):
     [
         ("ssim", np.zeros((9, 12)), "'ssim' needs images"),
         ("categorical", np.zeros((9, 6, 4)), "of rows (places, levels) pass X[:, :, None, :]"),
+        ("categorical", np.random.default_rng(0).random((9, 12)), "needs shares that sum to"),
         ("huber:delta=0", np.zeros((9, 12)), "expected delta above 0, got delta=0.0"),
         ("gaussian:variance=big", np.zeros((9, 12)), "variance 'fixed' or 'learnt'"),
         ("hubre", np.zeros((9, 12)), "Did you mean 'huber'?"),

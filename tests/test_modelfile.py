@@ -10,7 +10,9 @@ from safetensors.numpy import load_file
 
 import diabolo
 from diabolo import modelfile
-from diabolo.errors import ModelFileError, OutputError
+from diabolo.errors import ModelFileError, OptionError, OutputError
+from diabolo.network import structures
+from diabolo.network.layers import Attention, Dense, Flatten, Reshape, Upsampling
 
 
 @pytest.fixture(scope="module")
@@ -118,8 +120,8 @@ def with_weight(value):
         (in_config("record", "settings", "epochs", value="many"), "setting epochs has the wrong type"),
         (in_config("record", "history", "val_loss", value=[]), "differ in length"),
         (in_config("adapter", "kind", value=["array"]), "unknown adapter"),
-        (in_config("network", "decoder", 0, "units", value=10**400), "numbers a row"),
-        (in_config("network", "decoder", 2, "shape", value=[10**4000, 2]), "2\\*\\*31"),
+        (in_config("network", "decoder", 0, "units", value=10**400), "units is out of its range"),
+        (in_config("network", "decoder", 2, "shape", value=[10**4000, 2]), "shape is out of its range"),
         (in_config("record", "history", value={"loss": ["x"]}), "lists of numbers"),
         (in_config("reconstruction_loss", value={"kind": "gausian"}), "Did you mean 'gaussian'"),
         (in_config("network", "input_shape", value=[28, 28]), "expected \\(28, 28\\)"),
@@ -211,3 +213,31 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_scraps(fitted, tmp_path, 
 def test_a_folder_that_is_missing_or_closed_is_said(fitted, tmp_path):
     with pytest.raises(OutputError, match="make it first"):
         fitted.save(tmp_path / "nowhere" / "model")
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        [
+            Dense(units=2048),
+            Reshape(shape=(1, 1, 2048)),
+            Upsampling(size=1023, shape=(1, 1)),
+            Flatten(),
+            Dense(units=4),
+        ],
+        [Dense(units=9_000), Reshape(shape=(9_000, 1)), Attention(heads=1), Flatten(), Dense(units=4)],
+    ],
+    ids=["upsampling", "attention"],
+)
+def test_a_small_network_cannot_ask_for_much_memory_on_the_way(bomb):
+    network = structures.build(([Dense(units=2)], bomb), (4,))
+    with pytest.raises(OptionError, match=r"has [\d,]+ numbers a row, more than 16,777,216"):
+        modelfile.check_size(network)
+
+
+@pytest.mark.parametrize("part", [{}, {"kind": 5}, {"kind": "masking", "share": 0.1}])
+def test_a_record_with_parts_that_are_none_is_refused(part, content):
+    header, config, tensors = parts(content)
+    config["record"]["settings"]["corruption"] = part
+    with pytest.raises(OptionError, match="corruption"):
+        modelfile.from_bytes(rebuild(header, config, tensors))

@@ -7,7 +7,7 @@ from diabolo.errors import OptionError
 from diabolo.network.bottlenecks import BOTTLENECKS
 from diabolo.network.corruptions import CORRUPTIONS
 from diabolo.network.losses import LOSSES
-from diabolo.network.parts import read_part
+from diabolo.network.parts import from_config
 from diabolo.network.penalties import PENALTIES
 
 # The settings of the estimator that a record holds, and the JSON types each may have.
@@ -93,9 +93,8 @@ class Record:
             if type(record.settings[name]) not in kinds:
                 raise OptionError(f"record: setting {name} has the wrong type, got {record.settings[name]!r:.60}.")
         for name, table in PARTS.items():
-            if record.settings[name] is not None and record.settings[name] != "auto":
-                given = {"latent_dim": 1 << 20} if name == "bottleneck" and type(record.settings[name]) is str else {}
-                read_part(name, table, record.settings[name], **given)
+            if isinstance(record.settings[name], dict):
+                from_config(name, table, record.settings[name])
         if record.rows < 1 or record.validation_rows < 0 or record.streamed_within < 0:
             raise OptionError(f"record: {record.rows} rows and {record.validation_rows} to validate cannot be.")
         curves = record.history

@@ -118,10 +118,10 @@ def from_text(sort: str, table: Mapping[str, type[P]], text: str, **given: Any) 
     return table[kind](**settings, **given)
 
 
-def read_part(sort: str, table: Mapping[str, type[P]], written: Any, **given: Any) -> P:
+def read_part(sort: str, table: Mapping[str, type[P]], written: Any) -> P:
     """Return the part that a text, a JSON object or a part itself stands for; OptionError where none does."""
     if isinstance(written, str):
-        return from_text(sort, table, written, **given)
+        return from_text(sort, table, written)
     if isinstance(written, dict):
         return from_config(sort, table, written)
     if type(written) in table.values():
