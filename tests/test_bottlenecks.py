@@ -81,6 +81,21 @@ def test_the_gaussian_bottleneck_costs_its_divergence_weighed_by_beta_and_warmed
         np.testing.assert_allclose(penalty, weight * divergence, rtol=1e-5)
 
 
+def test_a_warm_up_is_neither_stopped_early_nor_where_the_best_epoch_lies(rng):
+    rows = rng.normal(size=(1500, 2)) @ rng.normal(size=(2, 8)) + 0.1 * rng.normal(size=(1500, 8))
+    model = Autoencoder(
+        4,
+        structure=[16],
+        bottleneck="gaussian:beta=20,warmup_epochs=30",
+        epochs=40,
+        patience=3,
+        learning_rate=0.01,
+        random_state=0,
+    ).fit(rows)
+    assert len(model.history_["loss"]) > 30
+    assert model.best_epoch_ > 30
+
+
 def test_free_nats_cost_the_same_whatever_a_latent_says_below_them(rng):
     mean = np.array([[0.0, 2.0], [0.1, -2.0]], np.float32)
     log_var = np.zeros_like(mean)

@@ -157,13 +157,15 @@ def train(
             )
         for name, value in progress.logs.items():
             history.setdefault(name, []).append(value)
-        if progress.val_loss is not None and progress.val_loss < best:
+        settled = progress.epoch > spec.network.bottleneck.settles_after
+        if settled and progress.val_loss is not None and progress.val_loss < best:
             best, best_epoch = progress.val_loss, progress.epoch
             best_weights = [variable.numpy() for variable in steps.weights()]
         if keep is not None:
             now = partial(_state, steps, history, best_epoch, best_weights)
             keep(progress.epoch, now)
-        if progress.val_loss is not None and spec.patience and progress.epoch - best_epoch >= spec.patience:
+        waited = progress.epoch - max(best_epoch, spec.network.bottleneck.settles_after)
+        if progress.val_loss is not None and spec.patience and waited >= spec.patience:
             break
     if best_weights is None:
         return Outcome(history, len(history["loss"]), choice, steps.learnt())

@@ -32,6 +32,11 @@ class Bottleneck(Part):
         """How many latents of each row are decoded in training."""
         return 1
 
+    @property
+    def settles_after(self) -> int:
+        """Epochs in which training minimises something else than validation measures; none of them is the best."""
+        return 0
+
     def layers(self) -> tuple[Layer, ...]:
         """Return the layers from the last hidden features to the latent; the last is named `bottleneck`.
 

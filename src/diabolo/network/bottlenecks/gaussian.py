@@ -40,6 +40,11 @@ class Gaussian(Bottleneck):
         """Each row is decoded from so many latents."""
         return self.samples
 
+    @property
+    def settles_after(self) -> int:
+        """Validation weighs the divergence in full from the start."""
+        return self.warmup_epochs
+
     def layers(self) -> tuple[Layer, ...]:
         """The mean."""
         return (Dense(units=self.latent_dim, name="bottleneck"),)
