@@ -367,7 +367,7 @@ def test_a_sparse_matrix_is_told_how_to_come_in():
         ({"optimizer": "adm"}, "Did you mean 'adam'"),
         ({"optimizer": "adamw:decay=1"}, "optimizer 'adamw:decay=1': unknown setting 'decay'"),
         ({"optimizer": "adam:much"}, "beta_1 must be a number, got 'much'"),
-        ({"optimizer": "adam:beta_1=2"}, "beta_1 is out of its range"),
+        ({"optimizer": "adam:beta_1=2"}, "beta_1 must be at least 0 and below 1, got 2"),
         ({"learning_rate": 0}, "learning_rate must be a number above 0"),
         ({"learning_rate_schedule": "cosin"}, "Did you mean 'cosine'"),
         ({"reconstruction_loss": "bernouli"}, "Did you mean 'bernoulli'"),

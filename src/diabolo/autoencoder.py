@@ -48,9 +48,10 @@ class Autoencoder(TransformerMixin, BaseEstimator):
 
     Args:
         latent_dim: numbers in a latent; None: what the structure says, else 32 or a quarter of the features.
-        structure: "dense", sizes from features to latent ("784-256-128"), hidden widths ([256]), or
-            `diabolo.network.layers` of the encoder; the decoder mirrors it. Or a pair (encoder, decoder) of lists of
-            layers or of Keras models of your own, of which the layers are taken and not the weights.
+        structure: in words ("dense", "conv 32-64, dense 256": `diabolo.network.words`), sizes from features to latent
+            ("784-256-128"), hidden widths ([256]), or `diabolo.network.layers` of the encoder; the decoder mirrors it.
+            Or a pair (encoder, decoder) of lists of layers or of Keras models of your own, of which the layers are
+            taken and not the weights.
         tied: the dense layers of the decoder use the kernels of those they mirror, turned over: half the weights.
         activation: of the hidden layers; one of `diabolo.network.layers.ACTIVATIONS`.
         bottleneck: what makes the latent: "plain", "sparse", "gaussian" (a variational auto-encoder), "quantized",

@@ -77,6 +77,7 @@ def _read(written: Any) -> tuple[_Entry, dict[str, float]]:
         except ValueError:
             raise OptionError(f"optimizer {written!r}: {key} must be a number, got {value!r}.") from None
         # Rates of forgetting lie below 1; a decay of 1 or more would take all of a weight in a step of rate 1.
-        if not 0 <= settings[key] < (1e3 if key == "weight_decay" else 1):
-            raise OptionError(f"optimizer {written!r}: {key} is out of its range.")
+        below = 1000 if key == "weight_decay" else 1
+        if not 0 <= settings[key] < below:
+            raise OptionError(f"optimizer {written!r}: {key} must be at least 0 and below {below}, got {value}.")
     return entry, settings
