@@ -15,7 +15,14 @@ from diabolo.training import backend
 
 def ours(rows: np.ndarray) -> None:
     Autoencoder(
-        5, structure=[16], epochs=100, patience=0, learning_rate_schedule="constant", random_state=0, verbose=False
+        5,
+        structure=[16],
+        optimizer="adam",
+        learning_rate_schedule="constant",
+        epochs=100,
+        patience=0,
+        random_state=0,
+        verbose=False,
     ).fit(rows)
 
 

@@ -34,6 +34,7 @@ def diabolo(rows: np.ndarray, enough: Check) -> None:
         activation="relu",
         bottleneck_activation="relu",
         reconstruction_loss="bernoulli",
+        optimizer="adam",
         learning_rate_schedule="constant",
         epochs=EPOCHS,
         random_state=0,

@@ -65,8 +65,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         reconstruction_loss: "bernoulli", "gaussian" ("gaussian:variance=learnt"), "huber", "poisson", "categorical",
             "ssim", one of `diabolo.network.losses`, or "auto": bernoulli or gaussian, chosen from the data; the reason
             is logged.
-        optimizer: one of `diabolo.training.OPTIMIZERS`, with settings behind a colon: "adamw:0.1" (the weight decay),
-            "adam:epsilon=1e-4".
+        optimizer: one of `diabolo.training.OPTIMIZERS`, with settings behind a colon: "adamw:0.1" (the weight decay,
+            which long trainings need and short ones hardly feel), "adam:epsilon=1e-4".
         learning_rate: None: what suits the optimizer (0.001 for Adam).
         learning_rate_schedule: "cosine" (down to 0 over the epochs) or "constant".
         epochs: at most so many passes over the rows.
@@ -101,7 +101,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         corruption: str | Corruption | None = None,
         penalty: str | Penalty | None = None,
         reconstruction_loss: str | losses.Loss = "auto",
-        optimizer: str = "adam",
+        optimizer: str = "adamw:0.1",
         learning_rate: float | None = None,
         learning_rate_schedule: str = "cosine",
         epochs: int = 50,

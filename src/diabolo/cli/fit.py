@@ -112,7 +112,7 @@ def fit(
             help="adam, adamw, nadam, rmsprop, adamax, lion or sgd; settings behind a colon: adamw:0.1.",
             rich_help_panel=TRAINING,
         ),
-    ] = "adam",
+    ] = "adamw:0.1",
     learning_rate: Annotated[
         float | None,
         typer.Option(help="At the start. Default: what suits the optimizer; 0.001 for Adam.", rich_help_panel=TRAINING),
