@@ -330,7 +330,8 @@ NAN = np.array([[1.0, 2.0], [3.0, np.nan], [np.inf, 4.0]])
 @pytest.mark.parametrize(
     ("rows", "error", "message"),
     [
-        (NAN, DataError, r"2 that are not; the first is NaN in row 1, column 1"),
+        (NAN, DataError, r"1 that are infinite; the first in row 2, column 0"),
+        (np.full((2, 3, 3), np.nan), DataError, "18 that are not; the first is NaN in row 0, y 0, x 0"),
         (np.full((2, 3, 3), np.inf), DataError, "18 that are not; the first is infinity in row 0, y 0, x 0"),
         ([["a", "b"], ["c", "d"]], DataError, "expected numbers, got 'a' in row 0, column 0"),
         (np.array([[1, "x"]], object), DataError, "got 'x' in row 0, column 1"),
@@ -431,9 +432,10 @@ def test_numbers_in_another_byte_order_save_and_load(rng, dtype, tmp_path):
     np.testing.assert_array_equal(loaded.encode(rows), net.encode(np.asarray(rows, np.float64)))
 
 
-def test_gaps_under_a_mask_are_refused(table):
-    with pytest.raises(DataError, match="masked array"):
-        quick(2).fit(np.ma.masked_array(table, mask=table > 1e4))
+def test_a_mask_marks_gaps_as_nan_does(table):
+    gaps = np.where(table > np.quantile(table, 0.95), np.nan, table)
+    masked = np.ma.masked_invalid(gaps)
+    np.testing.assert_array_equal(quick(2).fit(masked).encode(masked), quick(2).fit(gaps).encode(gaps))
 
 
 def test_numbers_as_text_in_an_object_array_are_not_parsed():

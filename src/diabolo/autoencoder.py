@@ -5,6 +5,7 @@ It brings the rooms together: adapter, network, training, inference, model file.
 
 import logging
 import numbers
+from collections import Counter
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
@@ -16,11 +17,15 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 from diabolo import modelfile
 from diabolo.data import adapters, memory
+from diabolo.data import schema as frames
 from diabolo.data.adapters import Rows, Statistics, check_rows
+from diabolo.data.schema import Schema
+from diabolo.data.sources import Source
 from diabolo.data.splits import Division, divide
 from diabolo.data.streams import is_stream, open_rows, open_stream
+from diabolo.data.tables import Reading
 from diabolo.data.windows import Streamed, check_memory
-from diabolo.errors import ModelFileError, NotFittedError, OptionError, unknown
+from diabolo.errors import DataError, ModelFileError, NotFittedError, OptionError, unknown
 from diabolo.inference import Model, by_chunk, fill
 from diabolo.network import losses, structures
 from diabolo.network.bottlenecks import Bottleneck
@@ -31,6 +36,8 @@ from diabolo.network.penalties import PENALTIES, Penalty
 from diabolo.record import PARTS, SETTINGS, Record
 from diabolo.training import backend, optimizers
 from diabolo.training.progress import Report, for_people, quiet, shown
+
+HIDDEN = "masking:0.1"  # of the cells of a table with gaps
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +66,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             `diabolo.network.bottlenecks`.
         bottleneck_activation: of the latent, where the bottleneck leaves a choice; None: what suits it.
         corruption: noise on the input, not on the target: "gaussian:0.5", "masking:0.3", "salt_and_pepper:0.1",
-            "swap:0.15", "binarize", or one of `diabolo.network.corruptions`.
+            "swap:0.15", "binarize", or one of `diabolo.network.corruptions`; None: none; "auto": none, but of tables
+            with gaps "masking:0.1", from which it learns to fill them in.
         penalty: beside the reconstruction and what the bottleneck costs: "contractive:0.1", "mmd:100",
             "adversarial:10", "total_correlation:5", "l2:0.001", or one of `diabolo.network.penalties`.
         reconstruction_loss: "bernoulli", "gaussian" ("gaussian:variance=learnt"), "huber", "poisson", "categorical",
@@ -79,6 +87,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         memory: what rows may take while they are trained on: bytes or a text such as "2GB"; None: a quarter of what is
             free, rounded down to a power of two. Rows of files that would take more are read again for every epoch, in
             an order that depends on it.
+        types: kinds of a frame's columns by name, where what is inferred will not do: {"code": "category"}; "number",
+            "count", "boolean", "category" or "date".
         verbose: True shows progress on stderr, False nothing, "auto" a bar on a terminal or in a notebook.
 
     Attributes:
@@ -98,7 +108,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         activation: str = "elu",
         bottleneck: str | Bottleneck = "plain",
         bottleneck_activation: str | None = None,
-        corruption: str | Corruption | None = None,
+        corruption: str | Corruption | None = "auto",
         penalty: str | Penalty | None = None,
         reconstruction_loss: str | losses.Loss = "auto",
         optimizer: str = "adamw:0.1",
@@ -111,6 +121,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         allow_overcomplete: bool = False,
         random_state: Any = None,
         memory: int | str | None = None,
+        types: dict[str, str] | None = None,
         verbose: bool | str = "auto",
     ) -> None:
         self.latent_dim = latent_dim
@@ -132,6 +143,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         self.allow_overcomplete = allow_overcomplete
         self.random_state = random_state
         self.memory = memory
+        self.types = types
         self.verbose = verbose
 
     def fit(
@@ -191,7 +203,11 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         )
         weights = keras_builder.get_weights(models, network)
         weights |= {f"loss/{weight}": value for weight, value in outcome.learnt.items()}
-        return self._take(Model(network=network, weights=weights, adapter=ready.adapter, loss=loss, record=record))
+        return self._take(
+            Model(
+                network=network, weights=weights, adapter=ready.adapter, loss=loss, record=record, schema=ready.schema
+            )
+        )
 
     def _train(self, spec: Any, shard: Any, report: Report) -> Any:
         from diabolo.training import loop
@@ -199,28 +215,42 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         return loop.train(spec, shard, report)
 
     def encode(self, X: Any, *, out: Any = None) -> np.ndarray[Any, np.dtype[np.float32]]:
-        """Return latents (n, latent_dim), float32, of rows like those of fit().
+        """Return latents (n, latent_dim), float32, of rows like those of fit(); of a frame a frame, index and all.
 
         Args:
             X: an array, which may be memory-mapped; or, as for fit(), a name, a file, a folder or chunks, read in
                 parts.
             out: an array, which may be memory-mapped, to write into and return.
         """
-        return self._each(self._model.encode, X, out)
+        latents = self._each(self._model.encode, X, out)
+        return frames.numbers_as_frame(latents, "latent", like=X) if frames.is_frame(X) else latents
 
-    def decode(self, latents: Any, *, out: Any = None) -> Rows:
+    def decode(self, latents: Any, *, out: Any = None) -> Any:
         """Return rows as they came to fit(), of latents (n, latent_dim); arguments as for encode()."""
-        return self._each(self._model.decode, latents, out)
+        values = frames.numbers(latents) if frames.is_frame(latents) else latents
+        rows = self._each(self._model.decode, values, out)
+        return rows if out is not None else self._as_frame(rows, latents)
 
-    def reconstruct(self, X: Any, *, out: Any = None) -> Rows:
-        """Return decode(encode(X)), in the shape and type of the rows of fit(); arguments as for encode()."""
-        return self._each(self._model.reconstruct, X, out)
+    def reconstruct(self, X: Any, *, fill: str = "all", out: Any = None) -> Any:
+        """Return decode(encode(X)), in the shape and type of the rows of fit(); other arguments as for encode().
+
+        Args: fill: "all", or "missing": of a table with gaps what is there stays, and only missing cells are filled in.
+        """
+        if fill not in ("all", "missing"):
+            raise OptionError(f"fill must be 'all' or 'missing', got {fill!r:.40}.")
+        verb = self._model.reconstruct if fill == "all" else self._model.fill_in
+        rows = self._each(verb, X, out)
+        return (
+            rows
+            if out is not None or not (frames.is_frame(X) or is_stream(X))
+            else self._as_frame(rows, X, known=X if fill == "missing" else None)
+        )
 
     def transform(self, X: Any) -> np.ndarray[Any, np.dtype[np.float32]]:
-        """Encode, under scikit-learn's name."""
-        return self.encode(X)
+        """Encode, under scikit-learn's name: an array, or what `set_output` says."""
+        return self._each(self._model.encode, X, None)
 
-    def inverse_transform(self, X: Any) -> Rows:
+    def inverse_transform(self, X: Any) -> Any:
         """Decode, under scikit-learn's name."""
         return self.decode(X)
 
@@ -282,8 +312,30 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             raise NotFittedError(f"this {type(self).__name__} is not fitted: call fit(X) first, or diabolo.load(path).")
         return self.model_
 
+    def _as_frame(self, rows: Rows, like: Any, known: Any = None) -> Any:
+        """Return rows of a table as a frame of the library of `like`, or of that of fit(); any others as they are."""
+        schema = self._model.schema
+        if schema is None:
+            return rows
+        if not frames.is_frame(like):
+            return schema.write(rows)
+        return schema.write(rows, frames.library_of(like), index=getattr(like, "index", None), known=known)
+
     def _each(self, verb: Callable[..., Rows], X: Any, out: Any) -> Rows:
-        """Return what a verb makes of an array, or of rows that are read chunk by chunk."""
+        """Return what a verb makes of an array, a frame, or of rows that are read chunk by chunk."""
+        schema = self._model.schema
+        if schema is not None and frames.is_frame(X):
+            where = f"{verb.__name__}()"
+            X, notes = schema.read(X, where=where)
+            for note in notes:
+                logger.warning("%s: %s", where, note)
+        elif schema is not None and verb != self._model.decode and not is_stream(X):
+            coded = next((each.name for each in schema.columns if each.kind in ("category", "date")), None)
+            if coded is not None:
+                raise DataError(
+                    f"{verb.__name__}() expected a frame, as fit() had, got {type(X).__name__}: no array says which "
+                    f"{coded!r} is meant."
+                )
         if not is_stream(X):
             return verb(X, out=out)
         stream = open_stream(X)
@@ -306,22 +358,17 @@ class Autoencoder(TransformerMixin, BaseEstimator):
 
     def _prepare(self, X: Any, also: Any, settings: dict[str, Any], seed: int) -> "_Prepared":
         limit = memory.limit(_plain(self.memory))
-        opened = open_rows(X, limit)
+        opened = open_rows(X, limit, reading=Reading(types=self.types or {}))
         check_memory(opened, limit, settings["batch_size"])
         part = divide(opened, settings["validation_fraction"], seed, limit=limit)
-        also = None if also is None else check_rows(also, where="fit()")
-        judges = [rows for rows in (part.validation, also) if rows is not None]
-        every = [part.statistics, *map(Statistics.of, judges)]
-        widest = max(each.widest for each in every)
-        choice = _choose_loss(self.reconstruction_loss, every, widest)
-        adapter = adapters.learn(part.statistics, scaling=choice.loss.scaling, widest=widest)
-        choice.loss.fits(adapter.tensor_shape)
-        for rows in (part.train, *judges) if isinstance(part.train, np.ndarray) else judges:
-            choice.loss.check_rows(rows, widest)
-        for rows in judges:
-            adapter.check(rows, where="fit()")
-        if also is not None and not adapter.bounded:
-            adapter.adapt(also)  # refuses what is too far off, now rather than after the training
+        schema = opened.schema if isinstance(opened, Source) else None
+        adapter: adapters.Adapter
+        if part.statistics is None:
+            assert isinstance(opened, Source), "a table is all in memory"
+            assert isinstance(part.train, np.ndarray), "a table is all in memory"
+            adapter, choice = self._learn_table(opened, part.train, also)
+        else:
+            adapter, choice = self._learn_array(part, part.statistics, also)
         network = structures.build(
             _plain(self.structure),
             adapter.tensor_shape,
@@ -333,7 +380,10 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             allow_overcomplete=settings["allow_overcomplete"],
         )
         modelfile.check_size(network)
-        corruption = None if self.corruption is None else read_part("corruption", CORRUPTIONS, self.corruption)
+        written = self.corruption
+        if isinstance(written, str) and written == "auto":
+            written = HIDDEN if isinstance(adapter, adapters.TableAdapter) and adapter.gaps else None
+        corruption = None if written is None else read_part("corruption", CORRUPTIONS, written)
         penalty = None if self.penalty is None else read_part("penalty", PENALTIES, self.penalty)
         if corruption is not None:
             corruption.fits(adapter.tensor_shape, scaling=choice.loss.scaling)
@@ -347,7 +397,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         shard = _shard(adapter, part, limit=limit, batch_size=settings["batch_size"], seed=seed)
         return _Prepared(
             name=part.name,
-            rows=part.statistics.rows,
+            rows=part.rows,
             validation_rows=0 if part.validation is None else len(part.validation),
             adapter=adapter,
             loss=choice,
@@ -356,7 +406,43 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             penalty=penalty,
             shard=shard,
             streamed_within=0 if isinstance(part.train, np.ndarray) else limit,
+            schema=schema,
         )
+
+    def _learn_array(
+        self, part: Division, statistics: Statistics, also: Any
+    ) -> tuple[adapters.ArrayAdapter, losses.Choice]:
+        also = None if also is None else check_rows(also, where="fit()")
+        judges = [rows for rows in (part.validation, also) if rows is not None]
+        every = [statistics, *map(Statistics.of, judges)]
+        widest = max(each.widest for each in every)
+        choice = _choose_loss(self.reconstruction_loss, every, widest)
+        adapter = adapters.learn(statistics, scaling=choice.loss.scaling, widest=widest)
+        choice.loss.fits(adapter.tensor_shape)
+        for rows in (part.train, *judges) if isinstance(part.train, np.ndarray) else judges:
+            choice.loss.check_rows(rows, widest)
+        for rows in judges:
+            adapter.check(rows, where="fit()")
+        if also is not None and not adapter.bounded:
+            adapter.adapt(also)  # refuses what is too far off, now rather than after the training
+        return adapter, choice
+
+    def _learn_table(self, opened: Source, rows: Rows, also: Any) -> tuple[adapters.TableAdapter, losses.Choice]:
+        if self.reconstruction_loss != "auto":
+            what = "gaps" if opened.schema is None else "gaps or columns of several kinds"
+            raise OptionError(
+                f"rows with {what} have a loss for each column: leave reconstruction_loss at 'auto', got "
+                f"{self.reconstruction_loss!r:.60}."
+            )
+        columns = None
+        if opened.schema is not None:
+            columns = [(each.name, each.kind, len(each.levels)) for each in opened.schema.columns]
+        adapter = adapters.TableAdapter.learn(rows, columns, gaps=opened.gaps)
+        if also is not None:
+            adapter.check(also, where="fit()")
+            adapter.adapt(also)
+        kinds = Counter(feature.kind for feature in adapter.features)
+        return adapter, losses.Choice(adapter.loss, f"each column by its kind: {_counted(kinds)}")
 
     def _checked_settings(self) -> dict[str, Any]:
         """Return the settings as JSON values, or raise OptionError with the one that cannot hold."""
@@ -369,6 +455,10 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         if not isinstance(self.verbose, bool) and self.verbose != "auto":
             raise OptionError(f"verbose must be True, False or 'auto', got {self.verbose!r}.")
         optimizers.check(self.optimizer, _plain(self.learning_rate), self.learning_rate_schedule)
+        if self.types is not None and not (
+            isinstance(self.types, dict) and all(type(each) is str for pair in self.types.items() for each in pair)
+        ):
+            raise OptionError(f"types must be kinds by name, such as {{'code': 'category'}}, got {self.types!r:.60}.")
         settings = {name: getattr(self, name) for name in self._get_param_names() if name in SETTINGS}
         settings = {name: _plain(value) for name, value in settings.items()}
         for name, table in PARTS.items():
@@ -399,13 +489,14 @@ class _Prepared(NamedTuple):
     name: str
     rows: int
     validation_rows: int
-    adapter: adapters.ArrayAdapter
+    adapter: adapters.Adapter
     loss: losses.Choice
     network: structures.Network
     corruption: Corruption | None
     penalty: Penalty | None
     shard: dict[str, Any]
     streamed_within: int
+    schema: Schema | None
 
 
 def load(path: str | Path) -> Autoencoder:
@@ -460,14 +551,20 @@ def _choose_loss(name: Any, every: list[Statistics], widest: float) -> losses.Ch
     return losses.Choice(loss, "asked for")
 
 
-def _shard(adapter: adapters.ArrayAdapter, part: Division, *, limit: int, batch_size: int, seed: int) -> dict[str, Any]:
+def _counted(kinds: Counter[str]) -> str:
+    return ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+
+
+def _shard(adapter: adapters.Adapter, part: Division, *, limit: int, batch_size: int, seed: int) -> dict[str, Any]:
     """Return the fields of a Shard: bytes as they are, to be scaled inside the program, all else scaled here."""
-    bytes_stay = adapter.dtype == "uint8"
+    bytes_stay = isinstance(adapter, adapters.ArrayAdapter) and adapter.dtype == "uint8"
 
     def convert(rows: Rows, **where: Any) -> Rows:
         return rows.reshape(-1, *adapter.tensor_shape) if bytes_stay else adapter.adapt(rows, **where)
 
-    shard: dict[str, Any] = {"offset": adapter.offset, "scale": adapter.divisor} if bytes_stay else {}
+    shard: dict[str, Any] = {}
+    if isinstance(adapter, adapters.ArrayAdapter) and bytes_stay:
+        shard |= {"offset": adapter.offset, "scale": adapter.divisor}
     shard["bounded"] = adapter.bounded
     shard["validation"] = None
     if part.validation is not None:
@@ -482,11 +579,11 @@ def _shard(adapter: adapters.ArrayAdapter, part: Division, *, limit: int, batch_
     windows = Streamed(
         part.train,
         partial(convert, first_row=None),
-        rows=part.statistics.rows,
+        rows=part.rows,
         shape=adapter.tensor_shape,
         dtype=np.uint8 if bytes_stay else np.float32,
         limit=limit,
-        batch_size=min(batch_size, part.statistics.rows),
+        batch_size=min(batch_size, part.rows),
         seed=seed,
     )
     logger.info("%s is read again for every epoch, %d rows at a time", part.name, windows.chunk)

@@ -13,12 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from diabolo.data.adapters import ArrayAdapter, Rows, as_rows, check_finite, check_rows
+from diabolo.data.adapters import Adapter, ArrayAdapter, Rows, as_rows, check_finite
+from diabolo.data.adapters.rows import check_no_infinity
+from diabolo.data.schema import Schema
 from diabolo.data.streams import Stream, ahead, rows_at_once
 from diabolo.errors import OptionError, ShapeError
 from diabolo.network.bottlenecks import Ordered, Quantized
 from diabolo.network.bottlenecks.gaussian import LOG_VAR_LIMIT
-from diabolo.network.losses import Loss
+from diabolo.network.losses import Loss, Mixed
 from diabolo.network.structures import Network
 from diabolo.record import Record
 
@@ -39,13 +41,15 @@ class Model:
         weights: name ("encoder_1/kernel") to float32 array, exactly those of `network.weights()`, and of the loss
             ("loss/log_var") where it learns.
         record: the settings of the estimator, and what training saw and did.
+        schema: of rows that came as a table, the columns: between a frame and the array that all verbs here take.
     """
 
     network: Network
     weights: Mapping[str, Floats]
-    adapter: ArrayAdapter
+    adapter: Adapter
     loss: Loss
     record: Record
+    schema: Schema | None = None
 
     @property
     def widest(self) -> int:
@@ -87,6 +91,15 @@ class Model:
 
         return self._each(X, where, one, self.adapter.row_shape, out, first_row)
 
+    def fill_in(self, X: Any, *, where: str = "reconstruct()", out: Any = None, first_row: int = 0) -> Rows:
+        """Return rows with their missing cells (NaN) reconstructed, and all others as they are; as `reconstruct`."""
+
+        def one(batch: Rows, row: int) -> Rows:
+            latents = _run(self._encoder, "rows", self.adapter.adapt(batch, first_row=row), "latent")
+            return np.where(np.isnan(batch), self._decode(latents, row), batch)
+
+        return self._each(X, where, one, self.adapter.row_shape, out, first_row)
+
     def loss_per_row(
         self, X: Any, *, where: str = "score_samples()", out: Any = None, first_row: int = 0
     ) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -94,13 +107,18 @@ class Model:
         return self._per_row(X, where, self._loss, out, first_row)
 
     def squared_error_per_row(self, X: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
-        """Return the mean squared error of each row, (n,), over its features in the units of the network."""
-        link = _LINKS[self.loss.link]
-        return self._per_row(
-            X,
-            "squared_error_per_row()",
-            lambda target, raw: np.square(target - link(raw)).reshape(len(target), -1).mean(axis=1),
-        )
+        """Return the mean squared error of each row, (n,), over its features in the units of the network.
+
+        Of tables of several kinds the mean loss of its columns, where 1 is what the best constant guess costs.
+        """
+        return self._per_row(X, "squared_error_per_row()", self._error)
+
+    def _error(self, target: Floats, raw: Floats) -> Rows:
+        """Return the mean squared error of each row; of tables, whose columns have no common unit, the mean loss."""
+        if isinstance(self.loss, Mixed):
+            return np.asarray(self._loss(target, raw)) / math.prod(self.adapter.row_shape)
+        away = np.square(target - _LINKS[self.loss.link](raw))
+        return np.asarray(away.reshape(len(target), -1).mean(axis=1))
 
     def codes(
         self, X: Any, *, where: str = "codes()", out: Any = None, first_row: int = 0
@@ -185,8 +203,7 @@ class Model:
     def posterior(self, X: Any, *, where: str = "posterior()") -> tuple[Floats, Floats]:
         """Return mean and log of the variance of latents, (n, latent_dim) each, of a gaussian bottleneck."""
         self._gaussian(where)
-        rows = check_rows(X, where=where)
-        self.adapter.check(rows, where=where)
+        rows = self.checked(X, where=where)
         size, parts = self._rows_at_once, []
         for start in range(0, len(rows), size):
             tensors = self.adapter.adapt(rows[start : start + size], first_row=start)
@@ -220,7 +237,7 @@ class Model:
     @property
     def _log_scale(self) -> float:
         """What turns a density in the units of the network into one in the user's; probabilities have no units."""
-        if self.loss.scaling != "standardise":
+        if self.loss.scaling != "standardise" or not isinstance(self.adapter, ArrayAdapter):
             return 0.0
         scales = np.log(self.adapter.divisor)
         return float(-scales.sum() * (math.prod(self.adapter.row_shape) / len(scales)))
@@ -231,15 +248,15 @@ class Model:
         In the units of the network. Of an ordered bottleneck it says how many latents are enough.
         """
         where = "error_by_size()"
-        latents, target = self.encode(X, where=where), self.adapter.adapt(as_rows(X, where=where))
+        latents, target = self.encode(X, where=where), self.adapter.adapt(self.checked(X, where=where))
         errors = np.empty(self.network.latent_dim)
         for size in range(1, self.network.latent_dim + 1):
             kept = np.where(np.arange(self.network.latent_dim) < size, latents, np.float32(0))
 
             def one(batch: Rows, row: int) -> Rows:
-                ends = _run(self._decoder, "latent", batch, "reconstruction")
-                away = np.square(ends - target[row : row + len(batch)], dtype=np.float64)
-                return np.asarray(away.reshape(len(batch), -1).mean(axis=1))
+                raw = _run(self._decoder, "latent", batch, "raw")
+                theirs = target[row : row + len(batch)]
+                return self._error(theirs.astype(np.float64), raw.astype(np.float64))
 
             errors[size - 1] = self._in_batches(kept, one, (), None).mean()
         return errors
@@ -296,11 +313,24 @@ class Model:
         self.adapter.check_shape(rows, where=where)
 
         def one(batch: Rows, row: int) -> Rows:
-            check_finite(batch, where, first_row + row)
-            self.adapter.check_values(batch, where=where)
+            self._check_values(batch, where, first_row + row)
             return function(batch, first_row + row)
 
         return self._in_batches(rows, one, row_shape, out)
+
+    def checked(self, X: Any, *, where: str) -> Rows:
+        """Return X as rows like those of fit(); DataError, ShapeError where they are not."""
+        rows = as_rows(X, where=where)
+        self.adapter.check_shape(rows, where=where)
+        self._check_values(rows, where, 0)
+        return rows
+
+    def _check_values(self, rows: Rows, where: str, first_row: int) -> None:
+        if self.adapter.kind == "table":
+            check_no_infinity(rows, where, first_row)
+        else:
+            check_finite(rows, where, first_row)
+        self.adapter.check_values(rows, where=where)
 
     def _in_batches(self, rows: Rows, function: Work, row_shape: tuple[int, ...], out: Any) -> Rows:
         size = self._rows_at_once

@@ -29,11 +29,13 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 import diabolo
-from diabolo.data.adapters import ADAPTERS
+from diabolo.data.adapters import ADAPTERS, Adapter, ArrayAdapter, TableAdapter
+from diabolo.data.adapters.features import Category
+from diabolo.data.schema import Schema
 from diabolo.errors import DiaboloError, ModelFileError, OptionError, OutputError, unknown
 from diabolo.files import refuse_existing, write_atomically
 from diabolo.inference import Model
-from diabolo.network.losses import LOSSES
+from diabolo.network.losses import LOSSES, Loss, Mixed
 from diabolo.network.parts import from_config
 from diabolo.network.structures import Network
 from diabolo.record import Record
@@ -45,17 +47,22 @@ MAX_FILE = 4 << 30  # bytes; a dense network of a billion weights
 MAX_HEADER = 1 << 20  # bytes; 2,048 tensors need about a quarter of it
 MAX_DEPTH = 32  # of nested JSON; ours is 5 deep
 MAX_LAYERS = 256
+MAX_TABLE = 1 << 24  # bytes of JSON about the columns of a table: 10,000 columns, or 100,000 levels
 MAX_NUMBERS_A_ROW = 1 << 24  # what one layer may hold of one row: 64 MB
 
+BYTES = {"F64": 8, "F32": 4, "U8": 1}
 CONFIG_KEYS = {
     "format_version",
     "diabolo_version",
     "network",
     "adapter",
+    "schema",
     "reconstruction_loss",
     "record",
     "sha256",
 }
+# JSON about a table lies among the tensors, as bytes: names and levels are data, and may be many.
+TABLE, SCHEMA = "adapter/table", "schema"
 ADAPTER_KEYS = {"kind", "row_shape", "dtype", "bounded"}
 DTYPES = (
     "bool",
@@ -90,10 +97,15 @@ def to_bytes(model: Model) -> bytes:
     """Return the bytes of a model file."""
     adapter = model.adapter
     tensors: dict[str, np.ndarray[Any, Any]] = {
-        "adapter/offset": np.asarray(adapter.offset, "<f8"),
-        "adapter/scale": np.asarray(adapter.scale, "<f8"),
-        **{name: np.ascontiguousarray(values, "<f4") for name, values in model.weights.items()},
+        name: np.ascontiguousarray(values, "<f4") for name, values in model.weights.items()
     }
+    if isinstance(adapter, TableAdapter):
+        tensors[TABLE] = _json_tensor(adapter.to_config())
+    else:
+        tensors["adapter/offset"] = np.asarray(adapter.offset, "<f8")
+        tensors["adapter/scale"] = np.asarray(adapter.scale, "<f8")
+    if model.schema is not None:
+        tensors[SCHEMA] = _json_tensor(model.schema.to_config())
     config = {
         "format_version": FORMAT_VERSION,
         "diabolo_version": diabolo.__version__,
@@ -104,6 +116,7 @@ def to_bytes(model: Model) -> bytes:
             "dtype": adapter.dtype,
             "bounded": adapter.bounded,
         },
+        "schema": model.schema is not None,
         "reconstruction_loss": model.loss.to_config(),
         "record": model.record.to_config(),
     }
@@ -136,14 +149,22 @@ def from_bytes(content: bytes) -> Model:
     header = _header(content)
     config = _config(header)
     network = _network(config["network"])
-    loss = from_config("reconstruction loss", LOSSES, config["reconstruction_loss"])
-    loss.fits(network.input_shape)
-    learnt = {f"loss/{name}": shape for name, shape in loss.weights(network.input_shape).items()}
     adapter = _check_adapter(config["adapter"], network)
+    table = adapter["kind"] == TableAdapter.kind
+    if (config["reconstruction_loss"] == {"kind": Mixed.kind}) != table:
+        raise ModelFileError(f"a reconstruction loss {config['reconstruction_loss']!r:.60} does not suit the rows.")
+    loss: Loss | None = None
+    learnt: dict[str, tuple[int, ...]] = {}
+    if not table:
+        loss = from_config("reconstruction loss", LOSSES, config["reconstruction_loss"])
+        loss.fits(network.input_shape)
+        learnt = {f"loss/{name}": shape for name, shape in loss.weights(network.input_shape).items()}
     record = Record.from_config(config["record"])
-    expected = {f"adapter/{name}": ("F64", (_adapter_size(adapter),)) for name in ("offset", "scale")} | {
-        name: ("F32", shape) for name, shape in (network.weights() | learnt).items()
-    }
+    expected = {name: ("F32", shape) for name, shape in (network.weights() | learnt).items()}
+    for name in [TABLE] * table + [SCHEMA] * config["schema"]:
+        expected[name] = ("U8", (_table_size(header, name),))
+    if not table:
+        expected |= {f"adapter/{name}": ("F64", (_adapter_size(adapter),)) for name in ("offset", "scale")}
     start = 8 + _header_length(content)
     _check_tensors(header, expected, len(content) - start)
     if config.pop("sha256") != _checksum(config, content[start:]):
@@ -153,24 +174,68 @@ def from_bytes(content: bytes) -> Model:
     except SafetensorError as error:
         raise ModelFileError(f"safetensors says {error}.") from error
     for name, values in tensors.items():
-        if not np.isfinite(values).all():
+        if values.dtype != np.uint8 and not np.isfinite(values).all():
             raise ModelFileError(f"the tensor {name!r} holds NaN or infinity.")
-    offset, scale = tensors.pop("adapter/offset"), tensors.pop("adapter/scale")
-    if not (scale >= 0).all():
-        raise ModelFileError("the tensor 'adapter/scale' must not be below 0.")
+    made = _table(tensors, network) if table else _array_adapter(adapter, tensors)
+    schema = _schema(tensors, made) if config["schema"] else None
+    if loss is None:
+        assert isinstance(made, TableAdapter)
+        loss = made.loss
     return Model(
         network=network,
         weights={name: tensors[name] for name in (*network.weights(), *learnt)},
-        adapter=ADAPTERS[adapter["kind"]](
-            row_shape=tuple(adapter["row_shape"]),
-            dtype=adapter["dtype"],
-            bounded=adapter["bounded"],
-            offset=offset,
-            scale=scale,
-        ),
+        adapter=made,
         loss=loss,
         record=record,
+        schema=schema,
     )
+
+
+def _array_adapter(config: dict[str, Any], tensors: Mapping[str, Any]) -> ArrayAdapter:
+    offset, scale = tensors["adapter/offset"], tensors["adapter/scale"]
+    if not (scale >= 0).all():
+        raise ModelFileError("the tensor 'adapter/scale' must not be below 0.")
+    return ADAPTERS[config["kind"]](
+        row_shape=tuple(config["row_shape"]),
+        dtype=config["dtype"],
+        bounded=config["bounded"],
+        offset=offset,
+        scale=scale,
+    )
+
+
+def _table(tensors: Mapping[str, Any], network: Network) -> TableAdapter:
+    adapter = TableAdapter.from_config(_strict_json(tensors[TABLE].tobytes(), "the table"))
+    if adapter.tensor_shape != network.input_shape:
+        raise ModelFileError(f"a table of {adapter.tensor_shape} does not fit a network for {network.input_shape}.")
+    return adapter
+
+
+def _schema(tensors: Mapping[str, Any], adapter: Adapter) -> Schema:
+    schema = Schema.from_config(_strict_json(tensors[SCHEMA].tobytes(), "the schema"))
+    if (len(schema.columns),) != adapter.row_shape:
+        raise ModelFileError(f"{len(schema.columns)} columns do not fit rows of shape {adapter.row_shape}.")
+    if isinstance(adapter, TableAdapter):
+        for column, name, feature in zip(schema.columns, adapter.names, adapter.features, strict=True):
+            levels = feature.levels if isinstance(feature, Category) else 0
+            if (column.name, column.kind, len(column.levels)) != (name, feature.kind, levels):
+                raise ModelFileError(f"the column {column.name!r:.60} is not what the table says of it.")
+    elif any(column.kind != "number" for column in schema.columns):
+        raise ModelFileError("rows of numbers have columns that are none.")
+    return schema
+
+
+def _json_tensor(config: Any) -> np.ndarray[Any, Any]:
+    return np.frombuffer(_canonical(config).encode("ascii"), np.uint8)
+
+
+def _table_size(header: Mapping[str, Any], name: str) -> int:
+    """Return how many bytes a tensor of JSON announces, within limits; what it is worth is checked with the others."""
+    entry = header.get(name)
+    shape = entry.get("shape") if isinstance(entry, dict) else None
+    if not isinstance(shape, list) or len(shape) != 1 or type(shape[0]) is not int or not 0 < shape[0] <= MAX_TABLE:
+        raise ModelFileError(f"the tensor {name!r} must have one axis of at most {MAX_TABLE:,} bytes.")
+    return shape[0]
 
 
 def _canonical(config: Mapping[str, Any]) -> str:
@@ -261,7 +326,7 @@ def _config(header: dict[str, Any]) -> dict[str, Any]:
             f"it has format version {version}, this is Diabolo {diabolo.__version__}: upgrade Diabolo."
         )
     _keys(config, CONFIG_KEYS, "the metadata")
-    for key, kind in (("diabolo_version", str), ("sha256", str), ("record", dict)):
+    for key, kind in (("diabolo_version", str), ("sha256", str), ("record", dict), ("schema", bool)):
         if type(config[key]) is not kind:
             raise ModelFileError(f"{key} must be of type {kind.__name__}, got {config[key]!r:.40}.")
     return config
@@ -292,14 +357,19 @@ def check_size(network: Network) -> None:
 def _check_adapter(value: Any, network: Network) -> dict[str, Any]:
     config = _keys(value, ADAPTER_KEYS, "the adapter")
     kind, shape = config["kind"], config["row_shape"]
-    if not isinstance(kind, str) or kind not in ADAPTERS:
-        raise ModelFileError(unknown("adapter", kind, ADAPTERS))
+    known = [*ADAPTERS, TableAdapter.kind]
+    if not isinstance(kind, str) or kind not in known:
+        raise ModelFileError(unknown("adapter", kind, known))
     if config["dtype"] not in DTYPES:
         raise ModelFileError(unknown("type of rows", config["dtype"], DTYPES))
     if type(config["bounded"]) is not bool:
         raise ModelFileError(f"bounded must be true or false, got {config['bounded']!r:.40}.")
     if not isinstance(shape, list) or not all(type(size) is int and size >= 1 for size in shape):
         raise ModelFileError(f"row_shape must be a list of sizes of at least 1, got {shape!r:.80}.")
+    if kind == TableAdapter.kind:
+        if len(shape) != 1 or config["dtype"] != TableAdapter.dtype or config["bounded"]:
+            raise ModelFileError(f"a table has rows of one axis of float64, got {shape!r:.80} of {config['dtype']}.")
+        return config
     allowed = (1,) if kind == "array" else (2, 3)
     tensor_shape = (*shape, 1) if kind == "image" and len(shape) == 2 else tuple(shape)
     if len(shape) not in allowed or tensor_shape != network.input_shape:
@@ -325,7 +395,7 @@ def _check_tensors(header: dict[str, Any], expected: dict[str, tuple[str, tuple[
         span = entry["data_offsets"]
         if not isinstance(span, list) or len(span) != 2 or not all(type(at) is int and at >= 0 for at in span):
             raise ModelFileError(f"the tensor {name!r} has offsets {span!r:.80}, expected two whole numbers.")
-        if span[1] - span[0] != math.prod(shape) * (8 if dtype == "F64" else 4):
+        if span[1] - span[0] != math.prod(shape) * BYTES[dtype]:
             raise ModelFileError(
                 f"the tensor {name!r} of shape {list(shape)} does not fit its {span[1] - span[0]:,} bytes."
             )

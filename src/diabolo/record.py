@@ -30,6 +30,7 @@ SETTINGS: dict[str, tuple[type, ...]] = {
     "patience": (int,),
     "allow_overcomplete": (bool,),
     "random_state": (int,),
+    "types": (dict, type(None)),
 }
 
 # Settings that are parts.
@@ -92,6 +93,9 @@ class Record:
         for name, kinds in SETTINGS.items():
             if type(record.settings[name]) not in kinds:
                 raise OptionError(f"record: setting {name} has the wrong type, got {record.settings[name]!r:.60}.")
+        types = record.settings["types"] or {}
+        if not all(type(kind) is str for kind in types.values()):
+            raise OptionError("record: setting types must hold texts.")
         for name, table in PARTS.items():
             if isinstance(record.settings[name], dict):
                 from_config(name, table, record.settings[name])

@@ -263,11 +263,12 @@ def _read(
 
 def _corrupted(model: "Model", rows: Any) -> Any:
     """Return rows as the network saw such in training, or None where it saw them as they are."""
+    from diabolo.data.adapters import ArrayAdapter
     from diabolo.network.corruptions import CORRUPTIONS, corrupted
     from diabolo.network.parts import read_part
 
     settings, adapter = model.record.settings, model.adapter
-    if settings["corruption"] is None:
+    if settings["corruption"] in (None, "auto") or not isinstance(adapter, ArrayAdapter):
         return None
     corruption = read_part("corruption", CORRUPTIONS, settings["corruption"])
     if not corruption.hides:

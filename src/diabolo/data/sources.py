@@ -7,25 +7,42 @@
 Order: what comes out, the opening, the formats.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from diabolo.data import datasets
-from diabolo.data.readers import csv, idx, numpy_files, parquet
+from diabolo.data import datasets, schema, tables
+from diabolo.data.adapters.rows import has_gaps, unmasked
+from diabolo.data.readers import idx, numpy_files
+from diabolo.data.schema import Schema
 from diabolo.errors import DataError, unknown
 
 Array = np.ndarray[Any, Any]
 
 
 class Source(NamedTuple):
-    """Rows and where they came from. `test` is the part that a data set keeps for judging, if it has one."""
+    """Rows and where they came from.
+
+    Attributes:
+        name: what they are called.
+        rows: (n, ...).
+        test: the part that a data set keeps for judging, if it has one.
+        schema: of a table, its columns.
+        gaps: whether cells are missing: NaN.
+    """
 
     name: str
     rows: Array
     test: Array | None = None
+    schema: Schema | None = None
+    gaps: bool = False
+
+    @property
+    def is_table(self) -> bool:
+        """Whether columns are of several kinds, or cells are missing: then each column is a matter of its own."""
+        return self.gaps or (self.schema is not None and any(each.kind != "number" for each in self.schema.columns))
 
     @property
     def everything(self) -> Array:
@@ -37,16 +54,36 @@ class Source(NamedTuple):
 READERS: dict[str, Callable[[Path], Array]] = {
     ".npy": numpy_files.read_npy,
     ".npz": numpy_files.read_npz,
-    ".csv": csv.read,
-    ".parquet": parquet.read,
     ".idx": idx.read,
 }
+ENDINGS = (*READERS, *tables.ENDINGS)
 
 
-def open_source(source: Any, *, data_dir: str | Path | None = None) -> Source:
-    """Return the rows behind a name, a path, or an array; DataError where there are none."""
+def of_frame(frame: Any, name: str, types: Mapping[str, str] | None = None) -> Source:
+    """Return the rows of a frame as numbers, and its columns."""
+    columns = schema.learn(frame, where=name, types=types)
+    rows = columns.read(frame, where=name).rows
+    return Source(name, rows, schema=columns, gaps=bool(np.isnan(rows).any()))
+
+
+def of_files(paths: Sequence[Path], name: str, reading: tables.Reading) -> Source:
+    """Return the rows of files of one table."""
+    table = tables.read(paths, reading, where=name)
+    return Source(name, table.rows, schema=table.schema, gaps=table.gaps)
+
+
+def open_source(source: Any, *, data_dir: str | Path | None = None, reading: tables.Reading | None = None) -> Source:
+    """Return the rows behind a name, a path, an array or a frame; DataError where there are none.
+
+    Args: reading: how the columns of a table are to be taken.
+    """
+    if schema.is_frame(source):
+        return of_frame(source, f"a frame of {schema.library_of(source)}", reading.types if reading else None)
+    if isinstance(source, Source):
+        return source
     if not isinstance(source, (str, Path)):
-        return Source("an array", source)
+        source = unmasked(source) if np.ma.is_masked(source) else source
+        return Source("an array", source, gaps=isinstance(source, np.ndarray) and has_gaps(source))
     text = str(source)
     name, _, part = text.partition(":")
     if not text.strip():
@@ -59,11 +96,13 @@ def open_source(source: Any, *, data_dir: str | Path | None = None) -> Source:
         if Path(file).is_file():
             return Source(Path(file).name, numpy_files.read_npz(Path(file), array))
     if path.is_dir():
-        raise DataError(f"{path} is a folder: expected a file ({', '.join(READERS)}) or a data set.")
+        raise DataError(f"{path} is a folder: expected a file ({', '.join(ENDINGS)}) or a data set.")
     if not path.is_file():
         if path.suffix or "/" in text:
             raise DataError(f"no file {text!r}: check the path (from {Path.cwd()}).")
-        raise DataError(unknown("data set", text, datasets.DATASETS) + f" Or a file: {', '.join(READERS)}.")
+        raise DataError(unknown("data set", text, datasets.DATASETS) + f" Or a file: {', '.join(ENDINGS)}.")
+    if path.suffix.lower() in tables.ENDINGS:
+        return of_files([path], path.name, reading or tables.Reading())
     return Source(path.name, _reader(path)(path))
 
 
@@ -89,5 +128,5 @@ def _reader(path: Path) -> Callable[[Path], Array]:
     ending = path.suffix.lower()
     if ending not in READERS:
         unpack = " Unpack it first." if ending == ".gz" else ""
-        raise DataError(f"{path}: {unknown('kind of file', ending or path.name, READERS)}{unpack}")
+        raise DataError(f"{path}: {unknown('kind of file', ending or path.name, ENDINGS)}{unpack}")
     return READERS[ending]

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from diabolo.data.adapters import Rows, Statistics, as_rows, check_finite, check_rows
+from diabolo.data.adapters import Rows, Statistics, as_rows, check_finite
+from diabolo.data.adapters.rows import check_no_infinity
 from diabolo.data.readers.parts import Part
 from diabolo.data.sources import Source
 from diabolo.data.streams import Stream, ahead, rows_at_once
@@ -44,8 +45,16 @@ class Division(NamedTuple):
     name: str
     train: Rows | Stream
     validation: Rows | None
-    statistics: Statistics  # of `train`
+    statistics: Statistics | None  # of `train`; None of a table of several kinds or with gaps
     held: Rows | None = None  # of rows in memory, (n,): which of them are held back
+
+    @property
+    def rows(self) -> int:
+        """How many there are to train on."""
+        if self.statistics is not None:
+            return self.statistics.rows
+        assert isinstance(self.train, np.ndarray), "a stream has statistics"
+        return len(self.train)
 
 
 def divide(opened: Source | Stream, fraction: float, seed: int, *, limit: int) -> Division:
@@ -54,10 +63,11 @@ def divide(opened: Source | Stream, fraction: float, seed: int, *, limit: int) -
     Raises: DataError, ShapeError.
     """
     if isinstance(opened, Source):
-        rows = check_rows(opened.rows, where="fit()")
+        rows, table = as_rows(opened.rows, where="fit()"), opened.is_table
+        (check_no_infinity if table else check_finite)(rows, "fit()")
         held = held_back(len(rows), fraction, seed, VALIDATION)
         train, validation = (rows, None) if held is None else (rows[~held], rows[held])
-        return Division(opened.name, train, validation, Statistics.of(train), held)
+        return Division(opened.name, train, validation, None if table else Statistics.of(train), held)
     statistics = Statistics()
     stream, validation = hold_back(
         opened, fraction, seed, VALIDATION, at_most=limit // SHARE_HELD_BACK, visit=statistics.add
@@ -73,6 +83,7 @@ class Judged(NamedTuple):
     train: Rows | Stream
     sample: Rows  # of `train`, for yardsticks that take an array
     test: Rows | None
+    source: Source | None = None  # of `train`, where all rows are in memory
 
 
 def hold_back_test(opened: Source | Stream, fraction: float, seed: int, *, limit: int) -> Judged:
@@ -81,10 +92,11 @@ def hold_back_test(opened: Source | Stream, fraction: float, seed: int, *, limit
     Raises: DataError, ShapeError.
     """
     if isinstance(opened, Source):
-        train, test = check_rows(opened.rows, where=opened.name), opened.test
+        train, test = as_rows(opened.rows, where=opened.name), opened.test
+        (check_no_infinity if opened.is_table else check_finite)(train, opened.name)
         if test is None:
             train, test = split_rows(train, fraction, seed, TEST)
-        return Judged(train, _some(train, seed), test)
+        return Judged(train, _some(train, seed), test, opened._replace(rows=train, test=None))
     sample, chance = Sample(1.0, limit // SHARE_HELD_BACK), np.random.default_rng([seed, SAMPLE])
     stream, test = hold_back(
         opened,

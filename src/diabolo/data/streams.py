@@ -21,11 +21,12 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from diabolo.data import memory, sinks
+from diabolo.data import memory, sinks, tables
 from diabolo.data.adapters.rows import as_rows
 from diabolo.data.readers import csv, numpy_files, parquet
 from diabolo.data.readers.parts import PART_BYTES, Part, held_bytes
-from diabolo.data.sources import Array, Source, names_data_set, open_source
+from diabolo.data.schema import is_frame
+from diabolo.data.sources import Array, Source, names_data_set, of_files, open_source
 from diabolo.errors import DataError, OutputError, ShapeError
 
 BYTES_AT_ONCE = 32 << 20  # of rows in a chunk; two of them and what is computed from one are held at a time
@@ -120,6 +121,7 @@ STREAMED: dict[str, Callable[[Path], list[Part]]] = {
     ".npy": numpy_files.parts,
     ".parquet": parquet.parts,
     ".csv": csv.parts,
+    ".tsv": csv.parts,
 }
 
 
@@ -134,15 +136,18 @@ def open_stream(source: Any, *, data_dir: str | Path | None = None) -> Stream:
         parts = [part for file in files for part in STREAMED[file.suffix.lower()](file)]
         if not parts:
             raise DataError(f"{source}: expected rows, got none.")
-        return Stream("/".join(Path(source).parts[-2:]) if len(files) != 1 else files[0].name, parts)
+        return Stream(_name(source, files), parts)
     opened = open_source(source, data_dir=data_dir)
     rows = opened.everything if opened.test is not None else opened.rows
     return _of_array(opened.name, rows)
 
 
-def open_rows(source: Any, limit: int, *, data_dir: str | Path | None = None) -> Source | Stream:
+def open_rows(
+    source: Any, limit: int, *, data_dir: str | Path | None = None, reading: tables.Reading | None = None
+) -> Source | Stream:
     """Return rows in memory where training on them takes at most `limit` bytes, else a stream.
 
+    Args: reading: how the columns of a table are to be taken.
     Raises: DataError where rows that do not fit are of a kind that cannot be read in parts.
     """
     if isinstance(source, Stream):
@@ -150,16 +155,36 @@ def open_rows(source: Any, limit: int, *, data_dir: str | Path | None = None) ->
     if isinstance(source, np.memmap):
         stream = _of_array("an array", source)
         return Source("an array", source) if stream.bytes * COPIES <= limit else stream
-    files = _files(source)
+    files, reading = _files(source), reading or tables.Reading()
     if files is None and not _only_comes_in_chunks(source):
         _refuse_whole(source, limit)
-        return open_source(source, data_dir=data_dir)
+        return open_source(source, data_dir=data_dir, reading=reading)
+    if files is not None and all(file.suffix.lower() in tables.ENDINGS for file in files):
+        return _open_tables(source, files, limit, reading)
     stream = open_stream(source)
     if stream.bytes * COPIES > limit:
         return stream
-    if files is not None and len(files) == 1:
-        return open_source(files[0])  # a CSV read whole is read faster
     return Source(stream.name, np.concatenate(list(stream.chunks(max(1, stream.rows or 1 << 16)))))
+
+
+def _open_tables(source: Any, files: list[Path], limit: int, reading: tables.Reading) -> Source | Stream:
+    if all(tables.is_plain(file, reading) for file in files):
+        stream = open_stream(source)
+        if stream.bytes * COPIES > limit:
+            return stream
+    else:
+        size = sum(tables.estimate(file, tables.columns(file, reading)) for file in files)
+        if size * COPIES > limit:
+            raise DataError(
+                f"{_name(source, files)}: a table with texts, dates or gaps is trained on in memory, and takes about "
+                f"{memory.words(size * COPIES)}, more than {memory.words(limit)}: raise the limit (memory=, --memory), "
+                f"or train on some of its rows."
+            )
+    return of_files(files, _name(source, files), reading)
+
+
+def _name(source: Any, files: list[Path]) -> str:
+    return "/".join(Path(source).parts[-2:]) if len(files) != 1 else files[0].name
 
 
 def _files(source: Any) -> list[Path] | None:
@@ -224,6 +249,7 @@ def _only_comes_in_chunks(source: Any) -> bool:
         isinstance(source, Iterable)
         and not hasattr(source, "__array__")
         and not hasattr(source, "toarray")
+        and not is_frame(source)
         and not isinstance(source, (str, Path, Sequence, Mapping, Set, Stream))
     )
 

@@ -8,7 +8,10 @@ drawn, the table.
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
+import numpy as np
+
 from diabolo.errors import OptionError
+from diabolo.network.cells import Cells
 from diabolo.network.parts import Part, Shape
 
 
@@ -35,15 +38,21 @@ class Corruption(Part):
     def fits(self, input_shape: Shape, *, scaling: str) -> None:
         """Raise OptionError where rows cannot be corrupted so. Args: scaling: that of the loss, see losses.Loss."""
 
-    def apply(self, rows: Any, chance: Any, *, bounded: bool) -> Corrupted:
+    def apply(self, rows: Any, chance: Any, *, bounded: bool, cells: Cells | None = None) -> Corrupted:
         """Return corrupted rows.
 
         Args:
             rows: tensors (batch, ...), float32.
             chance: a `keras.random.SeedGenerator`.
             bounded: whether rows lie in [0, 1]; else each feature has mean 0 and variance 1.
+            cells: of a table, how numbers hang together.
         """
         raise TypeError(f"{type(self).__name__} must say what it does to rows")
+
+
+def _refuse_cells(kind: str, scaling: str) -> None:
+    if scaling == "table":
+        raise OptionError(f"corruption {kind!r} does not suit columns of several kinds: choose 'masking' or 'swap'.")
 
 
 def _refuse_counts(kind: str, scaling: str) -> None:
@@ -67,11 +76,14 @@ class GaussianNoise(Corruption):
         """Counts are never below 0."""
         _refuse_counts(self.kind, scaling)
 
-    def apply(self, rows: Any, chance: Any, *, bounded: bool) -> Corrupted:
+    def apply(self, rows: Any, chance: Any, *, bounded: bool, cells: Cells | None = None) -> Corrupted:
         """Add sigma * normal."""
         from keras import ops, random
 
-        noisy = rows + self.sigma * random.normal(ops.shape(rows), seed=chance)
+        noise = self.sigma * random.normal(ops.shape(rows), seed=chance)
+        if cells is not None:
+            noise = noise * (np.arange(rows.shape[1]) < cells.smooth).astype(np.float32)
+        noisy = rows + noise
         return Corrupted(ops.clip(noisy, 0.0, 1.0) if bounded else noisy)
 
 
@@ -101,11 +113,17 @@ class Masking(Corruption):
         if self.what in ("pixels", "blocks") and len(input_shape) < 2:
             raise OptionError(f"masking of {self.what} needs images or series, got rows of {input_shape}: mask values.")
 
-    def apply(self, rows: Any, chance: Any, *, bounded: bool) -> Corrupted:
+    def apply(self, rows: Any, chance: Any, *, bounded: bool, cells: Cells | None = None) -> Corrupted:
         """Set what is hidden to 0."""
         from keras import ops, random
 
         shape = ops.shape(rows)
+        if cells is not None:
+            drawn = random.uniform((shape[0] if self.what == "values" else 1, cells.columns), seed=chance) < self.share
+            hidden = cells.spread(ops.broadcast_to(ops.cast(drawn, "float32"), (shape[0], cells.columns)))
+            # What is hidden is told to be missing; the target keeps its own flags.
+            told = ops.concatenate([0 * rows[:, : len(cells.owners)], hidden[:, len(cells.owners) :]], axis=1)
+            return Corrupted(rows * (1 - hidden) + told, hidden if self.hidden_only else None)
         if self.what == "blocks":
             hidden = self._blocks(rows, chance)
         else:
@@ -148,8 +166,9 @@ class SaltAndPepper(Corruption):
     def fits(self, input_shape: Shape, *, scaling: str) -> None:
         """Counts are never below 0."""
         _refuse_counts(self.kind, scaling)
+        _refuse_cells(self.kind, scaling)
 
-    def apply(self, rows: Any, chance: Any, *, bounded: bool) -> Corrupted:
+    def apply(self, rows: Any, chance: Any, *, bounded: bool, cells: Cells | None = None) -> Corrupted:
         """Half of the share low, half high."""
         from keras import ops, random
 
@@ -173,12 +192,15 @@ class Swap(Corruption):
         """Refuse to replace nothing or everything."""
         self.require(0 < self.share < 1, "a share in (0, 1)")
 
-    def apply(self, rows: Any, chance: Any, *, bounded: bool) -> Corrupted:
+    def apply(self, rows: Any, chance: Any, *, bounded: bool, cells: Cells | None = None) -> Corrupted:
         """Each row borrows from one other, drawn anew."""
         from keras import ops, random
 
         others = ops.take(rows, ops.argsort(random.uniform((ops.shape(rows)[0],), seed=chance)), axis=0)
-        drawn = random.uniform(ops.shape(rows), seed=chance)
+        if cells is None:
+            drawn = random.uniform(ops.shape(rows), seed=chance)
+        else:
+            drawn = cells.spread(random.uniform((ops.shape(rows)[0], cells.columns), seed=chance))
         return Corrupted(ops.where(drawn < self.share, others, rows))
 
 
@@ -198,7 +220,7 @@ class Binarize(Corruption):
         if scaling != "widest":
             raise OptionError("corruption 'binarize' needs values in [0, 1]: pass reconstruction_loss='bernoulli'.")
 
-    def apply(self, rows: Any, chance: Any, *, bounded: bool) -> Corrupted:
+    def apply(self, rows: Any, chance: Any, *, bounded: bool, cells: Cells | None = None) -> Corrupted:
         """Draw zeros and ones."""
         from keras import ops, random
 
@@ -213,12 +235,11 @@ CORRUPTIONS: dict[str, type[Corruption]] = {
 ROWS_AT_ONCE = 1024
 
 
-def corrupted(corruption: Corruption, tensors: Any, seed: int, *, bounded: bool) -> Any:
+def corrupted(corruption: Corruption, tensors: Any, seed: int, *, bounded: bool, cells: Cells | None = None) -> Any:
     """Return rows as a network would see them in training, for a look: NumPy in, NumPy out. Loads Keras."""
     import keras
-    import numpy as np
 
     chance = keras.random.SeedGenerator(seed >> 1)
     starts = range(0, len(tensors), ROWS_AT_ONCE)
-    parts = (corruption.apply(tensors[at : at + ROWS_AT_ONCE], chance, bounded=bounded) for at in starts)
+    parts = (corruption.apply(tensors[at : at + ROWS_AT_ONCE], chance, bounded=bounded, cells=cells) for at in starts)
     return np.concatenate([np.asarray(part.rows) for part in parts])

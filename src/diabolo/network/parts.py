@@ -14,6 +14,13 @@ from diabolo.errors import OptionError, unknown
 LARGEST = 1 << 53  # of whole numbers
 
 Shape = tuple[int, ...]  # sizes of the axes of one row, without the batch axis
+Numbers = tuple[float, ...]
+Texts = tuple[str, ...]
+LISTS: dict[Any, tuple[type, str]] = {
+    Shape: (int, "whole numbers"),
+    Numbers: (float, "numbers"),
+    Texts: (str, "texts"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,18 +36,23 @@ class Part:
 
     def _typed(self, field: str, expected: Any, value: Any) -> Any:
         # A number too long to be printed would end the message in another error.
-        if any(type(each) is int and abs(each) >= LARGEST for each in (value if isinstance(value, list) else [value])):
+        several = value if isinstance(value, (list, tuple)) else [value]
+        if any(type(each) is int and abs(each) >= LARGEST for each in several):
             raise OptionError(f"{self.kind}: {field} is out of its range.")
-        if type(value) is float and not math.isfinite(value):
-            raise OptionError(f"{self.kind}: {field} must be a finite number, got {value}.")
+        for each in several:
+            if type(each) is float and not math.isfinite(each):
+                raise OptionError(f"{self.kind}: {field} must be a finite number, got {each}.")
         # type(), not isinstance(): a file must not pass True off as 1.
         if type(value) is expected:
             return value
         if expected is float and type(value) is int and abs(value) < 1 << 53:
             return float(value)
-        if expected == Shape and isinstance(value, (tuple, list)) and all(type(size) is int for size in value):
-            return tuple(value)
-        wanted = "a list of whole numbers" if expected == Shape else f"of type {expected.__name__}"
+        if expected in LISTS and isinstance(value, (tuple, list)):
+            item = LISTS[expected][0]
+            values = [float(each) if item is float and type(each) is int else each for each in value]
+            if all(type(each) is item for each in values):
+                return tuple(values)
+        wanted = f"a list of {LISTS[expected][1]}" if expected in LISTS else f"of type {expected.__name__}"
         raise OptionError(f"{self.kind}: {field} must be {wanted}, got {value!r:.60} ({type(value).__name__}).")
 
     def check(self) -> None:

@@ -13,7 +13,7 @@ from diabolo.data.memory import limit
 from diabolo.data.splits import divide
 from diabolo.data.streams import is_stream, open_rows
 from diabolo.data.windows import Array, Resident, Streamed, Window, Windows, check_memory
-from diabolo.errors import OptionError, ShapeError
+from diabolo.errors import DataError, OptionError, ShapeError
 from diabolo.training.backend import tensor
 from diabolo.training.choose import choose
 from diabolo.training.loop import epochs as run_epochs
@@ -189,6 +189,8 @@ def _from_stream(x: Any, share: float, batch_size: int, seed: int, at_most: int)
     check_memory(opened, at_most, batch_size)
     part = divide(opened, share, seed, limit=at_most)
     known = part.statistics
+    if known is None:
+        raise DataError("x expected finite numbers in columns of one kind, got gaps or several kinds.")
     dtype = _floats(np.empty(0, known.dtype)).dtype
     held = None if part.validation is None else _arrays("x", part.validation)
     one = _arrays("x", np.zeros((1, *known.row_shape), dtype))

@@ -104,6 +104,9 @@ class Reconstruction:
             *self._learnt.values(),
             *helping,
         ]
+        if self._learnt:
+            # A decay would pull what is no weight, such as a variance, towards a value that means something.
+            optimizer.exclude_from_weight_decay(var_list=list(self._learnt.values()))
         optimizer.build(self._trainable)
 
     def train(self, batch: tf.Tensor) -> None:
@@ -157,7 +160,7 @@ class Reconstruction:
         target = (tf.cast(rows, tf.float32) - self._offset) / self._scale  # (batch, ...)
         seen = Corrupted(target)
         if self._corruption is not None:
-            seen = self._corruption.apply(target, chance, bounded=self._bounded)
+            seen = self._corruption.apply(target, chance, bounded=self._bounded, cells=self._loss.cells)
         return seen if seen.target is not None else seen._replace(target=target)
 
     def _objective(self, seen: Corrupted, chance: Any, warm: tf.Tensor, *, training: bool) -> Objective:

@@ -7,19 +7,24 @@ from diabolo.data.adapters.array import ArrayAdapter
 from diabolo.data.adapters.image import ImageAdapter
 from diabolo.data.adapters.rows import Rows, as_rows, check_finite, check_rows
 from diabolo.data.adapters.statistics import Statistics
+from diabolo.data.adapters.table import TableAdapter
 
 __all__ = [
     "ADAPTERS",
+    "Adapter",
     "ArrayAdapter",
     "ImageAdapter",
     "Rows",
     "Statistics",
+    "TableAdapter",
     "as_rows",
     "check_finite",
     "check_rows",
     "learn",
 ]
 
+Adapter = ArrayAdapter | TableAdapter
+# Those whose state is an offset and a scale.
 ADAPTERS: dict[str, type[ArrayAdapter]] = {"array": ArrayAdapter, "image": ImageAdapter}
 
 

@@ -23,12 +23,38 @@ def check_rows(X: Any, *, where: str) -> Rows:
     return rows
 
 
+def has_gaps(rows: Rows) -> bool:
+    """Whether a table (n, features) has missing cells: NaN."""
+    if rows.ndim != 2 or rows.dtype.kind != "f":
+        return False
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isnan(rows.sum(dtype=np.float64)) and np.isnan(rows).any())
+
+
+def unmasked(X: Any) -> Rows:
+    """Return a masked array as floats with NaN where it is masked."""
+    rows: Rows = np.ma.asarray(X, np.float64).filled(np.nan)
+    return rows
+
+
+def check_no_infinity(values: Rows, where: str, first_row: int = 0) -> None:
+    """Raise DataError with the first place of infinity; NaN is a missing cell."""
+    infinite = np.isinf(values)
+    if infinite.any():
+        place = np.unravel_index(int(infinite.argmax()), values.shape)
+        shifted = (int(place[0]) + first_row, *place[1:])
+        raise DataError(
+            f"{where} expected finite numbers, got {int(infinite.sum()):,} that are infinite; the first in "
+            f"{_at(shifted)}. Drop those rows or mend them first."
+        )
+
+
 def as_rows(X: Any, *, where: str) -> Rows:
     """Return X as `check_rows` does, without looking at the numbers themselves."""
     if hasattr(X, "toarray") and hasattr(X, "nnz"):
         raise DataError(f"{where} expected a dense array, got a sparse matrix: pass X.toarray().")
     if np.ma.is_masked(X):
-        raise DataError(f"{where} expected no gaps, got a masked array: fill it with .filled(value) first.")
+        X = unmasked(X)
     try:
         rows = np.asarray(X)
     except ValueError as error:

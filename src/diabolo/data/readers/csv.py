@@ -1,11 +1,12 @@
-"""CSV through pyarrow: columns of numbers, parted by commas, under a header or without one.
+"""CSV through pyarrow: columns parted by commas, semicolons, tabs or bars, under a header or without one.
 
 The first line is a header if any of its cells is neither a number nor a gap; a first line of numbers is a row.
+Order: what a file looks like, tables of any columns, arrays of numbers, what is wrong with a file.
 """
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,8 +21,38 @@ from diabolo.errors import DataError
 NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?|inf|infinity|nan)\s*", re.IGNORECASE)
 GAPS = {"", "?", "-", "na", "n/a", "#n/a", "nan", "null", "none"}  # what stands for nothing, in lower case
 
+# What pyarrow takes for a gap, and what the tables of UCI write; in quotes they are texts.
+NULLS = [
+    "",
+    "#N/A",
+    "#N/A N/A",
+    "#NA",
+    "-1.#IND",
+    "-NaN",
+    "-nan",
+    "1.#IND",
+    "?",
+    "N/A",
+    "NA",
+    "NULL",
+    "NaN",
+    "n/a",
+    "nan",
+]
+NULLS += ["null"]
+SEPARATORS = ",;\t|"
+FEW_TEXTS = 0.1  # of the cells of a column that are no numbers: then they are slips, not levels
+QUOTES_WITHIN = 1 << 20  # letters from the start in which quotes are looked for
+
 BYTES_AT_ONCE = 1 << 20  # pyarrow's own; larger blocks are no faster, and it reads several ahead
 LINES_AT_ONCE = 4  # at least: a block must hold whole rows
+
+
+class Options(NamedTuple):
+    """How a file is written, where its first line does not tell."""
+
+    separator: str = ""  # empty: the one of , ; tab | that cuts the first line into most cells
+    decimal: str = "."
 
 
 class _Form(NamedTuple):
@@ -32,6 +63,8 @@ class _Form(NamedTuple):
     columns: int
     header_bytes: int  # of the first line, if it is a header, and what comes before it
     longest: int  # of the first lines, in bytes
+    separator: str
+    quoted: bool  # whether there are quotes, within which a line may end
 
     def options(self) -> dict[str, Any]:
         """Return how pyarrow should read and parse such a file."""
@@ -44,7 +77,9 @@ class _Form(NamedTuple):
                 block_size=max(BYTES_AT_ONCE, LINES_AT_ONCE * self.longest),
             ),
             # In a file of one column an empty line is a gap; in any other it is just an empty line.
-            "parse_options": arrow.ParseOptions(ignore_empty_lines=self.columns > 1),
+            "parse_options": arrow.ParseOptions(
+                delimiter=self.separator, ignore_empty_lines=self.columns > 1, newlines_in_values=self.quoted
+            ),
         }
 
     def names(self, columns: list[str]) -> list[str]:
@@ -52,29 +87,162 @@ class _Form(NamedTuple):
         return [repr(name) if self.header else f"{place + 1}" for place, name in enumerate(columns)]
 
 
-def read(path: Path) -> np.ndarray[Any, Any]:
-    """Return the numbers of a CSV file, (n, columns), float64; DataError with column and row where one is none."""
+def read_table(path: Path, options: Options | None = None, types: Mapping[str, Any] | None = None) -> Any:
+    """Return a CSV file as an Arrow table; without a header its columns are f0, f1, ...
+
+    Args: types: Arrow types of columns by name; others are inferred.
+    Raises: DataError with line or column for what is no table.
+    """
+    import pyarrow as pa
+    from pyarrow import csv as arrow
+
+    form, convert = _checked_form(path, options), _convert(options, types)
+    try:
+        table = arrow.read_csv(path, **form.options(), convert_options=convert)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise DataError(_reason(path, form, convert, error)) from error
+    if not table.num_rows:
+        names = ", ".join(form.names(table.column_names))
+        raise DataError(f"{path}: expected rows under the header ({names}), got none.")
+    refuse_near_numbers(table, where=str(path))
+    return table
+
+
+def columns(path: Path, options: Options | None = None) -> tuple[str, ...]:
+    """Return the names of the columns; none of a file without a header."""
+    return _form(path, options).header or ()
+
+
+def schema(path: Path, options: Options | None = None) -> Any:
+    """Return the Arrow schema that the first block tells."""
+    import pyarrow as pa
+    from pyarrow import csv as arrow
+
+    form = _checked_form(path, options)
+    try:
+        return arrow.open_csv(path, **form.options(), convert_options=_convert(options, None)).schema
+    except (OSError, pa.ArrowInvalid) as error:
+        raise DataError(_reason(path, form, _convert(options, None), error)) from error
+
+
+def is_plain(path: Path) -> bool:
+    """Whether the first block holds numbers alone, without gaps."""
     import pyarrow as pa
     from pyarrow import csv as arrow
 
     form = _form(path)
     try:
-        table = arrow.read_csv(path, **form.options())
+        batch = next(iter(arrow.open_csv(path, **form.options(), convert_options=_convert(None, None))), None)
+    except (OSError, pa.ArrowInvalid):
+        return False  # whoever reads it says what is wrong
+    if batch is None:
+        return False
+    numbers = all(pa.types.is_integer(kind) or pa.types.is_floating(kind) for kind in batch.schema.types)
+    return numbers and not any(column.null_count for column in batch.columns)
+
+
+def has_header(path: Path, options: Options | None = None) -> bool:
+    """Whether the first line names the columns."""
+    return _form(path, options).header is not None
+
+
+def tables(path: Path, options: Options | None, types: Mapping[str, Any] | None, rows: int) -> Iterator[Any]:
+    """Give a CSV file as Arrow tables, up to `rows` rows at a time; arguments as for `read_table`."""
+    import pyarrow as pa
+    from pyarrow import csv as arrow
+
+    form, convert = _checked_form(path, options), _convert(options, types)
+    try:
+        for batch in arrow.open_csv(path, **form.options(), convert_options=convert):
+            for start in range(0, len(batch), rows):
+                yield pa.Table.from_batches([batch.slice(start, rows)])
     except (OSError, pa.ArrowInvalid) as error:
-        raise DataError(f"{path}: {str(error).splitlines()[0]}") from error
-    names = form.names(table.column_names)
-    if not table.num_rows:
-        raise DataError(f"{path}: expected rows under the header ({', '.join(names)}), got none.")
-    return to_array(table, where=str(path), names=names)
+        raise DataError(_reason(path, form, convert, error)) from error
+
+
+def _convert(options: Options | None, types: Mapping[str, Any] | None) -> Any:
+    from pyarrow import csv as arrow
+
+    return arrow.ConvertOptions(
+        null_values=NULLS,
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=False,
+        decimal_point=(options or Options()).decimal,
+        column_types=dict(types or {}),
+    )
+
+
+def _checked_form(path: Path, options: Options | None) -> "_Form":
+    """Return what the first line tells, of a file whose names and quotes are in order."""
+    form = _form(path, options)
+    for place, name in enumerate(form.header or ()):
+        if not name.strip():
+            raise DataError(f"{path}: column {place + 1} has no name in the header: give it one.")
+        if form.header is not None and name in form.header[:place]:
+            raise DataError(f"{path}: the column {name!r} stands twice in the header: give each a name of its own.")
+    if form.quoted:
+        _refuse_open_quote(path)
+    return form
+
+
+def _refuse_open_quote(path: Path) -> None:
+    quotes, first, lines = 0, 0, 0
+    with path.open("rb") as file:
+        for lines, line in enumerate(file, 1):
+            count = line.count(b'"')
+            quotes += count
+            if count % 2 and not first:
+                first = lines
+    if quotes % 2:
+        raise DataError(f"{path}: a quote is opened and not closed, perhaps in line {first} of {lines}: mend it.")
+
+
+def refuse_near_numbers(table: Any, *, where: str) -> None:
+    """Raise DataError where a column of text is numbers but for a few cells, or but for how decimals are written."""
+    import pyarrow.compute as pc
+
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if str(column.type) != "string" or column.null_count == len(column):
+            continue
+        known = len(column) - column.null_count
+        numbers = pc.match_substring_regex(column, f"^{NUMBER.pattern}$", ignore_case=True)
+        count = pc.sum(numbers).as_py() or 0
+        if 0 < known - count < known * FEW_TEXTS:
+            row = pc.index(numbers, False).as_py()
+            raise DataError(
+                f"{where}: column {name!r} expected numbers, got {column[row].as_py()!r:.40} in data row {row + 1}: "
+                f"mend it, leave it empty, or take the column for one of levels (--types {name}=category)."
+            )
+        commas = pc.sum(pc.match_substring_regex(column, r"^\s*[+-]?\d+,\d+\s*$")).as_py() or 0
+        if commas + count == known and commas:
+            raise DataError(
+                f"{where}: column {name!r} has decimal commas ({column.drop_null()[0].as_py()!r:.40}): add --decimal ,"
+            )
+
+
+def _reason(path: Path, form: "_Form", convert: Any, error: Exception) -> str:
+    """Return what is wrong with a file in one line, with its row where pyarrow can tell it."""
+    import pyarrow as pa
+    from pyarrow import csv as arrow
+
+    text = str(error).splitlines()[0]
+    if "Row #" not in text:
+        settings = form.options()
+        settings["read_options"].use_threads = False  # only then does it count rows
+        try:
+            arrow.read_csv(path, **settings, convert_options=convert)
+        except (OSError, pa.ArrowInvalid) as again:
+            text = str(again).splitlines()[0]
+    return f"{path}: {text}"
 
 
 def parts(path: Path) -> list[Part]:
-    """Return the rows of a CSV file as one part: where a row begins, only reading tells."""
+    """Return the numbers of a CSV file as one part: where a row begins, only reading tells."""
     form, when = _form(path), stamp(path)
     with path.open("rb") as file:
         file.seek(form.header_bytes)
         start = file.read(1 << 16)
-    numbers = start.count(b",") + start.count(b"\n") + 1
+    numbers = start.count(form.separator.encode()) + start.count(b"\n") + 1
     size = round((when[0] - form.header_bytes) / max(1, len(start)) * numbers * 8)
     return [Part(str(path), None, size, partial(_chunks, path), columns=form.header, stamp=when)]
 
@@ -125,18 +293,26 @@ def _is_number(kind: Any) -> bool:
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind))
 
 
-def _form(path: Path) -> _Form:
+def _form(path: Path, options: Options | None = None) -> _Form:
     try:
         before = 0
         with path.open(encoding="utf-8-sig", newline="") as file:
             for blank, line in enumerate(file):
                 if line.strip():
-                    cells = next(csv.reader([line]))
+                    separator = (options or Options()).separator or _separator(line)
+                    cells = next(csv.reader([line], delimiter=separator))
                     numbers = all(NUMBER.fullmatch(cell) or cell.strip().lower() in GAPS for cell in cells)
                     before += len(line.encode())
                     longest = max(len(line.encode()), len(file.readline().encode()))
+                    quoted = '"' in line or '"' in file.read(QUOTES_WITHIN)
                     return _Form(
-                        blank, None if numbers else tuple(cells), len(cells), 0 if numbers else before, longest
+                        blank,
+                        None if numbers else tuple(cells),
+                        len(cells),
+                        0 if numbers else before,
+                        longest,
+                        separator,
+                        quoted,
                     )
                 before += len(line.encode())
     except UnicodeDecodeError as error:
@@ -144,3 +320,8 @@ def _form(path: Path) -> _Form:
     except (OSError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read ({error}).") from error
     raise DataError(f"{path}: expected a table, got an empty file.")
+
+
+def _separator(line: str) -> str:
+    """Return what cuts a line into most cells; a comma where nothing does."""
+    return max(SEPARATORS, key=lambda each: len(next(csv.reader([line], delimiter=each))))

@@ -1,4 +1,4 @@
-"""Parquet through pyarrow: columns of numbers, read row group by row group."""
+"""Parquet through pyarrow, row group by row group: columns of numbers as arrays, any columns as tables."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -16,18 +16,54 @@ PAGE_BYTES = 1 << 20  # of each column, as most writers make them: a page is hel
 BUFFER_BYTES = 1 << 16  # of each column; without it, and with pre_buffer, a whole row group is held as it lies on disk
 
 
-def read(path: Path) -> np.ndarray[Any, Any]:
-    """Return the numbers of a Parquet file, (n, columns): bytes and float32 if all columns are, else float64."""
-    pieces = parts(path)
-    rows, done = None, 0
-    for chunk in (chunk for part in pieces for chunk in part.read(ROWS_AT_ONCE)):
-        if rows is None:
-            rows = np.empty((sum(part.rows or 0 for part in pieces), chunk.shape[1]), chunk.dtype)
-        rows[done : done + len(chunk)] = chunk
-        done += len(chunk)
-    if rows is None:
+def is_plain(path: Path) -> bool:
+    """Whether a file has columns of numbers without gaps, by its own account."""
+    import pyarrow as pa
+
+    with _open(path) as file:
+        metadata, types = file.metadata, file.schema_arrow.types
+    if not all(pa.types.is_integer(kind) or pa.types.is_floating(kind) for kind in types):
+        return False
+    for group in range(metadata.num_row_groups):
+        for at in range(metadata.num_columns):
+            known = metadata.row_group(group).column(at).statistics
+            if known is not None and known.has_null_count and known.null_count:
+                return False
+    return True
+
+
+def schema(path: Path) -> Any:
+    """Return the Arrow schema of a Parquet file."""
+    with _open(path) as file:
+        return file.schema_arrow
+
+
+def rows(path: Path) -> int:
+    """Return how many rows a Parquet file has."""
+    with _open(path) as file:
+        return int(file.metadata.num_rows)
+
+
+def read_table(path: Path) -> Any:
+    """Return a Parquet file as an Arrow table."""
+    import pyarrow as pa
+
+    read = list(tables(path, ROWS_AT_ONCE))
+    if not read:
         raise DataError(f"{path}: expected rows, got none.")
-    return rows
+    return pa.concat_tables(read)
+
+
+def tables(path: Path, size: int) -> Iterator[Any]:
+    """Give a Parquet file as Arrow tables, up to `size` rows at a time."""
+    import pyarrow as pa
+
+    try:
+        with _open(path) as file:
+            for batch in file.iter_batches(batch_size=size):
+                yield pa.Table.from_batches([batch]).replace_schema_metadata(None)
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(f"{path}: {str(error).splitlines()[0]}") from error
 
 
 def parts(path: Path) -> list[Part]:

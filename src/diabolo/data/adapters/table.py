@@ -1,0 +1,180 @@
+"""Tables: columns of several kinds, with gaps, (n, columns) -> tensors (n, numbers) and back.
+
+A tensor has the numbers of all columns, those of one kind of loss together, and where there are gaps one flag a column
+that says whether its cell is missing.
+"""
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from diabolo.data.adapters.array import FARTHEST
+from diabolo.data.adapters.features import FEATURES, LOSS_ORDER, Category, Feature, Values, owners
+from diabolo.data.adapters.rows import Rows
+from diabolo.errors import DataError, OptionError, ShapeError
+from diabolo.network.losses import Mixed
+from diabolo.network.parts import from_config
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableAdapter:
+    """Columns -> numbers, feature by feature, and back.
+
+    Attributes:
+        features: one a column.
+        names: of the columns, for messages.
+        gaps: whether cells may be missing.
+    """
+
+    features: tuple[Feature, ...]
+    names: tuple[str, ...]
+    gaps: bool
+
+    kind: ClassVar[str] = "table"
+
+    @classmethod
+    def learn(cls, rows: Rows, columns: Sequence[tuple[str, str, int]] | None = None, *, gaps: bool) -> Self:
+        """Return the adapter for rows (n, columns).
+
+        Args:
+            rows: NaN where a cell is missing.
+            columns: name, kind and number of levels of each; None: they are numbers.
+            gaps: whether cells may be missing.
+        """
+        if columns is None:
+            columns = [(str(at), "number", 0) for at in range(rows.shape[1])]
+        features = []
+        for at, (_, kind, levels) in enumerate(columns):
+            values = rows[:, at].astype(np.float64)
+            features.append(Category.learn(values, levels) if kind == "category" else FEATURES[kind].learn(values))
+        return cls(features=tuple(features), names=tuple(name for name, _, _ in columns), gaps=gaps)
+
+    def to_config(self) -> dict[str, Any]:
+        """Return the adapter as JSON values."""
+        return {
+            "features": [each.to_config() for each in self.features],
+            "names": list(self.names),
+            "gaps": self.gaps,
+        }
+
+    @classmethod
+    def from_config(cls, config: Any) -> Self:
+        """Return the adapter that `to_config` described; OptionError where a key or a type is not as it must be."""
+        if not isinstance(config, dict) or set(config) != {"features", "names", "gaps"}:
+            raise OptionError("a table must have exactly the keys 'features', 'gaps' and 'names'.")
+        features, names, gaps = config["features"], config["names"], config["gaps"]
+        if not isinstance(features, list) or not isinstance(names, list) or type(gaps) is not bool:
+            raise OptionError("a table must have lists of features and names, and gaps must be true or false.")
+        if not features or len(names) != len(features) or not all(type(name) is str for name in names):
+            raise OptionError(f"a table must have as many names as features, got {len(names)} and {len(features)}.")
+        parts = tuple(from_config("feature", FEATURES, each) for each in features)
+        return cls(features=parts, names=tuple(names), gaps=gaps)
+
+    dtype: ClassVar[str] = "float64"
+    bounded: ClassVar[bool] = False
+    gives_bytes: ClassVar[bool] = False
+
+    @property
+    def row_shape(self) -> tuple[int, ...]:
+        """(columns,)."""
+        return (len(self.features),)
+
+    @property
+    def tensor_shape(self) -> tuple[int, ...]:
+        """(numbers,), flags included."""
+        return (len(self.owners) + len(self.features) * self.gaps,)
+
+    @cached_property
+    def order(self) -> tuple[int, ...]:
+        """The columns in the order that their numbers have in a tensor."""
+        return tuple(sorted(range(len(self.features)), key=lambda at: LOSS_ORDER.index(self.features[at].loss)))
+
+    @cached_property
+    def owners(self) -> tuple[int, ...]:
+        """The column of each number, flags left out."""
+        return owners(self.features, self.order)
+
+    @cached_property
+    def places(self) -> dict[int, slice]:
+        """Where the numbers of each column are."""
+        ends = np.cumsum([0, *(self.features[at].width for at in self.order)]).tolist()
+        return {at: slice(*both) for at, both in zip(self.order, itertools.pairwise(ends), strict=True)}
+
+    @cached_property
+    def loss(self) -> Mixed:
+        """The loss of each number in its place."""
+        features = [self.features[at] for at in self.order]
+        counts = {kind: sum(each.width for each in features if each.loss == kind) for kind in LOSS_ORDER}
+        return Mixed(
+            gaussian=counts["gaussian"],
+            poisson=counts["poisson"],
+            bernoulli=counts["bernoulli"],
+            levels=tuple(each.width for each in features if each.loss == "categorical"),
+            factors=tuple(factor for each in features for factor in each.factors),
+            owners=self.owners,
+            flags=len(features) * self.gaps,
+        )
+
+    def check(self, rows: Rows, *, where: str) -> None:
+        """Raise ShapeError or DataError where rows are not like those that were learnt from."""
+        self.check_shape(rows, where=where)
+        self.check_values(rows, where=where)
+
+    def check_shape(self, rows: Rows, *, where: str) -> None:
+        """Raise ShapeError where rows have other columns."""
+        if rows.shape[1:] != self.row_shape:
+            raise ShapeError(
+                f"{where} expected {self.describe()}, got rows of shape {rows.shape[1:]}."
+                f"{' For one row pass row[None].' if rows.shape == self.row_shape else ''}"
+            )
+
+    def check_values(self, rows: Rows, *, where: str) -> None:
+        """Raise DataError for gaps where there were none."""
+        if self.gaps or rows.dtype.kind != "f":
+            return
+        missing = np.isnan(rows).any(axis=0)
+        if missing.any():
+            at = int(missing.argmax())
+            raise DataError(
+                f"{where}: column {self.names[at]!r} has gaps, and fit() saw none in any column: fill them in, or fit "
+                f"on rows that have some."
+            )
+
+    def adapt(
+        self, rows: Rows, *, first_row: int | None = 0, numbers: Callable[[], Rows] | None = None
+    ) -> np.ndarray[Any, np.dtype[np.float32]]:
+        """Return float32 tensors (n, numbers) of rows (n, columns); arguments as for `ArrayAdapter.adapt`."""
+        rows = np.asarray(rows, np.float64)
+        tensors = np.empty((len(rows), *self.tensor_shape), np.float32)
+        with np.errstate(over="ignore"):
+            for at, place in self.places.items():
+                tensors[:, place] = self.features[at].to_tensor(rows[:, at])
+        if self.gaps:
+            tensors[:, len(self.owners) :] = np.isnan(rows)
+        far = np.abs(tensors).max(axis=1, initial=0.0) > FARTHEST
+        if far.any():
+            row = int(far.argmax())
+            at = self.owners[int(np.abs(tensors[row, : len(self.owners)]).argmax())]
+            number = None if first_row is None else first_row + row
+            number = number if numbers is None else int(numbers()[row])
+            raise DataError(
+                f"{rows[row, at]:.3g} in {'a row' if number is None else f'row {number}'}, column {self.names[at]!r}, "
+                f"is too far from what fit() saw to be computed with: drop or mend the row."
+            )
+        return tensors
+
+    def restore(self, tensors: np.ndarray[Any, np.dtype[np.float32]]) -> Values:
+        """Return rows (n, columns), float64, of what the decoder ends in, (n, numbers)."""
+        rows = np.empty((len(tensors), len(self.features)))
+        for at, place in self.places.items():
+            rows[:, at] = self.features[at].from_tensor(tensors[:, place])
+        return rows
+
+    def describe(self) -> str:
+        """Return the rows in words, for messages."""
+        shown = ", ".join(self.names[:6]) + (", ..." if len(self.names) > 6 else "")
+        return f"{len(self.names)} column{'s' * (len(self.names) != 1)} ({shown})"

@@ -1,0 +1,590 @@
+"""The columns of a table: which kind each is, and the way from a frame to an array of numbers and back.
+
+A frame is one of pandas, polars or pyarrow (narwhals tells them apart). Its array is (n, columns), float64, NaN where a
+cell is missing: numbers as they are, booleans 0 and 1, categories the number of their level, dates seconds since 1970,
+durations and times of day seconds. Arrow's types stand between all of them.
+
+Order: a column, the schema, learning, frame to array, array to frame, frames of each library.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from diabolo.data.adapters.rows import Rows
+from diabolo.errors import DataError, OptionError, unknown
+
+LIBRARIES = ("pandas", "polars", "pyarrow", "array")  # the last: of files of numbers, which come back as arrays
+KINDS = ("number", "count", "boolean", "category", "date")
+
+# Text with more levels than this, or with more than one level in two rows, is taken for names or sentences, which no
+# row could tell of another; up to the second where a user says that it is a category.
+LEVELS, LEVELS_TOLD = 1_000, 10_000
+FEW = 20  # levels that are a category however few rows there are
+
+Level = str | int | float | bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One column of a table.
+
+    Attributes:
+        name: as the frame has it.
+        kind: one of `KINDS`.
+        arrow: its Arrow type, as text ("timestamp[us, tz=UTC]"); of a dictionary that of its values.
+        native: its type in the library of the frame, as text ("Int64").
+        levels: of a category, in order.
+        ordered: whether the levels are.
+        coded: whether the type itself lists levels: pandas' category, polars' Enum and Categorical, Arrow's dictionary.
+        whole: whether all values were whole, or all dates days, so that what comes back is rounded.
+    """
+
+    name: str
+    kind: str
+    arrow: str
+    native: str
+    levels: tuple[Level, ...] = ()
+    ordered: bool = False
+    coded: bool = False
+    whole: bool = False
+
+
+class Read(NamedTuple):
+    """An array of a frame, and what was noticed on the way."""
+
+    rows: Rows  # (n, columns), float64
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schema:
+    """The columns of a table, in their order, and the library that it came from."""
+
+    columns: tuple[Column, ...]
+    library: str
+    numbered: bool = False  # whether pandas' columns are called 0, 1, 2, ... by numbers, not by texts
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the columns."""
+        return tuple(column.name for column in self.columns)
+
+    def read(self, frame: Any, *, where: str, first_row: int = 0) -> Read:
+        """Return a frame as an array, its columns found by their names.
+
+        Raises: DataError for a column that is missing or has another type. Columns that were not learnt from are left
+        out, another order is mended, and levels that were never seen are told as such: the notes say so.
+        """
+        cells, notes = _cells(frame, where), []
+        missing = [name for name in self.names if name not in cells]
+        if missing:
+            more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+            raise DataError(f"{where}: column {missing[0]!r}{more} is missing: fit() saw {_listed(self.names)}.")
+        extra = [name for name in cells if name not in self.names]
+        if extra:
+            notes.append(f"left out what fit() did not see: {_listed(extra)}")
+        if [name for name in cells if name in self.names] != list(self.names):
+            notes.append("put columns in the order of fit()")
+        size = len(next(iter(cells.values())))
+        rows = np.empty((size, len(self.columns)))
+        for at, column in enumerate(self.columns):
+            rows[:, at] = _values(cells[column.name], column, where, first_row)
+            unseen = np.flatnonzero(rows[:, at] >= len(column.levels))
+            if column.kind == "category" and len(unseen):
+                value = cells[column.name][int(unseen[0])].as_py()
+                notes.append(
+                    f"column {column.name!r}: {len(unseen):,} cell{'s' * (len(unseen) != 1)} with a level that fit() "
+                    f"never saw, the first {value!r:.40} in row {first_row + int(unseen[0])}"
+                )
+        return Read(rows, tuple(notes))
+
+    def write(self, rows: Rows, library: str | None = None, *, index: Any = None, known: Any = None) -> Any:
+        """Return an array (n, columns) as a frame of a library; None: the one it came from. NaN is a missing cell.
+
+        Args:
+            rows: as `read` gives them.
+            library: of the frame.
+            index: of a pandas frame.
+            known: the frame that rows are of, which still has the names of levels that were never seen.
+
+        Raises: OptionError where the library is not installed.
+        """
+        library = library or self.library
+        if library == "array":
+            return rows
+        arrays = [_array(rows[:, at], column) for at, column in enumerate(self.columns)]
+        cells = {} if known is None else _cells(known, "write()")
+        for at, column in enumerate(self.columns):
+            unseen = rows[:, at] >= len(column.levels)
+            if column.kind == "category" and not column.coded and column.name in cells and unseen.any():
+                arrays[at] = _with_names(arrays[at], cells[column.name], unseen)
+        frame = FRAMES[library](self.columns, arrays, index, library == self.library)
+        if self.numbered and library == "pandas":
+            frame.columns = [int(name) for name in self.names]
+        return frame
+
+    def to_config(self) -> dict[str, Any]:
+        """Return the schema as JSON values."""
+        columns = [vars(column) | {"levels": list(column.levels)} for column in self.columns]
+        return {"library": self.library, "numbered": self.numbered, "columns": columns}
+
+    @classmethod
+    def from_config(cls, config: Any) -> "Schema":
+        """Return the schema that `to_config` described; OptionError where a key or a type is not as it must be."""
+        if not isinstance(config, dict) or set(config) != {"library", "numbered", "columns"}:
+            raise OptionError("a schema must have exactly the keys 'columns', 'library' and 'numbered'.")
+        if (
+            type(config["numbered"]) is not bool
+            or config["library"] not in LIBRARIES
+            or not isinstance(config["columns"], list)
+            or not config["columns"]
+        ):
+            raise OptionError(f"a schema must name one of {', '.join(LIBRARIES)} and have columns.")
+        columns = tuple(map(_column, config["columns"]))
+        if len({column.name for column in columns}) < len(columns):
+            raise OptionError("a schema must not name a column twice.")
+        if config["numbered"] and not all(re.fullmatch(r"-?\d{1,9}", column.name) for column in columns):
+            raise OptionError("a schema with numbered columns must call them by numbers.")
+        return cls(columns=columns, library=config["library"], numbered=config["numbered"])
+
+
+_TYPES = {
+    "name": str,
+    "kind": str,
+    "arrow": str,
+    "native": str,
+    "levels": list,
+    "ordered": bool,
+    "coded": bool,
+    "whole": bool,
+}
+
+
+def _column(config: Any) -> Column:
+    if not isinstance(config, dict) or set(config) != set(_TYPES):
+        raise OptionError(f"a column must have exactly the keys {sorted(_TYPES)}.")
+    for key, kind in _TYPES.items():
+        if type(config[key]) is not kind:
+            raise OptionError(f"a column's {key} must be of type {kind.__name__}, got {config[key]!r:.60}.")
+    levels = config["levels"]
+    if config["kind"] not in KINDS or (config["kind"] == "category") != bool(levels):
+        raise OptionError(f"a column must be one of {', '.join(KINDS)}, with levels if it is a category.")
+    if len(levels) > LEVELS_TOLD or len({type(level) for level in levels} - {int, float}) > 1:
+        raise OptionError(f"a category has at most {LEVELS_TOLD:,} levels of one type.")
+    if any(type(level) not in (str, int, float, bool) for level in levels) or len(set(levels)) < len(levels):
+        raise OptionError("the levels of a category are texts, numbers or booleans, each once.")
+    arrow_type(config["arrow"])
+    return Column(**(config | {"levels": tuple(levels)}))
+
+
+# Learning.
+
+
+def is_frame(value: Any) -> bool:
+    """Whether a value is a frame of pandas, polars or pyarrow."""
+    if type(value).__module__.partition(".")[0] not in ("pandas", "polars", "pyarrow"):
+        return False
+    import narwhals
+
+    return bool(narwhals.dependencies.is_into_dataframe(value))
+
+
+def library_of(frame: Any) -> str:
+    """Return the library of a frame."""
+    return type(frame).__module__.partition(".")[0]
+
+
+def learn(frame: Any, *, where: str, types: Mapping[str, str] | None = None) -> Schema:
+    """Return the schema of a frame.
+
+    Args: types: kinds of columns by name, where they should not be inferred.
+    Raises: DataError for text that is no category, columns of lists or bytes, columns without any value, names that
+    stand twice; OptionError for types that there are not.
+    """
+    types = dict(types or {})
+    cells = _cells(frame, where)
+    for name, kind in types.items():
+        if name not in cells:
+            raise OptionError(unknown("column", name, list(cells)))
+        if kind not in KINDS:
+            raise OptionError(f"column {name!r}: {unknown('kind', kind, KINDS)}")
+    native = _native_types(frame)
+    columns = [_learn(name, array, native[name], types.get(name), where) for name, array in cells.items()]
+    numbered = all(isinstance(name, (int, np.integer)) for name in frame_names(frame))
+    return Schema(columns=tuple(columns), library=library_of(frame), numbered=numbered)
+
+
+def _learn(name: str, array: Any, native: str, told: str | None, where: str) -> Column:
+    import pyarrow as pa
+
+    kind = array.type
+    given: dict[str, Any] = {"name": name, "native": native}
+    if len(array) == array.null_count or pa.types.is_null(kind):
+        raise DataError(f"{where}: column {name!r} has no value in any row: leave it out.")
+    coded = pa.types.is_dictionary(kind)
+    values = kind.value_type if coded else kind
+    inferred = _kind(values, coded)
+    if inferred is None:
+        raise DataError(
+            f"{where}: column {name!r} holds {values}, expected numbers, texts, booleans or dates: leave it out."
+        )
+    chosen = told or inferred
+    allowed = {"number": KINDS[:4], "boolean": ("boolean", "category", "number"), "date": ("date",)}
+    if chosen not in allowed.get(inferred, ("category",)) or (coded and chosen != "category"):
+        raise OptionError(f"column {name!r} holds {values}, which cannot be of kind {chosen!r}.")
+    if chosen == "category":
+        levels = _levels(array, name, told is not None, where)
+        return Column(
+            **given,
+            kind=chosen,
+            arrow=str(values),
+            levels=levels,
+            coded=coded,
+            ordered=coded and bool(kind.ordered),
+        )
+    floats = _floats(array)
+    known = floats[~np.isnan(floats)]
+    if not len(known):
+        raise DataError(f"{where}: column {name!r} has no value in any row: leave it out.")
+    if chosen == "boolean" and not np.isin(known, (0, 1)).all():
+        raise OptionError(f"column {name!r} has other values than 0 and 1, and cannot be of kind 'boolean'.")
+    if chosen == "count" and (known.min() < 0 or (known % 1).any()):
+        raise OptionError(f"column {name!r} has values that are no counts (0, 1, 2, ...): choose 'number'.")
+    unit = 86_400.0 if chosen == "date" else 1.0
+    with np.errstate(invalid="ignore"):
+        whole = bool(np.isfinite(known).all()) and not (known % unit).any()
+    return Column(**given, kind=chosen, arrow=str(values), whole=whole)
+
+
+def _kind(kind: Any, coded: bool) -> str | None:
+    """Return the kind of an Arrow type; None where there is none."""
+    import pyarrow as pa
+
+    types = pa.types
+    if coded or types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
+        return "category" if not types.is_nested(kind) else None
+    if types.is_boolean(kind):
+        return "boolean"
+    if types.is_timestamp(kind) or types.is_date(kind):
+        return "date"
+    numbers = (types.is_integer, types.is_floating, types.is_decimal, types.is_duration, types.is_time)
+    return "number" if any(each(kind) for each in numbers) else None
+
+
+def _levels(array: Any, name: str, told: bool, where: str) -> tuple[Level, ...]:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_dictionary(array.type):
+        combined = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+        chunks = combined.chunks if isinstance(combined, pa.ChunkedArray) else [combined]
+        levels = chunks[0].dictionary.to_pylist() if chunks else []
+    else:
+        levels = sorted(level for level in pc.unique(array).to_pylist() if level is not None)
+    most = LEVELS_TOLD if told else LEVELS
+    known = len(array) - array.null_count
+    if len(levels) > most or (not told and len(levels) > FEW and 2 * len(levels) > known):
+        raise DataError(
+            f"{where}: column {name!r} is text with {len(levels):,} different values in {known:,} rows, which is no "
+            f"category: leave it out, or say that it is one"
+            + (f" (types={{{name!r}: 'category'}}, --types {name}=category)." if len(levels) <= LEVELS_TOLD else ".")
+        )
+    odd = next((level for level in levels if type(level) not in (str, int, float, bool)), None)
+    if odd is not None:
+        raise DataError(
+            f"{where}: column {name!r} has levels such as {odd!r:.40}: expected texts, numbers or booleans."
+        )
+    return tuple(levels)
+
+
+# Frame to array.
+
+
+def _cells(frame: Any, where: str) -> dict[str, Any]:
+    """Return the columns of a frame as Arrow arrays, by name."""
+    import narwhals
+    import pyarrow as pa
+
+    native_names = frame_names(frame)
+    twice = [name for name, count in Counter(native_names).items() if count > 1]
+    if twice:
+        raise DataError(f"{where}: the column {twice[0]!r} stands there twice: give each a name of its own.")
+    wrapped = narwhals.from_native(frame, eager_only=True)
+    if not len(wrapped) or not native_names:
+        raise DataError(f"{where}: expected a table with rows and columns, got {len(wrapped)} rows.")
+    cells = {}
+    whole_names = all(isinstance(name, (int, np.integer)) for name in native_names)
+    for name in wrapped.columns:
+        if not isinstance(name, str) and not (whole_names and -1e9 < name < 1e9):
+            raise DataError(f"{where}: expected names of columns to be texts, got {name!r}: df.columns.astype(str).")
+        try:
+            cells[str(name)] = wrapped.get_column(name).to_arrow()
+        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+            raise DataError(f"{where}: column {name!r} mixes types ({str(error).splitlines()[0]}).") from error
+    return cells
+
+
+def frame_names(frame: Any) -> list[Any]:
+    """Return the names of a frame's columns."""
+    return list(frame.column_names) if library_of(frame) == "pyarrow" else list(frame.columns)
+
+
+def _native_types(frame: Any) -> dict[str, str]:
+    if library_of(frame) == "pandas":
+        return {str(name): str(kind) for name, kind in frame.dtypes.items()}
+    if library_of(frame) == "polars":
+        return {name: str(kind) for name, kind in frame.schema.items()}
+    return {field.name: str(field.type) for field in frame.schema}
+
+
+def _values(array: Any, column: Column, where: str, first_row: int) -> Rows:
+    """Return one column as numbers, (n,); DataError where it is of another kind than it was."""
+    import pyarrow as pa
+
+    kind = array.type
+    if pa.types.is_null(kind) or len(array) == array.null_count:
+        return np.full(len(array), np.nan)
+    coded = pa.types.is_dictionary(kind)
+    found = _kind(kind.value_type if coded else kind, coded)
+    if column.kind == "category":
+        return _places(array, column)
+    accepts = {"date": ("date",), "boolean": ("boolean", "number")}.get(column.kind, ("number", "boolean"))
+    if found not in accepts:
+        values = array.drop_null()
+        got = f"{values[0].as_py()!r:.40}" if len(values) else str(kind)
+        row = first_row + next(at for at, valid in enumerate(array.is_valid().to_pylist()) if valid)
+        raise DataError(f"{where}: column {column.name!r} expected a {column.kind}, got {got} in row {row}.")
+    floats = _floats(array)
+    if np.isinf(floats).any():
+        row = first_row + int(np.isinf(floats).argmax())
+        raise DataError(f"{where}: column {column.name!r} holds infinity in row {row}: drop or mend the row.")
+    return floats
+
+
+def _places(array: Any, column: Column) -> Rows:
+    """Return the number of each cell's level, (n,); as many as there are levels where it is none of them."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if isinstance(array, pa.ChunkedArray):
+        array = array.combine_chunks()
+    if isinstance(array, pa.ChunkedArray):
+        return np.concatenate([_places(chunk, column) for chunk in array.chunks])
+    if not pa.types.is_dictionary(array.type):
+        array = pc.dictionary_encode(array)
+    known = {level: place for place, level in enumerate(column.levels)}
+    to = [np.nan if level is None else known.get(level, len(known)) for level in array.dictionary.to_pylist()]
+    indices = array.indices.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    missing = np.isnan(indices)
+    places: Rows = np.asarray([*to, np.nan])[np.where(missing, len(to), indices).astype(np.int64)]
+    return places
+
+
+def _floats(array: Any) -> Rows:
+    """Return numbers, booleans, dates, durations and times of day as float64, NaN where there is none."""
+    import pyarrow as pa
+
+    kind, per_second = array.type, 1.0
+    if pa.types.is_dictionary(kind):
+        array = array.cast(kind.value_type)
+        kind = array.type
+    if pa.types.is_date(kind):
+        array, per_second = array.cast(pa.timestamp("s")).cast(pa.int64()), 1.0
+    elif pa.types.is_timestamp(kind) or pa.types.is_duration(kind) or pa.types.is_time(kind):
+        per_second = UNITS[kind.unit]
+        array = array.cast(pa.int32() if pa.types.is_time32(kind) else pa.int64())
+    # safe=False: an integer beyond 2**53 becomes the nearest double, as in any other array of doubles.
+    floats = np.asarray(array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), np.float64)
+    return floats / per_second
+
+
+UNITS = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
+
+
+# Array to frame.
+
+
+def _array(values: Rows, column: Column) -> Any:
+    """Return numbers (n,) as an Arrow array of the column's type; of coded categories a dictionary array."""
+    import pyarrow as pa
+
+    missing = np.isnan(values)
+    kind = arrow_type(column.arrow)
+    if column.kind == "category":
+        # A level that was never seen has no name to come back by.
+        missing |= values >= len(column.levels)
+        places = pa.array(np.where(missing, 0, values).astype(np.int32), mask=missing)
+        levels = pa.array(list(column.levels), kind)
+        coded = pa.DictionaryArray.from_arrays(places, levels, ordered=column.ordered)
+        return coded if column.coded else coded.cast(kind)
+    if column.whole and column.kind == "date":
+        values = np.rint(values / 86_400) * 86_400
+    values = np.where(missing, 0.0, values)
+    types = pa.types
+    if types.is_boolean(kind):
+        return pa.array(values >= 0.5, mask=missing)
+    if types.is_timestamp(kind) or types.is_duration(kind) or types.is_time(kind) or types.is_date(kind):
+        return _moments(values, kind, missing)
+    if types.is_decimal(kind):
+        return pa.array(np.round(values, kind.scale), mask=missing).cast(kind, safe=False)
+    if column.whole:
+        values = np.rint(values)
+    if types.is_integer(kind):
+        bounds = np.iinfo(kind.to_pandas_dtype())
+        # The largest of 64 bits is no double: the next one below it is.
+        low, high = float(bounds.min), np.nextafter(float(bounds.max), 0) if bounds.bits == 64 else float(bounds.max)
+        return pa.array(np.clip(np.rint(values), low, high).astype(bounds.dtype), mask=missing)
+    return pa.array(values.astype(kind.to_pandas_dtype()), mask=missing)
+
+
+def _with_names(array: Any, original: Any, unseen: Rows) -> Any:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if isinstance(original, pa.ChunkedArray):
+        original = pa.concat_arrays(original.chunks)
+    return pc.if_else(pa.array(unseen), original.cast(array.type), array)
+
+
+def _moments(seconds: Rows, kind: Any, missing: Rows) -> Any:
+    import pyarrow as pa
+
+    types = pa.types
+    if types.is_date(kind):
+        days = pa.array(np.rint(seconds / 86_400).astype(np.int32), mask=missing)
+        return days.cast(pa.date32()).cast(kind)
+    per_second = UNITS[kind.unit]
+    if types.is_time(kind):
+        seconds = np.clip(seconds, 0, 86_400 - 1 / per_second)
+    whole = np.rint(np.clip(seconds, -9e18 / per_second, 9e18 / per_second) * per_second)
+    return pa.array(whole.astype(np.int32 if types.is_time32(kind) else np.int64), mask=missing).cast(kind)
+
+
+_TIMED = re.compile(r"(timestamp|duration|time32|time64)\[(s|ms|us|ns)(?:, tz=([^\]]{1,60}))?\]")
+_DECIMAL = re.compile(r"decimal(128|256)\((\d{1,2}), (-?\d{1,2})\)")
+_NAMED = {
+    **{f"{sign}int{bits}": f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)},
+    **{"halffloat": "float16", "float": "float32", "double": "float64", "bool": "bool_"},
+    **{name: name for name in ("string", "large_string", "string_view")},
+    "date32[day]": "date32",
+    "date64[ms]": "date64",
+}
+
+
+def arrow_type(text: str) -> Any:
+    """Return the Arrow type that its text stands for; OptionError where it is none of ours."""
+    import pyarrow as pa
+
+    if text in _NAMED:
+        return getattr(pa, _NAMED[text])()
+    try:
+        if timed := _TIMED.fullmatch(text):
+            name, unit, zone = timed.groups()
+            return pa.timestamp(unit, zone) if name == "timestamp" else getattr(pa, name)(unit)
+        if decimal := _DECIMAL.fullmatch(text):
+            return getattr(pa, f"decimal{decimal[1]}")(int(decimal[2]), int(decimal[3]))
+    except (ValueError, pa.ArrowInvalid) as error:
+        raise OptionError(f"{text!r:.60} is no type of a column ({error}).") from error
+    raise OptionError(f"{text!r:.60} is no type of a column.")
+
+
+# Frames of each library, of Arrow arrays.
+
+
+def _to_pyarrow(columns: Sequence[Column], arrays: list[Any], index: Any, same: bool) -> Any:
+    import pyarrow as pa
+
+    for at, column in enumerate(columns):
+        indices = re.search(r"indices=(u?int\d+)", column.native) if same and column.coded else None
+        if indices:
+            places = arrays[at].indices.cast(arrow_type(indices[1]))
+            arrays[at] = pa.DictionaryArray.from_arrays(places, arrays[at].dictionary, ordered=column.ordered)
+    return pa.table(arrays, names=[column.name for column in columns])
+
+
+def _to_pandas(columns: Sequence[Column], arrays: list[Any], index: Any, same: bool) -> Any:
+    pandas = _library("pandas")
+    cells = {}
+    for column, array in zip(columns, arrays, strict=True):
+        if same and column.native == "object":
+            cells[column.name] = pandas.Series(array.to_pylist(), dtype=object)
+            continue
+        series = array.to_pandas()
+        series = series if isinstance(series, pandas.Series) else pandas.Series(series)
+        if column.coded:
+            levels = pandas.Index(list(column.levels))
+            kind = pandas.CategoricalDtype(levels, column.ordered)
+            series = pandas.Series(pandas.Categorical.from_codes(series.cat.codes, dtype=kind))
+        elif same and str(series.dtype) != column.native:
+            # A column of whole numbers or booleans has no room for a gap, which only a reconstruction could leave.
+            gap = array.null_count and re.fullmatch(r"u?int\d+|bool", column.native)
+            series = series if gap else series.astype(column.native)
+        cells[column.name] = series
+    frame = pandas.DataFrame(cells)
+    if index is not None:
+        frame.index = index
+    return frame
+
+
+def _to_polars(columns: Sequence[Column], arrays: list[Any], index: Any, same: bool) -> Any:
+    polars = _library("polars")
+    cells = {}
+    for column, array in zip(columns, arrays, strict=True):
+        series = polars.from_arrow(array.cast(arrow_type(column.arrow)) if column.coded else array)
+        if column.coded:
+            enum = same and column.native.startswith("Enum")
+            series = series.cast(polars.Enum(list(column.levels)) if enum else polars.Categorical)
+        cells[column.name] = series
+    return polars.DataFrame(cells)
+
+
+def _library(name: str) -> Any:
+    import importlib
+
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise OptionError(
+            f"the model was fitted on a frame of {name}, which is not installed: pip install {name}."
+        ) from error
+
+
+Make = Callable[[Sequence[Column], list[Any], Any, bool], Any]
+FRAMES: dict[str, Make] = {"pandas": _to_pandas, "polars": _to_polars, "pyarrow": _to_pyarrow}
+
+
+def numbers(frame: Any) -> Rows:
+    """Return a frame of numbers, such as latents, as an array."""
+    if library_of(frame) == "pyarrow":
+        return np.column_stack([column.to_numpy() for column in frame.columns])
+    array: Rows = frame.to_numpy()
+    return array
+
+
+def numbers_as_frame(values: Rows, name: str, *, like: Any) -> Any:
+    """Return an array (n, k) or (n,) as a frame with columns name_0, name_1, ..., or one of that name.
+
+    Args: like: a frame of the library that is wanted, and of pandas with the index.
+    """
+    import pyarrow as pa
+
+    library, index = library_of(like), getattr(like, "index", None)
+    columns = [values] if values.ndim == 1 else list(values.T)
+    names = [name] if values.ndim == 1 else [f"{name}_{at}" for at in range(len(columns))]
+    if library == "pandas":
+        frame = _library("pandas").DataFrame(dict(zip(names, columns, strict=True)))
+        if index is not None:
+            frame.index = index
+        return frame
+    arrays = {each: np.ascontiguousarray(column) for each, column in zip(names, columns, strict=True)}
+    return pa.table(arrays) if library == "pyarrow" else _library("polars").DataFrame(arrays)
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(map(repr, names[:6]))
+    return shown + (f", ... ({len(names)} in all)" if len(names) > 6 else "")

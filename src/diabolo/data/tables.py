@@ -1,0 +1,202 @@
+"""Tables in files: CSV, TSV and Parquet, one or several as one.
+
+A table of numbers without gaps is an array with names; any other has a schema, by which its columns become numbers.
+Order: how files are read, whole tables, tables in parts.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from diabolo.data import schema as frames
+from diabolo.data.readers import csv, parquet
+from diabolo.data.readers.arrow import to_array
+from diabolo.data.readers.parts import Part, stamp
+from diabolo.data.schema import Schema
+from diabolo.errors import DataError, unknown
+
+ENDINGS = (".csv", ".tsv", ".parquet")
+
+
+class Reading(NamedTuple):
+    """How the columns of a table are to be taken.
+
+    Attributes:
+        types: kinds by name, where what is inferred will not do.
+        drop: columns to leave out.
+        form: how CSV files are written.
+    """
+
+    types: Mapping[str, str] = {}
+    drop: tuple[str, ...] = ()
+    form: csv.Options = csv.Options()
+
+
+class Table(NamedTuple):
+    """Rows as numbers, and what their columns are; None of a file without names."""
+
+    rows: np.ndarray[Any, Any]
+    schema: Schema | None
+    gaps: bool
+
+
+def is_plain(path: Path, reading: Reading) -> bool:
+    """Whether a file has columns of numbers without gaps, as far as it tells before it is read."""
+    if reading.types or reading.drop or reading.form != csv.Options():
+        return False
+    if path.suffix.lower() == ".parquet":
+        return parquet.is_plain(path)
+    return csv.is_plain(path)
+
+
+def read(paths: Sequence[Path], reading: Reading, *, where: str) -> Table:
+    """Return the rows of files with the same columns, one behind the other. Raises DataError, OptionError."""
+    import pyarrow as pa
+
+    tables = [_dropped(_read(path, reading), reading, path) for path in paths]
+    named = paths[0].suffix.lower() == ".parquet" or csv.has_header(paths[0], reading.form)
+    for path, table in zip(paths[1:], tables[1:], strict=True):
+        if table.column_names != tables[0].column_names:
+            raise DataError(
+                f"{path}: expected the columns {_listed(tables[0].column_names)} as in {paths[0]}, got "
+                f"{_listed(table.column_names)}."
+            )
+    try:
+        table = tables[0] if len(tables) == 1 else pa.concat_tables(tables, promote_options="permissive")
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise DataError(
+            f"{where}: its files have columns of different types ({str(error).splitlines()[0]})."
+        ) from error
+    if not reading.types and all(map(_is_number, table.schema.types)) and not any(c.null_count for c in table.columns):
+        return Table(to_array(table, where=where, names=_names(table, named)), _numbers(table.schema, named), False)
+    schema = frames.learn(table, where=where, types=reading.types)
+    rows = schema.read(table, where=where).rows
+    return Table(rows, schema if named else None, bool(np.isnan(rows).any()))
+
+
+def _read(path: Path, reading: Reading) -> Any:
+    if path.suffix.lower() == ".parquet":
+        return parquet.read_table(path)
+    return csv.read_table(path, reading.form, _texts(reading))
+
+
+def _texts(reading: Reading) -> dict[str, Any]:
+    """Return the Arrow types of columns that a user calls categories: codes such as 007 are not numbers."""
+    import pyarrow as pa
+
+    return {name: pa.string() for name, kind in reading.types.items() if kind == "category"}
+
+
+def _dropped(table: Any, reading: Reading, path: Path) -> Any:
+    for name in reading.drop:
+        if name not in table.column_names:
+            raise DataError(f"{path}: {unknown('column', name, table.column_names)}")
+    kept = table.drop_columns(list(reading.drop))
+    if not kept.column_names:
+        raise DataError(f"{path}: expected columns beside those that are left out, got none.")
+    return kept
+
+
+def _is_number(kind: Any) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
+
+
+def _names(table: Any, named: bool) -> list[str]:
+    return [repr(name) if named else str(at + 1) for at, name in enumerate(table.column_names)]
+
+
+def _numbers(schema: Any, named: bool) -> Schema | None:
+    """Return the schema of an array with names."""
+    if not named:
+        return None
+    columns = tuple(
+        frames.Column(name=field.name, kind="number", arrow=str(field.type), native=str(field.type)) for field in schema
+    )
+    return Schema(columns=columns, library="array")
+
+
+def plain_schema(path: Path) -> Schema | None:
+    """Return the schema of a plain file; None where its columns have no names."""
+    if path.suffix.lower() == ".parquet":
+        return _numbers(parquet.schema(path), True)
+    return _numbers(csv.schema(path), csv.has_header(path))
+
+
+Keep = Callable[[Any, int], None]
+
+
+def parts(
+    paths: Sequence[Path], schema: Schema, reading: Reading, *, say: Callable[[str], None], keep: Keep | None = None
+) -> list[Part]:
+    """Return the rows of files as parts, each cell by the schema.
+
+    Args: say: takes what was noticed, once each; keep: takes every table as it is read, and how many rows came before.
+    """
+    said: set[str] = set()
+
+    def chunks(path: Path, size: int) -> Iterator[np.ndarray[Any, Any]]:
+        first_row = 0
+        for table in _tables(path, schema, reading, size):
+            rows, notes = schema.read(table, where=str(path), first_row=first_row)
+            for note in notes:
+                if note not in said:
+                    said.add(note)
+                    say(f"{path}: {note}")
+            if keep is not None:
+                keep(table, first_row)
+            first_row += len(rows)
+            yield rows
+
+    return [
+        Part(
+            str(path),
+            parquet.rows(path) if path.suffix.lower() == ".parquet" else None,
+            estimate(path, len(schema.columns)),
+            partial(chunks, path),
+            stamp=stamp(path),
+        )
+        for path in paths
+    ]
+
+
+def _tables(path: Path, schema: Schema, reading: Reading, size: int) -> Iterator[Any]:
+    if path.suffix.lower() == ".parquet":
+        yield from parquet.tables(path, size)
+        return
+    types = {column.name: frames.arrow_type(column.arrow) for column in schema.columns if column.kind != "number"}
+    # What was written as whole numbers in fit() may have fractions or gaps now.
+    import pyarrow as pa
+
+    types |= {
+        column.name: pa.float64()
+        for column in schema.columns
+        if column.kind in ("number", "count") and _is_number(frames.arrow_type(column.arrow))
+    }
+    header = csv.columns(path, reading.form)
+    yield from csv.tables(path, reading.form, {name: kind for name, kind in types.items() if name in header}, size)
+
+
+def columns(path: Path, reading: Reading) -> int:
+    """Return how many columns a file has."""
+    if path.suffix.lower() == ".parquet":
+        return len(parquet.schema(path).names)
+    return max(1, len(csv.schema(path, reading.form).names))
+
+
+def estimate(path: Path, columns: int) -> int:
+    """Return about what the rows of a file take as doubles."""
+    if path.suffix.lower() == ".parquet":
+        return parquet.rows(path) * columns * 8
+    with path.open("rb") as file:
+        start = file.read(1 << 16)
+    lines = max(1, start.count(b"\n"))
+    return round(path.stat().st_size / max(1, len(start)) * lines * columns * 8)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(map(repr, names[:6])) + (f", ... ({len(names)} in all)" if len(names) > 6 else "")
