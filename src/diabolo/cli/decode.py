@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from diabolo.cli.options import Force, ImageOutput, ModelPath
+from diabolo.cli.options import Force, ImageOutput, Keep, ModelPath
 from diabolo.cli.rows import write_rows
 
 
@@ -14,9 +14,13 @@ def decode(
         str, typer.Argument(metavar="LATENTS", help="A file of latents (.npy, .npz, .csv, .parquet), or a folder.")
     ],
     output: ImageOutput = None,
+    keep: Keep = None,
     force: Force = False,
 ) -> None:
-    """Write the rows that LATENTS stand for, as they came to fit. Default: LATENTS-decoded.npy. Needs no TensorFlow."""
+    """Write the rows that LATENTS stand for, as they came to fit. Needs no TensorFlow.
+
+    Default: LATENTS-decoded.npy, of tables .csv.
+    """
     write_rows(
         model,
         latents,
@@ -24,6 +28,8 @@ def decode(
         output=output,
         ending="decoded",
         name="row",
-        images=True,
+        rows=True,
+        latents=True,
+        keep=keep,
         force=force,
     )

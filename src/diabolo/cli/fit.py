@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from diabolo.cli.options import Data, DataDir, Force, Json, stem
+from diabolo.cli.options import Data, DataDir, Decimal, Drop, Force, Json, Separator, Types, reading, stem
 
 if TYPE_CHECKING:
     from diabolo.data.splits import Judged
+    from diabolo.data.tables import Reading
     from diabolo.inference import Model
 
 # Headings of the help text.
@@ -159,6 +160,10 @@ def fit(
             rich_help_panel=TRAINING,
         ),
     ] = None,
+    types: Types = None,
+    drop: Drop = None,
+    separator: Separator = "",
+    decimal: Decimal = ".",
     data_dir: DataDir = None,
     json: Json = False,
     force: Force = False,
@@ -182,7 +187,8 @@ def fit(
     if not 0 <= random_state < 2**32:
         raise OptionError(f"--random-state must be a whole number from 0 to 2**32 - 1, got {random_state}.")
     at_most = limit(memory)
-    name, rows = _read(data, data_dir, at_most, batch_size, test_fraction, random_state)
+    how = reading(types=types, drop=drop, separator=separator, decimal=decimal)
+    name, rows = _read(data, data_dir, how, at_most, batch_size, test_fraction, random_state)
     parts = {"structure": structure, "bottleneck": bottleneck, "corruption": corruption, "penalty": penalty}
     given = {name: part for name, part in parts.items() if part is not None}
     estimator = Autoencoder(
@@ -202,9 +208,11 @@ def fit(
         allow_overcomplete=allow_overcomplete,
         random_state=random_state,
         memory=at_most,
+        types=dict(how.types) or None,
     )
     with shown() as report:
-        model = estimator.fit(rows.train, report=report, source=name, also=rows.test).model_
+        train = rows.train if rows.source is None else rows.source
+        model = estimator.fit(train, report=report, source=name, also=rows.test).model_
     judge, judged_on = (rows.sample, "training") if rows.test is None else (rows.test, "test")
     seen = _corrupted(model, judge)
     summary = summarise(
@@ -217,7 +225,7 @@ def fit(
         seen=seen,
     )
     findings = diagnose(model, judge)
-    _write(model, judge, seen, paths, force=force)
+    _write(model, judge, seen, summary.columns, paths, force=force)
     written = {what: str(path) for what, path in paths.items()}
     if json:
         import json as writer
@@ -241,7 +249,7 @@ def _outputs(model_path: Path, *, force: bool) -> dict[str, Path]:
 
 
 def _read(
-    data: str, data_dir: Path | None, limit: int, batch_size: int, test_fraction: float, seed: int
+    data: str, data_dir: Path | None, how: "Reading", limit: int, batch_size: int, test_fraction: float, seed: int
 ) -> tuple[str, "Judged"]:
     """Return what the rows are called, and rows to train on and to judge by."""
     from diabolo.data import memory
@@ -249,7 +257,7 @@ def _read(
     from diabolo.data.streams import COPIES, Stream, open_rows
     from diabolo.data.windows import check_memory
 
-    source = open_rows(data, limit, data_dir=data_dir)
+    source = open_rows(data, limit, data_dir=data_dir, reading=how)
     check_memory(source, limit, batch_size)
     if isinstance(source, Stream):
         size = memory.words(source.bytes)
@@ -278,12 +286,19 @@ def _corrupted(model: "Model", rows: Any) -> Any:
     )
 
 
-def _write(model: "Model", judge: Any, seen: Any, paths: dict[str, Path], *, force: bool) -> None:
+def _write(
+    model: "Model", judge: Any, seen: Any, columns: list[dict[str, Any]], paths: dict[str, Path], *, force: bool
+) -> None:
     from diabolo import files, modelfile
     from diabolo.report import pictures
+    from diabolo.report.columns import ColumnFigures
 
     # Nothing is written before everything is made.
-    figures = {"reconstructions": pictures.reconstructions(model, judge, seen), "training": pictures.training(model)}
+    if columns:
+        reconstructions = pictures.columns([ColumnFigures(**each) for each in columns])
+    else:
+        reconstructions = pictures.reconstructions(model, judge, seen)
+    figures = {"reconstructions": reconstructions, "training": pictures.training(model)}
     for name, figure in figures.items():
         files.write_atomically(paths[name], partial(pictures.save, figure))
     modelfile.save(model, paths["model"], force=force)
@@ -318,23 +333,54 @@ def _show(summary: Any, record: Any, written: dict[str, str], findings: Sequence
     pca = f"PCA, {count(summary.pca_components, 'component')}"
     ours, theirs, mean = summary.error, summary.pca_error, summary.mean_row_error
     lines = {"this model": ours, pca: theirs, "the mean row": mean}
-    tables = [_errors(f"error of {summary.judged_on} rows", lines, pca)]
+    tables = [_errors(f"error of {summary.judged_on} rows", lines, pca, "a column" if summary.columns else "")]
+    if summary.columns:
+        tables += ["", _columns(summary.columns)]
     if summary.seen_errors:
         through = summary.seen_errors
         lines = {"this model": through["model"], pca: through["pca"], "the rows as seen": through["rows"]}
         tables += ["", _errors("seen corrupted, as in training", lines, pca)]
     paths = [f"{what:16}{path}" for what, path in written.items()]
     noticed = ["", "noticed", *(f"- {finding}" for finding in findings)] if findings else []
-    print_tables(facts(about), "", *tables, f"a feature, {summary.unit}", *noticed, "", *paths)
+    unit = [f"a feature, {summary.unit}"] if not summary.columns else []
+    print_tables(facts(about), "", *tables, *unit, *noticed, "", *paths)
 
 
-def _errors(title: str, errors: dict[str, float], yardstick: str) -> Any:
+COLUMNS = 20  # that are shown
+
+
+def _columns(columns: list[dict[str, Any]]) -> Any:
+    """Return a table of how well the columns come back, the worst first."""
+    from diabolo.cli.show import table
+    from diabolo.report.columns import ColumnFigures
+
+    figures = sorted((ColumnFigures(**each) for each in columns), key=lambda each: each.left, reverse=True)
+    result = table(header=True)
+    result.add_column("column")
+    result.add_column("kind", no_wrap=True)
+    for head in ("this model", "PCA", "a constant"):
+        result.add_column(head, justify="right", no_wrap=True)
+    result.add_column("", no_wrap=True)
+    for each in figures[:COLUMNS]:
+        shown = [f"{value:.1%}" if each.measure == "right" else f"{value:.3f}" for value in _values(each)]
+        measure = "of cells right" if each.measure == "right" else "of 1 explained"
+        result.add_row(each.name, each.kind, *shown, measure)
+    if len(figures) > COLUMNS:
+        result.add_row(f"and {len(figures) - COLUMNS} more that come back better")
+    return result
+
+
+def _values(figures: Any) -> tuple[float, float, float]:
+    return figures.model, figures.pca, figures.guess
+
+
+def _errors(title: str, errors: dict[str, float], yardstick: str, of: str = "") -> Any:
     """Return a table of errors, with their share of the yardstick's and as bars; the first is ours."""
     from diabolo.cli.show import bar, table
 
     result = table(header=True)
     result.add_column(title, no_wrap=True)
-    result.add_column("mean square", justify="right")
+    result.add_column(f"left, {of}" if of else "mean square", justify="right")
     result.add_column("of PCA's", justify="right")
     result.add_column(no_wrap=True)
     longest = max(errors.values()) or 1.0

@@ -1,24 +1,51 @@
 """Arguments that several commands share, each explained once."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from diabolo.data.tables import Reading
 
 Data = Annotated[
     str,
     typer.Argument(
         metavar="DATA",
-        help="A data set (digits, mnist, fashion-mnist; one part as mnist:test), a file (.npy, .npz, .csv, .parquet, "
-        "IDX; one array of several as rows.npz:X), or a folder or pattern of files ('parts/*.parquet').",
+        help="A data set (digits, mnist, fashion-mnist; one part as mnist:test), a file (.npy, .npz, .csv, .tsv, "
+        ".parquet, IDX; one array of several as rows.npz:X), a folder or pattern of files ('parts/*.parquet'), or - "
+        "for standard input.",
     ),
 ]
 ModelPath = Annotated[Path, typer.Argument(metavar="MODEL", help="A model file, as `diabolo fit` writes it.")]
-Output = Annotated[Path | None, typer.Option("--output", "-o", help="Where to write: .npy, .npz or .csv.")]
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", help="Where to write: .npy, .npz, .csv, .parquet, or - for CSV here.")
+]
 ImageOutput = Annotated[
     Path | None,
-    typer.Option("--output", "-o", help="Where to write: .npy, .npz, .csv, or for images a folder of PNGs."),
+    typer.Option(
+        "--output", "-o", help="Where to write: .npy, .npz, .csv, .parquet, - for CSV here, or for images a folder."
+    ),
 ]
+COLUMNS = "Columns of a table"
+Types = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME=KIND,...",
+        help="Kinds of columns where what is inferred will not do: number, count, boolean, category, date.",
+        rich_help_panel=COLUMNS,
+    ),
+]
+Drop = Annotated[str | None, typer.Option(metavar="NAME,...", help="Columns to leave out.", rich_help_panel=COLUMNS)]
+Keep = Annotated[
+    str | None,
+    typer.Option(metavar="NAME,...", help="Columns to copy to the output, such as an id.", rich_help_panel=COLUMNS),
+]
+Separator = Annotated[
+    str,
+    typer.Option(help="Between cells of a CSV file. Default: the first line tells.", rich_help_panel=COLUMNS),
+]
+Decimal = Annotated[str, typer.Option(help="The decimal mark of a CSV file.", rich_help_panel=COLUMNS)]
 DataDir = Annotated[
     Path | None,
     typer.Option(help="Folder that holds mnist/ and fashion-mnist/. Default: $DIABOLO_DATA, else fetched once."),
@@ -29,8 +56,34 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instea
 
 def stem(data: str) -> str:
     """Return what files made from `data` are called: mnist:test gives mnist-test, a/b.npz:X b-X, parts/*.npy parts."""
+    if data == "-":
+        return "rows"
     if any(mark in data for mark in "*?["):
         data = next((part for part in reversed(Path(data).parts) if not any(mark in part for mark in "*?[")), "rows")
     name = (Path(data).name or Path(data).resolve().name).removesuffix(".gz").replace(".npz:", "-").replace(":", "-")
     name = name.strip("-")
     return name.removesuffix(Path(name).suffix) or "rows"
+
+
+def names(text: str | None) -> tuple[str, ...]:
+    """Return the names of columns in a list parted by commas."""
+    return tuple(name.strip() for name in text.split(",") if name.strip()) if text else ()
+
+
+def reading(*, types: str | None = None, drop: str | None = None, separator: str = "", decimal: str = ".") -> "Reading":
+    """Return how a table is to be read. Raises OptionError."""
+    from diabolo.data.readers import csv
+    from diabolo.data.tables import Reading
+    from diabolo.errors import OptionError
+
+    kinds = {}
+    for item in names(types):
+        name, equals, kind = item.rpartition("=")
+        if not equals or not name:
+            raise OptionError(f"--types expected NAME=KIND, such as city=category, got {item!r}.")
+        kinds[name] = kind
+    separator = {"tab": "\t", "\\t": "\t"}.get(separator, separator)
+    for what, mark in (("--separator", separator or ","), ("--decimal", decimal)):
+        if len(mark) != 1:
+            raise OptionError(f"{what} must be one letter, got {mark!r}.")
+    return Reading(types=kinds, drop=names(drop), form=csv.Options(separator, decimal))

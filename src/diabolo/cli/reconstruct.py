@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from diabolo.cli.options import Data, DataDir, Force, ImageOutput, ModelPath
+from diabolo.cli.options import Data, DataDir, Decimal, Force, ImageOutput, Keep, ModelPath, Separator
 from diabolo.cli.rows import write_rows
 
 ROWS = 1_000  # from which those in the picture are taken
@@ -22,19 +22,28 @@ def reconstruct(
     clean: Annotated[
         str | None, typer.Option(metavar="DATA", help="The same rows without noise, to draw and to judge by.")
     ] = None,
+    fill: Annotated[
+        bool, typer.Option("--fill", help="Of a table with gaps: leave what is there, and fill in missing cells alone.")
+    ] = False,
+    keep: Keep = None,
+    separator: Separator = "",
+    decimal: Decimal = ".",
     data_dir: DataDir = None,
     force: Force = False,
 ) -> None:
-    """Write the reconstruction of DATA. Default: DATA-reconstructed.npy. Needs no TensorFlow."""
+    """Write the reconstruction of DATA. Default: DATA-reconstructed.npy, of tables .csv. Needs no TensorFlow."""
     draw = _ready(model, data, clean, picture, data_dir, force=force)
     write_rows(
         model,
         data,
-        lambda trained: trained.reconstruct,
+        lambda trained: trained.fill_in if fill else trained.reconstruct,
         output=output,
-        ending="reconstructed",
+        ending="filled" if fill else "reconstructed",
         name="row",
-        images=True,
+        rows=True,
+        keep=keep,
+        separator=separator,
+        decimal=decimal,
         data_dir=data_dir,
         force=force,
     )

@@ -1,10 +1,14 @@
 """What `encode`, `decode`, `reconstruct` and `score` share: rows through a model, from a file to a file."""
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from diabolo.cli.options import stem
+from diabolo.cli.options import names, reading, stem
+
+if TYPE_CHECKING:
+    from diabolo.inference import Model
 
 
 def write_rows(
@@ -15,7 +19,11 @@ def write_rows(
     output: Path | None,
     ending: str,
     name: str,
-    images: bool = False,
+    rows: bool = False,
+    latents: bool = False,
+    keep: str | None = None,
+    separator: str = "",
+    decimal: str = ".",
     data_dir: Path | None = None,
     force: bool,
 ) -> None:
@@ -25,20 +33,82 @@ def write_rows(
         model: path of the model file.
         data: rows or latents, as a user names them.
         verb: Model -> its method for rows.
-        output: where to write; None: beside the command, called DATA-ending.npy.
+        output: where to write; None: beside the command, called DATA-ending.npy, or .csv where columns have names.
         ending: what the file holds, in a word.
         name: of the numbers in the file, for the kinds that name them.
-        images: whether they are rows as they came, which may be images and then go to a folder.
+        rows: whether it writes rows as they came: images may go to a folder, columns have their names.
+        latents: whether it reads latents.
+        keep: columns of the data to copy.
+        separator: between cells of a CSV file; empty: the first line tells.
+        decimal: the mark in its numbers.
         data_dir: folder of the data sets.
         force: overwrite what exists.
     """
     from diabolo import modelfile
     from diabolo.data import sinks
-    from diabolo.data.streams import open_stream
     from diabolo.inference import by_chunk
 
-    path = output or Path(f"{stem(data)}-{ending}.npy")
-    trained = modelfile.load(model)
-    sinks.check(path, force=force, images=images and trained.adapter.kind == "image")
-    chunks = by_chunk(verb(trained), open_stream(data, data_dir=data_dir), widest=trained.widest)
-    print(sinks.write(path, chunks, name=name, force=force))
+    trained, kept = modelfile.load(model), names(keep)
+    framed = rows and trained.schema is not None
+    table = kept or (framed and trained.adapter.kind == "table")
+    path = output or Path(f"{stem(data)}-{ending}.{'csv' if table else 'npy'}")
+    sinks.check(path, force=force, images=rows and trained.adapter.kind == "image", table=bool(table))
+    taken = Taken(trained, data, data_dir, kept, reading(separator=separator, decimal=decimal), latents=latents)
+    chunks: Iterator[Any] = by_chunk(verb(trained), taken.stream, widest=trained.widest)
+    if framed and path.suffix not in (".npy", ".npz"):
+        assert trained.schema is not None
+        write = trained.schema.write
+        chunks = (write(chunk, "pyarrow") for chunk in chunks)
+    if kept:
+        chunks = taken.with_kept(chunks, name)
+    said = sinks.write(path, chunks, name=name, force=force)
+    print(said, file=sys.stderr if str(path) == "-" else sys.stdout)
+
+
+class Taken:
+    """Rows of a user for a model: columns by the names that fit() saw, and beside them those that are to be kept."""
+
+    def __init__(
+        self, trained: "Model", data: str, data_dir: Path | None, kept: tuple[str, ...], reading: Any, *, latents: bool
+    ) -> None:
+        from diabolo.data.streams import open_stream
+
+        self._kept, self._tables = kept, list[Any]()
+        self.stream = open_stream(
+            data,
+            data_dir=data_dir,
+            schema=_of_latents(trained) if latents else trained.schema,
+            reading=reading,
+            say=lambda note: print(f"diabolo: {note}", file=sys.stderr),
+            keep=self._keep if kept else None,
+        )
+
+    def _keep(self, table: Any, first_row: int) -> None:
+        from diabolo.errors import DataError, unknown
+
+        for name in self._kept:
+            if name not in table.column_names:
+                raise DataError(unknown("column", name, table.column_names))
+        self._tables.append(table.select(list(self._kept)))
+
+    def with_kept(self, chunks: Iterator[Any], name: str) -> Iterator[Any]:
+        """Give tables of the columns that are kept, and the chunks' own behind them."""
+        from diabolo.data.sinks import as_table
+
+        for chunk in chunks:
+            table = self._tables.pop(0)
+            ours = as_table(chunk, name)
+            for column, values in zip(ours.column_names, ours.columns, strict=True):
+                table = table.append_column(column, values)
+            yield table
+
+
+def _of_latents(trained: "Model") -> Any:
+    """Return the schema of a table of latents, whose other columns are left alone."""
+    from diabolo.data.schema import Column, Schema
+
+    columns = tuple(
+        Column(name=f"latent_{at}", kind="number", arrow="float", native="float")
+        for at in range(trained.network.latent_dim)
+    )
+    return Schema(columns=columns, library="array")

@@ -1,4 +1,4 @@
-"""Writes what a verb gives, as it comes: .npy, .npz, .csv by ending, or a folder of PNGs for images.
+"""Writes what a verb gives, as it comes: .npy, .npz, .csv, .parquet by ending, or a folder of PNGs for images.
 
 What is written does not grow in memory: chunks go to the disk one by one, into a temporary file that takes its name
 when the last one is there.
@@ -6,6 +6,7 @@ when the last one is there.
 
 import math
 import shutil
+import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
@@ -19,11 +20,20 @@ from diabolo.errors import OutputError, unknown
 from diabolo.files import refuse_existing, umask, write_atomically
 
 Array = np.ndarray[Any, Any]
-ENDINGS = (".npy", ".npz", ".csv")
+ENDINGS = (".npy", ".npz", ".csv", ".parquet")
+TABLES = (".csv", ".parquet")
+STDOUT = Path("-")  # CSV, or what a pipe expects
 
 
-def check(path: Path, *, force: bool, images: bool = False) -> None:
-    """Raise OutputError before any work where `write` could not do its own."""
+def check(path: Path, *, force: bool, images: bool = False, table: bool = False) -> None:
+    """Raise OutputError before any work where `write` could not do its own.
+
+    Args: images: whether rows may go to a folder; table: whether columns are of several kinds, which no array holds.
+    """
+    if path == STDOUT:
+        return
+    if table and path.suffix not in TABLES:
+        raise OutputError(f"{path}: columns of several kinds need a table, one of {', '.join(TABLES)}.")
     if is_folder(path):
         if not images:
             raise OutputError(f"{path} has no ending: expected a file, one of {', '.join(ENDINGS)}.")
@@ -41,8 +51,8 @@ def is_folder(path: Path) -> bool:
     return path.is_dir() or not path.suffix
 
 
-def write(path: Path, chunks: Iterable[Array], *, name: str, force: bool) -> str:
-    """Write chunks (k, ...) one behind the other and return what was written, in words.
+def write(path: Path, chunks: Iterable[Any], *, name: str, force: bool) -> str:
+    """Write chunks (k, ...), arrays or Arrow tables, one behind the other and return what was written, in words.
 
     Args:
         path: its ending says the kind of file.
@@ -55,6 +65,10 @@ def write(path: Path, chunks: Iterable[Array], *, name: str, force: bool) -> str
     """
     check(path, force=force, images=True)
     seen = _Seen(chunks)
+    if path == STDOUT:
+        _write_csv(name, seen, sys.stdout.buffer)
+        sys.stdout.flush()
+        return f"{seen.rows:,} rows"
     if is_folder(path):
         _write_pngs(path, seen)
         return f"{path}/: {seen.rows:,} PNGs"
@@ -62,20 +76,28 @@ def write(path: Path, chunks: Iterable[Array], *, name: str, force: bool) -> str
         ".npy": _write_npy,
         ".npz": partial(_write_npz, name),
         ".csv": partial(_write_csv, name),
+        ".parquet": partial(_write_parquet, name),
     }
     write_atomically(path, partial(writers[path.suffix], seen))
+    if seen.columns:
+        return f"{path}: {seen.rows:,} rows of {seen.columns} columns"
     return f"{path}: {seen.dtype} {(seen.rows, *seen.row_shape)}"
 
 
 class _Seen:
     """Chunks that are passed on, and what was seen of them."""
 
-    def __init__(self, chunks: Iterable[Array]) -> None:
+    def __init__(self, chunks: Iterable[Any]) -> None:
         self._chunks = chunks
         self.rows, self.dtype, self.row_shape = 0, np.dtype(np.float32), tuple[int, ...]()
+        self.columns = 0  # of tables
 
     def __iter__(self) -> Any:
         for chunk in self._chunks:
+            if not isinstance(chunk, np.ndarray):
+                self.rows, self.columns = self.rows + len(chunk), chunk.num_columns
+                yield chunk
+                continue
             self.rows, self.dtype, self.row_shape = self.rows + len(chunk), chunk.dtype, chunk.shape[1:]
             yield chunk
 
@@ -106,11 +128,47 @@ def _write_npz(name: str, chunks: _Seen, file: BinaryIO) -> None:
 def _write_csv(name: str, chunks: _Seen, file: BinaryIO) -> None:
     header = True
     for chunk in chunks:
+        if not isinstance(chunk, np.ndarray):
+            from pyarrow import csv as arrow
+
+            arrow.write_csv(chunk, file, arrow.WriteOptions(include_header=header, quoting_style="needed"))
+            header = False
+            continue
         columns = chunk.reshape(len(chunk), -1)
         names = name if chunk.ndim == 1 else ",".join(f"{name}_{at}" for at in range(columns.shape[1]))
         style = "%d" if chunk.dtype.kind in "iu" else "%.9g" if chunk.dtype == np.float32 else "%.17g"
         np.savetxt(file, columns, fmt=style, delimiter=",", header=names if header else "", comments="")
         header = False
+
+
+def _write_parquet(name: str, chunks: _Seen, file: BinaryIO) -> None:
+    from pyarrow import parquet
+
+    writer = None
+    try:
+        for chunk in chunks:
+            table = as_table(chunk, name)
+            if writer is None:
+                writer = parquet.ParquetWriter(file, table.schema)
+            writer.write_table(table)
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+def as_table(chunk: Any, name: str) -> Any:
+    """Return an array (k, ...) as an Arrow table with columns name_0, name_1, ..., or of (k,) name.
+
+    What is a table already stays as it is.
+    """
+    import pyarrow as pa
+
+    if not isinstance(chunk, np.ndarray):
+        return chunk
+    if chunk.ndim == 1:
+        return pa.table({name: chunk})
+    columns = chunk.reshape(len(chunk), -1)
+    return pa.table({f"{name}_{at}": np.ascontiguousarray(columns[:, at]) for at in range(columns.shape[1])})
 
 
 def _write_pngs(folder: Path, chunks: Iterable[Array]) -> None:

@@ -8,9 +8,12 @@ else is read whole, and then cut.
 Order: what a stream is, the opening, reading ahead.
 """
 
+import atexit
 import glob
+import logging
 import queue
 import shutil
+import sys
 import tempfile
 import threading
 import weakref
@@ -25,7 +28,7 @@ from diabolo.data import memory, sinks, tables
 from diabolo.data.adapters.rows import as_rows
 from diabolo.data.readers import csv, numpy_files, parquet
 from diabolo.data.readers.parts import PART_BYTES, Part, held_bytes
-from diabolo.data.schema import is_frame
+from diabolo.data.schema import Schema, is_frame
 from diabolo.data.sources import Array, Source, names_data_set, of_files, open_source
 from diabolo.errors import DataError, OutputError, ShapeError
 
@@ -117,6 +120,8 @@ def _listed(names: Sequence[str]) -> str:
     return shown + (f", ... ({len(names)} in all)" if len(names) > 6 else "")
 
 
+logger = logging.getLogger(__name__)
+
 STREAMED: dict[str, Callable[[Path], list[Part]]] = {
     ".npy": numpy_files.parts,
     ".parquet": parquet.parts,
@@ -125,13 +130,36 @@ STREAMED: dict[str, Callable[[Path], list[Part]]] = {
 }
 
 
-def open_stream(source: Any, *, data_dir: str | Path | None = None) -> Stream:
-    """Return the rows behind a name, a path, a folder, a pattern, an array or chunks, to be read in chunks."""
+def open_stream(
+    source: Any,
+    *,
+    data_dir: str | Path | None = None,
+    schema: Schema | None = None,
+    reading: tables.Reading | None = None,
+    say: Callable[[str], None] = logger.warning,
+    keep: Callable[[Any, int], None] | None = None,
+) -> Stream:
+    """Return the rows behind a name, a path, a folder, a pattern, an array or chunks, to be read in chunks.
+
+    Args:
+        source: what a user names.
+        data_dir: folder of the data sets.
+        schema: of a table that a model was fitted on: files are read by it.
+        reading: how CSV files are written.
+        say: takes what was noticed about a table.
+        keep: takes every table that was read, and how many rows of its file came before.
+    """
     if isinstance(source, Stream):
         return source
     if _only_comes_in_chunks(source):
         return _kept(source)
+    source = from_stdin() if source == "-" else source
     files = _files(source)
+    reading = reading or tables.Reading()
+    if schema is not None and files is not None and (keep or tables.needs(files, schema, reading)):
+        return Stream(_name(source, files), tables.parts(files, schema, reading, say=say, keep=keep))
+    if keep is not None:
+        raise DataError(f"{source}: only files of tables ({', '.join(tables.ENDINGS)}) have columns to keep.")
     if files is not None:
         parts = [part for file in files for part in STREAMED[file.suffix.lower()](file)]
         if not parts:
@@ -155,6 +183,7 @@ def open_rows(
     if isinstance(source, np.memmap):
         stream = _of_array("an array", source)
         return Source("an array", source) if stream.bytes * COPIES <= limit else stream
+    source = from_stdin() if isinstance(source, str) and source == "-" else source
     files, reading = _files(source), reading or tables.Reading()
     if files is None and not _only_comes_in_chunks(source):
         _refuse_whole(source, limit)
@@ -271,6 +300,25 @@ def _kept(chunks: Iterable[Any]) -> Stream:
             f"({error}): set TMPDIR to a folder with room."
         ) from error
     return Stream(name, numpy_files.parts(path), folder)
+
+
+def from_stdin() -> Path:
+    """Return standard input as a file that goes when the process ends: Parquet or .npy by its first bytes, else CSV."""
+    folder = _Folder()
+    atexit.register(lambda: folder)  # held until then
+    start = sys.stdin.buffer.read(8)
+    ending = ".parquet" if start[:4] == b"PAR1" else ".npy" if start[:6] == b"\x93NUMPY" else ".csv"
+    path = folder.path / f"stdin{ending}"
+    try:
+        with path.open("wb") as file:
+            file.write(start)
+            shutil.copyfileobj(sys.stdin.buffer, file, 1 << 20)
+    except OSError as error:
+        raise OutputError(
+            f"standard input is kept in a temporary file, which could not be written ({error.strerror or error}): set "
+            f"TMPDIR to a folder with room."
+        ) from error
+    return path
 
 
 class _TheirError(Exception):

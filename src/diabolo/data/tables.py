@@ -127,6 +127,18 @@ def plain_schema(path: Path) -> Schema | None:
     return _numbers(csv.schema(path), csv.has_header(path))
 
 
+def needs(paths: Sequence[Path], schema: Schema, reading: Reading) -> bool:
+    """Whether files are to be read by a schema: not where they are arrays of its columns in its order."""
+    if not all(path.suffix.lower() in ENDINGS for path in paths):
+        return False
+    if schema.library != "array" or reading.form != csv.Options():
+        return True
+    if not all(is_plain(path, Reading()) for path in paths):
+        return True
+    found = [plain_schema(path) for path in paths]
+    return any(each is not None and each.names != schema.names for each in found)
+
+
 Keep = Callable[[Any, int], None]
 
 
@@ -142,13 +154,13 @@ def parts(
     def chunks(path: Path, size: int) -> Iterator[np.ndarray[Any, Any]]:
         first_row = 0
         for table in _tables(path, schema, reading, size):
+            if keep is not None:
+                keep(table, first_row)
             rows, notes = schema.read(table, where=str(path), first_row=first_row)
             for note in notes:
                 if note not in said:
                     said.add(note)
                     say(f"{path}: {note}")
-            if keep is not None:
-                keep(table, first_row)
             first_row += len(rows)
             yield rows
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from diabolo.data.adapters import Rows, Statistics
+from diabolo.data.adapters import Rows, Statistics, TableAdapter
 from diabolo.inference import Model
 from diabolo.network import losses
 from diabolo.network.bottlenecks import Gaussian, Quantized, Sparse
@@ -144,6 +144,8 @@ def _under_training(look: Look) -> Finding | None:
 
 
 def _unscaled(look: Look) -> Finding | None:
+    if isinstance(look.model.adapter, TableAdapter):
+        return None  # each column has the scale that its shape asks for
     tensors = look.model.adapter.adapt(look.rows)
     if tensors.ndim == 4 and tensors.shape[3] == 1 and not look.model.adapter.bounded:
         spreads = tensors[..., 0].std(axis=(0, 1), dtype=np.float64)  # of each column of the image
@@ -166,6 +168,8 @@ def _unscaled(look: Look) -> Finding | None:
 
 def _loss_that_does_not_fit(look: Look) -> Finding | None:
     model = look.model
+    if isinstance(model.adapter, TableAdapter):
+        return None
     known = Statistics.of(look.rows)
     mean, variance = known.overall
     widest = known.widest

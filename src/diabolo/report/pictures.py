@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from diabolo.data.adapters import Rows
 from diabolo.inference import Model
+from diabolo.report.columns import ColumnFigures
 from diabolo.report.summary import error_through
 
 BLUE, ORANGE, GREY, BLACK = "#0072B2", "#D55E00", "#999999", "#222222"
@@ -33,6 +34,34 @@ def reconstructions(model: Model, rows: Rows, seen: Rows | None = None) -> Figur
     draw = _images if model.adapter.kind == "image" else _profiles
     groups = [("typical rows", typical, BLUE), ("worst rows", worst, ORANGE)]
     return draw(model, rows, seen, errors, [group for group in groups if len(group[1])])
+
+
+COLUMNS = 30  # of a table that are drawn
+
+
+def columns(figures: Sequence[ColumnFigures]) -> Figure:
+    """Return a picture of how well each column of a table comes back, beside PCA; the worst first."""
+    worst = sorted(figures, key=lambda each: each.left, reverse=True)[:COLUMNS]
+    figure = Figure(figsize=(7, 1.2 + 0.26 * len(worst)), dpi=120, layout="constrained")
+    axes = figure.add_subplot()
+    places = np.arange(len(worst))
+    # Of a column that even a constant does better, the bar is empty.
+    ours = [max(0.0, 1 - each.left) for each in worst]
+    theirs = [max(0.0, 1 - each.left_by_pca) for each in worst]
+    axes.barh(places, ours, height=0.62, color=BLUE, label="this model")
+    axes.plot(theirs, places, "|", color=ORANGE, markersize=11, markeredgewidth=2.2, label="PCA of the same size")
+    axes.set_yticks(places, [f"{each.name:.28}, {each.kind}" for each in worst], fontsize=9)
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1)
+    axes.set_xlabel("share explained of what the best constant guess leaves", fontsize=9)
+    left_out = len(figures) - len(worst)
+    title = f"the {len(worst)} worst of {len(figures)} columns" if left_out else "columns, the worst first"
+    axes.set_title(title, loc="left", fontsize=10)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="x", color=GREY, alpha=0.3)
+    axes.set_axisbelow(True)
+    figure.legend(frameon=False, fontsize=9, ncols=2, loc="outside lower center")
+    return figure
 
 
 def _images(

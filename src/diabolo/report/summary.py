@@ -2,12 +2,13 @@
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from diabolo.data.adapters import Rows
+from diabolo.data.adapters import Rows, TableAdapter
 from diabolo.inference import Model
+from diabolo.report.columns import ColumnFigures, judge_columns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +31,7 @@ class Summary:
     mean_row_error: float
     seen_errors: dict[str, float]  # where rows were corrupted in training: "model", "pca", "rows", of rows seen so
     unit: str
+    columns: list[dict[str, Any]]  # of a table: see report/columns.py
     epochs: int
     best_epoch: int
     seconds: float
@@ -54,11 +56,50 @@ def summarise(
     Args: seen: the rows to judge by once more, as a corruption of training leaves them.
     """
     network, record = model.network, model.record
-    features = math.prod(network.input_shape)
+    figures = judge_columns(model, train, judge) if isinstance(model.adapter, TableAdapter) else []
+    errors = _of_columns(figures) if figures else _of_rows(model, train, judge, seen)
+    return Summary(
+        rows=record.rows,
+        validation_rows=record.validation_rows,
+        test_rows=test_rows,
+        judged_on=judged_on,
+        features=math.prod(network.input_shape),
+        latent_dim=network.latent_dim,
+        compression=math.prod(model.adapter.row_shape) / network.latent_dim,
+        weights=network.weight_count,
+        reconstruction_loss=model.loss.kind,
+        loss_per_row=float(model.loss_per_row(judge).mean()),
+        error=errors.error,
+        pca_error=errors.pca,
+        pca_components=min(network.latent_dim, len(train), math.prod(network.input_shape)),
+        mean_row_error=errors.mean_row,
+        seen_errors=errors.seen,
+        unit=errors.unit,
+        columns=[asdict(each) for each in figures],
+        epochs=len(record.history["loss"]),
+        best_epoch=record.best_epoch,
+        seconds=seconds,
+    )
+
+
+class _Errors(NamedTuple):
+    error: float
+    pca: float
+    mean_row: float
+    seen: dict[str, float]
+    unit: str
+
+
+def _of_columns(figures: list[ColumnFigures]) -> _Errors:
+    ours, theirs = (float(np.mean(each)) for each in zip(*((f.left, f.left_by_pca) for f in figures), strict=True))
+    return _Errors(ours, theirs, 1.0, {}, "of what the best constant guess leaves")
+
+
+def _of_rows(model: Model, train: Rows, judge: Rows, seen: Rows | None) -> _Errors:
     known = model.adapter.adapt(train).reshape(len(train), -1)
     target = model.adapter.adapt(judge).reshape(len(judge), -1)
     units = {"widest": "of values in [0, 1]", "standardise": "in standard deviations", "mean": "in means of all counts"}
-    components = min(network.latent_dim, *known.shape)
+    components = min(model.network.latent_dim, *known.shape)
     through: dict[str, float] = {}
     if seen is not None:
         noisy = model.adapter.adapt(seen).reshape(len(seen), -1)
@@ -67,26 +108,12 @@ def summarise(
             "pca": pca_error(known, target, components, noisy),
             "rows": float(np.square(target - noisy).mean()),
         }
-    return Summary(
-        rows=record.rows,
-        validation_rows=record.validation_rows,
-        test_rows=test_rows,
-        judged_on=judged_on,
-        features=features,
-        latent_dim=network.latent_dim,
-        compression=features / network.latent_dim,
-        weights=network.weight_count,
-        reconstruction_loss=model.loss.kind,
-        loss_per_row=float(model.loss_per_row(judge).mean()),
+    return _Errors(
         error=float(model.squared_error_per_row(judge).mean()),
-        pca_error=pca_error(known, target, components),
-        pca_components=components,
-        mean_row_error=float(np.square(target - known.mean(axis=0)).mean()),
-        seen_errors=through,
+        pca=pca_error(known, target, components),
+        mean_row=float(np.square(target - known.mean(axis=0)).mean()),
+        seen=through,
         unit=units[model.loss.scaling],
-        epochs=len(record.history["loss"]),
-        best_epoch=record.best_epoch,
-        seconds=seconds,
     )
 
 
