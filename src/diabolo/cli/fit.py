@@ -332,7 +332,7 @@ def _show(summary: Any, record: Any, written: dict[str, str], findings: Sequence
     }
     pca = f"PCA, {count(summary.pca_components, 'component')}"
     ours, theirs, mean = summary.error, summary.pca_error, summary.mean_row_error
-    lines = {"this model": ours, pca: theirs, "the mean row": mean}
+    lines = {"this model": ours, pca: theirs, "the best constant" if summary.columns else "the mean row": mean}
     tables = [_errors(f"error of {summary.judged_on} rows", lines, pca, "a column" if summary.columns else "")]
     if summary.columns:
         tables += ["", _columns(summary.columns)]

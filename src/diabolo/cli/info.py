@@ -78,7 +78,7 @@ def _show(model: Any, name: str) -> None:
             row(head.layer.name, head.output_shape, f"{head.layer.kind}, {what}", _weights(head))
     row("reconstruction", network.input_shape, model.loss.link)
 
-    features = math.prod(network.input_shape)
+    features = math.prod(model.adapter.row_shape)
     held = f" and {record.validation_rows:,} to validate" if record.validation_rows else ""
     settings = record.settings
     losses = ", ".join(

@@ -79,7 +79,9 @@ class Taken:
             data_dir=data_dir,
             schema=_of_latents(trained) if latents else trained.schema,
             reading=reading,
-            say=lambda note: print(f"diabolo: {note}", file=sys.stderr),
+            # Beside latents may stand what was kept; that needs no word.
+            say=(lambda note: None) if latents else (lambda note: print(f"diabolo: {note}", file=sys.stderr)),
+            spare=kept,
             keep=self._keep if kept else None,
         )
 

@@ -9,7 +9,7 @@ Order: a column, the schema, learning, frame to array, array to frame, frames of
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -74,8 +74,14 @@ class Schema:
         """Of the columns."""
         return tuple(column.name for column in self.columns)
 
-    def read(self, frame: Any, *, where: str, first_row: int = 0) -> Read:
+    def read(self, frame: Any, *, where: str, first_row: int = 0, spare: Collection[str] = ()) -> Read:
         """Return a frame as an array, its columns found by their names.
+
+        Args:
+            frame: of any library.
+            where: what asked, to open a message with.
+            first_row: rows that came before these, for messages.
+            spare: columns that are known not to be learnt from.
 
         Raises: DataError for a column that is missing or has another type. Columns that were not learnt from are left
         out, another order is mended, and levels that were never seen are told as such: the notes say so.
@@ -83,9 +89,9 @@ class Schema:
         cells, notes = _cells(frame, where), []
         missing = [name for name in self.names if name not in cells]
         if missing:
-            more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-            raise DataError(f"{where}: column {missing[0]!r}{more} is missing: fit() saw {_listed(self.names)}.")
-        extra = [name for name in cells if name not in self.names]
+            more = f" and {len(missing) - 1} more columns are" if missing[1:] else " is"
+            raise DataError(f"{where}: column {missing[0]!r}{more} missing: fit() saw {_listed(self.names)}.")
+        extra = [name for name in cells if name not in self.names and name not in spare]
         if extra:
             notes.append(f"left out what fit() did not see: {_listed(extra)}")
         if [name for name in cells if name in self.names] != list(self.names):
@@ -225,13 +231,14 @@ def _learn(name: str, array: Any, native: str, told: str | None, where: str) -> 
     kind = array.type
     given: dict[str, Any] = {"name": name, "native": native}
     if len(array) == array.null_count or pa.types.is_null(kind):
-        raise DataError(f"{where}: column {name!r} has no value in any row: leave it out.")
+        raise DataError(f"{where}: column {name!r} has no value in any row: leave it out (--drop {name}).")
     coded = pa.types.is_dictionary(kind)
     values = kind.value_type if coded else kind
     inferred = _kind(values, coded)
     if inferred is None:
         raise DataError(
-            f"{where}: column {name!r} holds {values}, expected numbers, texts, booleans or dates: leave it out."
+            f"{where}: column {name!r} holds {values}, expected numbers, texts, booleans or dates: leave it out "
+            f"(--drop {name})."
         )
     chosen = told or inferred
     allowed = {"number": KINDS[:4], "boolean": ("boolean", "category", "number"), "date": ("date",)}
@@ -250,7 +257,7 @@ def _learn(name: str, array: Any, native: str, told: str | None, where: str) -> 
     floats = _floats(array)
     known = floats[~np.isnan(floats)]
     if not len(known):
-        raise DataError(f"{where}: column {name!r} has no value in any row: leave it out.")
+        raise DataError(f"{where}: column {name!r} has no value in any row: leave it out (--drop {name}).")
     if chosen == "boolean" and not np.isin(known, (0, 1)).all():
         raise OptionError(f"column {name!r} has other values than 0 and 1, and cannot be of kind 'boolean'.")
     if chosen == "count" and (known.min() < 0 or (known % 1).any()):
@@ -291,7 +298,7 @@ def _levels(array: Any, name: str, told: bool, where: str) -> tuple[Level, ...]:
     if len(levels) > most or (not told and len(levels) > FEW and 2 * len(levels) > known):
         raise DataError(
             f"{where}: column {name!r} is text with {len(levels):,} different values in {known:,} rows, which is no "
-            f"category: leave it out, or say that it is one"
+            f"category: leave it out (--drop {name}), or say that it is one"
             + (f" (types={{{name!r}: 'category'}}, --types {name}=category)." if len(levels) <= LEVELS_TOLD else ".")
         )
     odd = next((level for level in levels if type(level) not in (str, int, float, bool)), None)

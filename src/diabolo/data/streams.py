@@ -17,7 +17,7 @@ import sys
 import tempfile
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -138,6 +138,7 @@ def open_stream(
     reading: tables.Reading | None = None,
     say: Callable[[str], None] = logger.warning,
     keep: Callable[[Any, int], None] | None = None,
+    spare: Collection[str] = (),
 ) -> Stream:
     """Return the rows behind a name, a path, a folder, a pattern, an array or chunks, to be read in chunks.
 
@@ -148,6 +149,7 @@ def open_stream(
         reading: how CSV files are written.
         say: takes what was noticed about a table.
         keep: takes every table that was read, and how many rows of its file came before.
+        spare: columns that are known not to be learnt from.
     """
     if isinstance(source, Stream):
         return source
@@ -157,7 +159,7 @@ def open_stream(
     files = _files(source)
     reading = reading or tables.Reading()
     if schema is not None and files is not None and (keep or tables.needs(files, schema, reading)):
-        return Stream(_name(source, files), tables.parts(files, schema, reading, say=say, keep=keep))
+        return Stream(_name(source, files), tables.parts(files, schema, reading, say=say, keep=keep, spare=spare))
     if keep is not None:
         raise DataError(f"{source}: only files of tables ({', '.join(tables.ENDINGS)}) have columns to keep.")
     if files is not None:
@@ -308,7 +310,7 @@ def from_stdin() -> Path:
     atexit.register(lambda: folder)  # held until then
     start = sys.stdin.buffer.read(8)
     ending = ".parquet" if start[:4] == b"PAR1" else ".npy" if start[:6] == b"\x93NUMPY" else ".csv"
-    path = folder.path / f"stdin{ending}"
+    path = folder.path / f"{tables.STDIN}{ending}"
     try:
         with path.open("wb") as file:
             file.write(start)

@@ -4,7 +4,7 @@ A table of numbers without gaps is an array with names; any other has a schema, 
 Order: how files are read, whole tables, tables in parts.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +18,7 @@ from diabolo.data.readers.parts import Part, stamp
 from diabolo.data.schema import Schema
 from diabolo.errors import DataError, unknown
 
+STDIN = "standard-input"  # what a file is called that holds it
 ENDINGS = (".csv", ".tsv", ".parquet")
 
 
@@ -143,11 +144,23 @@ Keep = Callable[[Any, int], None]
 
 
 def parts(
-    paths: Sequence[Path], schema: Schema, reading: Reading, *, say: Callable[[str], None], keep: Keep | None = None
+    paths: Sequence[Path],
+    schema: Schema,
+    reading: Reading,
+    *,
+    say: Callable[[str], None],
+    keep: Keep | None = None,
+    spare: Collection[str] = (),
 ) -> list[Part]:
     """Return the rows of files as parts, each cell by the schema.
 
-    Args: say: takes what was noticed, once each; keep: takes every table as it is read, and how many rows came before.
+    Args:
+        paths: of the files.
+        schema: of what fit() saw.
+        reading: how CSV files are written.
+        say: takes what was noticed, once each.
+        keep: takes every table as it is read, and how many rows of its file came before.
+        spare: columns that are known not to be learnt from.
     """
     said: set[str] = set()
 
@@ -156,11 +169,11 @@ def parts(
         for table in _tables(path, schema, reading, size):
             if keep is not None:
                 keep(table, first_row)
-            rows, notes = schema.read(table, where=str(path), first_row=first_row)
+            rows, notes = schema.read(table, where=_shown(path), first_row=first_row, spare=spare)
             for note in notes:
                 if note not in said:
                     said.add(note)
-                    say(f"{path}: {note}")
+                    say(f"{_shown(path)}: {note}")
             first_row += len(rows)
             yield rows
 
@@ -174,6 +187,10 @@ def parts(
         )
         for path in paths
     ]
+
+
+def _shown(path: Path) -> str:
+    return "standard input" if path.stem == STDIN else str(path)
 
 
 def _tables(path: Path, schema: Schema, reading: Reading, size: int) -> Iterator[Any]:

@@ -63,7 +63,7 @@ def summarise(
         validation_rows=record.validation_rows,
         test_rows=test_rows,
         judged_on=judged_on,
-        features=math.prod(network.input_shape),
+        features=math.prod(model.adapter.row_shape),
         latent_dim=network.latent_dim,
         compression=math.prod(model.adapter.row_shape) / network.latent_dim,
         weights=network.weight_count,

@@ -233,6 +233,16 @@ def _reason(path: Path, form: "_Form", convert: Any, error: Exception) -> str:
             arrow.read_csv(path, **settings, convert_options=convert)
         except (OSError, pa.ArrowInvalid) as again:
             text = str(again).splitlines()[0]
+    cell = re.search(
+        r"In CSV column #(\d+): (?:Row #(\d+): )?CSV conversion error to (\w+): invalid value '(.*)'", text
+    )
+    if cell:
+        place, row, kind, value = cell.groups()
+        name = repr(form.header[int(place)]) if form.header else str(int(place) + 1)
+        # pyarrow counts from 1 and counts the header.
+        where = f" in data row {int(row) - (form.header is not None)}" if row else ""
+        expected = "a number" if kind in ("double", "float") or "int" in kind else f"a {kind}"
+        return f"{path}: column {name} expected {expected}, got {value!r:.40}{where}."
     return f"{path}: {text}"
 
 
