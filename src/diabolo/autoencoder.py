@@ -25,7 +25,7 @@ from diabolo.data.splits import Division, divide
 from diabolo.data.streams import is_stream, open_rows, open_stream
 from diabolo.data.tables import Reading
 from diabolo.data.windows import Streamed, check_memory
-from diabolo.errors import DataError, ModelFileError, NotFittedError, OptionError, unknown
+from diabolo.errors import DataError, ModelFileError, NotFittedError, OptionError, ShapeError, unknown
 from diabolo.inference import Model, by_chunk, fill
 from diabolo.network import losses, structures
 from diabolo.network.bottlenecks import Bottleneck
@@ -266,17 +266,18 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         """Return which codes of a quantized bottleneck stand for each row, (n, groups), int32; as for encode()."""
         return self._each(self._model.codes, X, out)
 
-    def sample(self, count: int, *, random_state: Any = None) -> Rows:
+    def sample(self, count: int, *, random_state: Any = None) -> Any:
         """Return rows drawn from what a gaussian bottleneck learnt, as they came to fit(): see `Model.sample`."""
-        return self._model.sample(count, random_state=random_state)
+        return self._as_frame(self._model.sample(count, random_state=random_state), None)
 
-    def interpolate(self, first: Any, second: Any, *, steps: int = 10) -> Rows:
+    def interpolate(self, first: Any, second: Any, *, steps: int = 10) -> Any:
         """Return rows on the way from one row to another, through the latents: see `Model.interpolate`."""
-        return self._model.interpolate(first, second, steps=steps)
+        ends = [self._one(row, "interpolate()") for row in (first, second)]
+        return self._as_frame(self._model.interpolate(*ends, steps=steps), first)
 
-    def traverse(self, row: Any, latent: int, *, values: Any = None) -> Rows:
+    def traverse(self, row: Any, latent: int, *, values: Any = None) -> Any:
         """Return rows that differ in one latent alone: see `Model.traverse`."""
-        return self._model.traverse(row, latent, values=values)
+        return self._as_frame(self._model.traverse(self._one(row, "traverse()"), latent, values=values), row)
 
     def log_likelihood(self, X: Any, *, n_samples: int = 5000, random_state: Any = None) -> Floats:
         """Return an estimate of log p(row), (n,), in nats, of a gaussian bottleneck: see `Model.log_likelihood`."""
@@ -319,7 +320,18 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             return rows
         if not frames.is_frame(like):
             return schema.write(rows)
-        return schema.write(rows, frames.library_of(like), index=getattr(like, "index", None), known=known)
+        index = getattr(like, "index", None)
+        index = index if index is not None and len(index) == len(rows) else None
+        return schema.write(rows, frames.library_of(like), index=index, known=known)
+
+    def _one(self, row: Any, where: str) -> Any:
+        """Return a row as numbers: of a frame, the only one it has."""
+        if self._model.schema is None or not frames.is_frame(row):
+            return row
+        rows = self._model.schema.read(row, where=where).rows
+        if len(rows) != 1:
+            raise ShapeError(f"{where} expected a frame of one row, got {len(rows)}: frame.iloc[[0]].")
+        return rows[0]
 
     def _each(self, verb: Callable[..., Rows], X: Any, out: Any) -> Rows:
         """Return what a verb makes of an array, a frame, or of rows that are read chunk by chunk."""
@@ -338,7 +350,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
                 )
         if not is_stream(X):
             return verb(X, out=out)
-        stream = open_stream(X)
+        stream = open_stream(X, schema=None if verb == self._model.decode else schema)
         chunks = by_chunk(verb, stream, widest=self._model.widest)
         return np.concatenate(list(chunks)) if out is None else fill(out, chunks, stream.rows)
 

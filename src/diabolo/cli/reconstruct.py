@@ -41,6 +41,7 @@ def reconstruct(
         ending="filled" if fill else "reconstructed",
         name="row",
         rows=True,
+        fill=fill,
         keep=keep,
         separator=separator,
         decimal=decimal,

@@ -1,6 +1,7 @@
 """What `encode`, `decode`, `reconstruct` and `score` share: rows through a model, from a file to a file."""
 
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ def write_rows(
     name: str,
     rows: bool = False,
     latents: bool = False,
+    fill: bool = False,
     keep: str | None = None,
     separator: str = "",
     decimal: str = ".",
@@ -38,6 +40,7 @@ def write_rows(
         name: of the numbers in the file, for the kinds that name them.
         rows: whether it writes rows as they came: images may go to a folder, columns have their names.
         latents: whether it reads latents.
+        fill: whether cells that are there shall stay.
         keep: columns of the data to copy.
         separator: between cells of a CSV file; empty: the first line tells.
         decimal: the mark in its numbers.
@@ -53,12 +56,13 @@ def write_rows(
     table = kept or (framed and trained.adapter.kind == "table")
     path = output or Path(f"{stem(data)}-{ending}.{'csv' if table else 'npy'}")
     sinks.check(path, force=force, images=rows and trained.adapter.kind == "image", table=bool(table))
-    taken = Taken(trained, data, data_dir, kept, reading(separator=separator, decimal=decimal), latents=latents)
+    taken = Taken(
+        trained, data, data_dir, kept, reading(separator=separator, decimal=decimal), latents=latents, whole=fill
+    )
     chunks: Iterator[Any] = by_chunk(verb(trained), taken.stream, widest=trained.widest)
     if framed and path.suffix not in (".npy", ".npz"):
         assert trained.schema is not None
-        write = trained.schema.write
-        chunks = (write(chunk, "pyarrow") for chunk in chunks)
+        chunks = taken.as_tables(chunks, trained.schema)
     if kept:
         chunks = taken.with_kept(chunks, name)
     said = sinks.write(path, chunks, name=name, force=force)
@@ -69,11 +73,19 @@ class Taken:
     """Rows of a user for a model: columns by the names that fit() saw, and beside them those that are to be kept."""
 
     def __init__(
-        self, trained: "Model", data: str, data_dir: Path | None, kept: tuple[str, ...], reading: Any, *, latents: bool
+        self,
+        trained: "Model",
+        data: str,
+        data_dir: Path | None,
+        kept: tuple[str, ...],
+        reading: Any,
+        *,
+        latents: bool,
+        whole: bool,
     ) -> None:
         from diabolo.data.streams import open_stream
 
-        self._kept, self._tables = kept, list[Any]()
+        self._kept, self._tables, self._whole = kept, deque[Any](), whole
         self.stream = open_stream(
             data,
             data_dir=data_dir,
@@ -82,7 +94,7 @@ class Taken:
             # Beside latents may stand what was kept; that needs no word.
             say=(lambda note: None) if latents else (lambda note: print(f"diabolo: {note}", file=sys.stderr)),
             spare=kept,
-            keep=self._keep if kept else None,
+            keep=self._keep if kept or whole else None,
         )
 
     def _keep(self, table: Any, first_row: int) -> None:
@@ -91,14 +103,21 @@ class Taken:
         for name in self._kept:
             if name not in table.column_names:
                 raise DataError(unknown("column", name, table.column_names))
-        self._tables.append(table.select(list(self._kept)))
+        self._tables.append(table if self._whole else table.select(list(self._kept)))
+
+    def as_tables(self, chunks: Iterator[Any], schema: Any) -> Iterator[Any]:
+        """Give rows as tables with the columns of fit(), over cells that are there where those shall stay."""
+        for chunk in chunks:
+            yield schema.write(chunk, "pyarrow", known=self._tables[0] if self._whole else None)
+            if self._whole and not self._kept:
+                self._tables.popleft()
 
     def with_kept(self, chunks: Iterator[Any], name: str) -> Iterator[Any]:
         """Give tables of the columns that are kept, and the chunks' own behind them."""
         from diabolo.data.sinks import as_table
 
         for chunk in chunks:
-            table = self._tables.pop(0)
+            table = self._tables.popleft().select(list(self._kept))
             ours = as_table(chunk, name)
             for column, values in zip(ours.column_names, ours.columns, strict=True):
                 table = table.append_column(column, values)

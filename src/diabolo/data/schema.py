@@ -116,7 +116,8 @@ class Schema:
             rows: as `read` gives them.
             library: of the frame.
             index: of a pandas frame.
-            known: the frame that rows are of, which still has the names of levels that were never seen.
+            known: the frame that rows are of, whose own cells stand where it has any: not every one of them, such as
+                nanoseconds or a level that was never seen, is the same when it comes back from a number.
 
         Raises: OptionError where the library is not installed.
         """
@@ -126,9 +127,8 @@ class Schema:
         arrays = [_array(rows[:, at], column) for at, column in enumerate(self.columns)]
         cells = {} if known is None else _cells(known, "write()")
         for at, column in enumerate(self.columns):
-            unseen = rows[:, at] >= len(column.levels)
-            if column.kind == "category" and not column.coded and column.name in cells and unseen.any():
-                arrays[at] = _with_names(arrays[at], cells[column.name], unseen)
+            if column.name in cells and not column.coded:
+                arrays[at] = _or_else(cells[column.name], arrays[at])
         frame = FRAMES[library](self.columns, arrays, index, library == self.library)
         if self.numbered and library == "pandas":
             frame.columns = [int(name) for name in self.names]
@@ -449,13 +449,19 @@ def _array(values: Rows, column: Column) -> Any:
     return pa.array(values.astype(kind.to_pandas_dtype()), mask=missing)
 
 
-def _with_names(array: Any, original: Any, unseen: Rows) -> Any:
+def _or_else(original: Any, array: Any) -> Any:
+    """Return the cells of `original`, and where there is none those of `array`, in the type of `array`."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     if isinstance(original, pa.ChunkedArray):
         original = pa.concat_arrays(original.chunks)
-    return pc.if_else(pa.array(unseen), original.cast(array.type), array)
+    if pa.types.is_dictionary(original.type) or pa.types.is_null(original.type):
+        original = original.cast(array.type)
+    there = original.is_valid()
+    if pa.types.is_floating(original.type):
+        there = pc.and_(there, pc.invert(pc.is_nan(original.fill_null(0))))
+    return pc.if_else(there, original.cast(array.type, safe=False), array)
 
 
 def _moments(seconds: Rows, kind: Any, missing: Rows) -> Any:

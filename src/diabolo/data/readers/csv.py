@@ -104,7 +104,7 @@ def read_table(path: Path, options: Options | None = None, types: Mapping[str, A
     if not table.num_rows:
         names = ", ".join(form.names(table.column_names))
         raise DataError(f"{path}: expected rows under the header ({names}), got none.")
-    refuse_near_numbers(table, where=str(path))
+    _refuse_near_numbers(table, form.names(table.column_names), where=str(path))
     return table
 
 
@@ -197,11 +197,11 @@ def _refuse_open_quote(path: Path) -> None:
         raise DataError(f"{path}: a quote is opened and not closed, perhaps in line {first} of {lines}: mend it.")
 
 
-def refuse_near_numbers(table: Any, *, where: str) -> None:
+def _refuse_near_numbers(table: Any, names: list[str], *, where: str) -> None:
     """Raise DataError where a column of text is numbers but for a few cells, or but for how decimals are written."""
     import pyarrow.compute as pc
 
-    for name, column in zip(table.column_names, table.columns, strict=True):
+    for name, column in zip(names, table.columns, strict=True):
         if str(column.type) != "string" or column.null_count == len(column):
             continue
         known = len(column) - column.null_count
@@ -210,13 +210,13 @@ def refuse_near_numbers(table: Any, *, where: str) -> None:
         if 0 < known - count < known * FEW_TEXTS:
             row = pc.index(numbers, False).as_py()
             raise DataError(
-                f"{where}: column {name!r} expected numbers, got {column[row].as_py()!r:.40} in data row {row + 1}: "
-                f"mend it, leave it empty, or take the column for one of levels (--types {name}=category)."
+                f"{where}: column {name} expected numbers, got {column[row].as_py()!r:.40} in data row {row + 1}: mend "
+                f"it, leave it empty, or take the column for a category (types, --types)."
             )
         commas = pc.sum(pc.match_substring_regex(column, r"^\s*[+-]?\d+,\d+\s*$")).as_py() or 0
         if commas + count == known and commas:
             raise DataError(
-                f"{where}: column {name!r} has decimal commas ({column.drop_null()[0].as_py()!r:.40}): add --decimal ,"
+                f"{where}: column {name} has decimal commas ({column.drop_null()[0].as_py()!r:.40}): add --decimal ,"
             )
 
 
@@ -313,8 +313,9 @@ def _form(path: Path, options: Options | None = None) -> _Form:
                     cells = next(csv.reader([line], delimiter=separator))
                     numbers = all(NUMBER.fullmatch(cell) or cell.strip().lower() in GAPS for cell in cells)
                     before += len(line.encode())
-                    longest = max(len(line.encode()), len(file.readline().encode()))
-                    quoted = '"' in line or '"' in file.read(QUOTES_WITHIN)
+                    second = file.readline()
+                    longest = max(len(line.encode()), len(second.encode()))
+                    quoted = any('"' in text for text in (line, second, file.read(QUOTES_WITHIN)))
                     return _Form(
                         blank,
                         None if numbers else tuple(cells),

@@ -1,0 +1,561 @@
+"""Tables with columns of several kinds and with gaps: in as a frame, out as the same frame."""
+
+import datetime
+import json
+import logging
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pyarrow import parquet
+from sklearn.metrics import log_loss
+
+from diabolo import Autoencoder, load
+from diabolo.data import schema as frames
+from diabolo.data.adapters import TableAdapter
+from diabolo.data.adapters.features import Category, Count, Date, Number
+from diabolo.errors import DataError, ModelFileError, OptionError
+from diabolo.network.bottlenecks import BOTTLENECKS
+from diabolo.network.corruptions import Masking, Swap
+
+FAST = {"epochs": 2, "structure": [16], "random_state": 0, "verbose": False}
+
+
+def people(count=400, seed=0):
+    """A table of every kind of column, where most follow from one hidden number; a tenth of the cells is missing."""
+    rng = np.random.default_rng(seed)
+    hidden = rng.uniform(size=count)
+    place = np.digitize(hidden, [0.3, 0.5, 0.8])
+    frame = pd.DataFrame(
+        {
+            "age": pd.array((20 + 50 * hidden).round().astype(int), dtype="Int64"),
+            "wage": 1000 * np.exp(2 * hidden) + rng.normal(size=count),
+            "city": np.array(["Bern", "Uster", "Zug", "Chur"])[place],
+            "grade": pd.Categorical(np.array(list("dcba"))[place], categories=list("abcde"), ordered=True),
+            "member": pd.array(hidden > 0.5, dtype="boolean"),
+            "born": pd.Timestamp("2000-01-01") - pd.to_timedelta((hidden * 18_000).round(), unit="D"),
+            "seen": pd.Timestamp("2024-05-01 12:00", tz="Europe/Zurich") + pd.to_timedelta(hidden * 1e5, unit="min"),
+            "visits": rng.poisson(3 * hidden),
+        },
+        index=pd.Index(np.arange(count) * 3, name="number"),
+    )
+    for at, name in enumerate(frame.columns[:-1]):
+        hide = rng.random(count) < 0.1
+        frame.loc[frame.index[hide], name] = pd.NaT if frame[name].dtype.kind == "M" else pd.NA if at != 1 else np.nan
+    return frame
+
+
+@pytest.fixture(scope="module")
+def frame():
+    return people()
+
+
+@pytest.fixture(scope="module")
+def model(frame):
+    return Autoencoder(4, epochs=150, patience=0, random_state=0, verbose=False, types={"visits": "count"}).fit(frame)
+
+
+def test_a_frame_comes_back_with_its_names_types_levels_index_and_zone(model, frame):
+    latents = model.encode(frame)
+    assert list(latents.columns) == [f"latent_{at}" for at in range(4)]
+    back = model.decode(latents)
+    pd.testing.assert_frame_equal(back.iloc[:0], frame.iloc[:0])
+    pd.testing.assert_index_equal(back.index, frame.index)
+    assert back.notna().all().all()
+
+
+def test_what_is_decoded_is_close_to_what_was_there(model, frame):
+    back = model.reconstruct(frame)
+    there = frame.notna()
+    for name in ("age", "wage"):
+        truth, guess = (each[name][there[name]].to_numpy(float) for each in (frame, back))
+        assert np.square(truth - guess).mean() < 0.1 * truth.var()
+    days = (back["born"] - frame["born"]).dt.total_seconds().abs() / 86_400
+    assert days.median() < 600  # of 18,000
+    for name in ("city", "grade", "member"):
+        assert (back[name] == frame[name])[there[name]].mean() > 0.9
+
+
+@pytest.mark.parametrize("library", ["polars", "pyarrow"])
+def test_other_libraries_get_their_own_frames_back(frame, library):
+    ours = pl.from_pandas(frame.reset_index())
+    given_ = ours if library == "polars" else ours.to_arrow()
+    net = Autoencoder(3, **FAST).fit(given_)
+    back = net.decode(net.encode(given_))
+    assert type(back) is type(given_)
+    assert back.schema == given_.schema
+    # A model of one library takes frames of the others, and gives those back.
+    assert isinstance(net.reconstruct(frame.reset_index()), pd.DataFrame)
+
+
+def test_every_type_of_column_survives_the_way_to_numbers_and_back():
+    day = datetime.date(2020, 2, 29)
+    frame = pl.DataFrame(
+        {
+            "text": ["a", None, "b"],
+            "level": pl.Series(["x", "y", None], dtype=pl.Categorical),
+            "enum": pl.Series(["lo", "hi", "lo"], dtype=pl.Enum(["lo", "mid", "hi"])),
+            "day": [day, None, datetime.date(1960, 1, 1)],
+            "moment": pl.Series([datetime.datetime(2020, 1, 1, 3, 4, 5, 6), None, datetime.datetime(1950, 1, 1)]),
+            "zoned": pl.Series([0, 10**15, None]).cast(pl.Datetime("us", "Asia/Tokyo")),
+            "clock": [datetime.time(1, 2), None, datetime.time(23, 59, 59)],
+            "money": pl.Series(["1.25", "-2.50", None]).cast(pl.Decimal(10, 2)),
+            "lasted": [datetime.timedelta(hours=1), None, datetime.timedelta(days=-2)],
+            "small": pl.Series([1, -128, 127], dtype=pl.Int8),
+            "large": pl.Series([2**40, 0, None], dtype=pl.UInt64),
+            "half": pl.Series([1.5, None, -2], dtype=pl.Float32),
+            "yes": [True, None, False],
+        }
+    )
+    schema = frames.learn(frame, where="frame")
+    assert schema.write(schema.read(frame, where="frame").rows).equals(frame)
+    assert frames.Schema.from_config(json.loads(json.dumps(schema.to_config()))) == schema
+    arrow = frame.to_arrow()
+    schema = frames.learn(arrow, where="frame")
+    assert schema.write(schema.read(arrow, where="frame").rows).equals(arrow)
+
+
+def test_pandas_types_survive_as_well():
+    frame = pd.DataFrame(
+        {
+            "object": pd.Series(["x", None, "y"], dtype=object),
+            "truth": pd.Series([True, None, False], dtype=object),
+            "codes": pd.Categorical([3, 1, 3], categories=[3, 2, 1]),
+            "arrow": pd.array([1, None, 2], dtype="int64[pyarrow]"),
+            "byte": np.array([1, 2, 3], np.uint8),
+            "bool": [True, False, True],
+        }
+    ).set_index(pd.Index(["i", "j", "k"]))
+    schema = frames.learn(frame, where="frame")
+    back = schema.write(schema.read(frame, where="frame").rows, index=frame.index)
+    pd.testing.assert_frame_equal(back, frame)
+    numbered = pd.DataFrame(np.eye(3))
+    schema = frames.learn(numbered, where="frame")
+    back = schema.write(schema.read(numbered, where="frame").rows)
+    pd.testing.assert_frame_equal(back, numbered, check_column_type=False)
+
+
+def test_a_frame_of_numbers_alone_is_what_its_array_is(table):
+    frame = pd.DataFrame(table, columns=[f"c{at}" for at in range(table.shape[1])])
+    with_names, without = Autoencoder(3, **FAST).fit(frame), Autoencoder(3, **FAST).fit(table)
+    np.testing.assert_array_equal(with_names.encode(frame).to_numpy(), without.encode(table))
+    assert list(with_names.decode(with_names.encode(frame)).columns) == list(frame.columns)
+
+
+# Gaps.
+
+
+def test_filling_in_changes_missing_cells_alone(model, frame):
+    filled = model.reconstruct(frame, fill="missing")
+    assert filled.notna().all().all()
+    for name in frame:
+        there = frame[name].notna()
+        pd.testing.assert_series_equal(filled[name][there], frame[name][there], check_freq=False)
+
+
+def test_hidden_cells_are_filled_in_better_than_by_mean_and_mode(model):
+    whole = people(seed=5)
+    rng = np.random.default_rng(1)
+    for name in ("age", "city"):
+        there = whole[name].notna().to_numpy()
+        hidden = whole.copy()
+        hide = there & (rng.random(len(whole)) < 0.3)
+        hidden.loc[whole.index[hide], name] = pd.NA
+        filled = model.reconstruct(hidden, fill="missing")[name][hide]
+        truth = whole[name][hide]
+        if name == "age":
+            left = np.square(filled.to_numpy(float) - truth.to_numpy(float)).mean()
+            assert left < 0.3 * truth.to_numpy(float).var()
+        else:
+            assert (filled == truth).mean() > 0.8 > (truth == truth.mode()[0]).mean()
+
+
+def test_an_array_with_nan_is_a_table_of_numbers(table):
+    rng = np.random.default_rng(0)
+    gaps = np.where(rng.random(table.shape) < 0.1, np.nan, table)
+    net = Autoencoder(3, epochs=30, random_state=0, verbose=False).fit(gaps)
+    filled = net.reconstruct(gaps, fill="missing")
+    np.testing.assert_array_equal(filled[~np.isnan(gaps)], gaps[~np.isnan(gaps)])
+    away = ((filled - table) / table.std(axis=0))[np.isnan(gaps)]
+    assert np.square(away).mean() < 0.5  # the mean would leave 1
+    assert np.isfinite(net.reconstruct(gaps)).all()
+
+
+def test_gaps_where_fit_saw_none_are_refused(frame):
+    whole = frame.dropna()
+    net = Autoencoder(3, **FAST).fit(whole)
+    with pytest.raises(DataError, match="column 'age' has gaps, and fit\\(\\) saw none"):
+        net.encode(frame)
+
+
+# Losses and corruptions, against formulas of others.
+
+
+def adapter(rows, kinds, gaps=True):
+    return TableAdapter.learn(rows, [(f"c{at}", kind, levels) for at, (kind, levels) in enumerate(kinds)], gaps=gaps)
+
+
+def several(rng, count=500):
+    """Rows of a number, a category of 4 levels, a boolean and a count, with gaps."""
+    rows = np.column_stack(
+        [rng.normal(5, 3, count), rng.integers(0, 4, count), rng.random(count) < 0.3, rng.poisson(2.5, count)]
+    )
+    return np.where(rng.random(rows.shape) < 0.2, np.nan, rows)
+
+
+KINDS = [("number", 0), ("category", 4), ("boolean", 0), ("count", 0)]
+
+
+def test_the_best_constant_guess_costs_one_a_column(rng):
+    rows = several(rng)
+    table = adapter(rows, KINDS)
+    shares = np.bincount(rows[:, 1][~np.isnan(rows[:, 1])].astype(int)) / (~np.isnan(rows[:, 1])).sum()
+    share = np.nanmean(rows[:, 2])
+    # By loss: the number's mean, the count's mean, the odds of the boolean, those of the levels, flags.
+    raw = np.concatenate([[0.0, 0.0, np.log(share / (1 - share))], np.log(shares), np.zeros(4)])
+    costs = table.loss.each(table.adapt(rows), np.tile(raw, (len(rows), 1)), np)
+    by_column = table.loss.by_column(costs).sum(axis=0) / (~np.isnan(rows)).sum(axis=0)
+    np.testing.assert_allclose(by_column, 1, rtol=1e-4)
+
+
+def test_the_loss_of_a_category_is_that_of_scikit_learn(rng):
+    rows = several(rng)
+    table, raw = adapter(rows, KINDS), rng.normal(size=(500, 11))
+    costs = table.loss.by_column(table.loss.each(table.adapt(rows), raw, np))
+    there = ~np.isnan(rows[:, 1])
+    odds = np.exp(raw[:, 3:7])
+    theirs = log_loss(rows[there, 1], (odds / odds.sum(axis=1, keepdims=True))[there], normalize=False)
+    np.testing.assert_allclose(costs[:, 1].sum() * table.features[1].cost, theirs, rtol=1e-5)
+    assert not costs[np.isnan(rows)].any()
+
+
+@pytest.mark.parametrize("corruption", [Masking(share=0.3), Masking(share=0.3, hidden_only=True), Swap(share=0.3)])
+def test_cells_are_hidden_and_swapped_whole(rng, corruption):
+    import keras
+
+    table = adapter(several(rng), KINDS)
+    rows = table.adapt(several(rng))
+    seen = corruption.apply(rows, keras.random.SeedGenerator(0), bounded=False, cells=table.loss.cells)
+    now = np.asarray(seen.rows)
+    flags, before = now[:, 7:], rows[:, 7:]
+    for at, place in table.places.items():
+        changed = (now[:, place] != rows[:, place]).any(axis=1) | (flags[:, at] != before[:, at])
+        assert 0.05 < changed.mean() < 0.35
+        missing = flags[:, at] == 1
+        assert not now[missing, place].any()  # what is missing is told by the flag alone
+        if at == 1:
+            np.testing.assert_array_equal(now[:, place].sum(axis=1), ~missing)  # one level a cell
+    if isinstance(corruption, Masking) and corruption.hidden_only:
+        hidden = np.asarray(seen.hidden)
+        np.testing.assert_array_equal(hidden[:, 7:][before == 0], flags[before == 0])
+
+
+@pytest.mark.parametrize("word", ["salt_and_pepper:0.1", "binarize"])
+def test_noise_that_suits_no_cells_is_refused(frame, word):
+    with pytest.raises(OptionError, match="corruption"):
+        Autoencoder(3, corruption=word, **FAST).fit(frame)
+
+
+@pytest.mark.parametrize("bottleneck", sorted(BOTTLENECKS))
+def test_every_bottleneck_takes_a_table_and_its_file_gives_the_same(frame, bottleneck, tmp_path):
+    word = {"quantized": "quantized:codes=8,groups=2"}.get(bottleneck, bottleneck)
+    net = Autoencoder(4, bottleneck=word, **FAST).fit(frame)
+    again = load(net.save(tmp_path / "m"))
+    latents = net.encode(frame)
+    pd.testing.assert_frame_equal(again.encode(frame), latents)
+    pd.testing.assert_frame_equal(again.decode(latents), net.decode(latents))
+    np.testing.assert_allclose(again.score_samples(frame.iloc[:1]), net.score_samples(frame)[:1], rtol=1e-4)
+    if bottleneck == "gaussian":
+        pd.testing.assert_frame_equal(net.sample(3, random_state=0), again.sample(3, random_state=0))
+
+
+# Features.
+
+numbers = st.lists(st.one_of(st.floats(-1e9, 1e9, width=32), st.just(float("nan"))), min_size=2, max_size=60).map(
+    np.array
+)
+
+
+@given(numbers)
+def test_a_number_comes_back_from_its_tensor(values):
+    known = values[~np.isnan(values)]
+    feature = Number.learn(values)
+    back = feature.from_tensor(feature.to_tensor(values))
+    if feature.scale:
+        width = np.ptp(known) or 1.0
+        np.testing.assert_allclose(back[~np.isnan(values)], known, atol=1e-4 * width, rtol=1e-5)
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=30, max_size=80).map(np.array))
+def test_a_skewed_number_keeps_its_order(values):
+    values = np.concatenate([values, [1e12]])
+    feature = Number.learn(values)
+    tensor = feature.to_tensor(np.sort(values))[:, 0]
+    assert (np.diff(tensor) >= 0).all()
+    assert np.abs(tensor[:-1]).max() < 40
+
+
+@given(st.lists(st.integers(-(10**9), 4 * 10**9), min_size=2, max_size=40).map(np.array))
+def test_a_date_comes_back_to_the_second_of_its_span(values):
+    feature = Date.learn(values.astype(float))
+    back = feature.from_tensor(feature.to_tensor(values.astype(float)))
+    np.testing.assert_allclose(back, values, atol=max(1.0, 1e-5 * np.ptp(values)))
+
+
+def test_levels_and_counts_come_back(rng):
+    levels = rng.integers(0, 5, 50).astype(float)
+    category = Category.learn(levels, 5)
+    np.testing.assert_array_equal(category.from_tensor(category.to_tensor(levels)), levels)
+    assert not category.to_tensor(np.array([5.0, np.nan])).any()  # never seen, missing
+    counts = rng.poisson(3, 50).astype(float)
+    count = Count.learn(counts)
+    raw = np.log(np.maximum(count.to_tensor(counts), 1e-9))  # a decoder ends in logarithms
+    np.testing.assert_allclose(count.from_tensor(raw), counts, atol=1e-4)
+
+
+# Columns by their names.
+
+
+def test_another_order_is_mended_and_said(model, frame, caplog):
+    with caplog.at_level(logging.WARNING):
+        latents = model.encode(frame[frame.columns[::-1]])
+    pd.testing.assert_frame_equal(latents, model.encode(frame))
+    assert "put columns in the order of fit()" in caplog.text
+
+
+def test_other_columns_and_levels_never_seen_are_told_and_counted(model, frame, caplog):
+    other = frame.assign(more=1, city=["Basel", "Basel", *frame["city"][2:]])
+    with caplog.at_level(logging.WARNING):
+        scores = model.score_samples(other)
+    assert "left out what fit() did not see: 'more'" in caplog.text
+    assert "column 'city': 2 cells with a level that fit() never saw, the first 'Basel' in row 0" in caplog.text
+    assert (scores[:2] < model.score_samples(frame)[:2]).all()
+    kept = model.reconstruct(other, fill="missing")
+    assert list(kept["city"][:2]) == ["Basel", "Basel"]
+
+
+BAD = [
+    (lambda f: f.drop(columns="age"), "column 'age' is missing"),
+    (lambda f: f.assign(age="old"), "column 'age' expected a number, got 'old' in row 0"),
+    (lambda f: f.assign(wage=np.inf), "column 'wage' holds infinity in row 0"),
+    (lambda f: f.assign(born="x"), "column 'born' expected a date, got 'x'"),
+    (lambda f: f.to_numpy(), "expected a frame, as fit\\(\\) had"),
+    (lambda f: f.iloc[:0], "expected a table with rows and columns, got 0 rows"),
+    (lambda f: pd.concat([f, f[["age"]]], axis=1), "the column 'age' stands there twice"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), BAD)
+def test_a_frame_that_does_not_fit_is_refused(model, frame, change, message):
+    with pytest.raises(DataError, match=message):
+        model.encode(change(frame))
+
+
+BAD_FITS = [
+    ({"name": [f"n{at}" for at in range(60)]}, "column 'name' is text with 60 different values in 60 rows"),
+    ({"empty": [None, None], "a": [1, 2]}, "column 'empty' has no value in any row: leave it out"),
+    ({"lists": [[1], [2]]}, "column 'lists' holds list"),
+    ({"mixed": [1, "a"]}, "column 'mixed' mixes types"),
+]
+
+
+@pytest.mark.parametrize(("cells", "message"), BAD_FITS)
+def test_columns_that_say_nothing_are_refused_by_name(cells, message):
+    with pytest.raises(DataError, match=message):
+        Autoencoder(1, **FAST).fit(pd.DataFrame(cells))
+
+
+@pytest.mark.parametrize(
+    ("types", "message"),
+    [
+        ({"cty": "category"}, "unknown column 'cty'. Did you mean 'city'"),
+        ({"city": "number"}, "column 'city' holds .*string, which cannot be of kind 'number'"),
+        ({"wage": "counts"}, "unknown kind 'counts'. Did you mean 'count'"),
+        ({"wage": "count"}, "column 'wage' has values that are no counts"),
+        ({"age": "boolean"}, "column 'age' has other values than 0 and 1"),
+        (["age"], "types must be kinds by name"),
+    ],
+)
+def test_types_that_cannot_be_are_refused(frame, types, message):
+    with pytest.raises(OptionError, match=message):
+        Autoencoder(2, types=types, **FAST).fit(frame)
+
+
+def test_a_loss_for_all_columns_is_refused(frame):
+    with pytest.raises(OptionError, match="have a loss for each column: leave reconstruction_loss at 'auto'"):
+        Autoencoder(2, reconstruction_loss="gaussian", **FAST).fit(frame)
+
+
+def test_a_column_of_one_value_comes_back_and_another_value_there_costs(rng):
+    frame = pd.DataFrame({"a": rng.normal(size=100), "b": rng.normal(size=100), "one": 7, "same": "x"})
+    net = Autoencoder(1, **FAST).fit(frame)
+    back = net.reconstruct(frame)
+    assert (back["one"] == 7).all()
+    assert (back["same"] == "x").all()
+    odd = net.score_samples(frame.assign(one=9))
+    assert (odd < net.score_samples(frame)).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda s: s["columns"].pop(), "columns do not fit rows"),
+        (lambda s: s["columns"][0].update(kind="date"), "is not what the table says"),
+        (lambda s: s["columns"][2].update(levels=["a", "a", "b", "c"]), "each once"),
+        (lambda s: s["columns"][0].update(arrow="tensor"), "no type of a column"),
+        (lambda s: s["columns"][0].update(more=1), "must have exactly the keys"),
+        (lambda s: s.update(library="pickle"), "must name one of"),
+        (lambda s: s["columns"][1].update(name="age"), "must not name a column twice"),
+    ],
+)
+def test_a_model_file_with_another_schema_is_refused(model, tmp_path, change, message):
+    from diabolo import modelfile
+
+    class Changed:
+        def to_config(self):
+            config = json.loads(json.dumps(model.model_.schema.to_config()))
+            change(config)
+            return config
+
+    ours = dict(vars(model.model_)) | {"schema": Changed()}
+    fields = {name: ours[name] for name in ("network", "weights", "adapter", "loss", "record", "schema")}
+    (tmp_path / "m.safetensors").write_bytes(modelfile.to_bytes(type(model.model_)(**fields)))
+    with pytest.raises(ModelFileError, match=message):
+        load(tmp_path / "m.safetensors")
+
+
+# Files and the command line.
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("files")
+    frame = people().reset_index()
+    frame.to_csv(folder / "people.csv", index=False)
+    frame.to_csv(folder / "people.tsv", index=False, sep="\t")
+    frame.to_parquet(folder / "people.parquet")
+    (folder / "parts").mkdir()
+    frame[:250].to_parquet(folder / "parts" / "a.parquet")
+    frame[250:].to_parquet(folder / "parts" / "b.parquet")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(folder):
+    net = Autoencoder(4, **FAST).fit(folder / "people.csv")
+    return net, net.save(folder / "people")
+
+
+def test_files_of_every_kind_are_the_same_table(folder, trained):
+    net, _ = trained
+    latents = net.encode(folder / "people.csv")
+    for name in ("people.tsv", "people.parquet", "parts", "parts/*.parquet"):
+        np.testing.assert_allclose(net.encode(str(folder / name)), latents, atol=1e-5)
+
+
+def test_a_table_goes_all_the_way_on_the_command_line(cli, folder, tmp_path):
+    done = cli("fit", folder / "people.csv", "--latent", "4", "--epochs", "3", "--drop", "number", "-o", "m")
+    assert done.code == 0, done.err
+    assert "mixed: each column by its kind" in done.out
+    assert "of cells right" in done.out
+    assert (tmp_path / "m-reconstructions.png").stat().st_size > 10_000
+    done = cli("encode", "m.safetensors", folder / "people.parquet", "--keep", "number", "-o", "latents.parquet")
+    assert done.code == 0, done.err
+    assert "number" not in done.err
+    latents = parquet.read_table(tmp_path / "latents.parquet")
+    assert latents.column_names == ["number", *(f"latent_{at}" for at in range(4))]
+    assert cli("decode", "m.safetensors", "latents.parquet", "--keep", "number").code == 0
+    back = pd.read_csv(tmp_path / "latents-decoded.csv")
+    assert list(back.columns) == list(people().reset_index().columns)
+    assert (back["number"] == people().index).all()
+    assert cli("reconstruct", "m.safetensors", folder / "people.csv", "--fill").code == 0
+    filled = pd.read_csv(tmp_path / "people-filled.csv")
+    given_ = pd.read_csv(folder / "people.csv")
+    assert filled.notna().all().all()
+    there = given_["age"].notna()
+    assert (filled["age"][there] == given_["age"][there]).all()
+    assert cli("score", "m.safetensors", folder / "people.csv", "--keep", "number", "-o", "s.csv").code == 0
+    assert list(pd.read_csv(tmp_path / "s.csv").columns) == ["number", "score"]
+    done = cli("info", "m.safetensors")
+    assert "8 columns (age, wage, city" in done.out
+
+
+def test_a_pipe_goes_in_and_out(run, folder, trained):
+    command = "import sys, subprocess\nwith open(sys.argv[1], 'rb') as file:\n    "
+    command += "subprocess.run([sys.executable, '-m', 'diabolo', 'encode', sys.argv[2], '-', '-o', '-'], stdin=file)"
+    for name in ("people.csv", "people.parquet"):
+        done = run("-c", command, folder / name, trained[1])
+        lines = done.out.splitlines()
+        assert lines[0] == '"latent_0","latent_1","latent_2","latent_3"' or lines[0].startswith("latent_0,latent_1")
+        assert len(lines) == 401
+        assert "400 rows" in done.err
+
+
+def test_a_file_of_numbers_is_read_by_its_names(cli, tmp_path, rng):
+    frame = pd.DataFrame(rng.normal(size=(80, 3)), columns=["a", "b", "c"])
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    frame[["c", "a", "b"]].to_csv(tmp_path / "turned.csv", index=False)
+    frame[["a", "b"]].to_csv(tmp_path / "short.csv", index=False)
+    assert cli("fit", "rows.csv", "--epochs", "2").code == 0
+    for name in ("rows", "turned"):
+        done = cli("encode", "rows.safetensors", f"{name}.csv")
+        assert done.code == 0, done.err
+    assert "put columns in the order of fit()" in done.err
+    np.testing.assert_array_equal(np.load(tmp_path / "turned-latents.npy"), np.load(tmp_path / "rows-latents.npy"))
+    done = cli("encode", "rows.safetensors", "short.csv")
+    assert done.code == 2
+    assert "column 'c' is missing" in done.err
+    assert cli("reconstruct", "rows.safetensors", "rows.csv", "-o", "back.csv").code == 0
+    assert list(pd.read_csv(tmp_path / "back.csv").columns) == ["a", "b", "c"]
+
+
+BAD_FILES = {
+    "ragged.csv": ("a,b\n1,x\n2\n", "Row #3: Expected 2 columns, got 1"),
+    "open.csv": ('a,b\n1,"x\n2,y\n', "a quote is opened and not closed, perhaps in line 2 of 3"),
+    "twice.csv": ("a,a\n1,x\n", "the column 'a' stands twice in the header"),
+    "unnamed.csv": ("a,\n1,x\n", "column 2 has no name in the header"),
+    "header.csv": ("a,b\n", "expected rows under the header ('a', 'b'), got none"),
+    "text.csv": ("a,b\n" + "1,2\n" * 30 + "old,2\n", "column 'a' expected numbers, got 'old' in data row 31"),
+    "comma.csv": ("a;b\n1,5;x\n2,5;y\n", "column 'a' has decimal commas ('1,5'): add --decimal ,"),
+    "names.csv": (
+        "a,b\n" + "".join(f"{at},n{at}\n" for at in range(50)),
+        "which is no category: leave it out (--drop b)",
+    ),
+    "gone.csv": ("a,b\n1,\n2,\n", "column 'b' has no value in any row"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(BAD_FILES))
+def test_a_bad_table_is_one_line(tmp_path, name):
+    text, message = BAD_FILES[name]
+    (tmp_path / name).write_text(text)
+    with pytest.raises(DataError) as refused:
+        Autoencoder(1, **FAST).fit(tmp_path / name)
+    assert message in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_semicolons_decimal_commas_and_quotes_are_read(cli, tmp_path):
+    lines = [f'{at % 7},5;"x {"yz"[at % 2]}";{at}' for at in range(60)]
+    (tmp_path / "rows.csv").write_text("a;b;c\n" + "\n".join(lines) + "\n")
+    done = cli("fit", "rows.csv", "--decimal", ",", "--epochs", "2", "--latent", "2", "--json")
+    assert done.code == 0, done.err
+    columns = json.loads(done.out)["columns"]
+    assert [(each["name"], each["kind"]) for each in columns] == [("a", "number"), ("b", "category"), ("c", "number")]
+
+
+def test_codes_of_digits_can_be_told_to_be_levels(tmp_path):
+    (tmp_path / "zip.csv").write_text("zip,a\n" + "".join(f"{at % 3:03d},{at}\n" for at in range(60)))
+    net = Autoencoder(1, types={"zip": "category"}, **FAST).fit(tmp_path / "zip.csv")
+    assert net.model_.schema.columns[0].levels == ("000", "001", "002")
+    assert set(net.reconstruct(tmp_path / "zip.csv")["zip"].to_pylist()) <= {"000", "001", "002"}
+
+
+def test_dates_of_arrow_keep_their_unit():
+    table = pa.table({"at": pa.array([0, 10**9, 2 * 10**9], pa.timestamp("s")), "n": [1.0, 2.0, 3.0]})
+    schema = frames.learn(table, where="t")
+    assert schema.write(schema.read(table, where="t").rows).equals(table)
