@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 __all__ = [
+    "AnomalyDetector",
     "Autoencoder",
     "load",
     "split",
@@ -23,6 +24,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from diabolo import lowlevel, network, training
+    from diabolo.anomaly import AnomalyDetector
     from diabolo.autoencoder import Autoencoder, load
     from diabolo.data import datasets
     from diabolo.errors import DiaboloError
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 # name -> (module, attribute); an empty attribute means the module itself.
 _HOMES = {
+    "AnomalyDetector": ("diabolo.anomaly", "AnomalyDetector"),
     "Autoencoder": ("diabolo.autoencoder", "Autoencoder"),
     "load": ("diabolo.autoencoder", "load"),
     "split": ("diabolo.network.partial", "split"),

@@ -160,7 +160,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         Raises: DataError, ShapeError, OptionError for bad input; DivergedError.
         """
         settings = self._checked_settings()
-        seed = _seed(self.random_state)
+        seed = seed_of(self.random_state)
         ready = self._prepare(X, also, settings, seed)
         logger.info("reconstruction loss: %s (%s)", ready.loss.loss.kind, ready.loss.reason)
 
@@ -248,7 +248,11 @@ class Autoencoder(TransformerMixin, BaseEstimator):
 
     def transform(self, X: Any) -> np.ndarray[Any, np.dtype[np.float32]]:
         """Encode, under scikit-learn's name: an array, or what `set_output` says."""
-        return self._each(self._model.encode, X, None)
+        return self._each(self._model.encode, self._as_in_fit(X, "transform()"), None)
+
+    def get_feature_names_out(self, input_features: Any = None) -> Any:
+        """Return what the columns of `transform` are called: latent_0, latent_1, ..., whatever came in."""
+        return np.array([f"latent_{at}" for at in range(self._model.network.latent_dim)], object)
 
     def inverse_transform(self, X: Any) -> Any:
         """Decode, under scikit-learn's name."""
@@ -256,7 +260,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
 
     def score_samples(self, X: Any) -> Floats:
         """Return minus the reconstruction loss of each row, (n,), in nats: the higher, the better it fits."""
-        return -self._each(self._model.loss_per_row, X, None)
+        return -self._each(self._model.loss_per_row, self._as_in_fit(X, "score_samples()"), None)
 
     def score(self, X: Any, y: Any = None) -> float:
         """Return the mean of `score_samples`: the higher, the better, as scikit-learn's searches expect."""
@@ -324,6 +328,52 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         index = index if index is not None and len(index) == len(rows) else None
         return schema.write(rows, frames.library_of(like), index=index, known=known)
 
+    def as_numbers(self, X: Any, *, where: str, who: str | None = None) -> Rows:
+        """Return rows as the model takes them, (n, *row_shape), checked: of a frame its cells as numbers.
+
+        Args: where: what asked, to open a message with; who: an estimator that stands for this one.
+        """
+        X = self._numbers(self._as_in_fit(X, where, who), where)
+        if is_stream(X):
+            X = np.concatenate(list(open_stream(X, schema=self._model.schema).chunks(1 << 16)))
+        return self._model.checked(X, where=where)
+
+    def _numbers(self, X: Any, where: str) -> Any:
+        """Return a frame as numbers, and anything else as it is."""
+        schema = self._model.schema
+        if schema is None or is_stream(X):
+            return X
+        if frames.is_frame(X):
+            rows, notes = schema.read(X, where=where)
+            for note in notes:
+                logger.warning("%s: %s", where, note)
+            return rows
+        coded = next((each.name for each in schema.columns if each.kind in ("category", "date")), None)
+        if coded is not None:
+            raise DataError(
+                f"{where} expected a frame, as fit() had, got {type(X).__name__}: no array says which {coded!r} is "
+                f"meant."
+            )
+        return X
+
+    def _as_in_fit(self, X: Any, where: str, who: str | None = None) -> Any:
+        """Return X; ShapeError in scikit-learn's words, which its checks look for, where features are missing."""
+        known: tuple[int, ...] = self._model.adapter.row_shape
+        shape: tuple[int, ...] = getattr(X, "shape", ())
+        if len(known) == 1 and len(shape) == 2 and shape[1] != known[0] and not frames.is_frame(X):
+            raise ShapeError(
+                f"{where}: X has {shape[1]} features, but {who or type(self).__name__} is expecting {known[0]} "
+                f"features as input."
+            )
+        return X
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True  # a missing cell
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = ["float32"]  # which latents always are
+        return tags
+
     def _one(self, row: Any, where: str) -> Any:
         """Return a row as numbers: of a frame, the only one it has."""
         if self._model.schema is None or not frames.is_frame(row):
@@ -336,18 +386,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):
     def _each(self, verb: Callable[..., Rows], X: Any, out: Any) -> Rows:
         """Return what a verb makes of an array, a frame, or of rows that are read chunk by chunk."""
         schema = self._model.schema
-        if schema is not None and frames.is_frame(X):
-            where = f"{verb.__name__}()"
-            X, notes = schema.read(X, where=where)
-            for note in notes:
-                logger.warning("%s: %s", where, note)
-        elif schema is not None and verb != self._model.decode and not is_stream(X):
-            coded = next((each.name for each in schema.columns if each.kind in ("category", "date")), None)
-            if coded is not None:
-                raise DataError(
-                    f"{verb.__name__}() expected a frame, as fit() had, got {type(X).__name__}: no array says which "
-                    f"{coded!r} is meant."
-                )
+        if verb != self._model.decode:
+            X = self._numbers(X, f"{verb.__name__}()")
         if not is_stream(X):
             return verb(X, out=out)
         stream = open_stream(X, schema=None if verb == self._model.decode else schema)
@@ -366,6 +406,10 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         self.reconstruction_loss_ = model.loss.kind
         self.random_state_ = model.record.settings["random_state"]
         self.n_features_in_ = int(np.prod(model.adapter.row_shape))
+        if model.schema is not None and not model.schema.numbered and model.schema.library != "array":
+            self.feature_names_in_ = np.array(model.schema.names, object)
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
         return self
 
     def _prepare(self, X: Any, also: Any, settings: dict[str, Any], seed: int) -> "_Prepared":
@@ -608,7 +652,8 @@ def _is_whole(value: Any, least: int) -> bool:
     return int(value) >= least
 
 
-def _seed(random_state: Any) -> int:
+def seed_of(random_state: Any) -> int:
+    """Return the seed that a whole number, a generator or None stands for; OptionError for anything else."""
     if random_state is None:
         return int(np.random.SeedSequence().generate_state(1)[0])
     if _is_whole(random_state, 0) and random_state < 2**32:

@@ -3,7 +3,8 @@
     DiaboloError                exit 2
     |-- OptionError             a setting that cannot hold, an unknown name
     |-- DataError               rows that cannot be used
-    |   `-- ShapeError          rows, images or latents of the wrong size
+    |   |-- ShapeError          rows, images or latents of the wrong size
+    |   `-- NoNumberError       a cell that is neither number nor text
     |-- ModelFileError          a file that is not a model file, or a damaged one
     |-- OutputError             an output that exists, or cannot be written
     |-- CutError                split() or evaluate() asked for something the network does not determine
@@ -38,6 +39,10 @@ class DataError(DiaboloError, ValueError):
 
 class ShapeError(DataError):
     """Rows, images or latents of another size than the model was fitted on."""
+
+
+class NoNumberError(DataError, TypeError):
+    """A cell that is neither number nor text. Also what scikit-learn expects to catch: TypeError."""
 
 
 class ModelFileError(DiaboloError):

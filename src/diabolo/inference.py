@@ -120,6 +120,43 @@ class Model:
         away = np.square(target - _LINKS[self.loss.link](raw))
         return np.asarray(away.reshape(len(target), -1).mean(axis=1))
 
+    @property
+    def numbers(self) -> int:
+        """Numbers of a row in the network, the flags of missing cells left out."""
+        flags = 0 if self.loss.cells is None else self.loss.cells.flags
+        return math.prod(self.network.input_shape) - flags
+
+    def raw(self, tensors: Floats) -> Floats:
+        """Return what the decoder ends in, (n, ...), of tensors as the adapter makes them."""
+        size = self._rows_at_once
+        pieces = [tensors[start : start + size] for start in range(0, len(tensors), size)]
+        latents = [_run(self._encoder, "rows", piece, "latent") for piece in pieces]
+        return np.concatenate([_run(self._decoder, "latent", each, "raw") for each in latents])
+
+    def shown(self, raw: Floats) -> Floats:
+        """Return the reconstruction in the units of the network, of what the decoder ends in."""
+        return np.asarray(_LINKS[self.loss.link](raw), np.float32)
+
+    def cost(self, target: Floats, raw: Floats) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """Return the reconstruction loss of each row, (n,), of tensors and what the decoder ends in."""
+        return np.asarray(self._loss(target.astype(np.float64), raw.astype(np.float64)))
+
+    def residuals(self, X: Any, *, where: str = "residuals()") -> Floats:
+        """Return what the network saw less what it gave back, (n, numbers), float32, in its own units.
+
+        Of categories and booleans the shares that were given back are meant, of counts the expected ones; cells that
+        are missing have no residual.
+        """
+
+        def one(batch: Rows, row: int) -> Rows:
+            target = self.adapter.adapt(batch, first_row=row)
+            raw = _run(self._decoder, "latent", _run(self._encoder, "rows", target, "latent"), "raw")
+            if not isinstance(self.loss, Mixed):
+                return np.asarray((target - _LINKS[self.loss.link](raw)).reshape(len(target), -1), np.float32)
+            return np.asarray(self.loss.away(target, raw), np.float32)
+
+        return self._each(X, where, one, (self.numbers,), None, 0)
+
     def codes(
         self, X: Any, *, where: str = "codes()", out: Any = None, first_row: int = 0
     ) -> np.ndarray[Any, np.dtype[np.int32]]:

@@ -320,6 +320,19 @@ class Mixed(Loss):
     def _owners(self) -> Any:
         return np.asarray(self.owners, np.int32)
 
+    def away(self, target: Any, raw: Any) -> Any:
+        """Return the target less what is expected of it, (n, numbers), 0 where a cell is missing; NumPy."""
+        wide, expected = len(self.factors), np.array(raw[:, : len(self.factors)], np.float64)
+        ends = np.cumsum([0, self.gaussian, self.poisson, self.bernoulli, *self.levels]).tolist()
+        counts, odds, *levels = (slice(*both) for both in itertools.pairwise(ends[1:]))
+        expected[:, counts] = np.exp(np.minimum(expected[:, counts], 50.0))
+        expected[:, odds] = np.exp(-np.logaddexp(0, -expected[:, odds]))
+        for place in levels:
+            shares = np.exp(expected[:, place] - expected[:, place].max(axis=1, keepdims=True))
+            expected[:, place] = shares / shares.sum(axis=1, keepdims=True)
+        away = target[:, :wide] - expected
+        return away * (1 - target[:, wide:][:, self._owners]) if self.flags else away
+
     def by_column(self, costs: Any) -> Any:
         """Return what each column costs, (n, columns), of the costs of each number; NumPy."""
         columns = np.zeros((len(costs), max(self.owners) + 1))

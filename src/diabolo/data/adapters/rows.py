@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from diabolo.errors import DataError, ShapeError
+from diabolo.errors import DataError, NoNumberError, ShapeError
 
 Rows = np.ndarray[Any, Any]
 
@@ -62,7 +62,8 @@ def as_rows(X: Any, *, where: str) -> Rows:
     if rows.dtype.kind in "OUSV":
         rows = _numbers(rows, where)
     if rows.dtype.kind not in "biuf":
-        raise DataError(f"{where} expected real numbers, got {rows.dtype}.")
+        hint = " Complex data not supported." if rows.dtype.kind == "c" else ""
+        raise DataError(f"{where} expected real numbers, got {rows.dtype}.{hint}")
     # Other byte orders and longer doubles are the same numbers in a form that little else reads.
     if not rows.dtype.isnative or rows.dtype.itemsize > 8:
         rows = rows.astype(np.float64 if rows.dtype.itemsize > 8 else rows.dtype.newbyteorder("="))
@@ -75,6 +76,9 @@ def as_rows(X: Any, *, where: str) -> Rows:
         raise ShapeError(
             f"{where} expected rows (n, features) or images (n, height, width[, channels]), got {rows.ndim} axes."
         )
+    if rows.ndim == 2 and not rows.shape[1]:
+        # In scikit-learn's words, which its checks look for.
+        raise ShapeError(f"{where} got 0 feature(s) (shape={rows.shape}) while a minimum of 1 is required.")
     if rows.size == 0:
         raise ShapeError(
             f"{where} expected at least 1 row and 1 feature, got shape {rows.shape}: nothing to learn from."
@@ -90,7 +94,13 @@ def _numbers(rows: Rows, where: str) -> Rows:
         ((place, value) for place, value in np.ndenumerate(rows) if not isinstance(value, (int, float, np.number))),
         ((), rows.flat[0] if rows.size else "nothing"),
     )
-    raise DataError(f"{where} expected numbers, got {str(value)!r:.40} in {_at(place)}: turn text into numbers first.")
+    if not isinstance(value, (str, bytes)):
+        raise NoNumberError(
+            f"{where}: argument must be a string in a frame or a number, got {str(value)!r:.40} in {_at(place)}."
+        )
+    raise DataError(
+        f"{where} expected numbers, got {str(value)!r:.40} in {_at(place)}: turn text into numbers, or pass a frame."
+    )
 
 
 def check_finite(values: Rows, where: str, first_row: int = 0) -> None:

@@ -1,0 +1,75 @@
+"""Which columns make a row odd: each is hidden in turn and foreseen from the others.
+
+What a column adds is what the row would cost less, had the column been as foreseen. A wrong cell spoils the
+reconstruction of its neighbours too, so that the plain residual of each column would often blame the wrong one.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from diabolo.data.adapters import Rows, TableAdapter
+from diabolo.inference import Model
+
+ROWS_AT_ONCE = 8_192  # with one column hidden each
+MOST = 512  # columns; of more, as images have pixels, the plain residuals are told
+
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+
+
+class ByColumn(NamedTuple):
+    """What each column of each row adds to its cost, and what was to be expected there; (n, columns) both."""
+
+    scores: Floats
+    expected: Rows
+
+
+def by_column(model: Model, rows: Rows) -> ByColumn:
+    """Return what each column adds to what rows cost, in the units of the loss. Rows passed `Model.checked`."""
+    columns = int(np.prod(model.adapter.row_shape))
+    if columns > MOST:
+        return _plain(model, rows, columns)
+    scores, expected = np.empty((len(rows), columns)), np.empty((len(rows), columns))
+    at_once = max(1, ROWS_AT_ONCE // columns)
+    for start in range(0, len(rows), at_once):
+        target = model.adapter.adapt(rows[start : start + at_once], first_row=start)
+        foreseen, mended = _foreseen(model, target, columns)
+        expected[start : start + at_once] = foreseen
+        whole = model.cost(target, model.raw(target))
+        each = [model.cost(one, model.raw(one)) for one in mended]
+        scores[start : start + at_once] = whole[:, None] - np.stack(each, axis=1)
+    return ByColumn(scores, expected)
+
+
+def _foreseen(model: Model, target: Any, columns: int) -> tuple[Rows, list[Any]]:
+    """Return what each cell is foreseen as, (n, columns), and for each column the rows with it as foreseen."""
+    adapter, flat = model.adapter, target.reshape(len(target), -1)
+    wide = model.numbers
+    foreseen, mended = np.empty((len(target), columns)), []
+    for column in range(columns):
+        place = adapter.places[column] if isinstance(adapter, TableAdapter) else slice(column, column + 1)
+        hidden = flat.copy()
+        hidden[:, place] = 0
+        hidden[:, wide + column : wide + column + 1] = 1  # the flag of the cell, where there are flags
+        raw = model.raw(hidden.reshape(target.shape))
+        back = adapter.restore(model.shown(raw)).reshape(len(target), -1)
+        foreseen[:, column] = back[:, column]
+        now = flat.copy()
+        now[:, place] = _told(model, raw, column, place)
+        mended.append(now.reshape(target.shape))
+    return foreseen, mended
+
+
+def _told(model: Model, raw: Any, column: int, place: slice) -> Any:
+    """Return what a column is foreseen as, as the network is told of it."""
+    if isinstance(model.adapter, TableAdapter):
+        feature = model.adapter.features[column]
+        return feature.to_tensor(feature.from_tensor(raw[:, place]))
+    return model.shown(raw).reshape(len(raw), -1)[:, place]
+
+
+def _plain(model: Model, rows: Rows, columns: int) -> ByColumn:
+    costs = np.square(model.residuals(rows), dtype=np.float64)
+    expected = model.reconstruct(rows, where="explain()").reshape(len(rows), -1)
+    channels = costs.shape[1] // columns
+    return ByColumn(costs.reshape(len(rows), columns, channels).sum(axis=2), expected.astype(np.float64))
