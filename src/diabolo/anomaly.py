@@ -7,16 +7,18 @@ and one that is odd by a little is still seen in a larger one.
 Order: the estimator, the space that rows are compared in, the distances, the columns.
 """
 
+import hashlib
 import math
 import numbers
 from typing import Any, NamedTuple, Self
 
 import numpy as np
+from sklearn import exceptions as theirs
 from sklearn.base import BaseEstimator, OutlierMixin, clone
 
 from diabolo.autoencoder import Autoencoder, seed_of
 from diabolo.data import schema as frames
-from diabolo.data.adapters import Rows
+from diabolo.data.adapters import Rows, as_rows
 from diabolo.data.sources import open_source
 from diabolo.errors import DataError, NotFittedError, OptionError
 from diabolo.explain import ByColumn, by_column
@@ -49,8 +51,6 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
     Attributes:
         autoencoder_: fitted.
         offset_: scores below it are odd.
-        training_scores_: those of the rows of fit(), (n,), each compared with the others alone; `score_samples` of the
-            same rows finds them among those that it compares with.
         n_features_in_, feature_names_in_: as for `Autoencoder`.
     """
 
@@ -77,17 +77,17 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         seed = seed_of(inner.random_state if self.random_state is None else self.random_state)
         inner.set_params(random_state=seed)
         opened = open_source(X)
-        if len(opened.rows) < 2:
-            raise DataError(f"fit() expected at least 2 rows to compare, got n_samples = {len(opened.rows)}.")
+        count = len(as_rows(opened.rows, where="fit()"))
+        if count < 2:
+            raise DataError(f"fit() expected at least 2 rows to compare, got n_samples = {count}.")
         self.autoencoder_ = inner.fit(opened)
         model = self.autoencoder_.model_
         rows = model.checked(opened.rows, where="fit()")
         self._space = Space.of(model, rows)
         places = self._space.place(model, rows)
-        self._draws = _drawn(places, seed)
-        scores = self._draws.score(places, own=np.arange(len(places)))
+        self._draws = Draws.of(rows, places, seed)
+        scores = self._draws.score(rows, places)
         self._center, self._spread = float(np.median(scores)), _spread(scores)
-        self.training_scores_ = -scores
         self.offset_ = -float(np.quantile(scores, 1 - share))
         self.n_features_in_ = inner.n_features_in_
         if hasattr(inner, "feature_names_in_"):
@@ -97,8 +97,12 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         return self
 
     def score_samples(self, X: Any) -> Floats:
-        """Return how well each row fits, (n,): the lower, the odder."""
-        return -self._draws_().score(self._space.place(self._model, self._rows(X, "score_samples()")))
+        """Return how well each row fits, (n,): the lower, the odder.
+
+        A row of fit() is compared with the others alone.
+        """
+        rows = self._rows(X, "score_samples()")
+        return -self._fitted.score(rows, self._space.place(self._model, rows))
 
     def decision_function(self, X: Any) -> Floats:
         """Return `score_samples` less `offset_`, (n,): odd rows are below 0."""
@@ -144,16 +148,17 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
 
     @property
     def _model(self) -> Model:
-        self._draws_()
+        assert self._fitted
         return self.autoencoder_.model_
 
-    def _draws_(self) -> "Draws":
+    @property
+    def _fitted(self) -> "Draws":
         if not hasattr(self, "autoencoder_"):
-            raise NotFittedError(f"this {type(self).__name__} is not fitted: call fit(X) first.")
+            raise _NotFittedError(f"this {type(self).__name__} is not fitted: call fit(X) first.")
         return self._draws
 
     def _rows(self, X: Any, where: str) -> Rows:
-        self._draws_()
+        assert self._fitted
         return self.autoencoder_.as_numbers(X, where=where, who=type(self).__name__)
 
     def _share(self) -> float:
@@ -164,6 +169,10 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         if isinstance(share, bool) or not isinstance(share, numbers.Real) or not 0 < float(share) <= most:
             raise OptionError(f"{name} must be a share in (0, {most:g}], got {share!r}.")
         return float(share)
+
+
+class _NotFittedError(NotFittedError, theirs.NotFittedError):  # type: ignore[misc]
+    """Ours, and the one that scikit-learn's checks look for."""
 
 
 class Explanation(NamedTuple):
@@ -201,53 +210,58 @@ class Space(NamedTuple):
             residual_scale=np.sqrt(np.square(residuals, dtype=np.float64).mean(axis=0)) + 1e-2,
         )
 
-    def place(self, model: Model, rows: Rows) -> np.ndarray[Any, np.dtype[np.float32]]:
-        """Return where rows are, (n, latents + residuals), float32."""
+    def place(self, model: Model, rows: Rows) -> Floats:
+        """Return where rows are, (n, latents + residuals)."""
         latents = (model.encode(rows) - self.center) / self.latent_scale
         residuals = model.residuals(rows) / self.residual_scale
         both = np.concatenate([latents, residuals], axis=1)
-        return np.asarray(np.sign(both) * np.log1p(np.abs(both)), np.float32)
+        return np.asarray(np.sign(both) * np.log1p(np.abs(both)), np.float64)
 
 
 class Draws(NamedTuple):
     """Rows drawn by chance, many times over."""
 
-    places: np.ndarray[Any, np.dtype[np.float32]]  # of all training rows that were drawn, once each
-    numbers: Rows  # which training row each of them is
+    places: Floats  # of all training rows that were drawn, once each
+    known: dict[bytes, int]  # which of them a row is, so that it is not compared with itself
     draws: list[list[Rows]]  # of each size, the drawn ones as numbers into `places`
 
-    def score(self, places: np.ndarray[Any, np.dtype[np.float32]], *, own: Rows | None = None) -> Floats:
-        """Return how odd rows are, (n,): the mean logarithm of the mean distance to the nearest of a draw.
+    @classmethod
+    def of(cls, rows: Rows, places: Floats, seed: int) -> "Draws":
+        """Draw from rows (n, ...) and their places."""
+        chance, most = np.random.default_rng([seed, 0]), max(1, len(rows) // 2)
+        drawn = [
+            [chance.choice(len(rows), min(size, most), replace=False) for _ in range(times)] for size, times in DRAWS
+        ]
+        which, at = np.unique(np.concatenate([each for group in drawn for each in group]), return_inverse=True)
+        ends = np.cumsum([len(each) for group in drawn for each in group])[:-1]
+        pieces = iter(np.split(at.reshape(-1), ends))
+        known = {key: at for at, key in enumerate(_keys(rows[which]))}
+        return cls(places[which], known, [[next(pieces) for _ in group] for group in drawn])
 
-        Args: own: which training row each row is, to be left out; None: they are none.
-        """
+    def score(self, rows: Rows, places: Floats) -> Floats:
+        """Return how odd rows are, (n,): the mean logarithm of the mean distance to the nearest of a draw."""
         scores = np.empty(len(places))
         squares = np.square(self.places).sum(axis=1)
         for start in range(0, len(places), ROWS_AT_ONCE):
             some = places[start : start + ROWS_AT_ONCE]
             away = np.square(some).sum(axis=1)[:, None] + squares[None] - 2 * (some @ self.places.T)
-            if own is not None:
-                away[own[start : start + len(some)][:, None] == self.numbers[None]] = np.inf
+            for at, key in enumerate(_keys(rows[start : start + ROWS_AT_ONCE])):
+                if key in self.known:
+                    away[at, self.known[key]] = np.inf
             np.sqrt(np.maximum(away, 0, out=away), out=away)
             logs = []
             for draws in self.draws:
                 nearest = np.stack([away[:, drawn].min(axis=1) for drawn in draws])
-                nearest[~np.isfinite(nearest)] = np.nan  # a draw of nothing but the row itself
-                logs.append(np.log(np.nanmean(nearest, axis=0) + LEAST))
+                there = np.isfinite(nearest)  # but for a draw of nothing but the row itself
+                mean = np.where(there, nearest, 0).sum(axis=0) / np.maximum(there.sum(axis=0), 1)
+                logs.append(np.log(mean + LEAST))
             scores[start : start + len(some)] = np.mean(logs, axis=0)
         return scores
 
 
-def _drawn(places: np.ndarray[Any, np.dtype[np.float32]], seed: int) -> Draws:
-    chance = np.random.default_rng([seed, 0])
-    draws = [
-        [chance.choice(len(places), min(size, max(1, len(places) // 2)), replace=False) for _ in range(times)]
-        for size, times in DRAWS
-    ]
-    which, at = np.unique(np.concatenate([each for group in draws for each in group]), return_inverse=True)
-    cut = np.cumsum([len(each) for group in draws for each in group])[:-1]
-    pieces = iter(np.split(at.reshape(-1), cut))
-    return Draws(places[which], which, [[next(pieces) for _ in group] for group in draws])
+def _keys(rows: Rows) -> list[bytes]:
+    """Return what tells a row from others."""
+    return [hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in np.asarray(rows, np.float64)]
 
 
 class Usual(NamedTuple):
