@@ -4,7 +4,20 @@ from typing import Annotated
 
 import typer
 
-from diabolo.cli.options import Data, DataDir, Decimal, Force, Keep, ModelPath, Output, Separator
+from diabolo.cli.options import (
+    Data,
+    DataDir,
+    Decimal,
+    Force,
+    Grayscale,
+    Keep,
+    ModelPath,
+    Output,
+    Separator,
+    Size,
+    SkipBad,
+    reading,
+)
 from diabolo.cli.rows import write_rows
 
 
@@ -18,6 +31,9 @@ def encode(
     keep: Keep = None,
     separator: Separator = "",
     decimal: Decimal = ".",
+    size: Size = None,
+    grayscale: Grayscale = False,
+    skip_bad: SkipBad = False,
     data_dir: DataDir = None,
     force: Force = False,
 ) -> None:
@@ -30,8 +46,7 @@ def encode(
         ending="codes" if codes else "latents",
         name="code" if codes else "latent",
         keep=keep,
-        separator=separator,
-        decimal=decimal,
+        how=reading(separator=separator, decimal=decimal, size=size, grayscale=grayscale, skip_bad=skip_bad),
         data_dir=data_dir,
         force=force,
     )

@@ -9,7 +9,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from diabolo.cli.options import Data, DataDir, Decimal, Drop, Force, Json, Separator, Types, reading, stem
+from diabolo.cli.options import (
+    Data,
+    DataDir,
+    Decimal,
+    Drop,
+    Force,
+    Grayscale,
+    Json,
+    Separator,
+    Size,
+    SkipBad,
+    Types,
+    reading,
+    stem,
+)
 
 if TYPE_CHECKING:
     from diabolo.data.splits import Judged
@@ -164,6 +178,9 @@ def fit(
     drop: Drop = None,
     separator: Separator = "",
     decimal: Decimal = ".",
+    size: Size = None,
+    grayscale: Grayscale = False,
+    skip_bad: SkipBad = False,
     data_dir: DataDir = None,
     json: Json = False,
     force: Force = False,
@@ -187,7 +204,15 @@ def fit(
     if not 0 <= random_state < 2**32:
         raise OptionError(f"--random-state must be a whole number from 0 to 2**32 - 1, got {random_state}.")
     at_most = limit(memory)
-    how = reading(types=types, drop=drop, separator=separator, decimal=decimal)
+    how = reading(
+        types=types,
+        drop=drop,
+        separator=separator,
+        decimal=decimal,
+        size=size,
+        grayscale=grayscale,
+        skip_bad=skip_bad,
+    )
     name, rows = _read(data, data_dir, how, at_most, batch_size, test_fraction, random_state)
     parts = {"structure": structure, "bottleneck": bottleneck, "corruption": corruption, "penalty": penalty}
     given = {name: part for name, part in parts.items() if part is not None}

@@ -1,5 +1,6 @@
 """Arguments that several commands share, each explained once."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,8 +14,8 @@ Data = Annotated[
     typer.Argument(
         metavar="DATA",
         help="A data set (digits, mnist, fashion-mnist; one part as mnist:test), a file (.npy, .npz, .csv, .tsv, "
-        ".parquet, IDX; one array of several as rows.npz:X), a folder or pattern of files ('parts/*.parquet'), or - "
-        "for standard input.",
+        ".parquet, IDX; one array of several as rows.npz:X), a folder or pattern of files ('parts/*.parquet') or of "
+        "pictures, or - for standard input.",
     ),
 ]
 ModelPath = Annotated[Path, typer.Argument(metavar="MODEL", help="A model file, as `diabolo fit` writes it.")]
@@ -46,6 +47,16 @@ Separator = Annotated[
     typer.Option(help="Between cells of a CSV file. Default: the first line tells.", rich_help_panel=COLUMNS),
 ]
 Decimal = Annotated[str, typer.Option(help="The decimal mark of a CSV file.", rich_help_panel=COLUMNS)]
+PICTURES = "Pictures"
+Size = Annotated[
+    str | None,
+    typer.Option(metavar="HEIGHTxWIDTH", help="Resize pictures to it; one number is both.", rich_help_panel=PICTURES),
+]
+Grayscale = Annotated[bool, typer.Option("--grayscale", help="Turn colours to grey.", rich_help_panel=PICTURES)]
+SkipBad = Annotated[
+    bool,
+    typer.Option("--skip-bad", help="Leave out pictures that cannot be read, and list them.", rich_help_panel=PICTURES),
+]
 DataDir = Annotated[
     Path | None,
     typer.Option(help="Folder that holds mnist/ and fashion-mnist/. Default: $DIABOLO_DATA, else fetched once."),
@@ -70,9 +81,18 @@ def names(text: str | None) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip()) if text else ()
 
 
-def reading(*, types: str | None = None, drop: str | None = None, separator: str = "", decimal: str = ".") -> "Reading":
-    """Return how a table is to be read. Raises OptionError."""
-    from diabolo.data.readers import csv
+def reading(
+    *,
+    types: str | None = None,
+    drop: str | None = None,
+    separator: str = "",
+    decimal: str = ".",
+    size: str | None = None,
+    grayscale: bool = False,
+    skip_bad: bool = False,
+) -> "Reading":
+    """Return how files are to be read. Raises OptionError."""
+    from diabolo.data.readers import csv, images
     from diabolo.data.tables import Reading
     from diabolo.errors import OptionError
 
@@ -86,4 +106,20 @@ def reading(*, types: str | None = None, drop: str | None = None, separator: str
     for what, mark in (("--separator", separator or ","), ("--decimal", decimal)):
         if len(mark) != 1:
             raise OptionError(f"{what} must be one letter, got {mark!r}.")
-    return Reading(types=kinds, drop=names(drop), form=csv.Options(separator, decimal))
+    look = images.Look(_size(size), grayscale, _skipped if skip_bad else None)
+    return Reading(types=kinds, drop=names(drop), form=csv.Options(separator, decimal), look=look)
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    from diabolo.errors import OptionError
+
+    if text is None:
+        return None
+    sizes = text.lower().split("x")
+    if len(sizes) > 2 or not all(size.isascii() and size.isdigit() and 0 < int(size) <= 1 << 14 for size in sizes):
+        raise OptionError(f"--size expected HEIGHTxWIDTH, such as 64x48, got {text!r:.40}.")
+    return int(sizes[0]), int(sizes[-1])
+
+
+def _skipped(path: Path, reason: str) -> None:
+    print(f"diabolo: left out: {reason}", file=sys.stderr)

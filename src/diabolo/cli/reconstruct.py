@@ -6,7 +6,20 @@ from typing import Annotated, Any
 
 import typer
 
-from diabolo.cli.options import Data, DataDir, Decimal, Force, ImageOutput, Keep, ModelPath, Separator
+from diabolo.cli.options import (
+    Data,
+    DataDir,
+    Decimal,
+    Force,
+    Grayscale,
+    ImageOutput,
+    Keep,
+    ModelPath,
+    Separator,
+    Size,
+    SkipBad,
+    reading,
+)
 from diabolo.cli.rows import write_rows
 
 ROWS = 1_000  # from which those in the picture are taken
@@ -28,6 +41,9 @@ def reconstruct(
     keep: Keep = None,
     separator: Separator = "",
     decimal: Decimal = ".",
+    size: Size = None,
+    grayscale: Grayscale = False,
+    skip_bad: SkipBad = False,
     data_dir: DataDir = None,
     force: Force = False,
 ) -> None:
@@ -43,8 +59,7 @@ def reconstruct(
         rows=True,
         fill=fill,
         keep=keep,
-        separator=separator,
-        decimal=decimal,
+        how=reading(separator=separator, decimal=decimal, size=size, grayscale=grayscale, skip_bad=skip_bad),
         data_dir=data_dir,
         force=force,
     )

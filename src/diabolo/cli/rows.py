@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from diabolo.cli.options import names, reading, stem
+from diabolo.cli.options import names, stem
 
 if TYPE_CHECKING:
+    from diabolo.data.tables import Reading
     from diabolo.inference import Model
 
 
@@ -24,8 +25,7 @@ def write_rows(
     latents: bool = False,
     fill: bool = False,
     keep: str | None = None,
-    separator: str = "",
-    decimal: str = ".",
+    how: "Reading | None" = None,
     data_dir: Path | None = None,
     force: bool,
 ) -> None:
@@ -42,8 +42,7 @@ def write_rows(
         latents: whether it reads latents.
         fill: whether cells that are there shall stay.
         keep: columns of the data to copy.
-        separator: between cells of a CSV file; empty: the first line tells.
-        decimal: the mark in its numbers.
+        how: how files are to be read.
         data_dir: folder of the data sets.
         force: overwrite what exists.
     """
@@ -56,9 +55,7 @@ def write_rows(
     table = kept or (framed and trained.adapter.kind == "table")
     path = output or Path(f"{stem(data)}-{ending}.{'csv' if table else 'npy'}")
     sinks.check(path, force=force, images=rows and trained.adapter.kind == "image", table=bool(table))
-    taken = Taken(
-        trained, data, data_dir, kept, reading(separator=separator, decimal=decimal), latents=latents, whole=fill
-    )
+    taken = Taken(trained, data, data_dir, kept, how, latents=latents, whole=fill)
     chunks: Iterator[Any] = by_chunk(verb(trained), taken.stream, widest=trained.widest)
     if framed and path.suffix not in (".npy", ".npz"):
         assert trained.schema is not None

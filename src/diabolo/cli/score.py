@@ -1,6 +1,19 @@
 """`diabolo score MODEL DATA`: how badly each row is reconstructed."""
 
-from diabolo.cli.options import Data, DataDir, Decimal, Force, Keep, ModelPath, Output, Separator
+from diabolo.cli.options import (
+    Data,
+    DataDir,
+    Decimal,
+    Force,
+    Grayscale,
+    Keep,
+    ModelPath,
+    Output,
+    Separator,
+    Size,
+    SkipBad,
+    reading,
+)
 from diabolo.cli.rows import write_rows
 
 
@@ -11,6 +24,9 @@ def score(
     keep: Keep = None,
     separator: Separator = "",
     decimal: Decimal = ".",
+    size: Size = None,
+    grayscale: Grayscale = False,
+    skip_bad: SkipBad = False,
     data_dir: DataDir = None,
     force: Force = False,
 ) -> None:
@@ -23,8 +39,7 @@ def score(
         ending="scores",
         name="score",
         keep=keep,
-        separator=separator,
-        decimal=decimal,
+        how=reading(separator=separator, decimal=decimal, size=size, grayscale=grayscale, skip_bad=skip_bad),
         data_dir=data_dir,
         force=force,
     )

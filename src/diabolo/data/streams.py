@@ -26,12 +26,13 @@ import numpy as np
 
 from diabolo.data import memory, sinks, tables
 from diabolo.data.adapters.rows import as_rows
-from diabolo.data.readers import csv, numpy_files, parquet
+from diabolo.data.readers import csv, images, numpy_files, parquet
 from diabolo.data.readers.parts import PART_BYTES, Part, held_bytes
 from diabolo.data.schema import Schema, is_frame
 from diabolo.data.sources import Array, Source, names_data_set, of_files, open_source
 from diabolo.errors import DataError, OutputError, ShapeError
 
+PICTURES_AT_ONCE = 512
 BYTES_AT_ONCE = 32 << 20  # of rows in a chunk; two of them and what is computed from one are held at a time
 COPIES = 3  # of its rows that a training in memory holds at its peak: as read, without those held back, as tensors
 T = TypeVar("T")
@@ -156,8 +157,11 @@ def open_stream(
     if _only_comes_in_chunks(source):
         return _kept(source)
     source = from_stdin() if source == "-" else source
-    files = _files(source)
     reading = reading or tables.Reading()
+    pictures = _pictures(source)
+    if pictures is not None:
+        return _of_pictures(source, pictures, reading.look)
+    files = _files(source)
     if schema is not None and files is not None and (keep or tables.needs(files, schema, reading)):
         return Stream(_name(source, files), tables.parts(files, schema, reading, say=say, keep=keep, spare=spare))
     if keep is not None:
@@ -186,7 +190,14 @@ def open_rows(
         stream = _of_array("an array", source)
         return Source("an array", source) if stream.bytes * COPIES <= limit else stream
     source = from_stdin() if isinstance(source, str) and source == "-" else source
-    files, reading = _files(source), reading or tables.Reading()
+    reading = reading or tables.Reading()
+    pictures = _pictures(source)
+    if pictures is not None:
+        stream = _of_pictures(source, pictures, reading.look)
+        if stream.bytes * COPIES > limit:
+            return _kept(stream.chunks(PICTURES_AT_ONCE))  # decoded once, not again for every epoch
+        return Source(stream.name, np.concatenate(list(stream.chunks(PICTURES_AT_ONCE))))
+    files = _files(source)
     if files is None and not _only_comes_in_chunks(source):
         _refuse_whole(source, limit)
         return open_source(source, data_dir=data_dir, reading=reading)
@@ -196,6 +207,43 @@ def open_rows(
     if stream.bytes * COPIES > limit:
         return stream
     return Source(stream.name, np.concatenate(list(stream.chunks(max(1, stream.rows or 1 << 16)))))
+
+
+def _pictures(source: Any) -> list[Path] | None:
+    """Return the pictures that a folder, a pattern, a path or a list of paths names; None for anything else."""
+    if isinstance(source, (list, tuple)) and source and all(isinstance(each, (str, Path)) for each in source):
+        return [Path(each) for each in source]
+    if not isinstance(source, (str, Path)) or not str(source).strip() or names_data_set(source):
+        return None
+    path = Path(source)
+    if path.is_dir():
+        return images.find(path) or None
+    if path.is_file():
+        return [path] if path.suffix.lower() in images.ENDINGS else None
+    if glob.has_magic(str(source)):
+        found = (Path(each) for each in sorted(glob.glob(str(source), recursive=True)))
+        return [each for each in found if each.suffix.lower() in images.ENDINGS and each.is_file()] or None
+    return None
+
+
+def _of_pictures(source: Any, paths: list[Path], look: images.Look) -> Stream:
+    name = f"{len(paths):,} pictures" if isinstance(source, (list, tuple)) else "/".join(Path(source).parts[-2:])
+    known = next((picture for picture in map(partial(_tried, look=look), paths) if picture is not None), None)
+    if known is None:
+        raise DataError(f"{name}: expected pictures, and none of {len(paths):,} files can be read.")
+    rows = len(paths) if look.skip_bad is None else None
+    part = Part(name, rows, len(paths) * known.size * held_bytes(known.dtype), partial(images.chunks, paths, look))
+    return Stream(name, [part])
+
+
+def _tried(path: Path, look: images.Look) -> Any:
+    """Return a picture; None of one that cannot be read and may be left out."""
+    try:
+        return images.read(path, look._replace(skip_bad=None))
+    except DataError:
+        if look.skip_bad is None:
+            raise
+        return None
 
 
 def _open_tables(source: Any, files: list[Path], limit: int, reading: tables.Reading) -> Source | Stream:
@@ -233,7 +281,7 @@ def _files(source: Any) -> list[Path] | None:
         return None
     files = [each for each in found if each.suffix.lower() in STREAMED and each.is_file() and each.stat().st_size]
     if not files:
-        raise DataError(f"{source}: expected files of kind {', '.join(STREAMED)} there, found none.")
+        raise DataError(f"{source}: expected pictures, or files of kind {', '.join(STREAMED)} there, found none.")
     return files
 
 
@@ -272,7 +320,11 @@ def _of_array(name: str, rows: Any) -> Stream:
 
 def is_stream(source: Any) -> bool:
     """Whether rows must be opened first: a name, a path, a pattern, chunks; and not an array or what looks like one."""
-    return isinstance(source, (str, Path, Stream)) or _only_comes_in_chunks(source)
+    return (
+        isinstance(source, (str, Path, Stream))
+        or _only_comes_in_chunks(source)
+        or (isinstance(source, (list, tuple)) and len(source) > 0 and isinstance(source[0], (str, Path)))
+    )
 
 
 def _only_comes_in_chunks(source: Any) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from diabolo.data import schema as frames
-from diabolo.data.readers import csv, parquet
+from diabolo.data.readers import csv, images, parquet
 from diabolo.data.readers.arrow import to_array
 from diabolo.data.readers.parts import Part, stamp
 from diabolo.data.schema import Schema
@@ -23,17 +23,19 @@ ENDINGS = (".csv", ".tsv", ".parquet")
 
 
 class Reading(NamedTuple):
-    """How the columns of a table are to be taken.
+    """How files are to be taken.
 
     Attributes:
-        types: kinds by name, where what is inferred will not do.
+        types: kinds of columns by name, where what is inferred will not do.
         drop: columns to leave out.
         form: how CSV files are written.
+        look: how pictures are to be taken.
     """
 
     types: Mapping[str, str] = {}
     drop: tuple[str, ...] = ()
     form: csv.Options = csv.Options()
+    look: images.Look = images.Look()
 
 
 class Table(NamedTuple):

@@ -1,0 +1,158 @@
+"""Pictures in files, through Pillow: a folder, or a list of paths, as arrays of bytes.
+
+Turned as their EXIF says, all of one size and either grey or in colour; resized and greyed only if asked. The header is
+judged before anything is decoded. Order: what is asked, one picture, many of them.
+"""
+
+import io
+import itertools
+import os
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from diabolo.errors import DataError, ShapeError
+
+ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
+FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")
+MOST_PIXELS = 1 << 26  # of one picture, 67 megapixels: a file of some kilobytes can announce any number
+AT_ONCE = 256  # pictures that are asked of the threads before the first of them is taken
+
+Array = np.ndarray[Any, np.dtype[np.uint8]]
+
+
+class Look(NamedTuple):
+    """How pictures are to be taken.
+
+    Attributes:
+        size: (height, width) that every picture is resized to; None: they must all have one.
+        grayscale: whether colours are turned to grey.
+        skip_bad: called with a file that cannot be read and the reason, which then is left out; None: it is an error.
+    """
+
+    size: tuple[int, int] | None = None
+    grayscale: bool = False
+    skip_bad: Callable[[Path, str], None] | None = None
+
+
+def find(folder: Path) -> list[Path]:
+    """Return the pictures in a folder and those below, by name."""
+    found = (
+        Path(place) / name
+        for place, _, names in os.walk(folder, followlinks=True)
+        for name in names
+        if name.lower().endswith(ENDINGS) and not name.startswith(".")
+    )
+    return sorted(found)
+
+
+def labels(folder: Path, paths: Sequence[Path]) -> list[str]:
+    """Return the name of the subfolder that each picture is in, empty for those that are in none."""
+    return ["" if path.parent == folder else path.relative_to(folder).parts[0] for path in paths]
+
+
+def read(path: Path, look: Look) -> Array:
+    """Return a picture, (height, width) if it is grey, else (height, width, 3), or 4 where it is partly transparent.
+
+    Raises: DataError for what is no picture, a damaged one, or one of too many pixels.
+    """
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    try:
+        # All of a file at once: threads wait for the disk without holding each other up.
+        with Image.open(io.BytesIO(path.read_bytes()), formats=FORMATS) as picture:
+            width, height = picture.size
+            if width * height > MOST_PIXELS:
+                raise DataError(f"{path}: {width} x {height} pixels, expected at most {MOST_PIXELS:,}: shrink it.")
+            if getattr(picture, "is_animated", False):
+                raise DataError(f"{path}: several frames, expected one: save them as pictures.")
+            turned = ImageOps.exif_transpose(picture) if "exif" in picture.info or picture.format == "TIFF" else picture
+            plain = _plain(turned, path, look)
+            if look.size is not None and plain.size != look.size[::-1]:
+                plain = plain.resize(look.size[::-1], Image.Resampling.LANCZOS)
+            return np.asarray(plain)
+    except UnidentifiedImageError as error:
+        raise DataError(f"{path}: expected a picture, got something else.") from error
+    except DataError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise DataError(f"{path}: more pixels than {MOST_PIXELS:,}: shrink it.") from error
+    except (OSError, SyntaxError, ValueError, TypeError, struct.error) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(f"{path}: the picture is damaged ({reason}).") from error
+
+
+def _plain(picture: Any, path: Path, look: Look) -> Any:
+    """Return a picture in grey or in colour, with eight bits a channel."""
+    mode = picture.mode
+    if mode in ("I", "F") or mode.startswith("I;"):
+        raise DataError(f"{path}: its pixels have more than 8 bits (mode {mode}): save it with 8.")
+    if look.grayscale:
+        return picture if mode == "L" else picture.convert("L")
+    if mode in ("L", "RGB", "RGBA"):
+        return picture
+    if mode == "1":
+        return picture.convert("L")
+    clear = mode in ("LA", "PA", "La", "RGBa") or "transparency" in picture.info
+    return picture.convert("RGBA" if clear else "RGB")
+
+
+def chunks(paths: Sequence[Path], look: Look, size: int) -> Iterator[Array]:
+    """Give pictures in their order, (k, height, width[, channels]) each, decoded on every core.
+
+    Raises: DataError, ShapeError where one differs from those before; with `look.skip_bad` it is left out.
+    """
+    first: tuple[Path, Array] | None = None
+    held: list[Array] = []
+    for path, picture in _decoded(paths, look):
+        if picture is None:
+            continue
+        if first is None:
+            first = path, picture
+        wrong = _difference(path, picture, *first)
+        if wrong:
+            if look.skip_bad is None:
+                raise ShapeError(wrong)
+            look.skip_bad(path, wrong)
+            continue
+        held.append(picture)
+        if len(held) == size:
+            yield np.stack(held)
+            held = []
+    if held:
+        yield np.stack(held)
+
+
+def _decoded(paths: Sequence[Path], look: Look) -> Iterator[tuple[Path, Array | None]]:
+    def one(path: Path) -> Array | DataError:
+        try:
+            return read(path, look)
+        except DataError as error:
+            return error
+
+    waiting = iter(paths)
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        while some := list(itertools.islice(waiting, AT_ONCE)):
+            for path, picture in zip(some, pool.map(one, some, chunksize=16), strict=True):
+                if not isinstance(picture, DataError):
+                    yield path, picture
+                elif look.skip_bad is None:
+                    raise picture
+                else:
+                    look.skip_bad(path, str(picture))
+
+
+def _difference(path: Path, picture: Array, first_path: Path, first: Array) -> str:
+    """Return in what a picture differs from the first, with what to type; nothing where it does not."""
+    if picture.shape == first.shape:
+        return ""
+    if picture.ndim != first.ndim or picture.shape[2:] != first.shape[2:]:
+        kinds = {2: "grey", 3: "in colour", 4: "in colour with transparency"}
+        ours, theirs = (kinds[2 if each.ndim == 2 else each.shape[2]] for each in (picture, first))
+        return f"{path} is {ours}, {first_path} {theirs}: add --grayscale (grayscale=True), or convert them."
+    (height, width), (h, w) = picture.shape[:2], first.shape[:2]
+    return f"{path} is {height} x {width}, {first_path} {h} x {w}: add --size {h}x{w} (size=({h}, {w})) to resize them."
