@@ -16,12 +16,12 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from diabolo import modelfile
-from diabolo.data import adapters, memory
+from diabolo.data import adapters, memory, sparse
 from diabolo.data import schema as frames
 from diabolo.data.adapters import Rows, Statistics, check_rows
 from diabolo.data.schema import Schema
 from diabolo.data.sources import Source
-from diabolo.data.splits import Division, divide
+from diabolo.data.splits import VALIDATION, Division, divide, held_back
 from diabolo.data.streams import is_stream, open_rows, open_stream
 from diabolo.data.tables import Reading
 from diabolo.data.windows import Streamed, check_memory
@@ -413,6 +413,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         return self
 
     def _prepare(self, X: Any, also: Any, settings: dict[str, Any], seed: int) -> "_Prepared":
+        if sparse.is_sparse(X):
+            return self._prepare_sparse(X, settings, seed)
         limit = memory.limit(_plain(self.memory))
         opened = open_rows(X, limit, reading=Reading(types=self.types or {}))
         check_memory(opened, limit, settings["batch_size"])
@@ -425,17 +427,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             adapter, choice = self._learn_table(opened, part.train, also)
         else:
             adapter, choice = self._learn_array(part, part.statistics, also)
-        network = structures.build(
-            _plain(self.structure),
-            adapter.tensor_shape,
-            latent_dim=settings["latent_dim"],
-            activation=settings["activation"],
-            bottleneck=self.bottleneck,
-            bottleneck_activation=settings["bottleneck_activation"],
-            tied=settings["tied"],
-            allow_overcomplete=settings["allow_overcomplete"],
-        )
-        modelfile.check_size(network)
+        network = self._network(adapter.tensor_shape, settings)
         written = self.corruption
         if isinstance(written, str) and written == "auto":
             written = HIDDEN if isinstance(adapter, adapters.TableAdapter) and adapter.gaps else None
@@ -463,6 +455,58 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             shard=shard,
             streamed_within=0 if isinstance(part.train, np.ndarray) else limit,
             schema=schema,
+        )
+
+    def _network(self, input_shape: tuple[int, ...], settings: dict[str, Any]) -> structures.Network:
+        network = structures.build(
+            _plain(self.structure),
+            input_shape,
+            latent_dim=settings["latent_dim"],
+            activation=settings["activation"],
+            bottleneck=self.bottleneck,
+            bottleneck_activation=settings["bottleneck_activation"],
+            tied=settings["tied"],
+            allow_overcomplete=settings["allow_overcomplete"],
+        )
+        modelfile.check_size(network)
+        return network
+
+    def _prepare_sparse(self, X: Any, settings: dict[str, Any], seed: int) -> "_Prepared":
+        matrix = sparse.check(X, where="fit()")
+        held = held_back(matrix.shape[0], settings["validation_fraction"], seed, VALIDATION)
+        order = (
+            np.arange(matrix.shape[0])
+            if held is None
+            else np.concatenate([np.flatnonzero(~held), np.flatnonzero(held)])
+        )
+        rows = matrix.shape[0] - (0 if held is None else int(held.sum()))
+        choice = sparse.choose_loss(self.reconstruction_loss, matrix)
+        adapter = sparse.learn(matrix[order[:rows]], choice.loss)
+        network = self._network(adapter.tensor_shape, settings)
+        corruption = None
+        if self.corruption is not None and self.corruption != "auto":
+            corruption = read_part("corruption", CORRUPTIONS, self.corruption)
+        sparse.fits(network, corruption, self.penalty)
+        scaled = matrix[order].astype(np.float32)
+        scaled.data /= adapter.divisor.max()
+        shard = {
+            "rows": np.arange(rows, dtype=np.int32),
+            "validation": None if held is None else np.arange(rows, len(order), dtype=np.int32),
+            "bounded": adapter.bounded,
+            "matrix": scaled,
+        }
+        return _Prepared(
+            name="a sparse matrix",
+            rows=rows,
+            validation_rows=len(order) - rows,
+            adapter=adapter,
+            loss=choice,
+            network=network,
+            corruption=corruption,
+            penalty=None,
+            shard=shard,
+            streamed_within=0,
+            schema=None,
         )
 
     def _learn_array(

@@ -16,6 +16,8 @@ import numpy as np
 from diabolo.data.adapters import Adapter, ArrayAdapter, Rows, as_rows, check_finite
 from diabolo.data.adapters.rows import check_no_infinity
 from diabolo.data.schema import Schema
+from diabolo.data.sparse import check as check_sparse
+from diabolo.data.sparse import is_sparse
 from diabolo.data.streams import Stream, ahead, rows_at_once
 from diabolo.errors import OptionError, ShapeError
 from diabolo.network.bottlenecks import Ordered, Quantized
@@ -31,6 +33,7 @@ Work = Callable[[Rows, int], Rows]  # a batch, and how many rows came before it 
 # 2^21 numbers are 8 MB. Fewer than 64 rows a call waste the call, more than 8,192 gain nothing.
 NUMBERS_AT_ONCE = 1 << 21
 NUMBERS_IN_CACHE = 1 << 18
+MOST_DENSE = 1 << 29  # numbers that sparse rows may become, 2 GB
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -346,6 +349,8 @@ class Model:
 
     def _each(self, X: Any, where: str, function: Work, row_shape: tuple[int, ...], out: Any, first_row: int) -> Rows:
         """Check rows and work on them, batch by batch, so that only one batch is looked at a time."""
+        if is_sparse(X):
+            return self._each_of_sparse(X, where, function, row_shape, out, first_row)
         rows = as_rows(X, where=where)
         self.adapter.check_shape(rows, where=where)
 
@@ -354,6 +359,28 @@ class Model:
             return function(batch, first_row + row)
 
         return self._in_batches(rows, one, row_shape, out)
+
+    def _each_of_sparse(
+        self, X: Any, where: str, function: Work, row_shape: tuple[int, ...], out: Any, first_row: int
+    ) -> Rows:
+        """Work on sparse rows, of which one batch at a time is made dense."""
+        matrix, size = check_sparse(X, where=where), self._rows_at_once
+        count = matrix.shape[0]
+        if out is None and count * math.prod(row_shape) > MOST_DENSE:
+            raise ShapeError(
+                f"{where} would give {count:,} x {math.prod(row_shape):,} dense numbers: take fewer rows at a time, or "
+                f"pass out=, which may be memory-mapped."
+            )
+        pieces = []
+        for start in range(0, count, size):
+            dense = matrix[start : start + size].toarray()
+            dense = dense.astype(np.float32) if dense.dtype.kind != "f" else dense
+            values = self._each(dense, where, function, row_shape, None, first_row + start)
+            if out is None:
+                pieces.append(values)
+            else:
+                out[start : start + size] = values
+        return np.concatenate(pieces) if out is None else np.asarray(out)
 
     def checked(self, X: Any, *, where: str) -> Rows:
         """Return X as rows like those of fit(); DataError, ShapeError where they are not."""

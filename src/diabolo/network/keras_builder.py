@@ -173,6 +173,39 @@ def _chain(layers: Sequence[keras.layers.Layer], tensor: Any) -> Any:
     return tensor
 
 
+class Chains(NamedTuple):
+    """The layers of a network one by one, for whoever needs what lies between two of them."""
+
+    encoder: list[keras.layers.Layer]
+    bottleneck: list[keras.layers.Layer]
+    heads: dict[str, keras.layers.Layer]
+    decoder: list[keras.layers.Layer]
+
+    def waist(self, hidden: Any, *, training: bool) -> dict[str, Any]:
+        """Return what `Models.waist` gives, of what the first layer gave."""
+        for layer in self.encoder[1:]:
+            hidden = called(layer, hidden, training=training)
+        before = hidden
+        for layer in self.bottleneck[:-1]:
+            before = called(layer, before, training=training)
+        latent = called(self.bottleneck[-1], before, training=training)
+        return {"latent": latent, "before": before, **{name: head(hidden) for name, head in self.heads.items()}}
+
+
+def chains(models: Models, network: Network) -> Chains:
+    """Return the layers of models that `build` made."""
+    every = {layer.name: layer for model in (models.waist, models.raw_decoder) for layer in model.layers}
+    encoder = [every[step.layer.name] for step in network.encoder_steps]
+    cut = len(network.encoder)
+    heads = {name: every[step.layer.name] for name, step in network.heads.items()}
+    return Chains(encoder[:cut], encoder[cut:], heads, [every[step.layer.name] for step in network.decoder_steps])
+
+
+def called(layer: keras.layers.Layer, tensor: Any, *, training: bool) -> Any:
+    """Return what a layer gives, told whether it is trained if it wants to know."""
+    return layer(tensor, training=training) if layer._call_has_training_arg else layer(tensor)
+
+
 def get_weights(models: Models, network: Network) -> Weights:
     """Return every weight by its name in `Network.weights`, float32."""
     return {name: np.asarray(variable.numpy(), np.float32) for name, variable in _variables(models, network)}

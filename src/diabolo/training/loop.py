@@ -30,6 +30,7 @@ from diabolo.training.backend import tensor
 from diabolo.training.choose import Choice, choose
 from diabolo.training.program import Measure, Program, Reconstruction, on_device
 from diabolo.training.progress import Progress, Report, quiet
+from diabolo.training.sparse import SparseReconstruction
 
 Array = np.ndarray[Any, Any]
 
@@ -76,6 +77,7 @@ class Shard:
             Rows that do not fit in memory come in windows.
         offset, scale: broadcast against a row.
         bounded: whether tensors lie in [0, 1].
+        matrix: scipy CSR of sparse rows, scaled, of which `rows` and `validation` are the numbers; None: they are rows.
     """
 
     rows: Array | Windows
@@ -83,6 +85,7 @@ class Shard:
     offset: Array | float = 0.0
     scale: Array | float = 1.0
     bounded: bool = False
+    matrix: Any = None
 
 
 class Outcome(NamedTuple):
@@ -118,7 +121,12 @@ def train(
     if isinstance(windows, np.ndarray):
         windows = Resident(tensor(windows), len(windows), seed=spec.seed)
     batch_size = min(spec.batch_size, windows.rows)
-    steps = Reconstruction(
+    more, compiled = dict[str, Any](), spec.compile
+    kind: type[Reconstruction] = Reconstruction
+    if shard.matrix is not None:
+        # Batches of sparse rows differ in size, for each of which XLA would compile the program again.
+        more, kind, compiled = {"matrix": shard.matrix}, SparseReconstruction, False
+    steps = kind(
         spec.models,
         spec.network,
         spec.loss,
@@ -130,8 +138,9 @@ def train(
         penalty=spec.penalty,
         steps_an_epoch=math.ceil(windows.rows / batch_size),
         seed=spec.seed,
+        **more,
     )
-    program, choice = choose(spec.compile, spec.models.raw, steps, windows, batch_size, epochs=spec.epochs)
+    program, choice = choose(compiled, spec.models.raw, steps, windows, batch_size, epochs=spec.epochs)
     measure = None if shard.validation is None else Measure(steps, tensor(shard.validation))
     history: dict[str, list[float]] = {}
     best, best_epoch, best_weights = math.inf, 0, None
