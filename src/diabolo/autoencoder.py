@@ -371,6 +371,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True  # a missing cell
         tags.input_tags.three_d_array = True
+        tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float32"]  # which latents always are
         return tags
 
@@ -393,6 +394,20 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         stream = open_stream(X, schema=None if verb == self._model.decode else schema)
         chunks = by_chunk(verb, stream, widest=self._model.widest)
         return np.concatenate(list(chunks)) if out is None else fill(out, chunks, stream.rows)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The model goes as the bytes of its file: checked when it comes back, and of the same size everywhere.
+        state: dict[str, Any] = super().__getstate__()
+        if "model_" in state:
+            kept = {name: value for name, value in state.items() if not name.endswith("_")}
+            state = kept | {"model_": modelfile.to_bytes(self.model_)}
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        model = state.pop("model_", None)
+        super().__setstate__(state)
+        if model is not None:
+            self._take(modelfile.from_bytes(model))
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "model_")

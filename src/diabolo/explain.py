@@ -12,6 +12,7 @@ from diabolo.data.adapters import Rows, TableAdapter
 from diabolo.inference import Model
 
 ROWS_AT_ONCE = 8_192  # with one column hidden each
+TIMES = 8  # that a cell is foreseen again
 MOST = 512  # columns; of more, as images have pixels, the plain residuals are told
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -52,6 +53,11 @@ def _foreseen(model: Model, target: Any, columns: int) -> tuple[Rows, list[Any]]
         hidden[:, place] = 0
         hidden[:, wide + column : wide + column + 1] = 1  # the flag of the cell, where there are flags
         raw = model.raw(hidden.reshape(target.shape))
+        for _ in range(0 if wide < hidden.shape[1] else TIMES):
+            # Without flags nothing says that the cell is hidden: what is foreseen is put there and looked at again,
+            # until it is at one with the others.
+            hidden[:, place] = _told(model, raw, column, place)
+            raw = model.raw(hidden.reshape(target.shape))
         back = adapter.restore(model.shown(raw)).reshape(len(target), -1)
         foreseen[:, column] = back[:, column]
         now = flat.copy()

@@ -1,0 +1,135 @@
+"""Which rows are odd, and why."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.ensemble import IsolationForest
+from sklearn.metrics import roc_auc_score
+from sklearn.neighbors import LocalOutlierFactor
+
+from diabolo import AnomalyDetector, Autoencoder
+from diabolo.errors import DataError, NotFittedError, OptionError
+
+FAST = {"epochs": 10, "random_state": 0, "verbose": False}
+
+
+def curved(rng, count, noise=0.05):
+    """Rows of six numbers on a curved sheet of two."""
+    a, b = rng.uniform(-1.5, 1.5, (2, count))
+    rows = np.column_stack([a, b, a * b, np.sin(2 * a), np.cos(2 * b), a**2 - b])
+    return rows + noise * rng.normal(size=rows.shape)
+
+
+@pytest.fixture(scope="module")
+def sheet():
+    return curved(np.random.default_rng(0), 1500)
+
+
+@pytest.fixture(scope="module")
+def fitted(sheet):
+    return AnomalyDetector(Autoencoder(2, epochs=150, verbose=False), random_state=0).fit(sheet)
+
+
+def test_rows_off_the_sheet_are_odd(fitted):
+    rng = np.random.default_rng(1)
+    ordinary, off = curved(rng, 300), curved(rng, 300)
+    off = rng.permuted(off, axis=0)  # each column as it is, no row as one
+    scores = fitted.score_samples(np.concatenate([ordinary, off]))
+    truth = np.repeat([1, 0], 300)
+    forest = IsolationForest(random_state=0).fit(curved(rng, 1500)).score_samples(np.concatenate([ordinary, off]))
+    assert roc_auc_score(truth, scores) > 0.95
+    assert roc_auc_score(truth, scores) > roc_auc_score(truth, forest) + 0.05
+
+
+def test_a_cluster_of_odd_rows_is_odd_though_they_keep_each_other_company(sheet):
+    rng = np.random.default_rng(2)
+    odd = sheet.mean(axis=0) + [3, -3, 3, 2, -2, 3] + 0.05 * rng.normal(size=(15, 6))
+    rows, truth = np.concatenate([sheet[:1000], odd]), np.repeat([1, 0], [1000, 15])
+    scores = AnomalyDetector(Autoencoder(2, **FAST)).fit(rows).score_samples(rows)
+    # Ten neighbours of their own kind are near.
+    theirs = LocalOutlierFactor(10).fit(rows).negative_outlier_factor_
+    assert roc_auc_score(truth, scores) > max(0.85, roc_auc_score(truth, theirs) + 0.1)
+
+
+def test_signs_are_those_of_scikit_learn(fitted, sheet):
+    scores, decisions, labels = fitted.score_samples(sheet), fitted.decision_function(sheet), fitted.predict(sheet)
+    np.testing.assert_allclose(decisions, scores - fitted.offset_)
+    np.testing.assert_array_equal(labels, np.where(decisions < 0, -1, 1))
+    assert (labels == -1).mean() == pytest.approx(0.1, abs=0.005)  # the contamination, of the rows of fit()
+    chances = fitted.probability(sheet)
+    assert ((chances >= 0) & (chances <= 1)).all()
+    order = np.argsort(scores)
+    assert (np.diff(chances[order]) <= 1e-12).all()
+
+
+def test_a_false_alarm_rate_holds_on_ordinary_rows_that_fit_never_saw(sheet):
+    detector = AnomalyDetector(Autoencoder(2, epochs=60, verbose=False), false_alarm_rate=0.05, random_state=0).fit(
+        sheet
+    )
+    alarms = (detector.predict(curved(np.random.default_rng(7), 2000)) == -1).mean()
+    assert 0.02 < alarms < 0.1
+
+
+def test_the_cell_that_is_wrong_is_the_first_to_be_named(fitted, sheet):
+    rng = np.random.default_rng(3)
+    rows = curved(rng, 200)
+    columns = rng.integers(0, 6, 200)
+    before = rows[np.arange(200), columns].copy()
+    rows[np.arange(200), columns] += 4 * sheet.std(axis=0)[columns] * rng.choice([-1, 1], 200)
+    found = fitted.explain(rows)
+    assert (found.scores.argmax(axis=1) == columns).mean() >= 0.9
+    away = np.abs(found.expected[np.arange(200), columns] - before) / sheet.std(axis=0)[columns]
+    assert np.median(away) < 1  # what stands there is 4 off
+
+
+def test_a_frame_is_explained_by_its_names_and_levels():
+    rng = np.random.default_rng(0)
+    kind = rng.integers(0, 3, 1200)
+    frame = pd.DataFrame(
+        {
+            "kind": np.array(["car", "bike", "boat"])[kind],
+            "wheels": np.array([4, 2, 0])[kind],
+            "weight": np.array([1200.0, 12.0, 400.0])[kind] * rng.lognormal(0, 0.1, 1200),
+            "colour": rng.choice(["red", "blue"], 1200),
+        }
+    )
+    frame.loc[rng.random(1200) < 0.05, "weight"] = np.nan
+    detector = AnomalyDetector(Autoencoder(3, epochs=40, verbose=False), random_state=0).fit(frame)
+    odd = pd.DataFrame({"kind": ["bike"], "wheels": [4], "weight": [1250.0], "colour": ["red"]}, index=["x"])
+    found = detector.explain(odd)
+    assert found.names[found.scores[0].argmax()] == "kind"
+    assert found.expected.loc["x", "kind"] == "car"
+    assert detector.score_samples(odd)[0] < np.quantile(detector.score_samples(frame), 0.05)
+
+
+def test_pictures_can_be_odd(digits):
+    detector = AnomalyDetector(Autoencoder(8, structure=[64], **FAST)).fit(digits.x_train[:1000])
+    noise = np.random.default_rng(0).integers(0, 255, (20, 28, 28), np.uint8)
+    assert detector.score_samples(noise).max() < np.quantile(detector.score_samples(digits.x_test), 0.01)
+    assert detector.explain(noise[:2]).scores.shape == (2, 784)
+
+
+def test_two_fits_with_one_seed_give_the_same_scores(sheet):
+    first, second = (AnomalyDetector(Autoencoder(2, **FAST), random_state=3).fit(sheet[:300]) for _ in range(2))
+    np.testing.assert_array_equal(first.score_samples(sheet), second.score_samples(sheet))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"contamination": 0}, "contamination must be a share in \\(0, 0.5\\], got 0"),
+        ({"contamination": 0.7}, "contamination must be a share"),
+        ({"false_alarm_rate": True}, "false_alarm_rate must be a share in \\(0, 1\\], got True"),
+        ({"random_state": "x"}, "random_state must be None"),
+    ],
+)
+def test_settings_that_cannot_hold_are_refused(sheet, settings, message):
+    with pytest.raises(OptionError, match=message):
+        AnomalyDetector(**settings).fit(sheet)
+
+
+def test_a_verb_before_fit_and_a_single_row_say_so(sheet):
+    with pytest.raises(NotFittedError, match="this AnomalyDetector is not fitted"):
+        AnomalyDetector().predict(sheet)
+    with pytest.raises(DataError, match="at least 2 rows to compare"):
+        AnomalyDetector().fit(sheet[:1])

@@ -1,0 +1,137 @@
+"""Folders of pictures."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from diabolo import Autoencoder
+from diabolo.data.readers import images
+from diabolo.data.streams import open_rows, open_stream
+from diabolo.errors import DataError, ShapeError
+
+FAST = {"structure": [8], "epochs": 1, "random_state": 0, "verbose": False}
+
+
+@pytest.fixture
+def folder(tmp_path, digits):
+    """12 digits in two subfolders, in files of several kinds."""
+    for at in range(12):
+        path = tmp_path / "pictures" / f"class{at % 2}"
+        path.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(digits.x_train[at]).save(path / f"{at:02d}.{('png', 'bmp', 'tiff')[at % 3]}")
+    return tmp_path / "pictures"
+
+
+def test_a_folder_is_its_pictures_in_the_order_of_their_names(folder, digits):
+    opened = open_rows(str(folder), 1 << 30)
+    order = [*range(0, 12, 2), *range(1, 12, 2)]
+    np.testing.assert_array_equal(opened.rows, digits.x_train[order])
+    paths = images.find(folder)
+    assert images.labels(folder, paths) == ["class0"] * 6 + ["class1"] * 6
+    np.testing.assert_array_equal(open_rows(paths[:3], 1 << 30).rows, digits.x_train[order[:3]])
+    np.testing.assert_array_equal(open_rows(str(folder / "class0" / "*.png"), 1 << 30).rows, digits.x_train[[0, 6]])
+
+
+def test_pictures_train_encode_and_come_back_as_bytes(folder):
+    net = Autoencoder(2, **FAST).fit(folder)
+    assert net.encode(folder).shape == (12, 2)
+    assert net.reconstruct(str(folder)).dtype == np.uint8
+    np.testing.assert_array_equal(net.encode(images.find(folder)), net.encode(folder))
+
+
+def test_more_pictures_than_memory_are_decoded_once(folder, monkeypatch):
+    calls = []
+    read = images.read
+    monkeypatch.setattr(images, "read", lambda path, look: calls.append(path) or read(path, look))
+    stream = open_rows(str(folder), 1)
+    first, second = (np.concatenate(list(stream.chunks(5))) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    assert len(calls) <= 13  # one more is looked at for its size
+
+
+def test_pictures_are_turned_as_their_exif_says(tmp_path):
+    pixels = np.zeros((20, 30, 3), np.uint8)
+    pixels[:5] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by a quarter, clockwise
+    Image.fromarray(pixels).save(tmp_path / "a.jpg", exif=exif, quality=95)
+    picture = images.read(tmp_path / "a.jpg", images.Look())
+    assert picture.shape == (30, 20, 3)
+    assert picture[:, -4:].mean() > 240 > 10 > picture[:, :10].mean()
+
+
+@pytest.mark.parametrize(
+    ("mode", "shape"),
+    [("L", (9, 7)), ("1", (9, 7)), ("RGB", (9, 7, 3)), ("RGBA", (9, 7, 4)), ("P", (9, 7, 3)), ("LA", (9, 7, 4))],
+)
+def test_every_mode_becomes_grey_or_colour(tmp_path, mode, shape):
+    Image.new(mode, (7, 9)).save(tmp_path / "a.png")
+    assert images.read(tmp_path / "a.png", images.Look()).shape == shape
+    assert images.read(tmp_path / "a.png", images.Look(grayscale=True)).shape == (9, 7)
+    assert images.read(tmp_path / "a.png", images.Look(size=(4, 5))).shape == (4, 5, *shape[2:])
+
+
+def bomb(path):
+    """A PNG of a few bytes that announces a million million pixels."""
+    Image.new("L", (1, 1)).save(path)
+    content = bytearray(path.read_bytes())
+    content[16:24] = (1_000_000).to_bytes(4, "big") * 2
+    import zlib
+
+    content[29:33] = zlib.crc32(bytes(content[12:29])).to_bytes(4, "big")
+    path.write_bytes(bytes(content))
+
+
+def animated(path):
+    Image.new("L", (3, 3)).save(path, save_all=True, append_images=[Image.new("L", (3, 3), 9)])
+
+
+BAD = {
+    "cut.png": (lambda p: p.write_bytes(p.read_bytes()[:-60]), "the picture is damaged"),
+    "text.png": (lambda p: p.write_text("hello"), "expected a picture, got something else"),
+    "bomb.png": (bomb, "pixels|shrink it"),
+    "deep.png": (lambda p: Image.fromarray(np.zeros((28, 28), np.uint16)).save(p), "more than 8 bits"),
+    "moving.png": (animated, "several frames, expected one"),
+    "wide.png": (lambda p: Image.new("L", (30, 28)).save(p), "is 28 x 30, .* 28 x 28: add --size 28x28"),
+    "colour.png": (lambda p: Image.new("RGB", (28, 28)).save(p), "is in colour, .* grey: add --grayscale"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(BAD))
+def test_a_bad_picture_is_named_and_can_be_left_out(folder, name):
+    make, message = BAD[name]
+    path = folder / "class1" / f"zz-{name}"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (28, 28), np.uint8)).save(path)
+    make(path)
+    with pytest.raises((DataError, ShapeError), match=message) as refused:
+        open_rows(str(folder), 1 << 30)
+    assert f"zz-{name}" in str(refused.value)
+    assert "\n" not in str(refused.value)
+    left_out = []
+    from diabolo.data.tables import Reading
+
+    look = images.Look(skip_bad=lambda path, reason: left_out.append(path.name))
+    rows = np.concatenate(list(open_stream(str(folder), reading=Reading(look=look)).chunks(100)))
+    assert rows.shape == (12, 28, 28)
+    assert left_out == [f"zz-{name}"]
+
+
+def test_an_empty_folder_and_other_sizes_say_what_to_type(cli, folder, tmp_path):
+    (tmp_path / "nothing").mkdir()
+    done = cli("fit", "nothing")
+    assert done.code == 2
+    assert "nothing: expected pictures, or files of kind" in done.err
+    done = cli("fit", "pictures", "--epochs", "1", "--size", "14", "--grayscale", "--latent", "2")
+    assert done.code == 0, done.err
+    done = cli("encode", "pictures.safetensors", "pictures")
+    assert done.code == 2
+    assert "Of files of pictures add --size 14x14." in done.err
+    done = cli("encode", "pictures.safetensors", "pictures", "--size", "14x14")
+    assert done.code == 0, done.err
+    assert np.load(tmp_path / "pictures-latents.npy").shape == (12, 2)
+    (folder / "broken.png").write_text("no")
+    done = cli("score", "pictures.safetensors", "pictures", "--size", "14", "--skip-bad")
+    assert done.code == 0, done.err
+    assert "left out: pictures/broken.png" in done.err
+    done = cli("fit", "pictures", "--size", "14,3", "-o", "other")
+    assert "--size expected HEIGHTxWIDTH, such as 64x48, got '14,3'" in done.err
