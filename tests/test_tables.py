@@ -559,3 +559,55 @@ def test_dates_of_arrow_keep_their_unit():
     table = pa.table({"at": pa.array([0, 10**9, 2 * 10**9], pa.timestamp("s")), "n": [1.0, 2.0, 3.0]})
     schema = frames.learn(table, where="t")
     assert schema.write(schema.read(table, where="t").rows).equals(table)
+
+
+def test_schema_says_what_columns_are_taken_for(cli, folder):
+    done = cli("schema", folder / "people.csv", "--drop", "number")
+    assert done.code == 0, done.err
+    assert "people.csv: 400 rows of 8 columns" in done.out
+    assert "category" in done.out
+    assert "Bern, Chur, Uster, Zug" in done.out
+    done = cli("schema", folder / "people.parquet", "--types", "visits=count", "--json")
+    told = {each["name"]: each for each in json.loads(done.out)["columns"]}
+    assert told["visits"]["kind"] == "count"
+    assert told["grade"]["levels"] == list("abcde")
+    assert told["age"]["missing"] == int(people()["age"].isna().sum())
+
+
+def test_the_oddest_rows_are_shown_with_the_cells_that_make_them_so(cli, tmp_path):
+    rng = np.random.default_rng(0)
+    kind = rng.integers(0, 3, 900)
+    frame = pd.DataFrame(
+        {
+            "id": [f"i{at}" for at in range(900)],
+            "kind": np.array(["car", "bike", "boat"])[kind],
+            "wheels": np.array([4, 2, 0])[kind],
+            "weight": (np.array([1200.0, 12.0, 400.0])[kind] * rng.lognormal(0, 0.1, 900)).round(1),
+            "length": (np.array([4.0, 1.8, 7.0])[kind] * rng.lognormal(0, 0.05, 900)).round(2),
+        }
+    )
+    frame.loc[17, "weight"] = 9000.0
+    frame.loc[5, "kind"] = "car" if kind[5] else "boat"
+    frame.to_csv(tmp_path / "things.csv", index=False)
+    done = cli("score", "things.csv", "--drop", "id", "--keep", "id", "--top", "3")
+    assert done.code == 0, done.err
+    table = done.out.split("expected there")[1].splitlines()
+    rows = {int(line.split()[0]): line for line in table if line.strip()}
+    assert {5, 17} <= set(rows)
+    assert "weight=9000 (" in rows[17]
+    assert f"kind={frame['kind'][5]} ({['car', 'bike', 'boat'][kind[5]]})" in rows[5]
+    scores = pd.read_csv(tmp_path / "things-scores.csv")
+    assert list(scores["id"]) == list(frame["id"])
+    assert set(scores["score"].nlargest(3).index) == set(rows)
+    assert cli("fit", "things.csv", "--drop", "id", "--latent", "3", "--epochs", "60").code == 0
+    done = cli("score", "things.safetensors", "things.csv", "--top", "2", "-o", "-")
+    assert done.out.startswith("score\n") or done.out.startswith('"score"')
+    assert "weight=9000" in done.err
+    for arguments, line in [
+        (["score", "things.safetensors"], "which rows shall things.safetensors score?"),
+        (["score", "-"], "standard input can be read once"),
+        (["score", "things.csv", "--drop", "id", "--top", "-1"], "--top must be at least 0"),
+    ]:
+        done = cli(*arguments)
+        assert done.code == 2
+        assert line in done.err

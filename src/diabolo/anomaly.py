@@ -106,8 +106,15 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
 
         A row of fit() is compared with the others alone.
         """
-        rows = self._rows(X, "score_samples()")
-        return -self._fitted.score(rows, self._space.place(self._model, rows))
+        return -self.score_rows(self._rows(X, "score_samples()"))
+
+    def score_rows(self, rows: Rows) -> Floats:
+        """Return how odd rows are that passed `Model.checked`, (n,): the higher, the odder."""
+        return self._fitted.score(rows, self._space.place(self.model, rows))
+
+    def scale(self, scores: Floats) -> Floats:
+        """Return the scores of columns, (n, columns) of `by_column`, in units of what is usual there."""
+        return self._usual.scale(scores)
 
     def decision_function(self, X: Any) -> Floats:
         """Return `score_samples` less `offset_`, (n,): odd rows are below 0."""
@@ -134,8 +141,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         it, in units of what is usual for that column.
         """
         rows = self._rows(X, "explain()")
-        found = by_column(self._model, rows)
-        schema = self._model.schema
+        found = by_column(self.model, rows)
+        schema = self.model.schema
         expected: Any = found.expected
         if schema is not None:
             library = frames.library_of(X) if frames.is_frame(X) else None
@@ -152,7 +159,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         return tags
 
     @property
-    def _model(self) -> Model:
+    def model(self) -> Model:
+        """The auto-encoder at work."""
         assert self._fitted
         return self.autoencoder_.model_
 
@@ -196,7 +204,7 @@ class Explanation(NamedTuple):
 
 
 class Space(NamedTuple):
-    """Where rows are compared: latents beside residuals, each as wide as the other, far ones by their logarithm."""
+    """Where rows are compared: latents beside residuals, each as wide as the other."""
 
     center: Floats  # of latents
     latent_scale: Floats
@@ -205,22 +213,26 @@ class Space(NamedTuple):
     @classmethod
     def of(cls, model: Model, rows: Rows) -> "Space":
         """Return the space of a model and the rows that it was fitted on."""
-        latents, residuals = model.encode(rows), model.residuals(rows)
+        latents, squares = model.encode(rows), np.square(model.residuals(rows), dtype=np.float64).mean(axis=0)
+        columns, cells = len(squares), model.loss.cells
+        if cells is not None:
+            # The numbers of a column go together, so that one of forty levels weighs no more than one number does, and
+            # the rarest level not more than the others.
+            columns, squares = cells.columns, np.bincount(cells.owners, squares)[cells.owners]
         spread = latents.std(axis=0, dtype=np.float64) + LEAST
         return cls(
             center=latents.mean(axis=0, dtype=np.float64),
             # As many residuals as there are weigh as much as all latents together.
-            latent_scale=spread * math.sqrt(latents.shape[1] / residuals.shape[1]),
+            latent_scale=spread * math.sqrt(latents.shape[1] / columns),
             # A residual that is hardly ever there must not drown all others where it is there by rounding.
-            residual_scale=np.sqrt(np.square(residuals, dtype=np.float64).mean(axis=0)) + 1e-2,
+            residual_scale=np.sqrt(squares) + 1e-2,
         )
 
     def place(self, model: Model, rows: Rows) -> Floats:
         """Return where rows are, (n, latents + residuals)."""
         latents = (model.encode(rows) - self.center) / self.latent_scale
         residuals = model.residuals(rows) / self.residual_scale
-        both = np.concatenate([latents, residuals], axis=1)
-        return np.asarray(np.sign(both) * np.log1p(np.abs(both)), np.float64)
+        return np.concatenate([latents, residuals], axis=1, dtype=np.float64)
 
 
 class Draws(NamedTuple):

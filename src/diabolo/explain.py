@@ -39,6 +39,8 @@ def by_column(model: Model, rows: Rows) -> ByColumn:
         whole = model.cost(target, model.raw(target))
         each = [model.cost(one, model.raw(one)) for one in mended]
         scores[start : start + at_once] = whole[:, None] - np.stack(each, axis=1)
+        if isinstance(model.adapter, TableAdapter):
+            scores[start : start + at_once][np.isnan(rows[start : start + at_once])] = 0  # what is not there is not odd
     return ByColumn(scores, expected)
 
 

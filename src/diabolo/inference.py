@@ -382,11 +382,11 @@ class Model:
                 out[start : start + size] = values
         return np.concatenate(pieces) if out is None else np.asarray(out)
 
-    def checked(self, X: Any, *, where: str) -> Rows:
+    def checked(self, X: Any, *, where: str, first_row: int = 0) -> Rows:
         """Return X as rows like those of fit(); DataError, ShapeError where they are not."""
         rows = as_rows(X, where=where)
         self.adapter.check_shape(rows, where=where)
-        self._check_values(rows, where, 0)
+        self._check_values(rows, where, first_row)
         return rows
 
     def _check_values(self, rows: Rows, where: str, first_row: int) -> None:

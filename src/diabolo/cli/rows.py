@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def write_rows(
-    model: Path,
+    model: "Path | Model",
     data: str,
     verb: Callable[[Any], Callable[..., Any]],
     *,
@@ -25,6 +25,7 @@ def write_rows(
     latents: bool = False,
     fill: bool = False,
     keep: str | None = None,
+    spare: tuple[str, ...] = (),
     how: "Reading | None" = None,
     data_dir: Path | None = None,
     force: bool,
@@ -32,7 +33,7 @@ def write_rows(
     """Write what a verb makes of rows, chunk by chunk, and say what was written.
 
     Args:
-        model: path of the model file.
+        model: path of the model file, or a model.
         data: rows or latents, as a user names them.
         verb: Model -> its method for rows.
         output: where to write; None: beside the command, called DATA-ending.npy, or .csv where columns have names.
@@ -42,6 +43,7 @@ def write_rows(
         latents: whether it reads latents.
         fill: whether cells that are there shall stay.
         keep: columns of the data to copy.
+        spare: columns that are known not to be learnt from.
         how: how files are to be read.
         data_dir: folder of the data sets.
         force: overwrite what exists.
@@ -50,12 +52,12 @@ def write_rows(
     from diabolo.data import sinks
     from diabolo.inference import by_chunk
 
-    trained, kept = modelfile.load(model), names(keep)
+    trained, kept = modelfile.load(model) if isinstance(model, Path) else model, names(keep)
     framed = rows and trained.schema is not None
     table = kept or (framed and trained.adapter.kind == "table")
     path = output or Path(f"{stem(data)}-{ending}.{'csv' if table else 'npy'}")
     sinks.check(path, force=force, images=rows and trained.adapter.kind == "image", table=bool(table))
-    taken = Taken(trained, data, data_dir, kept, how, latents=latents, whole=fill)
+    taken = Taken(trained, data, data_dir, kept, spare, how, latents=latents, whole=fill)
     chunks: Iterator[Any] = by_chunk(verb(trained), taken.stream, widest=trained.widest)
     if framed and path.suffix not in (".npy", ".npz"):
         assert trained.schema is not None
@@ -75,6 +77,7 @@ class Taken:
         data: str,
         data_dir: Path | None,
         kept: tuple[str, ...],
+        spare: tuple[str, ...],
         reading: Any,
         *,
         latents: bool,
@@ -90,7 +93,7 @@ class Taken:
             reading=reading,
             # Beside latents may stand what was kept; that needs no word.
             say=(lambda note: None) if latents else (lambda note: print(f"diabolo: {note}", file=sys.stderr)),
-            spare=kept,
+            spare=(*kept, *spare),
             keep=self._keep if kept or whole else None,
         )
 

@@ -1,27 +1,45 @@
-"""`diabolo score MODEL DATA`: how badly each row is reconstructed."""
+"""`diabolo score [MODEL] DATA`: how odd each row is, and which cells make the oddest ones so."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from diabolo.cli.options import (
-    Data,
     DataDir,
     Decimal,
+    Drop,
     Force,
     Grayscale,
     Keep,
-    ModelPath,
     Output,
     Separator,
     Size,
     SkipBad,
+    Types,
     reading,
+    stem,
 )
 from diabolo.cli.rows import write_rows
 
+if TYPE_CHECKING:
+    from diabolo.inference import Model
+
+CELLS = 3  # of a row that are named
+
 
 def score(
-    model: ModelPath,
-    data: Data,
+    model: Annotated[str, typer.Argument(metavar="[MODEL]", help="A model file. Default: one is fitted to DATA.")],
+    data: Annotated[
+        str | None, typer.Argument(metavar="DATA", help="As for fit: a data set, a file, a folder, a pattern, or -.")
+    ] = None,
     output: Output = None,
+    top: Annotated[int, typer.Option(help="Show so many of the oddest rows, and the cells that make them so.")] = 0,
     keep: Keep = None,
+    types: Types = None,
+    drop: Drop = None,
     separator: Separator = "",
     decimal: Decimal = ".",
     size: Size = None,
@@ -30,16 +48,133 @@ def score(
     data_dir: DataDir = None,
     force: Force = False,
 ) -> None:
-    """Write the reconstruction loss of each row of DATA, in nats. Default: DATA-scores.npy. Needs no TensorFlow."""
+    """Write how odd each row of DATA is: the reconstruction loss under MODEL, in nats. Default: DATA-scores.npy.
+
+    Without a MODEL an anomaly detector is fitted to DATA itself, and each row compared with the others.
+    """
+    from diabolo.errors import OptionError
+
+    if top < 0:
+        raise OptionError(f"--top must be at least 0, got {top}.")
+    how = reading(
+        types=types,
+        drop=drop,
+        separator=separator,
+        decimal=decimal,
+        size=size,
+        grayscale=grayscale,
+        skip_bad=skip_bad,
+    )
+    path, rows = (None, model) if data is None else (Path(model), data)
+    judge = _detector(rows, data_dir, how, output, force=force) if path is None else _model(path)
+    oddest = Oddest(judge, top)
     write_rows(
-        model,
-        data,
-        lambda trained: trained.loss_per_row,
+        judge.model,
+        rows,
+        lambda trained: oddest.verb,
         output=output,
         ending="scores",
         name="score",
         keep=keep,
-        how=reading(separator=separator, decimal=decimal, size=size, grayscale=grayscale, skip_bad=skip_bad),
+        spare=how.drop,
+        how=how,
         data_dir=data_dir,
         force=force,
     )
+    if top:
+        oddest.show(sys.stderr if str(output) == "-" else sys.stdout)
+
+
+class Judge:
+    """What scores rows as the model takes them, and says which columns make them odd."""
+
+    def __init__(self, model: "Model", score: Callable[[Any], Any], scale: Callable[[Any], Any]) -> None:
+        self.model, self.score, self.scale = model, score, scale
+
+
+def _model(path: Path) -> Judge:
+    from diabolo import modelfile
+
+    trained = modelfile.load(path)
+    return Judge(trained, trained.loss_per_row, lambda scores: scores)
+
+
+def _detector(data: str, data_dir: Path | None, how: Any, output: Path | None, *, force: bool) -> Judge:
+    from diabolo.anomaly import AnomalyDetector
+    from diabolo.autoencoder import Autoencoder
+    from diabolo.data import memory, sinks
+    from diabolo.data.streams import Stream, open_rows
+    from diabolo.errors import DataError, OptionError
+
+    if Path(data).suffix == ".safetensors":
+        raise OptionError(f"which rows shall {data} score? Write diabolo score {data} DATA.")
+    if data == "-":
+        raise OptionError("standard input can be read once: fit a model first, and score with it.")
+    sinks.check(output or Path(f"{stem(data)}-scores.csv"), force=force)
+    opened = open_rows(data, memory.limit(None), data_dir=data_dir, reading=how)
+    if isinstance(opened, Stream):
+        raise DataError(f"{data} is more than fits in memory: fit a model to it (--memory), and score with that.")
+    whole = opened._replace(rows=opened.everything, test=None)
+    detector = AnomalyDetector(Autoencoder(verbose="auto"), random_state=0).fit(whole)
+    return Judge(detector.model, detector.score_rows, detector.scale)
+
+
+class Oddest:
+    """The oddest rows so far, passed by while all are scored."""
+
+    def __init__(self, judge: Judge, count: int) -> None:
+        self._judge, self._count = judge, count
+        self._rows: list[tuple[float, int, str, Any]] = []
+
+    def verb(self, rows: Any, *, where: str, first_row: int) -> Any:
+        """Return the scores of rows, as a verb of a model does."""
+        checked = self._judge.model.checked(rows, where=where, first_row=first_row)
+        scores = self._judge.score(checked)
+        for at in (-scores).argsort(kind="stable")[: self._count].tolist():
+            self._rows.append((float(scores[at]), first_row + at, where, checked[at]))
+        self._rows.sort(key=lambda each: -each[0])
+        del self._rows[self._count :]
+        return scores
+
+    def show(self, file: Any) -> None:
+        """Print the oddest rows, with their scores and the cells that make them so."""
+        import numpy as np
+
+        from diabolo.cli.show import print_tables, table
+        from diabolo.explain import by_column
+
+        model = self._judge.model
+        rows = np.stack([row for *_, row in self._rows])
+        found = by_column(model, rows)
+        scores = self._judge.scale(found.scores)
+        cells, expected = _cells(model, rows), _cells(model, found.expected.reshape(rows.shape))
+        result = table(header=True)
+        for head in ("row", "score", "the cells that make it odd, and what was expected there"):
+            result.add_column(head, justify="left" if head.startswith("the") else "right", no_wrap=head == "row")
+        for at, (score, number, _, _) in enumerate(self._rows):
+            columns = [each for each in np.argsort(-scores[at])[:CELLS].tolist() if scores[at, each] > 0]
+            words = [
+                f"{name}={value} ({theirs})" for name, value, theirs in (_of(cells, expected, at, c) for c in columns)
+            ]
+            result.add_row(f"{number:,}", f"{score:.4g}", ", ".join(words))
+        print_tables(result, file=file)
+
+
+def _of(cells: Any, expected: Any, row: int, column: int) -> tuple[str, str, str]:
+    return cells[0][column], cells[1][row][column], expected[1][row][column]
+
+
+def _cells(model: "Model", rows: Any) -> tuple[list[str], list[list[str]]]:
+    """Return the names of the columns, and the cells as texts."""
+    flat = rows.reshape(len(rows), -1)
+    if model.schema is None:
+        return [f"feature {at}" for at in range(flat.shape[1])], [[f"{value:.4g}" for value in row] for row in flat]
+    frame = model.schema.write(rows, "pyarrow")
+    columns = [[_shown(value) for value in column.to_pylist()] for column in frame.columns]
+    return list(frame.column_names), [list(row) for row in zip(*columns, strict=True)]
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "missing"
+    return f"{value:.4g}" if isinstance(value, float) else f"{value!s:.40}"

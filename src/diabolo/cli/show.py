@@ -7,9 +7,10 @@ from rich.console import Console
 from rich.table import Table
 
 
-def print_tables(*parts: Any) -> None:
-    """Print tables and texts; what is in them is shown as it is, never taken for markup."""
-    console = Console(highlight=False, markup=False)
+def print_tables(*parts: Any, file: Any = None) -> None:
+    """Print tables and texts, to standard output or a file; what is in them is shown as it is, never as markup."""
+    file = sys.stdout if file is None else file
+    console = Console(file=file, highlight=False, markup=False)
     if console.is_terminal:
         for part in parts:
             console.print(part, soft_wrap=isinstance(part, str))
@@ -19,7 +20,7 @@ def print_tables(*parts: Any) -> None:
     with console.capture() as captured:
         for part in parts:
             console.print(part, soft_wrap=isinstance(part, str))
-    print("\n".join(line.rstrip() for line in captured.get().splitlines()))
+    print("\n".join(line.rstrip() for line in captured.get().splitlines()), file=file)
 
 
 def table(*, header: bool = False) -> Table:

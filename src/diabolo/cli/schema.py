@@ -1,0 +1,76 @@
+"""`diabolo schema DATA`: what the columns of a table are taken for."""
+
+from typing import Annotated, Any
+
+import typer
+
+from diabolo.cli.options import Decimal, Drop, Json, Separator, Types, reading
+
+LEVELS = 4  # of a category that are named
+
+
+def schema(
+    data: Annotated[str, typer.Argument(metavar="DATA", help="A table: .csv, .tsv, .parquet, a folder or a pattern.")],
+    types: Types = None,
+    drop: Drop = None,
+    separator: Separator = "",
+    decimal: Decimal = ".",
+    json: Json = False,
+) -> None:
+    """Show what each column of DATA is taken for, and how many of its cells are missing."""
+    import numpy as np
+
+    from diabolo.data import memory
+    from diabolo.data.sources import Source
+    from diabolo.data.streams import open_rows
+    from diabolo.errors import DataError
+
+    how = reading(types=types, drop=drop, separator=separator, decimal=decimal)
+    opened = open_rows(data, memory.limit(None), reading=how)
+    if not isinstance(opened, Source) or opened.schema is None:
+        raise DataError(f"{data} has no names of columns: expected a table with a header, of a size that memory holds.")
+    columns, facts = opened.schema.columns, []
+    for at, column in enumerate(columns):
+        values = opened.rows[:, at].astype(float)
+        missing = int(np.isnan(values).sum())
+        facts.append((column, missing, _range(opened.schema, column, values)))
+    if json:
+        import json as writer
+
+        print(
+            writer.dumps(
+                {
+                    "rows": len(opened.rows),
+                    "columns": [
+                        {"name": column.name, "kind": column.kind, "type": column.arrow, "missing": missing}
+                        | ({"levels": list(column.levels)} if column.levels else {})
+                        for column, missing, _ in facts
+                    ],
+                }
+            )
+        )
+        return
+    from diabolo.cli.show import count, print_tables, table
+
+    result = table(header=True)
+    for head in ("column", "kind", "type", "missing", "values"):
+        result.add_column(head, justify="right" if head == "missing" else "left", no_wrap=head == "kind")
+    for column, missing, words in facts:
+        share = f"{missing / len(opened.rows):.1%}" if missing else ""
+        result.add_row(column.name, column.kind, column.arrow, share, words)
+    print_tables(f"{opened.name}: {count(len(opened.rows), 'row')} of {count(len(columns), 'column')}", "", result)
+
+
+def _range(schema: Any, column: Any, values: Any) -> str:
+    """Return the levels of a column, or its least and largest value."""
+    import numpy as np
+
+    if column.kind == "category":
+        shown = ", ".join(map(str, column.levels[:LEVELS]))
+        more = len(column.levels) - LEVELS
+        return shown + (f" and {more} more" if more > 0 else "")
+    if column.kind == "boolean":
+        return f"true {np.nanmean(values):.0%}"
+    one = type(schema)(columns=(column,), library="pyarrow")
+    ends = one.write(np.array([[np.nanmin(values)], [np.nanmax(values)]])).column(0).to_pylist()
+    return " to ".join(f"{end:.6g}" if isinstance(end, float) else str(end) for end in ends)
