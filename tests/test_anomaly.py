@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import csr_array
 from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import LocalOutlierFactor
@@ -126,6 +127,11 @@ def test_two_fits_with_one_seed_give_the_same_scores(sheet):
 def test_settings_that_cannot_hold_are_refused(sheet, settings, message):
     with pytest.raises(OptionError, match=message):
         AnomalyDetector(**settings).fit(sheet)
+
+
+def test_sparse_rows_are_told_how_to_come_in(sheet):
+    with pytest.raises(DataError, match=r"pass X.toarray\(\)"):
+        AnomalyDetector().fit(csr_array(sheet))
 
 
 def test_a_verb_before_fit_and_a_single_row_say_so(sheet):

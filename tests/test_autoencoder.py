@@ -337,7 +337,7 @@ NAN = np.array([[1.0, 2.0], [3.0, np.nan], [np.inf, 4.0]])
         (np.array([[1, "x"]], object), DataError, "got 'x' in row 0, column 1"),
         (np.ones((3, 2), complex), DataError, "expected real numbers, got complex128"),
         (np.empty((0, 4)), ShapeError, r"at least 1 row"),
-        (np.empty((4, 0)), ShapeError, r"at least 1 row"),
+        (np.empty((4, 0)), ShapeError, r"0 feature\(s\)"),
         (np.ones(5), ShapeError, r"one row is row\[None\]"),
         (np.ones((2, 2, 2, 2, 2)), ShapeError, "got 5 axes"),
         (3.0, ShapeError, "got 0 axes"),
@@ -349,13 +349,6 @@ def test_bad_rows_are_refused_in_one_line(rows, error, message):
     with pytest.raises(error, match=message) as caught:
         quick(1).fit(rows)
     assert "\n" not in str(caught.value)
-
-
-def test_a_sparse_matrix_is_told_how_to_come_in():
-    from scipy.sparse import csr_array
-
-    with pytest.raises(DataError, match=r"pass X.toarray\(\)"):
-        quick(1).fit(csr_array(np.eye(4)))
 
 
 @pytest.mark.parametrize(

@@ -156,7 +156,7 @@ def open_stream(
         return source
     if _only_comes_in_chunks(source):
         return _kept(source)
-    source = from_stdin() if source == "-" else source
+    source = from_stdin() if isinstance(source, str) and source == "-" else source
     reading = reading or tables.Reading()
     pictures = _pictures(source)
     if pictures is not None:

@@ -61,6 +61,7 @@ class Feature(Part):
         raise TypeError(f"{type(self).__name__} must say how it comes back")
 
 
+STEEP = 1e-12  # of the range: between two knots at least
 KNOTS = 64  # where a quantile scale bends
 # Beyond these shapes a standard scale leaves most values in one heap. A normal column has 0 and 0, an exponential one
 # 2 and 6, a log-normal one of sigma 1 has 6 and 111.
@@ -144,7 +145,12 @@ def _quantiles(known: Values) -> tuple[Numbers, Numbers]:
         wanted = np.searchsorted(ranks, np.linspace(0, 1, KNOTS - 8)[1:-1])
         places = np.unique(np.clip([0, *wanted, *(len(values) - 1 - (1 << np.arange(8))), len(values) - 1], 0, None))
         values, ranks = values[places[places < len(values)]], ranks[places[places < len(values)]]
-    return tuple(values.tolist()), tuple(ndtri(ranks).tolist())
+    # Between values that are next to equal the scale would be too steep to be computed with.
+    kept = [0]
+    for at in range(1, len(values)):
+        if values[at] - values[kept[-1]] > STEEP * (values[-1] - values[0]):
+            kept.append(at)
+    return tuple(values[kept].tolist()), tuple(ndtri(ranks[kept]).tolist())
 
 
 @dataclass(frozen=True, kw_only=True)
