@@ -120,7 +120,13 @@ def deep_bce(run: Run) -> Figures:
     return {"train BCE": bce(model, flat(run.train)), "test BCE": bce(model, flat(run.test))}
 
 
-BURDA = {"structure": [200, 200], "activation": "tanh", "corruption": "binarize", "batch_size": 100}
+BURDA = {
+    "structure": [200, 200],
+    "activation": "tanh",
+    "corruption": "binarize",
+    "optimizer": "adam",
+    "batch_size": 100,
+}
 
 
 def vae(run: Run) -> Figures:

@@ -18,8 +18,9 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from diabolo import modelfile
 from diabolo.data import adapters, memory, sparse
 from diabolo.data import schema as frames
-from diabolo.data.adapters import Rows, Statistics, check_rows
+from diabolo.data.adapters import Rows, Statistics, as_rows, check_rows
 from diabolo.data.schema import Schema
+from diabolo.data.series import is_ragged, padded
 from diabolo.data.sources import Source
 from diabolo.data.splits import VALIDATION, Division, divide, held_back
 from diabolo.data.streams import is_stream, open_rows, open_stream
@@ -89,6 +90,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             an order that depends on it.
         types: kinds of a frame's columns by name, where what is inferred will not do: {"code": "category"}; "number",
             "count", "boolean", "category" or "date".
+        series: whether arrays of three axes are series (n, time, channels), each channel with a scale of its own and
+            NaN where a value is missing, rather than grey images. Lists of arrays of different lengths always are.
         verbose: True shows progress on stderr, False nothing, "auto" a bar on a terminal or in a notebook.
 
     Attributes:
@@ -122,6 +125,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         random_state: Any = None,
         memory: int | str | None = None,
         types: dict[str, str] | None = None,
+        series: bool = False,
         verbose: bool | str = "auto",
     ) -> None:
         self.latent_dim = latent_dim
@@ -144,6 +148,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         self.random_state = random_state
         self.memory = memory
         self.types = types
+        self.series = series
         self.verbose = verbose
 
     def fit(
@@ -240,11 +245,11 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             raise OptionError(f"fill must be 'all' or 'missing', got {fill!r:.40}.")
         verb = self._model.reconstruct if fill == "all" else self._model.fill_in
         rows = self._each(verb, X, out)
-        return (
-            rows
-            if out is not None or not (frames.is_frame(X) or is_stream(X))
-            else self._as_frame(rows, X, known=X if fill == "missing" else None)
-        )
+        if is_ragged(X):
+            return [row[: len(each)] for row, each in zip(rows, X, strict=True)]
+        if out is not None or not (frames.is_frame(X) or is_stream(X)):
+            return rows
+        return self._as_frame(rows, X, known=X if fill == "missing" and frames.is_frame(X) else None)
 
     def transform(self, X: Any) -> np.ndarray[Any, np.dtype[np.float32]]:
         """Encode, under scikit-learn's name: an array, or what `set_output` says."""
@@ -389,6 +394,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         schema = self._model.schema
         if verb != self._model.decode:
             X = self._numbers(X, f"{verb.__name__}()")
+            if is_ragged(X):
+                X = padded(X, self._model.adapter.row_shape[0])
         if not is_stream(X):
             return verb(X, out=out)
         stream = open_stream(X, schema=None if verb == self._model.decode else schema)
@@ -432,6 +439,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             return self._prepare_sparse(X, settings, seed)
         limit = memory.limit(_plain(self.memory))
         opened = open_rows(X, limit, reading=Reading(types=self.types or {}))
+        if isinstance(opened, Source) and (self.series or opened.series):
+            opened = _as_series(opened)
         check_memory(opened, limit, settings["batch_size"])
         part = divide(opened, settings["validation_fraction"], seed, limit=limit)
         schema = opened.schema if isinstance(opened, Source) else None
@@ -439,7 +448,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         if part.statistics is None:
             assert isinstance(opened, Source), "a table is all in memory"
             assert isinstance(part.train, np.ndarray), "a table is all in memory"
-            adapter, choice = self._learn_table(opened, part.train, also)
+            learn = self._learn_series if opened.series else self._learn_table
+            adapter, choice = learn(opened, part.train, also)
         else:
             adapter, choice = self._learn_array(part, part.statistics, also)
         network = self._network(adapter.tensor_shape, settings)
@@ -541,6 +551,25 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         if also is not None and not adapter.bounded:
             adapter.adapt(also)  # refuses what is too far off, now rather than after the training
         return adapter, choice
+
+    def _learn_series(self, opened: Source, rows: Rows, also: Any) -> tuple[adapters.SeriesAdapter, losses.Choice]:
+        adapter = adapters.SeriesAdapter.of(rows, gaps=opened.gaps)
+        if also is not None:
+            adapter.check(also, where="fit()")
+            adapter.adapt(also)
+        if opened.gaps:
+            if self.reconstruction_loss not in ("auto", "gaussian"):
+                raise OptionError(
+                    f"series with gaps are compared by squares: leave reconstruction_loss at 'auto', got "
+                    f"{self.reconstruction_loss!r:.60}."
+                )
+            return adapter, losses.Choice(losses.Masked(channels=rows.shape[2]), "series with gaps, which are left out")
+        if self.reconstruction_loss == "auto":
+            return adapter, losses.Choice(losses.Gaussian(), "series, each channel standardised")
+        loss = read_part("reconstruction_loss", losses.LOSSES, self.reconstruction_loss)
+        if loss.scaling != "standardise":
+            raise OptionError(f"series are standardised, which reconstruction_loss {loss.kind!r} cannot take.")
+        return adapter, losses.Choice(loss, "asked for")
 
     def _learn_table(self, opened: Source, rows: Rows, also: Any) -> tuple[adapters.TableAdapter, losses.Choice]:
         if self.reconstruction_loss != "auto":
@@ -664,6 +693,17 @@ def _choose_loss(name: Any, every: list[Statistics], widest: float) -> losses.Ch
             )
         loss = loss.with_mean(every[0].overall[0])
     return losses.Choice(loss, "asked for")
+
+
+def _as_series(opened: Source) -> Source:
+    """Return rows as series (n, time, channels), floats; ShapeError where they have other axes."""
+    rows = as_rows(opened.rows, where="fit()")
+    if rows.ndim != 3:
+        raise ShapeError(
+            f"fit() expected series (n, time, channels), got shape {rows.shape}: one channel is X[:, :, None]."
+        )
+    rows = rows if rows.dtype.kind == "f" else rows.astype(np.float32)
+    return opened._replace(rows=rows, gaps=bool(np.isnan(rows).any()), series=True)
 
 
 def _counted(kinds: Counter[str]) -> str:

@@ -22,7 +22,7 @@ from diabolo.data.streams import Stream, ahead, rows_at_once
 from diabolo.errors import OptionError, ShapeError
 from diabolo.network.bottlenecks import Ordered, Quantized
 from diabolo.network.bottlenecks.gaussian import LOG_VAR_LIMIT
-from diabolo.network.losses import Loss, Mixed
+from diabolo.network.losses import Loss, Masked, Mixed
 from diabolo.network.structures import Network
 from diabolo.record import Record
 
@@ -120,6 +120,9 @@ class Model:
         """Return the mean squared error of each row; of tables, whose columns have no common unit, the mean loss."""
         if isinstance(self.loss, Mixed):
             return np.asarray(self._loss(target, raw)) / math.prod(self.adapter.row_shape)
+        if isinstance(self.loss, Masked):
+            there = (1 - target[..., self.loss.channels :]).reshape(len(target), -1).sum(axis=1)
+            return np.asarray(2 * self._loss(target, raw) / np.maximum(there, 1))
         away = np.square(target - _LINKS[self.loss.link](raw))
         return np.asarray(away.reshape(len(target), -1).mean(axis=1))
 
@@ -390,7 +393,7 @@ class Model:
         return rows
 
     def _check_values(self, rows: Rows, where: str, first_row: int) -> None:
-        if self.adapter.kind == "table":
+        if self.adapter.kind in ("table", "series"):
             check_no_infinity(rows, where, first_row)
         else:
             check_finite(rows, where, first_row)

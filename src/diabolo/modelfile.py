@@ -35,7 +35,7 @@ from diabolo.data.schema import Schema
 from diabolo.errors import DiaboloError, ModelFileError, OptionError, OutputError, unknown
 from diabolo.files import refuse_existing, write_atomically
 from diabolo.inference import Model
-from diabolo.network.losses import LOSSES, Loss, Mixed
+from diabolo.network.losses import LOSSES, Loss, Masked, Mixed
 from diabolo.network.parts import from_config
 from diabolo.network.structures import Network
 from diabolo.record import Record
@@ -63,7 +63,7 @@ CONFIG_KEYS = {
 }
 # JSON about a table lies among the tensors, as bytes: names and levels are data, and may be many.
 TABLE, SCHEMA = "adapter/table", "schema"
-ADAPTER_KEYS = {"kind", "row_shape", "dtype", "bounded"}
+ADAPTER_KEYS = {"kind", "row_shape", "dtype", "bounded", "gaps"}
 DTYPES = (
     "bool",
     *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
@@ -115,6 +115,7 @@ def to_bytes(model: Model) -> bytes:
             "row_shape": list(adapter.row_shape),
             "dtype": adapter.dtype,
             "bounded": adapter.bounded,
+            "gaps": adapter.kind != "image" and getattr(adapter, "gaps", False),
         },
         "schema": model.schema is not None,
         "reconstruction_loss": model.loss.to_config(),
@@ -156,7 +157,7 @@ def from_bytes(content: bytes) -> Model:
     loss: Loss | None = None
     learnt: dict[str, tuple[int, ...]] = {}
     if not table:
-        loss = from_config("reconstruction loss", LOSSES, config["reconstruction_loss"])
+        loss = from_config("reconstruction loss", LOSSES | {Masked.kind: Masked}, config["reconstruction_loss"])
         loss.fits(network.input_shape)
         learnt = {f"loss/{name}": shape for name, shape in loss.weights(network.input_shape).items()}
     record = Record.from_config(config["record"])
@@ -195,12 +196,14 @@ def _array_adapter(config: dict[str, Any], tensors: Mapping[str, Any]) -> ArrayA
     offset, scale = tensors["adapter/offset"], tensors["adapter/scale"]
     if not (scale >= 0).all():
         raise ModelFileError("the tensor 'adapter/scale' must not be below 0.")
+    more = {"gaps": config["gaps"]} if config["kind"] == "series" else {}
     return ADAPTERS[config["kind"]](
         row_shape=tuple(config["row_shape"]),
         dtype=config["dtype"],
         bounded=config["bounded"],
         offset=offset,
         scale=scale,
+        **more,
     )
 
 
@@ -362,23 +365,29 @@ def _check_adapter(value: Any, network: Network) -> dict[str, Any]:
         raise ModelFileError(unknown("adapter", kind, known))
     if config["dtype"] not in DTYPES:
         raise ModelFileError(unknown("type of rows", config["dtype"], DTYPES))
-    if type(config["bounded"]) is not bool:
-        raise ModelFileError(f"bounded must be true or false, got {config['bounded']!r:.40}.")
+    for key in ("bounded", "gaps"):
+        if type(config[key]) is not bool:
+            raise ModelFileError(f"{key} must be true or false, got {config[key]!r:.40}.")
+    if config["gaps"] and kind not in ("series", TableAdapter.kind):
+        raise ModelFileError("only tables and series have gaps.")
     if not isinstance(shape, list) or not all(type(size) is int and size >= 1 for size in shape):
         raise ModelFileError(f"row_shape must be a list of sizes of at least 1, got {shape!r:.80}.")
     if kind == TableAdapter.kind:
         if len(shape) != 1 or config["dtype"] != TableAdapter.dtype or config["bounded"]:
             raise ModelFileError(f"a table has rows of one axis of float64, got {shape!r:.80} of {config['dtype']}.")
         return config
-    allowed = (1,) if kind == "array" else (2, 3)
+    allowed = {"array": (1,), "image": (2, 3), "series": (2,)}[kind]
     tensor_shape = (*shape, 1) if kind == "image" and len(shape) == 2 else tuple(shape)
+    if kind == "series" and len(shape) == 2 and config["gaps"]:
+        tensor_shape = (shape[0], 2 * shape[1])
     if len(shape) not in allowed or tensor_shape != network.input_shape:
         raise ModelFileError(f"rows of shape {shape} do not fit a network for {list(network.input_shape)}.")
     return config
 
 
 def _adapter_size(adapter: dict[str, Any]) -> int:
-    return 1 if len(adapter["row_shape"]) == 2 else int(adapter["row_shape"][-1])
+    grey = adapter["kind"] == "image" and len(adapter["row_shape"]) == 2
+    return 1 if grey else int(adapter["row_shape"][-1])
 
 
 def _check_tensors(header: dict[str, Any], expected: dict[str, tuple[str, tuple[int, ...]]], size: int) -> None:

@@ -31,6 +31,7 @@ SETTINGS: dict[str, tuple[type, ...]] = {
     "allow_overcomplete": (bool,),
     "random_state": (int,),
     "types": (dict, type(None)),
+    "series": (bool,),
 }
 
 # Settings that are parts.

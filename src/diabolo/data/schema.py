@@ -86,7 +86,7 @@ class Schema:
         Raises: DataError for a column that is missing or has another type. Columns that were not learnt from are left
         out, another order is mended, and levels that were never seen are told as such: the notes say so.
         """
-        cells, notes = _cells(frame, where), []
+        cells, notes = cells_of(frame, where), []
         missing = [name for name in self.names if name not in cells]
         if missing:
             more = f" and {len(missing) - 1} more columns are" if missing[1:] else " is"
@@ -125,7 +125,7 @@ class Schema:
         if library == "array":
             return rows
         arrays = [_array(rows[:, at], column) for at, column in enumerate(self.columns)]
-        cells = {} if known is None else _cells(known, "write()")
+        cells = {} if known is None else cells_of(known, "write()")
         for at, column in enumerate(self.columns):
             if column.name in cells and not column.coded:
                 arrays[at] = _or_else(cells[column.name], arrays[at])
@@ -213,7 +213,7 @@ def learn(frame: Any, *, where: str, types: Mapping[str, str] | None = None) -> 
     stand twice; OptionError for types that there are not.
     """
     types = dict(types or {})
-    cells = _cells(frame, where)
+    cells = cells_of(frame, where)
     for name, kind in types.items():
         if name not in cells:
             raise OptionError(unknown("column", name, list(cells)))
@@ -312,7 +312,7 @@ def _levels(array: Any, name: str, told: bool, where: str) -> tuple[Level, ...]:
 # Frame to array.
 
 
-def _cells(frame: Any, where: str) -> dict[str, Any]:
+def cells_of(frame: Any, where: str) -> dict[str, Any]:
     """Return the columns of a frame as Arrow arrays, by name."""
     import narwhals
     import pyarrow as pa
@@ -411,6 +411,16 @@ def _floats(array: Any) -> Rows:
 
 
 UNITS = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
+
+
+def floats(array: Any, name: str, where: str) -> Rows:
+    """Return a column of numbers, booleans, dates or durations as float64; DataError of any other."""
+    import pyarrow as pa
+
+    kind = array.type.value_type if pa.types.is_dictionary(array.type) else array.type
+    if _kind(kind, False) in (None, "category"):
+        raise DataError(f"{where}: column {name!r} holds {kind}, expected numbers: leave it out.")
+    return _floats(array)
 
 
 # Array to frame.

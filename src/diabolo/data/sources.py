@@ -17,6 +17,7 @@ from diabolo.data import datasets, schema, tables
 from diabolo.data.adapters.rows import has_gaps, unmasked
 from diabolo.data.readers import idx, numpy_files
 from diabolo.data.schema import Schema
+from diabolo.data.series import is_ragged, padded
 from diabolo.errors import DataError, unknown
 
 Array = np.ndarray[Any, Any]
@@ -31,6 +32,7 @@ class Source(NamedTuple):
         test: the part that a data set keeps for judging, if it has one.
         schema: of a table, its columns.
         gaps: whether cells are missing: NaN.
+        series: whether rows are (time, channels).
     """
 
     name: str
@@ -38,10 +40,13 @@ class Source(NamedTuple):
     test: Array | None = None
     schema: Schema | None = None
     gaps: bool = False
+    series: bool = False
 
     @property
     def is_table(self) -> bool:
         """Whether columns are of several kinds, or cells are missing: then each column is a matter of its own."""
+        if self.series:
+            return False
         return self.gaps or (self.schema is not None and any(each.kind != "number" for each in self.schema.columns))
 
     @property
@@ -81,6 +86,9 @@ def open_source(source: Any, *, data_dir: str | Path | None = None, reading: tab
         return of_frame(source, f"a frame of {schema.library_of(source)}", reading.types if reading else None)
     if isinstance(source, Source):
         return source
+    if is_ragged(source):
+        rows = padded(source)
+        return Source(f"{len(rows):,} series", rows, gaps=bool(np.isnan(rows).any()), series=True)
     if not isinstance(source, (str, Path)):
         source = unmasked(source) if np.ma.is_masked(source) else source
         return Source("an array", source, gaps=isinstance(source, np.ndarray) and has_gaps(source))

@@ -45,7 +45,7 @@ class Division(NamedTuple):
     name: str
     train: Rows | Stream
     validation: Rows | None
-    statistics: Statistics | None  # of `train`; None of a table of several kinds or with gaps
+    statistics: Statistics | None  # of `train`; None of series, and of a table of several kinds or with gaps
     held: Rows | None = None  # of rows in memory, (n,): which of them are held back
 
     @property
@@ -63,11 +63,11 @@ def divide(opened: Source | Stream, fraction: float, seed: int, *, limit: int) -
     Raises: DataError, ShapeError.
     """
     if isinstance(opened, Source):
-        rows, table = as_rows(opened.rows, where="fit()"), opened.is_table
-        (check_no_infinity if table else check_finite)(rows, "fit()")
+        rows, apart = as_rows(opened.rows, where="fit()"), opened.is_table or opened.series
+        (check_no_infinity if apart else check_finite)(rows, "fit()")
         held = held_back(len(rows), fraction, seed, VALIDATION)
         train, validation = (rows, None) if held is None else (rows[~held], rows[held])
-        return Division(opened.name, train, validation, None if table else Statistics.of(train), held)
+        return Division(opened.name, train, validation, None if apart else Statistics.of(train), held)
     statistics = Statistics()
     stream, validation = hold_back(
         opened, fraction, seed, VALIDATION, at_most=limit // SHARE_HELD_BACK, visit=statistics.add
@@ -93,7 +93,7 @@ def hold_back_test(opened: Source | Stream, fraction: float, seed: int, *, limit
     """
     if isinstance(opened, Source):
         train, test = as_rows(opened.rows, where=opened.name), opened.test
-        (check_no_infinity if opened.is_table else check_finite)(train, opened.name)
+        (check_no_infinity if opened.is_table or opened.series else check_finite)(train, opened.name)
         if test is None:
             train, test = split_rows(train, fraction, seed, TEST)
         return Judged(train, _some(train, seed), test, opened._replace(rows=train, test=None))

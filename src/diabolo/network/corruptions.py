@@ -12,6 +12,7 @@ import numpy as np
 
 from diabolo.errors import OptionError
 from diabolo.network.cells import Cells
+from diabolo.network.chance import normal, uniform
 from diabolo.network.parts import Part, Shape
 
 
@@ -78,9 +79,9 @@ class GaussianNoise(Corruption):
 
     def apply(self, rows: Any, chance: Any, *, bounded: bool, cells: Cells | None = None) -> Corrupted:
         """Add sigma * normal."""
-        from keras import ops, random
+        from keras import ops
 
-        noise = self.sigma * random.normal(ops.shape(rows), seed=chance)
+        noise = self.sigma * normal(ops.shape(rows), chance)
         if cells is not None:
             noise = noise * (np.arange(rows.shape[1]) < cells.smooth).astype(np.float32)
         noisy = rows + noise
@@ -115,11 +116,11 @@ class Masking(Corruption):
 
     def apply(self, rows: Any, chance: Any, *, bounded: bool, cells: Cells | None = None) -> Corrupted:
         """Set what is hidden to 0."""
-        from keras import ops, random
+        from keras import ops
 
         shape = ops.shape(rows)
         if cells is not None:
-            drawn = random.uniform((shape[0] if self.what == "values" else 1, cells.columns), seed=chance) < self.share
+            drawn = uniform((shape[0] if self.what == "values" else 1, cells.columns), chance) < self.share
             hidden = cells.spread(ops.broadcast_to(ops.cast(drawn, "float32"), (shape[0], cells.columns)))
             # What is hidden is told to be missing; the target keeps its own flags.
             told = ops.concatenate([0 * rows[:, : len(cells.owners)], hidden[:, len(cells.owners) :]], axis=1)
@@ -130,19 +131,19 @@ class Masking(Corruption):
             places = shape if self.what == "values" else (*shape[:-1], 1)
             if self.what == "columns":
                 places = (1, shape[1]) if len(shape) == 2 else (shape[0], *[1] * (len(shape) - 3), shape[-2], 1)
-            hidden = ops.cast(random.uniform(places, seed=chance) < self.share, "float32")
+            hidden = ops.cast(uniform(places, chance) < self.share, "float32")
         hidden = ops.broadcast_to(hidden, shape)
         return Corrupted(rows * (1 - hidden), hidden if self.hidden_only else None)
 
     def _blocks(self, rows: Any, chance: Any) -> Any:
         """Return one rectangle a row, (batch, h[, w], 1), as long along each axis as makes the share."""
-        from keras import ops, random
+        from keras import ops
 
         space = rows.shape[1:-1]
         hidden = None
         for axis, size in enumerate(space):
             length = max(1, min(size, round(size * self.share ** (1 / len(space)))))
-            start = ops.floor(random.uniform((ops.shape(rows)[0], 1), seed=chance) * (size - length + 1))
+            start = ops.floor(uniform((ops.shape(rows)[0], 1), chance) * (size - length + 1))
             places = ops.cast(ops.arange(size), "float32")[None]
             inside = ops.cast((places >= start) & (places < start + length), "float32")  # (batch, size)
             shape = [-1, *(size if other == axis else 1 for other in range(len(space))), 1]
@@ -170,10 +171,10 @@ class SaltAndPepper(Corruption):
 
     def apply(self, rows: Any, chance: Any, *, bounded: bool, cells: Cells | None = None) -> Corrupted:
         """Half of the share low, half high."""
-        from keras import ops, random
+        from keras import ops
 
         low, high = (0.0, 1.0) if bounded else (-2.0, 2.0)
-        drawn = random.uniform(ops.shape(rows), seed=chance)
+        drawn = uniform(ops.shape(rows), chance)
         return Corrupted(ops.where(drawn < self.share / 2, low, ops.where(drawn < self.share, high, rows)))
 
 
@@ -194,13 +195,13 @@ class Swap(Corruption):
 
     def apply(self, rows: Any, chance: Any, *, bounded: bool, cells: Cells | None = None) -> Corrupted:
         """Each row borrows from one other, drawn anew."""
-        from keras import ops, random
+        from keras import ops
 
-        others = ops.take(rows, ops.argsort(random.uniform((ops.shape(rows)[0],), seed=chance)), axis=0)
+        others = ops.take(rows, ops.argsort(uniform((ops.shape(rows)[0],), chance)), axis=0)
         if cells is None:
-            drawn = random.uniform(ops.shape(rows), seed=chance)
+            drawn = uniform(ops.shape(rows), chance)
         else:
-            drawn = cells.spread(random.uniform((ops.shape(rows)[0], cells.columns), seed=chance))
+            drawn = cells.spread(uniform((ops.shape(rows)[0], cells.columns), chance))
         return Corrupted(ops.where(drawn < self.share, others, rows))
 
 
@@ -222,9 +223,9 @@ class Binarize(Corruption):
 
     def apply(self, rows: Any, chance: Any, *, bounded: bool, cells: Cells | None = None) -> Corrupted:
         """Draw zeros and ones."""
-        from keras import ops, random
+        from keras import ops
 
-        drawn = ops.cast(random.uniform(ops.shape(rows), seed=chance) < rows, "float32")
+        drawn = ops.cast(uniform(ops.shape(rows), chance) < rows, "float32")
         return Corrupted(drawn, target=drawn)
 
 

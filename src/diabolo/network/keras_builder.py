@@ -113,7 +113,7 @@ BUILDERS: dict[type[facts.Layer], Callable[[Any, int, int], keras.layers.Layer]]
     facts.LayerNormalization: lambda layer, axes, seed: keras.layers.LayerNormalization(
         epsilon=layer.epsilon, name=layer.name
     ),
-    facts.Dropout: lambda layer, axes, seed: keras.layers.Dropout(layer.rate, seed=seed, name=layer.name),
+    facts.Dropout: lambda layer, axes, seed: keras_layers.Dropout(layer.rate, seed=seed, name=layer.name),
     facts.Pooling: _pooling,
     facts.Upsampling: lambda layer, axes, seed: keras_layers.Upsampling(layer.size, layer.shape, layer.name),
     facts.Repeat: lambda layer, axes, seed: keras.layers.RepeatVector(layer.times, name=layer.name),

@@ -8,6 +8,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from diabolo.network.chance import uniform
+
 NORMALISED = 1e-3  # added to the variance; Keras' default
 
 
@@ -278,9 +280,20 @@ class Quantize(keras.layers.Layer):
         sums = self.DECAY * self.sums + (1 - self.DECAY) * (ops.transpose(mine) @ vectors)
         rows = ops.shape(vectors)[0]
         unused = (counts < self.UNUSED * ops.cast(rows, "float32") / self._codes)[:, None]
-        places = ops.floor(keras.random.uniform((self._codes,), seed=self._chance) * ops.cast(rows, "float32"))
+        places = ops.floor(uniform((self._codes,), self._chance) * ops.cast(rows, "float32"))
         drawn = ops.take(vectors, ops.cast(ops.minimum(places, ops.cast(rows - 1, "float32")), "int32"), axis=0)
         share = ops.cast(rows, "float32") / self._codes
         self.counts.assign(ops.where(unused[:, 0], share, counts))
         self.sums.assign(ops.where(unused, drawn * share, sums))
         self.book.assign(self.sums / ops.maximum(self.counts, 1e-6)[:, None])
+
+
+class Dropout(keras.layers.Dropout):
+    """Keras' own, drawn by the algorithm of `diabolo.network.chance`."""
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Set a share of the numbers to 0 in training, and make up for it."""
+        if not training or not self.rate:
+            return inputs
+        kept = ops.cast(uniform(ops.shape(inputs), self.seed_generator) >= self.rate, inputs.dtype)
+        return inputs * kept / (1 - self.rate)

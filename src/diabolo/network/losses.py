@@ -271,6 +271,34 @@ def _means(images: Any) -> Any:
     return sum(images[:, :, at : at + columns] for at in range(width)) / (height * width)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Masked(Loss):
+    """Of series with gaps: half the squared distance of the values that are there.
+
+    Behind the channels of a series stand as many flags, 1 where a value is missing. Made by `SeriesAdapter`.
+    """
+
+    channels: int
+
+    kind: ClassVar[str] = "masked"
+    link: ClassVar[str] = "linear"
+
+    def check(self) -> None:
+        """Refuse no channels."""
+        self.require(self.channels >= 1, "at least 1 channel")
+
+    def fits(self, input_shape: Shape) -> None:
+        """There must be as many flags as channels."""
+        if len(input_shape) != 2 or input_shape[1] != 2 * self.channels:
+            raise OptionError(f"a masked loss of {self.channels} channels does not fit rows of {input_shape}.")
+
+    def each(self, target: Any, raw: Any, xp: Any, learnt: Learnt = None) -> Any:
+        """(t - raw)**2 / 2 where the flag is 0; 0 elsewhere, and for flags."""
+        values, flags = target[..., : self.channels], target[..., self.channels :]
+        away = xp.square(values - raw[..., : self.channels]) / 2 * (1 - flags)
+        return xp.concatenate([away, 0 * flags], axis=-1)
+
+
 UNSEEN = 12.0  # nats for a level that no row had: no more than a level seen once in 160,000 rows
 
 

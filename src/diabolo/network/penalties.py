@@ -10,6 +10,7 @@ from typing import Any, ClassVar, NamedTuple
 from diabolo.errors import OptionError
 from diabolo.network.bottlenecks import Bottleneck, Gaussian, Quantized
 from diabolo.network.bottlenecks.gaussian import LOG_VAR_LIMIT
+from diabolo.network.chance import normal, uniform
 from diabolo.network.layers import Dense, Flatten, Reshape
 from diabolo.network.parts import Part
 from diabolo.network.structures import Network
@@ -89,7 +90,7 @@ class Contractive(Penalty):
         with tf.GradientTape() as tape:
             tape.watch(rows)
             latent = waist(rows, training=batch.training)["latent"]
-            signs = tf.sign(keras.random.uniform(tf.shape(latent), -1.0, 1.0, seed=chance))
+            signs = tf.sign(uniform(tf.shape(latent), chance) - 0.5)
             along = tf.reduce_sum(latent * signs)
         return tf.reduce_sum(tf.square(tape.gradient(along, rows)), axis=list(range(1, len(rows.shape))))
 
@@ -108,10 +109,10 @@ class PriorMatching(Penalty):
 
     def cost(self, network: Network, batch: Batch, chance: Any) -> Any:
         """Return one number for the batch."""
-        from keras import ops, random
+        from keras import ops
 
         latent = batch.tensors["latent"]
-        return mmd(latent, random.normal(ops.shape(latent), seed=chance), ops)
+        return mmd(latent, normal(ops.shape(latent), chance), ops)
 
 
 WIDTHS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -152,11 +153,11 @@ class TotalCorrelation(Penalty):
 
     def cost(self, network: Network, batch: Batch, chance: Any) -> Any:
         """Return log q(latent) - sum log q(latent_j) of each row, (batch,)."""
-        from keras import ops, random
+        from keras import ops
 
         mean = batch.tensors["latent"]
         log_var = ops.clip(batch.tensors["log_var"], -LOG_VAR_LIMIT, LOG_VAR_LIMIT)
-        drawn = mean + ops.exp(log_var / 2) * random.normal(ops.shape(mean), seed=chance)
+        drawn = mean + ops.exp(log_var / 2) * normal(ops.shape(mean), chance)
         return total_correlation(drawn, mean, log_var, ops)
 
 
@@ -227,7 +228,7 @@ class Adversarial(Penalty):
             return tf.identity(latent), lambda upstream: -upstream
 
         latent = batch.tensors["latent"]
-        prior = keras.random.normal(tf.shape(latent), seed=chance)
+        prior = normal(tf.shape(latent), chance)
         ours = batch.helper(reversed_gradient(latent))[:, 0]  # (batch,)
         drawn = batch.helper(prior)[:, 0]
         return keras.ops.softplus(ours) + keras.ops.softplus(-drawn)

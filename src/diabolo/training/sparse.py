@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from diabolo.network.bottlenecks import Objective
+from diabolo.network.chance import uniform
 from diabolo.network.corruptions import Corrupted, Masking
 from diabolo.network.keras_builder import called, chains
 from diabolo.network.structures import Network
@@ -64,7 +65,7 @@ class SparseReconstruction(Reconstruction):
         )
         seen = batch
         if isinstance(self._corruption, Masking):
-            kept = keras.random.uniform(tf.shape(batch.values), seed=chance) >= self._corruption.share
+            kept = uniform(tf.shape(batch.values), chance) >= self._corruption.share
             seen = batch._replace(values=batch.values * tf.cast(kept, tf.float32))
         return Corrupted(seen, target=batch)
 
@@ -73,7 +74,7 @@ class SparseReconstruction(Reconstruction):
         if self._features <= DRAWN:
             drawn = tf.range(self._features)  # all of them, which makes the loss exact
         else:
-            drawn = tf.cast(keras.random.uniform((DRAWN,), seed=chance) * self._features, tf.int32)
+            drawn = tf.cast(uniform((DRAWN,), chance) * self._features, tf.int32)
             drawn = tf.minimum(drawn, self._features - 1)
 
         def loss(latents: tf.Tensor) -> tf.Tensor:

@@ -6,6 +6,7 @@ Everything an adapter learnt is saved with the model, so that `decode` gives row
 from diabolo.data.adapters.array import ArrayAdapter
 from diabolo.data.adapters.image import ImageAdapter
 from diabolo.data.adapters.rows import Rows, as_rows, check_finite, check_rows
+from diabolo.data.adapters.series import SeriesAdapter
 from diabolo.data.adapters.statistics import Statistics
 from diabolo.data.adapters.table import TableAdapter
 
@@ -15,6 +16,7 @@ __all__ = [
     "ArrayAdapter",
     "ImageAdapter",
     "Rows",
+    "SeriesAdapter",
     "Statistics",
     "TableAdapter",
     "as_rows",
@@ -25,7 +27,7 @@ __all__ = [
 
 Adapter = ArrayAdapter | TableAdapter
 # Those whose state is an offset and a scale.
-ADAPTERS: dict[str, type[ArrayAdapter]] = {"array": ArrayAdapter, "image": ImageAdapter}
+ADAPTERS: dict[str, type[ArrayAdapter]] = {"array": ArrayAdapter, "image": ImageAdapter, "series": SeriesAdapter}
 
 
 def learn(statistics: Statistics, *, scaling: str, widest: float = 1.0) -> ArrayAdapter:

@@ -125,11 +125,16 @@ class ArrayAdapter:
             numbers: gives the number of each row instead, (n,), if they are not one behind the other.
         """
         rows = rows.reshape(-1, *self.tensor_shape)
+        return self._scaled(rows, first_row, numbers)
+
+    def _scaled(
+        self, rows: Rows, first_row: int | None, numbers: Callable[[], Rows] | None
+    ) -> np.ndarray[Any, np.dtype[np.float32]]:
         if self.bounded:
             return rows.astype(np.float32) / self._widest
         tensors = aligned(rows.shape, np.float32)
         # A block at a time, so that the doubles between stay in the processor's cache.
-        at_once = max(1, NUMBERS_AT_ONCE // math.prod(self.tensor_shape))
+        at_once = max(1, NUMBERS_AT_ONCE // math.prod(rows.shape[1:]))
         for start in range(0, len(rows), at_once):
             block = rows[start : start + at_once]
             # In doubles until scaled: a time stamp of 1.7e9 has no room for its seconds in a float32.

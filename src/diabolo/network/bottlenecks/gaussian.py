@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from diabolo.network.bottlenecks.base import Bottleneck, LossOf, Objective
+from diabolo.network.chance import normal
 from diabolo.network.layers import Dense, Layer
 
 # exp() overflows float32 above 88 and one such row turns the batch loss into inf; +-10 keeps sigma in [0.007, 148].
@@ -55,12 +56,12 @@ class Gaussian(Bottleneck):
 
     def train(self, tensors: Mapping[str, Any], loss: LossOf, chance: Any, warm: Any) -> Objective:
         """Minus the evidence lower bound, of one sample or of several."""
-        from keras import ops, random
+        from keras import ops
 
         mean = tensors["latent"]  # (batch, latent_dim)
         log_var = ops.clip(tensors["log_var"], -LOG_VAR_LIMIT, LOG_VAR_LIMIT)
         batch, weight = ops.shape(mean)[0], self._weight(warm)
-        noise = random.normal((self.samples, batch, self.latent_dim), seed=chance)
+        noise = normal((self.samples, batch, self.latent_dim), chance)
         latents = mean + ops.exp(log_var / 2) * noise  # (samples, batch, latent_dim)
         per_sample = ops.reshape(loss(ops.reshape(latents, (-1, self.latent_dim))), (self.samples, batch))
         if self.samples == 1:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from diabolo.network.bottlenecks.base import Bottleneck, LossOf, Objective
+from diabolo.network.chance import uniform
 from diabolo.network.layers import Dense, Layer
 
 
@@ -32,10 +33,10 @@ class Ordered(Bottleneck):
 
     def train(self, tensors: Mapping[str, Any], loss: LossOf, chance: Any, warm: Any) -> Objective:
         """The reconstruction from the first latents."""
-        from keras import ops, random
+        from keras import ops
 
         latent = tensors["latent"]
-        drawn = random.uniform((2, ops.shape(latent)[0], 1), seed=chance)
+        drawn = uniform((2, ops.shape(latent)[0], 1), chance)
         size = ops.floor(ops.exp(drawn[0] * ops.log(self.latent_dim + 1.0)))  # 1 to latent_dim
         size = ops.where(drawn[1] < self.share_whole, float(self.latent_dim), size)
         places = ops.arange(self.latent_dim, dtype="float32")[None]

@@ -1,0 +1,69 @@
+"""Series, (n, time, channels): as arrays, but one offset and scale a channel; where values may be missing, flags."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from diabolo.data.adapters.array import ArrayAdapter
+from diabolo.data.adapters.rows import Rows
+from diabolo.errors import DataError
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeriesAdapter(ArrayAdapter):
+    """tensor = (value - offset) / scale, channel by channel; a missing value is 0, and its flag behind the values is 1.
+
+    Attributes: gaps: whether values may be missing (NaN), as behind the end of a series that is shorter than others.
+    """
+
+    gaps: bool = False
+
+    kind: ClassVar[str] = "series"
+
+    @classmethod
+    def of(cls, rows: Rows, *, gaps: bool) -> Self:
+        """Take offset and scale from the values that are there."""
+        columns = rows.reshape(-1, rows.shape[-1]).astype(np.float64)
+        known = ~np.isnan(columns)
+        if not known.any(axis=0).all():
+            raise DataError(
+                f"fit(): channel {int(known.any(axis=0).argmin())} has no value in any series: leave it out."
+            )
+        mean = np.nanmean(columns, axis=0)
+        scale = np.nanstd(columns, axis=0)
+        low = np.nanmin(columns, axis=0)
+        scale = np.where(scale > np.maximum(1e-12 * np.abs(mean), np.finfo(np.float64).tiny), scale, 0.0)
+        return cls(
+            row_shape=rows.shape[1:],
+            dtype=str(rows.dtype),
+            bounded=False,
+            offset=np.where(scale > 0, mean, low),
+            scale=scale,
+            gaps=gaps,
+        )
+
+    @property
+    def tensor_shape(self) -> tuple[int, ...]:
+        """(time, channels), and as many flags as channels where there are gaps."""
+        return (self.row_shape[0], self.row_shape[1] * (1 + self.gaps))
+
+    def check_values(self, rows: Rows, *, where: str) -> None:
+        """Raise DataError for gaps where there were none."""
+        if not self.gaps and rows.dtype.kind == "f" and np.isnan(rows).any():
+            raise DataError(f"{where}: values are missing, and fit() saw none that are: fill them in.")
+
+    def adapt(
+        self, rows: Rows, *, first_row: int | None = 0, numbers: Callable[[], Rows] | None = None
+    ) -> np.ndarray[Any, np.dtype[np.float32]]:
+        """Return float32 tensors (n, *tensor_shape) of rows (n, *row_shape); arguments as for `ArrayAdapter.adapt`."""
+        if not self.gaps:
+            return super().adapt(rows, first_row=first_row, numbers=numbers)
+        missing = np.isnan(rows)
+        tensors = self._scaled(np.where(missing, self.offset, rows), first_row, numbers)
+        return np.concatenate([tensors, missing.astype(np.float32)], axis=-1)
+
+    def restore(self, tensors: np.ndarray[Any, np.dtype[np.float32]]) -> Rows:
+        """Return rows (n, *row_shape) of tensors (n, *tensor_shape), without gaps."""
+        return super().restore(tensors[..., : self.row_shape[1]])

@@ -1,0 +1,106 @@
+"""Series: of different lengths, and cut from a long table."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from diabolo.data import schema as frames
+from diabolo.data.adapters.rows import Rows
+from diabolo.errors import DataError, OptionError, ShapeError, unknown
+
+
+def is_ragged(value: Any) -> bool:
+    """Whether a value is a list of arrays (time, channels) or (time,) that differ in length."""
+    if not isinstance(value, (list, tuple)) or not all(isinstance(each, np.ndarray) for each in value):
+        return False
+    return len({len(each) for each in value if each.ndim in (1, 2)}) > 1
+
+
+def padded(series: Any, length: int | None = None) -> Rows:
+    """Return series of different lengths as one array (n, time, channels), float64, NaN behind their ends.
+
+    Args: series: arrays (time, channels) or (time,); length: of all; None: of the longest.
+    Raises: ShapeError, DataError.
+    """
+    shaped = [each[:, None] if each.ndim == 1 else each for each in map(np.asarray, series)]
+    channels = {each.shape[1:] for each in shaped}
+    if len(channels) > 1 or any(each.ndim != 2 for each in shaped):
+        raise ShapeError(f"expected series (time, channels) of as many channels, got {sorted(channels)}.")
+    for at, each in enumerate(shaped):
+        if each.dtype.kind not in "biuf" or not len(each):
+            raise DataError(f"series {at}: expected numbers, got {len(each)} of type {each.dtype}.")
+    longest = max(len(each) for each in shaped)
+    if length is not None and longest > length:
+        at = max(range(len(shaped)), key=lambda place: len(shaped[place]))
+        raise ShapeError(f"series {at} has {longest} places, and the longest of fit() had {length}: cut it.")
+    rows = np.full((len(shaped), length or longest, *channels.pop()), np.nan)
+    for row, each in zip(rows, shaped, strict=True):
+        row[: len(each)] = each
+    return rows
+
+
+class Windows(NamedTuple):
+    """Pieces of equal length, cut from a long table.
+
+    Attributes:
+        rows: (n, window, channels).
+        channels: names of the columns.
+        where: (n,), the entity of each piece (None where there is one), and the time of its first row.
+    """
+
+    rows: Rows
+    channels: tuple[str, ...]
+    where: list[tuple[Any, Any]]
+
+
+def windows(frame: Any, *, time: str, entity: str | None = None, window: int, step: int | None = None) -> Windows:
+    """Cut a long table, one row a moment, into windows that neither span two entities nor hang over an end.
+
+    Args:
+        frame: of pandas, polars or pyarrow; columns other than `time` and `entity` are channels, and must be numbers.
+        time: column that says when; rows are sorted by it.
+        entity: column that says of whom or what a row is; None: all are of one.
+        window: rows in a piece.
+        step: rows from the start of a piece to that of the next; None: as many as a piece has.
+
+    Raises: DataError for moments that stand twice, channels that are no numbers, series that are all too short;
+        OptionError for columns that there are not.
+    """
+    step = window if step is None else step
+    for name, value in (("window", window), ("step", step)):
+        if type(value) is not int or value < 1:
+            raise OptionError(f"{name} must be a whole number of at least 1, got {value!r:.40}.")
+    names = [str(name) for name in frames.frame_names(frame)]
+    for name in (time, *([entity] if entity else [])):
+        if name not in names:
+            raise OptionError(unknown("column", name, names))
+    cells = frames.cells_of(frame, "windows()")
+    channels = tuple(name for name in names if name not in (time, entity))
+    if not channels:
+        raise DataError("windows() expected columns beside time and entity, got none.")
+    when = frames.floats(cells[time], time, "windows()")
+    if np.isnan(when).any():
+        raise DataError(f"windows(): column {time!r} has no value in row {int(np.isnan(when).argmax())}.")
+    values = np.column_stack([frames.floats(cells[name], name, "windows()") for name in channels])
+    whose = cells[entity].to_pylist() if entity else [None] * len(when)
+    moments = cells[time].to_pylist()
+    groups: dict[Any, list[int]] = {}
+    for row, each in enumerate(whose):
+        groups.setdefault(each, []).append(row)
+    rows, where = [], []
+    for each, members in groups.items():
+        order = np.asarray(members)[np.argsort(when[members], kind="stable")]
+        twice = np.flatnonzero(np.diff(when[order]) == 0)
+        if len(twice):
+            of = f" of {each!r:.40}" if entity else ""
+            raise DataError(
+                f"windows(): {time} {moments[order[twice[0]]]!s:.40}{of} stands twice: keep one of the rows."
+            )
+        for start in range(0, len(order) - window + 1, step):
+            piece = order[start : start + window]
+            rows.append(values[piece])
+            where.append((each, moments[piece[0]]))
+    if not rows:
+        longest = max(map(len, groups.values()))
+        raise DataError(f"windows(): no series has {window} rows, the longest has {longest}: choose a shorter window.")
+    return Windows(np.stack(rows), channels, where)
