@@ -74,8 +74,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         reconstruction_loss: "bernoulli", "gaussian" ("gaussian:variance=learnt"), "huber", "poisson", "categorical",
             "ssim", one of `diabolo.network.losses`, or "auto": bernoulli or gaussian, chosen from the data; the reason
             is logged.
-        optimizer: one of `diabolo.training.OPTIMIZERS`, with settings behind a colon: "adamw:0.1" (the weight decay,
-            which long trainings need and short ones hardly feel), "adam:epsilon=1e-4".
+        optimizer: one of `diabolo.training.OPTIMIZERS`, with settings behind a colon: "adamw:0.1" (the weight decay),
+            "adam:epsilon=1e-4"; None: adamw:0.1, whose decay long trainings need, but adam for a gaussian bottleneck.
         learning_rate: None: what suits the optimizer (0.001 for Adam).
         learning_rate_schedule: "cosine" (down to 0 over the epochs) or "constant".
         epochs: at most so many passes over the rows.
@@ -114,7 +114,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         corruption: str | Corruption | None = "auto",
         penalty: str | Penalty | None = None,
         reconstruction_loss: str | losses.Loss = "auto",
-        optimizer: str = "adamw:0.1",
+        optimizer: str | None = None,
         learning_rate: float | None = None,
         learning_rate_schedule: str = "cosine",
         epochs: int = 50,
@@ -175,7 +175,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):
 
         network, loss = ready.network, ready.loss.loss
         models = keras_builder.build(network, link=loss.link, seed=seed)
-        epochs, batch_size, optimizer = settings["epochs"], settings["batch_size"], settings["optimizer"]
+        epochs, batch_size, optimizer = settings["epochs"], settings["batch_size"], self.optimizer
+        optimizer = optimizers.suiting(network.bottleneck) if optimizer is None else optimizer
         schedule = settings["learning_rate_schedule"]
         rate = optimizers.check(optimizer, settings["learning_rate"], schedule)
         steps = epochs * -(-ready.rows // batch_size)
@@ -598,7 +599,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             raise OptionError(f"validation_fraction must be in [0, 1), got {fraction!r}.")
         if not isinstance(self.verbose, bool) and self.verbose != "auto":
             raise OptionError(f"verbose must be True, False or 'auto', got {self.verbose!r}.")
-        optimizers.check(self.optimizer, _plain(self.learning_rate), self.learning_rate_schedule)
+        optimizers.check(self.optimizer or "adam", _plain(self.learning_rate), self.learning_rate_schedule)
         if self.types is not None and not (
             isinstance(self.types, dict) and all(type(each) is str for pair in self.types.items() for each in pair)
         ):

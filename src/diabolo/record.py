@@ -21,7 +21,7 @@ SETTINGS: dict[str, tuple[type, ...]] = {
     "corruption": (str, dict, type(None)),
     "penalty": (str, dict, type(None)),
     "reconstruction_loss": (str, dict),
-    "optimizer": (str,),
+    "optimizer": (str, type(None)),
     "learning_rate": (float, int, type(None)),
     "learning_rate_schedule": (str,),
     "epochs": (int,),

@@ -122,12 +122,13 @@ def fit(
         ),
     ] = "auto",
     optimizer: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="adam, adamw, nadam, rmsprop, adamax, lion or sgd; settings behind a colon: adamw:0.1.",
+            help="adam, adamw, nadam, rmsprop, adamax, lion or sgd; settings behind a colon. Default: adamw:0.1, or adam "
+            "for a gaussian bottleneck.",
             rich_help_panel=TRAINING,
         ),
-    ] = "adamw:0.1",
+    ] = None,
     learning_rate: Annotated[
         float | None,
         typer.Option(help="At the start. Default: what suits the optimizer; 0.001 for Adam.", rich_help_panel=TRAINING),

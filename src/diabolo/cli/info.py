@@ -48,6 +48,7 @@ def _weights(step: Any) -> int:
 
 def _show(model: Any, name: str) -> None:
     from diabolo.cli.show import bar, count, facts, print_tables, table
+    from diabolo.training.optimizers import suiting
 
     network, record = model.network, model.record
     encoder, decoder = network.encoder_steps, network.decoder_steps
@@ -93,7 +94,7 @@ def _show(model: Any, name: str) -> None:
         "loss": f"{model.loss.kind}: {record.loss_reason}",
         **_parts(model),
         "trained on": f"{record.source}: {count(record.rows, 'row')}{held}",
-        "with": f"{settings['optimizer']} {record.learning_rate:g} {settings['learning_rate_schedule']}, batch "
+        "with": f"{settings['optimizer'] or suiting(network.bottleneck)} {record.learning_rate:g} {settings['learning_rate_schedule']}, batch "
         f"{settings['batch_size']}, seed {settings['random_state']}",
         "epochs": f"{len(record.history['loss'])}, best {record.best_epoch} ({losses} nats a row)",
         "by": ", ".join(f"{package} {version}" for package, version in sorted(record.versions.items())),
