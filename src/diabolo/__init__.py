@@ -16,6 +16,7 @@ __all__ = [
     "split",
     "evaluate",
     "datasets",
+    "windows",
     "lowlevel",
     "network",
     "training",
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from diabolo.anomaly import AnomalyDetector
     from diabolo.autoencoder import Autoencoder, load
     from diabolo.data import datasets
+    from diabolo.data.series import windows
     from diabolo.errors import DiaboloError
     from diabolo.network.partial import evaluate, split
 
@@ -38,6 +40,7 @@ _HOMES = {
     "split": ("diabolo.network.partial", "split"),
     "evaluate": ("diabolo.network.partial", "evaluate"),
     "datasets": ("diabolo.data.datasets", ""),
+    "windows": ("diabolo.data.series", "windows"),
     "lowlevel": ("diabolo.lowlevel", ""),
     "network": ("diabolo.network", ""),
     "training": ("diabolo.training", ""),

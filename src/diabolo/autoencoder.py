@@ -600,6 +600,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         if not isinstance(self.verbose, bool) and self.verbose != "auto":
             raise OptionError(f"verbose must be True, False or 'auto', got {self.verbose!r}.")
         optimizers.check(self.optimizer or "adam", _plain(self.learning_rate), self.learning_rate_schedule)
+        if not isinstance(self.series, bool):
+            raise OptionError(f"series must be True or False, got {self.series!r:.60}.")
         if self.types is not None and not (
             isinstance(self.types, dict) and all(type(each) is str for pair in self.types.items() for each in pair)
         ):

@@ -124,8 +124,8 @@ def fit(
     optimizer: Annotated[
         str | None,
         typer.Option(
-            help="adam, adamw, nadam, rmsprop, adamax, lion or sgd; settings behind a colon. Default: adamw:0.1, or adam "
-            "for a gaussian bottleneck.",
+            help="adam, adamw, nadam, rmsprop, adamax, lion or sgd; settings behind a colon. Default: adamw:0.1, or "
+            "adam for a gaussian bottleneck.",
             rich_help_panel=TRAINING,
         ),
     ] = None,
@@ -175,6 +175,9 @@ def fit(
             rich_help_panel=TRAINING,
         ),
     ] = None,
+    series: Annotated[
+        bool, typer.Option("--series", help="Arrays of three axes are series (n, time, channels), not grey images.")
+    ] = False,
     types: Types = None,
     drop: Drop = None,
     separator: Separator = "",
@@ -235,6 +238,7 @@ def fit(
         random_state=random_state,
         memory=at_most,
         types=dict(how.types) or None,
+        series=series,
     )
     with shown() as report:
         train = rows.train if rows.source is None else rows.source

@@ -82,6 +82,7 @@ def _show(model: Any, name: str) -> None:
     features = math.prod(model.adapter.row_shape)
     held = f" and {record.validation_rows:,} to validate" if record.validation_rows else ""
     settings = record.settings
+    optimizer = settings["optimizer"] or suiting(network.bottleneck)
     losses = ", ".join(
         f"{label} {record.history[key][record.best_epoch - 1]:.4g}"
         for label, key in (("loss", "loss"), ("validation", "val_loss"))
@@ -94,7 +95,7 @@ def _show(model: Any, name: str) -> None:
         "loss": f"{model.loss.kind}: {record.loss_reason}",
         **_parts(model),
         "trained on": f"{record.source}: {count(record.rows, 'row')}{held}",
-        "with": f"{settings['optimizer'] or suiting(network.bottleneck)} {record.learning_rate:g} {settings['learning_rate_schedule']}, batch "
+        "with": f"{optimizer} {record.learning_rate:g} {settings['learning_rate_schedule']}, batch "
         f"{settings['batch_size']}, seed {settings['random_state']}",
         "epochs": f"{len(record.history['loss'])}, best {record.best_epoch} ({losses} nats a row)",
         "by": ", ".join(f"{package} {version}" for package, version in sorted(record.versions.items())),

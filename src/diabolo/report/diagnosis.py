@@ -154,7 +154,7 @@ def _unscaled(look: Look) -> Finding | None:
             return Finding(
                 f"columns of the last axis share one scale, but some vary {spreads.max() / spreads.min():.0f} times as "
                 f"much as others",
-                "if they are channels of a series, pass X[:, :, None, :], which scales each by itself",
+                "if they are channels of a series, series=True (--series) scales each by itself",
             )
     if tensors.ndim == 2 and not look.model.adapter.bounded:
         far = np.abs(tensors).max(axis=0)

@@ -1,0 +1,138 @@
+"""Series: of one length or several, and cut from long tables."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+from diabolo import Autoencoder, load, windows
+from diabolo.data.series import padded
+from diabolo.errors import DataError, OptionError, ShapeError
+
+FAST = {"structure": [16], "epochs": 20, "random_state": 0, "verbose": False}
+
+
+def waves(rng, count=300, time=24):
+    """Series of two channels on very different scales that follow from a phase and a pace."""
+    phase, pace = rng.uniform(0, 6, count)[:, None], rng.uniform(0.8, 1.2, count)[:, None]
+    at = np.arange(time)[None] / 4
+    return np.stack([np.sin(pace * at + phase), 1000 + 200 * np.cos(pace * at + phase)], axis=2)
+
+
+def test_each_channel_has_a_scale_of_its_own(rng, tmp_path):
+    rows = waves(rng)
+    net = Autoencoder(4, series=True, **FAST).fit(rows)
+    tensors = net.model_.adapter.adapt(rows)
+    np.testing.assert_allclose(tensors.mean(axis=(0, 1)), 0, atol=0.02)  # of the rows that are trained on it is 0
+    np.testing.assert_allclose(tensors.std(axis=(0, 1)), 1, atol=0.02)
+    left = np.square(net.reconstruct(rows) - rows).mean(axis=(0, 1)) / rows.var(axis=(0, 1))
+    assert (left < 0.3).all()  # both channels, though one varies 200 times as much
+    again = load(net.save(tmp_path / "m"))
+    np.testing.assert_array_equal(again.reconstruct(rows), net.reconstruct(rows))
+    assert again.get_params()["series"] is True
+
+
+def test_series_of_several_lengths_come_back_in_theirs(rng, tmp_path):
+    whole = waves(rng)
+    lengths = rng.integers(12, 25, 300)
+    series = [row[:length] for row, length in zip(whole, lengths, strict=True)]
+    net = Autoencoder(4, **(FAST | {"epochs": 60})).fit(series)
+    back = net.reconstruct(series)
+    assert [each.shape for each in back] == [each.shape for each in series]
+    left = np.concatenate([np.square(a - b) for a, b in zip(back, series, strict=True)]).mean(axis=0)
+    assert (left / whole.var(axis=(0, 1)) < 0.3).all()
+    assert net.decode(net.encode(series)).shape == (300, 24, 2)
+    again = load(net.save(tmp_path / "m"))
+    np.testing.assert_array_equal(again.encode(series), net.encode(series))
+    with pytest.raises(ShapeError, match="series 1 has 30 places, and the longest of fit\\(\\) had 24: cut it"):
+        net.encode([whole[0][:5], np.zeros((30, 2))])
+
+
+def test_what_lies_behind_the_end_of_a_series_costs_nothing(rng):
+    from diabolo.network.losses import Masked
+
+    rows = waves(rng, 20)
+    rows[:, 15:] = np.nan
+    net = Autoencoder(3, series=True, **(FAST | {"epochs": 1})).fit(rows)
+    model = net.model_
+    target = model.adapter.adapt(rows)
+    raw = model.raw(target)
+    by_hand = np.square(target[:, :15, :2] - raw[:, :15, :2]).sum(axis=(1, 2)) / 2
+    assert isinstance(model.loss, Masked)
+    np.testing.assert_allclose(-net.score_samples(rows), by_hand, rtol=1e-5)
+    filled = net.reconstruct(rows, fill="missing")
+    np.testing.assert_array_equal(filled[:, :15], rows[:, :15])
+    assert np.isfinite(filled).all()
+
+
+@pytest.mark.parametrize("structure", ["conv1d 8", "gru 8", "attention1d 8x1"])
+def test_structures_over_time_take_series_with_gaps(rng, structure):
+    rows = waves(rng, 40)
+    rows[rng.random(rows.shape) < 0.1] = np.nan
+    net = Autoencoder(4, structure=structure, series=True, epochs=1, random_state=0, verbose=False).fit(rows)
+    assert np.isfinite(net.reconstruct(rows)).all()
+
+
+@pytest.mark.parametrize("library", [pd.DataFrame, pl.DataFrame])
+def test_a_long_table_is_cut_into_windows(library):
+    frame = library(
+        {
+            "when": pd.date_range("2024-01-01", periods=10, freq="h").tolist() * 2,
+            "who": ["b"] * 10 + ["a"] * 10,
+            "x": np.arange(20.0),
+            "y": np.arange(20) % 3 == 0,
+        }
+    )
+    shuffled = (
+        frame.sample(fraction=1, shuffle=True, seed=0)
+        if library is pl.DataFrame
+        else frame.sample(frac=1, random_state=0)
+    )
+    cut = windows(shuffled, time="when", entity="who", window=4, step=3)
+    assert cut.channels == ("x", "y")
+    by_place = {(who, start.hour): rows for rows, (who, start) in zip(cut.rows, cut.where, strict=True)}
+    assert sorted(by_place) == [(who, hour) for who in "ab" for hour in (0, 3, 6)]
+    np.testing.assert_array_equal(by_place["a", 3][:, 0], [13, 14, 15, 16])
+    np.testing.assert_array_equal(by_place["b", 6][:, 1], [1, 0, 0, 1])
+
+
+@pytest.mark.parametrize(
+    ("change", "settings", "error", "message"),
+    [
+        (lambda f: pd.concat([f, f[:1]]), {}, DataError, "when 2024-01-01 00:00:00 of 'a' stands twice: keep one"),
+        (
+            lambda f: f.assign(note="hello"),
+            {},
+            DataError,
+            "column 'note' holds .*string, expected numbers: leave it out",
+        ),
+        (lambda f: f, {"window": 9}, DataError, "no series has 9 rows, the longest has 6: choose a shorter window"),
+        (lambda f: f, {"time": "wen"}, OptionError, "unknown column 'wen'. Did you mean 'when'"),
+        (lambda f: f, {"step": 0}, OptionError, "step must be a whole number of at least 1, got 0"),
+        (lambda f: f[["when", "who"]], {}, DataError, "expected columns beside time and entity"),
+        (lambda f: f.assign(when=f["when"].where(f["x"] != 2)), {}, DataError, "column 'when' has no value in row 2"),
+    ],
+)
+def test_a_long_table_that_cannot_be_cut_is_refused(change, settings, error, message):
+    frame = pd.DataFrame({"when": pd.date_range("2024-01-01", periods=6), "who": "a", "x": np.arange(6.0)})
+    with pytest.raises(error, match=message):
+        windows(change(frame), **({"time": "when", "entity": "who", "window": 3} | settings))
+
+
+def test_series_that_are_none_are_refused(rng):
+    with pytest.raises(ShapeError, match="of as many channels"):
+        padded([np.zeros((3, 2)), np.zeros((4, 1))])
+    with pytest.raises(DataError, match="series 1: expected numbers, got 0"):
+        padded([np.zeros((3, 2)), np.zeros((0, 2))])
+    with pytest.raises(ShapeError, match="expected series \\(n, time, channels\\), got shape \\(5, 4\\)"):
+        Autoencoder(2, series=True, **FAST).fit(np.ones((5, 4)))
+    rows = waves(rng, 10)
+    with pytest.raises(OptionError, match="series are standardised, which reconstruction_loss 'bernoulli' cannot take"):
+        Autoencoder(2, series=True, reconstruction_loss="bernoulli", **FAST).fit(rows)
+    net = Autoencoder(2, series=True, **(FAST | {"epochs": 1})).fit(rows)
+    rows[0, 0] = np.nan
+    with pytest.raises(DataError, match="values are missing, and fit\\(\\) saw none that are"):
+        net.encode(rows)
+    rows[:, :, 1] = np.nan
+    with pytest.raises(DataError, match="channel 1 has no value in any series"):
+        Autoencoder(2, series=True, **FAST).fit(rows)
