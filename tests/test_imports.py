@@ -61,7 +61,7 @@ FLOORS = [
     {"errors", "files"},
     {"data", "network", "record"},
     {"inference", "training"},
-    {"modelfile", "explain"},
+    {"modelfile", "explain", "preparation"},
     {"autoencoder", "lowlevel"},
     {"anomaly", "report"},
     {"cli"},

@@ -5,40 +5,31 @@ It brings the rooms together: adapter, network, training, inference, model file.
 
 import logging
 import numbers
-from collections import Counter
 from collections.abc import Callable
 from contextlib import nullcontext
-from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from diabolo import modelfile
-from diabolo.data import adapters, memory, sparse
 from diabolo.data import schema as frames
-from diabolo.data.adapters import Rows, Statistics, as_rows, check_rows
-from diabolo.data.schema import Schema
+from diabolo.data.adapters import Rows
 from diabolo.data.series import is_ragged, padded
-from diabolo.data.sources import Source
-from diabolo.data.splits import VALIDATION, Division, divide, held_back
-from diabolo.data.streams import is_stream, open_rows, open_stream
-from diabolo.data.tables import Reading
-from diabolo.data.windows import Streamed, check_memory
-from diabolo.errors import DataError, ModelFileError, NotFittedError, OptionError, ShapeError, unknown
+from diabolo.data.streams import is_stream, open_stream
+from diabolo.errors import DataError, ModelFileError, NotFittedError, OptionError, ShapeError
 from diabolo.inference import Model, by_chunk, fill
 from diabolo.network import losses, structures
 from diabolo.network.bottlenecks import Bottleneck
-from diabolo.network.corruptions import CORRUPTIONS, Corruption
+from diabolo.network.corruptions import Corruption
 from diabolo.network.layers import LAYERS, Layer
-from diabolo.network.parts import Part, from_config, read_part
-from diabolo.network.penalties import PENALTIES, Penalty
+from diabolo.network.parts import Part, from_config, plain, read_part
+from diabolo.network.penalties import Penalty
+from diabolo.preparation import prepare
 from diabolo.record import PARTS, SETTINGS, Record
 from diabolo.training import backend, optimizers
 from diabolo.training.progress import Report, for_people, quiet, shown
-
-HIDDEN = "masking:0.1"  # of the cells of a table with gaps
 
 logger = logging.getLogger(__name__)
 
@@ -166,7 +157,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         """
         settings = self._checked_settings()
         seed = seed_of(self.random_state)
-        ready = self._prepare(X, also, settings, seed)
+        ready = prepare(self.get_params(deep=False), X, also, settings, seed)
         logger.info("reconstruction loss: %s (%s)", ready.loss.loss.kind, ready.loss.reason)
 
         backend.load_tensorflow()  # seconds, so not before every check above has passed
@@ -435,171 +426,17 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             del self.feature_names_in_
         return self
 
-    def _prepare(self, X: Any, also: Any, settings: dict[str, Any], seed: int) -> "_Prepared":
-        if sparse.is_sparse(X):
-            return self._prepare_sparse(X, settings, seed)
-        limit = memory.limit(_plain(self.memory))
-        opened = open_rows(X, limit, reading=Reading(types=self.types or {}))
-        if isinstance(opened, Source) and (self.series or opened.series):
-            opened = _as_series(opened)
-        check_memory(opened, limit, settings["batch_size"])
-        part = divide(opened, settings["validation_fraction"], seed, limit=limit)
-        schema = opened.schema if isinstance(opened, Source) else None
-        adapter: adapters.Adapter
-        if part.statistics is None:
-            assert isinstance(opened, Source), "a table is all in memory"
-            assert isinstance(part.train, np.ndarray), "a table is all in memory"
-            learn = self._learn_series if opened.series else self._learn_table
-            adapter, choice = learn(opened, part.train, also)
-        else:
-            adapter, choice = self._learn_array(part, part.statistics, also)
-        network = self._network(adapter.tensor_shape, settings)
-        written = self.corruption
-        if isinstance(written, str) and written == "auto":
-            written = HIDDEN if isinstance(adapter, adapters.TableAdapter) and adapter.gaps else None
-        corruption = None if written is None else read_part("corruption", CORRUPTIONS, written)
-        penalty = None if self.penalty is None else read_part("penalty", PENALTIES, self.penalty)
-        if corruption is not None:
-            corruption.fits(adapter.tensor_shape, scaling=choice.loss.scaling)
-            if getattr(corruption, "hidden_only", False) and not choice.loss.masks:
-                raise OptionError(
-                    f"reconstruction_loss {choice.loss.kind!r} cannot look at hidden values alone: leave out "
-                    f"hidden_only."
-                )
-        if penalty is not None:
-            penalty.fits(network.bottleneck)
-        shard = _shard(adapter, part, limit=limit, batch_size=settings["batch_size"], seed=seed)
-        return _Prepared(
-            name=part.name,
-            rows=part.rows,
-            validation_rows=0 if part.validation is None else len(part.validation),
-            adapter=adapter,
-            loss=choice,
-            network=network,
-            corruption=corruption,
-            penalty=penalty,
-            shard=shard,
-            streamed_within=0 if isinstance(part.train, np.ndarray) else limit,
-            schema=schema,
-        )
-
-    def _network(self, input_shape: tuple[int, ...], settings: dict[str, Any]) -> structures.Network:
-        network = structures.build(
-            _plain(self.structure),
-            input_shape,
-            latent_dim=settings["latent_dim"],
-            activation=settings["activation"],
-            bottleneck=self.bottleneck,
-            bottleneck_activation=settings["bottleneck_activation"],
-            tied=settings["tied"],
-            allow_overcomplete=settings["allow_overcomplete"],
-        )
-        modelfile.check_size(network)
-        return network
-
-    def _prepare_sparse(self, X: Any, settings: dict[str, Any], seed: int) -> "_Prepared":
-        matrix = sparse.check(X, where="fit()")
-        held = held_back(matrix.shape[0], settings["validation_fraction"], seed, VALIDATION)
-        order = (
-            np.arange(matrix.shape[0])
-            if held is None
-            else np.concatenate([np.flatnonzero(~held), np.flatnonzero(held)])
-        )
-        rows = matrix.shape[0] - (0 if held is None else int(held.sum()))
-        choice = sparse.choose_loss(self.reconstruction_loss, matrix)
-        adapter = sparse.learn(matrix[order[:rows]], choice.loss)
-        network = self._network(adapter.tensor_shape, settings)
-        corruption = None
-        if self.corruption is not None and self.corruption != "auto":
-            corruption = read_part("corruption", CORRUPTIONS, self.corruption)
-        sparse.fits(network, corruption, self.penalty)
-        scaled = matrix[order].astype(np.float32)
-        scaled.data /= adapter.divisor.max()
-        shard = {
-            "rows": np.arange(rows, dtype=np.int32),
-            "validation": None if held is None else np.arange(rows, len(order), dtype=np.int32),
-            "bounded": adapter.bounded,
-            "matrix": scaled,
-        }
-        return _Prepared(
-            name="a sparse matrix",
-            rows=rows,
-            validation_rows=len(order) - rows,
-            adapter=adapter,
-            loss=choice,
-            network=network,
-            corruption=corruption,
-            penalty=None,
-            shard=shard,
-            streamed_within=0,
-            schema=None,
-        )
-
-    def _learn_array(
-        self, part: Division, statistics: Statistics, also: Any
-    ) -> tuple[adapters.ArrayAdapter, losses.Choice]:
-        also = None if also is None else check_rows(also, where="fit()")
-        judges = [rows for rows in (part.validation, also) if rows is not None]
-        every = [statistics, *map(Statistics.of, judges)]
-        widest = max(each.widest for each in every)
-        choice = _choose_loss(self.reconstruction_loss, every, widest)
-        adapter = adapters.learn(statistics, scaling=choice.loss.scaling, widest=widest)
-        choice.loss.fits(adapter.tensor_shape)
-        for rows in (part.train, *judges) if isinstance(part.train, np.ndarray) else judges:
-            choice.loss.check_rows(rows, widest)
-        for rows in judges:
-            adapter.check(rows, where="fit()")
-        if also is not None and not adapter.bounded:
-            adapter.adapt(also)  # refuses what is too far off, now rather than after the training
-        return adapter, choice
-
-    def _learn_series(self, opened: Source, rows: Rows, also: Any) -> tuple[adapters.SeriesAdapter, losses.Choice]:
-        adapter = adapters.SeriesAdapter.of(rows, gaps=opened.gaps)
-        if also is not None:
-            adapter.check(also, where="fit()")
-            adapter.adapt(also)
-        if opened.gaps:
-            if self.reconstruction_loss not in ("auto", "gaussian"):
-                raise OptionError(
-                    f"series with gaps are compared by squares: leave reconstruction_loss at 'auto', got "
-                    f"{self.reconstruction_loss!r:.60}."
-                )
-            return adapter, losses.Choice(losses.Masked(channels=rows.shape[2]), "series with gaps, which are left out")
-        if self.reconstruction_loss == "auto":
-            return adapter, losses.Choice(losses.Gaussian(), "series, each channel standardised")
-        loss = read_part("reconstruction_loss", losses.LOSSES, self.reconstruction_loss)
-        if loss.scaling != "standardise":
-            raise OptionError(f"series are standardised, which reconstruction_loss {loss.kind!r} cannot take.")
-        return adapter, losses.Choice(loss, "asked for")
-
-    def _learn_table(self, opened: Source, rows: Rows, also: Any) -> tuple[adapters.TableAdapter, losses.Choice]:
-        if self.reconstruction_loss != "auto":
-            what = "gaps" if opened.schema is None else "gaps or columns of several kinds"
-            raise OptionError(
-                f"rows with {what} have a loss for each column: leave reconstruction_loss at 'auto', got "
-                f"{self.reconstruction_loss!r:.60}."
-            )
-        columns = None
-        if opened.schema is not None:
-            columns = [(each.name, each.kind, len(each.levels)) for each in opened.schema.columns]
-        adapter = adapters.TableAdapter.learn(rows, columns, gaps=opened.gaps)
-        if also is not None:
-            adapter.check(also, where="fit()")
-            adapter.adapt(also)
-        kinds = Counter(feature.kind for feature in adapter.features)
-        return adapter, losses.Choice(adapter.loss, f"each column by its kind: {_counted(kinds)}")
-
     def _checked_settings(self) -> dict[str, Any]:
         """Return the settings as JSON values, or raise OptionError with the one that cannot hold."""
         for name, least in (("epochs", 1), ("batch_size", 1), ("patience", 0)):
             if not _is_whole(getattr(self, name), least):
                 raise OptionError(f"{name} must be a whole number of at least {least}, got {getattr(self, name)!r}.")
-        fraction: Any = _plain(self.validation_fraction)
+        fraction: Any = plain(self.validation_fraction)
         if isinstance(fraction, bool) or not isinstance(fraction, numbers.Real) or not 0 <= float(fraction) < 1:
             raise OptionError(f"validation_fraction must be in [0, 1), got {fraction!r}.")
         if not isinstance(self.verbose, bool) and self.verbose != "auto":
             raise OptionError(f"verbose must be True, False or 'auto', got {self.verbose!r}.")
-        optimizers.check(self.optimizer or "adam", _plain(self.learning_rate), self.learning_rate_schedule)
+        optimizers.check(self.optimizer or "adam", plain(self.learning_rate), self.learning_rate_schedule)
         if not isinstance(self.series, bool):
             raise OptionError(f"series must be True or False, got {self.series!r:.60}.")
         if self.types is not None and not (
@@ -607,7 +444,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         ):
             raise OptionError(f"types must be kinds by name, such as {{'code': 'category'}}, got {self.types!r:.60}.")
         settings = {name: getattr(self, name) for name in self._get_param_names() if name in SETTINGS}
-        settings = {name: _plain(value) for name, value in settings.items()}
+        settings = {name: plain(value) for name, value in settings.items()}
         for name, table in PARTS.items():
             if isinstance(settings[name], Part):
                 settings[name] = read_part(name, table, settings[name]).to_config()
@@ -628,22 +465,6 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         if self.verbose == "auto":
             return for_people()
         return shown() if self.verbose else nullcontext(quiet)
-
-
-class _Prepared(NamedTuple):
-    """What fit() knows before it loads TensorFlow; rows themselves are in the shard alone."""
-
-    name: str
-    rows: int
-    validation_rows: int
-    adapter: adapters.Adapter
-    loss: losses.Choice
-    network: structures.Network
-    corruption: Corruption | None
-    penalty: Penalty | None
-    shard: dict[str, Any]
-    streamed_within: int
-    schema: Schema | None
 
 
 def load(path: str | Path) -> Autoencoder:
@@ -674,80 +495,6 @@ def _layers(config: Any) -> Any:
     return from_config("layer", LAYERS, config) if isinstance(config, dict) else config
 
 
-def _choose_loss(name: Any, every: list[Statistics], widest: float) -> losses.Choice:
-    """Return the loss for rows whose statistics stand first, which must be able to take all the others too."""
-    low, high = min(each.low.min() for each in every), max(each.high.max() for each in every)
-    if name == "auto":
-        mean, variance = every[0].overall
-        return losses.choose(low / widest, high / widest, mean / widest, variance / widest**2)
-    if isinstance(name, str) and name.partition(":")[0] not in losses.LOSSES:
-        raise OptionError(unknown("reconstruction_loss", name, ["auto", *losses.LOSSES]))
-    loss = read_part("reconstruction_loss", losses.LOSSES, name)
-    if loss.scaling == "widest" and (low < 0 or high > widest):
-        raise OptionError(
-            f"reconstruction_loss {loss.kind!r} needs values in [0, {widest:g}], got {low:.3g} to {high:.3g}: choose "
-            f"'gaussian', or scale the rows."
-        )
-    if loss.scaling == "mean":
-        if low < 0:
-            raise OptionError(
-                f"reconstruction_loss {loss.kind!r} needs counts, 0 or more, got {low:.3g} to {high:.3g}: choose "
-                f"'gaussian'."
-            )
-        loss = loss.with_mean(every[0].overall[0])
-    return losses.Choice(loss, "asked for")
-
-
-def _as_series(opened: Source) -> Source:
-    """Return rows as series (n, time, channels), floats; ShapeError where they have other axes."""
-    rows = as_rows(opened.rows, where="fit()")
-    if rows.ndim != 3:
-        raise ShapeError(
-            f"fit() expected series (n, time, channels), got shape {rows.shape}: one channel is X[:, :, None]."
-        )
-    rows = rows if rows.dtype.kind == "f" else rows.astype(np.float32)
-    return opened._replace(rows=rows, gaps=bool(np.isnan(rows).any()), series=True)
-
-
-def _counted(kinds: Counter[str]) -> str:
-    return ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
-
-
-def _shard(adapter: adapters.Adapter, part: Division, *, limit: int, batch_size: int, seed: int) -> dict[str, Any]:
-    """Return the fields of a Shard: bytes as they are, to be scaled inside the program, all else scaled here."""
-    bytes_stay = isinstance(adapter, adapters.ArrayAdapter) and adapter.dtype == "uint8"
-
-    def convert(rows: Rows, **where: Any) -> Rows:
-        return rows.reshape(-1, *adapter.tensor_shape) if bytes_stay else adapter.adapt(rows, **where)
-
-    shard: dict[str, Any] = {}
-    if isinstance(adapter, adapters.ArrayAdapter) and bytes_stay:
-        shard |= {"offset": adapter.offset, "scale": adapter.divisor}
-    shard["bounded"] = adapter.bounded
-    shard["validation"] = None
-    if part.validation is not None:
-        held = part.held
-        numbers = None if held is None else lambda: np.flatnonzero(held)
-        shard["validation"] = convert(part.validation, first_row=None, numbers=numbers)
-    if isinstance(part.train, np.ndarray):
-        others = part.held
-        return shard | {
-            "rows": convert(part.train, numbers=None if others is None else lambda: np.flatnonzero(~others))
-        }
-    windows = Streamed(
-        part.train,
-        partial(convert, first_row=None),
-        rows=part.rows,
-        shape=adapter.tensor_shape,
-        dtype=np.uint8 if bytes_stay else np.float32,
-        limit=limit,
-        batch_size=min(batch_size, part.rows),
-        seed=seed,
-    )
-    logger.info("%s is read again for every epoch, %d rows at a time", part.name, windows.chunk)
-    return shard | {"rows": windows}
-
-
 def _is_whole(value: Any, least: int) -> bool:
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         return False
@@ -767,10 +514,3 @@ def seed_of(random_state: Any) -> int:
     raise OptionError(
         f"random_state must be None, a whole number from 0 to 2**32 - 1 or a generator, got {random_state!r}."
     )
-
-
-def _plain(value: Any) -> Any:
-    """Return NumPy's numbers as Python's, which JSON and the table of layers want."""
-    if isinstance(value, (np.generic, np.ndarray)):
-        return value.tolist()
-    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value

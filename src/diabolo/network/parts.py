@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar, get_type_hints
 
+import numpy as np
+
 from diabolo.errors import OptionError, unknown
 
 LARGEST = 1 << 53  # of whole numbers
@@ -149,3 +151,10 @@ def _value(text: str, expected: Any, where: str) -> Any:
         return expected(text)
     except (KeyError, ValueError) as error:
         raise OptionError(f"{where} must be of type {expected.__name__}, got {text!r:.40}.") from error
+
+
+def plain(value: Any) -> Any:
+    """Return NumPy's numbers as Python's, which JSON and the table of layers want."""
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value

@@ -1,0 +1,291 @@
+"""What fit() knows of rows before anything is trained: adapter, loss, network, parts, and the rows themselves.
+
+Everything that can be wrong with rows or settings is found here, in seconds, before TensorFlow is loaded.
+Order: what comes out, the preparation, what each kind of rows is learnt as, the shard.
+"""
+
+import logging
+from collections import Counter
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from diabolo import modelfile
+from diabolo.data import adapters, memory, sparse
+from diabolo.data.adapters import Rows, Statistics, as_rows, check_rows
+from diabolo.data.schema import Schema
+from diabolo.data.sources import Source
+from diabolo.data.splits import VALIDATION, Division, divide, held_back
+from diabolo.data.streams import open_rows
+from diabolo.data.tables import Reading
+from diabolo.data.windows import Streamed, check_memory
+from diabolo.errors import OptionError, ShapeError, unknown
+from diabolo.network import losses, structures
+from diabolo.network.corruptions import CORRUPTIONS, Corruption
+from diabolo.network.parts import plain, read_part
+from diabolo.network.penalties import PENALTIES, Penalty
+
+HIDDEN = "masking:0.1"  # of the cells of a table with gaps
+
+logger = logging.getLogger(__name__)
+
+Asked = dict[str, Any]  # the parameters of an estimator, as they were given
+
+
+class Prepared(NamedTuple):
+    """What fit() knows before it loads TensorFlow; rows themselves are in the shard alone."""
+
+    name: str
+    rows: int
+    validation_rows: int
+    adapter: adapters.Adapter
+    loss: losses.Choice
+    network: structures.Network
+    corruption: Corruption | None
+    penalty: Penalty | None
+    shard: dict[str, Any]
+    streamed_within: int
+    schema: Schema | None
+
+
+def prepare(asked: Asked, X: Any, also: Any, settings: dict[str, Any], seed: int) -> Prepared:
+    """Return what fit() knows of rows before anything is trained.
+
+    Args:
+        asked: the parameters of the estimator.
+        X: as for `Autoencoder.fit`.
+        also: rows that will be judged later, as numbers.
+        settings: the parameters as JSON values.
+        seed: of what is drawn.
+
+    Raises: DataError, ShapeError, OptionError.
+    """
+    if sparse.is_sparse(X):
+        return _prepare_sparse(asked, X, settings, seed)
+    limit = memory.limit(plain(asked["memory"]))
+    opened = open_rows(X, limit, reading=Reading(types=asked["types"] or {}))
+    if isinstance(opened, Source) and (asked["series"] or opened.series):
+        opened = _as_series(opened)
+    check_memory(opened, limit, settings["batch_size"])
+    part = divide(opened, settings["validation_fraction"], seed, limit=limit)
+    schema = opened.schema if isinstance(opened, Source) else None
+    adapter: adapters.Adapter
+    if part.statistics is None:
+        assert isinstance(opened, Source), "a table is all in memory"
+        assert isinstance(part.train, np.ndarray), "a table is all in memory"
+        learn = _learn_series if opened.series else _learn_table
+        adapter, choice = learn(asked, opened, part.train, also)
+    else:
+        adapter, choice = _learn_array(asked, part, part.statistics, also)
+    network = _network(asked, adapter.tensor_shape, settings)
+    written = asked["corruption"]
+    if isinstance(written, str) and written == "auto":
+        written = HIDDEN if isinstance(adapter, adapters.TableAdapter) and adapter.gaps else None
+    corruption = None if written is None else read_part("corruption", CORRUPTIONS, written)
+    penalty = None if asked["penalty"] is None else read_part("penalty", PENALTIES, asked["penalty"])
+    if corruption is not None:
+        corruption.fits(adapter.tensor_shape, scaling=choice.loss.scaling)
+        if getattr(corruption, "hidden_only", False) and not choice.loss.masks:
+            raise OptionError(
+                f"reconstruction_loss {choice.loss.kind!r} cannot look at hidden values alone: leave out hidden_only."
+            )
+    if penalty is not None:
+        penalty.fits(network.bottleneck)
+    shard = _shard(adapter, part, limit=limit, batch_size=settings["batch_size"], seed=seed)
+    return Prepared(
+        name=part.name,
+        rows=part.rows,
+        validation_rows=0 if part.validation is None else len(part.validation),
+        adapter=adapter,
+        loss=choice,
+        network=network,
+        corruption=corruption,
+        penalty=penalty,
+        shard=shard,
+        streamed_within=0 if isinstance(part.train, np.ndarray) else limit,
+        schema=schema,
+    )
+
+
+def _network(asked: Asked, input_shape: tuple[int, ...], settings: dict[str, Any]) -> structures.Network:
+    network = structures.build(
+        plain(asked["structure"]),
+        input_shape,
+        latent_dim=settings["latent_dim"],
+        activation=settings["activation"],
+        bottleneck=asked["bottleneck"],
+        bottleneck_activation=settings["bottleneck_activation"],
+        tied=settings["tied"],
+        allow_overcomplete=settings["allow_overcomplete"],
+    )
+    modelfile.check_size(network)
+    return network
+
+
+def _prepare_sparse(asked: Asked, X: Any, settings: dict[str, Any], seed: int) -> Prepared:
+    matrix = sparse.check(X, where="fit()")
+    held = held_back(matrix.shape[0], settings["validation_fraction"], seed, VALIDATION)
+    order = (
+        np.arange(matrix.shape[0]) if held is None else np.concatenate([np.flatnonzero(~held), np.flatnonzero(held)])
+    )
+    rows = matrix.shape[0] - (0 if held is None else int(held.sum()))
+    choice = sparse.choose_loss(asked["reconstruction_loss"], matrix)
+    adapter = sparse.learn(matrix[order[:rows]], choice.loss)
+    network = _network(asked, adapter.tensor_shape, settings)
+    corruption = None
+    if asked["corruption"] is not None and asked["corruption"] != "auto":
+        corruption = read_part("corruption", CORRUPTIONS, asked["corruption"])
+    sparse.fits(network, corruption, asked["penalty"])
+    scaled = matrix[order].astype(np.float32)
+    scaled.data /= adapter.divisor.max()
+    shard = {
+        "rows": np.arange(rows, dtype=np.int32),
+        "validation": None if held is None else np.arange(rows, len(order), dtype=np.int32),
+        "bounded": adapter.bounded,
+        "matrix": scaled,
+    }
+    return Prepared(
+        name="a sparse matrix",
+        rows=rows,
+        validation_rows=len(order) - rows,
+        adapter=adapter,
+        loss=choice,
+        network=network,
+        corruption=corruption,
+        penalty=None,
+        shard=shard,
+        streamed_within=0,
+        schema=None,
+    )
+
+
+def _learn_array(
+    asked: Asked, part: Division, statistics: Statistics, also: Any
+) -> tuple[adapters.ArrayAdapter, losses.Choice]:
+    also = None if also is None else check_rows(also, where="fit()")
+    judges = [rows for rows in (part.validation, also) if rows is not None]
+    every = [statistics, *map(Statistics.of, judges)]
+    widest = max(each.widest for each in every)
+    choice = _choose_loss(asked["reconstruction_loss"], every, widest)
+    adapter = adapters.learn(statistics, scaling=choice.loss.scaling, widest=widest)
+    choice.loss.fits(adapter.tensor_shape)
+    for rows in (part.train, *judges) if isinstance(part.train, np.ndarray) else judges:
+        choice.loss.check_rows(rows, widest)
+    for rows in judges:
+        adapter.check(rows, where="fit()")
+    if also is not None and not adapter.bounded:
+        adapter.adapt(also)  # refuses what is too far off, now rather than after the training
+    return adapter, choice
+
+
+def _learn_series(asked: Asked, opened: Source, rows: Rows, also: Any) -> tuple[adapters.SeriesAdapter, losses.Choice]:
+    adapter = adapters.SeriesAdapter.of(rows, gaps=opened.gaps)
+    if also is not None:
+        adapter.check(also, where="fit()")
+        adapter.adapt(also)
+    if opened.gaps:
+        if asked["reconstruction_loss"] not in ("auto", "gaussian"):
+            raise OptionError(
+                f"series with gaps are compared by squares: leave reconstruction_loss at 'auto', got "
+                f"{asked['reconstruction_loss']!r:.60}."
+            )
+        return adapter, losses.Choice(losses.Masked(channels=rows.shape[2]), "series with gaps, which are left out")
+    if asked["reconstruction_loss"] == "auto":
+        return adapter, losses.Choice(losses.Gaussian(), "series, each channel standardised")
+    loss = read_part("reconstruction_loss", losses.LOSSES, asked["reconstruction_loss"])
+    if loss.scaling != "standardise":
+        raise OptionError(f"series are standardised, which reconstruction_loss {loss.kind!r} cannot take.")
+    return adapter, losses.Choice(loss, "asked for")
+
+
+def _learn_table(asked: Asked, opened: Source, rows: Rows, also: Any) -> tuple[adapters.TableAdapter, losses.Choice]:
+    if asked["reconstruction_loss"] != "auto":
+        what = "gaps" if opened.schema is None else "gaps or columns of several kinds"
+        raise OptionError(
+            f"rows with {what} have a loss for each column: leave reconstruction_loss at 'auto', got "
+            f"{asked['reconstruction_loss']!r:.60}."
+        )
+    columns = None
+    if opened.schema is not None:
+        columns = [(each.name, each.kind, len(each.levels)) for each in opened.schema.columns]
+    adapter = adapters.TableAdapter.learn(rows, columns, gaps=opened.gaps)
+    if also is not None:
+        adapter.check(also, where="fit()")
+        adapter.adapt(also)
+    kinds = Counter(feature.kind for feature in adapter.features)
+    return adapter, losses.Choice(adapter.loss, f"each column by its kind: {_counted(kinds)}")
+
+
+def _choose_loss(name: Any, every: list[Statistics], widest: float) -> losses.Choice:
+    """Return the loss for rows whose statistics stand first, which must be able to take all the others too."""
+    low, high = min(each.low.min() for each in every), max(each.high.max() for each in every)
+    if name == "auto":
+        mean, variance = every[0].overall
+        return losses.choose(low / widest, high / widest, mean / widest, variance / widest**2)
+    if isinstance(name, str) and name.partition(":")[0] not in losses.LOSSES:
+        raise OptionError(unknown("reconstruction_loss", name, ["auto", *losses.LOSSES]))
+    loss = read_part("reconstruction_loss", losses.LOSSES, name)
+    if loss.scaling == "widest" and (low < 0 or high > widest):
+        raise OptionError(
+            f"reconstruction_loss {loss.kind!r} needs values in [0, {widest:g}], got {low:.3g} to {high:.3g}: choose "
+            f"'gaussian', or scale the rows."
+        )
+    if loss.scaling == "mean":
+        if low < 0:
+            raise OptionError(
+                f"reconstruction_loss {loss.kind!r} needs counts, 0 or more, got {low:.3g} to {high:.3g}: choose "
+                f"'gaussian'."
+            )
+        loss = loss.with_mean(every[0].overall[0])
+    return losses.Choice(loss, "asked for")
+
+
+def _as_series(opened: Source) -> Source:
+    """Return rows as series (n, time, channels), floats; ShapeError where they have other axes."""
+    rows = as_rows(opened.rows, where="fit()")
+    if rows.ndim != 3:
+        raise ShapeError(
+            f"fit() expected series (n, time, channels), got shape {rows.shape}: one channel is X[:, :, None]."
+        )
+    rows = rows if rows.dtype.kind == "f" else rows.astype(np.float32)
+    return opened._replace(rows=rows, gaps=bool(np.isnan(rows).any()), series=True)
+
+
+def _counted(kinds: Counter[str]) -> str:
+    return ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+
+
+def _shard(adapter: adapters.Adapter, part: Division, *, limit: int, batch_size: int, seed: int) -> dict[str, Any]:
+    """Return the fields of a Shard: bytes as they are, to be scaled inside the program, all else scaled here."""
+    bytes_stay = isinstance(adapter, adapters.ArrayAdapter) and adapter.dtype == "uint8"
+
+    def convert(rows: Rows, **where: Any) -> Rows:
+        return rows.reshape(-1, *adapter.tensor_shape) if bytes_stay else adapter.adapt(rows, **where)
+
+    shard: dict[str, Any] = {}
+    if isinstance(adapter, adapters.ArrayAdapter) and bytes_stay:
+        shard |= {"offset": adapter.offset, "scale": adapter.divisor}
+    shard["bounded"] = adapter.bounded
+    shard["validation"] = None
+    if part.validation is not None:
+        held = part.held
+        numbers = None if held is None else lambda: np.flatnonzero(held)
+        shard["validation"] = convert(part.validation, first_row=None, numbers=numbers)
+    if isinstance(part.train, np.ndarray):
+        others = part.held
+        return shard | {
+            "rows": convert(part.train, numbers=None if others is None else lambda: np.flatnonzero(~others))
+        }
+    windows = Streamed(
+        part.train,
+        partial(convert, first_row=None),
+        rows=part.rows,
+        shape=adapter.tensor_shape,
+        dtype=np.uint8 if bytes_stay else np.float32,
+        limit=limit,
+        batch_size=min(batch_size, part.rows),
+        seed=seed,
+    )
+    logger.info("%s is read again for every epoch, %d rows at a time", part.name, windows.chunk)
+    return shard | {"rows": windows}
