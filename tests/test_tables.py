@@ -611,3 +611,19 @@ def test_the_oddest_rows_are_shown_with_the_cells_that_make_them_so(cli, tmp_pat
         done = cli(*arguments)
         assert done.code == 2
         assert line in done.err
+
+
+def test_named_columns_of_an_npz_are_a_table(tmp_path, rng):
+    cells = {
+        "size": rng.normal(size=80),
+        "kind": np.array(["a", "b"])[rng.integers(0, 2, 80)],
+        "yes": rng.random(80) < 0.5,
+    }
+    np.savez(tmp_path / "columns.npz", **cells)
+    net = Autoencoder(2, **FAST).fit(tmp_path / "columns.npz")
+    assert [(each.name, each.kind) for each in net.model_.schema.columns] == [
+        ("size", "number"),
+        ("kind", "category"),
+        ("yes", "boolean"),
+    ]
+    assert net.decode(net.encode(pa.table(cells))).column_names == ["size", "kind", "yes"]

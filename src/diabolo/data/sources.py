@@ -111,6 +111,11 @@ def open_source(source: Any, *, data_dir: str | Path | None = None, reading: tab
         raise DataError(unknown("data set", text, datasets.DATASETS) + f" Or a file: {', '.join(ENDINGS)}.")
     if path.suffix.lower() in tables.ENDINGS:
         return of_files([path], path.name, reading or tables.Reading())
+    columns = numpy_files.columns(path) if path.suffix.lower() == ".npz" else None
+    if columns is not None:
+        import pyarrow as pa
+
+        return of_frame(pa.table(columns), path.name, reading.types if reading else None)
     return Source(path.name, _reader(path)(path))
 
 
