@@ -141,11 +141,14 @@ def read_npz(path: Path, name: str = "") -> np.ndarray[Any, Any]:
 def columns(path: Path) -> dict[str, np.ndarray[Any, Any]] | None:
     """Return the arrays of a .npz file where they are columns of a table, one axis and one length each; else None."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            if isinstance(arrays, np.ndarray) or len(arrays.files) < 2 or _chosen(arrays.files, ""):
+        arrays = np.load(path, allow_pickle=False)
+        if isinstance(arrays, np.ndarray):
+            return None
+        with arrays:
+            if len(arrays.files) < 2 or _chosen(arrays.files, ""):
                 return None
             read = {name: arrays[name] for name in arrays.files}
-    except (OSError, EOFError, ValueError, AttributeError, MemoryError, zipfile.BadZipFile, zlib.error):
+    except (OSError, EOFError, ValueError, MemoryError, zipfile.BadZipFile, zlib.error):
         return None  # whoever reads it as an array says what is wrong
     lengths = {array.shape for array in read.values()}
     return read if len(lengths) == 1 and len(lengths.pop()) == 1 else None
