@@ -23,11 +23,10 @@ from diabolo.data.sources import open_source
 from diabolo.errors import DataError, NotFittedError, OptionError
 from diabolo.explain import ByColumn, by_column
 from diabolo.inference import Model
+from diabolo.preparation import HIDDEN
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
-# What is learnt from hidden cells is needed to name the wrong ones; the scores gain by it too.
-HIDDEN = "masking:0.1"
 # How many rows are drawn at a time, and how often. Small draws see through clusters of odd rows, large ones see small
 # differences; beside each other they are better than either on 20 tables of ADBench, with clean training rows or not.
 DRAWS = ((32, 64), (256, 24))
@@ -79,6 +78,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         inner = Autoencoder(verbose=False) if self.autoencoder is None else clone(self.autoencoder)
         seed = seed_of(inner.random_state if self.random_state is None else self.random_state)
         inner.set_params(random_state=seed)
+        # What is learnt from hidden cells is needed to name the wrong ones; the scores gain by it too.
         if isinstance(inner.corruption, str) and inner.corruption == "auto":
             inner.set_params(corruption=HIDDEN)
         opened = open_source(X)

@@ -17,7 +17,7 @@ of ours and shows its traceback.
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 INTERRUPTED = 130  # exit code after Ctrl-C: 128 + SIGINT, as shells have it
 TERMINATED = 143  # 128 + SIGTERM
@@ -79,3 +79,9 @@ def unknown(what: str, name: object, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.5) if isinstance(name, str) else []
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return f"unknown {what} {name!r:.60}.{hint} Known: {', '.join(names)}."
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names as a message should have them: the first few, and how many there are."""
+    shown = ", ".join(map(repr, names[:6]))
+    return shown + (f", ... ({len(names)} in all)" if len(names) > 6 else "")

@@ -55,7 +55,7 @@ def write_rows(
     trained, kept = modelfile.load(model) if isinstance(model, Path) else model, names(keep)
     framed = rows and trained.schema is not None
     table = kept or (framed and trained.adapter.kind == "table")
-    path = output or Path(f"{stem(data)}-{ending}.{'csv' if table else 'npy'}")
+    path = output or default_output(data, ending, table=bool(table))
     sinks.check(path, force=force, images=rows and trained.adapter.kind == "image", table=bool(table))
     taken = Taken(trained, data, data_dir, kept, spare, how, latents=latents, whole=fill)
     chunks: Iterator[Any] = by_chunk(verb(trained), taken.stream, widest=trained.widest)
@@ -66,6 +66,11 @@ def write_rows(
         chunks = taken.with_kept(chunks, name)
     said = sinks.write(path, chunks, name=name, force=force)
     print(said, file=sys.stderr if str(path) == "-" else sys.stdout)
+
+
+def default_output(data: str, ending: str, *, table: bool) -> Path:
+    """Return where to write what is made of `data`: columns that have names go to a table."""
+    return Path(f"{stem(data)}-{ending}.{'csv' if table else 'npy'}")
 
 
 class Taken:

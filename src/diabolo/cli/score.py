@@ -20,9 +20,8 @@ from diabolo.cli.options import (
     SkipBad,
     Types,
     reading,
-    stem,
 )
-from diabolo.cli.rows import write_rows
+from diabolo.cli.rows import default_output, write_rows
 
 if TYPE_CHECKING:
     from diabolo.inference import Model
@@ -66,13 +65,14 @@ def score(
         skip_bad=skip_bad,
     )
     path, rows = (None, model) if data is None else (Path(model), data)
-    judge = _detector(rows, data_dir, how, output, force=force) if path is None else _model(path)
+    target = output or default_output(rows, "scores", table=bool(keep))
+    judge = _detector(rows, data_dir, how, target, force=force) if path is None else _model(path)
     oddest = Oddest(judge, top)
     write_rows(
         judge.model,
         rows,
         lambda trained: oddest.verb,
-        output=output,
+        output=target,
         ending="scores",
         name="score",
         keep=keep,
@@ -99,7 +99,7 @@ def _model(path: Path) -> Judge:
     return Judge(trained, trained.loss_per_row, lambda scores: scores)
 
 
-def _detector(data: str, data_dir: Path | None, how: Any, output: Path | None, *, force: bool) -> Judge:
+def _detector(data: str, data_dir: Path | None, how: Any, output: Path, *, force: bool) -> Judge:
     from diabolo.anomaly import AnomalyDetector
     from diabolo.autoencoder import Autoencoder
     from diabolo.data import memory, sinks
@@ -110,7 +110,7 @@ def _detector(data: str, data_dir: Path | None, how: Any, output: Path | None, *
         raise OptionError(f"which rows shall {data} score? Write diabolo score {data} DATA.")
     if data == "-":
         raise OptionError("standard input can be read once: fit a model first, and score with it.")
-    sinks.check(output or Path(f"{stem(data)}-scores.csv"), force=force)
+    sinks.check(output, force=force)
     opened = open_rows(data, memory.limit(None), data_dir=data_dir, reading=how)
     if isinstance(opened, Stream):
         raise DataError(f"{data} is more than fits in memory: fit a model to it (--memory), and score with that.")

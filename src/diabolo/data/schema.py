@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from diabolo.data.adapters.rows import Rows
-from diabolo.errors import DataError, OptionError, unknown
+from diabolo.errors import DataError, OptionError, listed, unknown
 
 LIBRARIES = ("pandas", "polars", "pyarrow", "array")  # the last: of files of numbers, which come back as arrays
 KINDS = ("number", "count", "boolean", "category", "date")
@@ -90,10 +90,10 @@ class Schema:
         missing = [name for name in self.names if name not in cells]
         if missing:
             more = f" and {len(missing) - 1} more columns are" if missing[1:] else " is"
-            raise DataError(f"{where}: column {missing[0]!r}{more} missing: fit() saw {_listed(self.names)}.")
+            raise DataError(f"{where}: column {missing[0]!r}{more} missing: fit() saw {listed(self.names)}.")
         extra = [name for name in cells if name not in self.names and name not in spare]
         if extra:
-            notes.append(f"left out what fit() did not see: {_listed(extra)}")
+            notes.append(f"left out what fit() did not see: {listed(extra)}")
         if [name for name in cells if name in self.names] != list(self.names):
             notes.append("put columns in the order of fit()")
         size = len(next(iter(cells.values())))
@@ -606,8 +606,3 @@ def numbers_as_frame(values: Rows, name: str, *, like: Any) -> Any:
         return frame
     arrays = {each: np.ascontiguousarray(column) for each, column in zip(names, columns, strict=True)}
     return pa.table(arrays) if library == "pyarrow" else _library("polars").DataFrame(arrays)
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(map(repr, names[:6]))
-    return shown + (f", ... ({len(names)} in all)" if len(names) > 6 else "")

@@ -30,7 +30,7 @@ from diabolo.data.readers import csv, images, numpy_files, parquet
 from diabolo.data.readers.parts import PART_BYTES, Part, held_bytes
 from diabolo.data.schema import Schema, is_frame
 from diabolo.data.sources import Array, Source, names_data_set, of_files, open_source
-from diabolo.errors import DataError, OutputError, ShapeError
+from diabolo.errors import DataError, OutputError, ShapeError, listed
 
 PICTURES_AT_ONCE = 512
 BYTES_AT_ONCE = 32 << 20  # of rows in a chunk; two of them and what is computed from one are held at a time
@@ -90,8 +90,8 @@ class Stream(NamedTuple):
                     columns, named = part.columns, part.name
                 elif part.columns != columns:
                     raise DataError(
-                        f"{part.name}: expected the columns {_listed(columns)} as in {named}, got "
-                        f"{_listed(part.columns)}."
+                        f"{part.name}: expected the columns {listed(columns)} as in {named}, got "
+                        f"{listed(part.columns)}."
                     )
             row = part.first_row
             for rows in part.read(size):
@@ -114,11 +114,6 @@ class Chunk(NamedTuple):
     name: str  # of the file
     first_row: int  # rows of the file that come before
     rows: Array
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(map(repr, names[:6]))
-    return shown + (f", ... ({len(names)} in all)" if len(names) > 6 else "")
 
 
 logger = logging.getLogger(__name__)
@@ -361,6 +356,8 @@ def from_stdin() -> Path:
     folder = _Folder()
     atexit.register(lambda: folder)  # held until then
     start = sys.stdin.buffer.read(8)
+    if not start:
+        raise DataError("standard input: expected rows, got nothing: write what gives them before the |.")
     ending = ".parquet" if start[:4] == b"PAR1" else ".npy" if start[:6] == b"\x93NUMPY" else ".csv"
     path = folder.path / f"{tables.STDIN}{ending}"
     try:

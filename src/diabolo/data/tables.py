@@ -16,7 +16,7 @@ from diabolo.data.readers import csv, images, parquet
 from diabolo.data.readers.arrow import to_array
 from diabolo.data.readers.parts import Part, stamp
 from diabolo.data.schema import Schema
-from diabolo.errors import DataError, unknown
+from diabolo.errors import DataError, listed, unknown
 
 STDIN = "standard-input"  # what a file is called that holds it
 ENDINGS = (".csv", ".tsv", ".parquet")
@@ -64,8 +64,8 @@ def read(paths: Sequence[Path], reading: Reading, *, where: str) -> Table:
     for path, table in zip(paths[1:], tables[1:], strict=True):
         if table.column_names != tables[0].column_names:
             raise DataError(
-                f"{path}: expected the columns {_listed(tables[0].column_names)} as in {paths[0]}, got "
-                f"{_listed(table.column_names)}."
+                f"{path}: expected the columns {listed(tables[0].column_names)} as in {paths[0]}, got "
+                f"{listed(table.column_names)}."
             )
     try:
         table = tables[0] if len(tables) == 1 else pa.concat_tables(tables, promote_options="permissive")
@@ -227,7 +227,3 @@ def estimate(path: Path, columns: int) -> int:
         start = file.read(1 << 16)
     lines = max(1, start.count(b"\n"))
     return round(path.stat().st_size / max(1, len(start)) * lines * columns * 8)
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(map(repr, names[:6])) + (f", ... ({len(names)} in all)" if len(names) > 6 else "")

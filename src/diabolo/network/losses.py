@@ -329,9 +329,10 @@ class Mixed(Loss):
         ends = np.cumsum([0, self.gaussian, self.poisson, self.bernoulli, *self.levels]).tolist()
         spans = [(target[:, a:b], raw[:, a:b]) for a, b in itertools.pairwise(ends)]
         parts = []
-        for cost, (theirs, ours) in zip((_squared, _deviance, _cross_entropy), spans, strict=False):
+        for loss, (theirs, ours) in zip((Gaussian(), Poisson(), Bernoulli()), spans, strict=False):
             if theirs.shape[1]:
-                parts.append(cost(theirs, ours, xp))
+                # exp() of more than 50 leaves the range of a float32.
+                parts.append(loss.each(theirs, xp.minimum(ours, 50.0) if loss.kind == Poisson.kind else ours, xp))
         parts += [_surprise(theirs, ours, xp) for theirs, ours in spans[3:]]
         costs = xp.concatenate(parts, axis=1) * np.asarray(self.factors, np.float32)
         if self.flags:
@@ -370,19 +371,6 @@ class Mixed(Loss):
     def to_config(self) -> dict[str, Any]:
         """All of it follows from the columns."""
         return {"kind": self.kind}
-
-
-def _squared(target: Any, raw: Any, xp: Any) -> Any:
-    return xp.square(target - raw) / 2
-
-
-def _deviance(target: Any, raw: Any, xp: Any) -> Any:
-    raw = xp.minimum(raw, 50.0)  # exp() of more leaves the range of a float32
-    return xp.exp(raw) - target * raw + target * (xp.log(xp.maximum(target, 1e-30)) - 1)
-
-
-def _cross_entropy(target: Any, raw: Any, xp: Any) -> Any:
-    return xp.maximum(raw, 0) - raw * target + xp.log1p(xp.exp(-xp.abs(raw)))
 
 
 def _surprise(target: Any, raw: Any, xp: Any) -> Any:
