@@ -1,5 +1,8 @@
 """Which rows are odd, and why."""
 
+import pickle
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,8 +11,8 @@ from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import LocalOutlierFactor
 
-from diabolo import AnomalyDetector, Autoencoder
-from diabolo.errors import DataError, NotFittedError, OptionError
+from diabolo import AnomalyDetector, Autoencoder, load, modelfile
+from diabolo.errors import DataError, ModelFileError, NotFittedError, OptionError
 
 FAST = {"epochs": 10, "random_state": 0, "verbose": False}
 
@@ -139,3 +142,53 @@ def test_a_verb_before_fit_and_a_single_row_say_so(sheet):
         AnomalyDetector().predict(sheet)
     with pytest.raises(DataError, match="at least 2 rows to compare"):
         AnomalyDetector().fit(sheet[:1])
+
+
+def test_a_saved_detector_scores_explains_and_labels_as_before(fitted, sheet, tmp_path):
+    path = fitted.save(tmp_path / "odd")
+    again = AnomalyDetector.load(path)
+    np.testing.assert_array_equal(again.score_samples(sheet), fitted.score_samples(sheet))
+    np.testing.assert_array_equal(again.predict(sheet), fitted.predict(sheet))
+    np.testing.assert_array_equal(again.probability(sheet), fitted.probability(sheet))
+    np.testing.assert_array_equal(again.explain(sheet[:9]).scores, fitted.explain(sheet[:9]).scores)
+    assert again.save(tmp_path / "twice").read_bytes() == path.read_bytes()
+    np.testing.assert_array_equal(load(path).encode(sheet), fitted.autoencoder_.encode(sheet))
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(fitted)).predict(sheet), fitted.predict(sheet))
+
+
+def test_a_model_without_a_detector_says_so(sheet, tmp_path):
+    path = Autoencoder(2, **FAST).fit(sheet[:200]).save(tmp_path / "m")
+    with pytest.raises(ModelFileError, match="holds an auto-encoder that was not saved by a detector"):
+        AnomalyDetector.load(path)
+
+
+def test_a_detector_is_kept_on_the_command_line_and_scores_other_rows(cli, sheet, tmp_path):
+    np.save(tmp_path / "rows.npy", sheet[:400])
+    np.save(tmp_path / "others.npy", curved(np.random.default_rng(5), 50))
+    cli("score", "rows.npy", "--save", "odd", cwd=tmp_path)
+    cli("score", "odd.safetensors", "others.npy", cwd=tmp_path)
+    expected = AnomalyDetector.load(tmp_path / "odd.safetensors").score_samples(np.load(tmp_path / "others.npy"))
+    np.testing.assert_array_equal(np.load(tmp_path / "others-scores.npy"), -expected)
+    assert "odd rows, whose score is above" in cli("info", "odd.safetensors", cwd=tmp_path).out
+
+
+def beyond(draws):
+    """Draws of rows that are not there."""
+    return draws._replace(draws=[[drawn + 10_000 for drawn in group] for group in draws.draws])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d._replace(spread=-1.0), "spread must be above 0"),
+        (lambda d: d._replace(threshold=1), "threshold must be a number"),
+        (lambda d: d._replace(usual=-d.usual), "usual must be above 0"),
+        (lambda d: d._replace(usual=d.usual[1:]), "'detection/usual' must be F64 of shape"),
+        (lambda d: d._replace(draws=beyond(d.draws)), "must be numbers of the"),
+    ],
+)
+def test_a_detector_that_cannot_be_is_refused(fitted, change, message):
+    model = fitted.model
+    content = modelfile.to_bytes(replace(model, detection=change(model.detection)))
+    with pytest.raises((ModelFileError, OptionError), match=message):
+        modelfile.from_bytes(content)

@@ -467,3 +467,34 @@ def test_the_settings_of_a_record_are_those_of_the_estimator():
     from diabolo.record import SETTINGS
 
     assert set(SETTINGS) == set(Autoencoder().get_params()) - {"memory", "verbose"}
+
+
+def test_epochs_by_partial_fit_are_those_of_one_fit(table):
+    settings = {"epochs": 3, "learning_rate_schedule": "constant", "validation_fraction": 0, "random_state": 1}
+    whole = quick(3, **settings, corruption="gaussian:0.1").fit(table)
+    pieces = quick(3, **settings, corruption="gaussian:0.1")
+    for _ in range(3):
+        pieces.partial_fit(table)
+    np.testing.assert_allclose(pieces.history_["loss"], whole.history_["loss"], rtol=1e-6)
+    np.testing.assert_allclose(pieces.encode(table), whole.encode(table), rtol=1e-5, atol=1e-6)
+
+
+def test_a_loaded_model_learns_more_rows_in_the_scale_of_the_first(fitted_table, table, tmp_path):
+    more = diabolo.load(fitted_table.save(tmp_path / "first"))
+    before = more.score(table[300:])
+    for _ in range(5):
+        more.partial_fit(table[300:])
+    assert more.score(table[300:]) > before
+    np.testing.assert_array_equal(more.model_.adapter.scale, fitted_table.model_.adapter.scale)
+    assert more.model_.record.rows == fitted_table.model_.record.rows + 5 * 300
+    diabolo.load(more.save(tmp_path / "second"))
+    with pytest.raises(ShapeError, match="8 features"):
+        more.partial_fit(table[:, :5])
+
+
+def test_what_a_loss_learnt_is_not_forgotten_by_partial_fit(table, tmp_path):
+    first = quick(3, reconstruction_loss="gaussian:variance=learnt", epochs=20, learning_rate=0.01).fit(table)
+    known = first.model_.learnt["log_var"]
+    again = diabolo.load(first.save(tmp_path / "first")).set_params(learning_rate=1e-6).partial_fit(table)
+    assert np.abs(known).min() > 0.1
+    np.testing.assert_allclose(again.model_.learnt["log_var"], known, atol=1e-3)

@@ -1,42 +1,31 @@
 """Which rows do not fit, and which of their columns make it so: an Autoencoder with a threshold.
 
-A row is odd where its latents and its residual are far from those of other rows. Far is measured to the nearest of a
-few rows drawn by chance, many times over: odd rows that keep company with each other find none of it in a small draw,
-and one that is odd by a little is still seen in a larger one.
-
-Order: the estimator, the space that rows are compared in, the distances, the columns.
+How odd a row is, `diabolo.detection` says; here is the estimator around it.
 """
 
-import hashlib
 import math
 import numbers
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 from sklearn import exceptions as theirs
 from sklearn.base import BaseEstimator, OutlierMixin, clone
 
-from diabolo.autoencoder import Autoencoder, seed_of
+from diabolo.autoencoder import Autoencoder, load, seed_of
 from diabolo.data import schema as frames
 from diabolo.data.adapters import Rows, as_rows
 from diabolo.data.sources import open_source
-from diabolo.errors import DataError, NotFittedError, OptionError
-from diabolo.explain import ByColumn, by_column
+from diabolo.detection import Detection, Draws, Space, spread, usual
+from diabolo.errors import DataError, ModelFileError, NotFittedError, OptionError
+from diabolo.explain import by_column
 from diabolo.inference import Model
 from diabolo.preparation import HIDDEN
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
-# How many rows are drawn at a time, and how often. Small draws see through clusters of odd rows, large ones see small
-# differences; beside each other they are better than either on 20 tables of ADBench, with clean training rows or not.
-DRAWS = ((32, 64), (256, 24))
-ROWS_AT_ONCE = 4_096
 KNOWN = 2_000  # rows that say how large the score of a column usually is
-# Nats of a column's loss, of which the best constant guess costs 0.5 to 1. Without it a column that is nearly always
-# foreseen would be blamed for its neighbours' faults: of 200 cells planted in a table of several kinds 88 % are found,
-# with it 92.
-STEADY = 0.5
-LEAST = 1e-6  # a distance, so that equal rows have a logarithm
 
 
 class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
@@ -85,21 +74,43 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         count = len(as_rows(opened.rows, where="fit()"))
         if count < 2:
             raise DataError(f"fit() expected at least 2 rows to compare, got n_samples = {count}.")
-        self.autoencoder_ = inner.fit(opened)
-        model = self.autoencoder_.model_
+        model = inner.fit(opened).model_
         rows = model.checked(opened.rows, where="fit()")
-        self._space = Space.of(model, rows)
-        places = self._space.place(model, rows)
-        self._draws = Draws.of(rows, places, seed)
-        scores = self._draws.score(rows, places)
-        self._center, self._spread = float(np.median(scores)), _spread(scores)
-        self.offset_ = -float(np.quantile(scores, 1 - share))
-        self.n_features_in_ = inner.n_features_in_
-        if hasattr(inner, "feature_names_in_"):
-            self.feature_names_in_ = inner.feature_names_in_
+        space = Space.of(model, rows)
+        places = space.place(model, rows)
+        draws = Draws.of(rows, places, seed)
+        scores = draws.score(rows, places)
         chosen = np.sort(np.random.default_rng([seed, 1]).permutation(len(rows))[:KNOWN])
-        self._usual = Usual.of(by_column(model, rows[chosen]))
-        return self
+        detection = Detection(
+            space=space,
+            draws=draws,
+            usual=usual(by_column(model, rows[chosen]).scores),
+            threshold=float(np.quantile(scores, 1 - share)),
+            center=float(np.median(scores)),
+            spread=spread(scores),
+            contamination=float(self.contamination),
+            false_alarm_rate=None if self.false_alarm_rate is None else float(self.false_alarm_rate),
+        )
+        return self._take(inner.take(replace(model, detection=detection)), detection)
+
+    def save(self, path: str | Path, *, force: bool = False) -> Path:
+        """Write a model file, for `AnomalyDetector.load` and `diabolo score`; as `Autoencoder.save`."""
+        assert self._fitted
+        return self.autoencoder_.save(path, force=force)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "AnomalyDetector":
+        """Return the fitted detector in a model file.
+
+        Raises: ModelFileError for anything that is not a sound model, or one of an `Autoencoder` alone.
+        """
+        autoencoder = load(path)
+        detection = autoencoder.model_.detection
+        if detection is None:
+            raise ModelFileError(f"{path} holds an auto-encoder that was not saved by a detector: use diabolo.load().")
+        return cls(
+            clone(autoencoder), contamination=detection.contamination, false_alarm_rate=detection.false_alarm_rate
+        )._take(autoencoder, detection)
 
     def score_samples(self, X: Any) -> Floats:
         """Return how well each row fits, (n,): the lower, the odder.
@@ -110,11 +121,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
 
     def score_rows(self, rows: Rows) -> Floats:
         """Return how odd rows are that passed `Model.checked`, (n,): the higher, the odder."""
-        return self._fitted.score(rows, self._space.place(self.model, rows))
-
-    def scale(self, scores: Floats) -> Floats:
-        """Return the scores of columns, (n, columns) of `by_column`, in units of what is usual there."""
-        return self._usual.scale(scores)
+        return self._fitted.score(self.model, rows)
 
     def decision_function(self, X: Any) -> Floats:
         """Return `score_samples` less `offset_`, (n,): odd rows are below 0."""
@@ -131,7 +138,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         Source: the Gaussian scaling of Kriegel, Kroeger, Schubert & Zimek 2011, Interpreting and Unifying Outlier
         Scores.
         """
-        away = (-self.score_samples(X) - self._center) / self._spread
+        away = (-self.score_samples(X) - self._fitted.center) / self._fitted.spread
         return np.array([max(0.0, math.erf(each / math.sqrt(2))) for each in away])
 
     def explain(self, X: Any) -> "Explanation":
@@ -148,7 +155,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
             library = frames.library_of(X) if frames.is_frame(X) else None
             expected = schema.write(found.expected, library, index=getattr(X, "index", None))
         names = schema.names if schema is not None else tuple(map(str, range(found.scores.shape[1])))
-        return Explanation(names, self._usual.scale(found.scores), expected)
+        return Explanation(names, self._fitted.scale(found.scores), expected)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "autoencoder_")
@@ -165,10 +172,23 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         return self.autoencoder_.model_
 
     @property
-    def _fitted(self) -> "Draws":
+    def _fitted(self) -> Detection:
         if not hasattr(self, "autoencoder_"):
             raise _NotFittedError(f"this {type(self).__name__} is not fitted: call fit(X) first.")
-        return self._draws
+        detection = self.autoencoder_.model_.detection
+        assert detection is not None, "fit() and load() see to it"
+        return detection
+
+    def _take(self, autoencoder: Autoencoder, detection: Detection) -> Self:
+        """Make what was learnt this estimator's own."""
+        self.autoencoder_ = autoencoder
+        self.offset_ = -detection.threshold
+        self.n_features_in_ = autoencoder.n_features_in_
+        if hasattr(autoencoder, "feature_names_in_"):
+            self.feature_names_in_ = autoencoder.feature_names_in_
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+        return self
 
     def _rows(self, X: Any, where: str) -> Rows:
         assert self._fitted
@@ -201,103 +221,3 @@ class Explanation(NamedTuple):
     names: tuple[str, ...]
     scores: Floats
     expected: Any
-
-
-class Space(NamedTuple):
-    """Where rows are compared: latents beside residuals, each as wide as the other."""
-
-    center: Floats  # of latents
-    latent_scale: Floats
-    residual_scale: Floats
-
-    @classmethod
-    def of(cls, model: Model, rows: Rows) -> "Space":
-        """Return the space of a model and the rows that it was fitted on."""
-        latents, squares = model.encode(rows), np.square(model.residuals(rows), dtype=np.float64).mean(axis=0)
-        columns, cells = len(squares), model.loss.cells
-        if cells is not None:
-            # The numbers of a column go together, so that one of forty levels weighs no more than one number does, and
-            # the rarest level not more than the others.
-            columns, squares = cells.columns, np.bincount(cells.owners, squares)[cells.owners]
-        spread = latents.std(axis=0, dtype=np.float64) + LEAST
-        return cls(
-            center=latents.mean(axis=0, dtype=np.float64),
-            # As many residuals as there are weigh as much as all latents together.
-            latent_scale=spread * math.sqrt(latents.shape[1] / columns),
-            # A residual that is hardly ever there must not drown all others where it is there by rounding.
-            residual_scale=np.sqrt(squares) + 1e-2,
-        )
-
-    def place(self, model: Model, rows: Rows) -> Floats:
-        """Return where rows are, (n, latents + residuals)."""
-        latents = (model.encode(rows) - self.center) / self.latent_scale
-        residuals = model.residuals(rows) / self.residual_scale
-        return np.concatenate([latents, residuals], axis=1, dtype=np.float64)
-
-
-class Draws(NamedTuple):
-    """Rows drawn by chance, many times over."""
-
-    places: Floats  # of all training rows that were drawn, once each
-    known: dict[bytes, int]  # which of them a row is, so that it is not compared with itself
-    draws: list[list[Rows]]  # of each size, the drawn ones as numbers into `places`
-
-    @classmethod
-    def of(cls, rows: Rows, places: Floats, seed: int) -> "Draws":
-        """Draw from rows (n, ...) and their places."""
-        chance, most = np.random.default_rng([seed, 0]), max(1, len(rows) // 2)
-        drawn = [
-            [chance.choice(len(rows), min(size, most), replace=False) for _ in range(times)] for size, times in DRAWS
-        ]
-        which, at = np.unique(np.concatenate([each for group in drawn for each in group]), return_inverse=True)
-        ends = np.cumsum([len(each) for group in drawn for each in group])[:-1]
-        pieces = iter(np.split(at.reshape(-1), ends))
-        known = {key: at for at, key in enumerate(_keys(rows[which]))}
-        return cls(places[which], known, [[next(pieces) for _ in group] for group in drawn])
-
-    def score(self, rows: Rows, places: Floats) -> Floats:
-        """Return how odd rows are, (n,): the mean logarithm of the mean distance to the nearest of a draw."""
-        scores = np.empty(len(places))
-        squares = np.square(self.places).sum(axis=1)
-        for start in range(0, len(places), ROWS_AT_ONCE):
-            some = places[start : start + ROWS_AT_ONCE]
-            away = np.square(some).sum(axis=1)[:, None] + squares[None] - 2 * (some @ self.places.T)
-            for at, key in enumerate(_keys(rows[start : start + ROWS_AT_ONCE])):
-                if key in self.known:
-                    away[at, self.known[key]] = np.inf
-            np.sqrt(np.maximum(away, 0, out=away), out=away)
-            logs = []
-            for draws in self.draws:
-                nearest = np.stack([away[:, drawn].min(axis=1) for drawn in draws])
-                there = np.isfinite(nearest)  # but for a draw of nothing but the row itself
-                mean = np.where(there, nearest, 0).sum(axis=0) / np.maximum(there.sum(axis=0), 1)
-                logs.append(np.log(mean + LEAST))
-            scores[start : start + len(some)] = np.mean(logs, axis=0)
-        return scores
-
-
-def _keys(rows: Rows) -> list[bytes]:
-    """Return what tells a row from others."""
-    return [hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in np.asarray(rows, np.float64)]
-
-
-class Usual(NamedTuple):
-    """How large the scores of each column are on training rows."""
-
-    spread: Floats
-
-    @classmethod
-    def of(cls, found: ByColumn) -> "Usual":
-        """Return it, of scores (n, columns)."""
-        return cls(found.scores.std(axis=0) + STEADY)
-
-    def scale(self, scores: Floats) -> Floats:
-        """Return scores in units of what is usual."""
-        scaled: Floats = scores / self.spread
-        return scaled
-
-
-def _spread(values: Floats) -> float:
-    """Return a standard deviation that a few odd values do not move."""
-    away = np.abs(values - np.median(values))
-    return max(float(1.4826 * np.median(away)), LEAST)

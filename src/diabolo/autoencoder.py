@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 from diabolo import modelfile
 from diabolo.data import schema as frames
+from diabolo.data import sparse
 from diabolo.data.adapters import Rows
 from diabolo.data.series import is_ragged, padded
 from diabolo.data.streams import is_stream, open_stream
@@ -26,7 +27,7 @@ from diabolo.network.corruptions import Corruption
 from diabolo.network.layers import LAYERS, Layer
 from diabolo.network.parts import Part, from_config, plain, read_part
 from diabolo.network.penalties import Penalty
-from diabolo.preparation import prepare
+from diabolo.preparation import Prepared, prepare, prepare_again
 from diabolo.record import PARTS, SETTINGS, Record
 from diabolo.training import backend, optimizers
 from diabolo.training.progress import Report, for_people, quiet, shown
@@ -159,16 +160,59 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         seed = seed_of(self.random_state)
         ready = prepare(self.get_params(deep=False), X, also, settings, seed)
         logger.info("reconstruction loss: %s (%s)", ready.loss.loss.kind, ready.loss.reason)
+        self._state = None
+        return self._learn(ready, settings, seed, report=report, source=source)
 
+    def partial_fit(self, X: Any, y: Any = None) -> Self:
+        """Go over rows once more, or over new ones, from where this estimator is: one epoch, at a constant rate.
+
+        The first call learns from its rows what their columns are and how to scale them, as fit() does; later rows
+        must look alike. Behind fit() or `diabolo.load` it goes on from that model. Nothing is held back. Of two calls
+        in a row the second goes on with the state of the optimizer; a saved or pickled estimator has the weights alone.
+
+        Raises: DataError, ShapeError, OptionError for bad input; DivergedError.
+        """
+        settings = self._checked_settings()
+        if sparse.is_sparse(X):
+            raise DataError("partial_fit() expected dense rows, got a sparse matrix: pass X.toarray().")
+        if not hasattr(self, "model_"):
+            self._state, seed = None, seed_of(self.random_state)
+            asked = self.get_params(deep=False) | {"validation_fraction": 0}
+            ready = prepare(asked, X, None, settings | {"validation_fraction": 0}, seed)
+        else:
+            seed = self.random_state_
+            rows = self.as_numbers(X, where="partial_fit()")
+            ready = prepare_again(self.get_params(deep=False), self.model_, rows)
+        return self._learn(ready, settings, seed, partial=True)
+
+    def _learn(
+        self,
+        ready: Prepared,
+        settings: dict[str, Any],
+        seed: int,
+        *,
+        report: Report | None = None,
+        source: str | None = None,
+        partial: bool = False,
+    ) -> Self:
+        """Train and keep the model: from nothing, or for one epoch more."""
+        before = self.model_ if partial and hasattr(self, "model_") else None
         backend.load_tensorflow()  # seconds, so not before every check above has passed
         from diabolo.network import keras_builder
         from diabolo.training import loop
 
         network, loss = ready.network, ready.loss.loss
         models = keras_builder.build(network, link=loss.link, seed=seed)
-        epochs, batch_size, optimizer = settings["epochs"], settings["batch_size"], self.optimizer
+        history, seen = dict[str, list[float]](), 0
+        if before is not None:
+            keras_builder.set_weights(models, network, before.weights)
+            history = {name: curve for name, curve in before.record.history.items() if not name.startswith("val_")}
+            seen = before.record.rows
+        state = None if before is None else getattr(self, "_state", None) or loop.State(None, history, 0, None)
+        epochs = len(history.get("loss", [])) + 1 if partial else settings["epochs"]
+        batch_size, optimizer = settings["batch_size"], self.optimizer
         optimizer = optimizers.suiting(network.bottleneck) if optimizer is None else optimizer
-        schedule = settings["learning_rate_schedule"]
+        schedule = "constant" if partial else settings["learning_rate_schedule"]
         rate = optimizers.check(optimizer, settings["learning_rate"], schedule)
         steps = epochs * -(-ready.rows // batch_size)
         spec = loop.Spec(
@@ -182,13 +226,17 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             batch_size=batch_size,
             patience=settings["patience"],
             seed=seed,
+            learnt={} if before is None else before.learnt,
         )
         with self._shown(report) as show:
-            outcome = self._train(spec, loop.Shard(**ready.shard), show)
+            if partial:
+                outcome = loop.train(spec, loop.Shard(**ready.shard), show, restored=state, keep=self._keep)
+            else:
+                outcome = self._train(spec, loop.Shard(**ready.shard), show)
         record = Record(
             settings=settings | {"random_state": seed},
             source=source or ready.name,
-            rows=ready.rows,
+            rows=ready.rows + seen,
             validation_rows=ready.validation_rows,
             learning_rate=rate,
             loss_reason=ready.loss.reason,
@@ -200,7 +248,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         )
         weights = keras_builder.get_weights(models, network)
         weights |= {f"loss/{weight}": value for weight, value in outcome.learnt.items()}
-        return self._take(
+        return self.take(
             Model(
                 network=network, weights=weights, adapter=ready.adapter, loss=loss, record=record, schema=ready.schema
             )
@@ -210,6 +258,9 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         from diabolo.training import loop
 
         return loop.train(spec, shard, report)
+
+    def _keep(self, epoch: int, state: Callable[[], Any]) -> None:
+        self._state = state()
 
     def encode(self, X: Any, *, out: Any = None) -> np.ndarray[Any, np.dtype[np.float32]]:
         """Return latents (n, latent_dim), float32, of rows like those of fit(); of a frame a frame, index and all.
@@ -400,18 +451,19 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         if "model_" in state:
             kept = {name: value for name, value in state.items() if not name.endswith("_")}
             state = kept | {"model_": modelfile.to_bytes(self.model_)}
+        state.pop("_state", None)
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         model = state.pop("model_", None)
         super().__setstate__(state)
         if model is not None:
-            self._take(modelfile.from_bytes(model))
+            self.take(modelfile.from_bytes(model))
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "model_")
 
-    def _take(self, model: Model) -> Self:
+    def take(self, model: Model) -> Self:
         """Make a trained model this estimator's own."""
         self.model_ = model
         self.history_ = model.record.history
@@ -485,7 +537,7 @@ def from_model(model: Model) -> Autoencoder:
     for name, table in PARTS.items():
         if isinstance(settings.get(name), dict):
             settings[name] = from_config(name, table, settings[name])
-    return Autoencoder(**settings)._take(model)
+    return Autoencoder(**settings).take(model)
 
 
 def _layers(config: Any) -> Any:

@@ -19,6 +19,7 @@ from diabolo.data.schema import Schema
 from diabolo.data.sparse import check as check_sparse
 from diabolo.data.sparse import is_sparse
 from diabolo.data.streams import Stream, ahead, rows_at_once
+from diabolo.detection import Detection
 from diabolo.errors import OptionError, ShapeError
 from diabolo.network.bottlenecks import Ordered, Quantized
 from diabolo.network.bottlenecks.gaussian import LOG_VAR_LIMIT
@@ -45,6 +46,7 @@ class Model:
             ("loss/log_var") where it learns.
         record: the settings of the estimator, and what training saw and did.
         schema: of rows that came as a table, the columns: between a frame and the array that all verbs here take.
+        detection: of an `AnomalyDetector`, what tells odd rows.
     """
 
     network: Network
@@ -53,6 +55,7 @@ class Model:
     loss: Loss
     record: Record
     schema: Schema | None = None
+    detection: Detection | None = None
 
     @property
     def widest(self) -> int:
@@ -271,10 +274,11 @@ class Model:
         return float(np.logaddexp.reduce(np.concatenate(logs)) - np.log(samples) - left_out)
 
     def _loss(self, target: Rows, raw: Rows) -> Any:
-        return self.loss.per_row(target, raw, np, self._learnt)
+        return self.loss.per_row(target, raw, np, self.learnt)
 
     @cached_property
-    def _learnt(self) -> dict[str, Floats]:
+    def learnt(self) -> dict[str, Floats]:
+        """What the loss learnt, by name."""
         return {name: self.weights[f"loss/{name}"] for name in self.loss.weights(self.network.input_shape)}
 
     @property

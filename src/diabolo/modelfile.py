@@ -29,6 +29,7 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 import diabolo
+from diabolo import detection as detections
 from diabolo.data.adapters import ADAPTERS, Adapter, ArrayAdapter, TableAdapter
 from diabolo.data.adapters.features import Category
 from diabolo.data.schema import Schema
@@ -50,19 +51,23 @@ MAX_LAYERS = 256
 MAX_TABLE = 1 << 24  # bytes of JSON about the columns of a table: 10,000 columns, or 100,000 levels
 MAX_NUMBERS_A_ROW = 1 << 24  # what one layer may hold of one row: 64 MB
 
-BYTES = {"F64": 8, "F32": 4, "U8": 1}
+MAX_DRAWN = 1 << 20  # rows that a detector compares others with; ours has 8,192 at most
+
+BYTES = {"F64": 8, "F32": 4, "I32": 4, "U8": 1}
 CONFIG_KEYS = {
     "format_version",
     "diabolo_version",
     "network",
     "adapter",
     "schema",
+    "detection",
     "reconstruction_loss",
     "record",
     "sha256",
 }
 # JSON about a table lies among the tensors, as bytes: names and levels are data, and may be many.
 TABLE, SCHEMA = "adapter/table", "schema"
+DETECTION = "detection/"  # what the names of a detector's tensors begin with
 ADAPTER_KEYS = {"kind", "row_shape", "dtype", "bounded", "gaps"}
 DTYPES = (
     "bool",
@@ -106,6 +111,10 @@ def to_bytes(model: Model) -> bytes:
         tensors["adapter/scale"] = np.asarray(adapter.scale, "<f8")
     if model.schema is not None:
         tensors[SCHEMA] = _json_tensor(model.schema.to_config())
+    if model.detection is not None:
+        tensors |= {
+            DETECTION + name: np.ascontiguousarray(values) for name, values in model.detection.to_tensors().items()
+        }
     config = {
         "format_version": FORMAT_VERSION,
         "diabolo_version": diabolo.__version__,
@@ -118,6 +127,7 @@ def to_bytes(model: Model) -> bytes:
             "gaps": adapter.kind != "image" and getattr(adapter, "gaps", False),
         },
         "schema": model.schema is not None,
+        "detection": None if model.detection is None else model.detection.to_config(),
         "reconstruction_loss": model.loss.to_config(),
         "record": model.record.to_config(),
     }
@@ -166,6 +176,7 @@ def from_bytes(content: bytes) -> Model:
         expected[name] = ("U8", (_table_size(header, name),))
     if not table:
         expected |= {f"adapter/{name}": ("F64", (_adapter_size(adapter),)) for name in ("offset", "scale")}
+    expected |= _detection_tensors(config["detection"], header, network.latent_dim, math.prod(adapter["row_shape"]))
     start = 8 + _header_length(content)
     _check_tensors(header, expected, len(content) - start)
     if config.pop("sha256") != _checksum(config, content[start:]):
@@ -175,21 +186,25 @@ def from_bytes(content: bytes) -> Model:
     except SafetensorError as error:
         raise ModelFileError(f"safetensors says {error}.") from error
     for name, values in tensors.items():
-        if values.dtype != np.uint8 and not np.isfinite(values).all():
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
             raise ModelFileError(f"the tensor {name!r} holds NaN or infinity.")
     made = _table(tensors, network) if table else _array_adapter(adapter, tensors)
     schema = _schema(tensors, made) if config["schema"] else None
     if loss is None:
         assert isinstance(made, TableAdapter)
         loss = made.loss
-    return Model(
+    model = Model(
         network=network,
         weights={name: tensors[name] for name in (*network.weights(), *learnt)},
         adapter=made,
         loss=loss,
         record=record,
         schema=schema,
+        detection=_detection(config["detection"], tensors),
     )
+    if model.detection is not None and len(model.detection.space.residual_scale) != model.numbers:
+        raise ModelFileError(f"the detection does not fit rows of {model.numbers} numbers.")
+    return model
 
 
 def _array_adapter(config: dict[str, Any], tensors: Mapping[str, Any]) -> ArrayAdapter:
@@ -226,6 +241,42 @@ def _schema(tensors: Mapping[str, Any], adapter: Adapter) -> Schema:
     elif any(column.kind != "number" for column in schema.columns):
         raise ModelFileError("rows of numbers have columns that are none.")
     return schema
+
+
+def _detection_tensors(
+    config: Any, header: Mapping[str, Any], latents: int, columns: int
+) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Return the tensors of a detector, whose sizes the header tells; none where the file holds no detector."""
+    if config is None:
+        return {}
+    _keys(config, set(detections.NUMBERS), "the detection")
+    for name, kinds in detections.NUMBERS.items():
+        if type(config[name]) not in kinds:
+            raise ModelFileError(f"detection: {name} must be a number, got {config[name]!r:.40}.")
+    if config["spread"] <= 0:
+        raise ModelFileError(f"detection: spread must be above 0, got {config['spread']!r:.40}.")
+    (residuals,) = _sizes(header, "residual_scale", 1, MAX_NUMBERS_A_ROW)
+    drawn, _ = _sizes(header, "keys", 2, MAX_DRAWN)
+    draws = [_sizes(header, f"draws_{at}", 2, MAX_DRAWN) for at in range(len(detections.DRAWS))]
+    shapes = detections.tensors(latents, residuals, columns, drawn, [(times, size) for times, size in draws])
+    return {DETECTION + name: tensor for name, tensor in shapes.items()}
+
+
+def _detection(config: Any, tensors: Mapping[str, Any]) -> detections.Detection | None:
+    if config is None:
+        return None
+    own = {name.removeprefix(DETECTION): each for name, each in tensors.items() if name.startswith(DETECTION)}
+    return detections.Detection.of(config, own)
+
+
+def _sizes(header: Mapping[str, Any], name: str, axes: int, most: int) -> list[int]:
+    """Return the shape that a tensor of a detector announces, within limits."""
+    entry = header.get(DETECTION + name)
+    shape = entry.get("shape") if isinstance(entry, dict) else None
+    whole = isinstance(shape, list) and len(shape) == axes and all(type(size) is int for size in shape)
+    if not isinstance(shape, list) or not whole or not all(0 < size <= most for size in shape):
+        raise ModelFileError(f"the tensor {DETECTION + name!r} must have {axes} axes of 1 to {most:,}.")
+    return shape
 
 
 def _json_tensor(config: Any) -> np.ndarray[Any, Any]:

@@ -21,6 +21,7 @@ from diabolo.data.streams import open_rows
 from diabolo.data.tables import Reading
 from diabolo.data.windows import Streamed, check_memory
 from diabolo.errors import OptionError, ShapeError, unknown
+from diabolo.inference import Model
 from diabolo.network import losses, structures
 from diabolo.network.corruptions import CORRUPTIONS, Corruption
 from diabolo.network.parts import plain, read_part
@@ -79,11 +80,7 @@ def prepare(asked: Asked, X: Any, also: Any, settings: dict[str, Any], seed: int
     else:
         adapter, choice = _learn_array(asked, part, part.statistics, also)
     network = _network(asked, adapter.tensor_shape, settings)
-    written = asked["corruption"]
-    if isinstance(written, str) and written == "auto":
-        written = HIDDEN if isinstance(adapter, adapters.TableAdapter) and adapter.gaps else None
-    corruption = None if written is None else read_part("corruption", CORRUPTIONS, written)
-    penalty = None if asked["penalty"] is None else read_part("penalty", PENALTIES, asked["penalty"])
+    corruption, penalty = _noise_and_penalty(asked, adapter)
     if corruption is not None:
         corruption.fits(adapter.tensor_shape, scaling=choice.loss.scaling)
         if getattr(corruption, "hidden_only", False) and not choice.loss.masks:
@@ -106,6 +103,37 @@ def prepare(asked: Asked, X: Any, also: Any, settings: dict[str, Any], seed: int
         streamed_within=0 if isinstance(part.train, np.ndarray) else limit,
         schema=schema,
     )
+
+
+def prepare_again(asked: Asked, model: Model, rows: Rows) -> Prepared:
+    """Return the same for rows that passed `Model.checked`, to go on from a model with."""
+    adapter = model.adapter
+    if isinstance(adapter, adapters.ArrayAdapter) and adapter.bounded:
+        model.loss.check_rows(rows, float(adapter.scale.max()))
+    division = Division("an array", rows, None, None)
+    corruption, penalty = _noise_and_penalty(asked, adapter)
+    return Prepared(
+        name=model.record.source,
+        rows=len(rows),
+        validation_rows=0,
+        adapter=adapter,
+        loss=losses.Choice(model.loss, model.record.loss_reason),
+        network=model.network,
+        corruption=corruption,
+        penalty=penalty,
+        shard=_shard(adapter, division, limit=0, batch_size=0, seed=0),
+        streamed_within=0,
+        schema=model.schema,
+    )
+
+
+def _noise_and_penalty(asked: Asked, adapter: adapters.Adapter) -> tuple[Corruption | None, Penalty | None]:
+    written = asked["corruption"]
+    if isinstance(written, str) and written == "auto":
+        written = HIDDEN if isinstance(adapter, adapters.TableAdapter) and adapter.gaps else None
+    corruption = None if written is None else read_part("corruption", CORRUPTIONS, written)
+    penalty = None if asked["penalty"] is None else read_part("penalty", PENALTIES, asked["penalty"])
+    return corruption, penalty
 
 
 def _network(asked: Asked, input_shape: tuple[int, ...], settings: dict[str, Any]) -> structures.Network:

@@ -32,6 +32,7 @@ def _facts(model: Any) -> dict[str, Any]:
         "bottleneck": network.bottleneck.to_config(),
         "corruption": model.record.settings["corruption"],
         "penalty": model.record.settings["penalty"],
+        "detection": None if model.detection is None else model.detection.to_config(),
         "layers": [
             step.layer.to_config() | {"output_shape": list(step.output_shape), "weights": _weights(step)}
             for step in steps
@@ -94,6 +95,7 @@ def _show(model: Any, name: str) -> None:
         "weights": f"{network.weight_count:,}",
         "loss": f"{model.loss.kind}: {record.loss_reason}",
         **_parts(model),
+        **_detects(model),
         "trained on": f"{record.source}: {count(record.rows, 'row')}{held}",
         "with": f"{optimizer} {record.learning_rate:g} {settings['learning_rate_schedule']}, batch "
         f"{settings['batch_size']}, seed {settings['random_state']}",
@@ -101,6 +103,16 @@ def _show(model: Any, name: str) -> None:
         "by": ", ".join(f"{package} {version}" for package, version in sorted(record.versions.items())),
     }
     print_tables(name, facts(about), "", drawing)
+
+
+def _detects(model: Any) -> dict[str, str]:
+    """Return what tells odd rows, of a detector's model."""
+    detection = model.detection
+    if detection is None:
+        return {}
+    rate = detection.false_alarm_rate
+    share = f"contamination {detection.contamination:g}" if rate is None else f"false alarms {rate:g}"
+    return {"detects": f"odd rows, whose score is above {detection.threshold:.4g} ({share})"}
 
 
 def _parts(model: Any) -> dict[str, str]:

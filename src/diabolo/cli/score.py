@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -35,6 +36,10 @@ def score(
         str | None, typer.Argument(metavar="DATA", help="As for fit: a data set, a file, a folder, a pattern, or -.")
     ] = None,
     output: Output = None,
+    save: Annotated[
+        Path | None,
+        typer.Option("--save", metavar="MODEL", help="Where no MODEL is given: a model file to keep the detector in."),
+    ] = None,
     top: Annotated[int, typer.Option(help="Show so many of the oddest rows, and the cells that make them so.")] = 0,
     keep: Keep = None,
     types: Types = None,
@@ -47,9 +52,10 @@ def score(
     data_dir: DataDir = None,
     force: Force = False,
 ) -> None:
-    """Write how odd each row of DATA is: the reconstruction loss under MODEL, in nats. Default: DATA-scores.npy.
+    """Write how odd each row of DATA is. Default: DATA-scores.npy.
 
-    Without a MODEL an anomaly detector is fitted to DATA itself, and each row compared with the others.
+    Without a MODEL an anomaly detector is fitted to DATA itself, and each row compared with the others; --save keeps
+    it, to score other rows with. Under a MODEL of `diabolo fit` the score is the reconstruction loss, in nats.
     """
     from diabolo.errors import OptionError
 
@@ -66,7 +72,9 @@ def score(
     )
     path, rows = (None, model) if data is None else (Path(model), data)
     target = output or default_output(rows, "scores", table=bool(keep))
-    judge = _detector(rows, data_dir, how, target, force=force) if path is None else _model(path)
+    if path is not None and save is not None:
+        raise OptionError(f"--save keeps what is fitted to DATA: leave it out, or {path}.")
+    judge = _detector(rows, data_dir, how, target, save, force=force) if path is None else _model(path)
     oddest = Oddest(judge, top)
     write_rows(
         judge.model,
@@ -96,27 +104,38 @@ def _model(path: Path) -> Judge:
     from diabolo import modelfile
 
     trained = modelfile.load(path)
-    return Judge(trained, trained.loss_per_row, lambda scores: scores)
+    if trained.detection is None:
+        return Judge(trained, trained.loss_per_row, lambda scores: scores)
+    return Judge(trained, partial(trained.detection.score, trained), trained.detection.scale)
 
 
-def _detector(data: str, data_dir: Path | None, how: Any, output: Path, *, force: bool) -> Judge:
+def _detector(data: str, data_dir: Path | None, how: Any, output: Path, save: Path | None, *, force: bool) -> Judge:
     from diabolo.anomaly import AnomalyDetector
     from diabolo.autoencoder import Autoencoder
     from diabolo.data import memory, sinks
     from diabolo.data.streams import Stream, open_rows
     from diabolo.errors import DataError, OptionError
+    from diabolo.files import refuse_existing
+    from diabolo.modelfile import with_suffix
 
     if Path(data).suffix == ".safetensors":
         raise OptionError(f"which rows shall {data} score? Write diabolo score {data} DATA.")
     if data == "-":
         raise OptionError("standard input can be read once: fit a model first, and score with it.")
     sinks.check(output, force=force)
+    if save is not None:
+        save = with_suffix(save)
+        refuse_existing(save, force=force)
     opened = open_rows(data, memory.limit(None), data_dir=data_dir, reading=how)
     if isinstance(opened, Stream):
         raise DataError(f"{data} is more than fits in memory: fit a model to it (--memory), and score with that.")
     whole = opened._replace(rows=opened.everything, test=None)
     detector = AnomalyDetector(Autoencoder(verbose="auto"), random_state=0).fit(whole)
-    return Judge(detector.model, detector.score_rows, detector.scale)
+    if save is not None:
+        print(f"model written to {detector.save(save, force=force)}", file=sys.stderr)
+    detection = detector.model.detection
+    assert detection is not None, "fit() sees to it"
+    return Judge(detector.model, detector.score_rows, detection.scale)
 
 
 class Oddest:

@@ -9,8 +9,8 @@ anybody's compiled Keras model. Order: what goes in, what comes out, the trainin
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -49,6 +49,7 @@ class Spec:
         patience: epochs without a better validation loss before it ends; 0 never ends early.
         corruption: of the input, in training alone.
         penalty: beside what the bottleneck costs.
+        learnt: what the loss has learnt before, by name.
         seed: of the order of rows that are all in memory, windows having their own, and of all that is drawn.
         compile: True or False forces XLA on or off; None chooses (choose.py).
         steps_a_call: steps before control comes back; None: as many as take half a second.
@@ -63,6 +64,7 @@ class Spec:
     corruption: Corruption | None = None
     penalty: Penalty | None = None
     patience: int = 0
+    learnt: Mapping[str, Array] = field(default_factory=dict)
     seed: int = 0
     compile: bool | None = None
     steps_a_call: int | None = None
@@ -100,7 +102,7 @@ class Outcome(NamedTuple):
 class State(NamedTuple):
     """Where a training stands behind an epoch: with this and the same spec and shard it goes on as if unbroken."""
 
-    variables: list[Array]  # of `Reconstruction.variables`
+    variables: list[Array] | None  # of `Reconstruction.variables`; None: as they are at the start
     history: dict[str, list[float]]
     best_epoch: int
     best_weights: list[Array] | None
@@ -138,6 +140,7 @@ def train(
         penalty=spec.penalty,
         steps_an_epoch=math.ceil(windows.rows / batch_size),
         seed=spec.seed,
+        learnt=spec.learnt,
         **more,
     )
     program, choice = choose(compiled, spec.models.raw, steps, windows, batch_size, epochs=spec.epochs)
@@ -145,7 +148,8 @@ def train(
     history: dict[str, list[float]] = {}
     best, best_epoch, best_weights = math.inf, 0, None
     if restored is not None:
-        _assign(steps.variables(), restored.variables)
+        if restored.variables is not None:
+            _assign(steps.variables(), restored.variables)
         history, best_epoch, best_weights = restored.history, restored.best_epoch, restored.best_weights
         best = history["val_loss"][best_epoch - 1] if best_weights is not None else best
     for progress in epochs(

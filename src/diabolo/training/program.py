@@ -8,7 +8,7 @@ Order: what a step is, ours, Keras', the program.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import keras
@@ -61,6 +61,7 @@ class Reconstruction:
         penalty: beside what the bottleneck costs.
         steps_an_epoch: tells how far a training is.
         seed: of everything that is drawn.
+        learnt: what the loss has learnt before, by name.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Reconstruction:
         penalty: Penalty | None = None,
         steps_an_epoch: int = 1,
         seed: int = 0,
+        learnt: Mapping[str, Array] | None = None,
     ) -> None:
         self._waist, self._decoder, self._bottleneck = models.waist, models.raw_decoder, network.bottleneck
         self._loss, self._optimizer, self._bounded = loss, optimizer, bounded
@@ -92,7 +94,7 @@ class Reconstruction:
         self._penalised = False
         self._weights = [*self._waist.variables, *self._decoder.variables]
         self._learnt = {
-            name: keras.Variable(np.zeros(shape, np.float32), name=f"loss_{name}")
+            name: keras.Variable((learnt or {}).get(name, np.zeros(shape, np.float32)), name=f"loss_{name}")
             for name, shape in loss.weights(network.input_shape).items()
         }
         self._weights += self._learnt.values()
