@@ -16,9 +16,10 @@ from sklearn.metrics import log_loss
 
 from diabolo import Autoencoder, load
 from diabolo.data import schema as frames
+from diabolo.data import sinks
 from diabolo.data.adapters import TableAdapter
 from diabolo.data.adapters.features import Category, Count, Date, Number
-from diabolo.errors import DataError, ModelFileError, OptionError
+from diabolo.errors import DataError, ModelFileError, OptionError, OutputError
 from diabolo.network.bottlenecks import BOTTLENECKS
 from diabolo.network.corruptions import Masking, Swap
 
@@ -155,6 +156,48 @@ def test_filling_in_changes_missing_cells_alone(model, frame):
     for name in frame:
         there = frame[name].notna()
         pd.testing.assert_series_equal(filled[name][there], frame[name][there], check_freq=False)
+
+
+WIDER = {
+    "Int8 and Int16": (pd.array([1, 2, None] * 10, "Int8"), pd.array([300, 2, None] * 10, "Int16")),
+    "whole and not": (pd.array([1, 2, None] * 10, "Int64"), [5.5, 0.1, np.nan] * 10),
+    "float32 and float64": (np.array([1.5, 2.5, np.nan] * 10, np.float32), [0.1, 2.1, np.nan] * 10),
+    "seconds": (
+        np.array(["2020-01-01", "2020-01-02", "NaT"] * 10, "M8[s]"),
+        np.array(["2020-01-01T00:00:00.25", "2020-01-02", "NaT"] * 10, "M8[us]"),
+    ),
+    "days": (
+        pd.Series([datetime.date(2020, 1, 1), datetime.date(2020, 1, 2), None] * 10),
+        np.array(["2020-01-01T17:00", "2020-01-02", "NaT"] * 10, "M8[us]"),
+    ),
+    "levels": (pd.Categorical(["a", "b", None] * 10), pd.Categorical(["z", "b", None] * 10)),
+    "order": (
+        pd.Categorical(["a", "b", None] * 10, ordered=True),
+        pd.Categorical(["z", "b", None] * 10, ordered=True),
+    ),
+    "numbers as levels": (pd.Categorical([1, 2, None] * 10), pd.Categorical(["z", "2", None] * 10)),
+}
+
+
+@pytest.mark.parametrize("name", sorted(WIDER))
+@pytest.mark.parametrize("library", ["pandas", "pyarrow"])
+def test_what_is_there_stays_though_fit_saw_a_narrower_type(rng, library, name):
+    frames_ = [pd.DataFrame({"x": rng.normal(size=30), "y": rng.normal(size=30), "c": cells}) for cells in WIDER[name]]
+    if library == "pyarrow":
+        frames_ = [pa.Table.from_pandas(frame, preserve_index=False) for frame in frames_]
+    filled = Autoencoder(1, **FAST).fit(frames_[0]).reconstruct(frames_[1], fill="missing")
+    theirs, ours = (
+        pd.Series(frame["c"].to_pylist() if library == "pyarrow" else frame["c"]) for frame in (frames_[1], filled)
+    )
+    assert ours.notna().all()
+    assert (ours[theirs.notna()].astype(object) == theirs[theirs.notna()].astype(object)).all()
+
+
+def test_a_decimal_that_is_foreseen_beyond_its_digits_is_the_largest_there_is():
+    table = pa.table({"d": pa.array(["9.5", "-9.5", "0", "1"]).cast(pa.decimal128(6, 2))})
+    schema = frames.learn(table, where="t")
+    back = schema.write(np.array([[1e9], [-1e9], [12345.67], [1.005]]))["d"].to_pylist()
+    assert [float(each) for each in back] == [9999.99, -9999.99, 9999.99, 1.0]
 
 
 def test_hidden_cells_are_filled_in_better_than_by_mean_and_mode(model):
@@ -559,6 +602,15 @@ def test_dates_of_arrow_keep_their_unit():
     table = pa.table({"at": pa.array([0, 10**9, 2 * 10**9], pa.timestamp("s")), "n": [1.0, 2.0, 3.0]})
     schema = frames.learn(table, where="t")
     assert schema.write(schema.read(table, where="t").rows).equals(table)
+
+
+def test_later_rows_of_a_parquet_file_take_the_types_of_the_first_or_say_that_they_cannot(tmp_path):
+    whole, broken = pa.table({"a": [1, 2]}), pa.table({"a": [5.0, 6.5]})
+    sinks.write(tmp_path / "a.parquet", [broken, whole], name="row", force=False)
+    assert parquet.read_table(tmp_path / "a.parquet")["a"].to_pylist() == [5.0, 6.5, 1.0, 2.0]
+    with pytest.raises(OutputError, match=r"columns need wider types in later rows .*: write \.csv"):
+        sinks.write(tmp_path / "b.parquet", [whole, broken], name="row", force=False)
+    assert not (tmp_path / "b.parquet").exists()
 
 
 def test_schema_says_what_columns_are_taken_for(cli, folder):

@@ -10,7 +10,7 @@ Order: a column, the schema, learning, frame to array, array to frame, frames of
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -117,19 +117,23 @@ class Schema:
             library: of the frame.
             index: of a pandas frame.
             known: the frame that rows are of, whose own cells stand where it has any: not every one of them, such as
-                nanoseconds or a level that was never seen, is the same when it comes back from a number.
+                nanoseconds or a level that was never seen, is the same when it comes back from a number. A column that
+                could not hold one of them as it is has the type of that frame, or the level beside its own.
 
         Raises: OptionError where the library is not installed.
         """
         library = library or self.library
         if library == "array":
             return rows
-        arrays = [_array(rows[:, at], column) for at, column in enumerate(self.columns)]
         cells = {} if known is None else cells_of(known, "write()")
+        native = _native_types(known) if known is not None and library_of(known) == library else {}
+        columns, arrays = list(self.columns), []
         for at, column in enumerate(self.columns):
-            if column.name in cells and not column.coded:
-                arrays[at] = _or_else(cells[column.name], arrays[at])
-        frame = FRAMES[library](self.columns, arrays, index, library == self.library)
+            arrays.append(_array(rows[:, at], column))
+            if column.name in cells:
+                own = cells[column.name]
+                columns[at], arrays[at] = _beside(own, column, arrays[at], rows[:, at], native.get(column.name, ""))
+        frame = FRAMES[library](columns, arrays, index, library == self.library)
         if self.numbered and library == "pandas":
             frame.columns = [int(name) for name in self.names]
         return frame
@@ -448,7 +452,9 @@ def _array(values: Rows, column: Column) -> Any:
     if types.is_timestamp(kind) or types.is_duration(kind) or types.is_time(kind) or types.is_date(kind):
         return _moments(values, kind, missing)
     if types.is_decimal(kind):
-        return pa.array(np.round(values, kind.scale), mask=missing).cast(kind, safe=False)
+        # What has more digits than the type would come back as 0.
+        most = np.nextafter(10.0 ** (kind.precision - kind.scale) - 10.0**-kind.scale, 0)
+        return pa.array(np.clip(np.round(values, kind.scale), -most, most), mask=missing).cast(kind, safe=False)
     if column.whole:
         values = np.rint(values)
     if types.is_integer(kind):
@@ -459,19 +465,53 @@ def _array(values: Rows, column: Column) -> Any:
     return pa.array(values.astype(kind.to_pandas_dtype()), mask=missing)
 
 
-def _or_else(original: Any, array: Any) -> Any:
-    """Return the cells of `original`, and where there is none those of `array`, in the type of `array`."""
+def _beside(own: Any, column: Column, array: Any, values: Rows, native: str) -> tuple[Column, Any]:
+    """Return the cells of `own`, and where there is none those of `array`, and the column that can hold both.
+
+    Args: values: what `array` was made of; native: the type of `own` in the library of its frame.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if isinstance(original, pa.ChunkedArray):
-        original = pa.concat_arrays(original.chunks)
-    if pa.types.is_dictionary(original.type) or pa.types.is_null(original.type):
-        original = original.cast(array.type)
-    there = original.is_valid()
-    if pa.types.is_floating(original.type):
-        there = pc.and_(there, pc.invert(pc.is_nan(original.fill_null(0))))
-    return pc.if_else(there, original.cast(array.type, safe=False), array)
+    if pa.types.is_null(own.type):
+        return column, array
+    if pa.types.is_dictionary(own.type):
+        own = own.cast(own.type.value_type)
+    if isinstance(own, pa.ChunkedArray):
+        own = pa.concat_arrays(own.chunks)
+    there = own.is_valid()
+    if pa.types.is_floating(own.type):
+        there = pc.and_(there, pc.invert(pc.is_nan(own.fill_null(0))))
+    own = pc.if_else(there, own, pa.scalar(None, own.type))
+    array = array.cast(array.type.value_type) if column.coded else array
+    same = _exact(own, array.type)
+    if same is not None:
+        own = same
+    elif column.kind == "category":
+        own, array, column = own.cast(pa.string()), array.cast(pa.string()), replace(column, native="")
+    else:
+        column = replace(column, arrow=str(own.type), native=native)
+        array = _array(values, column)
+    array = pc.if_else(there, own, array)
+    if not column.coded:
+        return column, array
+    levels = pa.array(list(column.levels), arrow_type(column.arrow)).cast(array.type).to_pylist()
+    levels += [level for level in pc.unique(array).to_pylist() if level is not None and level not in levels]
+    places = pc.index_in(array, value_set=pa.array(levels, array.type))
+    coded = pa.DictionaryArray.from_arrays(places, pa.array(levels, array.type), ordered=column.ordered)
+    return replace(column, arrow=str(array.type), levels=tuple(levels)), coded
+
+
+def _exact(array: Any, kind: Any) -> Any:
+    """Return an array in another type; None where that would change a cell."""
+    import pyarrow as pa
+
+    try:
+        cast = array.cast(kind)
+        # Arrow cuts the time off a timestamp, and digits off a double, without a word.
+        return cast if cast.cast(array.type).equals(array) else None
+    except pa.ArrowException:
+        return None
 
 
 def _moments(seconds: Rows, kind: Any, missing: Rows) -> Any:
@@ -524,7 +564,7 @@ def _to_pyarrow(columns: Sequence[Column], arrays: list[Any], index: Any, same: 
 
     for at, column in enumerate(columns):
         indices = re.search(r"indices=(u?int\d+)", column.native) if same and column.coded else None
-        if indices:
+        if indices and len(arrays[at].dictionary) <= np.iinfo(indices[1]).max:
             places = arrays[at].indices.cast(arrow_type(indices[1]))
             arrays[at] = pa.DictionaryArray.from_arrays(places, arrays[at].dictionary, ordered=column.ordered)
     return pa.table(arrays, names=[column.name for column in columns])
@@ -543,7 +583,7 @@ def _to_pandas(columns: Sequence[Column], arrays: list[Any], index: Any, same: b
             levels = pandas.Index(list(column.levels))
             kind = pandas.CategoricalDtype(levels, column.ordered)
             series = pandas.Series(pandas.Categorical.from_codes(series.cat.codes, dtype=kind))
-        elif same and str(series.dtype) != column.native:
+        elif same and column.native and str(series.dtype) != column.native:
             # A column of whole numbers or booleans has no room for a gap, which only a reconstruction could leave.
             gap = array.null_count and re.fullmatch(r"u?int\d+|bool", column.native)
             series = series if gap else series.astype(column.native)

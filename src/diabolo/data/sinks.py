@@ -150,10 +150,23 @@ def _write_parquet(name: str, chunks: _Seen, file: BinaryIO) -> None:
             table = as_table(chunk, name)
             if writer is None:
                 writer = parquet.ParquetWriter(file, table.schema)
-            writer.write_table(table)
+            writer.write_table(_as_before(table, writer.schema))
     finally:
         if writer is not None:
             writer.close()
+
+
+def _as_before(table: Any, schema: Any) -> Any:
+    """Return a table with the types of those before it; OutputError where they cannot hold a cell of it."""
+    import pyarrow as pa
+
+    try:
+        return table if table.schema.equals(schema) else table.cast(schema)
+    except pa.ArrowException as error:
+        raise OutputError(
+            f"columns need wider types in later rows than in the first ones, which .parquet has no room for: write "
+            f".csv ({str(error).splitlines()[0]})."
+        ) from error
 
 
 def as_table(chunk: Any, name: str) -> Any:
