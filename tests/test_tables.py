@@ -398,6 +398,26 @@ def test_a_frame_that_does_not_fit_is_refused(model, frame, change, message):
         model.encode(change(frame))
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [("yes", 99, r"a boolean \(0 or 1\)"), ("seen", -5, r"a count \(0, 1, 2, ...\)"), ("seen", 0.5, "a count")],
+)
+def test_what_is_no_boolean_or_count_is_refused_with_its_row(rng, tmp_path, name, value, message):
+    frame = pd.DataFrame({"yes": rng.random(60) < 0.5, "seen": rng.poisson(3, 60), "x": rng.normal(size=60)})
+    net = Autoencoder(1, types={"seen": "count"}, **FAST).fit(frame)
+    odd = frame.astype(float)
+    odd.loc[7, name] = value
+    with pytest.raises(DataError, match=f"column '{name}' expected {message}.*, got {value} in row 7"):
+        net.encode(odd)
+    with pytest.raises(DataError, match=f"{value} in row 7, column '{name}', is not {message}"):
+        net.score_samples(odd.to_numpy())
+    frame = frame.astype(object)
+    frame.loc[7, name] = value
+    frame.to_csv(tmp_path / "odd.csv", index=False)
+    with pytest.raises(DataError, match=f"column '{name}' expected a .*, got '?{value}'? in"):
+        net.encode(tmp_path / "odd.csv")
+
+
 BAD_FITS = [
     ({"name": [f"n{at}" for at in range(60)]}, "column 'name' is text with 60 different values in 60 rows"),
     ({"empty": [None, None], "a": [1, 2]}, "column 'empty' has no value in any row: leave it out"),
@@ -418,8 +438,8 @@ def test_columns_that_say_nothing_are_refused_by_name(cells, message):
         ({"cty": "category"}, "unknown column 'cty'. Did you mean 'city'"),
         ({"city": "number"}, "column 'city' holds .*string, which cannot be of kind 'number'"),
         ({"wage": "counts"}, "unknown kind 'counts'. Did you mean 'count'"),
-        ({"wage": "count"}, "column 'wage' has values that are no counts"),
-        ({"age": "boolean"}, "column 'age' has other values than 0 and 1"),
+        ({"wage": "count"}, "column 'wage' holds .*, expected a count \\(0, 1, 2, ...\\): choose 'number'"),
+        ({"age": "boolean"}, "column 'age' holds .*, expected a boolean \\(0 or 1\\)"),
         (["age"], "types must be kinds by name"),
     ],
 )

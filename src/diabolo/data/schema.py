@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from diabolo.data.adapters.features import FEATURES
 from diabolo.data.adapters.rows import Rows
 from diabolo.errors import DataError, OptionError, listed, unknown
 
@@ -262,10 +263,10 @@ def _learn(name: str, array: Any, native: str, told: str | None, where: str) -> 
     known = floats[~np.isnan(floats)]
     if not len(known):
         raise DataError(f"{where}: column {name!r} has no value in any row: leave it out (--drop {name}).")
-    if chosen == "boolean" and not np.isin(known, (0, 1)).all():
-        raise OptionError(f"column {name!r} has other values than 0 and 1, and cannot be of kind 'boolean'.")
-    if chosen == "count" and (known.min() < 0 or (known % 1).any()):
-        raise OptionError(f"column {name!r} has values that are no counts (0, 1, 2, ...): choose 'number'.")
+    refused = FEATURES[chosen].refused(known)
+    if refused.any():
+        value = known[refused.argmax()]
+        raise OptionError(f"column {name!r} holds {value:.6g}, expected {FEATURES[chosen].words}: choose 'number'.")
     unit = 86_400.0 if chosen == "date" else 1.0
     with np.errstate(invalid="ignore"):
         whole = bool(np.isfinite(known).all()) and not (known % unit).any()
@@ -374,6 +375,13 @@ def _values(array: Any, column: Column, where: str, first_row: int) -> Rows:
     if np.isinf(floats).any():
         row = first_row + int(np.isinf(floats).argmax())
         raise DataError(f"{where}: column {column.name!r} holds infinity in row {row}: drop or mend the row.")
+    refused = FEATURES[column.kind].refused(floats)
+    if refused.any():
+        at = int(refused.argmax())
+        raise DataError(
+            f"{where}: column {column.name!r} expected {FEATURES[column.kind].words}, got {floats[at]:.6g} in row "
+            f"{first_row + at}: drop or mend the row."
+        )
     return floats
 
 

@@ -16,6 +16,7 @@ from diabolo.network.parts import Numbers, Part, Shape
 
 Values = np.ndarray[Any, np.dtype[np.float64]]
 Tensor = np.ndarray[Any, np.dtype[np.float32]]
+Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,11 +28,13 @@ class Feature(Part):
 
     Class attributes:
         loss: by which its numbers are compared, see `diabolo.network.losses.Mixed`.
+        words: what values must be, for messages.
     """
 
     cost: float
 
     loss: ClassVar[str]
+    words: ClassVar[str] = "a number"
 
     def check(self) -> None:
         """Refuse a guess that gains."""
@@ -41,6 +44,11 @@ class Feature(Part):
     def learn(cls, values: Values) -> Self:
         """Return the feature for values, of which those that are missing are left out."""
         raise TypeError(f"{cls.__name__} must say what it learns")
+
+    @classmethod
+    def refused(cls, values: Values) -> Mask:
+        """Return which values, (n,), no such column has; NaN is none of them."""
+        return np.zeros(len(values), bool)
 
     @property
     def width(self) -> int:
@@ -161,11 +169,18 @@ class Count(Feature):
 
     kind: ClassVar[str] = "count"
     loss: ClassVar[str] = "poisson"
+    words: ClassVar[str] = "a count (0, 1, 2, ...)"
 
     def check(self) -> None:
         """Refuse no mean."""
         super().check()
         self.require(0 < self.mean < 1e15, "a mean above 0")
+
+    @classmethod
+    def refused(cls, values: Values) -> Mask:
+        """What is below 0 or not whole."""
+        with np.errstate(invalid="ignore"):
+            return np.asarray((values < 0) | (values % 1 > 0))
 
     @classmethod
     def learn(cls, values: Values) -> Self:
@@ -192,6 +207,12 @@ class Boolean(Feature):
 
     kind: ClassVar[str] = "boolean"
     loss: ClassVar[str] = "bernoulli"
+    words: ClassVar[str] = "a boolean (0 or 1)"
+
+    @classmethod
+    def refused(cls, values: Values) -> Mask:
+        """What is neither 0 nor 1."""
+        return np.asarray(~np.isnan(values) & (values != 0) & (values != 1))
 
     @classmethod
     def learn(cls, values: Values) -> Self:

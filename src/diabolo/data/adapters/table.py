@@ -152,6 +152,13 @@ class TableAdapter:
         tensors = np.empty((len(rows), *self.tensor_shape), np.float32)
         with np.errstate(over="ignore"):
             for at, place in self.places.items():
+                refused = self.features[at].refused(rows[:, at])
+                if refused.any():
+                    row = int(refused.argmax())
+                    raise DataError(
+                        f"{rows[row, at]:.6g} in {_row(row, first_row, numbers)}, column {self.names[at]!r}, is not "
+                        f"{self.features[at].words}: drop or mend the row."
+                    )
                 tensors[:, place] = self.features[at].to_tensor(rows[:, at])
         if self.gaps:
             tensors[:, len(self.owners) :] = np.isnan(rows)
@@ -159,11 +166,9 @@ class TableAdapter:
         if far.any():
             row = int(far.argmax())
             at = self.owners[int(np.abs(tensors[row, : len(self.owners)]).argmax())]
-            number = None if first_row is None else first_row + row
-            number = number if numbers is None else int(numbers()[row])
             raise DataError(
-                f"{rows[row, at]:.3g} in {'a row' if number is None else f'row {number}'}, column {self.names[at]!r}, "
-                f"is too far from what fit() saw to be computed with: drop or mend the row."
+                f"{rows[row, at]:.3g} in {_row(row, first_row, numbers)}, column {self.names[at]!r}, is too far from "
+                f"what fit() saw to be computed with: drop or mend the row."
             )
         return tensors
 
@@ -178,3 +183,10 @@ class TableAdapter:
         """Return the rows in words, for messages."""
         shown = ", ".join(self.names[:6]) + (", ..." if len(self.names) > 6 else "")
         return f"{len(self.names)} column{'s' * (len(self.names) != 1)} ({shown})"
+
+
+def _row(row: int, first_row: int | None, numbers: Callable[[], Rows] | None) -> str:
+    """Return the number of a row in words, as `TableAdapter.adapt` was told it."""
+    if numbers is not None:
+        return f"row {int(numbers()[row])}"
+    return "a row" if first_row is None else f"row {first_row + row}"
