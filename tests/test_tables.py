@@ -370,6 +370,49 @@ def test_another_order_is_mended_and_said(model, frame, caplog):
     assert "put columns in the order of fit()" in caplog.text
 
 
+@pytest.mark.parametrize(
+    "change", [lambda f: f, pl.from_pandas, lambda f: pa.Table.from_pandas(f, preserve_index=False)]
+)
+def test_latents_are_found_by_their_names_as_well(model, frame, change, caplog):
+    latents = model.encode(frame)
+    turned = change(latents[latents.columns[::-1]].assign(id="x"))
+    with caplog.at_level(logging.WARNING):
+        back = model.decode(turned)
+    assert "decode(): put columns in the order of fit()" in caplog.text
+    expected = model.decode(change(latents))
+    assert back.equals(expected)
+    with pytest.raises(DataError, match="column 'latent_2' is missing"):
+        model.decode(latents.drop(columns="latent_2"))
+
+
+def test_the_first_latents_of_an_ordered_model_do_as_a_frame_too(frame):
+    net = Autoencoder(4, bottleneck="ordered", **FAST).fit(frame)
+    latents = net.encode(frame)
+    few = net.decode(latents[["latent_0", "latent_1"]])
+    pd.testing.assert_frame_equal(few, net.decode(latents.assign(latent_2=0.0, latent_3=0.0)))
+
+
+def test_every_verb_finds_columns_by_their_names(rng):
+    from diabolo.report.diagnosis import diagnose
+
+    frame = pd.DataFrame(
+        rng.normal(size=(200, 3)) @ rng.normal(size=(3, 6)) * 10.0 ** np.arange(6), columns=[*"abcdef"]
+    )
+    net = Autoencoder(3, bottleneck="gaussian", **FAST).fit(frame)
+    turned = frame[frame.columns[::-1]]
+    np.testing.assert_array_equal(net.error_by_size(turned), net.error_by_size(frame))
+    theirs, ours = (net.log_likelihood(each[:5], n_samples=20, random_state=0) for each in (frame, turned))
+    np.testing.assert_array_equal(ours, theirs)
+    assert diagnose(net.model_, turned) == diagnose(net.model_, frame.to_numpy())
+
+
+def test_a_table_of_several_kinds_has_an_error_by_size_and_a_diagnosis(model, frame):
+    from diabolo.report.diagnosis import diagnose
+
+    assert model.error_by_size(frame)[-1] < 1  # what the best constant guess costs
+    assert isinstance(diagnose(model.model_, frame), list)
+
+
 def test_other_columns_and_levels_never_seen_are_told_and_counted(model, frame, caplog):
     other = frame.assign(more=1, city=["Basel", "Basel", *frame["city"][2:]])
     with caplog.at_level(logging.WARNING):

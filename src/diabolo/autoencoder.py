@@ -22,7 +22,7 @@ from diabolo.data.streams import is_stream, open_stream
 from diabolo.errors import DataError, ModelFileError, NotFittedError, OptionError, ShapeError
 from diabolo.inference import Model, by_chunk, fill
 from diabolo.network import losses, structures
-from diabolo.network.bottlenecks import Bottleneck
+from diabolo.network.bottlenecks import Bottleneck, Ordered
 from diabolo.network.corruptions import Corruption
 from diabolo.network.layers import LAYERS, Layer
 from diabolo.network.parts import Part, from_config, plain, read_part
@@ -274,8 +274,11 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         return frames.numbers_as_frame(latents, "latent", like=X) if frames.is_frame(X) else latents
 
     def decode(self, latents: Any, *, out: Any = None) -> Any:
-        """Return rows as they came to fit(), of latents (n, latent_dim); arguments as for encode()."""
-        values = frames.numbers(latents) if frames.is_frame(latents) else latents
+        """Return rows as they came to fit(), of latents (n, latent_dim); arguments as for encode().
+
+        The columns of a frame are found by their names, as encode() gives them; others beside them are left alone.
+        """
+        values = self._latents(latents) if frames.is_frame(latents) else latents
         rows = self._each(self._model.decode, values, out)
         return rows if out is not None else self._as_frame(rows, latents)
 
@@ -333,11 +336,12 @@ class Autoencoder(TransformerMixin, BaseEstimator):
 
     def log_likelihood(self, X: Any, *, n_samples: int = 5000, random_state: Any = None) -> Floats:
         """Return an estimate of log p(row), (n,), in nats, of a gaussian bottleneck: see `Model.log_likelihood`."""
-        return self._model.log_likelihood(X, n_samples=n_samples, random_state=random_state)
+        rows = X if sparse.is_sparse(X) else self.as_numbers(X, where="log_likelihood()")
+        return self._model.log_likelihood(rows, n_samples=n_samples, random_state=random_state)
 
     def error_by_size(self, X: Any) -> Floats:
         """Return the error from the first latent, the first two, ... to all: see `Model.error_by_size`."""
-        return self._model.error_by_size(X)
+        return self._model.error_by_size(self.as_numbers(X, where="error_by_size()"))
 
     def save(self, path: str | Path, *, force: bool = False) -> Path:
         """Write the model file and return its path (with `.safetensors` where it has no ending).
@@ -403,6 +407,16 @@ class Autoencoder(TransformerMixin, BaseEstimator):
                 f"meant."
             )
         return X
+
+    def _latents(self, frame: Any) -> Rows:
+        """Return a frame of latents as numbers, (n, latent_dim), or of an ordered bottleneck as many as there are."""
+        names, size = frames.frame_names(frame), self._model.network.latent_dim
+        if isinstance(self._model.network.bottleneck, Ordered):
+            size = next((at for at in range(1, size) if f"latent_{at}" not in names), size)
+        rows, notes = frames.of_latents(size).read(frame, where="decode()", spare=set(map(str, names)))
+        for note in notes:
+            logger.warning("decode(): %s", note)
+        return rows
 
     def _as_in_fit(self, X: Any, where: str, who: str | None = None) -> Any:
         """Return X; ShapeError in scikit-learn's words, which its checks look for, where features are missing."""

@@ -88,13 +88,14 @@ class Taken:
         latents: bool,
         whole: bool,
     ) -> None:
+        from diabolo.data.schema import of_latents
         from diabolo.data.streams import open_stream
 
         self._kept, self._tables, self._whole = kept, deque[Any](), whole
         self.stream = open_stream(
             data,
             data_dir=data_dir,
-            schema=_of_latents(trained) if latents else trained.schema,
+            schema=of_latents(trained.network.latent_dim) if latents else trained.schema,
             reading=reading,
             # Beside latents may stand what was kept; that needs no word.
             say=(lambda note: None) if latents else (lambda note: print(f"diabolo: {note}", file=sys.stderr)),
@@ -127,14 +128,3 @@ class Taken:
             for column, values in zip(ours.column_names, ours.columns, strict=True):
                 table = table.append_column(column, values)
             yield table
-
-
-def _of_latents(trained: "Model") -> Any:
-    """Return the schema of a table of latents, whose other columns are left alone."""
-    from diabolo.data.schema import Column, Schema
-
-    columns = tuple(
-        Column(name=f"latent_{at}", kind="number", arrow="float", native="float")
-        for at in range(trained.network.latent_dim)
-    )
-    return Schema(columns=columns, library="array")

@@ -629,12 +629,10 @@ Make = Callable[[Sequence[Column], list[Any], Any, bool], Any]
 FRAMES: dict[str, Make] = {"pandas": _to_pandas, "polars": _to_polars, "pyarrow": _to_pyarrow}
 
 
-def numbers(frame: Any) -> Rows:
-    """Return a frame of numbers, such as latents, as an array."""
-    if library_of(frame) == "pyarrow":
-        return np.column_stack([column.to_numpy() for column in frame.columns])
-    array: Rows = frame.to_numpy()
-    return array
+def of_latents(size: int) -> Schema:
+    """Return the schema of a table of so many latents, as `numbers_as_frame` calls them."""
+    columns = (Column(name=f"latent_{at}", kind="number", arrow="float", native="float") for at in range(size))
+    return Schema(columns=tuple(columns), library="array")
 
 
 def numbers_as_frame(values: Rows, name: str, *, like: Any) -> Any:

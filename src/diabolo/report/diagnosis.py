@@ -4,11 +4,12 @@ Each rule looks at one thing and gives a finding or none. Order: the finding, th
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from diabolo.data.adapters import Rows, Statistics, TableAdapter
+from diabolo.data.schema import is_frame
 from diabolo.inference import Model
 from diabolo.network import losses
 from diabolo.network.bottlenecks import Gaussian, Quantized, Sparse
@@ -44,8 +45,13 @@ class Look(NamedTuple):
     latents: Rows
 
 
-def diagnose(model: Model, rows: Rows) -> list[Finding]:
-    """Return what is the matter with a model, seen on some of these rows, best ones that training never saw."""
+def diagnose(model: Model, rows: Any) -> list[Finding]:
+    """Return what is the matter with a model, seen on some of these rows, best ones that training never saw.
+
+    Args: rows: as for the verbs of a model; of a model of a table also a frame.
+    """
+    if model.schema is not None and is_frame(rows):
+        rows = model.schema.read(rows, where="diagnose()").rows
     some = rows[:ROWS]
     look = Look(model, some, model.encode(some, where="diagnose()"))
     return [finding for rule in RULES if (finding := rule(look)) is not None]
