@@ -5,7 +5,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from diabolo import Autoencoder, load, windows
+from diabolo import AnomalyDetector, Autoencoder, load, windows
 from diabolo.data.series import padded
 from diabolo.errors import DataError, OptionError, ShapeError
 
@@ -46,6 +46,49 @@ def test_series_of_several_lengths_come_back_in_theirs(rng, tmp_path):
     np.testing.assert_array_equal(again.encode(series), net.encode(series))
     with pytest.raises(ShapeError, match="series 1 has 30 places, and the longest of fit\\(\\) had 24: cut it"):
         net.encode([whole[0][:5], np.zeros((30, 2))])
+
+
+@pytest.fixture(scope="module")
+def several():
+    """Series of several lengths, and a model of them."""
+    rng = np.random.default_rng(3)
+    series = [row[:length] for row, length in zip(waves(rng, 80), rng.integers(12, 25, 80), strict=True)]
+    return series, Autoencoder(4, **FAST).fit(series)
+
+
+def test_shorter_series_are_taken_alone_and_in_batches_of_one_length(several):
+    series, net = several
+    longest = max(map(len, series))
+    latents = net.encode(series)
+    np.testing.assert_allclose(net.encode(series[:1]), latents[:1], atol=1e-5)
+    short = [each[:9] for each in series]
+    filled_up = np.full((80, longest, 2), np.nan)
+    filled_up[:, :9] = short
+    for given in (short, np.stack(short)):
+        np.testing.assert_array_equal(net.encode(given), net.encode(filled_up))
+        np.testing.assert_array_equal(net.score_samples(given), net.score_samples(filled_up))
+        assert np.shape(net.reconstruct(given)) == (80, 9, 2)
+    assert isinstance(net.reconstruct(np.stack(short)), np.ndarray)
+
+
+def test_series_of_the_wrong_size_are_called_series(several, rng):
+    _, net = several
+    with pytest.raises(ShapeError, match="expected series of 24 places and 2 channels, got series of 24 places and 3"):
+        net.encode(np.zeros((5, 24, 3)))
+    with pytest.raises(ShapeError, match=r"For one series pass \[series\]"):
+        net.encode(np.zeros((9, 2)))
+    whole = Autoencoder(2, series=True, **(FAST | {"epochs": 1})).fit(waves(rng, 20))
+    with pytest.raises(ShapeError, match="Fit on series of several lengths to pass shorter ones"):
+        whole.encode(np.zeros((5, 9, 2)))
+
+
+def test_a_detector_of_series_of_several_lengths_scores_them(several):
+    series, _ = several
+    detector = AnomalyDetector(Autoencoder(4, **FAST)).fit(series)
+    scores = detector.score_samples(series)
+    np.testing.assert_allclose(detector.score_samples(series[:1]), scores[:1], atol=1e-4)
+    assert (detector.predict(series) == -1).sum() == 8
+    assert detector.score_samples([100 * series[0]])[0] < scores.min()
 
 
 def test_what_lies_behind_the_end_of_a_series_costs_nothing(rng):

@@ -16,8 +16,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from diabolo import modelfile
 from diabolo.data import schema as frames
 from diabolo.data import sparse
-from diabolo.data.adapters import Rows
-from diabolo.data.series import is_ragged, padded
+from diabolo.data.adapters import Rows, SeriesAdapter
+from diabolo.data.series import are_shorter, is_ragged, padded
 from diabolo.data.streams import is_stream, open_stream
 from diabolo.errors import DataError, ModelFileError, NotFittedError, OptionError, ShapeError
 from diabolo.inference import Model, by_chunk, fill
@@ -291,8 +291,9 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             raise OptionError(f"fill must be 'all' or 'missing', got {fill!r:.40}.")
         verb = self._model.reconstruct if fill == "all" else self._model.fill_in
         rows = self._each(verb, X, out)
-        if is_ragged(X):
-            return [row[: len(each)] for row, each in zip(rows, X, strict=True)]
+        if self._are_shorter(X):
+            several = [row[: len(each)] for row, each in zip(rows, X, strict=True)]
+            return np.stack(several) if isinstance(X, np.ndarray) else several
         if out is not None or not (frames.is_frame(X) or is_stream(X)):
             return rows
         return self._as_frame(rows, X, known=X if fill == "missing" and frames.is_frame(X) else None)
@@ -391,7 +392,9 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         return self._model.checked(X, where=where)
 
     def _numbers(self, X: Any, where: str) -> Any:
-        """Return a frame as numbers, and anything else as it is."""
+        """Return a frame as numbers, series that are shorter than in fit() with gaps, and anything else as it is."""
+        if self._are_shorter(X):
+            return padded(X, self._model.adapter.row_shape[0])
         schema = self._model.schema
         if schema is None or is_stream(X):
             return X
@@ -407,6 +410,12 @@ class Autoencoder(TransformerMixin, BaseEstimator):
                 f"meant."
             )
         return X
+
+    def _are_shorter(self, X: Any) -> bool:
+        """Whether X are series of other lengths than those of fit(): of a model that saw such, a list always is."""
+        adapter = self._model.adapter
+        takes = isinstance(adapter, SeriesAdapter) and adapter.gaps
+        return is_ragged(X) or (takes and are_shorter(X, adapter.row_shape[0]))
 
     def _latents(self, frame: Any) -> Rows:
         """Return a frame of latents as numbers, (n, latent_dim), or of an ordered bottleneck as many as there are."""
@@ -451,8 +460,6 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         schema = self._model.schema
         if verb != self._model.decode:
             X = self._numbers(X, f"{verb.__name__}()")
-            if is_ragged(X):
-                X = padded(X, self._model.adapter.row_shape[0])
         if not is_stream(X):
             return verb(X, out=out)
         stream = open_stream(X, schema=None if verb == self._model.decode else schema)

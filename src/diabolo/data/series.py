@@ -16,6 +16,13 @@ def is_ragged(value: Any) -> bool:
     return len({len(each) for each in value if each.ndim in (1, 2)}) > 1
 
 
+def are_shorter(value: Any, length: int) -> bool:
+    """Whether a value is a list of arrays (time, channels) or (time,), or an array of series below a length."""
+    if isinstance(value, (list, tuple)):
+        return len(value) > 0 and all(isinstance(each, np.ndarray) and each.ndim in (1, 2) for each in value)
+    return isinstance(value, np.ndarray) and value.ndim == 3 and 0 < value.shape[1] < length and len(value) > 0
+
+
 def padded(series: Any, length: int | None = None) -> Rows:
     """Return series of different lengths as one array (n, time, channels), float64, NaN behind their ends.
 

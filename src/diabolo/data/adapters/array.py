@@ -84,10 +84,10 @@ class ArrayAdapter:
     def check_shape(self, rows: Rows, *, where: str) -> None:
         """Raise ShapeError where rows have other axes than those that were learnt from."""
         if rows.shape[1:] != self.row_shape:
+            one = " For one row pass row[None]." if rows.shape == self.row_shape else ""
             raise ShapeError(
-                f"{where} expected {self.describe()}, got {_words(rows.shape[1:])}. The model was fitted on rows of "
-                f"shape {self.row_shape}.{' For one row pass row[None].' if rows.shape == self.row_shape else ''}"
-                f"{self._mend(rows.shape[1:])}"
+                f"{where} expected {self.describe()}, got {self._words(rows.shape[1:])}. The model was fitted on rows "
+                f"of shape {self.row_shape}.{one}{self._mend(rows.shape[1:])}"
             )
 
     def _mend(self, shape: tuple[int, ...]) -> str:
@@ -175,12 +175,12 @@ class ArrayAdapter:
 
     def describe(self) -> str:
         """Return the rows in words, for messages."""
-        return _words(self.row_shape)
+        return self._words(self.row_shape)
 
-
-def _words(shape: tuple[int, ...]) -> str:
-    if len(shape) == 1:
-        return f"{shape[0]} feature{'s' * (shape[0] != 1)}"
-    height_width = " x ".join(map(str, shape[:2]))
-    channels = f" with {shape[2]} channel{'s' * (shape[2] != 1)}" if len(shape) == 3 else ""
-    return f"images of {height_width}{channels} ({math.prod(shape)} numbers)"
+    @staticmethod
+    def _words(shape: tuple[int, ...]) -> str:
+        if len(shape) == 1:
+            return f"{shape[0]} feature{'s' * (shape[0] != 1)}"
+        height_width = " x ".join(map(str, shape[:2]))
+        channels = f" with {shape[2]} channel{'s' * (shape[2] != 1)}" if len(shape) == 3 else ""
+        return f"images of {height_width}{channels} ({math.prod(shape)} numbers)"

@@ -49,6 +49,22 @@ class SeriesAdapter(ArrayAdapter):
         """(time, channels), and as many flags as channels where there are gaps."""
         return (self.row_shape[0], self.row_shape[1] * (1 + self.gaps))
 
+    @staticmethod
+    def _words(shape: tuple[int, ...]) -> str:
+        if len(shape) != 2:
+            return f"rows of shape {shape}"
+        return f"series of {shape[0]} places and {shape[1]} channel{'s' * (shape[1] != 1)}"
+
+    def _mend(self, shape: tuple[int, ...]) -> str:
+        """Return how to pass series of other lengths."""
+        if len(shape) == 2 and shape[1] == self.row_shape[1] and shape[0] < self.row_shape[0]:
+            return (
+                " Fill up their ends with NaN."
+                if self.gaps
+                else " Fit on series of several lengths to pass shorter ones."
+            )
+        return " For one series pass [series]." if shape == self.row_shape[1:] and self.gaps else ""
+
     def check_values(self, rows: Rows, *, where: str) -> None:
         """Raise DataError for gaps where there were none."""
         if not self.gaps and rows.dtype.kind == "f" and np.isnan(rows).any():
