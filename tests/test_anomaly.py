@@ -106,6 +106,12 @@ def test_a_frame_is_explained_by_its_names_and_levels():
     assert detector.score_samples(odd)[0] < np.quantile(detector.score_samples(frame), 0.05)
 
 
+def test_rows_of_fit_are_known_again_as_floats(fitted, sheet):
+    short = sheet.astype(np.float32)
+    np.testing.assert_allclose(fitted.score_samples(short), fitted.score_samples(sheet), atol=1e-3)
+    np.testing.assert_array_equal(fitted.predict(short), fitted.predict(sheet))
+
+
 def test_pictures_can_be_odd(digits):
     detector = AnomalyDetector(Autoencoder(8, structure=[64], **FAST)).fit(digits.x_train[:1000])
     noise = np.random.default_rng(0).integers(0, 255, (20, 28, 28), np.uint8)

@@ -197,8 +197,10 @@ class Draws(NamedTuple):
 
 
 def _keys(rows: Rows) -> list[bytes]:
-    """Return what tells a row from others."""
-    return [hashlib.blake2b(row.tobytes(), digest_size=KEY).digest() for row in np.asarray(rows, np.float64)]
+    """Return what tells a row from others, the same of doubles and of floats."""
+    with np.errstate(over="ignore"):
+        short = np.asarray(rows, np.float32) + np.float32(0)  # -0 is 0
+    return [hashlib.blake2b(row.tobytes(), digest_size=KEY).digest() for row in short]
 
 
 def usual(scores: Floats) -> Floats:
