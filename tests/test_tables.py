@@ -635,6 +635,56 @@ BAD_FILES = {
 }
 
 
+HEADERS = {
+    "city,age,when\n": "",
+    "": "is taken for the names of the columns, and '12' is a value like those below it: put a line with names on top",
+    "city,2020,when\n": "'2020' is a value like those below it",
+    "city,age,2020-01-01\n": "'2020-01-01' is a value like those below it",
+    "0,1,2\n": "column 1 holds texts, and no line above names it",
+}
+
+
+@pytest.mark.parametrize("header", HEADERS)
+def test_a_row_is_not_taken_for_names(tmp_path, header):
+    rows = "".join(f"{'Bern' if at % 2 else 'Zug'},{12 + at},2021-03-{1 + at % 28:02d}\n" for at in range(40))
+    (tmp_path / "rows.csv").write_text(header + rows)
+    if not HEADERS[header]:
+        assert len(Autoencoder(1, **FAST).fit(tmp_path / "rows.csv").encode(tmp_path / "rows.csv")) == 40
+        return
+    with pytest.raises(DataError) as refused:
+        Autoencoder(1, **FAST).fit(tmp_path / "rows.csv")
+    assert HEADERS[header] in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "lost"),
+    [
+        ("yes,red\nno,blue\n" * 20, True),  # texts alone: the first row stands below too
+        ("red,kind\n" + "red,blue\nblue,blue\n" * 20, False),  # one column is called like one of its levels
+        ("land,2019,2020\n" + "Uri,1,2\nZug,3,4\n" * 20, False),  # years
+        ("land,2000,2010,2020\n" + "Uri,1,2,3\nZug,3,4,5\n" * 20, False),
+        ("land,2020-01-31\n" + "Uri,1\nZug,3\n" * 20, False),  # no date stands below
+        ("land,1.5,2\n" + "Uri,1,2\nZug,3,4\n" * 20, True),
+        ("true,land\n" + "true,Uri\nfalse,Zug\n" * 20, True),
+    ],
+)
+def test_names_that_look_like_values_are_names_where_they_count_on(tmp_path, text, lost):
+    (tmp_path / "rows.csv").write_text(text)
+    if lost:
+        with pytest.raises(DataError, match="put a line with names on top"):
+            Autoencoder(1, **FAST).fit(tmp_path / "rows.csv")
+    else:
+        Autoencoder(1, **FAST).fit(tmp_path / "rows.csv")
+
+
+def test_numbers_that_pandas_calls_columns_by_are_told_to_be_a_row(tmp_path, rng, caplog):
+    pd.DataFrame(rng.normal(size=(40, 4))).to_csv(tmp_path / "rows.csv", index=False)
+    with caplog.at_level(logging.WARNING):
+        net = Autoencoder(1, **FAST).fit(tmp_path / "rows.csv")
+    assert "the first line, 0, 1, 2, ..., is taken for a row: delete it if it names the columns" in caplog.text
+    assert len(net.encode(tmp_path / "rows.csv")) == 41
+
+
 @pytest.mark.parametrize("name", sorted(BAD_FILES))
 def test_a_bad_table_is_one_line(tmp_path, name):
     text, message = BAD_FILES[name]

@@ -1,10 +1,12 @@
 """CSV through pyarrow: columns parted by commas, semicolons, tabs or bars, under a header or without one.
 
-The first line is a header if any of its cells is neither a number nor a gap; a first line of numbers is a row.
+The first line is a header if any of its cells is neither a number nor a gap; a first line of numbers is a row. Where
+that would lose a row, because texts or dates stand in it, the file is refused.
 Order: what a file looks like, tables of any columns, arrays of numbers, what is wrong with a file.
 """
 
 import csv
+import logging
 import re
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -48,6 +50,9 @@ BYTES_AT_ONCE = 1 << 20  # pyarrow's own; larger blocks are no faster, and it re
 LINES_AT_ONCE = 4  # at least: a block must hold whole rows
 
 
+logger = logging.getLogger(__name__)
+
+
 class Options(NamedTuple):
     """How a file is written, where its first line does not tell."""
 
@@ -65,6 +70,7 @@ class _Form(NamedTuple):
     longest: int  # of the first lines, in bytes
     separator: str
     quoted: bool  # whether there are quotes, within which a line may end
+    counts: bool  # whether it is 0, 1, 2, ..., as pandas calls columns without names
 
     def options(self) -> dict[str, Any]:
         """Return how pyarrow should read and parse such a file."""
@@ -105,6 +111,7 @@ def read_table(path: Path, options: Options | None = None, types: Mapping[str, A
         names = ", ".join(form.names(table.column_names))
         raise DataError(f"{path}: expected rows under the header ({names}), got none.")
     _refuse_near_numbers(table, form.names(table.column_names), where=str(path))
+    _refuse_lost_row(path, form, table)
     return table
 
 
@@ -197,6 +204,52 @@ def _refuse_open_quote(path: Path) -> None:
         raise DataError(f"{path}: a quote is opened and not closed, perhaps in line {first} of {lines}: mend it.")
 
 
+def _refuse_lost_row(path: Path, form: "_Form", table: Any) -> None:
+    """Raise DataError where a row is taken for names, because texts or dates stand in it, or names for a row."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if form.header is None:
+        text = next((at for at, kind in enumerate(table.schema.types) if pa.types.is_string(kind)), None)
+        if text is not None:
+            raise DataError(
+                f"{path}: column {text + 1} holds texts, and no line above names it: put a line with names on top, "
+                f"which are not all numbers."
+            )
+        return
+    columns = [(name, column) for name, column in zip(form.header, table.columns, strict=True) if column.type != "null"]
+    alike = [name for name, column in columns if not pa.types.is_string(column.type) and _fits(name, column.type)]
+    if all(pa.types.is_string(column.type) for _, column in columns):
+        # Of texts alone one may be called like one of its levels, but not most of them.
+        found = [name for name, column in columns if pc.index(column, name).as_py() >= 0]
+        alike = found if 2 * len(found) > len(columns) else []
+    if alike and not _counted(alike):
+        raise DataError(
+            f"{path}: the first line is taken for the names of the columns, and {alike[0]!r:.40} is a value like those "
+            f"below it: put a line with names on top."
+        )
+
+
+def _fits(name: str, kind: Any) -> bool:
+    """Whether a name could be a cell of a column."""
+    import pyarrow as pa
+
+    if _is_number(kind):
+        return NUMBER.fullmatch(name) is not None
+    try:
+        return bool(pa.array([name.strip()]).cast(kind).is_valid()[0].as_py())
+    except pa.ArrowException:
+        return False
+
+
+def _counted(names: list[str]) -> bool:
+    """Whether names count on, as years do: 2019, 2020, or in equal steps 2000, 2010, 2020."""
+    if len(names) < 2 or not all(re.fullmatch(r"\d{1,9}", name.strip()) for name in names):
+        return False
+    steps = set(np.diff([int(name) for name in names]).tolist())
+    return steps == {1} or (len(names) > 2 and len(steps) == 1 and steps.pop() > 0)
+
+
 def _refuse_near_numbers(table: Any, names: list[str], *, where: str) -> None:
     """Raise DataError where a column of text is numbers but for a few cells, or but for how decimals are written."""
     import pyarrow.compute as pc
@@ -249,6 +302,8 @@ def _reason(path: Path, form: "_Form", convert: Any, error: Exception) -> str:
 def parts(path: Path) -> list[Part]:
     """Return the numbers of a CSV file as one part: where a row begins, only reading tells."""
     form, when = _form(path), stamp(path)
+    if form.counts:
+        logger.warning("%s: the first line, 0, 1, 2, ..., is taken for a row: delete it if it names the columns", path)
     with path.open("rb") as file:
         file.seek(form.header_bytes)
         start = file.read(1 << 16)
@@ -324,6 +379,7 @@ def _form(path: Path, options: Options | None = None) -> _Form:
                         longest,
                         separator,
                         quoted,
+                        len(cells) > 2 and cells == [str(at) for at in range(len(cells))],
                     )
                 before += len(line.encode())
     except UnicodeDecodeError as error:
