@@ -1,5 +1,6 @@
 """Series: of different lengths, and cut from a long table."""
 
+import numbers
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -60,8 +61,16 @@ class Windows(NamedTuple):
     where: list[tuple[Any, Any]]
 
 
-def windows(frame: Any, *, time: str, entity: str | None = None, window: int, step: int | None = None) -> Windows:
-    """Cut a long table, one row a moment, into windows that neither span two entities nor hang over an end.
+def windows(
+    frame: Any,
+    *,
+    time: str,
+    entity: str | None = None,
+    window: int,
+    step: int | None = None,
+    hole: float | None = 1.5,
+) -> Windows:
+    """Cut a long table, one row a moment, into windows that span neither two entities nor a hole in time.
 
     Args:
         frame: of pandas, polars or pyarrow; columns other than `time` and `entity` are channels, and must be numbers.
@@ -69,14 +78,21 @@ def windows(frame: Any, *, time: str, entity: str | None = None, window: int, st
         entity: column that says of whom or what a row is; None: all are of one.
         window: rows in a piece.
         step: rows from the start of a piece to that of the next; None: as many as a piece has.
+        hole: where the next row is further away than so many of the entity's median steps, rows are missing, and no
+            piece reaches over them; None: none are, as in a table of working days.
 
     Raises: DataError for moments that stand twice, channels that are no numbers, series that are all too short;
         OptionError for columns that there are not.
     """
+    if not frames.is_frame(frame):
+        raise DataError(f"windows() expected a frame of pandas, polars or pyarrow, got {type(frame).__name__}.")
     step = window if step is None else step
     for name, value in (("window", window), ("step", step)):
-        if type(value) is not int or value < 1:
+        whole: Any = value
+        if isinstance(whole, bool) or not isinstance(whole, numbers.Integral) or int(whole) < 1:
             raise OptionError(f"{name} must be a whole number of at least 1, got {value!r:.40}.")
+    if hole is not None and not hole >= 1:
+        raise OptionError(f"hole must be None or a number of at least 1, got {hole!r:.40}.")
     names = [str(name) for name in frames.frame_names(frame)]
     for name in (time, *([entity] if entity else [])):
         if name not in names:
@@ -93,21 +109,33 @@ def windows(frame: Any, *, time: str, entity: str | None = None, window: int, st
     moments = cells[time].to_pylist()
     groups: dict[Any, list[int]] = {}
     for row, each in enumerate(whose):
+        if entity and (each is None or each != each):
+            raise DataError(
+                f"windows(): column {entity!r} has no value in row {row}: whose is it? Drop or mend the row."
+            )
         groups.setdefault(each, []).append(row)
-    rows, where = [], []
+    rows, where, longest = [], [], 0
     for each, members in groups.items():
         order = np.asarray(members)[np.argsort(when[members], kind="stable")]
-        twice = np.flatnonzero(np.diff(when[order]) == 0)
+        steps = np.diff(when[order])
+        twice = np.flatnonzero(steps == 0)
         if len(twice):
             of = f" of {each!r:.40}" if entity else ""
             raise DataError(
                 f"windows(): {time} {moments[order[twice[0]]]!s:.40}{of} stands twice: keep one of the rows."
             )
-        for start in range(0, len(order) - window + 1, step):
-            piece = order[start : start + window]
-            rows.append(values[piece])
-            where.append((each, moments[piece[0]]))
+        farthest = np.inf if hole is None or not len(steps) else hole * np.median(steps)
+        for series in np.split(order, np.flatnonzero(steps > farthest) + 1):
+            longest = max(longest, len(series))
+            for start in range(0, len(series) - window + 1, step):
+                piece = series[start : start + window]
+                rows.append(values[piece])
+                where.append((each, moments[piece[0]]))
     if not rows:
-        longest = max(map(len, groups.values()))
-        raise DataError(f"windows(): no series has {window} rows, the longest has {longest}: choose a shorter window.")
+        holes = (
+            "" if hole is None or longest == max(map(len, groups.values())) else ", or hole=None to reach over holes"
+        )
+        raise DataError(
+            f"windows(): no series has {window} rows, the longest has {longest}: choose a shorter window{holes}."
+        )
     return Windows(np.stack(rows), channels, where)
