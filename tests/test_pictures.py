@@ -130,8 +130,14 @@ def test_an_empty_folder_and_other_sizes_say_what_to_type(cli, folder, tmp_path)
     assert done.code == 0, done.err
     assert np.load(tmp_path / "pictures-latents.npy").shape == (12, 2)
     (folder / "broken.png").write_text("no")
-    done = cli("score", "pictures.safetensors", "pictures", "--size", "14", "--skip-bad")
+    score = ("score", "pictures.safetensors", "pictures", "--size", "14", "--skip-bad", "--keep")
+    done = cli(*score, "file", "-o", "scores.csv")
     assert done.code == 0, done.err
     assert "left out: pictures/broken.png" in done.err
+    files = [line.split(",")[0].strip('"') for line in (tmp_path / "scores.csv").read_text().splitlines()]
+    assert files == ["file", *(f"pictures/{path.relative_to(folder)}" for path in images.find(folder)[1:])]
+    done = cli(*score, "name", "-o", "names.csv")
+    assert done.code == 2
+    assert "unknown column 'name'. Known: file." in done.err
     done = cli("fit", "pictures", "--size", "14,3", "-o", "other")
     assert "--size expected HEIGHTxWIDTH, such as 64x48, got '14,3'" in done.err

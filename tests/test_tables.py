@@ -590,6 +590,17 @@ def test_a_table_goes_all_the_way_on_the_command_line(cli, folder, tmp_path):
     assert "8 columns (age, wage, city" in done.out
 
 
+def test_a_table_of_several_kinds_is_drawn_and_its_own_columns_are_not_kept_twice(cli, folder, trained, tmp_path):
+    model, data = trained[1], folder / "people.csv"
+    done = cli("reconstruct", model, data, "-o", "back.csv", "--picture", "p.png", "--keep", "city")
+    assert done.code == 2
+    assert "--keep city: the output has a column of that name itself: leave it out." in done.err
+    assert not (tmp_path / "back.csv").exists()
+    done = cli("reconstruct", model, data, "-o", "back.csv", "--picture", "p.png")
+    assert done.code == 0, done.err
+    assert (tmp_path / "p.png").stat().st_size > 10_000
+
+
 def test_a_pipe_goes_in_and_out(run, folder, trained):
     command = "import sys, subprocess\nwith open(sys.argv[1], 'rb') as file:\n    "
     command += "subprocess.run([sys.executable, '-m', 'diabolo', 'encode', sys.argv[2], '-', '-o', '-'], stdin=file)"
@@ -792,3 +803,22 @@ def test_named_columns_of_an_npz_are_a_table(tmp_path, rng):
         ("yes", "boolean"),
     ]
     assert net.decode(net.encode(pa.table(cells))).column_names == ["size", "kind", "yes"]
+
+
+def test_named_columns_of_an_npz_are_read_by_the_names_and_levels_of_fit(cli, tmp_path, rng):
+    kinds = np.array(list("abc"))[rng.integers(0, 3, 80)]
+    cells = {"size": np.where(rng.random(80) < 0.2, np.nan, rng.normal(size=80)), "kind": kinds}
+    np.savez(tmp_path / "columns.npz", **cells)
+    there = kinds != "a"  # the levels that are left have other numbers among themselves
+    np.savez(tmp_path / "others.npz", kind=kinds[there], size=cells["size"][there])
+    net = Autoencoder(2, **FAST).fit(tmp_path / "columns.npz")
+    expected = net.encode(pa.table(cells)).to_pandas().to_numpy()[there]
+    np.testing.assert_allclose(net.encode(tmp_path / "others.npz"), expected, atol=1e-6)
+    net.save(tmp_path / "m")
+    done = cli("reconstruct", "m.safetensors", "others.npz", "--fill", "-o", "filled.csv")
+    assert done.code == 0, done.err
+    filled = pd.read_csv(tmp_path / "filled.csv")
+    assert (filled["kind"] == kinds[there]).all()
+    own = cells["size"][there]
+    np.testing.assert_allclose(filled["size"][~np.isnan(own)], own[~np.isnan(own)])
+    assert filled["size"].notna().all()

@@ -40,7 +40,11 @@ Types = Annotated[
 Drop = Annotated[str | None, typer.Option(metavar="NAME,...", help="Columns to leave out.", rich_help_panel=COLUMNS)]
 Keep = Annotated[
     str | None,
-    typer.Option(metavar="NAME,...", help="Columns to copy to the output, such as an id.", rich_help_panel=COLUMNS),
+    typer.Option(
+        metavar="NAME,...",
+        help="Columns to copy to the output, such as an id; of pictures: file.",
+        rich_help_panel=COLUMNS,
+    ),
 ]
 Separator = Annotated[
     str,

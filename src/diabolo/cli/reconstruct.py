@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,6 +21,9 @@ from diabolo.cli.options import (
     reading,
 )
 from diabolo.cli.rows import write_rows
+
+if TYPE_CHECKING:
+    from diabolo.data.tables import Reading
 
 ROWS = 1_000  # from which those in the picture are taken
 
@@ -48,7 +51,8 @@ def reconstruct(
     force: Force = False,
 ) -> None:
     """Write the reconstruction of DATA. Default: DATA-reconstructed.npy, of tables .csv. Needs no TensorFlow."""
-    draw = _ready(model, data, clean, picture, data_dir, force=force)
+    how = reading(separator=separator, decimal=decimal, size=size, grayscale=grayscale, skip_bad=skip_bad)
+    draw = _ready(model, data, clean, picture, data_dir, how, force=force)
     write_rows(
         model,
         data,
@@ -59,7 +63,7 @@ def reconstruct(
         rows=True,
         fill=fill,
         keep=keep,
-        how=reading(separator=separator, decimal=decimal, size=size, grayscale=grayscale, skip_bad=skip_bad),
+        how=how,
         data_dir=data_dir,
         force=force,
     )
@@ -68,7 +72,14 @@ def reconstruct(
 
 
 def _ready(
-    model: Path, data: str, clean: str | None, picture: Path | None, data_dir: Path | None, *, force: bool
+    model: Path,
+    data: str,
+    clean: str | None,
+    picture: Path | None,
+    data_dir: Path | None,
+    how: "Reading",
+    *,
+    force: bool,
 ) -> Callable[[], str] | None:
     """Check what a picture needs before any work; return what draws it and says so, or None."""
     from functools import partial
@@ -87,7 +98,9 @@ def _ready(
     trained = modelfile.load(model)
 
     def some(rows: str) -> Any:
-        taken = next(open_stream(rows, data_dir=data_dir).chunks(ROWS))
+        # What is noticed about them is said when all are read.
+        stream = open_stream(rows, data_dir=data_dir, schema=trained.schema, reading=how, say=lambda note: None)
+        taken = next(stream.chunks(ROWS))
         trained.adapter.check(taken, where=rows)
         return taken
 

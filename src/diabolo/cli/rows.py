@@ -57,7 +57,7 @@ def write_rows(
     table = kept or (framed and trained.adapter.kind == "table")
     path = output or default_output(data, ending, table=bool(table))
     sinks.check(path, force=force, images=rows and trained.adapter.kind == "image", table=bool(table))
-    taken = Taken(trained, data, data_dir, kept, spare, how, latents=latents, whole=fill)
+    taken = Taken(trained, data, data_dir, kept, spare, how, latents=latents, whole=fill and framed)
     chunks: Iterator[Any] = by_chunk(verb(trained), taken.stream, widest=trained.widest)
     if framed and path.suffix not in (".npy", ".npz"):
         assert trained.schema is not None
@@ -121,10 +121,14 @@ class Taken:
     def with_kept(self, chunks: Iterator[Any], name: str) -> Iterator[Any]:
         """Give tables of the columns that are kept, and the chunks' own behind them."""
         from diabolo.data.sinks import as_table
+        from diabolo.errors import OptionError
 
         for chunk in chunks:
             table = self._tables.popleft().select(list(self._kept))
             ours = as_table(chunk, name)
+            twice = next((each for each in self._kept if each in ours.column_names), None)
+            if twice is not None:
+                raise OptionError(f"--keep {twice}: the output has a column of that name itself: leave it out.")
             for column, values in zip(ours.column_names, ours.columns, strict=True):
                 table = table.append_column(column, values)
             yield table

@@ -144,7 +144,8 @@ def open_stream(
         schema: of a table that a model was fitted on: files are read by it.
         reading: how CSV files are written.
         say: takes what was noticed about a table.
-        keep: takes every table that was read, and how many rows of its file came before.
+        keep: takes every table that was read, and how many rows of its file came before; of pictures a table of the
+            column 'file'.
         spare: columns that are known not to be learnt from.
     """
     if isinstance(source, Stream):
@@ -155,12 +156,17 @@ def open_stream(
     reading = reading or tables.Reading()
     pictures = _pictures(source)
     if pictures is not None:
-        return _of_pictures(source, pictures, reading.look)
+        return _of_pictures(source, pictures, reading.look, keep)
     files = _files(source)
+    if schema is not None and tables.is_named_columns(source):
+        files = [Path(source)]
     if schema is not None and files is not None and (keep or tables.needs(files, schema, reading)):
         return Stream(_name(source, files), tables.parts(files, schema, reading, say=say, keep=keep, spare=spare))
     if keep is not None:
-        raise DataError(f"{source}: only files of tables ({', '.join(tables.ENDINGS)}) have columns to keep.")
+        raise DataError(
+            f"{source}: only files of tables ({', '.join(tables.ENDINGS)}) have columns to keep, and folders of "
+            f"pictures the column 'file'."
+        )
     if files is not None:
         parts = [part for file in files for part in STREAMED[file.suffix.lower()](file)]
         if not parts:
@@ -221,13 +227,23 @@ def _pictures(source: Any) -> list[Path] | None:
     return None
 
 
-def _of_pictures(source: Any, paths: list[Path], look: images.Look) -> Stream:
+def _of_pictures(
+    source: Any, paths: list[Path], look: images.Look, keep: Callable[[Any, int], None] | None = None
+) -> Stream:
     name = f"{len(paths):,} pictures" if isinstance(source, (list, tuple)) else "/".join(Path(source).parts[-2:])
     known = next((picture for picture in map(partial(_tried, look=look), paths) if picture is not None), None)
     if known is None:
         raise DataError(f"{name}: expected pictures, and none of {len(paths):,} files can be read.")
     rows = len(paths) if look.skip_bad is None else None
-    part = Part(name, rows, len(paths) * known.size * held_bytes(known.dtype), partial(images.chunks, paths, look))
+
+    def told(files: list[Path]) -> None:
+        import pyarrow as pa
+
+        if keep is not None:
+            keep(pa.table({"file": list(map(str, files))}), 0)
+
+    read = partial(images.chunks, paths, look, told=told)
+    part = Part(name, rows, len(paths) * known.size * held_bytes(known.dtype), read)
     return Stream(name, [part])
 
 

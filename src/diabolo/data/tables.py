@@ -1,4 +1,4 @@
-"""Tables in files: CSV, TSV and Parquet, one or several as one.
+"""Tables in files: CSV, TSV and Parquet, one or several as one, and .npz of named columns.
 
 A table of numbers without gaps is an array with names; any other has a schema, by which its columns become numbers.
 Order: how files are read, whole tables, tables in parts.
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from diabolo.data import schema as frames
-from diabolo.data.readers import csv, images, parquet
+from diabolo.data.readers import csv, images, numpy_files, parquet
 from diabolo.data.readers.arrow import to_array
 from diabolo.data.readers.parts import Part, stamp
 from diabolo.data.schema import Schema
@@ -133,13 +133,19 @@ def plain_schema(path: Path) -> Schema | None:
 def needs(paths: Sequence[Path], schema: Schema, reading: Reading) -> bool:
     """Whether files are to be read by a schema: not where they are arrays of its columns in its order."""
     if not all(path.suffix.lower() in ENDINGS for path in paths):
-        return False
+        return all(map(is_named_columns, paths))
     if schema.library != "array" or reading.form != csv.Options():
         return True
     if not all(is_plain(path, Reading()) for path in paths):
         return True
     found = [plain_schema(path) for path in paths]
     return any(each is not None and each.names != schema.names for each in found)
+
+
+def is_named_columns(source: Any) -> bool:
+    """Whether rows are a .npz file of named columns."""
+    path = Path(source) if isinstance(source, (str, Path)) else Path()
+    return path.suffix.lower() == ".npz" and path.is_file() and numpy_files.columns(path) is not None
 
 
 Keep = Callable[[Any, int], None]
@@ -199,10 +205,14 @@ def _tables(path: Path, schema: Schema, reading: Reading, size: int) -> Iterator
     if path.suffix.lower() == ".parquet":
         yield from parquet.tables(path, size)
         return
-    types = {column.name: frames.arrow_type(column.arrow) for column in schema.columns if column.kind != "number"}
-    # What was written as whole numbers in fit() may have fractions or gaps now.
     import pyarrow as pa
 
+    if path.suffix.lower() == ".npz":
+        whole = pa.table(numpy_files.columns(path))
+        yield from (whole.slice(start, size) for start in range(0, len(whole), size))
+        return
+    types = {column.name: frames.arrow_type(column.arrow) for column in schema.columns if column.kind != "number"}
+    # What was written as whole numbers in fit() may have fractions or gaps now.
     types |= {
         column.name: pa.float64()
         for column in schema.columns
@@ -223,6 +233,8 @@ def estimate(path: Path, columns: int) -> int:
     """Return about what the rows of a file take as doubles."""
     if path.suffix.lower() == ".parquet":
         return parquet.rows(path) * columns * 8
+    if path.suffix.lower() == ".npz":
+        return path.stat().st_size
     with path.open("rb") as file:
         start = file.read(1 << 16)
     lines = max(1, start.count(b"\n"))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from diabolo.data.adapters import Rows
+from diabolo.data.adapters import Rows, TableAdapter
 from diabolo.inference import Model
 from diabolo.report.columns import ColumnFigures
 from diabolo.report.summary import error_through
@@ -121,18 +121,28 @@ def _showable(image: Rows, low: float, high: float) -> Any:
 def _profiles(
     model: Model, rows: Rows, seen: Rows | None, errors: Rows, groups: Sequence[tuple[str, Rows, str]]
 ) -> Figure:
-    """Draw rows of a table as lines over their columns, in the units of the network so that columns compare."""
+    """Draw rows of a table as lines over their columns, in the units of the network so that columns compare.
+
+    Of columns of several kinds, which are several numbers there, in standard deviations; a level is its number.
+    """
+    adapter, mixed = model.adapter, isinstance(model.adapter, TableAdapter)
+    known = np.ma.masked_invalid(rows) if mixed else rows  # a column may be missing in all of these rows
+    middle, spread = (np.ma.filled(each, 0) for each in (known.mean(axis=0), known.std(axis=0)))
+
+    def told(some: Rows) -> Rows:
+        return np.asarray((some - middle) / np.where(spread > 0, spread, 1)) if mixed else adapter.adapt(some)
+
     chosen = [(title, place, colour) for title, places, colour in groups for place in places[-3:]]
     figure = Figure(figsize=(9, 1.1 + 1.15 * len(chosen)), dpi=120, layout="constrained")
     features = np.arange(rows.shape[1])
     dot, cross = ("o", "x") if len(features) <= 100 else ("", "")  # more markers than that make a solid band
     for at, (title, place, colour) in enumerate(chosen):
         axes = figure.add_subplot(len(chosen), 1, at + 1)
-        original = model.adapter.adapt(rows[place][None])[0]
+        original = told(rows[place][None])[0]
         start = (rows if seen is None else seen)[place][None]
-        restored = model.adapter.adapt(model.reconstruct(start))[0]
+        restored = told(model.reconstruct(start))[0]
         if seen is not None:
-            axes.plot(features, model.adapter.adapt(start)[0], color=GREY, linewidth=1, label="as seen")
+            axes.plot(features, told(start)[0], color=GREY, linewidth=1, label="as seen")
         axes.plot(features, original, color=BLACK, linewidth=1.2, marker=dot, markersize=3, label="original")
         axes.plot(features, restored, color=colour, linewidth=1.2, marker=cross, markersize=4, label="reconstruction")
         axes.set_title(f"{title[:-1]} {place}, error {errors[place]:.3g}", loc="left", fontsize=9, color=colour)
@@ -140,8 +150,11 @@ def _profiles(
         axes.spines[["top", "right"]].set_visible(False)
         if at == 0:
             axes.legend(fontsize=8, frameon=False, ncols=3, loc="lower right", bbox_to_anchor=(1, 1))
+    if isinstance(adapter, TableAdapter) and len(features) <= COLUMNS:
+        axes.set_xticks(features, [f"{name:.12}" for name in adapter.names])
     axes.set_xlabel("column", fontsize=9)
-    figure.supylabel("value as the network sees it", fontsize=9)
+    units = "standard deviations" if isinstance(adapter, TableAdapter) else "value as the network sees it"
+    figure.supylabel(units, fontsize=9)
     return figure
 
 

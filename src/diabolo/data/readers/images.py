@@ -101,13 +101,26 @@ def _plain(picture: Any, path: Path, look: Look) -> Any:
     return picture.convert("RGBA" if clear else "RGB")
 
 
-def chunks(paths: Sequence[Path], look: Look, size: int) -> Iterator[Array]:
+def chunks(
+    paths: Sequence[Path], look: Look, size: int, *, told: Callable[[list[Path]], None] | None = None
+) -> Iterator[Array]:
     """Give pictures in their order, (k, height, width[, channels]) each, decoded on every core.
 
+    Args: told: takes the files of every chunk before it is given.
     Raises: DataError, ShapeError where one differs from those before; with `look.skip_bad` it is left out.
     """
     first: tuple[Path, Array] | None = None
     held: list[Array] = []
+    files: list[Path] = []
+
+    def stacked() -> Array:
+        if told is not None:
+            told(files.copy())
+        rows = np.stack(held)
+        held.clear()
+        files.clear()
+        return rows
+
     for path, picture in _decoded(paths, look):
         if picture is None:
             continue
@@ -120,11 +133,11 @@ def chunks(paths: Sequence[Path], look: Look, size: int) -> Iterator[Array]:
             look.skip_bad(path, wrong)
             continue
         held.append(picture)
+        files.append(path)
         if len(held) == size:
-            yield np.stack(held)
-            held = []
+            yield stacked()
     if held:
-        yield np.stack(held)
+        yield stacked()
 
 
 def _decoded(paths: Sequence[Path], look: Look) -> Iterator[tuple[Path, Array | None]]:
