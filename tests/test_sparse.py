@@ -94,6 +94,8 @@ def test_other_bottlenecks_go_with_sparse_rows(words, bottleneck):
         ({"reconstruction_loss": "ssim"}, None, OptionError, "unknown reconstruction_loss for sparse rows 'ssim'"),
         ({}, lambda m: m * np.float32(np.nan), DataError, "with NaN or infinity"),
         ({}, lambda m: m.astype(complex), DataError, "expected real numbers, got complex128"),
+        ({}, lambda m: m * np.float32(0), DataError, "with no value other than zero"),
+        ({}, lambda m: sp.csr_matrix(m.shape), DataError, "with no value other than zero"),
         ({}, lambda m: m[:0], ShapeError, "with rows and features, got \\(0, 300\\)"),
         ({"reconstruction_loss": "bernoulli"}, lambda m: m * 3, OptionError, "needs values in \\[0, 1\\]"),
     ],

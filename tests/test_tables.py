@@ -469,6 +469,24 @@ BAD_FITS = [
 ]
 
 
+STRANGE = {
+    "complex": (
+        lambda: pd.DataFrame({"a": [1.0, 2.0], "b": [1j, 2j]}),
+        "column 'b' holds complex128, expected numbers",
+    ),
+    "sparse": (lambda: pd.DataFrame({"b": pd.arrays.SparseArray([0.0, 1.0])}), r"column 'b' holds Sparse\[float64, "),
+    "wide": (lambda: pl.DataFrame({"b": pl.Series([1, 2], dtype=pl.Int128)}), "column 'b' holds Int128, expected"),
+    "lazy": (lambda: pl.DataFrame({"b": [1, 2]}).lazy(), r"got a LazyFrame: pass X.collect\(\)"),
+}
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_columns_of_a_type_that_is_not_taken_are_named_with_it(name):
+    make, message = STRANGE[name]
+    with pytest.raises(DataError, match=message):
+        Autoencoder(1, **FAST).fit(make())
+
+
 @pytest.mark.parametrize(("cells", "message"), BAD_FITS)
 def test_columns_that_say_nothing_are_refused_by_name(cells, message):
     with pytest.raises(DataError, match=message):

@@ -20,7 +20,7 @@ from diabolo.data.splits import VALIDATION, Division, divide, held_back
 from diabolo.data.streams import open_rows
 from diabolo.data.tables import Reading
 from diabolo.data.windows import Streamed, check_memory
-from diabolo.errors import OptionError, ShapeError, unknown
+from diabolo.errors import DataError, OptionError, ShapeError, unknown
 from diabolo.inference import Model
 from diabolo.network import losses, structures
 from diabolo.network.corruptions import CORRUPTIONS, Corruption
@@ -158,6 +158,8 @@ def _prepare_sparse(asked: Asked, X: Any, settings: dict[str, Any], seed: int) -
         np.arange(matrix.shape[0]) if held is None else np.concatenate([np.flatnonzero(~held), np.flatnonzero(held)])
     )
     rows = matrix.shape[0] - (0 if held is None else int(held.sum()))
+    if not matrix[order[:rows]].count_nonzero():
+        raise DataError("fit() expected rows to learn from, got a sparse matrix with no value other than zero in them.")
     choice = sparse.choose_loss(asked["reconstruction_loss"], matrix)
     adapter = sparse.learn(matrix[order[:rows]], choice.loss)
     network = _network(asked, adapter.tensor_shape, settings)

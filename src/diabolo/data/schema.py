@@ -336,8 +336,14 @@ def cells_of(frame: Any, where: str) -> dict[str, Any]:
             raise DataError(f"{where}: expected names of columns to be texts, got {name!r}: df.columns.astype(str).")
         try:
             cells[str(name)] = wrapped.get_column(name).to_arrow()
-        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-            raise DataError(f"{where}: column {name!r} mixes types ({str(error).splitlines()[0]}).") from error
+        except pa.ArrowException as error:
+            kind = _native_types(frame)[str(name)]
+            if kind.lower() == "object":
+                raise DataError(f"{where}: column {name!r} mixes types ({str(error).splitlines()[0]}).") from error
+            raise DataError(
+                f"{where}: column {name!r} holds {kind}, expected numbers, texts, booleans or dates: turn it into one "
+                f"of them, or leave it out (--drop {name})."
+            ) from error
     return cells
 
 

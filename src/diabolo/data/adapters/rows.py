@@ -55,6 +55,8 @@ def as_rows(X: Any, *, where: str) -> Rows:
         raise DataError(f"{where} expected a dense array, got a sparse matrix: pass X.toarray().")
     if np.ma.is_masked(X):
         X = unmasked(X)
+    if type(X).__name__ == "LazyFrame":
+        raise DataError(f"{where} expected a frame that is read, got a LazyFrame: pass X.collect().")
     try:
         rows = np.asarray(X)
     except ValueError as error:
