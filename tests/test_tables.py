@@ -649,12 +649,12 @@ def test_a_file_of_numbers_is_read_by_its_names(cli, tmp_path, rng):
 
 
 BAD_FILES = {
-    "ragged.csv": ("a,b\n1,x\n2\n", "Row #3: Expected 2 columns, got 1"),
+    "ragged.csv": ("a,b\n1,x\n2\n", "ragged.csv: row 1 has 1 cell, expected 2: mend it"),
     "open.csv": ('a,b\n1,"x\n2,y\n', "a quote is opened and not closed, perhaps in line 2 of 3"),
     "twice.csv": ("a,a\n1,x\n", "the column 'a' stands twice in the header"),
     "unnamed.csv": ("a,\n1,x\n", "column 2 has no name in the header"),
     "header.csv": ("a,b\n", "expected rows under the header ('a', 'b'), got none"),
-    "text.csv": ("a,b\n" + "1,2\n" * 30 + "old,2\n", "column 'a' expected numbers, got 'old' in data row 31"),
+    "text.csv": ("a,b\n" + "1,2\n" * 30 + "old,2\n", "column 'a' expected numbers, got 'old' in row 30"),
     "comma.csv": ("a;b\n1,5;x\n2,5;y\n", "column 'a' has decimal commas ('1,5'): add --decimal ,"),
     "names.csv": (
         "a,b\n" + "".join(f"{at},n{at}\n" for at in range(50)),
@@ -662,6 +662,52 @@ BAD_FILES = {
     ),
     "gone.csv": ("a,b\n1,\n2,\n", "column 'b' has no value in any row"),
 }
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "message"),
+    [
+        (
+            "a,b\n1,Zürich\n2,y\n",
+            "latin1",
+            "in line 2, got '1,Zürich': turn it into such, as by iconv -f latin1 -t utf8",
+        ),
+        ("a,b\n1,x\n2,y\n", "utf16", "in line 1: turn it into such, as by iconv -f utf16 -t utf8"),
+        ("a,b\n" + "1,x\n2,y\n" * 400_000 + "3,é\n", "latin1", "in line 800002, got '3,é'"),
+    ],
+    ids=["early", "wide", "late"],
+)
+def test_a_file_that_is_no_utf8_text_names_the_line_and_what_to_type(tmp_path, text, encoding, message):
+    (tmp_path / "rows.csv").write_bytes(text.encode(encoding))
+    with pytest.raises(DataError) as refused:
+        Autoencoder(1, **FAST).fit(tmp_path / "rows.csv")
+    assert f"rows.csv: expected UTF-8 text {message}" in str(refused.value)
+
+
+def test_a_date_that_is_none_is_named_with_its_row_whether_lines_are_blank_or_not(tmp_path, rng):
+    days = [f"2024-03-{1 + at % 28:02d},{at}\n" for at in range(60)]
+    (tmp_path / "days.csv").write_text("day,x\n" + "".join(days))
+    net = Autoencoder(1, **FAST).fit(tmp_path / "days.csv")
+    days[40] = "tomorrow,1\n"
+    for before in ("", "\n\n"):
+        (tmp_path / "bad.csv").write_text(before + "day,x\n" + "".join(days))
+        with pytest.raises(
+            DataError, match=r"column 'day' expected a date \(2024-05-31 or .*, got 'tomorrow' in row 40: mend"
+        ):
+            net.encode(tmp_path / "bad.csv")
+
+
+def test_days_that_stand_before_their_month_are_read_where_points_part_them(tmp_path):
+    moments = [datetime.datetime(2024, 1 + at % 12, 1 + at % 28, at % 24) for at in range(60)]
+    write = lambda form: "day,x\n" + "".join(f"{each:{form}},{at}\n" for at, each in enumerate(moments))  # noqa: E731
+    (tmp_path / "points.csv").write_text(write("%d.%m.%Y %H:%M"))
+    (tmp_path / "dashes.csv").write_text(write("%Y-%m-%d %H:%M"))
+    points, dashes = (Autoencoder(1, **FAST).fit(tmp_path / f"{name}.csv") for name in ("points", "dashes"))
+    assert points.model_.schema.columns[0].kind == "date"
+    np.testing.assert_array_equal(points.encode(tmp_path / "points.csv"), dashes.encode(tmp_path / "dashes.csv"))
+    (tmp_path / "slashes.csv").write_text(write("%d/%m/%Y"))
+    with pytest.raises(OptionError, match=r"cannot be of kind 'date': dates in files are 2024-05-31 or 31.05.2024"):
+        Autoencoder(1, types={"day": "date"}, **FAST).fit(tmp_path / "slashes.csv")
 
 
 HEADERS = {

@@ -25,6 +25,7 @@ KINDS = ("number", "count", "boolean", "category", "date")
 # Text with more levels than this, or with more than one level in two rows, is taken for names or sentences, which no
 # row could tell of another; up to the second where a user says that it is a category.
 LEVELS, LEVELS_TOLD = 1_000, 10_000
+DATES = "2024-05-31 or 31.05.2024, with a time behind it or not"  # as files write them
 FEW = 20  # levels that are a category however few rows there are
 
 Level = str | int | float | bool
@@ -248,7 +249,12 @@ def _learn(name: str, array: Any, native: str, told: str | None, where: str) -> 
     chosen = told or inferred
     allowed = {"number": KINDS[:4], "boolean": ("boolean", "category", "number"), "date": ("date",)}
     if chosen not in allowed.get(inferred, ("category",)) or (coded and chosen != "category"):
-        raise OptionError(f"column {name!r} holds {values}, which cannot be of kind {chosen!r}.")
+        read = (
+            f": dates in files are {DATES}; parse those of a frame"
+            if chosen == "date" and inferred == "category"
+            else ""
+        )
+        raise OptionError(f"column {name!r} holds {values}, which cannot be of kind {chosen!r}{read}.")
     if chosen == "category":
         levels = _levels(array, name, told is not None, where)
         return Column(

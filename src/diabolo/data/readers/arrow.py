@@ -53,17 +53,13 @@ def _numbers(
         row, value = _first_text(column.to_pylist())
         separator = next((each for each in (";", "\t", "|") if each in value), "")
         hint = f" The separator seems to be {separator!r}: expected commas." if separator else ""
-        raise DataError(
-            f"{where}: column {name} expected numbers, got {value!r:.40} in data row {first_row + row + 1}.{hint}"
-        )
+        raise DataError(f"{where}: column {name} expected numbers, got {value!r:.40} in row {first_row + row}.{hint}")
     if column.null_count:
         row = first_row + column.is_null().to_pylist().index(True)
         # Of a chunk, how many there are says little: others may have more.
         count = column.null_count if whole else 0
         cells = f"{count:,} empty cell{'s' * (count != 1)}" if count else "empty cells"
-        raise DataError(
-            f"{where}: column {name} has {cells}, the first in data row {row + 1}: drop those rows or fill them in."
-        )
+        raise DataError(f"{where}: column {name} has {cells}, the first in row {row}: drop those rows or fill them in.")
     # safe=False: an integer beyond 2**53 becomes the nearest double, as in any other array of doubles.
     return np.asarray(column.cast(pa.from_numpy_dtype(dtype), safe=False))
 

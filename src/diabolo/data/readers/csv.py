@@ -17,6 +17,7 @@ import numpy as np
 
 from diabolo.data.readers.arrow import to_array
 from diabolo.data.readers.parts import Part, stamp
+from diabolo.data.schema import DATES
 from diabolo.errors import DataError
 
 # As pyarrow reads numbers; Python's float() also takes 1_000.
@@ -42,6 +43,8 @@ NULLS = [
     "nan",
 ]
 NULLS += ["null"]
+# Where points part it from the month, the day stands first; of slashes nobody knows.
+DAY_FIRST = ("%d.%m.%Y", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S")
 SEPARATORS = ",;\t|"
 FEW_TEXTS = 0.1  # of the cells of a column that are no numbers: then they are slips, not levels
 QUOTES_WITHIN = 1 << 20  # letters from the start in which quotes are looked for
@@ -107,6 +110,8 @@ def read_table(path: Path, options: Options | None = None, types: Mapping[str, A
         table = arrow.read_csv(path, **form.options(), convert_options=convert)
     except (OSError, pa.ArrowInvalid) as error:
         raise DataError(_reason(path, form, convert, error)) from error
+    if pa.binary() in table.schema.types:
+        raise DataError(not_text(path))
     if not table.num_rows:
         names = ", ".join(form.names(table.column_names))
         raise DataError(f"{path}: expected rows under the header ({names}), got none.")
@@ -174,6 +179,7 @@ def _convert(options: Options | None, types: Mapping[str, Any] | None) -> Any:
         null_values=NULLS,
         strings_can_be_null=True,
         quoted_strings_can_be_null=False,
+        timestamp_parsers=[arrow.ISO8601, *DAY_FIRST],
         decimal_point=(options or Options()).decimal,
         column_types=dict(types or {}),
     )
@@ -263,7 +269,7 @@ def _refuse_near_numbers(table: Any, names: list[str], *, where: str) -> None:
         if 0 < known - count < known * FEW_TEXTS:
             row = pc.index(numbers, False).as_py()
             raise DataError(
-                f"{where}: column {name} expected numbers, got {column[row].as_py()!r:.40} in data row {row + 1}: mend "
+                f"{where}: column {name} expected numbers, got {column[row].as_py()!r:.40} in row {row}: mend "
                 f"it, leave it empty, or take the column for a category (types, --types)."
             )
         commas = pc.sum(pc.match_substring_regex(column, r"^\s*[+-]?\d+,\d+\s*$")).as_py() or 0
@@ -286,17 +292,53 @@ def _reason(path: Path, form: "_Form", convert: Any, error: Exception) -> str:
             arrow.read_csv(path, **settings, convert_options=convert)
         except (OSError, pa.ArrowInvalid) as again:
             text = str(again).splitlines()[0]
-    cell = re.search(
-        r"In CSV column #(\d+): (?:Row #(\d+): )?CSV conversion error to (\w+): invalid value '(.*)'", text
-    )
+    if "UTF8" in text:
+        return not_text(path)
+    # pyarrow counts from 1, with the header and what is left out before it.
+    before = form.blank + (form.header is not None) + 1
+    cell = re.search(r"In CSV column #(\d+): (?:Row #(\d+): )?CSV conversion error to ([^:]+): .*?'(.*?)'", text)
     if cell:
         place, row, kind, value = cell.groups()
         name = repr(form.header[int(place)]) if form.header else str(int(place) + 1)
-        # pyarrow counts from 1 and counts the header.
-        where = f" in data row {int(row) - (form.header is not None)}" if row else ""
-        expected = "a number" if kind in ("double", "float") or "int" in kind else f"a {kind}"
-        return f"{path}: column {name} expected {expected}, got {value!r:.40}{where}."
+        where = f" in row {int(row) - before}" if row else ""
+        return f"{path}: column {name} expected {_words(kind)}, got {value!r:.40}{where}: mend it, or leave it empty."
+    ragged = re.search(r"Row #(\d+): Expected (\d+) columns, got (\d+)", text)
+    if ragged:
+        row, expected, got = map(int, ragged.groups())
+        cells = f"{got} cell{'s' * (got != 1)}"
+        return (
+            f"{path}: row {row - before} has {cells}, expected {expected}: mend it; a separator in a text needs quotes."
+        )
     return f"{path}: {text}"
+
+
+def _words(kind: str) -> str:
+    """Return what a cell of an Arrow type must be."""
+    if kind.startswith(("timestamp", "date")):
+        return "a date" + (" with its zone" if "tz=" in kind else "") + f" ({DATES})"
+    return {"bool": "a boolean (true or false)", "string": "a text"}.get(
+        kind, "a time of day" if kind.startswith("time") else "a number"
+    )
+
+
+def not_text(path: Path) -> str:
+    """Return in one line that a file is no UTF-8 text, with the first line that is not."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            wide = number == 1 and line[:2] in (b"\xff\xfe", b"\xfe\xff")
+            try:
+                line.decode()
+            except UnicodeDecodeError as error:
+                got = (
+                    ""
+                    if wide
+                    else f", got {line[max(0, error.start - 12) : error.start + 12].decode('latin1').strip()!r}"
+                )
+                return (
+                    f"{path}: expected UTF-8 text in line {number}{got}: turn it into such, as by "
+                    f"iconv -f {'utf16' if wide else 'latin1'} -t utf8 {path.name}."
+                )
+    return f"{path}: expected UTF-8 text."
 
 
 def parts(path: Path) -> list[Part]:
@@ -345,7 +387,7 @@ def _refuse_text(path: Path, form: "_Form") -> None:
                 for place, cell in enumerate(column.to_pylist()):
                     if not (NUMBER.fullmatch(cell) or cell.strip().lower() in GAPS):
                         raise DataError(
-                            f"{path}: column {name} expected numbers, got {cell!r:.40} in data row {row + place + 1}."
+                            f"{path}: column {name} expected numbers, got {cell!r:.40} in row {row + place}."
                         )
             row += len(batch)
     except (OSError, pa.ArrowInvalid):
@@ -383,7 +425,7 @@ def _form(path: Path, options: Options | None = None) -> _Form:
                     )
                 before += len(line.encode())
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: expected UTF-8 text ({error.reason} at byte {error.start}).") from error
+        raise DataError(not_text(path)) from error
     except (OSError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read ({error}).") from error
     raise DataError(f"{path}: expected a table, got an empty file.")
