@@ -1,5 +1,7 @@
 """Folders of pictures."""
 
+import logging
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -30,6 +32,15 @@ def test_a_folder_is_its_pictures_in_the_order_of_their_names(folder, digits):
     assert images.labels(folder, paths) == ["class0"] * 6 + ["class1"] * 6
     np.testing.assert_array_equal(open_rows(paths[:3], 1 << 30).rows, digits.x_train[order[:3]])
     np.testing.assert_array_equal(open_rows(str(folder / "class0" / "*.png"), 1 << 30).rows, digits.x_train[[0, 6]])
+
+
+def test_pictures_of_other_kinds_are_said_to_be_left_out(folder, caplog):
+    (folder / "class0" / "cat.gif").write_bytes(b"GIF89a")
+    (folder / "notes.txt").write_text("no picture")
+    with caplog.at_level(logging.WARNING):
+        assert len(images.find(folder)) == 12
+    assert "left out 1 of kinds that are not read, such as" in caplog.text
+    assert "cat.gif" in caplog.text
 
 
 def test_pictures_train_encode_and_come_back_as_bytes(folder):

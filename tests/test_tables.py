@@ -3,6 +3,7 @@
 import datetime
 import json
 import logging
+import re
 
 import numpy as np
 import pandas as pd
@@ -812,6 +813,33 @@ def test_schema_says_what_columns_are_taken_for(cli, folder):
     assert told["visits"]["kind"] == "count"
     assert told["grade"]["levels"] == list("abcde")
     assert told["age"]["missing"] == int(people()["age"].isna().sum())
+
+
+def test_schema_shows_what_can_be_learnt_from_and_all_that_cannot(cli, tmp_path):
+    ids = "".join(f"i{at},{at},,n{at}\n" for at in range(60))
+    (tmp_path / "rows.csv").write_text("id,x,nothing,name\n" + ids)
+    done = cli("schema", "rows.csv")
+    assert done.code == 0, done.err
+    assert "rows.csv: 60 rows of 4 columns" in done.out
+    assert re.search(r"x +number", done.out)
+    for name in ("id", "name", "nothing"):
+        assert f"fit refuses column '{name}' " in done.out
+    told = json.loads(cli("schema", "rows.csv", "--json").out)
+    assert [each["name"] for each in told["columns"]] == ["x"]
+    assert list(told["refused"]) == ["id", "nothing", "name"]
+
+
+def test_days_of_a_zone_come_back_as_days_and_far_ones_as_dates(rng):
+    days = pd.date_range("2024-01-01", periods=200, tz="Europe/Zurich")  # over both ends of summer time
+    plain = [each.date() for each in days]
+    frame = pd.DataFrame({"zoned": days, "plain": plain, "x": np.arange(200.0)})
+    net = Autoencoder(1, **(FAST | {"epochs": 20})).fit(frame)
+    back = net.reconstruct(frame)
+    assert (back["zoned"].dt.normalize() == back["zoned"]).all()
+    assert str(back["zoned"].dt.tz) == "Europe/Zurich"
+    far = net.decode(pa.table({"latent_0": [-1e30, 1e30]}))
+    years = [each.year for each in far["plain"].to_pylist()]
+    assert all(1 <= year <= 9999 for year in years)
 
 
 def test_the_oddest_rows_are_shown_with_the_cells_that_make_them_so(cli, tmp_path):

@@ -17,7 +17,7 @@ def schema(
     decimal: Decimal = ".",
     json: Json = False,
 ) -> None:
-    """Show what each column of DATA is taken for, and how many of its cells are missing."""
+    """Show what each column of DATA is taken for, and how many of its cells are missing; or why fit refuses it."""
     import numpy as np
 
     from diabolo.data import memory
@@ -25,7 +25,8 @@ def schema(
     from diabolo.data.streams import open_rows
     from diabolo.errors import DataError
 
-    how = reading(types=types, drop=drop, separator=separator, decimal=decimal)
+    refused: dict[str, str] = {}
+    how = reading(types=types, drop=drop, separator=separator, decimal=decimal)._replace(refused=refused.__setitem__)
     opened = open_rows(data, memory.limit(None), reading=how)
     if not isinstance(opened, Source) or opened.schema is None:
         raise DataError(f"{data} has no names of columns: expected a table with a header, of a size that memory holds.")
@@ -46,6 +47,7 @@ def schema(
                         | ({"levels": list(column.levels)} if column.levels else {})
                         for column, missing, _ in facts
                     ],
+                    "refused": refused,
                 }
             )
         )
@@ -58,7 +60,9 @@ def schema(
     for column, missing, words in facts:
         share = f"{missing / len(opened.rows):.1%}" if missing else ""
         result.add_row(column.name, column.kind, column.arrow, share, words)
-    print_tables(f"{opened.name}: {count(len(opened.rows), 'row')} of {count(len(columns), 'column')}", "", result)
+    size = count(len(columns) + len(refused), "column")
+    reasons = [f"fit refuses {reason}" for reason in refused.values()]
+    print_tables(f"{opened.name}: {count(len(opened.rows), 'row')} of {size}", "", result, *reasons)
 
 
 def _range(schema: Any, column: Any, values: Any) -> str:

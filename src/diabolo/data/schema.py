@@ -211,10 +211,22 @@ def library_of(frame: Any) -> str:
     return type(frame).__module__.partition(".")[0]
 
 
-def learn(frame: Any, *, where: str, types: Mapping[str, str] | None = None) -> Schema:
+def learn(
+    frame: Any,
+    *,
+    where: str,
+    types: Mapping[str, str] | None = None,
+    refused: Callable[[str, str], None] | None = None,
+) -> Schema:
     """Return the schema of a frame.
 
-    Args: types: kinds of columns by name, where they should not be inferred.
+    Args:
+        frame: of any library.
+        where: what asked, to open a message with.
+        types: kinds of columns by name, where they should not be inferred.
+        refused: called with the name of a column that cannot be learnt from and the reason, which then is left out;
+            None: it is an error.
+
     Raises: DataError for text that is no category, columns of lists or bytes, columns without any value, names that
     stand twice; OptionError for types that there are not.
     """
@@ -226,13 +238,23 @@ def learn(frame: Any, *, where: str, types: Mapping[str, str] | None = None) -> 
         if kind not in KINDS:
             raise OptionError(f"column {name!r}: {unknown('kind', kind, KINDS)}")
     native = _native_types(frame)
-    columns = [_learn(name, array, native[name], types.get(name), where) for name, array in cells.items()]
+    columns = []
+    for name, array in cells.items():
+        try:
+            columns.append(_learn(name, array, native[name], types.get(name), where))
+        except DataError as error:
+            if refused is None:
+                raise
+            refused(name, str(error).removeprefix(f"{where}: "))
+    if not columns:
+        raise DataError(f"{where}: none of its columns can be learnt from.")
     numbered = all(isinstance(name, (int, np.integer)) for name in frame_names(frame))
     return Schema(columns=tuple(columns), library=library_of(frame), numbered=numbered)
 
 
 def _learn(name: str, array: Any, native: str, told: str | None, where: str) -> Column:
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     kind = array.type
     given: dict[str, Any] = {"name": name, "native": native}
@@ -273,6 +295,9 @@ def _learn(name: str, array: Any, native: str, told: str | None, where: str) -> 
     if refused.any():
         value = known[refused.argmax()]
         raise OptionError(f"column {name!r} holds {value:.6g}, expected {FEATURES[chosen].words}: choose 'number'.")
+    if pa.types.is_timestamp(values) and values.tz:
+        local = _floats(pc.local_timestamp(array))  # a day begins where people are
+        known = local[~np.isnan(local)]
     unit = 86_400.0 if chosen == "date" else 1.0
     with np.errstate(invalid="ignore"):
         whole = bool(np.isfinite(known).all()) and not (known % unit).any()
@@ -463,10 +488,13 @@ def _array(values: Rows, column: Column) -> Any:
         levels = pa.array(list(column.levels), kind)
         coded = pa.DictionaryArray.from_arrays(places, levels, ordered=column.ordered)
         return coded if column.coded else coded.cast(kind)
-    if column.whole and column.kind == "date":
-        values = np.rint(values / 86_400) * 86_400
     values = np.where(missing, 0.0, values)
     types = pa.types
+    if column.kind == "date":
+        values = np.clip(values, *YEARS)
+        if column.whole and types.is_timestamp(kind) and kind.tz:
+            return _local_days(_moments(values, kind, missing))
+        values = np.rint(values / 86_400) * 86_400 if column.whole else values
     if types.is_boolean(kind):
         return pa.array(values >= 0.5, mask=missing)
     if types.is_timestamp(kind) or types.is_duration(kind) or types.is_time(kind) or types.is_date(kind):
@@ -546,6 +574,19 @@ def _moments(seconds: Rows, kind: Any, missing: Rows) -> Any:
         seconds = np.clip(seconds, 0, 86_400 - 1 / per_second)
     whole = np.rint(np.clip(seconds, -9e18 / per_second, 9e18 / per_second) * per_second)
     return pa.array(whole.astype(np.int32 if types.is_time32(kind) else np.int64), mask=missing).cast(kind)
+
+
+# Seconds since 1970 of the first and the last day but one of the years 1 to 9999, all that Python's dates can be.
+YEARS = (-62_135_510_400, 253_402_214_400)
+
+
+def _local_days(moments: Any) -> Any:
+    """Return moments of a zone as the midnights there that are nearest."""
+    import pyarrow.compute as pc
+
+    days = pc.round_temporal(pc.local_timestamp(moments), unit="day")
+    kind = moments.type
+    return pc.assume_timezone(days, kind.tz, ambiguous="earliest", nonexistent="latest").cast(kind)
 
 
 _TIMED = re.compile(r"(timestamp|duration|time32|time64)\[(s|ms|us|ns)(?:, tz=([^\]]{1,60}))?\]")

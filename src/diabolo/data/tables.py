@@ -30,12 +30,14 @@ class Reading(NamedTuple):
         drop: columns to leave out.
         form: how CSV files are written.
         look: how pictures are to be taken.
+        refused: as for `schema.learn`.
     """
 
     types: Mapping[str, str] = {}
     drop: tuple[str, ...] = ()
     form: csv.Options = csv.Options()
     look: images.Look = images.Look()
+    refused: Callable[[str, str], None] | None = None
 
 
 class Table(NamedTuple):
@@ -75,7 +77,7 @@ def read(paths: Sequence[Path], reading: Reading, *, where: str) -> Table:
         ) from error
     if not reading.types and all(map(_is_number, table.schema.types)) and not any(c.null_count for c in table.columns):
         return Table(to_array(table, where=where, names=_names(table, named)), _numbers(table.schema, named), False)
-    schema = frames.learn(table, where=where, types=reading.types)
+    schema = frames.learn(table, where=where, types=reading.types, refused=reading.refused)
     rows = schema.read(table, where=where).rows
     return Table(rows, schema if named else None, bool(np.isnan(rows).any()))
 

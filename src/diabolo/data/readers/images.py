@@ -6,6 +6,7 @@ judged before anything is decoded. Order: what is asked, one picture, many of th
 
 import io
 import itertools
+import logging
 import os
 import struct
 from collections.abc import Callable, Iterator, Sequence
@@ -18,11 +19,14 @@ import numpy as np
 from diabolo.errors import DataError, ShapeError
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
+OTHERS = (".gif", ".heic", ".heif", ".avif", ".jp2", ".svg", ".psd")  # pictures that are left out
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")
 MOST_PIXELS = 1 << 26  # of one picture, 67 megapixels: a file of some kilobytes can announce any number
 AT_ONCE = 256  # pictures that are asked of the threads before the first of them is taken
 
 Array = np.ndarray[Any, np.dtype[np.uint8]]
+
+logger = logging.getLogger(__name__)
 
 
 class Look(NamedTuple):
@@ -41,13 +45,19 @@ class Look(NamedTuple):
 
 def find(folder: Path) -> list[Path]:
     """Return the pictures in a folder and those below, by name."""
-    found = (
+    every = [
         Path(place) / name
         for place, _, names in os.walk(folder, followlinks=True)
         for name in names
-        if name.lower().endswith(ENDINGS) and not name.startswith(".")
-    )
-    return sorted(found)
+        if not name.startswith(".")
+    ]
+    found = sorted(path for path in every if path.name.lower().endswith(ENDINGS))
+    others = [path for path in every if path.name.lower().endswith(OTHERS)]
+    if found and others:
+        logger.warning(
+            "%s: left out %d pictures of kinds that are not read, such as %s", folder, len(others), others[0]
+        )
+    return found
 
 
 def labels(folder: Path, paths: Sequence[Path]) -> list[str]:
