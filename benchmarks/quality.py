@@ -10,7 +10,6 @@ Order: a training that can be stopped, the measures, the protocols, the table.
 import argparse
 import json
 import os
-import pickle
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from diabolo import Autoencoder, datasets
-from diabolo.files import write_atomically
+from diabolo.training import checkpoints
 
 SEED = 0
 MINUTE = 60
@@ -35,16 +34,15 @@ class Resumable(Autoencoder):
     def _train(self, spec: Any, shard: Any, report: Any) -> Any:
         from diabolo.training import loop
 
-        path, saved = self.folder / "state.pickle", time.monotonic()
-        # A pickle, because nobody but this script reads it; no model is ever saved so.
-        restored = loop.State(*pickle.loads(path.read_bytes())) if path.is_file() else None
+        path, saved = self.folder / "state.safetensors", time.monotonic()
+        restored = checkpoints.read(path, self.folder.name) if path.is_file() else None
 
         def keep(epoch: int, state: Callable[[], Any]) -> None:
             nonlocal saved
             now = state()
             print(f"\repoch {epoch}: {now.history['loss'][-1]:.4f}", end="", flush=True)
             if time.monotonic() - saved > MINUTE:
-                write_atomically(path, lambda file: file.write(pickle.dumps(tuple(now))))
+                checkpoints.write(path, now, self.folder.name)
                 saved = time.monotonic()
 
         return loop.train(spec, shard, report, restored=restored, keep=keep)

@@ -63,7 +63,7 @@ FLOORS = [
     {"inference", "training"},
     {"modelfile", "explain", "preparation"},
     {"autoencoder", "lowlevel"},
-    {"anomaly", "report"},
+    {"anomaly", "report", "search"},
     {"cli"},
 ]
 

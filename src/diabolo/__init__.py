@@ -17,6 +17,7 @@ __all__ = [
     "evaluate",
     "datasets",
     "windows",
+    "search",
     "lowlevel",
     "network",
     "training",
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from diabolo.data.series import windows
     from diabolo.errors import DiaboloError
     from diabolo.network.partial import evaluate, split
+    from diabolo.search.study import search
 
 # name -> (module, attribute); an empty attribute means the module itself.
 _HOMES = {
@@ -40,6 +42,7 @@ _HOMES = {
     "split": ("diabolo.network.partial", "split"),
     "evaluate": ("diabolo.network.partial", "evaluate"),
     "datasets": ("diabolo.data.datasets", ""),
+    "search": ("diabolo.search.study", "search"),
     "windows": ("diabolo.data.series", "windows"),
     "lowlevel": ("diabolo.lowlevel", ""),
     "network": ("diabolo.network", ""),

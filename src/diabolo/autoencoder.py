@@ -30,6 +30,7 @@ from diabolo.network.penalties import Penalty
 from diabolo.preparation import Prepared, prepare, prepare_again
 from diabolo.record import PARTS, SETTINGS, Record
 from diabolo.training import backend, optimizers
+from diabolo.training.checkpoints import State
 from diabolo.training.progress import Report, for_people, quiet, shown
 
 logger = logging.getLogger(__name__)
@@ -156,7 +157,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             also: rows that will be judged later; nothing is learnt from them, but a loss is chosen that can take them.
         Raises: DataError, ShapeError, OptionError for bad input; DivergedError.
         """
-        settings = self._checked_settings()
+        settings = self.checked_settings()
         seed = seed_of(self.random_state)
         ready = prepare(self.get_params(deep=False), X, also, settings, seed)
         logger.info("reconstruction loss: %s (%s)", ready.loss.loss.kind, ready.loss.reason)
@@ -172,7 +173,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
 
         Raises: DataError, ShapeError, OptionError for bad input; DivergedError.
         """
-        settings = self._checked_settings()
+        settings = self.checked_settings()
         if sparse.is_sparse(X):
             raise DataError("partial_fit() expected dense rows, got a sparse matrix: pass X.toarray().")
         if not hasattr(self, "model_"):
@@ -208,7 +209,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             keras_builder.set_weights(models, network, before.weights)
             history = {name: curve for name, curve in before.record.history.items() if not name.startswith("val_")}
             seen = before.record.rows
-        state = None if before is None else getattr(self, "_state", None) or loop.State(None, history, 0, None)
+        state = None if before is None else getattr(self, "_state", None) or State(None, history, 0, None)
         epochs = len(history.get("loss", [])) + 1 if partial else settings["epochs"]
         batch_size, optimizer = settings["batch_size"], self.optimizer
         optimizer = optimizers.suiting(network.bottleneck) if optimizer is None else optimizer
@@ -499,8 +500,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             del self.feature_names_in_
         return self
 
-    def _checked_settings(self) -> dict[str, Any]:
-        """Return the settings as JSON values, or raise OptionError with the one that cannot hold."""
+    def checked_settings(self) -> dict[str, Any]:
+        """Return the settings as JSON values; OptionError with the one that cannot hold."""
         for name, least in (("epochs", 1), ("batch_size", 1), ("patience", 0)):
             if not _is_whole(getattr(self, name), least):
                 raise OptionError(f"{name} must be a whole number of at least {least}, got {getattr(self, name)!r}.")

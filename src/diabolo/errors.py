@@ -6,6 +6,7 @@
     |   |-- ShapeError          rows, images or latents of the wrong size
     |   `-- NoNumberError       a cell that is neither number nor text
     |-- ModelFileError          a file that is not a model file, or a damaged one
+    |-- CheckpointError         a training that cannot go on from what is there
     |-- OutputError             an output that exists, or cannot be written
     |-- CutError                split() or evaluate() asked for something the network does not determine
     |-- NotFittedError          a verb before fit()
@@ -47,6 +48,10 @@ class NoNumberError(DataError, TypeError):
 
 class ModelFileError(DiaboloError):
     """A file that is not a Diabolo model, or one that is damaged."""
+
+
+class CheckpointError(DiaboloError):
+    """A checkpoint that is damaged, of another training, or in use by another process."""
 
 
 class OutputError(DiaboloError):

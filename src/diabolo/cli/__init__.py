@@ -1,4 +1,4 @@
-"""The command line: `diabolo fit|encode|decode|reconstruct|score|info|schema`. One file a command: parse, call, show.
+"""The command line: `diabolo fit|search|encode|decode|reconstruct|score|info|schema`. One file a command: parse, call, show.
 
 Results go to stdout, progress and errors to stderr. A DiaboloError is one line and its exit code; any other exception
 is a bug and shows its traceback. Commands import what they need when they run, so that `--help` loads nothing.
@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from diabolo import __version__
-from diabolo.cli import decode, encode, fit, info, reconstruct, schema, score
+from diabolo.cli import decode, encode, fit, info, reconstruct, schema, score, search
 from diabolo.errors import INTERRUPTED, TERMINATED, DiaboloError
 
 app = typer.Typer(
@@ -27,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (fit, encode, decode, reconstruct, score, info, schema):
+for module in (fit, search, encode, decode, reconstruct, score, info, schema):
     app.command()(getattr(module, module.__name__.rpartition(".")[2]))
 
 

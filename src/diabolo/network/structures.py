@@ -139,6 +139,16 @@ class Network:
         """How many numbers all weights hold."""
         return sum(map(math.prod, self.weights().values()))
 
+    @property
+    def operations(self) -> int:
+        """About how many multiplications one row takes: each matrix as often as there are places it is used at."""
+        return sum(
+            math.prod(shape) * math.prod(step.output_shape[:-1])
+            for step in self.steps
+            for shape in step.layer.weights(step.input_shape).values()
+            if len(shape) > 1
+        )
+
     def to_config(self) -> dict[str, Any]:
         """Return the network as JSON values."""
         return {

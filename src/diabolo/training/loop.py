@@ -27,6 +27,7 @@ from diabolo.network.losses import Loss
 from diabolo.network.penalties import Penalty
 from diabolo.network.structures import Network
 from diabolo.training.backend import tensor
+from diabolo.training.checkpoints import State
 from diabolo.training.choose import Choice, choose
 from diabolo.training.program import Measure, Program, Reconstruction, on_device
 from diabolo.training.progress import Progress, Report, quiet
@@ -97,15 +98,6 @@ class Outcome(NamedTuple):
     best_epoch: int  # from 1; the last where nothing was held back
     choice: Choice  # whether XLA made the program, and why
     learnt: dict[str, Array]  # what the loss learnt
-
-
-class State(NamedTuple):
-    """Where a training stands behind an epoch: with this and the same spec and shard it goes on as if unbroken."""
-
-    variables: list[Array] | None  # of `Reconstruction.variables`; None: as they are at the start
-    history: dict[str, list[float]]
-    best_epoch: int
-    best_weights: list[Array] | None
 
 
 Keep = Callable[[int, Callable[[], State]], None]  # takes the epoch, and what gives the state where it is wanted

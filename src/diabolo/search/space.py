@@ -1,0 +1,129 @@
+"""What a search may choose: names, what each may be, and the settings of an Autoencoder that a choice stands for.
+
+A space is a dict: a list holds what may be chosen, a pair (low, high) the ends of a range, tried by its logarithm.
+Names are those of the table below, or any setting of `Autoencoder`. Order: the table, the reading, the settings.
+"""
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from diabolo.autoencoder import Autoencoder
+from diabolo.errors import OptionError, unknown
+from diabolo.training.optimizers import OPTIMIZERS
+
+Range = tuple[float, float]
+Space = dict[str, list[Any] | Range]
+
+LEAST_IMAGE = 8  # pixels a side, below which convolutions have nothing to halve
+
+# What a structure is made of; left out where a space says "structure" itself.
+PARTS = ("kind", "depth", "width", "taper")
+
+DEFAULT: Space = {
+    "kind": ["dense", "residual", "conv"],
+    "depth": [1, 2, 3],
+    "width": [64, 128, 256, 512, 1024],
+    "taper": [0.5, 1.0],  # each layer has so many times the units of the one before
+    "activation": ["elu", "relu", "gelu", "silu"],
+    "noise": [0.0, 0.05, 0.1, 0.2],  # masking of the input
+    "batch_size": [32, 64, 128, 256],
+    "optimizer": ["adamw", "adam", "nadam", "lion"],
+    "weight_decay": (0.01, 0.5),
+    "rate": (0.2, 5.0),  # times what suits the optimizer
+}
+
+# Tried first: what is used without a search, and two that are hard to beat.
+FIRST: tuple[dict[str, Any], ...] = (
+    {"kind": "dense", "depth": 1, "width": 128, "taper": 1.0, "batch_size": 64},
+    {"kind": "dense", "depth": 2, "width": 512, "taper": 0.5, "batch_size": 128},
+    {"kind": "conv", "depth": 2, "width": 256, "taper": 0.5, "batch_size": 128},
+)
+USUAL = {"activation": "elu", "noise": 0.0, "optimizer": "adamw", "weight_decay": 0.1, "rate": 1.0}
+
+SETTINGS = tuple(name for name in inspect.signature(Autoencoder).parameters if name not in ("verbose", "random_state"))
+
+
+def read(asked: Mapping[str, Any] | None, row_shape: tuple[int, ...]) -> Space:
+    """Return the space for rows of this shape, with what was asked for in its place. Raises OptionError."""
+    image = len(row_shape) >= 2 and min(row_shape[:2]) >= LEAST_IMAGE
+    space = dict(DEFAULT)
+    space["kind"] = [kind for kind in DEFAULT["kind"] if kind != "conv" or image]
+    for name, values in (asked or {}).items():
+        if name not in DEFAULT and name not in SETTINGS:
+            raise OptionError(unknown("name in the space", name, [*DEFAULT, *SETTINGS]))
+        space[name] = _choices(name, values)
+    if "structure" in space:
+        space = {name: values for name, values in space.items() if name not in PARTS}
+    if "corruption" in space:
+        space.pop("noise")
+    if "learning_rate" in space:
+        space.pop("rate")
+    return space
+
+
+def _choices(name: str, values: Any) -> list[Any] | Range:
+    if isinstance(values, (list, set, frozenset)):
+        if not values:
+            raise OptionError(f"the space holds nothing for {name!r}: give at least one value.")
+        if not all(isinstance(each, (str, int, float, bool, type(None))) for each in values):
+            raise OptionError(f"the space: {name!r} must be a list of texts or numbers, got {values!r:.60}.")
+        return list(values)
+    if isinstance(values, tuple) and len(values) == 2:
+        low, high = values
+        if isinstance(low, (int, float)) and isinstance(high, (int, float)) and 0 < low < high:
+            return (float(low), float(high))
+    raise OptionError(
+        f"the space: {name!r} must be a list of values, or a pair (low, high) with 0 < low < high, got {values!r:.60}."
+    )
+
+
+def draw(trial: Any, space: Space) -> dict[str, Any]:
+    """Return a choice of each name, by an Optuna trial; only what matters for the others is asked."""
+    chosen: dict[str, Any] = {}
+    for name, values in space.items():
+        if name == "weight_decay" and str(chosen.get("optimizer")) not in ("adamw", "lion"):
+            continue
+        if isinstance(values, tuple):
+            chosen[name] = trial.suggest_float(name, *values, log=True)
+        else:
+            chosen[name] = trial.suggest_categorical(name, values)
+    return chosen
+
+
+def first(space: Space) -> list[dict[str, Any]]:
+    """Return choices to begin with, those of them that the space holds."""
+
+    def holds(name: str, value: Any) -> bool:
+        values = space[name]
+        return values[0] <= value <= values[1] if isinstance(values, tuple) else value in values
+
+    every = [{name: value for name, value in (USUAL | each).items() if name in space} for each in FIRST]
+    return [each for each in every if all(holds(name, value) for name, value in each.items())]
+
+
+def settings(chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of an Autoencoder that a choice stands for."""
+    result = {name: value for name, value in chosen.items() if name in SETTINGS}
+    if "kind" in chosen:
+        result["structure"] = _structure(chosen["kind"], chosen["depth"], chosen["width"], chosen["taper"])
+    if chosen.get("noise"):
+        result["corruption"] = f"masking:{chosen['noise']:g}"
+    name = str(chosen.get("optimizer", "adamw"))
+    if "weight_decay" in chosen:
+        result["optimizer"] = f"{name}:weight_decay={chosen['weight_decay']:.4g}"
+    if "rate" in chosen:
+        entry = OPTIMIZERS.get(name.partition(":")[0])
+        result["learning_rate"] = float(f"{chosen['rate'] * (entry.learning_rate if entry else 1e-3):.3g}")
+    return result
+
+
+def _structure(kind: str, depth: int, width: int, taper: float) -> str:
+    widths = [max(8, round(width * taper**at)) for at in range(depth)]
+    if kind == "residual":
+        return f"residual {width}x{depth}"
+    if kind == "conv":
+        # As many filters as a dense layer of the width would be too slow with; they double as the image is halved.
+        filters = [max(8, width // 16) * 2**at for at in range(min(depth, 2))]
+        return f"conv {'-'.join(map(str, filters))}, dense {width}"
+    return f"dense {'-'.join(map(str, widths))}"

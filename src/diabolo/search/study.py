@@ -1,0 +1,460 @@
+"""The search: trainings are drawn, stopped, gone on with and given up, under a budget of time or of trainings.
+
+Optuna draws, and keeps the table in its storage; halving.py says which training goes on; trials.py trains. What each
+training has learnt so far lies in a checkpoint in the folder of the search, so that a search that was stopped, in any
+way, goes on where it was, and several processes may work at one.
+
+Order: what comes out, the way in, the search, the storage.
+"""
+
+import fcntl
+import hashlib
+import json
+import logging
+import math
+import re
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import diabolo
+from diabolo.autoencoder import Autoencoder, from_model, seed_of
+from diabolo.data import memory
+from diabolo.data.sources import Source
+from diabolo.data.splits import VALIDATION, held_back
+from diabolo.data.streams import Stream, open_rows
+from diabolo.data.tables import Reading
+from diabolo.errors import CheckpointError, DataError, DiaboloError, DivergedError, OptionError, OutputError
+from diabolo.search import halving, space
+from diabolo.search.trials import Trial, fingerprint
+from diabolo.training.progress import quiet
+
+EPOCHS = 60
+BUDGET = "10m"
+SHARE = 5  # of a budget of time, the part that one whole training may take
+KEPT = 24  # checkpoints of trainings that may still go on
+TRIED_IN_VAIN = 20  # choices that make no network, before a search gives up
+SECONDS_TO_START = 4.0  # a training: its network, its program
+OPERATIONS_A_SECOND = 2e10  # before anything was measured
+NAME = "diabolo"  # of the study in its storage
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+logger = logging.getLogger(__name__)
+
+Row = dict[str, Any]
+
+
+class Found(NamedTuple):
+    """What a search found.
+
+    Attributes:
+        best: fitted, with the best choice.
+        trials: a row for each training, the best first: number, error (of the validation rows, in nats), epochs, of
+            (epochs of a whole training), seconds, state, and what was chosen.
+        importance: of each name in the space the share of the differences in error that it explains.
+    """
+
+    best: Autoencoder
+    trials: list[Row]
+    importance: dict[str, float]
+
+
+def search(
+    X: Any,
+    *,
+    budget: str | float | None = None,
+    trials: int | None = None,
+    space: Mapping[str, Any] | None = None,
+    latent_dim: int | None = None,
+    epochs: int = EPOCHS,
+    folder: str | Path | None = None,
+    storage: str | None = None,
+    refit: bool = False,
+    random_state: Any = None,
+    report: Callable[[list[Row]], None] | None = None,
+    **fixed: Any,
+) -> Found:
+    """Try structures, activations, noise, batches, optimizers and rates on rows, and return the best.
+
+    Args:
+        X: rows as for `Autoencoder.fit`, in memory.
+        budget: seconds, or a text such as "90s", "10m", "2h"; default 10 minutes, where `trials` says nothing.
+        trials: how many trainings to begin; with it and one `random_state` two searches give the same table.
+        space: what may be chosen, in place of parts of `diabolo.search.space.DEFAULT`: {"structure": ["dense 256"],
+            "rate": (0.5, 2.0)}.
+        latent_dim: as for `Autoencoder`; the same for all, because more latents always err less.
+        epochs: of a whole training, at most.
+        folder: where checkpoints and the table lie; a search that finds its own goes on. None: a temporary one.
+        storage: an address of Optuna's, such as "postgresql://..."; None: SQLite in the folder.
+        refit: train the best once more, on all rows.
+        random_state: the seed.
+        report: takes the table whenever it changes.
+        fixed: other settings of `Autoencoder`, the same for all.
+
+    Raises: DataError, ShapeError, OptionError for bad input; CheckpointError for a folder of another search.
+    """
+    limit = memory.limit(fixed.get("memory"))
+    opened = open_rows(X, limit, reading=Reading(types=fixed.get("types") or {}))
+    if isinstance(opened, Stream):
+        raise DataError(f"{opened.name} is more than fits in memory: search on a part of it, and fit on the whole.")
+    settings = fixed | {"latent_dim": latent_dim}
+    for name in settings:
+        if name not in _SETTINGS:
+            raise OptionError(f"search() got an unknown setting {name!r}: those of Autoencoder are {_SETTINGS}.")
+    seconds = None if trials is not None and budget is None else duration(BUDGET if budget is None else budget)
+    for name, value in (("trials", trials), ("epochs", epochs)):
+        if value is not None and (type(value) is not int or value < 1):
+            raise OptionError(f"{name} must be a whole number of at least 1, got {value!r:.40}.")
+    with _folder(folder) as where:
+        work = Search(opened, settings, space, seconds, trials, epochs, where, storage, seed_of(random_state), report)
+        return work.run(refit=refit)
+
+
+_SETTINGS = sorted({*space.SETTINGS} - {"epochs", "patience"})
+
+
+def duration(budget: str | float) -> float:
+    """Return the seconds of 90, "90s", "10m" or "1.5h". Raises OptionError."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhd]?)\s*", budget) if isinstance(budget, str) else None
+    seconds = float(found[1]) * UNITS[found[2] or "s"] if found else budget
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < math.inf:
+        raise OptionError(f"budget must be a time such as 90s, 10m or 2h, got {budget!r:.40}.")
+    return float(seconds)
+
+
+class Search:
+    """A search at work; arguments as for `search`."""
+
+    def __init__(
+        self,
+        opened: Source,
+        settings: dict[str, Any],
+        asked: Mapping[str, Any] | None,
+        seconds: float | None,
+        trials: int | None,
+        epochs: int,
+        folder: Path,
+        storage: str | None,
+        seed: int,
+        report: Callable[[list[Row]], None] | None,
+    ) -> None:
+        self._opened, self._settings, self._epochs, self._folder = opened, settings, epochs, folder
+        self._seconds, self._trials, self._seed, self._report = seconds, trials, seed, report
+        self._space = space.read(asked, opened.rows.shape[1:])
+        rows = np.asarray(opened.rows)
+        held = held_back(len(rows), settings.get("validation_fraction", 0.1), seed, VALIDATION)
+        self._judges = rows if held is None else rows[held]  # the rows that no training learns from
+        self._started = time.monotonic()
+        self._speeds: list[float] = []  # seconds a million operations, as measured
+        # Of another search: other rows, or other settings. Budgets may differ, to go on for longer.
+        about = json.dumps([settings, self._space, epochs, seed], sort_keys=True, default=repr)
+        versions = f"{diabolo.__version__}"
+        self._identity = hashlib.sha256(f"{fingerprint(opened)} {about} {versions}".encode()).hexdigest()
+        self._study = _study(storage or f"sqlite:///{folder / 'study.db'}", seed, self._identity, str(folder))
+        if not self._study.get_trials(deepcopy=False):
+            for choice in space.first(self._space):
+                self._study.enqueue_trial(choice)
+
+    def run(self, *, refit: bool) -> Found:
+        """Work until the budget is spent, and return what was found."""
+        try:
+            while (job := self._next()) is not None:
+                self._work(*job)
+        except KeyboardInterrupt:
+            if halving.leader(self._runners()) is None:
+                raise
+            logger.warning("search stopped: the best so far is returned")
+        leader = halving.leader(self._runners())
+        if leader is None:
+            reasons = [row["reason"] for row in self.table() if row["reason"]]
+            raise DivergedError(
+                f"no training came to an end; the first: {reasons[0] if reasons else 'no time was left'}"
+            )
+        best = self._again(leader.number)
+        return Found(self._on_all(best) if refit else best, self.table(), self._importance())
+
+    def table(self) -> list[Row]:
+        """Return a row for each training, the best first."""
+        rows = []
+        for each in self._study.get_trials(deepcopy=False):
+            if each.state.name == "WAITING":
+                continue
+            about = each.user_attrs
+            rows.append(
+                {
+                    "number": each.number,
+                    "error": min(each.intermediate_values.values(), default=math.nan),
+                    "epochs": about.get("done", 0),
+                    "of": about.get("epochs", 0),
+                    "seconds": round(about.get("seconds", 0.0), 1),
+                    "state": "failed" if "reason" in about else "whole" if self._whole(each) else "stopped",
+                    "reason": about.get("reason", ""),
+                    **{name: each.params.get(name) for name in self._space},
+                }
+            )
+        order = {"whole": 0, "stopped": 1, "failed": 2}
+        return sorted(rows, key=lambda row: (order[row["state"]], -row["epochs"] / (row["of"] or 1), row["error"]))
+
+    def _next(self) -> tuple[int, int] | None:
+        """Return the number of a training and the rung to bring it to, or None where the budget is spent."""
+        every = self._study.get_trials(deepcopy=False)
+        begun = [each for each in every if each.state.name == "RUNNING" and "reason" not in each.user_attrs]
+        for each in begun:  # what was interrupted goes on first
+            if each.user_attrs.get("target", 0) > self._rung(each) and self._free(each.number):
+                return each.number, each.user_attrs["target"]
+        runners = [each for each in self._runners() if self._has_state(each)]
+        left = math.inf if self._seconds is None else self._seconds - (time.monotonic() - self._started)
+        leader = halving.leader(runners)
+        top = len(halving.rungs(self._epochs)) - 1
+        to_end = 0.0 if leader is None or leader.rung >= top else self._cost(leader.number, top)
+        if leader is not None and leader.rung < top and left < 1.3 * to_end + SECONDS_TO_START:
+            # Time for no more than to bring the best to its end, or not even that.
+            return (leader.number, leader.rung + 1) if left > self._cost(leader.number, leader.rung + 1) else None
+        winner = halving.promoted([each for each in runners if self._free(each.number)], top)
+        if winner is not None and left > self._cost(winner.number, winner.rung + 1):
+            return winner.number, winner.rung + 1
+        begun_in_all = sum(each.state.name != "WAITING" for each in every)
+        if self._trials is None or begun_in_all < self._trials:
+            if left <= to_end + 2 * SECONDS_TO_START:
+                return None
+            return self._draw(), 0
+        # All are begun: the best of those that wait goes on, until one is whole.
+        if leader is not None and leader.rung < top:
+            return leader.number, leader.rung + 1
+        return None
+
+    def _draw(self) -> int:
+        """Return the number of a new training. Raises OptionError where nothing in the space makes a network."""
+        from diabolo.preparation import prepare
+
+        reason = ""
+        for _ in range(TRIED_IN_VAIN):
+            trial = self._study.ask()
+            chosen = space.draw(trial, self._space)
+            estimator = Autoencoder(**self._fixed(chosen, self._epochs))
+            try:
+                ready = prepare(
+                    estimator.get_params(deep=False), self._opened, None, estimator.checked_settings(), self._seed
+                )
+            except OptionError as error:
+                reason = str(error)
+                self._fail(trial.number, reason)
+                continue
+            operations = 6e-6 * ready.rows * ready.network.operations
+            trial.set_user_attr("operations", operations)
+            trial.set_user_attr("epochs", self._whole_training(operations))
+            return int(trial.number)
+        raise OptionError(f"the space holds nothing that goes with these rows: {reason}")
+
+    def _whole_training(self, operations: float) -> int:
+        """Return how many epochs a whole training has: all, or as many as its share of the time allows."""
+        if self._seconds is None:
+            return self._epochs
+        an_epoch = operations * self._speed
+        return max(3, min(self._epochs, int((self._seconds / SHARE - 3 * SECONDS_TO_START) / max(an_epoch, 1e-9))))
+
+    @property
+    def _speed(self) -> float:
+        """Seconds a million operations take."""
+        return float(np.median(self._speeds)) if self._speeds else 1e6 / OPERATIONS_A_SECOND
+
+    def _cost(self, number: int, rung: int) -> float:
+        """Return about how many seconds it takes to bring a training to a rung."""
+        about: dict[str, Any] = self._trial(number).user_attrs
+        an_epoch: float = about.get("an_epoch", about["operations"] * self._speed)
+        ahead = halving.rungs(about["epochs"])
+        epochs: int = ahead[min(rung, len(ahead) - 1)] - about.get("done", 0)
+        return SECONDS_TO_START + an_epoch * epochs
+
+    def _work(self, number: int, rung: int) -> None:
+        """Bring a training to a rung, and write down how it went."""
+        about = self._trial(number)
+        ahead = halving.rungs(about.user_attrs["epochs"])
+        until = ahead[min(rung, len(ahead) - 1)]
+        trial = self._optuna(number)
+        trial.set_user_attr("target", rung)
+        with self._locked(number) as mine:
+            if not mine:
+                return
+            started = time.monotonic()
+            try:
+                estimator = self._train(number, until)
+            except (DivergedError, OptionError) as error:
+                self._fail(number, str(error))
+                return
+            finally:
+                taken = time.monotonic() - started
+                trial.set_user_attr("seconds", about.user_attrs.get("seconds", 0.0) + taken)
+            ran = estimator.done - about.user_attrs.get("done", 0)
+            if ran > 0:
+                an_epoch = max(1e-3, taken - SECONDS_TO_START / 2) / ran
+                trial.set_user_attr("an_epoch", an_epoch)
+                self._speeds.append(an_epoch / about.user_attrs["operations"])
+            trial.set_user_attr("done", estimator.done)
+            # Seen as they are: the loop validates through the noise of the training.
+            cost = float(estimator.model_.loss_per_row(self._judges).mean())
+            for at in range(self._rung(about) + 1, rung + 1):
+                trial.report(cost, at)
+            if until == ahead[-1]:
+                self._study.tell(number, cost)
+        self._tidy()
+        if self._report is not None:
+            self._report(self.table())
+
+    def _train(self, number: int, until: int) -> Trial:
+        chosen = self._trial(number)
+        estimator = Trial(**self._fixed(chosen.params, chosen.user_attrs["epochs"]))
+        estimator.until, estimator.timed = until, self._seconds is not None
+        estimator.at(self._path(number), f"{self._identity} {number}")
+        if estimator.done < until or not hasattr(estimator, "model_"):
+            estimator.fit(self._opened, report=quiet)
+        return estimator
+
+    def _again(self, number: int) -> Autoencoder:
+        """Return a training as it stands, as an estimator."""
+        return from_model(self._train(number, self._trial(number).user_attrs["done"]).model_)
+
+    def _on_all(self, best: Autoencoder) -> Autoencoder:
+        settings = {"validation_fraction": 0, "epochs": best.best_epoch_}
+        whole: Autoencoder = best.set_params(**settings).fit(self._opened)
+        return whole
+
+    def _fixed(self, chosen: Mapping[str, Any], epochs: int) -> dict[str, Any]:
+        usual = {"random_state": self._seed, "epochs": epochs, "patience": 0, "verbose": False}
+        return usual | self._settings | space.settings(chosen)
+
+    def _fail(self, number: int, reason: str) -> None:
+        from optuna.trial import TrialState
+
+        self._optuna(number).set_user_attr("reason", reason)
+        self._study.tell(number, state=TrialState.FAIL)
+
+    def _importance(self) -> dict[str, float]:
+        """Return which share of the differences in the first error each name explains; nothing of a few trainings."""
+        import optuna
+
+        def first(each: Any) -> float:
+            return float(each.intermediate_values[0])
+
+        complete = [each for each in self._study.get_trials(deepcopy=False) if 0 in each.intermediate_values]
+        if len(complete) < 8:
+            return {}
+        known = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=self._seed))
+        names = set.intersection(*({*each.params} for each in complete))
+        known.add_trials(
+            [
+                optuna.trial.create_trial(
+                    params={name: each.params[name] for name in names},
+                    distributions={name: each.distributions[name] for name in names},
+                    value=first(each),
+                )
+                for each in complete
+                if math.isfinite(first(each))
+            ]
+        )
+        evaluator = optuna.importance.FanovaImportanceEvaluator(seed=self._seed)
+        with suppress(RuntimeError, ValueError):  # all errors alike
+            found = optuna.importance.get_param_importances(known, evaluator=evaluator)
+            return {name: float(share) for name, share in found.items()}
+        return {}
+
+    def _runners(self) -> list[halving.Runner]:
+        return [
+            halving.Runner(each.number, [each.intermediate_values[at] for at in sorted(each.intermediate_values)])
+            for each in self._study.get_trials(deepcopy=False)
+            if each.intermediate_values and "reason" not in each.user_attrs
+        ]
+
+    def _has_state(self, runner: halving.Runner) -> bool:
+        return self._path(runner.number).is_file()
+
+    def _rung(self, trial: Any) -> int:
+        return len(trial.intermediate_values) - 1
+
+    def _whole(self, trial: Any) -> bool:
+        return bool(trial.state.name == "COMPLETE")
+
+    def _trial(self, number: int) -> Any:
+        return self._study.get_trials(deepcopy=False)[number]
+
+    def _optuna(self, number: int) -> Any:
+        import optuna
+
+        return optuna.trial.Trial(self._study, self._trial(number)._trial_id)
+
+    def _path(self, number: int) -> Path:
+        return self._folder / f"trial-{number:04d}.safetensors"
+
+    def _tidy(self) -> None:
+        """Delete checkpoints of trainings that will hardly go on, so that the folder stays small."""
+        ranked = sorted(self._runners(), key=lambda each: (-each.rung, each.errors[-1]))
+        for each in ranked[KEPT:]:
+            if self._free(each.number):
+                self._path(each.number).unlink(missing_ok=True)
+                self._lock(each.number).unlink(missing_ok=True)
+
+    def _lock(self, number: int) -> Path:
+        return self._folder / f".trial-{number:04d}.lock"
+
+    def _free(self, number: int) -> bool:
+        with self._locked(number) as mine:
+            return mine
+
+    @contextmanager
+    def _locked(self, number: int) -> Iterator[bool]:
+        """Give whether this process alone may work at a training now; a process that dies lets go."""
+        with self._lock(number).open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                yield False
+                return
+            yield True
+
+
+@contextmanager
+def _folder(asked: str | Path | None) -> Iterator[Path]:
+    if asked is None:
+        with tempfile.TemporaryDirectory(prefix="diabolo-search-") as temporary:
+            yield Path(temporary)
+        return
+    path = Path(asked)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be the folder of a search: {error.strerror or error}.") from error
+    yield path
+
+
+def _study(address: str, seed: int, identity: str, folder: str) -> Any:
+    """Return the study at an address, new or begun before. Raises CheckpointError, OutputError."""
+    import optuna
+    from sqlalchemy.exc import SQLAlchemyError
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+    try:
+        sampler = optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True, n_startup_trials=8)
+        study = optuna.create_study(storage=address, sampler=sampler, study_name=NAME, load_if_exists=True)
+        known = study.user_attrs.get("identity")
+        if known is None:
+            study.set_user_attr("identity", identity)
+        elif known != identity:
+            raise CheckpointError(
+                f"{folder} holds a search of other rows, settings, space or seed: choose another folder, or delete it."
+            )
+    except DiaboloError:
+        raise
+    except (SQLAlchemyError, ImportError, optuna.exceptions.OptunaError) as error:
+        reason = str(error).splitlines()[0]
+        raise OutputError(f"the storage {address} cannot be used: {reason:.160}") from error
+    # What was drawn before depends on how often; the same seed again would draw the same choices again.
+    begun = len(study.get_trials(deepcopy=False))
+    study.sampler = optuna.samplers.TPESampler(seed=seed + begun, multivariate=True, group=True, n_startup_trials=8)
+    return study

@@ -1,0 +1,72 @@
+"""One training that stops at an epoch and goes on from there, in this process or another."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from diabolo.autoencoder import Autoencoder
+from diabolo.data.sources import Source
+from diabolo.training import checkpoints
+from diabolo.training.checkpoints import State
+
+SECONDS_BETWEEN = 15.0  # checkpoints of a training that runs
+SAMPLED = 4_096  # rows that tell data from other data
+
+Clock = Callable[[], float]
+
+
+class Trial(Autoencoder):
+    """An estimator whose training goes to `until` of its epochs, and keeps where it stands in a file.
+
+    It is made by `Trial(**settings).at(path, identity)`; `fit` then goes on from the file, where there is one.
+    """
+
+    path: Path
+    until: int
+    identity: str
+    state: State | None = None
+    timed: bool = True  # whether a clock may choose how the program is made, at the cost of bits
+
+    def at(self, path: Path, identity: str) -> "Trial":
+        """Say where the checkpoint lies, and of which training it must be. Raises CheckpointError."""
+        self.path, self.identity = path, identity
+        self.state = checkpoints.read(path, identity) if path.is_file() else None
+        return self
+
+    @property
+    def done(self) -> int:
+        """Epochs so far."""
+        return 0 if self.state is None else len(self.state.history["loss"])
+
+    def _train(self, spec: Any, shard: Any, report: Any) -> Any:
+        from diabolo.training import loop
+        from diabolo.training.choose import settled
+
+        kept = time.monotonic()
+
+        def keep(epoch: int, state: Callable[[], State]) -> None:
+            nonlocal kept
+            if epoch >= self.until or time.monotonic() - kept > SECONDS_BETWEEN:
+                self.state = state()
+                checkpoints.write(self.path, self.state, self.identity)
+                kept = time.monotonic()
+
+        # The learning rate still goes by the epochs of the whole training.
+        compiled = None if self.timed or settled(spec.models.raw) else False
+        spec = replace(spec, epochs=self.until, compile=compiled)
+        return loop.train(spec, shard, report, restored=self.state, keep=keep)
+
+
+def fingerprint(opened: Source) -> str:
+    """Return what tells rows from others: their shape, type, names, and some of them."""
+    rows = np.asarray(opened.rows)
+    names = "" if opened.schema is None else json.dumps(opened.schema.names)
+    digest = hashlib.sha256(f"{rows.shape} {rows.dtype} {names}".encode())
+    digest.update(np.ascontiguousarray(rows[:: max(1, len(rows) // SAMPLED)]).tobytes())
+    return digest.hexdigest()
