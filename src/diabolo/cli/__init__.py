@@ -1,4 +1,6 @@
-"""The command line: `diabolo fit|search|encode|decode|reconstruct|score|info|schema`. One file a command: parse, call, show.
+"""The command line, `diabolo fit|search|encode|decode|reconstruct|score|info|schema`: parse, call, show.
+
+One file a command.
 
 Results go to stdout, progress and errors to stderr. A DiaboloError is one line and its exit code; any other exception
 is a bug and shows its traceback. Commands import what they need when they run, so that `--help` loads nothing.

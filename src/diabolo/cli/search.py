@@ -95,7 +95,7 @@ def search(
         skip_bad=skip_bad,
     )
     at_most = limit(memory)
-    name, rows = _read(data, data_dir, how, at_most, 256, test_fraction, random_state)
+    _, rows = _read(data, data_dir, how, at_most, 256, test_fraction, random_state)
     if rows.source is None:
         raise OptionError(f"{data} is more than fits in memory: search on a part of it, and fit on the whole.")
     with _shown() as report:

@@ -30,17 +30,18 @@ from diabolo.data.sources import Source
 from diabolo.data.splits import VALIDATION, held_back
 from diabolo.data.streams import Stream, open_rows
 from diabolo.data.tables import Reading
-from diabolo.errors import CheckpointError, DataError, DiaboloError, DivergedError, OptionError, OutputError
+from diabolo.errors import CheckpointError, DataError, DiaboloError, DivergedError, OptionError, OutputError, ShapeError
 from diabolo.search import halving, space
 from diabolo.search.trials import Trial, fingerprint
-from diabolo.training.progress import quiet
+from diabolo.training import backend
 
 EPOCHS = 60
 BUDGET = "10m"
-SHARE = 5  # of a budget of time, the part that one whole training may take
+SHARE = 5  # of a budget of time, the part that one whole training may take,
+LEAST = 20.0  # but not less seconds than these, or half of the budget
 KEPT = 24  # checkpoints of trainings that may still go on
 TRIED_IN_VAIN = 20  # choices that make no network, before a search gives up
-SECONDS_TO_START = 4.0  # a training: its network, its program
+SECONDS_TO_START = 3.0  # a training: its network, its program; before anything was measured
 OPERATIONS_A_SECOND = 2e10  # before anything was measured
 NAME = "diabolo"  # of the study in its storage
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -151,7 +152,8 @@ class Search:
         held = held_back(len(rows), settings.get("validation_fraction", 0.1), seed, VALIDATION)
         self._judges = rows if held is None else rows[held]  # the rows that no training learns from
         self._started = time.monotonic()
-        self._speeds: list[float] = []  # seconds a million operations, as measured
+        self._speeds: list[float] = []  # seconds a million operations took,
+        self._starts: list[float] = []  # and everything but the epochs of a training
         # Of another search: other rows, or other settings. Budgets may differ, to go on for longer.
         about = json.dumps([settings, self._space, epochs, seed], sort_keys=True, default=repr)
         versions = f"{diabolo.__version__}"
@@ -163,6 +165,7 @@ class Search:
 
     def run(self, *, refit: bool) -> Found:
         """Work until the budget is spent, and return what was found."""
+        backend.load_tensorflow()  # no training shall be blamed for these seconds
         try:
             while (job := self._next()) is not None:
                 self._work(*job)
@@ -213,7 +216,7 @@ class Search:
         leader = halving.leader(runners)
         top = len(halving.rungs(self._epochs)) - 1
         to_end = 0.0 if leader is None or leader.rung >= top else self._cost(leader.number, top)
-        if leader is not None and leader.rung < top and left < 1.3 * to_end + SECONDS_TO_START:
+        if leader is not None and leader.rung < top and left < 1.3 * to_end + self._start:
             # Time for no more than to bring the best to its end, or not even that.
             return (leader.number, leader.rung + 1) if left > self._cost(leader.number, leader.rung + 1) else None
         winner = halving.promoted([each for each in runners if self._free(each.number)], top)
@@ -221,7 +224,7 @@ class Search:
             return winner.number, winner.rung + 1
         begun_in_all = sum(each.state.name != "WAITING" for each in every)
         if self._trials is None or begun_in_all < self._trials:
-            if left <= to_end + 2 * SECONDS_TO_START:
+            if left <= to_end + 2 * self._start:
                 return None
             return self._draw(), 0
         # All are begun: the best of those that wait goes on, until one is whole.
@@ -242,7 +245,7 @@ class Search:
                 ready = prepare(
                     estimator.get_params(deep=False), self._opened, None, estimator.checked_settings(), self._seed
                 )
-            except OptionError as error:
+            except (OptionError, ShapeError) as error:
                 reason = str(error)
                 self._fail(trial.number, reason)
                 continue
@@ -256,13 +259,18 @@ class Search:
         """Return how many epochs a whole training has: all, or as many as its share of the time allows."""
         if self._seconds is None:
             return self._epochs
-        an_epoch = operations * self._speed
-        return max(3, min(self._epochs, int((self._seconds / SHARE - 3 * SECONDS_TO_START) / max(an_epoch, 1e-9))))
+        share = max(self._seconds / SHARE, min(self._seconds / 2, LEAST)) - 3 * self._start
+        return max(3, min(self._epochs, int(share / max(operations * self._speed, 1e-9))))
 
     @property
     def _speed(self) -> float:
         """Seconds a million operations take."""
         return float(np.median(self._speeds)) if self._speeds else 1e6 / OPERATIONS_A_SECOND
+
+    @property
+    def _start(self) -> float:
+        """Seconds that it takes to begin or to go on."""
+        return float(np.median(self._starts)) if self._starts else SECONDS_TO_START
 
     def _cost(self, number: int, rung: int) -> float:
         """Return about how many seconds it takes to bring a training to a rung."""
@@ -270,7 +278,7 @@ class Search:
         an_epoch: float = about.get("an_epoch", about["operations"] * self._speed)
         ahead = halving.rungs(about["epochs"])
         epochs: int = ahead[min(rung, len(ahead) - 1)] - about.get("done", 0)
-        return SECONDS_TO_START + an_epoch * epochs
+        return self._start + an_epoch * epochs
 
     def _work(self, number: int, rung: int) -> None:
         """Bring a training to a rung, and write down how it went."""
@@ -292,10 +300,10 @@ class Search:
                 taken = time.monotonic() - started
                 trial.set_user_attr("seconds", about.user_attrs.get("seconds", 0.0) + taken)
             ran = estimator.done - about.user_attrs.get("done", 0)
-            if ran > 0:
-                an_epoch = max(1e-3, taken - SECONDS_TO_START / 2) / ran
-                trial.set_user_attr("an_epoch", an_epoch)
-                self._speeds.append(an_epoch / about.user_attrs["operations"])
+            if ran > 0 and estimator.an_epoch is not None:
+                trial.set_user_attr("an_epoch", estimator.an_epoch)
+                self._speeds.append(estimator.an_epoch / about.user_attrs["operations"])
+                self._starts.append(max(0.1, taken - ran * estimator.an_epoch))
             trial.set_user_attr("done", estimator.done)
             # Seen as they are: the loop validates through the noise of the training.
             cost = float(estimator.model_.loss_per_row(self._judges).mean())
@@ -313,7 +321,7 @@ class Search:
         estimator.until, estimator.timed = until, self._seconds is not None
         estimator.at(self._path(number), f"{self._identity} {number}")
         if estimator.done < until or not hasattr(estimator, "model_"):
-            estimator.fit(self._opened, report=quiet)
+            estimator.fit(self._opened, report=estimator.watch)
         return estimator
 
     def _again(self, number: int) -> Autoencoder:

@@ -14,6 +14,7 @@ from diabolo.autoencoder import Autoencoder
 from diabolo.data.sources import Source
 from diabolo.training import checkpoints
 from diabolo.training.checkpoints import State
+from diabolo.training.progress import Progress
 
 SECONDS_BETWEEN = 15.0  # checkpoints of a training that runs
 SAMPLED = 4_096  # rows that tell data from other data
@@ -31,6 +32,7 @@ class Trial(Autoencoder):
     until: int
     identity: str
     state: State | None = None
+    an_epoch: float | None = None  # seconds that one takes, where that could be measured
     timed: bool = True  # whether a clock may choose how the program is made, at the cost of bits
 
     def at(self, path: Path, identity: str) -> "Trial":
@@ -43,6 +45,11 @@ class Trial(Autoencoder):
     def done(self) -> int:
         """Epochs so far."""
         return 0 if self.state is None else len(self.state.history["loss"])
+
+    def watch(self, progress: Progress) -> None:
+        """Take how fast it goes."""
+        if progress.rows_per_second:
+            self.an_epoch = progress.steps * self.batch_size / progress.rows_per_second
 
     def _train(self, spec: Any, shard: Any, report: Any) -> Any:
         from diabolo.training import loop

@@ -1,0 +1,185 @@
+"""Structures and optimizers, tried under a budget."""
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from diabolo import search
+from diabolo.errors import CheckpointError, DataError, OptionError, OutputError
+from diabolo.search import halving, space, study
+from diabolo.search.halving import Runner
+from diabolo.training import checkpoints
+
+QUICK = {
+    "structure": ["dense 16", "dense 32-16"],
+    "activation": ["elu", "tanh"],
+    "noise": [0.0],
+    "batch_size": [64],
+    "optimizer": ["adam"],
+    "rate": (0.5, 5.0),
+}
+
+
+def quick(rows, **more):
+    return search(rows, **({"trials": 5, "epochs": 9, "latent_dim": 3, "space": QUICK, "random_state": 0} | more))
+
+
+@pytest.fixture(scope="module")
+def found(table, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("search")
+    return quick(table, folder=folder), folder
+
+
+def without_seconds(trials):
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in trials]
+
+
+def test_a_third_of_those_that_reached_a_rung_goes_on():
+    runners = [Runner(number, [error]) for number, error in enumerate([5.0, 1.0, 3.0, 4.0, 2.0, 6.0])]
+    first = halving.promoted(runners, top=2)
+    assert first == Runner(1, [1.0])
+    runners[1] = Runner(1, [1.0, 0.9])
+    assert halving.promoted(runners, top=2) == Runner(4, [2.0])
+    runners[4] = Runner(4, [2.0, 0.8])
+    assert halving.promoted(runners, top=2) is None  # two of six have gone on; of two none can
+    assert halving.leader(runners) == Runner(4, [2.0, 0.8])
+
+
+def test_rungs_are_thirds_and_end_with_the_whole():
+    assert halving.rungs(60) == [7, 20, 60]
+    assert halving.rungs(2) == [1, 2]
+    assert halving.rungs(1) == [1]
+
+
+def test_the_best_is_fitted_and_as_good_as_the_table_says(found, table):
+    best, trials = found[0].best, found[0].trials
+    assert trials[0]["state"] == "whole"
+    assert best.get_params()["structure"] == trials[0]["structure"]
+    assert len(best.history_["loss"]) == 9
+    assert trials[0]["error"] <= min(row["error"] for row in trials if row["state"] == "whole")
+    # What training held back is what errors are of: the tenth of the rows that the seed chooses.
+    losses = -best.score_samples(table)
+    assert losses.mean() < -best.__class__(3, epochs=1, random_state=0, verbose=False).fit(table).score(table)
+
+
+def test_one_seed_and_a_number_of_trainings_give_one_table(found, table):
+    again = quick(table)
+    assert without_seconds(again.trials) == without_seconds(found[0].trials)
+    np.testing.assert_array_equal(again.best.encode(table), found[0].best.encode(table))
+
+
+def test_a_search_that_has_ended_is_found_again_and_goes_on_for_more(found, table):
+    before, folder = found
+    started = {path.name: path.stat().st_mtime_ns for path in folder.glob("trial-*")}
+    again = quick(table, folder=folder)
+    assert without_seconds(again.trials) == without_seconds(before.trials)
+    assert {path.name: path.stat().st_mtime_ns for path in folder.glob("trial-*")} == started  # nothing was trained
+    more = quick(table, folder=folder, trials=7)
+    assert len(more.trials) == 7
+
+
+SCRIPT = """
+import numpy as np, sys
+from diabolo import search
+from diabolo.search import trials
+trials.SECONDS_BETWEEN = 0.0
+rows = np.random.default_rng(0).normal(size=(20_000, 12)) @ np.random.default_rng(1).normal(size=(12, 12))
+space = {"structure": ["dense 64"], "noise": [0.0], "batch_size": [32], "optimizer": ["adam"], "activation": ["elu"]}
+found = search(rows, trials=2, epochs=EPOCHS, latent_dim=3, space=space, folder=sys.argv[1], random_state=0)
+print([row["epochs"] for row in found.trials])
+"""
+
+
+def test_a_search_that_was_killed_goes_on_with_the_training_that_it_was_at(tmp_path):
+    script = SCRIPT.replace("EPOCHS", "60")
+    process = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE)
+    path = tmp_path / "trial-0000.safetensors"
+    deadline = time.monotonic() + 120
+    while not path.is_file() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    killed, _ = checkpoints.from_bytes(path.read_bytes())
+    done = len(killed.history["loss"])
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, capture_output=True, timeout=300)
+    state, _ = checkpoints.from_bytes(path.read_bytes())
+    assert 0 < done < len(state.history["loss"])
+    assert state.history["loss"][:done] == killed.history["loss"]  # those epochs were not trained again
+
+
+def test_a_training_that_stopped_ends_with_the_bits_of_one_that_did_not(table, tmp_path):
+    stopped = quick(table, trials=1, folder=tmp_path).best  # three rungs, three times begun
+    whole = study.Autoencoder(**stopped.get_params() | {"epochs": 9, "patience": 0}).fit(table)
+    np.testing.assert_array_equal(stopped.encode(table), whole.encode(table))
+    assert stopped.history_ == whole.history_
+
+
+def test_refit_learns_from_the_rows_that_were_held_back_too(table):
+    best = quick(table, trials=1, refit=True).best
+    assert best.model_.record.validation_rows == 0
+    assert best.model_.record.rows == len(table)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"budget": "soon"}, "budget must be a time such as 90s, 10m or 2h, got 'soon'"),
+        ({"budget": -1}, "budget must be a time"),
+        ({"trials": 0}, "trials must be a whole number of at least 1, got 0"),
+        ({"space": {"widht": [3]}}, "unknown name in the space 'widht'. Did you mean 'width'"),
+        ({"space": {"batch_size": []}}, "the space holds nothing for 'batch_size'"),
+        ({"space": {"rate": (3, 1)}}, "'rate' must be a list of values, or a pair"),
+        ({"space": {"structure": ["conv 32"]}}, "the space holds nothing that goes with these rows: structure 'conv'"),
+        ({"latent": 3}, "unknown setting 'latent'"),
+    ],
+)
+def test_what_cannot_be_searched_is_one_line(table, settings, message):
+    with pytest.raises((OptionError, DataError), match=message):
+        quick(table, **settings)
+
+
+def test_the_folder_of_another_search_is_refused(found, table):
+    with pytest.raises(CheckpointError, match="holds a search of other rows, settings, space or seed"):
+        quick(table[:300], folder=found[1])
+
+
+def test_a_storage_that_is_no_storage_is_one_line(table, tmp_path):
+    (tmp_path / "study.db").write_bytes(b"this is no database, and never was" * 40)
+    with pytest.raises(OutputError, match=r"the storage sqlite:.* cannot be used"):
+        quick(table, folder=tmp_path)
+
+
+def test_a_damaged_checkpoint_is_named(table, tmp_path):
+    quick(table, trials=1, folder=tmp_path)
+    path = tmp_path / "trial-0000.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"trial-0000\.safetensors is no sound checkpoint"):
+        quick(table, trials=1, folder=tmp_path)
+
+
+def test_images_may_have_convolutions_and_tables_may_not():
+    assert "conv" in space.read(None, (28, 28))["kind"]
+    assert "conv" not in space.read(None, (40,))["kind"]
+    assert space.first(space.read(None, (40,)))[0]["kind"] == "dense"
+
+
+def test_the_command_line_writes_the_best_model_and_the_table(cli, table, tmp_path):
+    np.save(tmp_path / "rows.npy", table)
+    (tmp_path / "space.json").write_text(json.dumps(QUICK))
+    options = ["--trials", "4", "--epochs", "9", "--latent", "3", "--space", "space.json"]
+    out = cli("search", "rows.npy", *options, cwd=tmp_path).out
+    assert "this model" in out
+    with (tmp_path / "rows-trials.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 4
+    assert rows[0]["state"] == "whole"
+    cli("encode", "rows.safetensors", "rows.npy", cwd=tmp_path)
+    assert np.load(tmp_path / "rows-latents.npy").shape == (600, 3)
