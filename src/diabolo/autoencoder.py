@@ -13,12 +13,14 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from diabolo import modelfile
+from diabolo import factors, modelfile
+from diabolo.data import memory, sparse
 from diabolo.data import schema as frames
-from diabolo.data import sparse
 from diabolo.data.adapters import Rows, SeriesAdapter
 from diabolo.data.series import are_shorter, is_ragged, padded
-from diabolo.data.streams import is_stream, open_stream
+from diabolo.data.sources import Source
+from diabolo.data.streams import is_stream, open_rows, open_stream
+from diabolo.data.tables import Reading
 from diabolo.errors import DataError, ModelFileError, NotFittedError, OptionError, ShapeError
 from diabolo.inference import Model, by_chunk, fill
 from diabolo.network import losses, structures
@@ -48,7 +50,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):
     the network needs is learnt from X and undone on the way out.
 
     Args:
-        latent_dim: numbers in a latent; None: what the structure says, else 32 or a quarter of the features.
+        latent_dim: numbers in a latent; None: what the structure says, else 32 or a quarter of the features; "auto":
+            as many as the rows have factors, which a first training of seconds counts (`diabolo.factors`).
         structure: in words ("dense", "conv 32-64, dense 256": `diabolo.network.words`), sizes from features to latent
             ("784-256-128"), hidden widths ([256]), or `diabolo.network.layers` of the encoder; the decoder mirrors it.
             Or a pair (encoder, decoder) of lists of layers or of Keras models of your own, of which the layers are
@@ -97,7 +100,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
 
     def __init__(
         self,
-        latent_dim: int | None = None,
+        latent_dim: int | str | None = None,
         *,
         structure: structures.Structure = "dense",
         tied: bool = False,
@@ -159,10 +162,36 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         """
         settings = self.checked_settings()
         seed = seed_of(self.random_state)
-        ready = prepare(self.get_params(deep=False), X, also, settings, seed)
+        asked = self.get_params(deep=False)
+        if self.latent_dim == factors.AUTO:
+            X = self._opened(X)
+            asked |= {"latent_dim": self._factors(X, seed)}
+        ready = prepare(asked, X, also, settings | {"latent_dim": asked["latent_dim"]}, seed)
         logger.info("reconstruction loss: %s (%s)", ready.loss.loss.kind, ready.loss.reason)
         self._state = None
         return self._learn(ready, settings, seed, report=report, source=source)
+
+    def _opened(self, X: Any) -> Source:
+        """Return rows that can be trained on twice. Raises DataError where they are streamed."""
+        if sparse.is_sparse(X):
+            raise DataError("latent_dim='auto' counts in dense rows, got a sparse matrix: give a number.")
+        opened = open_rows(X, memory.limit(plain(self.memory)), reading=Reading(types=self.types or {}))
+        if not isinstance(opened, Source):
+            raise DataError(
+                f"latent_dim='auto' counts in rows that fit in memory, and {opened.name} is larger: fit on a part of "
+                f"it, and give the number that it found."
+            )
+        return opened
+
+    def _factors(self, opened: Source, seed: int) -> int:
+        """Return how many latents rows need."""
+        asked = self.get_params(deep=False) | {"latent_dim": 1, "verbose": False}
+        ready = prepare(asked, opened, None, self.checked_settings() | {"latent_dim": 1}, seed)
+        features = int(np.prod(ready.network.input_shape))
+        pilots = factors.pilots(asked | {"random_state": seed}, ready.loss.loss.kind, features, ready.rows)
+        tried = [Autoencoder(**settings).fit(opened) for settings in pilots]
+        model = min(tried, key=lambda each: min(each.history_.get("val_loss", each.history_["loss"]))).model_
+        return factors.used(model, model.checked(opened.rows, where="fit()"))
 
     def partial_fit(self, X: Any, y: Any = None) -> Self:
         """Go over rows once more, or over new ones, from where this estimator is: one epoch, at a constant rate.
@@ -510,6 +539,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             raise OptionError(f"validation_fraction must be in [0, 1), got {fraction!r}.")
         if not isinstance(self.verbose, bool) and self.verbose != "auto":
             raise OptionError(f"verbose must be True, False or 'auto', got {self.verbose!r}.")
+        if isinstance(self.latent_dim, str) and self.latent_dim != factors.AUTO:
+            raise OptionError(f"latent_dim must be a whole number or 'auto', got {self.latent_dim!r:.40}.")
         optimizers.check(self.optimizer or "adam", plain(self.learning_rate), self.learning_rate_schedule)
         if not isinstance(self.series, bool):
             raise OptionError(f"series must be True or False, got {self.series!r:.60}.")

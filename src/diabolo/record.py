@@ -12,7 +12,7 @@ from diabolo.network.penalties import PENALTIES
 
 # The settings of the estimator that a record holds, and the JSON types each may have.
 SETTINGS: dict[str, tuple[type, ...]] = {
-    "latent_dim": (int, type(None)),
+    "latent_dim": (int, str, type(None)),
     "structure": (str, list),
     "tied": (bool,),
     "activation": (str,),

@@ -17,10 +17,12 @@ from diabolo.cli.options import (
     Force,
     Grayscale,
     Json,
+    Latent,
     Separator,
     Size,
     SkipBad,
     Types,
+    latents,
     reading,
     stem,
 )
@@ -57,12 +59,7 @@ def fit(
             "--output", "-o", help="Model file to write; the pictures stand beside it. Default: DATA.safetensors"
         ),
     ] = None,
-    latent_dim: Annotated[
-        int | None,
-        typer.Option(
-            "--latent", "--latent-dim", "-l", help="Numbers in a latent. Default: 32, or a quarter of the features."
-        ),
-    ] = None,
+    latent_dim: Latent = None,
     structure: Annotated[
         str | None,
         typer.Option(
@@ -221,7 +218,7 @@ def fit(
     parts = {"structure": structure, "bottleneck": bottleneck, "corruption": corruption, "penalty": penalty}
     given = {name: part for name, part in parts.items() if part is not None}
     estimator = Autoencoder(
-        latent_dim,
+        latents(latent_dim),
         **(_preset(preset) | given),
         tied=tied,
         activation=activation,

@@ -28,6 +28,16 @@ ImageOutput = Annotated[
         "--output", "-o", help="Where to write: .npy, .npz, .csv, .parquet, - for CSV here, or for images a folder."
     ),
 ]
+Latent = Annotated[
+    str | None,
+    typer.Option(
+        "--latent",
+        "--latent-dim",
+        "-l",
+        metavar="NUMBER|auto",
+        help="Numbers in a latent. Default: 32, or a quarter of the features; auto: as many as a first training needs.",
+    ),
+]
 COLUMNS = "Columns of a table"
 Types = Annotated[
     str | None,
@@ -78,6 +88,18 @@ def stem(data: str) -> str:
     name = (Path(data).name or Path(data).resolve().name).removesuffix(".gz").replace(".npz:", "-").replace(":", "-")
     name = name.strip("-")
     return name.removesuffix(Path(name).suffix) or "rows"
+
+
+def latents(text: str | None) -> int | str | None:
+    """Return what --latent says. Raises OptionError."""
+    from diabolo.errors import OptionError
+    from diabolo.factors import AUTO
+
+    if text is None or text == AUTO:
+        return text
+    if not (text.isascii() and text.isdigit()):
+        raise OptionError(f"--latent must be a whole number of at least 1, or auto, got {text!r:.40}.")
+    return int(text)
 
 
 def names(text: str | None) -> tuple[str, ...]:
