@@ -12,7 +12,7 @@ import pytest
 
 from diabolo import search
 from diabolo.errors import CheckpointError, DataError, OptionError, OutputError
-from diabolo.search import halving, space, study
+from diabolo.search import halving, race, space, study
 from diabolo.search.halving import Runner
 from diabolo.training import checkpoints
 
@@ -183,3 +183,31 @@ def test_the_command_line_writes_the_best_model_and_the_table(cli, table, tmp_pa
     assert rows[0]["state"] == "whole"
     cli("encode", "rows.safetensors", "rows.npy", cwd=tmp_path)
     assert np.load(tmp_path / "rows-latents.npy").shape == (600, 3)
+
+
+def test_a_race_begins_with_everybody_and_ends_with_one(table):
+    raced = race(
+        table, optimizers=["adam", "sgd", "rmsprop"], times=(0.01, 1.0, 3.0), epochs=27, latent_dim=3, random_state=0
+    )
+    assert [row["state"] for row in raced.rows].count("whole") == 1
+    assert {row["epochs"] for row in raced.rows} >= {1, 27}
+    assert raced.epochs == sum(row["epochs"] for row in raced.rows) < raced.epochs_of_all / 4
+    slow = [row for row in raced.rows if row["rate"] == 0.01]
+    assert all(row["epochs"] == 1 for row in slow)  # a hundredth of the usual rate is given up at once
+    model = study.Autoencoder(3, optimizer=raced.optimizer, learning_rate=raced.learning_rate, epochs=27, patience=0)
+    again = model.set_params(random_state=0, verbose=False).fit(table)
+    assert again.history_["loss"][-1] < 1.5 * raced.rows[0]["error"]  # what the race promised, a training keeps
+
+
+def test_a_race_of_nobody_and_of_strangers_is_one_line(table):
+    with pytest.raises(OptionError, match="unknown optimizer 'adamm'. Did you mean 'adam'"):
+        race(table, optimizers=["adamm"])
+    with pytest.raises(OptionError, match="a race needs optimizers and times above 0"):
+        race(table, times=())
+
+
+def test_the_command_line_says_who_won_and_what_to_type(cli, table, tmp_path):
+    np.save(tmp_path / "rows.npy", table)
+    out = cli("race", "rows.npy", "--optimizers", "adam,sgd", "--epochs", "9", "--latent", "3", cwd=tmp_path).out
+    assert "the winner: " in out
+    assert "try: diabolo fit rows.npy --optimizer " in out

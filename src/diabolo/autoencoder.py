@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 
 from diabolo import factors, modelfile
 from diabolo.data import memory, sparse
@@ -165,11 +165,25 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         asked = self.get_params(deep=False)
         if self.latent_dim == factors.AUTO:
             X = self._opened(X)
-            asked |= {"latent_dim": self._factors(X, seed)}
+            asked |= {"latent_dim": clone(self).set_params(random_state=seed).count_latents(X)}
         ready = prepare(asked, X, also, settings | {"latent_dim": asked["latent_dim"]}, seed)
         logger.info("reconstruction loss: %s (%s)", ready.loss.loss.kind, ready.loss.reason)
         self._state = None
         return self._learn(ready, settings, seed, report=report, source=source)
+
+    def count_latents(self, X: Any) -> int:
+        """Return how many latents rows need, as latent_dim="auto" does: see `diabolo.factors`.
+
+        Raises: as fit().
+        """
+        opened, seed = self._opened(X), seed_of(self.random_state)
+        asked = self.get_params(deep=False) | {"latent_dim": 1, "verbose": False, "random_state": seed}
+        ready = prepare(asked, opened, None, Autoencoder(**asked).checked_settings(), seed)
+        features = int(np.prod(ready.network.input_shape))
+        pilots = factors.pilots(asked, ready.loss.loss.kind, features, ready.rows)
+        tried = [Autoencoder(**settings).fit(opened) for settings in pilots]
+        model = min(tried, key=lambda each: min(each.history_.get("val_loss", each.history_["loss"]))).model_
+        return factors.used(model, model.checked(opened.rows, where="fit()"))
 
     def _opened(self, X: Any) -> Source:
         """Return rows that can be trained on twice. Raises DataError where they are streamed."""
@@ -182,16 +196,6 @@ class Autoencoder(TransformerMixin, BaseEstimator):
                 f"it, and give the number that it found."
             )
         return opened
-
-    def _factors(self, opened: Source, seed: int) -> int:
-        """Return how many latents rows need."""
-        asked = self.get_params(deep=False) | {"latent_dim": 1, "verbose": False}
-        ready = prepare(asked, opened, None, self.checked_settings() | {"latent_dim": 1}, seed)
-        features = int(np.prod(ready.network.input_shape))
-        pilots = factors.pilots(asked | {"random_state": seed}, ready.loss.loss.kind, features, ready.rows)
-        tried = [Autoencoder(**settings).fit(opened) for settings in pilots]
-        model = min(tried, key=lambda each: min(each.history_.get("val_loss", each.history_["loss"]))).model_
-        return factors.used(model, model.checked(opened.rows, where="fit()"))
 
     def partial_fit(self, X: Any, y: Any = None) -> Self:
         """Go over rows once more, or over new ones, from where this estimator is: one epoch, at a constant rate.

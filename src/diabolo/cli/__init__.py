@@ -1,4 +1,4 @@
-"""The command line, `diabolo fit|search|encode|decode|reconstruct|score|info|schema`: parse, call, show.
+"""The command line, `diabolo fit|search|race|encode|decode|reconstruct|score|info|schema`: parse, call, show.
 
 One file a command.
 
@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 
 from diabolo import __version__
-from diabolo.cli import decode, encode, fit, info, reconstruct, schema, score, search
+from diabolo.cli import decode, encode, fit, info, race, reconstruct, schema, score, search
 from diabolo.errors import INTERRUPTED, TERMINATED, DiaboloError
 
 app = typer.Typer(
@@ -29,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (fit, search, encode, decode, reconstruct, score, info, schema):
+for module in (fit, search, race, encode, decode, reconstruct, score, info, schema):
     app.command()(getattr(module, module.__name__.rpartition(".")[2]))
 
 

@@ -2,6 +2,8 @@
 
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,10 +17,12 @@ from diabolo.cli.options import (
     Drop,
     Force,
     Grayscale,
+    Latent,
     Separator,
     Size,
     SkipBad,
     Types,
+    latents,
     reading,
     stem,
 )
@@ -37,9 +41,7 @@ def search(
     trials: Annotated[
         int | None, typer.Option(help="How many trainings to begin; with one seed the same table each time.")
     ] = None,
-    latent_dim: Annotated[
-        int | None, typer.Option("--latent", "--latent-dim", "-l", help="Numbers in a latent, the same for all.")
-    ] = None,
+    latent_dim: Latent = None,
     space: Annotated[
         Path | None,
         typer.Option(help='A JSON file of what may be chosen: {"structure": ["dense 256"], "batch_size": [64, 128]}.'),
@@ -98,13 +100,13 @@ def search(
     _, rows = _read(data, data_dir, how, at_most, 256, test_fraction, random_state)
     if rows.source is None:
         raise OptionError(f"{data} is more than fits in memory: search on a part of it, and fit on the whole.")
-    with _shown() as report:
+    with live() as report:
         found = work(
             rows.source,
             budget=budget,
             trials=trials,
             space=_space(space),
-            latent_dim=latent_dim,
+            latent_dim=latents(latent_dim),
             epochs=epochs,
             folder=run or Path(f"{stem(data)}-search"),
             storage=storage,
@@ -161,23 +163,17 @@ def _space(path: Path | None) -> dict[str, Any] | None:
     return {name: tuple(each) if name in ranges and isinstance(each, list) else each for name, each in asked.items()}
 
 
-def _shown() -> Any:
+@contextmanager
+def live() -> Iterator[Callable[[list[dict[str, Any]]], None]]:
     """Give what shows the table while it grows: live on a terminal, else a line for each training."""
-    from contextlib import contextmanager
-
+    if not sys.stderr.isatty():
+        yield _say
+        return
     from rich.console import Console
     from rich.live import Live
 
-    @contextmanager
-    def live() -> Any:
-        with Live(console=Console(file=sys.stderr), transient=True, auto_refresh=False) as view:
-            yield lambda trials: view.update(_trials(trials), refresh=True)
-
-    @contextmanager
-    def lines() -> Any:
-        yield _say
-
-    return live() if sys.stderr.isatty() else lines()
+    with Live(console=Console(file=sys.stderr), transient=True, auto_refresh=False) as view:
+        yield lambda trials: view.update(trials_table(trials), refresh=True)
 
 
 def _say(trials: list[dict[str, Any]]) -> None:
@@ -190,7 +186,8 @@ def _say(trials: list[dict[str, Any]]) -> None:
     )
 
 
-def _trials(trials: list[dict[str, Any]]) -> Any:
+def trials_table(trials: list[dict[str, Any]]) -> Any:
+    """Return the table of trainings, the best first."""
     from diabolo.cli.show import table
 
     result = table(header=True)
@@ -216,7 +213,7 @@ def _choice(name: str, value: Any) -> str:
 def _table(found: Any) -> None:
     from diabolo.cli.show import print_tables
 
-    print_tables(_trials(found.trials), "", *_told(found), "")
+    print_tables(trials_table(found.trials), "", *_told(found), "")
 
 
 def _told(found: Any) -> list[str]:

@@ -3,10 +3,12 @@
 import importlib
 from typing import Any
 
-__all__ = ["Found", "search"]
+_HOMES = {"Found": "study", "search": "study", "Raced": "race", "race": "race"}
+
+__all__ = ["Found", "Raced", "race", "search"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in __all__:
-        return getattr(importlib.import_module("diabolo.search.study"), name)
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"diabolo.search.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'diabolo.search' has no attribute {name!r}. Public names: {', '.join(__all__)}.")

@@ -23,9 +23,9 @@ class Runner(NamedTuple):
         return len(self.errors) - 1
 
 
-def rungs(epochs: int) -> list[int]:
-    """Return the epochs at which a training of so many may stop, ascending; the last is all of them."""
-    return sorted({max(1, round(epochs / TIMES**at)) for at in range(3)})
+def rungs(epochs: int, depth: int = 3) -> list[int]:
+    """Return the epochs at which a training of so many may stop, at most `depth`, ascending; the last is all."""
+    return sorted({max(1, round(epochs / TIMES**at)) for at in range(depth)})
 
 
 def promoted(runners: Sequence[Runner], top: int) -> Runner | None:

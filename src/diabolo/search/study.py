@@ -16,7 +16,7 @@ import re
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,13 +24,23 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import diabolo
+from diabolo import factors
 from diabolo.autoencoder import Autoencoder, from_model, seed_of
 from diabolo.data import memory
 from diabolo.data.sources import Source
 from diabolo.data.splits import VALIDATION, held_back
 from diabolo.data.streams import Stream, open_rows
 from diabolo.data.tables import Reading
-from diabolo.errors import CheckpointError, DataError, DiaboloError, DivergedError, OptionError, OutputError, ShapeError
+from diabolo.errors import (
+    CheckpointError,
+    DataError,
+    DiaboloError,
+    DivergedError,
+    OptionError,
+    OutputError,
+    ShapeError,
+    unknown,
+)
 from diabolo.search import halving, space
 from diabolo.search.trials import Trial, fingerprint
 from diabolo.training import backend
@@ -72,7 +82,7 @@ def search(
     budget: str | float | None = None,
     trials: int | None = None,
     space: Mapping[str, Any] | None = None,
-    latent_dim: int | None = None,
+    latent_dim: int | str | None = None,
     epochs: int = EPOCHS,
     folder: str | Path | None = None,
     storage: str | None = None,
@@ -100,24 +110,24 @@ def search(
 
     Raises: DataError, ShapeError, OptionError for bad input; CheckpointError for a folder of another search.
     """
-    limit = memory.limit(fixed.get("memory"))
-    opened = open_rows(X, limit, reading=Reading(types=fixed.get("types") or {}))
-    if isinstance(opened, Stream):
-        raise DataError(f"{opened.name} is more than fits in memory: search on a part of it, and fit on the whole.")
     settings = fixed | {"latent_dim": latent_dim}
-    for name in settings:
-        if name not in _SETTINGS:
-            raise OptionError(f"search() got an unknown setting {name!r}: those of Autoencoder are {_SETTINGS}.")
+    opened = in_memory(X, settings)
     seconds = None if trials is not None and budget is None else duration(BUDGET if budget is None else budget)
-    for name, value in (("trials", trials), ("epochs", epochs)):
-        if value is not None and (type(value) is not int or value < 1):
-            raise OptionError(f"{name} must be a whole number of at least 1, got {value!r:.40}.")
-    with _folder(folder) as where:
+    with folder_of(folder) as where:
         work = Search(opened, settings, space, seconds, trials, epochs, where, storage, seed_of(random_state), report)
         return work.run(refit=refit)
 
 
-_SETTINGS = sorted({*space.SETTINGS} - {"epochs", "patience"})
+def in_memory(X: Any, settings: Mapping[str, Any]) -> Source:
+    """Return the rows for trainings with these settings. Raises DataError, OptionError."""
+    known = sorted({*space.SETTINGS} - {"epochs", "patience"})
+    for name in settings:
+        if name not in known:
+            raise OptionError(unknown("setting", name, known))
+    opened = open_rows(X, memory.limit(settings.get("memory")), reading=Reading(types=settings.get("types") or {}))
+    if isinstance(opened, Stream):
+        raise DataError(f"{opened.name} is more than fits in memory: search on a part of it, and fit on the whole.")
+    return opened
 
 
 def duration(budget: str | float) -> float:
@@ -144,10 +154,22 @@ class Search:
         storage: str | None,
         seed: int,
         report: Callable[[list[Row]], None] | None,
+        *,
+        pairs: Sequence[dict[str, Any]] | None = None,
+        depth: int = 3,
     ) -> None:
+        for name, value in (("trials", trials), ("epochs", epochs)):
+            if value is not None and (type(value) is not int or value < 1):
+                raise OptionError(f"{name} must be a whole number of at least 1, got {value!r:.40}.")
+        if settings.get("latent_dim") == factors.AUTO:
+            # Counted once, so that all have as many.
+            counted = Autoencoder(**settings, random_state=seed, verbose=False).count_latents(opened)
+            settings = settings | {"latent_dim": counted}
         self._opened, self._settings, self._epochs, self._folder = opened, settings, epochs, folder
         self._seconds, self._trials, self._seed, self._report = seconds, trials, seed, report
-        self._space = space.read(asked, opened.rows.shape[1:])
+        # A race begins with all its pairs before any goes on; a search draws what it begins with.
+        self._all_first, self._depth = pairs is not None, depth
+        self._space = dict(asked or {}) if pairs is not None else space.read(asked, opened.rows.shape[1:])
         rows = np.asarray(opened.rows)
         held = held_back(len(rows), settings.get("validation_fraction", 0.1), seed, VALIDATION)
         self._judges = rows if held is None else rows[held]  # the rows that no training learns from
@@ -160,11 +182,16 @@ class Search:
         self._identity = hashlib.sha256(f"{fingerprint(opened)} {about} {versions}".encode()).hexdigest()
         self._study = _study(storage or f"sqlite:///{folder / 'study.db'}", seed, self._identity, str(folder))
         if not self._study.get_trials(deepcopy=False):
-            for choice in space.first(self._space):
+            for choice in space.first(self._space) if pairs is None else pairs:
                 self._study.enqueue_trial(choice)
 
     def run(self, *, refit: bool) -> Found:
         """Work until the budget is spent, and return what was found."""
+        best = self._again(self.work())
+        return Found(self._on_all(best) if refit else best, self.table(), self._importance())
+
+    def work(self) -> int:
+        """Work until the budget is spent, and return the number of the best training. Raises DivergedError."""
         backend.load_tensorflow()  # no training shall be blamed for these seconds
         try:
             while (job := self._next()) is not None:
@@ -179,8 +206,7 @@ class Search:
             raise DivergedError(
                 f"no training came to an end; the first: {reasons[0] if reasons else 'no time was left'}"
             )
-        best = self._again(leader.number)
-        return Found(self._on_all(best) if refit else best, self.table(), self._importance())
+        return leader.number
 
     def table(self) -> list[Row]:
         """Return a row for each training, the best first."""
@@ -214,15 +240,17 @@ class Search:
         runners = [each for each in self._runners() if self._has_state(each)]
         left = math.inf if self._seconds is None else self._seconds - (time.monotonic() - self._started)
         leader = halving.leader(runners)
-        top = len(halving.rungs(self._epochs)) - 1
+        top = len(halving.rungs(self._epochs, self._depth)) - 1
         to_end = 0.0 if leader is None or leader.rung >= top else self._cost(leader.number, top)
         if leader is not None and leader.rung < top and left < 1.3 * to_end + self._start:
             # Time for no more than to bring the best to its end, or not even that.
             return (leader.number, leader.rung + 1) if left > self._cost(leader.number, leader.rung + 1) else None
+        begun_in_all = sum(each.state.name != "WAITING" for each in every)
+        if self._all_first and self._trials is not None and begun_in_all < self._trials:
+            return self._draw(), 0
         winner = halving.promoted([each for each in runners if self._free(each.number)], top)
         if winner is not None and left > self._cost(winner.number, winner.rung + 1):
             return winner.number, winner.rung + 1
-        begun_in_all = sum(each.state.name != "WAITING" for each in every)
         if self._trials is None or begun_in_all < self._trials:
             if left <= to_end + 2 * self._start:
                 return None
@@ -276,14 +304,14 @@ class Search:
         """Return about how many seconds it takes to bring a training to a rung."""
         about: dict[str, Any] = self._trial(number).user_attrs
         an_epoch: float = about.get("an_epoch", about["operations"] * self._speed)
-        ahead = halving.rungs(about["epochs"])
+        ahead = halving.rungs(about["epochs"], self._depth)
         epochs: int = ahead[min(rung, len(ahead) - 1)] - about.get("done", 0)
         return self._start + an_epoch * epochs
 
     def _work(self, number: int, rung: int) -> None:
         """Bring a training to a rung, and write down how it went."""
         about = self._trial(number)
-        ahead = halving.rungs(about.user_attrs["epochs"])
+        ahead = halving.rungs(about.user_attrs["epochs"], self._depth)
         until = ahead[min(rung, len(ahead) - 1)]
         trial = self._optuna(number)
         trial.set_user_attr("target", rung)
@@ -427,7 +455,8 @@ class Search:
 
 
 @contextmanager
-def _folder(asked: str | Path | None) -> Iterator[Path]:
+def folder_of(asked: str | Path | None) -> Iterator[Path]:
+    """Give the folder of a search, made where it is missing; a temporary one where none is asked for."""
     if asked is None:
         with tempfile.TemporaryDirectory(prefix="diabolo-search-") as temporary:
             yield Path(temporary)

@@ -28,6 +28,12 @@ OPTIMIZERS: dict[str, _Entry] = {
     "adamax": _Entry("Adamax", 2e-3, {}, MOMENTS),
     # A third to a tenth of Adam's rate: Chen et al. 2023, arXiv:2302.06675.
     "lion": _Entry("Lion", 2e-4, {}, ("weight_decay", "beta_1", "beta_2")),
+    # What momentum gives, made orthogonal; its steps are as long as Adam's: Jordan et al. 2024, Muon. Other variables
+    # than matrices are Adam's.
+    "muon": _Entry("Muon", 1e-3, {"weight_decay": 0.0, "adam_weight_decay": 0.0}, ("weight_decay", "momentum")),
+    "adafactor": _Entry("Adafactor", 1e-2, {"relative_step": False}, ("weight_decay",)),
+    # Defazio et al. 2024, arXiv:2405.15682; it averages by itself, so that no schedule is put on it.
+    "schedule_free": _Entry("ScheduleFreeAdamW", 2.5e-3, {}, ("weight_decay", *MOMENTS)),
     "sgd": _Entry("SGD", 1e-3, {"momentum": 0.9, "nesterov": True, "global_clipnorm": 100.0}, ("momentum",)),
 }
 
@@ -65,7 +71,9 @@ def make(optimizer: str, learning_rate: float, schedule: str, steps: int) -> Any
 
     entry, settings = _read(optimizer)
     rate = learning_rate
-    if schedule == "cosine":
+    if not hasattr(keras.optimizers, entry.keras_name):
+        raise OptionError(f"optimizer {optimizer!r} needs a newer Keras than {keras.__version__}: upgrade it.")
+    if schedule == "cosine" and entry.keras_name != "ScheduleFreeAdamW":
         rate = keras.optimizers.schedules.CosineDecay(learning_rate, decay_steps=max(1, steps))
     return getattr(keras.optimizers, entry.keras_name)(learning_rate=rate, **(entry.settings | settings))
 
