@@ -17,22 +17,21 @@ __all__ = [
     "evaluate",
     "datasets",
     "windows",
-    "search",
     "lowlevel",
     "network",
+    "search",
     "training",
     "DiaboloError",
 ]
 
 if TYPE_CHECKING:
-    from diabolo import lowlevel, network, training
+    from diabolo import lowlevel, network, search, training
     from diabolo.anomaly import AnomalyDetector
     from diabolo.autoencoder import Autoencoder, load
     from diabolo.data import datasets
     from diabolo.data.series import windows
     from diabolo.errors import DiaboloError
     from diabolo.network.partial import evaluate, split
-    from diabolo.search.study import search
 
 # name -> (module, attribute); an empty attribute means the module itself.
 _HOMES = {
@@ -42,10 +41,10 @@ _HOMES = {
     "split": ("diabolo.network.partial", "split"),
     "evaluate": ("diabolo.network.partial", "evaluate"),
     "datasets": ("diabolo.data.datasets", ""),
-    "search": ("diabolo.search.study", "search"),
     "windows": ("diabolo.data.series", "windows"),
     "lowlevel": ("diabolo.lowlevel", ""),
     "network": ("diabolo.network", ""),
+    "search": ("diabolo.search", ""),
     "training": ("diabolo.training", ""),
     "DiaboloError": ("diabolo.errors", "DiaboloError"),
 }

@@ -3,7 +3,7 @@
 import importlib
 from typing import Any
 
-_HOMES = {"Found": "study", "search": "study", "Raced": "race", "race": "race"}
+_HOMES = {"Found": "study", "search": "study", "Raced": "racing", "race": "racing"}
 
 __all__ = ["Found", "Raced", "race", "search"]
 
