@@ -60,7 +60,7 @@ def test_every_public_name_is_there_and_no_other():
 FLOORS = [
     {"errors", "files"},
     {"data", "network", "record"},
-    {"inference", "training", "factors"},
+    {"inference", "detection", "training", "factors"},
     {"modelfile", "explain", "preparation"},
     {"autoencoder", "lowlevel"},
     {"anomaly", "report", "search"},
