@@ -40,6 +40,12 @@ def test_what_trains_nothing_loads_no_tensorflow(run, cli, model_path, verb, tmp
     assert not loaded(run, "-m", "diabolo", verb, model_path, *data[verb]) & set(HEAVY)
 
 
+def test_cutting_a_table_into_windows_loads_no_tensorflow(run, tmp_path):
+    (tmp_path / "long.csv").write_text("at,x\n" + "".join(f"{at},{at % 5}\n" for at in range(20)))
+    arguments = ("windows", "long.csv", "--time", "at", "--window", "5")
+    assert not loaded(run, "-m", "diabolo", *arguments) & {*HEAVY, "onnxruntime"}
+
+
 def test_load_encode_and_score_in_python_load_no_tensorflow(run, model_path):
     script = (
         f"import diabolo; model = diabolo.load({str(model_path)!r}); rows = diabolo.datasets.digits().x_test; "

@@ -206,3 +206,91 @@ def test_series_that_are_none_are_refused(rng):
     rows[:, :, 1] = np.nan
     with pytest.raises(DataError, match="channel 1 has no value in any series"):
         Autoencoder(2, series=True, **FAST).fit(rows)
+
+
+def long_table(rng):
+    """40 moments of two entities, shuffled."""
+    when = pd.date_range("2024-05-01", periods=40, freq="h")
+    both = [pd.DataFrame({"when": when, "who": who, "x": rng.normal(size=40), "y": range(40)}) for who in ("007", "b")]
+    return pd.concat(both).sample(frac=1, random_state=0).reset_index(drop=True)
+
+
+def test_the_command_line_cuts_a_long_table_and_says_where_each_piece_begins(cli, rng, tmp_path):
+    frame = long_table(rng)
+    frame.assign(note="hello").to_csv(tmp_path / "long.csv", index=False, sep=";", decimal=",")
+    asked = ("--time", "when", "--entity", "who", "--window", "12", "--step", "6")
+    done = cli("windows", "long.csv", *asked, "--drop", "note", "--decimal", ",", "-o", "pieces.npy")
+    assert done.code == 0, done.err
+    assert "pieces.npy: float64 (10, 12, 2)" in done.out
+    assert "channels: x, y" in done.out
+    assert "go on with: diabolo fit pieces.npy --series" in done.out
+    pieces, where = np.load(tmp_path / "pieces.npy"), pd.read_csv(tmp_path / "pieces-where.csv", dtype={"who": str})
+    assert list(where.columns) == ["who", "when"]
+    assert len(pieces) == len(where) == 2 * 5
+    for piece, (who, when) in zip(pieces, where.to_numpy(), strict=True):
+        after = frame[(frame["who"] == who) & (frame["when"] >= when)].sort_values("when")
+        np.testing.assert_allclose(piece, after[["x", "y"]].to_numpy()[:12])
+    done = cli("fit", "pieces.npy", "--series", "--epochs", "1", "--latent", "2", "--structure", "gru 4")
+    assert done.code == 0, done.err
+    done = cli("encode", "pieces.safetensors", "pieces.npy")
+    assert done.code == 0, done.err
+    assert np.load(tmp_path / "pieces-latents.npy").shape == (len(where), 2)
+
+
+def test_windows_of_a_parquet_file_keep_times_to_the_zone_and_name_their_files(cli, rng, tmp_path):
+    frame = long_table(rng)[["when", "who", "x"]].assign(who=lambda f: f["who"].astype("category"))
+    frame["when"] = frame["when"].dt.tz_localize("Europe/Berlin")
+    frame.to_parquet(tmp_path / "long.parquet")
+    asked = ("windows", "long.parquet", "--time", "when", "--entity", "who", "--window", "40")
+    done = cli(*asked)
+    assert done.code == 0, done.err
+    assert np.load(tmp_path / "long-windows.npy").shape == (2, 40, 1)
+    where = pd.read_csv(tmp_path / "long-windows-where.csv", parse_dates=["when"])
+    assert set(where["when"]) == {frame["when"].min()}
+    (tmp_path / "long-windows.npy").unlink()
+    done = cli(*asked)
+    assert done.code == 2
+    assert "long-windows-where.csv exists" in done.err
+    assert not (tmp_path / "long-windows.npy").exists()
+    assert cli(*asked, "--force").code == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "arguments", "message"),
+    [
+        (lambda f: f, "--time wen --window 3", "unknown column 'wen'. Did you mean 'when'"),
+        (
+            lambda f: f,
+            "--time when --window 3",
+            "column 'who' holds string, expected numbers: leave it out (--drop who)",
+        ),
+        (lambda f: f, "--time when --entity who --window 41", "no series has 41 rows, the longest has 40"),
+        (lambda f: f, "--time when --window 3 --drop who", "stands twice: keep one of the rows"),
+        (lambda f: f, "--time x --drop when --window 0", "window must be a whole number of at least 1, got 0"),
+        (lambda f: f, "--time who --window 3", "column 'who' holds string, expected moments"),
+        (lambda f: f, "--time when --window 3 -o a.csv", "a.csv: series have three axes, which no table has"),
+        (
+            lambda f: f.assign(who=f["who"].where(f["who"] == "b")),
+            "--time when --entity who --window 3",
+            "column 'who' has no value in row ",
+        ),
+    ],
+)
+def test_the_command_line_says_in_one_line_why_a_table_cannot_be_cut(cli, rng, tmp_path, change, arguments, message):
+    change(long_table(rng)).assign(who=lambda f: f["who"].replace("007", "a")).to_csv(tmp_path / "l.csv", index=False)
+    done = cli("windows", "l.csv", *arguments.split())
+    assert done.code == 2
+    assert message in done.err
+    assert done.err.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["l.csv"]
+
+
+def test_windows_need_a_table_that_is_there_and_pieces_that_memory_holds(cli, digits, tmp_path):
+    assert (
+        "no.csv: expected a table, one of .csv, .tsv, .parquet, and there is no such file"
+        in cli("windows", "no.csv", "--time", "when", "--window", "3").err
+    )
+    np.save(tmp_path / "rows.npy", digits.x_test[:2])
+    assert cli("windows", "rows.npy", "--time", "when", "--window", "3").code == 2
+    with pytest.raises(DataError, match="500,001 windows take 2 TB, more than is free: choose a longer step"):
+        windows(pd.DataFrame({"at": np.arange(1_000_000), "x": 0.0}), time="at", window=500_000, step=1)

@@ -1,9 +1,9 @@
-"""The command line, `diabolo fit|search|race|encode|decode|reconstruct|score|info|schema`: parse, call, show.
+"""The command line: `diabolo fit|search|race|encode|decode|reconstruct|score|info|schema|windows`.
 
-One file a command.
 
-Results go to stdout, progress and errors to stderr. A DiaboloError is one line and its exit code; any other exception
-is a bug and shows its traceback. Commands import what they need when they run, so that `--help` loads nothing.
+One file a command: parse, call, show. Results go to stdout, progress and errors to stderr. A DiaboloError is one line
+and its exit code; any other exception is a bug and shows its traceback. Commands import what they need when they run,
+so that `--help` loads nothing.
 """
 
 import errno
@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 
 from diabolo import __version__
-from diabolo.cli import decode, encode, fit, info, race, reconstruct, schema, score, search
+from diabolo.cli import decode, encode, fit, info, race, reconstruct, schema, score, search, windows
 from diabolo.errors import INTERRUPTED, TERMINATED, DiaboloError
 
 app = typer.Typer(
@@ -29,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (fit, search, race, encode, decode, reconstruct, score, info, schema):
+for module in (fit, search, race, encode, decode, reconstruct, score, info, schema, windows):
     app.command()(getattr(module, module.__name__.rpartition(".")[2]))
 
 

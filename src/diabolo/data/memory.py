@@ -66,7 +66,7 @@ def _left(root: Path, path: str, most: str, used: str, cached: str) -> Iterator[
 
 def words(size: int) -> str:
     """Return a number of bytes as people say it: 1.5 GB."""
-    for name, unit in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+    for name, unit in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if size >= unit:
             return f"{size / unit:.3g} {name}"
     return f"{size} bytes"

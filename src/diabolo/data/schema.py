@@ -462,13 +462,17 @@ def _floats(array: Any) -> Rows:
 UNITS = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 
 
-def floats(array: Any, name: str, where: str) -> Rows:
-    """Return a column of numbers, booleans, dates or durations as float64; DataError of any other."""
+def floats(array: Any, name: str, where: str, expected: str = "") -> Rows:
+    """Return a column of numbers, booleans, dates or durations as float64; DataError of any other.
+
+    Args: expected: what, and what to do about it, in words.
+    """
     import pyarrow as pa
 
     kind = array.type.value_type if pa.types.is_dictionary(array.type) else array.type
     if _kind(kind, False) in (None, "category"):
-        raise DataError(f"{where}: column {name!r} holds {kind}, expected numbers: leave it out.")
+        expected = expected or f"numbers: leave it out (--drop {name})"
+        raise DataError(f"{where}: column {name!r} holds {kind}, expected {expected}.")
     return _floats(array)
 
 

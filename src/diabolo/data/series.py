@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from diabolo.data import memory
 from diabolo.data import schema as frames
 from diabolo.data.adapters.rows import Rows
 from diabolo.errors import DataError, OptionError, ShapeError, unknown
@@ -69,6 +70,7 @@ def windows(
     window: int,
     step: int | None = None,
     hole: float | None = 1.5,
+    where: str = "windows()",
 ) -> Windows:
     """Cut a long table, one row a moment, into windows that span neither two entities nor a hole in time.
 
@@ -80,9 +82,10 @@ def windows(
         step: rows from the start of a piece to that of the next; None: as many as a piece has.
         hole: where the next row is further away than so many of the entity's median steps, rows are missing, and no
             piece reaches over them; None: none are, as in a table of working days.
+        where: what asked, to open a message with.
 
-    Raises: DataError for moments that stand twice, channels that are no numbers, series that are all too short;
-        OptionError for columns that there are not.
+    Raises: DataError for moments that stand twice or are missing, channels that are no numbers, series that are all too
+        short, pieces that memory does not hold; OptionError for columns that there are not.
     """
     if not frames.is_frame(frame):
         raise DataError(f"windows() expected a frame of pandas, polars or pyarrow, got {type(frame).__name__}.")
@@ -97,45 +100,49 @@ def windows(
     for name in (time, *([entity] if entity else [])):
         if name not in names:
             raise OptionError(unknown("column", name, names))
-    cells = frames.cells_of(frame, "windows()")
+    cells = frames.cells_of(frame, where)
     channels = tuple(name for name in names if name not in (time, entity))
     if not channels:
-        raise DataError("windows() expected columns beside time and entity, got none.")
-    when = frames.floats(cells[time], time, "windows()")
+        raise DataError(f"{where} expected columns beside time and entity, got none.")
+    when = frames.floats(cells[time], time, where, "moments: dates such as 2024-05-31 18:00:00, or numbers")
     if np.isnan(when).any():
-        raise DataError(f"windows(): column {time!r} has no value in row {int(np.isnan(when).argmax())}.")
-    values = np.column_stack([frames.floats(cells[name], name, "windows()") for name in channels])
+        raise DataError(f"{where}: column {time!r} has no value in row {int(np.isnan(when).argmax())}.")
+    values = np.column_stack([frames.floats(cells[name], name, where) for name in channels])
     whose = cells[entity].to_pylist() if entity else [None] * len(when)
+    if entity and None in whose:
+        raise DataError(f"{where}: column {entity!r} has no value in row {whose.index(None)}.")
     moments = cells[time].to_pylist()
     groups: dict[Any, list[int]] = {}
     for row, each in enumerate(whose):
         if entity and (each is None or each != each):
             raise DataError(
-                f"windows(): column {entity!r} has no value in row {row}: whose is it? Drop or mend the row."
+                f"{where}: column {entity!r} has no value in row {row}: whose is it? Drop or mend the row."
             )
         groups.setdefault(each, []).append(row)
-    rows, where, longest = [], [], 0
+    pieces, starts, longest = list[Any](), list[tuple[Any, Any]](), 0
     for each, members in groups.items():
         order = np.asarray(members)[np.argsort(when[members], kind="stable")]
         steps = np.diff(when[order])
         twice = np.flatnonzero(steps == 0)
         if len(twice):
             of = f" of {each!r:.40}" if entity else ""
-            raise DataError(
-                f"windows(): {time} {moments[order[twice[0]]]!s:.40}{of} stands twice: keep one of the rows."
-            )
+            raise DataError(f"{where}: {time} {moments[order[twice[0]]]!s:.40}{of} stands twice: keep one of the rows.")
         farthest = np.inf if hole is None or not len(steps) else hole * np.median(steps)
         for series in np.split(order, np.flatnonzero(steps > farthest) + 1):
             longest = max(longest, len(series))
             for start in range(0, len(series) - window + 1, step):
-                piece = series[start : start + window]
-                rows.append(values[piece])
-                where.append((each, moments[piece[0]]))
-    if not rows:
+                pieces.append(series[start : start + window])
+                starts.append((each, moments[pieces[-1][0]]))
+    if not pieces:
         holes = (
             "" if hole is None or longest == max(map(len, groups.values())) else ", or hole=None to reach over holes"
         )
         raise DataError(
-            f"windows(): no series has {window} rows, the longest has {longest}: choose a shorter window{holes}."
+            f"{where}: no series has {window} rows, the longest has {longest}: choose a shorter window{holes}."
         )
-    return Windows(np.stack(rows), channels, where)
+    size = len(pieces) * window * len(channels) * 8
+    if size > memory.free():
+        raise DataError(
+            f"{where}: {len(pieces):,} windows take {memory.words(size)}, more than is free: choose a longer step."
+        )
+    return Windows(values[np.stack(pieces)], channels, starts)

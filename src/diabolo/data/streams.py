@@ -210,6 +210,16 @@ def open_rows(
     return Source(stream.name, np.concatenate(list(stream.chunks(max(1, stream.rows or 1 << 16)))))
 
 
+def open_frame(source: str, reading: tables.Reading) -> Any:
+    """Return the table that a path, a folder, a pattern or - names, as an Arrow table. Raises DataError."""
+    path = from_stdin() if source == "-" else source
+    files = _files(path)
+    if files is None or not all(file.suffix.lower() in tables.ENDINGS for file in files):
+        none = "" if files or Path(source).exists() else ", and there is no such file"
+        raise DataError(f"{source}: expected a table, one of {', '.join(tables.ENDINGS)}{none}.")
+    return tables.read_frame(files, reading, where=_name(path, files))
+
+
 def _pictures(source: Any) -> list[Path] | None:
     """Return the pictures that a folder, a pattern, a path or a list of paths names; None for anything else."""
     if isinstance(source, (list, tuple)) and source and all(isinstance(each, (str, Path)) for each in source):

@@ -59,10 +59,23 @@ def is_plain(path: Path, reading: Reading) -> bool:
 
 def read(paths: Sequence[Path], reading: Reading, *, where: str) -> Table:
     """Return the rows of files with the same columns, one behind the other. Raises DataError, OptionError."""
+    table = read_frame(paths, reading, where=where)
+    named = paths[0].suffix.lower() == ".parquet" or csv.has_header(paths[0], reading.form)
+    if not reading.types and all(map(_is_number, table.schema.types)) and not any(c.null_count for c in table.columns):
+        return Table(to_array(table, where=where, names=_names(table, named)), _numbers(table.schema, named), False)
+    schema = frames.learn(table, where=where, types=reading.types, refused=reading.refused)
+    rows = schema.read(table, where=where).rows
+    return Table(rows, schema if named else None, bool(np.isnan(rows).any()))
+
+
+def read_frame(paths: Sequence[Path], reading: Reading, *, where: str) -> Any:
+    """Return files with the same columns as one Arrow table; of a CSV file without a header they are f0, f1, ...
+
+    Raises: DataError.
+    """
     import pyarrow as pa
 
     tables = [_dropped(_read(path, reading), reading, path) for path in paths]
-    named = paths[0].suffix.lower() == ".parquet" or csv.has_header(paths[0], reading.form)
     for path, table in zip(paths[1:], tables[1:], strict=True):
         if table.column_names != tables[0].column_names:
             raise DataError(
@@ -70,16 +83,11 @@ def read(paths: Sequence[Path], reading: Reading, *, where: str) -> Table:
                 f"{listed(table.column_names)}."
             )
     try:
-        table = tables[0] if len(tables) == 1 else pa.concat_tables(tables, promote_options="permissive")
+        return tables[0] if len(tables) == 1 else pa.concat_tables(tables, promote_options="permissive")
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise DataError(
             f"{where}: its files have columns of different types ({str(error).splitlines()[0]})."
         ) from error
-    if not reading.types and all(map(_is_number, table.schema.types)) and not any(c.null_count for c in table.columns):
-        return Table(to_array(table, where=where, names=_names(table, named)), _numbers(table.schema, named), False)
-    schema = frames.learn(table, where=where, types=reading.types, refused=reading.refused)
-    rows = schema.read(table, where=where).rows
-    return Table(rows, schema if named else None, bool(np.isnan(rows).any()))
 
 
 def _read(path: Path, reading: Reading) -> Any:

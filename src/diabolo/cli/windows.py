@@ -1,0 +1,69 @@
+"""`diabolo windows DATA`: a long table, one row a moment, to series of one length."""
+
+import shlex
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from diabolo.cli.options import Decimal, Drop, Force, Separator, reading, stem
+
+
+def windows(
+    data: Annotated[
+        str,
+        typer.Argument(metavar="DATA", help="A table: .csv, .tsv, .parquet, a folder or a pattern; or - for CSV here."),
+    ],
+    time: Annotated[str, typer.Option(metavar="COLUMN", help="Says when a row was; rows are sorted by it.")],
+    window: Annotated[int, typer.Option(help="Rows in a piece.")],
+    entity: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Says of whom or what a row is; no piece spans two. Default: all of one."),
+    ] = None,
+    step: Annotated[
+        int | None, typer.Option(help="Rows from the start of a piece to that of the next. Default: --window.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where to write: .npy. Default: DATA-windows.npy")
+    ] = None,
+    drop: Drop = None,
+    separator: Separator = "",
+    decimal: Decimal = ".",
+    force: Force = False,
+) -> None:
+    """Cut DATA into pieces (n, window, channels) for `diabolo fit --series`; write where each begins beside them.
+
+    All other columns are channels. The latents of the pieces have the order of the file DATA-windows-where.csv.
+    """
+    import pyarrow as pa
+
+    from diabolo import files
+    from diabolo.data import series, sinks
+    from diabolo.data.streams import open_frame
+    from diabolo.errors import OutputError
+
+    path = output or Path(f"{stem(data)}-windows.npy")
+    if path.suffix != ".npy":
+        raise OutputError(f"{path}: series have three axes, which no table has: choose a name that ends in .npy.")
+    where = path.with_name(f"{path.stem}-where.csv")
+    for each in (path, where):
+        files.refuse_existing(each, force=force)
+    how = reading(drop=drop, separator=separator, decimal=decimal)
+    # Of a CSV file the entity is kept as it is written: 007 is not 7.
+    frame = open_frame(data, how._replace(types={entity: "category"} if entity else {}))
+    name = "standard input" if data == "-" else data
+    cut = series.windows(frame, time=time, entity=entity, window=window, step=step, where=name)
+    begins = dict(zip((entity, time), zip(*cut.where, strict=True), strict=True))
+    table = pa.table({name: pa.array(begins[name], _plain(frame, name)) for name in (entity, time) if name})
+    print(sinks.write(path, [cut.rows], name="row", force=force))
+    print(sinks.write(where, [table], name="row", force=force))
+    print(f"channels: {', '.join(cut.channels)}")
+    print(f"go on with: diabolo fit {shlex.quote(str(path))} --series")
+
+
+def _plain(frame: Any, name: str) -> Any:
+    """Return the Arrow type of the values of a column."""
+    import pyarrow as pa
+
+    kind = frame.schema.field(name).type
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
