@@ -109,3 +109,82 @@ def test_more_than_memory_holds_is_not_made_dense(fitted, words):
     many = sp.vstack([words] * 1200)
     with pytest.raises(ShapeError, match="take fewer rows at a time, or pass out="):
         fitted.reconstruct(many)
+
+
+@pytest.mark.parametrize("form", ["csr", "csc", "coo"])
+def test_a_matrix_in_a_file_is_that_matrix(fitted, words, form, tmp_path):
+    path = tmp_path / "words.npz"
+    sp.save_npz(path, words.asformat(form))
+    np.testing.assert_allclose(fitted.encode(path), fitted.encode(words), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(fitted.score_samples(str(path)), fitted.score_samples(words), rtol=1e-5)
+    if form == "coo":
+        settings = FAST | {"epochs": 1}
+        from_file, from_matrix = (Autoencoder(4, **settings).fit(each) for each in (path, words))
+        np.testing.assert_array_equal(from_file.encode(words), from_matrix.encode(words))
+        assert from_file.model_.record.source == "words.npz"
+        with pytest.raises(DataError, match="partial_fit\\(\\) expected dense rows, got a sparse matrix"):
+            from_file.partial_fit(path)
+
+
+def test_the_command_line_fits_encodes_and_scores_a_matrix_in_a_file(cli, words, tmp_path):
+    import json
+
+    counts = words * 3.0
+    sp.save_npz(tmp_path / "counts.npz", counts)
+    done = cli("fit", "counts.npz", "--latent", "3", "--epochs", "2", "--structure", "300-16-3", "--json")
+    assert done.code == 0, done.err
+    facts = json.loads(done.out)
+    assert facts["rows"] + facts["validation_rows"] + facts["test_rows"] == 1500
+    assert facts["test_rows"] == 150
+    assert facts["unit"] == "in quadratic means of what is not zero"
+    model = load(tmp_path / "counts.safetensors")
+    assert facts["mean_row_error"] == pytest.approx(words.toarray().var(axis=0).mean(), rel=0.1)  # a mean of 3 is 1
+    for verb, ending, expected in (("encode", "latents", model.encode), ("score", "scores", model.score_samples)):
+        done = cli(verb, "counts.safetensors", "counts.npz")
+        assert done.code == 0, done.err
+        written = np.load(tmp_path / f"counts-{ending}.npy")
+        np.testing.assert_allclose(np.abs(written), np.abs(expected(counts)), rtol=1e-4, atol=1e-5)
+    done = cli("score", "counts.npz", "-o", "other.npy")
+    assert done.code == 2
+    assert "counts.npz is a sparse matrix" in done.err
+    sp.save_npz(tmp_path / "wide.npz", sp.hstack([counts, counts]))
+    done = cli("encode", "counts.safetensors", "wide.npz")
+    assert done.code == 2
+    assert "expected 300 features, got 600 features" in done.err
+
+
+def test_wide_rows_are_judged_by_fewer_of_them(words):
+    from diabolo.data.splits import SHARE_HELD_BACK, hold_back_sparse
+
+    judged = hold_back_sparse(words, 0.5, 0, limit=SHARE_HELD_BACK * 300 * 4 * 20)
+    assert judged.test.shape == judged.sample.shape == (20, 300)
+    assert judged.train.shape == (1480, 300)
+    assert judged.test.sum() + judged.train.sum() == words.sum()
+    with pytest.raises(OptionError, match="needs values in \\[0, 1\\]"):
+        Autoencoder(4, reconstruction_loss="bernoulli", **FAST).fit(judged.train, also=judged.test * 2)
+
+
+BROKEN = {
+    "a place outside": ({"indices": [0, 9]}, "its indices reach from 0 to 9, expected 0 to 2"),
+    "a place below 0": ({"indices": [-1, 1]}, "its indices reach from -1 to 1"),
+    "lines that end before 0": ({"indptr": [0, 1, -9]}, "its indptr do not part 2 lines"),
+    "lines that go back": ({"indptr": np.array([0, 3, 2], np.uint32)}, "its indptr do not part 2 lines"),
+    "too few numbers": ({"data": [1.0]}, "it has 1 numbers and places of 1 or 2"),
+    "a shape without end": ({"shape": [2, 10**15]}, "unpacks to 8e\\+03 TB, more than"),
+    "no shape": ({"shape": [2]}, "its shape is \\[2\\], expected rows and features"),
+    "text": ({"data": ["a", "b"]}, "its data are <U1 of shape \\(2,\\), expected a line of numbers"),
+    "pickles": ({"data": np.array([1, "b"], object)}, "it is a pickle"),
+    "another format": ({"format": b"dia"}, "its format is 'dia', expected csr, csc, coo: save matrix.tocsr\\(\\)"),
+    "nothing but a header": ({"format": b"coo"}, "row is not a file in the archive"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(BROKEN))
+def test_a_file_that_holds_no_sound_matrix_is_refused_in_one_line(fitted, name, tmp_path):
+    change, message = BROKEN[name]
+    whole = {"format": b"csr", "shape": [2, 3], "data": [1.0, 2.0], "indices": [0, 1], "indptr": [0, 1, 2]}
+    np.savez(tmp_path / "rows.npz", **{key: np.asarray(value) for key, value in (whole | change).items()})
+    for verb in (fitted.encode, Autoencoder(1, **FAST).fit):
+        with pytest.raises(DataError, match=message) as refused:
+            verb(tmp_path / "rows.npz")
+        assert "\n" not in str(refused.value)

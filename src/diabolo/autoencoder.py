@@ -17,6 +17,7 @@ from diabolo import factors, modelfile
 from diabolo.data import memory, sparse
 from diabolo.data import schema as frames
 from diabolo.data.adapters import Rows, SeriesAdapter
+from diabolo.data.readers import scipy_files
 from diabolo.data.series import are_shorter, is_ragged, padded
 from diabolo.data.sources import Source
 from diabolo.data.streams import is_stream, open_rows, open_stream
@@ -187,7 +188,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
 
     def _opened(self, X: Any) -> Source:
         """Return rows that can be trained on twice. Raises DataError where they are streamed."""
-        if sparse.is_sparse(X):
+        if sparse.is_sparse(X) or scipy_files.is_matrix(X):
             raise DataError("latent_dim='auto' counts in dense rows, got a sparse matrix: give a number.")
         opened = open_rows(X, memory.limit(plain(self.memory)), reading=Reading(types=self.types or {}))
         if not isinstance(opened, Source):
@@ -207,7 +208,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         Raises: DataError, ShapeError, OptionError for bad input; DivergedError.
         """
         settings = self.checked_settings()
-        if sparse.is_sparse(X):
+        if sparse.is_sparse(X) or scipy_files.is_matrix(X):
             raise DataError("partial_fit() expected dense rows, got a sparse matrix: pass X.toarray().")
         if not hasattr(self, "model_"):
             self._state, seed = None, seed_of(self.random_state)

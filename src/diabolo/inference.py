@@ -372,6 +372,7 @@ class Model:
     ) -> Rows:
         """Work on sparse rows, of which one batch at a time is made dense."""
         matrix, size = check_sparse(X, where=where), self._rows_at_once
+        self.adapter.check_shape(matrix, where=where)  # before a row of any width is made dense
         count = matrix.shape[0]
         if out is None and count * math.prod(row_shape) > MOST_DENSE:
             raise ShapeError(

@@ -7,6 +7,7 @@ Order: what comes out, the preparation, what each kind of rows is learnt as, the
 import logging
 from collections import Counter
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,10 +15,11 @@ import numpy as np
 from diabolo import modelfile
 from diabolo.data import adapters, memory, sparse
 from diabolo.data.adapters import Rows, Statistics, as_rows, check_rows
+from diabolo.data.readers import scipy_files
 from diabolo.data.schema import Schema
 from diabolo.data.sources import Source
 from diabolo.data.splits import VALIDATION, Division, divide, held_back
-from diabolo.data.streams import open_rows
+from diabolo.data.streams import COPIES, open_rows
 from diabolo.data.tables import Reading
 from diabolo.data.windows import Streamed, check_memory
 from diabolo.errors import DataError, OptionError, ShapeError, unknown
@@ -62,9 +64,13 @@ def prepare(asked: Asked, X: Any, also: Any, settings: dict[str, Any], seed: int
 
     Raises: DataError, ShapeError, OptionError.
     """
-    if sparse.is_sparse(X):
-        return _prepare_sparse(asked, X, settings, seed)
     limit = memory.limit(plain(asked["memory"]))
+    if scipy_files.is_matrix(X):
+        return _prepare_sparse(
+            asked, scipy_files.read(Path(X), limit // COPIES), also, settings, seed, name=Path(X).name
+        )
+    if sparse.is_sparse(X):
+        return _prepare_sparse(asked, X, also, settings, seed)
     opened = open_rows(X, limit, reading=Reading(types=asked["types"] or {}))
     if isinstance(opened, Source) and (asked["series"] or opened.series):
         opened = _as_series(opened)
@@ -151,7 +157,9 @@ def _network(asked: Asked, input_shape: tuple[int, ...], settings: dict[str, Any
     return network
 
 
-def _prepare_sparse(asked: Asked, X: Any, settings: dict[str, Any], seed: int) -> Prepared:
+def _prepare_sparse(
+    asked: Asked, X: Any, also: Any, settings: dict[str, Any], seed: int, *, name: str = "a sparse matrix"
+) -> Prepared:
     matrix = sparse.check(X, where="fit()")
     held = held_back(matrix.shape[0], settings["validation_fraction"], seed, VALIDATION)
     order = (
@@ -160,7 +168,7 @@ def _prepare_sparse(asked: Asked, X: Any, settings: dict[str, Any], seed: int) -
     rows = matrix.shape[0] - (0 if held is None else int(held.sum()))
     if not matrix[order[:rows]].count_nonzero():
         raise DataError("fit() expected rows to learn from, got a sparse matrix with no value other than zero in them.")
-    choice = sparse.choose_loss(asked["reconstruction_loss"], matrix)
+    choice = sparse.choose_loss(asked["reconstruction_loss"], matrix, also)
     adapter = sparse.learn(matrix[order[:rows]], choice.loss)
     network = _network(asked, adapter.tensor_shape, settings)
     corruption = None
@@ -176,7 +184,7 @@ def _prepare_sparse(asked: Asked, X: Any, settings: dict[str, Any], seed: int) -
         "matrix": scaled,
     }
     return Prepared(
-        name="a sparse matrix",
+        name=name,
         rows=rows,
         validation_rows=len(order) - rows,
         adapter=adapter,

@@ -1,6 +1,5 @@
 """The command line: `diabolo fit|search|race|encode|decode|reconstruct|score|info|schema|windows`.
 
-
 One file a command: parse, call, show. Results go to stdout, progress and errors to stderr. A DiaboloError is one line
 and its exit code; any other exception is a bug and shows its traceback. Commands import what they need when they run,
 so that `--help` loads nothing.

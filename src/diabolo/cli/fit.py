@@ -280,10 +280,14 @@ def _read(
 ) -> tuple[str, "Judged"]:
     """Return what the rows are called, and rows to train on and to judge by."""
     from diabolo.data import memory
-    from diabolo.data.splits import hold_back_test
+    from diabolo.data.readers import scipy_files
+    from diabolo.data.splits import hold_back_sparse, hold_back_test
     from diabolo.data.streams import COPIES, Stream, open_rows
     from diabolo.data.windows import check_memory
 
+    if scipy_files.is_matrix(data):
+        matrix = scipy_files.read(Path(data), limit // COPIES)
+        return Path(data).name, hold_back_sparse(matrix, test_fraction, seed, limit=limit)
     source = open_rows(data, limit, data_dir=data_dir, reading=how)
     check_memory(source, limit, batch_size)
     if isinstance(source, Stream):

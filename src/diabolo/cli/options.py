@@ -14,8 +14,8 @@ Data = Annotated[
     typer.Argument(
         metavar="DATA",
         help="A data set (digits, mnist, fashion-mnist; one part as mnist:test), a file (.npy, .npz, .csv, .tsv, "
-        ".parquet, IDX; one array of several as rows.npz:X), a folder or pattern of files ('parts/*.parquet') or of "
-        "pictures, or - for standard input.",
+        ".parquet, IDX; one array of several as rows.npz:X; .npz of scipy.sparse), a folder or pattern of files "
+        "('parts/*.parquet') or of pictures, or - for standard input.",
     ),
 ]
 ModelPath = Annotated[Path, typer.Argument(metavar="MODEL", help="A model file, as `diabolo fit` writes it.")]

@@ -15,7 +15,7 @@ import numpy as np
 
 from diabolo.data import datasets, schema, tables
 from diabolo.data.adapters.rows import has_gaps, unmasked
-from diabolo.data.readers import idx, numpy_files
+from diabolo.data.readers import idx, numpy_files, scipy_files
 from diabolo.data.schema import Schema
 from diabolo.data.series import is_ragged, padded
 from diabolo.errors import DataError, unknown
@@ -111,6 +111,10 @@ def open_source(source: Any, *, data_dir: str | Path | None = None, reading: tab
         raise DataError(unknown("data set", text, datasets.DATASETS) + f" Or a file: {', '.join(ENDINGS)}.")
     if path.suffix.lower() in tables.ENDINGS:
         return of_files([path], path.name, reading or tables.Reading())
+    if scipy_files.is_matrix(path):
+        raise DataError(
+            f"{path} is a sparse matrix, which fit() and a fitted model alone take: fit a model to it first."
+        )
     columns = numpy_files.columns(path) if path.suffix.lower() == ".npz" else None
     if columns is not None:
         import pyarrow as pa

@@ -35,9 +35,13 @@ def check(X: Any, *, where: str) -> Any:
     return matrix
 
 
-def choose_loss(name: Any, matrix: Any) -> losses.Choice:
-    """Return the loss of sparse rows: bernoulli of zeros and ones, else gaussian, or the one that is asked for."""
-    binary = bool((matrix.data == 1).all())
+def choose_loss(name: Any, matrix: Any, also: Any = None) -> losses.Choice:
+    """Return the loss of sparse rows: bernoulli of zeros and ones, else gaussian, or the one that is asked for.
+
+    Args: also: dense rows that it must be able to take.
+    """
+    values = matrix.data if also is None else np.concatenate([matrix.data, also[also != 0]])
+    binary = bool((values == 1).all())
     if name == "auto":
         if binary:
             return losses.Choice(losses.Bernoulli(), "sparse zeros and ones")
@@ -49,7 +53,7 @@ def choose_loss(name: Any, matrix: Any) -> losses.Choice:
         raise OptionError(
             f"reconstruction_loss {loss.kind!r} does not go with sparse rows: choose of {', '.join(LOSSES)}."
         )
-    if loss.scaling == "widest" and matrix.nnz and (matrix.data.min() < 0 or matrix.data.max() > 1):
+    if loss.scaling == "widest" and values.size and (values.min() < 0 or values.max() > 1):
         raise OptionError(f"reconstruction_loss {loss.kind!r} needs values in [0, 1]: choose 'gaussian'.")
     return losses.Choice(loss, "asked for")
 

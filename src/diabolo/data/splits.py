@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from diabolo.data import sparse
 from diabolo.data.adapters import Rows, Statistics, as_rows, check_finite
 from diabolo.data.adapters.rows import check_no_infinity
 from diabolo.data.readers.parts import Part
@@ -80,7 +81,7 @@ def divide(opened: Source | Stream, fraction: float, seed: int, *, limit: int) -
 class Judged(NamedTuple):
     """Rows to learn from, and rows to judge by afterwards."""
 
-    train: Rows | Stream
+    train: Any  # an array, a stream or a sparse matrix
     sample: Rows  # of `train`, for yardsticks that take an array
     test: Rows | None
     source: Source | None = None  # of `train`, where all rows are in memory
@@ -109,6 +110,24 @@ def hold_back_test(opened: Source | Stream, fraction: float, seed: int, *, limit
     if sample.rows is None:
         raise DataError(f"{opened.name} has too few rows to hold {fraction:g} of them back.")
     return Judged(stream, _some(sample.rows, seed), test)
+
+
+def hold_back_sparse(matrix: Any, fraction: float, seed: int, *, limit: int) -> Judged:
+    """Hold a fraction of a sparse matrix back. What is judged by is dense, and fewer rows where they would take more.
+
+    Args: limit: bytes of memory, of which a share may be taken. Raises: DataError, ShapeError.
+    """
+    matrix = sparse.check(matrix, where="fit()")
+    rows, features = matrix.shape
+    most = max(1, limit // SHARE_HELD_BACK // (features * 4))
+    held = held_back(rows, min(fraction, most / rows), seed, TEST)
+    train = matrix if held is None else matrix[~held]
+    chosen = np.sort(np.random.default_rng([seed, SAMPLE]).permutation(train.shape[0])[: min(most, SAMPLE_ROWS)])
+    return Judged(train, _dense(train[chosen]), None if held is None else _dense(matrix[held]))
+
+
+def _dense(matrix: Any) -> Rows:
+    return np.asarray(matrix.toarray(), np.float32)
 
 
 def _some(rows: Rows, seed: int) -> Rows:

@@ -26,7 +26,7 @@ import numpy as np
 
 from diabolo.data import memory, sinks, tables
 from diabolo.data.adapters.rows import as_rows
-from diabolo.data.readers import csv, images, numpy_files, parquet
+from diabolo.data.readers import csv, images, numpy_files, parquet, scipy_files
 from diabolo.data.readers.parts import PART_BYTES, Part, held_bytes
 from diabolo.data.schema import Schema, is_frame
 from diabolo.data.sources import Array, Source, names_data_set, of_files, open_source
@@ -167,6 +167,8 @@ def open_stream(
             f"{source}: only files of tables ({', '.join(tables.ENDINGS)}) have columns to keep, and folders of "
             f"pictures the column 'file'."
         )
+    if scipy_files.is_matrix(source):
+        return _of_matrix(Path(source))
     if files is not None:
         parts = [part for file in files for part in STREAMED[file.suffix.lower()](file)]
         if not parts:
@@ -255,6 +257,18 @@ def _of_pictures(
     read = partial(images.chunks, paths, look, told=told)
     part = Part(name, rows, len(paths) * known.size * held_bytes(known.dtype), read)
     return Stream(name, [part])
+
+
+def _of_matrix(path: Path) -> Stream:
+    """Return sparse rows as a stream, of which each chunk is made dense."""
+    matrix = scipy_files.read(path, memory.free())
+    rows, features = matrix.shape
+    dtype = matrix.dtype if matrix.dtype.kind == "f" else np.dtype(np.float32)
+
+    def cut(size: int) -> Iterator[Array]:
+        return (matrix[start : start + size].toarray().astype(dtype, copy=False) for start in range(0, rows, size))
+
+    return Stream(path.name, [Part(str(path), rows, rows * features * dtype.itemsize, cut)])
 
 
 def _tried(path: Path, look: images.Look) -> Any:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from diabolo.data.adapters import Rows, TableAdapter
+from diabolo.data.adapters import ArrayAdapter, Rows, TableAdapter
 from diabolo.inference import Model
 from diabolo.report.columns import ColumnFigures, judge_columns
 
@@ -99,6 +99,9 @@ def _of_rows(model: Model, train: Rows, judge: Rows, seen: Rows | None) -> _Erro
     known = model.adapter.adapt(train).reshape(len(train), -1)
     target = model.adapter.adapt(judge).reshape(len(judge), -1)
     units = {"widest": "of values in [0, 1]", "standardise": "in standard deviations", "mean": "in means of all counts"}
+    unit, adapter = units[model.loss.scaling], model.adapter
+    if model.loss.scaling == "standardise" and isinstance(adapter, ArrayAdapter) and not adapter.offset.any():
+        unit = "in quadratic means of what is not zero"  # of sparse rows, from which nothing is taken
     components = min(model.network.latent_dim, *known.shape)
     through: dict[str, float] = {}
     if seen is not None:
@@ -113,7 +116,7 @@ def _of_rows(model: Model, train: Rows, judge: Rows, seen: Rows | None) -> _Erro
         pca=pca_error(known, target, components),
         mean_row=float(np.square(target - known.mean(axis=0)).mean()),
         seen=through,
-        unit=units[model.loss.scaling],
+        unit=unit,
     )
 
 

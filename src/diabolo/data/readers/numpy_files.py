@@ -22,7 +22,7 @@ def read_npy(path: Path) -> np.ndarray[Any, Any]:
     try:
         array = np.load(path, allow_pickle=False)
     except (OSError, EOFError, TypeError, ValueError, MemoryError) as error:
-        raise DataError(f"{path}: expected a .npy file of numbers ({_reason(error)}).") from error
+        raise DataError(f"{path}: expected a .npy file of numbers ({reason(error)}).") from error
     if not isinstance(array, np.ndarray):
         array.close()
         raise DataError(f"{path}: expected a .npy file, got a .npz file: rename it.")
@@ -135,7 +135,7 @@ def read_npz(path: Path, name: str = "") -> np.ndarray[Any, Any]:
     except (OSError, EOFError, ValueError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         if isinstance(error, DataError):
             raise
-        raise DataError(f"{path}: expected a .npz file of numbers ({_reason(error)}).") from error
+        raise DataError(f"{path}: expected a .npz file of numbers ({reason(error)}).") from error
 
 
 def columns(path: Path) -> dict[str, np.ndarray[Any, Any]] | None:
@@ -158,7 +158,8 @@ def _chosen(names: list[str], name: str) -> str:
     return name or (names[0] if len(names) == 1 else next((each for each in USUAL if each in names), ""))
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """Return what an error of NumPy says, in one line."""
     text = str(error).splitlines()[0] if str(error) else type(error).__name__
     # NumPy's advice to allow pickles is one that a file from elsewhere must not get a user to follow.
     return "it is a pickle, or no such file at all" if "pickle" in text else text

@@ -1,0 +1,115 @@
+"""SciPy's own files: the .npz of scipy.sparse.save_npz. Never a pickle.
+
+What a file says of its places is checked here: SciPy's check lets some pass with which its loops leave their arrays.
+"""
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from diabolo.data import memory
+from diabolo.data.readers import numpy_files
+from diabolo.errors import DataError
+
+MEMBERS = {"format", "shape", "data"}  # beside which stand the places of the numbers
+PLACES = {"csr": ("indices", "indptr"), "csc": ("indices", "indptr"), "coo": ("row", "col")}
+FEW_BYTES = 1 << 12  # more are no format and no shape
+
+
+def is_matrix(source: Any) -> bool:
+    """Whether a path names a sparse matrix."""
+    if not isinstance(source, (str, Path)) or Path(source).suffix.lower() != ".npz" or not Path(source).is_file():
+        return False
+    try:
+        return set(_sizes(Path(source))) >= MEMBERS
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
+def read(path: Path, limit: int) -> Any:
+    """Return a sparse matrix as CSR, each number once.
+
+    Args: limit: bytes that it may take, as the file announces, before anything is unpacked.
+    Raises: DataError for more than that, for a damaged file, for places outside the matrix.
+    """
+    try:
+        sizes = _sizes(path)
+        if max(sizes["format"], sizes["shape"]) > FEW_BYTES:
+            raise ValueError("its format or its shape is too long")
+        with np.load(path, allow_pickle=False) as arrays:
+            form, shape = _form(arrays["format"]), _shape(arrays["shape"])
+            # Rows and features take room of their own, though the file may hold few numbers.
+            size = sum(sizes.values()) + 8 * sum(shape)
+            if size > limit:
+                raise DataError(
+                    f"{path} unpacks to {memory.words(size)}, more than {memory.words(limit)} of memory: save fewer "
+                    f"rows in a file, or raise the limit where there is one (memory=, --memory)."
+                )
+            values, *places = (_line(arrays, name) for name in ("data", *PLACES[form]))
+        return _matrix(form, shape, values, places)
+    except DataError:
+        raise
+    except Exception as error:  # of NumPy's parser, SciPy and zipfile, a dozen kinds
+        reason = f"{numpy_files.reason(error):.200}"
+        raise DataError(f"{path}: expected a matrix as scipy.sparse.save_npz writes it ({reason}).") from error
+
+
+def _sizes(path: Path) -> dict[str, int]:
+    with zipfile.ZipFile(path) as archive:
+        return {member.filename.removesuffix(".npy"): member.file_size for member in archive.infolist()}
+
+
+def _form(array: Any) -> str:
+    text = np.asarray(array).item()
+    form = text.decode("latin-1") if isinstance(text, bytes) else text
+    if form not in PLACES:
+        raise ValueError(f"its format is {form!r:.40}, expected {', '.join(PLACES)}: save matrix.tocsr()")
+    return str(form)
+
+
+def _shape(array: Any) -> tuple[int, int]:
+    shape = np.asarray(array)
+    if shape.shape != (2,) or shape.dtype.kind not in "iu" or shape.min() < 1:
+        raise ValueError(f"its shape is {shape.tolist()!r:.40}, expected rows and features")
+    return int(shape[0]), int(shape[1])
+
+
+def _line(arrays: Any, name: str) -> np.ndarray[Any, Any]:
+    line = np.asarray(arrays[name])
+    kinds = "biuf" if name == "data" else "iu"
+    if line.ndim != 1 or line.dtype.kind not in kinds:
+        raise ValueError(f"its {name} are {line.dtype} of shape {line.shape}, expected a line of numbers")
+    return line
+
+
+def _matrix(form: str, shape: tuple[int, int], values: Any, places: list[Any]) -> Any:
+    import scipy.sparse
+
+    first, second = places
+    rows, features = shape
+    if form == "coo":
+        _check_within("row", first, rows)
+        _check_within("col", second, features)
+        lengths, matrix = {len(first), len(second), len(values)}, scipy.sparse.coo_matrix
+        given: Any = (values, (first, second))
+    else:
+        lines, across = shape if form == "csr" else shape[::-1]
+        second = second.astype(np.int64)  # differences of unsigned numbers are never negative
+        _check_within("indices", first, across)
+        if len(second) != lines + 1 or second[0] != 0 or (np.diff(second) < 0).any():
+            raise ValueError(f"its indptr do not part {lines:,} lines")
+        lengths = {len(first), int(second[-1]), len(values)}
+        matrix = scipy.sparse.csr_matrix if form == "csr" else scipy.sparse.csc_matrix
+        given = (values, first, second)
+    if len(lengths) > 1:
+        raise ValueError(f"it has {len(values):,} numbers and places of {' or '.join(map(str, sorted(lengths)))}")
+    result = matrix(given, shape=shape).tocsr()
+    result.sum_duplicates()
+    return result
+
+
+def _check_within(name: str, places: Any, end: int) -> None:
+    if len(places) and (places.min() < 0 or places.max() >= end):
+        raise ValueError(f"its {name} reach from {places.min()} to {places.max()}, expected 0 to {end - 1}")
