@@ -136,7 +136,7 @@ def test_an_empty_folder_and_other_sizes_say_what_to_type(cli, folder, tmp_path)
     assert done.code == 0, done.err
     done = cli("encode", "pictures.safetensors", "pictures")
     assert done.code == 2
-    assert "Of files of pictures add --size 14x14." in done.err
+    assert "00.png is 28 x 28, those of the model are 14 x 14: add --size 14x14, or convert them." in done.err
     done = cli("encode", "pictures.safetensors", "pictures", "--size", "14x14")
     assert done.code == 0, done.err
     assert np.load(tmp_path / "pictures-latents.npy").shape == (12, 2)
@@ -152,3 +152,36 @@ def test_an_empty_folder_and_other_sizes_say_what_to_type(cli, folder, tmp_path)
     assert "unknown column 'name'. Known: file." in done.err
     done = cli("fit", "pictures", "--size", "14,3", "-o", "other")
     assert "--size expected HEIGHTxWIDTH, such as 64x48, got '14,3'" in done.err
+
+
+def test_a_model_of_resized_pictures_names_the_options_that_others_need(cli, tmp_path, digits):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for at in range(12):
+        photo = Image.fromarray(digits.x_train[at]).convert("RGB")
+        photo.resize((30 + at, 20)).save(folder / f"{at:02d}.png")
+    asked = ("--size", "16x12", "--grayscale")
+    done = cli("fit", "photos", *asked, "--latent", "2", "--epochs", "1")
+    assert done.code == 0, done.err
+    for verb in ("encode", "score", "reconstruct"):
+        done = cli(verb, "photos.safetensors", "photos")
+        assert done.code == 2
+        expected = (
+            "00.png is 20 x 30 and in colour, those of the model are 16 x 12 and grey: add --size 16x12 --grayscale, or"
+        )
+        assert expected in done.err
+    done = cli("encode", "photos.safetensors", "photos", "--size", "16x12")
+    assert "00.png is in colour, those of the model are grey: add --grayscale, or convert them." in done.err
+    assert cli("encode", "photos.safetensors", "photos", *asked).code == 0
+    done = cli("reconstruct", "photos.safetensors", "photos", *asked, "-o", "back", "--picture", "some.png")
+    assert done.code == 0, done.err
+    with Image.open(tmp_path / "back" / "000000.png") as back, Image.open(tmp_path / "some.png") as some:
+        assert back.size == (12, 16)
+        assert np.asarray(some.convert("L")).std() > 5
+
+
+def test_grey_pictures_for_a_model_of_colours_are_to_be_converted(folder, digits):
+    colours = np.repeat(digits.x_train[:40, :, :, None], 3, axis=3)
+    net = Autoencoder(2, **FAST).fit(colours)
+    with pytest.raises(ShapeError, match="is grey, those of the model are in colour: convert it"):
+        net.encode(folder)

@@ -423,7 +423,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         """
         X = self._numbers(self._as_in_fit(X, where, who), where)
         if is_stream(X):
-            X = np.concatenate(list(open_stream(X, schema=self._model.schema).chunks(1 << 16)))
+            stream = open_stream(X, schema=self._model.schema, row_shape=self._model.adapter.row_shape)
+            X = np.concatenate(list(stream.chunks(1 << 16)))
         return self._model.checked(X, where=where)
 
     def _numbers(self, X: Any, where: str) -> Any:
@@ -497,7 +498,10 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             X = self._numbers(X, f"{verb.__name__}()")
         if not is_stream(X):
             return verb(X, out=out)
-        stream = open_stream(X, schema=None if verb == self._model.decode else schema)
+        if verb == self._model.decode:
+            stream = open_stream(X)
+        else:
+            stream = open_stream(X, schema=schema, row_shape=self._model.adapter.row_shape)
         chunks = by_chunk(verb, stream, widest=self._model.widest)
         return np.concatenate(list(chunks)) if out is None else fill(out, chunks, stream.rows)
 

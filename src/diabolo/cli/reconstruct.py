@@ -99,7 +99,14 @@ def _ready(
 
     def some(rows: str) -> Any:
         # What is noticed about them is said when all are read.
-        stream = open_stream(rows, data_dir=data_dir, schema=trained.schema, reading=how, say=lambda note: None)
+        stream = open_stream(
+            rows,
+            data_dir=data_dir,
+            schema=trained.schema,
+            reading=how,
+            say=lambda note: None,
+            row_shape=trained.adapter.row_shape,
+        )
         taken = next(stream.chunks(ROWS))
         trained.adapter.check(taken, where=rows)
         return taken

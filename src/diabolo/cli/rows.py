@@ -101,6 +101,7 @@ class Taken:
             say=(lambda note: None) if latents else (lambda note: print(f"diabolo: {note}", file=sys.stderr)),
             spare=(*kept, *spare),
             keep=self._keep if kept or whole else None,
+            row_shape=() if latents else trained.adapter.row_shape,
         )
 
     def _keep(self, table: Any, first_row: int) -> None:

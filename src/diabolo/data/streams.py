@@ -135,6 +135,7 @@ def open_stream(
     say: Callable[[str], None] = logger.warning,
     keep: Callable[[Any, int], None] | None = None,
     spare: Collection[str] = (),
+    row_shape: tuple[int, ...] = (),
 ) -> Stream:
     """Return the rows behind a name, a path, a folder, a pattern, an array or chunks, to be read in chunks.
 
@@ -147,6 +148,7 @@ def open_stream(
         keep: takes every table that was read, and how many rows of its file came before; of pictures a table of the
             column 'file'.
         spare: columns that are known not to be learnt from.
+        row_shape: axes of the rows that a model was fitted on: pictures must have them.
     """
     if isinstance(source, Stream):
         return source
@@ -156,7 +158,8 @@ def open_stream(
     reading = reading or tables.Reading()
     pictures = _pictures(source)
     if pictures is not None:
-        return _of_pictures(source, pictures, reading.look, keep)
+        like = row_shape if len(row_shape) in (2, 3) else None
+        return _of_pictures(source, pictures, reading.look._replace(like=like), keep)
     files = _files(source)
     if schema is not None and tables.is_named_columns(source):
         files = [Path(source)]

@@ -87,16 +87,8 @@ class ArrayAdapter:
             one = " For one row pass row[None]." if rows.shape == self.row_shape else ""
             raise ShapeError(
                 f"{where} expected {self.describe()}, got {self._words(rows.shape[1:])}. The model was fitted on rows "
-                f"of shape {self.row_shape}.{one}{self._mend(rows.shape[1:])}"
+                f"of shape {self.row_shape}.{one}"
             )
-
-    def _mend(self, shape: tuple[int, ...]) -> str:
-        """Return what to type where pictures of files have another shape."""
-        if len(self.row_shape) == 1 or len(shape) == 1:
-            return ""
-        size = "" if shape[:2] == self.row_shape[:2] else f" --size {self.row_shape[0]}x{self.row_shape[1]}"
-        grey = " --grayscale" if len(shape) == 3 and len(self.row_shape) == 2 else ""
-        return f" Of files of pictures add{size}{grey}." if size or grey else ""
 
     def check_values(self, rows: Rows, *, where: str) -> None:
         """Raise DataError where rows hold what those that were learnt from could not."""

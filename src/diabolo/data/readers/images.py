@@ -36,11 +36,13 @@ class Look(NamedTuple):
         size: (height, width) that every picture is resized to; None: they must all have one.
         grayscale: whether colours are turned to grey.
         skip_bad: called with a file that cannot be read and the reason, which then is left out; None: it is an error.
+        like: axes of the pictures that a model was fitted on; None: all must be like the first.
     """
 
     size: tuple[int, int] | None = None
     grayscale: bool = False
     skip_bad: Callable[[Path, str], None] | None = None
+    like: tuple[int, ...] | None = None
 
 
 def find(folder: Path) -> list[Path]:
@@ -117,9 +119,10 @@ def chunks(
     """Give pictures in their order, (k, height, width[, channels]) each, decoded on every core.
 
     Args: told: takes the files of every chunk before it is given.
-    Raises: DataError, ShapeError where one differs from those before; with `look.skip_bad` it is left out.
+    Raises: DataError, ShapeError where one is not as the first or as a model takes them; with `look.skip_bad` it is
+        left out.
     """
-    first: tuple[Path, Array] | None = None
+    expected, whose = look.like, "those of the model are"
     held: list[Array] = []
     files: list[Path] = []
 
@@ -132,11 +135,9 @@ def chunks(
         return rows
 
     for path, picture in _decoded(paths, look):
-        if picture is None:
-            continue
-        if first is None:
-            first = path, picture
-        wrong = _difference(path, picture, *first)
+        if expected is None:
+            expected, whose = picture.shape, f"{path} is"
+        wrong = _difference(path, picture.shape, expected, whose, settled=look.like is not None)
         if wrong:
             if look.skip_bad is None:
                 raise ShapeError(wrong)
@@ -150,7 +151,7 @@ def chunks(
         yield stacked()
 
 
-def _decoded(paths: Sequence[Path], look: Look) -> Iterator[tuple[Path, Array | None]]:
+def _decoded(paths: Sequence[Path], look: Look) -> Iterator[tuple[Path, Array]]:
     def one(path: Path) -> Array | DataError:
         try:
             return read(path, look)
@@ -169,13 +170,23 @@ def _decoded(paths: Sequence[Path], look: Look) -> Iterator[tuple[Path, Array | 
                     look.skip_bad(path, str(picture))
 
 
-def _difference(path: Path, picture: Array, first_path: Path, first: Array) -> str:
-    """Return in what a picture differs from the first, with what to type; nothing where it does not."""
-    if picture.shape == first.shape:
+def _difference(path: Path, shape: tuple[int, ...], expected: tuple[int, ...], whose: str, *, settled: bool) -> str:
+    """Return in what a picture differs from what is expected, with what to type; nothing where it does not.
+
+    Args: settled: whether what is expected cannot become grey any more.
+    """
+    if shape == expected:
         return ""
-    if picture.ndim != first.ndim or picture.shape[2:] != first.shape[2:]:
-        kinds = {2: "grey", 3: "in colour", 4: "in colour with transparency"}
-        ours, theirs = (kinds[2 if each.ndim == 2 else each.shape[2]] for each in (picture, first))
-        return f"{path} is {ours}, {first_path} {theirs}: add --grayscale (grayscale=True), or convert them."
-    (height, width), (h, w) = picture.shape[:2], first.shape[:2]
-    return f"{path} is {height} x {width}, {first_path} {h} x {w}: add --size {h}x{w} (size=({h}, {w})) to resize them."
+    sizes, colours = shape[:2] != expected[:2], shape[2:] != expected[2:]
+    ours, theirs = (
+        " and ".join([f"{each[0]} x {each[1]}"] * sizes + [_colours(each)] * colours) for each in (shape, expected)
+    )
+    greyed = colours and (not settled or len(expected) == 2)
+    options = [f"--size {expected[0]}x{expected[1]}"] * sizes + ["--grayscale"] * greyed
+    add = f"add {' '.join(options)}, or " if options and greyed == colours else ""
+    return f"{path} is {ours}, {whose} {theirs}: {add}convert {'them' if add else 'it'}."
+
+
+def _colours(shape: tuple[int, ...]) -> str:
+    channels = shape[2] if len(shape) == 3 else 1
+    return {1: "grey", 3: "in colour", 4: "in colour with transparency"}.get(channels, f"of {channels} channels")
