@@ -13,6 +13,7 @@ from diabolo.cli.options import (
     Keep,
     ModelPath,
     Output,
+    Query,
     Separator,
     Size,
     SkipBad,
@@ -31,6 +32,7 @@ def encode(
     keep: Keep = None,
     separator: Separator = "",
     decimal: Decimal = ".",
+    query: Query = "",
     size: Size = None,
     grayscale: Grayscale = False,
     skip_bad: SkipBad = False,
@@ -46,7 +48,9 @@ def encode(
         ending="codes" if codes else "latents",
         name="code" if codes else "latent",
         keep=keep,
-        how=reading(separator=separator, decimal=decimal, size=size, grayscale=grayscale, skip_bad=skip_bad),
+        how=reading(
+            separator=separator, decimal=decimal, query=query, size=size, grayscale=grayscale, skip_bad=skip_bad
+        ),
         data_dir=data_dir,
         force=force,
     )

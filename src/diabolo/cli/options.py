@@ -71,6 +71,14 @@ SkipBad = Annotated[
     bool,
     typer.Option("--skip-bad", help="Leave out pictures that cannot be read, and list them.", rich_help_panel=PICTURES),
 ]
+Query = Annotated[
+    str,
+    typer.Option(
+        metavar="SQL",
+        help="What to read of DATA that is a DuckDB database (.duckdb, .db): 'select ...'.",
+        rich_help_panel=COLUMNS,
+    ),
+]
 DataDir = Annotated[
     Path | None,
     typer.Option(help="Folder that holds mnist/ and fashion-mnist/. Default: $DIABOLO_DATA, else fetched once."),
@@ -113,6 +121,7 @@ def reading(
     drop: str | None = None,
     separator: str = "",
     decimal: str = ".",
+    query: str = "",
     size: str | None = None,
     grayscale: bool = False,
     skip_bad: bool = False,
@@ -133,7 +142,8 @@ def reading(
         if len(mark) != 1:
             raise OptionError(f"{what} must be one letter, got {mark!r}.")
     look = images.Look(_size(size), grayscale, _skipped if skip_bad else None)
-    return Reading(types=kinds, drop=names(drop), form=csv.Options(separator, decimal), look=look)
+    form = csv.Options(separator, decimal)
+    return Reading(types=kinds, drop=names(drop), form=form, look=look, query=query)
 
 
 def _size(text: str | None) -> tuple[int, int] | None:

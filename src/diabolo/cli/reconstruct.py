@@ -15,6 +15,7 @@ from diabolo.cli.options import (
     ImageOutput,
     Keep,
     ModelPath,
+    Query,
     Separator,
     Size,
     SkipBad,
@@ -44,6 +45,7 @@ def reconstruct(
     keep: Keep = None,
     separator: Separator = "",
     decimal: Decimal = ".",
+    query: Query = "",
     size: Size = None,
     grayscale: Grayscale = False,
     skip_bad: SkipBad = False,
@@ -51,7 +53,7 @@ def reconstruct(
     force: Force = False,
 ) -> None:
     """Write the reconstruction of DATA. Default: DATA-reconstructed.npy, of tables .csv. Needs no TensorFlow."""
-    how = reading(separator=separator, decimal=decimal, size=size, grayscale=grayscale, skip_bad=skip_bad)
+    how = reading(separator=separator, decimal=decimal, query=query, size=size, grayscale=grayscale, skip_bad=skip_bad)
     draw = _ready(model, data, clean, picture, data_dir, how, force=force)
     write_rows(
         model,

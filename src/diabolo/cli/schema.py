@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from diabolo.cli.options import Decimal, Drop, Json, Separator, Types, reading
+from diabolo.cli.options import Decimal, Drop, Json, Query, Separator, Types, reading
 
 LEVELS = 4  # of a category that are named
 
@@ -15,6 +15,7 @@ def schema(
     drop: Drop = None,
     separator: Separator = "",
     decimal: Decimal = ".",
+    query: Query = "",
     json: Json = False,
 ) -> None:
     """Show what each column of DATA is taken for, and how many of its cells are missing; or why fit refuses it."""
@@ -26,7 +27,8 @@ def schema(
     from diabolo.errors import DataError
 
     refused: dict[str, str] = {}
-    how = reading(types=types, drop=drop, separator=separator, decimal=decimal)._replace(refused=refused.__setitem__)
+    how = reading(types=types, drop=drop, separator=separator, decimal=decimal, query=query)
+    how = how._replace(refused=refused.__setitem__)
     opened = open_rows(data, memory.limit(None), reading=how)
     if not isinstance(opened, Source) or opened.schema is None:
         raise DataError(f"{data} has no names of columns: expected a table with a header, of a size that memory holds.")

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from diabolo.cli.options import Decimal, Drop, Force, Separator, reading, stem
+from diabolo.cli.options import Decimal, Drop, Force, Query, Separator, reading, stem
 
 
 def windows(
@@ -29,6 +29,7 @@ def windows(
     drop: Drop = None,
     separator: Separator = "",
     decimal: Decimal = ".",
+    query: Query = "",
     force: Force = False,
 ) -> None:
     """Cut DATA into pieces (n, window, channels) for `diabolo fit --series`; write where each begins beside them.
@@ -48,7 +49,7 @@ def windows(
     where = path.with_name(f"{path.stem}-where.csv")
     for each in (path, where):
         files.refuse_existing(each, force=force)
-    how = reading(drop=drop, separator=separator, decimal=decimal)
+    how = reading(drop=drop, separator=separator, decimal=decimal, query=query)
     # Of a CSV file the entity is kept as it is written: 007 is not 7.
     frame = open_frame(data, how._replace(types={entity: "category"} if entity else {}))
     name = "standard input" if data == "-" else data

@@ -26,11 +26,11 @@ import numpy as np
 
 from diabolo.data import memory, sinks, tables
 from diabolo.data.adapters.rows import as_rows
-from diabolo.data.readers import csv, images, numpy_files, parquet, scipy_files
+from diabolo.data.readers import csv, images, numpy_files, parquet, scipy_files, sql
 from diabolo.data.readers.parts import PART_BYTES, Part, held_bytes
 from diabolo.data.schema import Schema, is_frame
 from diabolo.data.sources import Array, Source, names_data_set, of_files, open_source
-from diabolo.errors import DataError, OutputError, ShapeError, listed
+from diabolo.errors import DataError, OptionError, OutputError, ShapeError, listed
 
 PICTURES_AT_ONCE = 512
 BYTES_AT_ONCE = 32 << 20  # of rows in a chunk; two of them and what is computed from one are held at a time
@@ -154,8 +154,8 @@ def open_stream(
         return source
     if _only_comes_in_chunks(source):
         return _kept(source)
-    source = from_stdin() if isinstance(source, str) and source == "-" else source
     reading = reading or tables.Reading()
+    source = _brought(source, reading)
     pictures = _pictures(source)
     if pictures is not None:
         like = row_shape if len(row_shape) in (2, 3) else None
@@ -195,8 +195,8 @@ def open_rows(
     if isinstance(source, np.memmap):
         stream = _of_array("an array", source)
         return Source("an array", source) if stream.bytes * COPIES <= limit else stream
-    source = from_stdin() if isinstance(source, str) and source == "-" else source
     reading = reading or tables.Reading()
+    source = _brought(source, reading)
     pictures = _pictures(source)
     if pictures is not None:
         stream = _of_pictures(source, pictures, reading.look)
@@ -217,7 +217,7 @@ def open_rows(
 
 def open_frame(source: str, reading: tables.Reading) -> Any:
     """Return the table that a path, a folder, a pattern or - names, as an Arrow table. Raises DataError."""
-    path = from_stdin() if source == "-" else source
+    path = _brought(source, reading)
     files = _files(path)
     if files is None or not all(file.suffix.lower() in tables.ENDINGS for file in files):
         none = "" if files or Path(source).exists() else ", and there is no such file"
@@ -301,7 +301,7 @@ def _open_tables(source: Any, files: list[Path], limit: int, reading: tables.Rea
 
 
 def _name(source: Any, files: list[Path]) -> str:
-    return "/".join(Path(source).parts[-2:]) if len(files) != 1 else files[0].name
+    return "/".join(Path(source).parts[-2:]) if len(files) != 1 else Path(tables.shown(files[0])).name
 
 
 def _files(source: Any) -> list[Path] | None:
@@ -394,6 +394,22 @@ def _kept(chunks: Iterable[Any]) -> Stream:
     return Stream(name, numpy_files.parts(path), folder)
 
 
+def _brought(source: Any, reading: tables.Reading) -> Any:
+    """Return standard input, or what a query gives, as a file that goes when the process ends; others as they are."""
+    if isinstance(source, str) and source == "-":
+        return from_stdin()
+    if not isinstance(source, (str, Path)) or Path(source).suffix.lower() not in sql.ENDINGS or Path(source).is_dir():
+        if reading.query:
+            raise OptionError(f"--query goes with a database ({', '.join(sql.ENDINGS)}), got {source!s:.60}.")
+        return source
+    folder = _Folder()
+    atexit.register(lambda: folder)
+    try:
+        return sql.write_parquet(Path(source), reading.query, folder.path)
+    except OSError as error:
+        raise _no_room(f"{source}: what the query gives", error) from error
+
+
 def from_stdin() -> Path:
     """Return standard input as a file that goes when the process ends: Parquet or .npy by its first bytes, else CSV."""
     folder = _Folder()
@@ -408,11 +424,15 @@ def from_stdin() -> Path:
             file.write(start)
             shutil.copyfileobj(sys.stdin.buffer, file, 1 << 20)
     except OSError as error:
-        raise OutputError(
-            f"standard input is kept in a temporary file, which could not be written ({error.strerror or error}): set "
-            f"TMPDIR to a folder with room."
-        ) from error
+        raise _no_room("standard input", error) from error
     return path
+
+
+def _no_room(what: str, error: OSError) -> OutputError:
+    return OutputError(
+        f"{what} is kept in a temporary file, which could not be written ({error.strerror or error}): set TMPDIR to a "
+        f"folder with room."
+    )
 
 
 class _TheirError(Exception):

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from diabolo.data import schema as frames
-from diabolo.data.readers import csv, images, numpy_files, parquet
+from diabolo.data.readers import csv, images, numpy_files, parquet, sql
 from diabolo.data.readers.arrow import to_array
 from diabolo.data.readers.parts import Part, stamp
 from diabolo.data.schema import Schema
@@ -31,6 +31,7 @@ class Reading(NamedTuple):
         form: how CSV files are written.
         look: how pictures are to be taken.
         refused: as for `schema.learn`.
+        query: what to read of a database, in SQL.
     """
 
     types: Mapping[str, str] = {}
@@ -38,6 +39,7 @@ class Reading(NamedTuple):
     form: csv.Options = csv.Options()
     look: images.Look = images.Look()
     refused: Callable[[str, str], None] | None = None
+    query: str = ""
 
 
 class Table(NamedTuple):
@@ -187,11 +189,11 @@ def parts(
         for table in _tables(path, schema, reading, size):
             if keep is not None:
                 keep(table, first_row)
-            rows, notes = schema.read(table, where=_shown(path), first_row=first_row, spare=spare)
+            rows, notes = schema.read(table, where=shown(path), first_row=first_row, spare=spare)
             for note in notes:
                 if note not in said:
                     said.add(note)
-                    say(f"{_shown(path)}: {note}")
+                    say(f"{shown(path)}: {note}")
             first_row += len(rows)
             yield rows
 
@@ -207,7 +209,10 @@ def parts(
     ]
 
 
-def _shown(path: Path) -> str:
+def shown(path: Path) -> str:
+    """Return what a file is called: of a temporary one, where its rows came from."""
+    if Path(path.stem).suffix.lower() in sql.ENDINGS:
+        return path.stem
     return "standard input" if path.stem == STDIN else str(path)
 
 
