@@ -115,9 +115,7 @@ def windows(
     groups: dict[Any, list[int]] = {}
     for row, each in enumerate(whose):
         if entity and (each is None or each != each):
-            raise DataError(
-                f"{where}: column {entity!r} has no value in row {row}: whose is it? Drop or mend the row."
-            )
+            raise DataError(f"{where}: column {entity!r} has no value in row {row}: whose is it? Drop or mend the row.")
         groups.setdefault(each, []).append(row)
     pieces, starts, longest = list[Any](), list[tuple[Any, Any]](), 0
     for each, members in groups.items():
