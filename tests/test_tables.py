@@ -714,8 +714,10 @@ def test_days_that_stand_before_their_month_are_read_where_points_part_them(tmp_
 HEADERS = {
     "city,age,when\n": "",
     "": "is taken for the names of the columns, and '12' is a value like those below it: put a line with names on top",
-    "city,2020,when\n": "'2020' is a value like those below it",
-    "city,age,2020-01-01\n": "'2020-01-01' is a value like those below it",
+    "city,2020,when\n": "",
+    "city,age,2020-01-01\n": "",
+    "city,,2020-01-01\n": "column 2 has no name in the header",
+    "city,?,2020-01-01\n": "'2020-01-01' is a value like those below it",
     "0,1,2\n": "column 1 holds texts, and no line above names it",
 }
 
@@ -741,6 +743,13 @@ def test_a_row_is_not_taken_for_names(tmp_path, header):
         ("land,2000,2010,2020\n" + "Uri,1,2,3\nZug,3,4,5\n" * 20, False),
         ("land,2020-01-31\n" + "Uri,1\nZug,3\n" * 20, False),  # no date stands below
         ("land,1.5,2\n" + "Uri,1,2\nZug,3,4\n" * 20, True),
+        (
+            "land,"
+            + ",".join(str(1.5**at) for at in range(8))
+            + "\n"
+            + "Uri,1,2,3,4,5,6,7,8\nZug,2,3,4,5,6,7,8,9\n" * 20,
+            False,
+        ),
         ("true,land\n" + "true,Uri\nfalse,Zug\n" * 20, True),
     ],
 )

@@ -224,12 +224,16 @@ def _refuse_lost_row(path: Path, form: "_Form", table: Any) -> None:
             )
         return
     columns = [(name, column) for name, column in zip(form.header, table.columns, strict=True) if column.type != "null"]
-    alike = [name for name, column in columns if not pa.types.is_string(column.type) and _fits(name, column.type)]
-    if all(pa.types.is_string(column.type) for _, column in columns):
+    typed = [(name, column.type) for name, column in columns if not pa.types.is_string(column.type)]
+    alike = [name for name, kind in typed if _fits(name, kind)]
+    if not typed:
         # Of texts alone one may be called like one of its levels, but not most of them.
-        found = [name for name, column in columns if pc.index(column, name).as_py() >= 0]
-        alike = found if 2 * len(found) > len(columns) else []
-    if alike and not _counted(alike):
+        alike = [name for name, column in columns if pc.index(column, name).as_py() >= 0]
+        lost = 2 * len(alike) > len(columns)
+    else:
+        gaps = sum(name.strip().lower() in GAPS for name, _ in typed)
+        lost = len(alike) + gaps == len(typed) and not _counted(alike)
+    if alike and lost:
         raise DataError(
             f"{path}: the first line is taken for the names of the columns, and {alike[0]!r:.40} is a value like those "
             f"below it: put a line with names on top."
@@ -249,11 +253,14 @@ def _fits(name: str, kind: Any) -> bool:
 
 
 def _counted(names: list[str]) -> bool:
-    """Whether names count on, as years do: 2019, 2020, or in equal steps 2000, 2010, 2020."""
-    if len(names) < 2 or not all(re.fullmatch(r"\d{1,9}", name.strip()) for name in names):
+    """Whether names count on: years one after the other, equal steps, or eight that rise or fall, as wavelengths do."""
+    if len(names) < 2 or not all(NUMBER.fullmatch(name) for name in names):
         return False
-    steps = set(np.diff([int(name) for name in names]).tolist())
-    return steps == {1} or (len(names) > 2 and len(steps) == 1 and steps.pop() > 0)
+    steps = np.diff([float(name) for name in names])
+    equal = bool((steps == steps[0]).all() and steps[0] != 0)
+    if len(names) < 3:
+        return equal and abs(steps[0]) == 1
+    return equal or (len(names) >= 8 and bool((steps > 0).all() or (steps < 0).all()))
 
 
 def _refuse_near_numbers(table: Any, names: list[str], *, where: str) -> None:
