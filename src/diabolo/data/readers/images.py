@@ -56,9 +56,7 @@ def find(folder: Path) -> list[Path]:
     found = sorted(path for path in every if path.name.lower().endswith(ENDINGS))
     others = [path for path in every if path.name.lower().endswith(OTHERS)]
     if found and others:
-        logger.warning(
-            "%s: left out %d pictures of kinds that are not read, such as %s", folder, len(others), others[0]
-        )
+        logger.warning("%s: left out %d of kinds that are not read, such as %s", folder, len(others), others[0])
     return found
 
 
