@@ -57,6 +57,7 @@ EXAMPLES = [
     (layers.Repeat(times=3), FLAT),
     (layers.Residual(units=6, activation="gelu"), FLAT),
     (layers.Residual(units=6), SERIES),
+    (layers.Residual(units=3, activation="elu"), (1, 4, 2)),
     (layers.ResidualConvolution(filters=3), SERIES),
     (layers.ResidualConvolution(filters=3, size=5, activation="elu"), IMAGE),
     (layers.Attention(heads=2), SERIES),

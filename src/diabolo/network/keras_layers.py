@@ -22,6 +22,13 @@ def _normalise(x: Any, gamma: Any, beta: Any) -> Any:
     return (x - mean) / ops.sqrt(variance + NORMALISED) * gamma + beta
 
 
+def _times(x: Any, kernel: Any) -> Any:
+    """(..., features) times (features, units) -> (..., units)."""
+    # Not `x @ kernel`: where an axis before the last two is 1, TensorFlow on a processor takes that for batches of
+    # products, which gives wrong numbers or ends the process. ops.matmul makes one product of it.
+    return ops.matmul(x, kernel)
+
+
 class TiedDense(keras.layers.Layer):
     """activation(x @ kernel' + bias), with the kernel of another layer, which `tie` names."""
 
@@ -68,8 +75,9 @@ class Residual(keras.layers.Layer):
 
     def call(self, x: Any) -> Any:
         """(..., features) -> the same."""
-        hidden = self._activation(_normalise(x, self.gamma, self.beta) @ self.kernel_in + self.bias_in)
-        return x + hidden @ self.kernel_out + self.bias_out
+        normal = _normalise(x, self.gamma, self.beta)
+        hidden = self._activation(_times(normal, self.kernel_in) + self.bias_in)
+        return x + _times(hidden, self.kernel_out) + self.bias_out
 
 
 class ResidualConvolution(keras.layers.Layer):
@@ -121,12 +129,12 @@ class Attention(keras.layers.Layer):
         """(batch, time, features) -> the same."""
         time, features = x.shape[1:]
         size = features // self._heads
-        mixed = _normalise(x, self.gamma, self.beta) @ self.kernel_in + self.bias_in
+        mixed = _times(_normalise(x, self.gamma, self.beta), self.kernel_in) + self.bias_in
         split = ops.reshape(mixed, (-1, time, 3, self._heads, size))
         query, key, value = ops.unstack(ops.transpose(split, (2, 0, 3, 1, 4)), 3)  # (batch, heads, time, size) each
         weights = ops.softmax(query @ ops.swapaxes(key, 2, 3) / size**0.5)  # (batch, heads, time, time)
         taken = ops.reshape(ops.transpose(weights @ value, (0, 2, 1, 3)), (-1, time, features))
-        return x + taken @ self.kernel_out + self.bias_out
+        return x + _times(taken, self.kernel_out) + self.bias_out
 
 
 class Position(keras.layers.Layer):
