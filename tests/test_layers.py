@@ -62,6 +62,7 @@ EXAMPLES = [
     (layers.ResidualConvolution(filters=3, size=5, activation="elu"), IMAGE),
     (layers.Attention(heads=2), SERIES),
     (layers.Attention(heads=1), SERIES),
+    (layers.Attention(heads=2), (1, 4)),
     (layers.Position(), SERIES),
     (layers.Patches(size=2), IMAGE),
     (layers.Patches(size=9), IMAGE),
