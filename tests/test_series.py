@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from scipy import stats
 
 from diabolo import AnomalyDetector, Autoencoder, load, windows
 from diabolo.data.series import padded
@@ -106,6 +107,25 @@ def test_what_lies_behind_the_end_of_a_series_costs_nothing(rng):
     filled = net.reconstruct(rows, fill="missing")
     np.testing.assert_array_equal(filled[:, :15], rows[:, :15])
     assert np.isfinite(filled).all()
+
+
+def test_the_log_likelihood_of_series_with_gaps_is_that_of_the_values_that_are_there(rng):
+    """Linear encoder and decoder: what is there of a series is a normal whose covariance is known."""
+    whole = rng.normal(size=(600, 2)) @ rng.normal(size=(2, 8)) + 0.5 * rng.normal(size=(600, 8))
+    rows = whole.reshape(600, 4, 2) * [1, 20]
+    rows[::3, 2, 1] = rows[::3, 3] = np.nan
+    net = Autoencoder(2, series=True, bottleneck="gaussian", **(FAST | {"structure": [], "epochs": 40})).fit(rows)
+    origin, *ends = net.decode(np.concatenate([np.zeros((1, 2)), np.eye(2)])).reshape(3, 8)
+    scale = np.tile(net.model_.adapter.scale, 4)
+    covariance = (ends - origin).T @ (ends - origin) + np.diag(scale**2)
+    seen, exact = rows[:18].reshape(18, 8), []
+    for row, there in zip(seen, ~np.isnan(seen), strict=True):
+        known = stats.multivariate_normal(origin[there], covariance[np.ix_(there, there)])
+        exact.append(known.logpdf(row[there]))
+    estimate = net.log_likelihood(rows[:18], n_samples=20_000, random_state=0)
+    usual = exact > np.median(exact)  # where rows are rare the latents that the estimate draws are rare too
+    assert 0 < usual[::3].sum() < usual.sum()
+    np.testing.assert_allclose(estimate[usual], np.array(exact)[usual], atol=0.05)
 
 
 @pytest.mark.parametrize("structure", ["conv1d 8", "gru 8", "attention1d 8x1"])

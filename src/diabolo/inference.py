@@ -227,8 +227,9 @@ class Model:
         """Return an estimate of log p(row) of each row, (n,), in nats: importance sampling from the encoder.
 
         On average a lower bound, which rises with the samples. Of bytes and rows in [0, 1] the probability that rows
-        are drawn so, for which they should be 0 and 1; of other rows the density in their own units. Raises:
-        OptionError where the bottleneck is not gaussian. Source: Burda et al. 2016, arXiv:1509.00519.
+        are drawn so, for which they should be 0 and 1; of other rows the density in their own units, of series with
+        gaps that of the values that are there. Raises: OptionError where the bottleneck is not gaussian. Source: Burda
+        et al. 2016, arXiv:1509.00519.
         """
         self._gaussian("log_likelihood()")
         if not self.loss.likelihood:
@@ -242,9 +243,10 @@ class Model:
             target = self.adapter.adapt(batch, first_row=row)
             mean, log_var = self.posterior(batch, where="log_likelihood()")
             each = zip(target, mean, log_var, strict=True)
-            return np.array([self._log_mean_weight(*parts, n_samples, chance) for parts in each])
+            logs = np.array([self._log_mean_weight(*parts, n_samples, chance) for parts in each])
+            return np.asarray(logs - self._scales(target))
 
-        return self._each(X, "log_likelihood()", one, (), None, 0) + self._log_scale
+        return self._each(X, "log_likelihood()", one, (), None, 0)
 
     def posterior(self, X: Any, *, where: str = "posterior()") -> tuple[Floats, Floats]:
         """Return mean and log of the variance of latents, (n, latent_dim) each, of a gaussian bottleneck."""
@@ -281,13 +283,14 @@ class Model:
         """What the loss learnt, by name."""
         return {name: self.weights[f"loss/{name}"] for name in self.loss.weights(self.network.input_shape)}
 
-    @property
-    def _log_scale(self) -> float:
-        """What turns a density in the units of the network into one in the user's; probabilities have no units."""
+    def _scales(self, target: Floats) -> Any:
+        """Return the logarithm of what each row was divided by, (n,) or a number; probabilities have no units."""
         if self.loss.scaling != "standardise" or not isinstance(self.adapter, ArrayAdapter):
             return 0.0
         scales = np.log(self.adapter.divisor)
-        return float(-scales.sum() * (math.prod(self.adapter.row_shape) / len(scales)))
+        if isinstance(self.loss, Masked):  # what is missing has no density
+            return ((1 - target[..., self.loss.channels :]) * scales).sum(axis=(1, 2))
+        return scales.sum() * (math.prod(self.adapter.row_shape) / len(scales))
 
     def error_by_size(self, X: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
         """Return the mean squared error a feature, (latent_dim,), from the first latent, the first two, ... to all.
