@@ -1,5 +1,8 @@
 """Series: of one length or several, and cut from long tables."""
 
+import json
+
+import keras
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -9,6 +12,8 @@ from scipy import stats
 from diabolo import AnomalyDetector, Autoencoder, load, windows
 from diabolo.data.series import padded
 from diabolo.errors import DataError, OptionError, ShapeError
+from diabolo.network.corruptions import GaussianNoise, Masking, SaltAndPepper, Swap, corrupt
+from diabolo.network.losses import Masked
 
 FAST = {"structure": [16], "epochs": 20, "random_state": 0, "verbose": False}
 
@@ -93,8 +98,6 @@ def test_a_detector_of_series_of_several_lengths_scores_them(several):
 
 
 def test_what_lies_behind_the_end_of_a_series_costs_nothing(rng):
-    from diabolo.network.losses import Masked
-
     rows = waves(rng, 20)
     rows[:, 15:] = np.nan
     net = Autoencoder(3, series=True, **(FAST | {"epochs": 1})).fit(rows)
@@ -126,6 +129,41 @@ def test_the_log_likelihood_of_series_with_gaps_is_that_of_the_values_that_are_t
     usual = exact > np.median(exact)  # where rows are rare the latents that the estimate draws are rare too
     assert 0 < usual[::3].sum() < usual.sum()
     np.testing.assert_allclose(estimate[usual], np.array(exact)[usual], atol=0.05)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [GaussianNoise(sigma=0.5), Masking(share=0.4), SaltAndPepper(share=0.4), Swap(share=0.4)],
+    ids=lambda p: p.kind,
+)
+def test_corruptions_of_series_with_gaps_leave_what_is_missing_told_to_be_so(part, rng):
+    values, missing = rng.normal(size=(200, 6, 2)).astype("f"), rng.random((200, 6, 2)) < 0.3
+    values[missing] = 0
+    tensors = np.concatenate([values, missing], axis=-1, dtype="f")
+    chance = keras.random.SeedGenerator(0)
+    seen = np.asarray(
+        corrupt(part, Masked(channels=2), keras.ops.convert_to_tensor(tensors), chance, bounded=False).rows
+    )
+    changed, told = seen[..., :2] != values, seen[..., 2:]
+    assert changed[~missing].mean() == pytest.approx(1 if part.kind == "gaussian" else 0.4, abs=0.05)
+    assert set(np.unique(told)) == {0, 1}
+    assert not seen[..., :2][told == 1].any()
+    if part.kind == "masking":
+        np.testing.assert_array_equal(told == 1, missing | changed)
+    elif part.kind == "swap":
+        given = {tuple(each) for each in np.stack([values, missing], axis=-1, dtype="f").reshape(-1, 2)}
+        assert {tuple(each) for each in np.stack([seen[..., :2], told], axis=-1).reshape(-1, 2)} <= given
+    else:
+        np.testing.assert_array_equal(told, missing)
+
+
+def test_a_loss_on_hidden_values_of_series_with_gaps_counts_nothing_else(rng):
+    rows = waves(rng)
+    rows[rng.random(rows.shape) < 0.1] = np.nan
+    settings = FAST | {"series": True, "epochs": 1, "learning_rate": 1e-9}
+    everywhere = Autoencoder(4, corruption="masking:0.25", **settings).fit(rows)
+    hidden = Autoencoder(4, corruption="masking:0.25,hidden_only=true", **settings).fit(rows)
+    assert hidden.history_["loss"][0] == pytest.approx(everywhere.history_["loss"][0] / 4, rel=0.1)
 
 
 @pytest.mark.parametrize("structure", ["conv1d 8", "gru 8", "attention1d 8x1"])
@@ -314,3 +352,21 @@ def test_windows_need_a_table_that_is_there_and_pieces_that_memory_holds(cli, di
     assert cli("windows", "rows.npy", "--time", "when", "--window", "3").code == 2
     with pytest.raises(DataError, match="500,001 windows take 2 TB, more than is free: choose a longer step"):
         windows(pd.DataFrame({"at": np.arange(1_000_000), "x": 0.0}), time="at", window=500_000, step=1)
+
+
+def test_the_command_line_takes_series_with_gaps_and_judges_what_is_there(cli, rng, tmp_path):
+    rows = waves(rng, 200)
+    rows[::3, 4:6] = np.nan
+    np.save(tmp_path / "gaps.npy", rows)
+    noise = ("--corruption", "masking:0.3", "--structure", "dense 32")
+    done = cli("fit", "gaps.npy", "--series", "--latent", "4", "--epochs", "40", *noise, "--json", "-o", "m")
+    assert done.code == 0, done.err
+    facts = json.loads(done.out)
+    # What is there has mean 0 and variance 1, channel by channel, whatever is missing; flags are no error.
+    assert facts["mean_row_error"] == pytest.approx(1, abs=0.15)
+    assert facts["seen_errors"]["rows"] == pytest.approx(0.3, abs=0.1)
+    assert max(facts["error"], facts["seen_errors"]["model"]) < facts["mean_row_error"] / 2
+    assert (tmp_path / "m-reconstructions.png").exists()
+    done = cli("encode", "m.safetensors", "gaps.npy", "-o", "latents.npy")
+    assert done.code == 0, done.err
+    assert np.isfinite(np.load(tmp_path / "latents.npy")).all()

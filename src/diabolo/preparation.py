@@ -73,7 +73,7 @@ def prepare(asked: Asked, X: Any, also: Any, settings: dict[str, Any], seed: int
         return _prepare_sparse(asked, X, also, settings, seed)
     opened = open_rows(X, limit, reading=Reading(types=asked["types"] or {}))
     if isinstance(opened, Source) and (asked["series"] or opened.series):
-        opened = _as_series(opened)
+        opened = as_series(opened)
     check_memory(opened, limit, settings["batch_size"])
     part = divide(opened, settings["validation_fraction"], seed, limit=limit)
     schema = opened.schema if isinstance(opened, Source) else None
@@ -279,7 +279,7 @@ def _choose_loss(name: Any, every: list[Statistics], widest: float) -> losses.Ch
     return losses.Choice(loss, "asked for")
 
 
-def _as_series(opened: Source) -> Source:
+def as_series(opened: Source) -> Source:
     """Return rows as series (n, time, channels), floats; ShapeError where they have other axes."""
     rows = as_rows(opened.rows, where="fit()")
     if rows.ndim != 3:
@@ -287,7 +287,7 @@ def _as_series(opened: Source) -> Source:
             f"fit() expected series (n, time, channels), got shape {rows.shape}: one channel is X[:, :, None]."
         )
     rows = rows if rows.dtype.kind == "f" else rows.astype(np.float32)
-    return opened._replace(rows=rows, gaps=bool(np.isnan(rows).any()), series=True)
+    return opened._replace(rows=rows, gaps=opened.gaps or bool(np.isnan(rows).any()), series=True)
 
 
 def _counted(kinds: Counter[str]) -> str:

@@ -217,7 +217,7 @@ def fit(
         grayscale=grayscale,
         skip_bad=skip_bad,
     )
-    name, rows = _read(data, data_dir, how, at_most, batch_size, test_fraction, random_state)
+    name, rows = _read(data, data_dir, how, at_most, batch_size, test_fraction, random_state, series=series)
     parts = {"structure": structure, "bottleneck": bottleneck, "corruption": corruption, "penalty": penalty}
     given = {name: part for name, part in parts.items() if part is not None}
     estimator = Autoencoder(
@@ -279,7 +279,15 @@ def _outputs(model_path: Path, *, force: bool) -> dict[str, Path]:
 
 
 def _read(
-    data: str, data_dir: Path | None, how: "Reading", limit: int, batch_size: int, test_fraction: float, seed: int
+    data: str,
+    data_dir: Path | None,
+    how: "Reading",
+    limit: int,
+    batch_size: int,
+    test_fraction: float,
+    seed: int,
+    *,
+    series: bool,
 ) -> tuple[str, "Judged"]:
     """Return what the rows are called, and rows to train on and to judge by."""
     from diabolo.data import memory
@@ -287,11 +295,14 @@ def _read(
     from diabolo.data.splits import hold_back_sparse, hold_back_test
     from diabolo.data.streams import COPIES, Stream, open_rows
     from diabolo.data.windows import check_memory
+    from diabolo.preparation import as_series
 
     if scipy_files.is_matrix(data):
         matrix = scipy_files.read(Path(data), limit // COPIES)
         return Path(data).name, hold_back_sparse(matrix, test_fraction, seed, limit=limit)
     source = open_rows(data, limit, data_dir=data_dir, reading=how)
+    if series and not isinstance(source, Stream):
+        source = as_series(source)
     check_memory(source, limit, batch_size)
     if isinstance(source, Stream):
         size = memory.words(source.bytes)
@@ -305,8 +316,11 @@ def _read(
 
 def _corrupted(model: "Model", rows: Any) -> Any:
     """Return rows as the network saw such in training, or None where it saw them as they are."""
+    import numpy as np
+
     from diabolo.data.adapters import ArrayAdapter
     from diabolo.network.corruptions import CORRUPTIONS, corrupted
+    from diabolo.network.losses import Masked
     from diabolo.network.parts import read_part
 
     settings, adapter = model.record.settings, model.adapter
@@ -315,9 +329,11 @@ def _corrupted(model: "Model", rows: Any) -> Any:
     corruption = read_part("corruption", CORRUPTIONS, settings["corruption"])
     if not corruption.hides:
         return None
-    return adapter.restore(
-        corrupted(corruption, adapter.adapt(rows), settings["random_state"], bounded=adapter.bounded)
-    )
+    seen = corrupted(corruption, model.loss, adapter.adapt(rows), settings["random_state"], bounded=adapter.bounded)
+    restored = adapter.restore(seen)
+    if isinstance(model.loss, Masked):
+        return np.where(seen[..., model.loss.channels :] == 1, np.nan, restored)
+    return restored
 
 
 def _write(

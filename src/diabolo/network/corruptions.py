@@ -13,6 +13,7 @@ import numpy as np
 from diabolo.errors import OptionError
 from diabolo.network.cells import Cells
 from diabolo.network.chance import normal, uniform
+from diabolo.network.losses import Loss, Masked
 from diabolo.network.parts import Part, Shape
 
 
@@ -49,6 +50,17 @@ class Corruption(Part):
             cells: of a table, how numbers hang together.
         """
         raise TypeError(f"{type(self).__name__} must say what it does to rows")
+
+    def apply_where_known(self, rows: Any, chance: Any, *, channels: int) -> Corrupted:
+        """Return corrupted series with gaps, (batch, time, channels and as many flags); arguments as for `apply`.
+
+        What is missing stays so, at 0 and with its flag.
+        """
+        from keras import ops
+
+        values, flags = rows[..., :channels], rows[..., channels:]
+        seen = self.apply(values, chance, bounded=False).rows
+        return Corrupted(ops.concatenate([seen * (1 - flags), flags], axis=-1))
 
 
 def _refuse_cells(kind: str, scaling: str) -> None:
@@ -118,13 +130,30 @@ class Masking(Corruption):
         """Set what is hidden to 0."""
         from keras import ops
 
-        shape = ops.shape(rows)
         if cells is not None:
+            shape = ops.shape(rows)
             drawn = uniform((shape[0] if self.what == "values" else 1, cells.columns), chance) < self.share
             hidden = cells.spread(ops.broadcast_to(ops.cast(drawn, "float32"), (shape[0], cells.columns)))
             # What is hidden is told to be missing; the target keeps its own flags.
             told = ops.concatenate([0 * rows[:, : len(cells.owners)], hidden[:, len(cells.owners) :]], axis=1)
             return Corrupted(rows * (1 - hidden) + told, hidden if self.hidden_only else None)
+        hidden = self._hidden(rows, chance)
+        return Corrupted(rows * (1 - hidden), hidden if self.hidden_only else None)
+
+    def apply_where_known(self, rows: Any, chance: Any, *, channels: int) -> Corrupted:
+        """Set what is hidden to 0 and tell that it is missing; the target keeps its own flags."""
+        from keras import ops
+
+        values, flags = rows[..., :channels], rows[..., channels:]
+        hidden = self._hidden(values, chance)
+        seen = ops.concatenate([values * (1 - hidden), ops.maximum(flags, hidden)], axis=-1)
+        return Corrupted(seen, ops.concatenate([hidden, hidden], axis=-1) if self.hidden_only else None)
+
+    def _hidden(self, rows: Any, chance: Any) -> Any:
+        """Return 1 where a number is hidden, the shape of `rows`."""
+        from keras import ops
+
+        shape = ops.shape(rows)
         if self.what == "blocks":
             hidden = self._blocks(rows, chance)
         else:
@@ -132,8 +161,7 @@ class Masking(Corruption):
             if self.what == "columns":
                 places = (1, shape[1]) if len(shape) == 2 else (shape[0], *[1] * (len(shape) - 3), shape[-2], 1)
             hidden = ops.cast(uniform(places, chance) < self.share, "float32")
-        hidden = ops.broadcast_to(hidden, shape)
-        return Corrupted(rows * (1 - hidden), hidden if self.hidden_only else None)
+        return ops.broadcast_to(hidden, shape)
 
     def _blocks(self, rows: Any, chance: Any) -> Any:
         """Return one rectangle a row, (batch, h[, w], 1), as long along each axis as makes the share."""
@@ -197,12 +225,27 @@ class Swap(Corruption):
         """Each row borrows from one other, drawn anew."""
         from keras import ops
 
-        others = ops.take(rows, ops.argsort(uniform((ops.shape(rows)[0],), chance)), axis=0)
+        others = _others(rows, chance)
         if cells is None:
             drawn = uniform(ops.shape(rows), chance)
         else:
             drawn = cells.spread(uniform((ops.shape(rows)[0], cells.columns), chance))
         return Corrupted(ops.where(drawn < self.share, others, rows))
+
+    def apply_where_known(self, rows: Any, chance: Any, *, channels: int) -> Corrupted:
+        """A value is borrowed together with its flag."""
+        from keras import ops
+
+        others = _others(rows, chance)
+        drawn = uniform(ops.shape(rows[..., :channels]), chance)
+        return Corrupted(ops.where(ops.concatenate([drawn, drawn], axis=-1) < self.share, others, rows))
+
+
+def _others(rows: Any, chance: Any) -> Any:
+    """Return the rows of a batch in another order."""
+    from keras import ops
+
+    return ops.take(rows, ops.argsort(uniform((ops.shape(rows)[0],), chance)), axis=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,11 +279,18 @@ CORRUPTIONS: dict[str, type[Corruption]] = {
 ROWS_AT_ONCE = 1024
 
 
-def corrupted(corruption: Corruption, tensors: Any, seed: int, *, bounded: bool, cells: Cells | None = None) -> Any:
+def corrupt(corruption: Corruption, loss: Loss, tensors: Any, chance: Any, *, bounded: bool) -> Corrupted:
+    """Return corrupted rows, whose numbers hang together as the loss knows; arguments as for `Corruption.apply`."""
+    if isinstance(loss, Masked):
+        return corruption.apply_where_known(tensors, chance, channels=loss.channels)
+    return corruption.apply(tensors, chance, bounded=bounded, cells=loss.cells)
+
+
+def corrupted(corruption: Corruption, loss: Loss, tensors: Any, seed: int, *, bounded: bool) -> Any:
     """Return rows as a network would see them in training, for a look: NumPy in, NumPy out. Loads Keras."""
     import keras
 
     chance = keras.random.SeedGenerator(seed >> 1)
     starts = range(0, len(tensors), ROWS_AT_ONCE)
-    parts = (corruption.apply(tensors[at : at + ROWS_AT_ONCE], chance, bounded=bounded, cells=cells) for at in starts)
+    parts = (corrupt(corruption, loss, tensors[at : at + ROWS_AT_ONCE], chance, bounded=bounded) for at in starts)
     return np.concatenate([np.asarray(part.rows) for part in parts])

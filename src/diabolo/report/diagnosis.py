@@ -174,8 +174,8 @@ def _unscaled(look: Look) -> Finding | None:
 
 def _loss_that_does_not_fit(look: Look) -> Finding | None:
     model = look.model
-    if isinstance(model.adapter, TableAdapter):
-        return None
+    if isinstance(model.adapter, TableAdapter) or isinstance(model.loss, losses.Masked):
+        return None  # there is no other for them
     known = Statistics.of(look.rows)
     mean, variance = known.overall
     widest = known.widest

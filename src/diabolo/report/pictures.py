@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from diabolo.data.adapters import Rows, TableAdapter
 from diabolo.inference import Model
 from diabolo.report.columns import ColumnFigures
-from diabolo.report.summary import error_through
+from diabolo.report.summary import error_through, in_units_of_the_network
 
 BLUE, ORANGE, GREY, BLACK = "#0072B2", "#D55E00", "#999999", "#222222"
 TYPICAL, WORST = 8, 4  # columns of the picture
@@ -130,7 +130,9 @@ def _profiles(
     middle, spread = (np.ma.filled(each, 0) for each in (known.mean(axis=0), known.std(axis=0)))
 
     def told(some: Rows) -> Rows:
-        return np.asarray((some - middle) / np.where(spread > 0, spread, 1)) if mixed else adapter.adapt(some)
+        if not mixed:
+            return in_units_of_the_network(model, some)
+        return np.asarray((some - middle) / np.where(spread > 0, spread, 1))
 
     chosen = [(title, place, colour) for title, places, colour in groups for place in places[-3:]]
     figure = Figure(figsize=(9, 1.1 + 1.15 * len(chosen)), dpi=120, layout="constrained")

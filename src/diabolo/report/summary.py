@@ -8,6 +8,7 @@ import numpy as np
 
 from diabolo.data.adapters import ArrayAdapter, Rows, TableAdapter
 from diabolo.inference import Model
+from diabolo.network.losses import Masked
 from diabolo.report.columns import ColumnFigures, judge_columns
 
 
@@ -96,8 +97,8 @@ def _of_columns(figures: list[ColumnFigures]) -> _Errors:
 
 
 def _of_rows(model: Model, train: Rows, judge: Rows, seen: Rows | None) -> _Errors:
-    known = model.adapter.adapt(train).reshape(len(train), -1)
-    target = model.adapter.adapt(judge).reshape(len(judge), -1)
+    known = np.nan_to_num(_flat(model, train))
+    target = _flat(model, judge)
     units = {"widest": "of values in [0, 1]", "standardise": "in standard deviations", "mean": "in means of all counts"}
     unit, adapter = units[model.loss.scaling], model.adapter
     if model.loss.scaling == "standardise" and isinstance(adapter, ArrayAdapter) and not adapter.offset.any():
@@ -105,36 +106,56 @@ def _of_rows(model: Model, train: Rows, judge: Rows, seen: Rows | None) -> _Erro
     components = min(model.network.latent_dim, *known.shape)
     through: dict[str, float] = {}
     if seen is not None:
-        noisy = model.adapter.adapt(seen).reshape(len(seen), -1)
+        noisy = np.nan_to_num(_flat(model, seen))
         through = {
             "model": float(error_through(model, judge, seen).mean()),
             "pca": pca_error(known, target, components, noisy),
-            "rows": float(np.square(target - noisy).mean()),
+            "rows": float(_mean_square(target - noisy).mean()),
         }
     return _Errors(
         error=float(model.squared_error_per_row(judge).mean()),
         pca=pca_error(known, target, components),
-        mean_row=float(np.square(target - known.mean(axis=0)).mean()),
+        mean_row=float(_mean_square(target - known.mean(axis=0)).mean()),
         seen=through,
         unit=unit,
     )
 
 
+def in_units_of_the_network(model: Model, rows: Rows) -> Rows:
+    """Return rows as the network sees them, (n, ...), of series with gaps the values, NaN where one is missing."""
+    tensors = model.adapter.adapt(rows)
+    if not isinstance(model.loss, Masked):
+        return tensors
+    return np.where(tensors[..., model.loss.channels :] == 1, np.nan, tensors[..., : model.loss.channels])
+
+
+def _flat(model: Model, rows: Rows) -> Rows:
+    return in_units_of_the_network(model, rows).reshape(len(rows), -1)
+
+
+def _mean_square(away: Rows) -> Rows:
+    """Return the mean of squares of each row, (n,), over what is not missing."""
+    there = np.maximum((~np.isnan(away)).sum(axis=1), 1)
+    return np.asarray(np.nansum(np.square(away, dtype=np.float64), axis=1) / there)
+
+
 def error_through(model: Model, rows: Rows, seen: Rows) -> Rows:
     """Return the mean squared error of each row, (n,), where the model gets to see it as it stands in `seen`."""
-    away = model.adapter.adapt(rows) - model.adapter.adapt(model.reconstruct(seen))
-    return np.asarray(np.square(away.astype(np.float64)).reshape(len(rows), -1).mean(axis=1))
+    return _mean_square(_flat(model, rows) - _flat(model, model.reconstruct(seen)))
 
 
 def pca_error(train: Rows, judge: Rows, components: int, seen: Rows | None = None) -> float:
     """Return the mean squared error a feature of PCA: no linear auto-encoder of this size does better on `train`.
 
-    Args: seen: rows to reconstruct `judge` from; None: those themselves.
+    Args: train: without gaps; judge: where NaN is not compared; seen: rows to reconstruct `judge` from; None: those
+        themselves, 0 where one is NaN.
     """
     if len(train) < 2 or not np.ptp(train, axis=0).any():
-        return float(np.square(judge - train.mean(axis=0)).mean())  # no direction to find: the mean row is the answer
+        return float(
+            _mean_square(judge - train.mean(axis=0)).mean()
+        )  # no direction to find: the mean row is the answer
     from sklearn.decomposition import PCA
 
     pca = PCA(components, random_state=0).fit(train)
-    start = judge if seen is None else seen
-    return float(np.square(judge - pca.inverse_transform(pca.transform(start))).mean())
+    start = np.nan_to_num(judge) if seen is None else seen
+    return float(_mean_square(judge - pca.inverse_transform(pca.transform(start))).mean())

@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from diabolo.data.windows import Window
 from diabolo.network.bottlenecks import Objective
-from diabolo.network.corruptions import Corrupted, Corruption
+from diabolo.network.corruptions import Corrupted, Corruption, corrupt
 from diabolo.network.keras_builder import Models
 from diabolo.network.losses import Loss
 from diabolo.network.penalties import Batch, Penalty
@@ -162,7 +162,7 @@ class Reconstruction:
         target = (tf.cast(rows, tf.float32) - self._offset) / self._scale  # (batch, ...)
         seen = Corrupted(target)
         if self._corruption is not None:
-            seen = self._corruption.apply(target, chance, bounded=self._bounded, cells=self._loss.cells)
+            seen = corrupt(self._corruption, self._loss, target, chance, bounded=self._bounded)
         return seen if seen.target is not None else seen._replace(target=target)
 
     def _objective(self, seen: Corrupted, chance: Any, warm: tf.Tensor, *, training: bool) -> Objective:
