@@ -346,6 +346,26 @@ def test_keras_models_that_are_no_chain_or_hold_what_the_table_cannot_are_refuse
             build((encoder, decoder), (12,))
 
 
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        (keras.layers.Dense(4, activity_regularizer="l1"), "activity_regularizer=.* pass bottleneck='sparse'"),
+        (keras.layers.Dense(4, bias_regularizer="l2"), "bias_regularizer="),
+        (keras.layers.Dense(4, bias_constraint="non_neg"), "bias_constraint="),
+        (keras.layers.LSTM(4, recurrent_regularizer="l2"), "recurrent_regularizer="),
+        (keras.layers.GRU(4, recurrent_constraint="unit_norm"), "recurrent_constraint="),
+        (keras.layers.BatchNormalization(gamma_regularizer="l2"), "gamma_regularizer="),
+        (keras.layers.LayerNormalization(beta_constraint="non_neg"), "beta_constraint="),
+        (keras.layers.Conv1D(4, 3, padding="same", trainable=False), "trainable=False"),
+    ],
+)
+def test_a_setting_of_keras_that_would_be_lost_is_refused(layer, message):
+    encoder = keras.Sequential([keras.Input((6, 2)), layer, keras.layers.Flatten(), keras.layers.Dense(3)])
+    decoder = keras.Sequential([keras.Input((3,)), keras.layers.Dense(12), keras.layers.Reshape((6, 2))])
+    with pytest.raises(OptionError, match=message):
+        build((encoder, decoder), (6, 2))
+
+
 def test_a_pair_of_ones_own_is_tied_and_narrow_like_any_other():
     lists = ([layers.Dense(units=3)], [layers.TiedDense(of="bottleneck", units=12)])
     assert [step.layer.kind for step in build(lists, (12,)).steps] == ["dense", "tied_dense"]

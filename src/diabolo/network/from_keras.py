@@ -21,8 +21,13 @@ def is_keras(model: Any) -> bool:
 
 # Settings of Keras' layers that the table cannot hold, as they are where nobody sets them.
 USUAL: dict[str, Any] = {
-    "kernel_regularizer": None,
-    "kernel_constraint": None,
+    **{
+        f"{weight}_{kind}": None
+        for weight in ("kernel", "recurrent", "bias", "gamma", "beta")
+        for kind in ("regularizer", "constraint")
+    },
+    "activity_regularizer": None,
+    "trainable": True,
     "data_format": "channels_last",
     "interpolation": "nearest",
     "max_value": None,
@@ -38,6 +43,9 @@ USUAL: dict[str, Any] = {
     "noise_shape": None,
     "output_padding": None,
 }
+
+# What to do instead, where it is more than to leave a setting out.
+INSTEAD = {"activity_regularizer": "leave it out; for latents of which few speak at a time pass bottleneck='sparse'"}
 
 
 def _activation(layer: Any) -> str:
@@ -170,7 +178,7 @@ def read(model: Any) -> tuple[facts.Layer, ...]:
             if getattr(layer, setting, usual) != usual:
                 raise OptionError(
                     f"layer {layer.name!r} has {setting}={getattr(layer, setting)!r:.60}, which is not known here: "
-                    f"leave it out."
+                    f"{INSTEAD.get(setting, 'leave it out')}."
                 )
         layers.append(READERS[kind](layer))
     return tuple(layers)
