@@ -260,7 +260,7 @@ def test_tied_layers_use_the_kernels_of_the_encoder_turned_over(digits, tmp_path
     assert again.get_params()["tied"] is True
 
 
-@pytest.mark.parametrize("bottleneck", ["plain", "gaussian"])
+@pytest.mark.parametrize("bottleneck", ["plain", "sparse", "gaussian"])
 def test_two_keras_models_are_a_structure(bottleneck, digits, tmp_path):
     encoder = keras.Sequential(
         [
@@ -269,7 +269,7 @@ def test_two_keras_models_are_a_structure(bottleneck, digits, tmp_path):
             keras.layers.BatchNormalization(),
             keras.layers.MaxPooling2D(2, padding="same"),
             keras.layers.Flatten(),
-            keras.layers.Dense(16, activation="tanh", name="waist"),
+            keras.layers.Dense(16, activation="tanh" if bottleneck != "gaussian" else None, name="waist"),
         ]
     )
     rows = keras.Input((16,))
@@ -283,6 +283,9 @@ def test_two_keras_models_are_a_structure(bottleneck, digits, tmp_path):
     kinds = [type(layer).__name__ for layer in trained.layers if type(layer).__name__ != "InputLayer"]
     assert kinds[:5] == ["Conv2D", "BatchNormalization", "MaxPooling2D", "Flatten", "Dense"]
     assert trained.count_params() == encoder.count_params() + decoder.count_params()
+    waist = keras.Model(trained.input, trained.get_layer("bottleneck").output)
+    latents = np.asarray(waist(model.model_.adapter.adapt(digits.x_test)))
+    assert (np.abs(latents).max() <= 1 and latents.min() < 0) == (bottleneck != "gaussian")
     again = load(model.save(tmp_path / "m"))
     np.testing.assert_array_equal(again.encode(digits.x_test), model.encode(digits.x_test))
     # The settings that were loaded make the same network once more.
@@ -300,6 +303,28 @@ def test_keras_models_that_the_table_does_not_know_are_refused_with_another_way(
         build((rectifier, decoder), (6,))
     with pytest.raises(ShapeError, match=r"the decoder gives rows of shape \(6,\), expected \(7,\)"):
         build((keras.Sequential([keras.Input((7,)), keras.layers.Dense(2)]), decoder), (7,))
+
+
+def test_a_latent_of_ones_own_keeps_its_activation_or_says_that_it_cannot():
+    def built(bottleneck, **settings):
+        pair = ([layers.Dense(units=3, **settings)], [layers.Dense(units=6)])
+        return build(pair, (6,), bottleneck=bottleneck).bottleneck
+
+    assert built("sparse", activation="tanh").activation == built("plain", activation="tanh").activation == "tanh"
+    assert built("sparse").activation == "relu"
+    assert built("sparse:activation=elu", activation="tanh").activation == "elu"
+    assert built("plain:activation=elu").activation == built(Plain(latent_dim=3, activation="elu")).activation == "elu"
+    with pytest.raises(OptionError, match="activation 'tanh', which a quantized bottleneck has no place for"):
+        built("quantized", activation="tanh")
+    with pytest.raises(OptionError, match="leave out use_bias=False"):
+        built("plain", use_bias=False)
+
+
+def test_a_keras_decoder_that_does_not_take_the_latent_is_refused():
+    encoder = keras.Sequential([keras.Input((6,)), keras.layers.Dense(3)])
+    decoder = keras.Sequential([keras.Input((4,)), keras.layers.Dense(6)])
+    with pytest.raises(ShapeError, match=r"takes rows of shape \(4,\), but the encoder gives 3 latents"):
+        build((encoder, decoder), (6,))
 
 
 def tutorial(*last):

@@ -273,6 +273,12 @@ def pair(structure: Any) -> Pair | None:
         return None
     if all(map(from_keras.is_keras, structure)):
         encoder, decoder = (from_keras.read(model) for model in structure)
+        taken = from_keras.input_shape(structure[1])
+        if encoder and isinstance(encoder[-1], Dense) and taken != (encoder[-1].units,):
+            raise ShapeError(
+                f"the decoder takes rows of shape {taken}, but the encoder gives {encoder[-1].units} latents: begin it "
+                f"with keras.Input(({encoder[-1].units},))."
+            )
         # Their grey images, for one, may have no channel axis.
         return Pair((Reshape(shape=from_keras.input_shape(structure[0])), *encoder), decoder)
     if all(isinstance(part, (tuple, list)) and all(isinstance(layer, Layer) for layer in part) for part in structure):
@@ -285,16 +291,22 @@ def _of_pair(
 ) -> Network:
     """Return the network of an encoder whose last layer makes the latent, and a decoder.
 
-    The activation that the decoder ends in is left to the reconstruction loss, which takes raw numbers.
+    The latent has the activation of that layer, where the bottleneck does not name another. The activation that the
+    decoder ends in is left to the reconstruction loss, which takes raw numbers.
     """
     *hidden, last = both.encoder or (None,)
     if not isinstance(last, Dense):
         raise OptionError("the encoder must end in a dense layer, which makes the latent.")
-    if isinstance(bottleneck, Bottleneck):
-        waist = bottleneck
-    else:
-        waist = _bottleneck(bottleneck, last.units, activation)
-        if isinstance(waist, Plain) and activation is None:
+    if not last.use_bias:
+        raise OptionError("the layer that makes the latent has a bias in every bottleneck: leave out use_bias=False.")
+    waist = bottleneck if isinstance(bottleneck, Bottleneck) else _bottleneck(bottleneck, last.units, activation)
+    if last.activation != "linear":
+        if not isinstance(waist, (Plain, Sparse)):
+            raise OptionError(
+                f"the encoder gives its latent the activation {last.activation!r}, which a {waist.kind} bottleneck has "
+                f"no place for: leave it out, or choose bottleneck='plain'."
+            )
+        if activation is None and isinstance(bottleneck, str) and "activation" not in bottleneck:
             waist = dataclasses.replace(waist, activation=last.activation)
     if waist.latent_dim != last.units or latent_dim not in (None, last.units):
         raise OptionError(
