@@ -301,6 +301,7 @@ def test_codes_need_a_book(models, digits):
         (lambda model, row: model.traverse(row, 8), "a latent from 0 to 7, got 8"),
         (lambda model, row: model.traverse(row, 0, values=3), "values must be a list of numbers, got 3"),
         (lambda model, row: model.traverse(row, 0, values=["a"]), "values must be a list of numbers"),
+        (lambda model, row: model.traverse(row, 0, values=[[1], [2, 3]]), "values must be a list of numbers"),
         (lambda model, row: model.interpolate(row, row, steps=1), "steps must be a whole number of at least 2, got 1"),
         (lambda model, row: model.log_likelihood(row[None], n_samples=0), "n_samples must be a whole number"),
     ],
@@ -308,6 +309,15 @@ def test_codes_need_a_book(models, digits):
 def test_verbs_of_a_distribution_refuse_what_they_cannot_do(verb, message, models, digits):
     with pytest.raises(OptionError, match=message):
         verb(models["gaussian"], digits.x_test[0])
+
+
+def test_a_row_of_several_lengths_is_refused_in_one_line(models, digits):
+    for verb in (
+        lambda model: model.interpolate([[1], [2, 3]], digits.x_test[0]),
+        lambda model: model.traverse([[1], [2, 3]], 0),
+    ):
+        with pytest.raises(ShapeError, match="expected rows of one length, got rows of several"):
+            verb(models["plain"])
 
 
 def test_numbers_of_numpy_are_numbers(models, digits):

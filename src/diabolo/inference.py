@@ -199,7 +199,7 @@ class Model:
     def interpolate(self, first: Any, second: Any, *, steps: int = 10) -> Rows:
         """Return rows (steps, *row_shape) on the straight line between the latents of two rows, both ends included."""
         steps = _whole("interpolate(): steps", steps, 2)
-        ends = [self.encode(np.asarray(row)[None], where="interpolate()")[0] for row in (first, second)]
+        ends = [self.encode([row], where="interpolate()")[0] for row in (first, second)]
         shares = np.linspace(0, 1, steps, dtype=np.float32)[:, None]
         return self.decode((1 - shares) * ends[0] + shares * ends[1], where="interpolate()")
 
@@ -214,10 +214,13 @@ class Model:
         latent = _whole("traverse(): latent", latent, 0)
         if latent >= self.network.latent_dim:
             raise OptionError(f"traverse() expected a latent from 0 to {self.network.latent_dim - 1}, got {latent}.")
-        places = np.linspace(-3, 3, 9) if values is None else np.asarray(values)
+        try:
+            places = np.linspace(-3, 3, 9) if values is None else np.asarray(values)
+        except ValueError:  # lists of several lengths
+            places = np.empty(0)
         if places.ndim != 1 or not len(places) or places.dtype.kind not in "iuf":
             raise OptionError(f"traverse(): values must be a list of numbers, got {values!r:.60}.")
-        latents = np.repeat(self.encode(np.asarray(row)[None], where="traverse()"), len(places), axis=0)
+        latents = np.repeat(self.encode([row], where="traverse()"), len(places), axis=0)
         latents[:, latent] = places
         return self.decode(latents, where="traverse()")
 
