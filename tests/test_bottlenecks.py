@@ -502,6 +502,13 @@ def test_binarised_rows_are_drawn_with_their_own_odds_and_are_the_target(rng):
 
 def test_the_likelihood_of_a_model_of_binarised_rows_is_above_its_bound(digits):
     model = Autoencoder(8, structure=[64], bottleneck="gaussian", corruption="binarize", epochs=8, random_state=0)
+def test_shares_and_shades_are_not_binarised(digits):
+    symbols = np.eye(3, dtype=np.float32)[digits.x_train[:50, 8:18, 8:17] // 86]
+    for loss, rows in (("categorical", symbols), ("ssim", digits.x_train[:50])):
+        with pytest.raises(OptionError, match=f"draws 0 or 1, which reconstruction_loss '{loss}' does not"):
+            Autoencoder(2, reconstruction_loss=loss, corruption="binarize").fit(rows)
+
+
     model.fit(digits.x_train[:2000])
     rows = (np.random.default_rng(0).random((60, 28, 28)) < digits.x_test[:60] / 255).astype(np.uint8) * 255
     by_samples = [model.log_likelihood(rows, n_samples=count, random_state=1).mean() for count in (1, 10, 1000)]
@@ -575,3 +582,4 @@ def test_parts_that_cannot_be_or_do_not_go_together_are_refused_in_one_line(sett
     with pytest.raises(OptionError, match=message) as caught:
         Autoencoder(8, allow_overcomplete=True, **settings).fit(rng.normal(size=(50, 12)))
     assert "\n" not in str(caught.value)
+        ({"corruption": "binarize"}, "reconstruction_loss 'gaussian' does not compare: pass .*'bernoulli'"),

@@ -88,7 +88,7 @@ def prepare(asked: Asked, X: Any, also: Any, settings: dict[str, Any], seed: int
     network = _network(asked, adapter.tensor_shape, settings)
     corruption, penalty = _noise_and_penalty(asked, adapter)
     if corruption is not None:
-        corruption.fits(adapter.tensor_shape, scaling=choice.loss.scaling)
+        corruption.fits(adapter.tensor_shape, choice.loss)
         if getattr(corruption, "hidden_only", False) and not choice.loss.masks:
             raise OptionError(
                 f"reconstruction_loss {choice.loss.kind!r} cannot look at hidden values alone: leave out hidden_only."

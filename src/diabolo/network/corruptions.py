@@ -13,7 +13,7 @@ import numpy as np
 from diabolo.errors import OptionError
 from diabolo.network.cells import Cells
 from diabolo.network.chance import normal, uniform
-from diabolo.network.losses import Loss, Masked
+from diabolo.network.losses import Bernoulli, Loss, Masked
 from diabolo.network.parts import Part, Shape
 
 
@@ -37,8 +37,8 @@ class Corruption(Part):
 
     hides: ClassVar[bool] = True
 
-    def fits(self, input_shape: Shape, *, scaling: str) -> None:
-        """Raise OptionError where rows cannot be corrupted so. Args: scaling: that of the loss, see losses.Loss."""
+    def fits(self, input_shape: Shape, loss: Loss) -> None:
+        """Raise OptionError where rows that are compared by this loss cannot be corrupted so."""
 
     def apply(self, rows: Any, chance: Any, *, bounded: bool, cells: Cells | None = None) -> Corrupted:
         """Return corrupted rows.
@@ -63,13 +63,13 @@ class Corruption(Part):
         return Corrupted(ops.concatenate([seen * (1 - flags), flags], axis=-1))
 
 
-def _refuse_cells(kind: str, scaling: str) -> None:
-    if scaling == "table":
+def _refuse_cells(kind: str, loss: Loss) -> None:
+    if loss.scaling == "table":
         raise OptionError(f"corruption {kind!r} does not suit columns of several kinds: choose 'masking' or 'swap'.")
 
 
-def _refuse_counts(kind: str, scaling: str) -> None:
-    if scaling == "mean":
+def _refuse_counts(kind: str, loss: Loss) -> None:
+    if loss.scaling == "mean":
         raise OptionError(f"corruption {kind!r} would make counts below 0: choose 'masking' or 'swap'.")
 
 
@@ -85,9 +85,9 @@ class GaussianNoise(Corruption):
         """Refuse noise of no width."""
         self.require(0 < self.sigma < 1e6, "sigma above 0")
 
-    def fits(self, input_shape: Shape, *, scaling: str) -> None:
+    def fits(self, input_shape: Shape, loss: Loss) -> None:
         """Counts are never below 0."""
-        _refuse_counts(self.kind, scaling)
+        _refuse_counts(self.kind, loss)
 
     def apply(self, rows: Any, chance: Any, *, bounded: bool, cells: Cells | None = None) -> Corrupted:
         """Add sigma * normal."""
@@ -121,7 +121,7 @@ class Masking(Corruption):
         known = ("values", "pixels", "blocks", "columns")
         self.require(self.what in known, f"what to be one of {', '.join(known)}")
 
-    def fits(self, input_shape: Shape, *, scaling: str) -> None:
+    def fits(self, input_shape: Shape, loss: Loss) -> None:
         """Blocks and pixels need axes of space."""
         if self.what in ("pixels", "blocks") and len(input_shape) < 2:
             raise OptionError(f"masking of {self.what} needs images or series, got rows of {input_shape}: mask values.")
@@ -192,10 +192,10 @@ class SaltAndPepper(Corruption):
         """Refuse to replace nothing or everything."""
         self.require(0 < self.share < 1, "a share in (0, 1)")
 
-    def fits(self, input_shape: Shape, *, scaling: str) -> None:
+    def fits(self, input_shape: Shape, loss: Loss) -> None:
         """Counts are never below 0."""
-        _refuse_counts(self.kind, scaling)
-        _refuse_cells(self.kind, scaling)
+        _refuse_counts(self.kind, loss)
+        _refuse_cells(self.kind, loss)
 
     def apply(self, rows: Any, chance: Any, *, bounded: bool, cells: Cells | None = None) -> Corrupted:
         """Half of the share low, half high."""
@@ -259,10 +259,13 @@ class Binarize(Corruption):
     kind: ClassVar[str] = "binarize"
     hides: ClassVar[bool] = False
 
-    def fits(self, input_shape: Shape, *, scaling: str) -> None:
-        """Odds lie in [0, 1]."""
-        if scaling != "widest":
-            raise OptionError("corruption 'binarize' needs values in [0, 1]: pass reconstruction_loss='bernoulli'.")
+    def fits(self, input_shape: Shape, loss: Loss) -> None:
+        """Zeros and ones are odds, neither shares nor shades."""
+        if not isinstance(loss, Bernoulli):
+            raise OptionError(
+                f"corruption 'binarize' draws 0 or 1, which reconstruction_loss {loss.kind!r} does not compare: "
+                "pass reconstruction_loss='bernoulli'."
+            )
 
     def apply(self, rows: Any, chance: Any, *, bounded: bool, cells: Cells | None = None) -> Corrupted:
         """Draw zeros and ones."""
