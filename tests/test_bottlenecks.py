@@ -330,6 +330,8 @@ def test_what_needs_a_distribution_says_so(models):
     for verb in (lambda model: model.sample(3), lambda model: model.log_likelihood(np.zeros((1, 28, 28), np.uint8))):
         with pytest.raises(OptionError, match="fit with bottleneck='gaussian'"):
             verb(models["plain"])
+    with pytest.raises(OptionError, match="or penalty='mmd:100'"):
+        models["plain"].sample(3)
 
 
 @pytest.mark.parametrize("bounded", [True, False])
@@ -500,8 +502,6 @@ def test_binarised_rows_are_drawn_with_their_own_odds_and_are_the_target(rng):
     assert seen.target is seen.rows
 
 
-def test_the_likelihood_of_a_model_of_binarised_rows_is_above_its_bound(digits):
-    model = Autoencoder(8, structure=[64], bottleneck="gaussian", corruption="binarize", epochs=8, random_state=0)
 def test_shares_and_shades_are_not_binarised(digits):
     symbols = np.eye(3, dtype=np.float32)[digits.x_train[:50, 8:18, 8:17] // 86]
     for loss, rows in (("categorical", symbols), ("ssim", digits.x_train[:50])):
@@ -509,6 +509,8 @@ def test_shares_and_shades_are_not_binarised(digits):
             Autoencoder(2, reconstruction_loss=loss, corruption="binarize").fit(rows)
 
 
+def test_the_likelihood_of_a_model_of_binarised_rows_is_above_its_bound(digits):
+    model = Autoencoder(8, structure=[64], bottleneck="gaussian", corruption="binarize", epochs=8, random_state=0)
     model.fit(digits.x_train[:2000])
     rows = (np.random.default_rng(0).random((60, 28, 28)) < digits.x_test[:60] / 255).astype(np.uint8) * 255
     by_samples = [model.log_likelihood(rows, n_samples=count, random_state=1).mean() for count in (1, 10, 1000)]
@@ -525,6 +527,20 @@ def test_an_adversarial_penalty_takes_latents_to_the_prior(rng):
         for penalty in (None, "adversarial:5")
     )
     assert near < 0.5 * far
+
+
+@pytest.mark.parametrize("penalty", ["mmd:30", "adversarial:5"])
+def test_latents_that_a_penalty_made_normal_are_drawn_anew(penalty, rng, tmp_path):
+    side = rng.choice([0, 9], (2000, 1))
+    rows = side + 0.5 * rng.normal(size=(2000, 4))  # two clumps
+    settings = {"structure": [32], "epochs": 60, "learning_rate": 3e-3, "random_state": 0}
+    model = Autoencoder(2, penalty=penalty, **settings).fit(rows)
+    drawn = load(model.save(tmp_path / "m")).sample(1000, random_state=0)
+    np.testing.assert_array_equal(drawn, model.sample(1000, random_state=0))
+    np.testing.assert_allclose(drawn.mean(axis=0), rows.mean(axis=0), atol=1)
+    np.testing.assert_allclose(drawn.std(axis=0), rows.std(axis=0), rtol=0.4)
+    with pytest.raises(OptionError, match=r"log_likelihood\(\) needs a bottleneck that knows"):
+        model.log_likelihood(rows[:2])
 
 
 def test_the_l2_penalty_is_the_sum_of_squares_of_all_kernels(rng):
@@ -572,9 +588,12 @@ def test_parts_in_words():
         ({"corruption": "masking"}, "needs share: write 'masking:0.3'"),
         ({"corruption": "masking:2"}, r"a share in \(0, 1\)"),
         ({"corruption": "masking:0.5,what=blocks"}, "needs images or series"),
+        ({"corruption": "binarize"}, "reconstruction_loss 'gaussian' does not compare: pass .*'bernoulli'"),
         ({"corruption": 3}, "corruption must be a text such as 'gaussian', got 3"),
         ({"penalty": "total_correlation"}, "needs a gaussian bottleneck"),
         ({"penalty": "contractive", "bottleneck": "quantized"}, "do not go together"),
+        ({"penalty": "mmd", "bottleneck": "quantized"}, "'mmd' and a quantized bottleneck do not go together"),
+        ({"penalty": "adversarial", "bottleneck": "quantized"}, "'adversarial' and a quantized bottleneck do not go"),
         ({"penalty": "mmd:-1"}, "weight above 0"),
     ],
 )
@@ -582,4 +601,3 @@ def test_parts_that_cannot_be_or_do_not_go_together_are_refused_in_one_line(sett
     with pytest.raises(OptionError, match=message) as caught:
         Autoencoder(8, allow_overcomplete=True, **settings).fit(rng.normal(size=(50, 12)))
     assert "\n" not in str(caught.value)
-        ({"corruption": "binarize"}, "reconstruction_loss 'gaussian' does not compare: pass .*'bernoulli'"),

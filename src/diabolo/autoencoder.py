@@ -358,7 +358,10 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         return self._each(self._model.codes, X, out)
 
     def sample(self, count: int, *, random_state: Any = None) -> Any:
-        """Return rows drawn from what a gaussian bottleneck learnt, as they came to fit(): see `Model.sample`."""
+        """Return rows drawn from what was learnt, as they came to fit(): see `Model.sample`.
+
+        For a gaussian bottleneck, or a penalty that makes latents a standard normal, "mmd" or "adversarial".
+        """
         return self._as_frame(self._model.sample(count, random_state=random_state), None)
 
     def interpolate(self, first: Any, second: Any, *, steps: int = 10) -> Any:

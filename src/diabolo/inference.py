@@ -24,6 +24,8 @@ from diabolo.errors import OptionError, ShapeError
 from diabolo.network.bottlenecks import Ordered, Quantized
 from diabolo.network.bottlenecks.gaussian import LOG_VAR_LIMIT
 from diabolo.network.losses import Loss, Masked, Mixed
+from diabolo.network.parts import read_part
+from diabolo.network.penalties import PENALTIES
 from diabolo.network.structures import Network
 from diabolo.record import Record
 
@@ -186,12 +188,14 @@ class Model:
         return self._each(X, where, one, (part.groups,), out, first_row)
 
     def sample(self, count: int, *, random_state: Any = None) -> Rows:
-        """Return rows (count, *row_shape) drawn from what was learnt: latents from the prior, decoded.
+        """Return rows (count, *row_shape) drawn from what was learnt: latents from a standard normal, decoded.
 
         Args: random_state: None, a whole number, or a NumPy generator.
-        Raises: OptionError where the bottleneck has no prior.
+        Raises: OptionError where neither the bottleneck nor a penalty drew latents to one.
         """
-        self._gaussian("sample()")
+        penalty = self.record.settings["penalty"]
+        if penalty is None or not read_part("penalty", PENALTIES, penalty).makes_prior:
+            self._gaussian("sample()", ", or penalty='mmd:100' (--penalty mmd:100)")
         count = _whole("sample(): count", count, 1)
         latents = _chance(random_state).standard_normal((count, self.network.latent_dim), np.float32)
         return self.decode(latents, where="sample()")
@@ -314,11 +318,11 @@ class Model:
             errors[size - 1] = self._in_batches(kept, one, (), None).mean()
         return errors
 
-    def _gaussian(self, where: str) -> None:
+    def _gaussian(self, where: str, other: str = "") -> None:
         if "log_var" not in self.network.heads:
             raise OptionError(
                 f"{where} needs a bottleneck that knows how latents are distributed, got a "
-                f"{self.network.bottleneck.kind} one: fit with bottleneck='gaussian' (--bottleneck gaussian)."
+                f"{self.network.bottleneck.kind} one: fit with bottleneck='gaussian' (--bottleneck gaussian){other}."
             )
 
     @cached_property

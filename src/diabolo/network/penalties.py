@@ -29,9 +29,14 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Penalty(Part):
-    """What all penalties share. `judges` says whether the value of rows held back tells how good a model is."""
+    """What all penalties share.
+
+    `judges` says whether the value of rows held back tells how good a model is, `makes_prior` whether the latents of
+    all rows together become a standard normal, from which new ones can be drawn.
+    """
 
     judges: ClassVar[bool] = True
+    makes_prior: ClassVar[bool] = False
 
     weight: float = 1.0  # beside a loss in nats
 
@@ -95,6 +100,11 @@ class Contractive(Penalty):
         return tf.reduce_sum(tf.square(tape.gradient(along, rows)), axis=list(range(1, len(rows.shape))))
 
 
+def _refuse_codes(kind: str, bottleneck: Bottleneck) -> None:
+    if isinstance(bottleneck, Quantized):
+        raise OptionError(f"penalty {kind!r} and a quantized bottleneck do not go together: codes lie apart.")
+
+
 @dataclass(frozen=True, kw_only=True)
 class PriorMatching(Penalty):
     """The distance of the latents of a batch from a standard normal: a Wasserstein auto-encoder.
@@ -106,6 +116,11 @@ class PriorMatching(Penalty):
     weight: float = 100.0
 
     kind: ClassVar[str] = "mmd"
+    makes_prior: ClassVar[bool] = True
+
+    def fits(self, bottleneck: Bottleneck) -> None:
+        """A book of codes is no normal."""
+        _refuse_codes(self.kind, bottleneck)
 
     def cost(self, network: Network, batch: Batch, chance: Any) -> Any:
         """Return one number for the batch."""
@@ -189,6 +204,7 @@ class Adversarial(Penalty):
 
     kind: ClassVar[str] = "adversarial"
     judges: ClassVar[bool] = False  # it is lowest where the small network is best
+    makes_prior: ClassVar[bool] = True
 
     def check(self) -> None:
         """Refuse a judge without units."""
@@ -197,8 +213,7 @@ class Adversarial(Penalty):
 
     def fits(self, bottleneck: Bottleneck) -> None:
         """A book of codes is no normal."""
-        if isinstance(bottleneck, Quantized):
-            raise OptionError("an adversarial penalty and a quantized bottleneck do not go together: codes lie apart.")
+        _refuse_codes(self.kind, bottleneck)
 
     def helper(self, network: Network, seed: int) -> Any:
         """Return the judge: latent -> the odds, as a logit, that it was drawn from the prior."""
