@@ -16,7 +16,8 @@ from diabolo.network import keras_builder, keras_layers, losses, structures
 from diabolo.network.bottlenecks import BOTTLENECKS, Gaussian, Ordered, Plain, Quantized, Sparse
 from diabolo.network.bottlenecks.gaussian import gaussian_kl
 from diabolo.network.bottlenecks.sparse import bernoulli_kl
-from diabolo.network.corruptions import CORRUPTIONS, Binarize, GaussianNoise, Masking, SaltAndPepper, Swap
+from diabolo.network.chance import Seeds
+from diabolo.network.corruptions import CORRUPTIONS, Binarize, GaussianNoise, Masking, SaltAndPepper, Swap, corrupted
 from diabolo.network.layers import Activation, BatchNormalization, Dense, Dropout
 from diabolo.network.parts import from_config, from_text
 from diabolo.network.penalties import PENALTIES, Batch, Contractive, Decay, mmd, total_correlation
@@ -367,6 +368,27 @@ def test_corruptions_touch_the_share_they_say_and_differ_each_time(part, share, 
         assert set(np.round(first.ravel(), 6)) <= set(np.round(rows.ravel(), 6))
     if isinstance(part, GaussianNoise) and not bounded:
         assert (first - rows).std() == pytest.approx(0.5, rel=0.02)
+
+
+def test_noise_is_another_for_every_seed_and_every_purpose():
+    zeros, noise = np.zeros((50, 20), np.float32), GaussianNoise(sigma=1.0)
+    network = structures.build([], (20,), latent_dim=2)
+    models, drawn = keras_builder.build(network), []
+    for seed in (0, 1, 2, 3):
+        steps = Reconstruction(
+            models, network, losses.Gaussian(), keras.optimizers.SGD(0.0), corruption=noise, seed=seed
+        )
+        for step in (steps.train, steps.test):
+            steps.reset()
+            step(tf.constant(zeros))
+            drawn.append(steps.results()["loss"])  # of the noise alone, as no row holds anything else
+        seen = corrupted(noise, losses.Gaussian(), zeros, seed, bounded=False)
+        again = corrupted(noise, losses.Gaussian(), zeros, seed, bounded=False)
+        np.testing.assert_array_equal(seen, again)
+        raw = numpy(models.raw(seen))
+        drawn.append(np.square(raw).sum(axis=1).mean() / 2)
+    assert len({f"{each:.5g}" for each in drawn}) == len(drawn)
+    assert len({each for seed in range(1000) for each in Seeds.of(seed)}) == 4000
 
 
 def test_swapped_numbers_come_from_the_same_feature_of_another_row(rng):

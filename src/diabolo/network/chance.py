@@ -5,9 +5,27 @@ As `keras.random` draws them, but by an algorithm that is named: left to choose,
 one named here needs 6, and gives the very same numbers. Without XLA they are others.
 """
 
-from typing import Any
+from typing import Any, NamedTuple, Self
+
+import numpy as np
 
 ALGORITHM = "philox"  # Salmon et al. 2011, Parallel Random Numbers: As Easy as 1, 2, 3
+
+
+class Seeds(NamedTuple):
+    """Seeds, of 31 bits, that follow from one: for each purpose another, and shared with no other seed."""
+
+    training: int
+    validation: int
+    judging: int
+    helper: int
+
+    @classmethod
+    def of(cls, seed: int) -> Self:
+        """Return those of a seed."""
+        # Spawned: what is drawn from the sequence itself makes the first weights.
+        children = np.random.SeedSequence(seed).spawn(len(cls._fields))
+        return cls(*(int(child.generate_state(1)[0]) >> 1 for child in children))
 
 
 def uniform(shape: Any, chance: Any) -> Any:

@@ -12,7 +12,7 @@ import numpy as np
 
 from diabolo.errors import OptionError
 from diabolo.network.cells import Cells
-from diabolo.network.chance import normal, uniform
+from diabolo.network.chance import Seeds, normal, uniform
 from diabolo.network.losses import Bernoulli, Loss, Masked
 from diabolo.network.parts import Part, Shape
 
@@ -290,10 +290,13 @@ def corrupt(corruption: Corruption, loss: Loss, tensors: Any, chance: Any, *, bo
 
 
 def corrupted(corruption: Corruption, loss: Loss, tensors: Any, seed: int, *, bounded: bool) -> Any:
-    """Return rows as a network would see them in training, for a look: NumPy in, NumPy out. Loads Keras."""
+    """Return rows as a network would see them in training, for a look: NumPy in, NumPy out. Loads Keras.
+
+    Args: seed: of the training, none of whose own noise is drawn again.
+    """
     import keras
 
-    chance = keras.random.SeedGenerator(seed >> 1)
+    chance = keras.random.SeedGenerator(Seeds.of(seed).judging)
     starts = range(0, len(tensors), ROWS_AT_ONCE)
     parts = (corrupt(corruption, loss, tensors[at : at + ROWS_AT_ONCE], chance, bounded=bounded) for at in starts)
     return np.concatenate([np.asarray(part.rows) for part in parts])

@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from diabolo.data.windows import Window
 from diabolo.network.bottlenecks import Objective
+from diabolo.network.chance import Seeds
 from diabolo.network.corruptions import Corrupted, Corruption, corrupt
 from diabolo.network.keras_builder import Models
 from diabolo.network.losses import Loss
@@ -85,9 +86,10 @@ class Reconstruction:
         self._network, self._corruption, self._penalty = network, corruption, penalty
         self._offset, self._scale = tf.constant(offset, tf.float32), tf.constant(scale, tf.float32)
         self._steps_an_epoch = steps_an_epoch
-        self._chance = keras.random.SeedGenerator(seed >> 1)
+        seeds = Seeds.of(seed)
+        self._chance = keras.random.SeedGenerator(seeds.training)
         # Validation draws the same noise every time, so that epochs compare.
-        self._fixed_chance = keras.random.SeedGenerator(seed >> 1 ^ 1)
+        self._fixed_chance = keras.random.SeedGenerator(seeds.validation)
         self._first = self._fixed_chance.state.numpy()
         # In doubles, so that the means of a long epoch have the digits of their parts.
         self._totals = {name: tf.Variable(0.0, dtype=tf.float64) for name in ("rows", "reconstruction", "penalty")}
@@ -98,7 +100,7 @@ class Reconstruction:
             for name, shape in loss.weights(network.input_shape).items()
         }
         self._weights += self._learnt.values()
-        self._helper = None if penalty is None else penalty.helper(network, seed >> 1)
+        self._helper = None if penalty is None else penalty.helper(network, seeds.helper)
         helping = [] if self._helper is None else self._helper.trainable_variables
         self._trainable = [
             *self._waist.trainable_variables,
