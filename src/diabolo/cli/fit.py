@@ -193,7 +193,7 @@ def fit(
     Rows are judged that training never saw: the test part of a data set, or a share of the rows held back.
     """
     started = time.perf_counter()
-    paths = _outputs(output or Path(f"{stem(data)}.safetensors"), force=force)
+    paths = outputs(output or Path(f"{stem(data)}.safetensors"), force=force)
 
     from diabolo.autoencoder import Autoencoder
     from diabolo.data.memory import limit
@@ -217,7 +217,7 @@ def fit(
         grayscale=grayscale,
         skip_bad=skip_bad,
     )
-    name, rows = _read(data, data_dir, how, at_most, batch_size, test_fraction, random_state, series=series)
+    name, rows = read_judged(data, data_dir, how, at_most, batch_size, test_fraction, random_state, series=series)
     parts = {"structure": structure, "bottleneck": bottleneck, "corruption": corruption, "penalty": penalty}
     given = {name: part for name, part in parts.items() if part is not None}
     estimator = Autoencoder(
@@ -255,7 +255,7 @@ def fit(
         seen=seen,
     )
     findings = diagnose(model, judge)
-    _write(model, judge, seen, summary.columns, paths, force=force)
+    write_results(model, judge, seen, summary.columns, paths, force=force)
     written = {what: str(path) for what, path in paths.items()}
     if json:
         import json as writer
@@ -263,10 +263,10 @@ def fit(
         more = {"written": written, "random_state": random_state, "findings": [str(each) for each in findings]}
         print(writer.dumps(summary.to_config() | more))
     else:
-        _show(summary, model.record, written, findings)
+        show_results(summary, model.record, written, findings)
 
 
-def _outputs(model_path: Path, *, force: bool) -> dict[str, Path]:
+def outputs(model_path: Path, *, force: bool) -> dict[str, Path]:
     """Return what will be written, by what it is; OutputError where something is in the way."""
     from diabolo import files, modelfile
 
@@ -278,7 +278,7 @@ def _outputs(model_path: Path, *, force: bool) -> dict[str, Path]:
     return paths
 
 
-def _read(
+def read_judged(
     data: str,
     data_dir: Path | None,
     how: "Reading",
@@ -295,6 +295,7 @@ def _read(
     from diabolo.data.splits import hold_back_sparse, hold_back_test
     from diabolo.data.streams import COPIES, Stream, open_rows
     from diabolo.data.windows import check_memory
+    from diabolo.errors import DataError
     from diabolo.preparation import as_series
 
     if scipy_files.is_matrix(data):
@@ -305,6 +306,8 @@ def _read(
         source = as_series(source)
     check_memory(source, limit, batch_size)
     if isinstance(source, Stream):
+        if series:
+            raise DataError(f"{source.name} is more than memory holds, as series must: raise --memory, or take a part.")
         size = memory.words(source.bytes)
         print(
             f"{source.name}: about {size}, and {COPIES} times that to train on, is more than {memory.words(limit)}: "
@@ -336,14 +339,14 @@ def _corrupted(model: "Model", rows: Any) -> Any:
     return restored
 
 
-def _write(
+def write_results(
     model: "Model", judge: Any, seen: Any, columns: list[dict[str, Any]], paths: dict[str, Path], *, force: bool
 ) -> None:
+    """Write the model and its pictures, nothing before everything is made. Raises OutputError."""
     from diabolo import files, modelfile
     from diabolo.report import pictures
     from diabolo.report.columns import ColumnFigures
 
-    # Nothing is written before everything is made.
     if columns:
         reconstructions = pictures.columns([ColumnFigures(**each) for each in columns])
     else:
@@ -365,7 +368,8 @@ def _preset(name: str | None) -> dict[str, Any]:
     return PRESETS[name].settings
 
 
-def _show(summary: Any, record: Any, written: dict[str, str], findings: Sequence[Any]) -> None:
+def show_results(summary: Any, record: Any, written: dict[str, str], findings: Sequence[Any]) -> None:
+    """Print how good a model is, what was noticed and what was written."""
     from diabolo.cli.show import count, facts, print_tables
 
     held = f", {summary.validation_rows:,} for validation" if summary.validation_rows else ""

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from diabolo.cli.fit import _outputs, _read, _show, _write
+from diabolo.cli.fit import outputs, read_judged, show_results, write_results
 from diabolo.cli.options import (
     Data,
     DataDir,
@@ -58,6 +58,9 @@ def search(
     test_fraction: Annotated[float, typer.Option(help="Share of the rows held back to judge the best by.")] = 0.1,
     random_state: Annotated[int, typer.Option(help="The seed.")] = 0,
     memory: Annotated[str | None, typer.Option(help="What rows may take, such as 2GB.")] = None,
+    series: Annotated[
+        bool, typer.Option("--series", help="Arrays of three axes are series (n, time, channels), not grey images.")
+    ] = False,
     types: Types = None,
     drop: Drop = None,
     separator: Separator = "",
@@ -74,7 +77,7 @@ def search(
     ends it with the best so far.
     """
     started = time.perf_counter()
-    paths = _outputs(output or Path(f"{stem(data)}.safetensors"), force=force)
+    paths = outputs(output or Path(f"{stem(data)}.safetensors"), force=force)
 
     from diabolo import files
     from diabolo.data.memory import limit
@@ -97,7 +100,7 @@ def search(
         skip_bad=skip_bad,
     )
     at_most = limit(memory)
-    _, rows = _read(data, data_dir, how, at_most, 256, test_fraction, random_state)
+    _, rows = read_judged(data, data_dir, how, at_most, 256, test_fraction, random_state, series=series)
     if rows.source is None:
         raise OptionError(f"{data} is more than fits in memory: search on a part of it, and fit on the whole.")
     with live() as report:
@@ -113,6 +116,7 @@ def search(
             refit=refit,
             random_state=random_state,
             types=dict(how.types) or None,
+            series=series,
             report=report,
         )
     model = found.best.model_
@@ -125,11 +129,11 @@ def search(
         test_rows=0 if rows.test is None else len(rows.test),
         seconds=time.perf_counter() - started,
     )
-    _write(model, judge, None, summary.columns, paths, force=force)
+    write_results(model, judge, None, summary.columns, paths, force=force)
     files.write_atomically(table, lambda file: file.write(as_csv(found.trials).encode()))
     written = {what: str(path) for what, path in paths.items()} | {"trials": str(table)}
     _table(found)
-    _show(summary, model.record, written, diagnose(model, judge))
+    show_results(summary, model.record, written, diagnose(model, judge))
 
 
 def as_csv(trials: list[dict[str, Any]]) -> str:
