@@ -233,7 +233,8 @@ class Search:
     def _next(self) -> tuple[int, int] | None:
         """Return the number of a training and the rung to bring it to, or None where the budget is spent."""
         every = self._study.get_trials(deepcopy=False)
-        begun = [each for each in every if each.state.name == "RUNNING" and "reason" not in each.user_attrs]
+        # One that was killed while it was drawn has no epochs yet, and is forgotten.
+        begun = [each for each in every if each.state.name == "RUNNING" and "epochs" in each.user_attrs]
         for each in begun:  # what was interrupted goes on first
             if each.user_attrs.get("target", 0) > self._rung(each) and self._free(each.number):
                 return each.number, each.user_attrs["target"]

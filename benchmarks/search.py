@@ -1,0 +1,162 @@
+"""What a search finds in a given time: `python -m benchmarks.search FOLDER [--minutes 10] [--seeds 0 1 2 3 4]`.
+
+MNIST (DIABOLO_DATA must hold it), 16 latents, judged on the 10,000 test images. Side by side, in the same time each:
+`search`; random choices from the same space, trained whole; Optuna over the same space with Keras' `fit`, trained whole;
+and the default Autoencoder. What is done is kept in FOLDER and not done again.
+
+Order: the ways, the table.
+"""
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from diabolo import Autoencoder, datasets
+from diabolo.search import search, space
+
+LATENTS = 16
+EPOCHS = 60
+
+Way = Callable[[Any, float, int, Path], Autoencoder]
+
+
+def ours(rows: Any, seconds: float, seed: int, folder: Path) -> Autoencoder:
+    """Successive halving."""
+    return search(rows, latent_dim=LATENTS, budget=seconds, random_state=seed, folder=folder, epochs=EPOCHS).best
+
+
+def default(rows: Any, seconds: float, seed: int, folder: Path) -> Autoencoder:
+    """As many epochs as the time allows."""
+    settings = {"random_state": seed, "verbose": False, "patience": 0}
+    started = time.perf_counter()
+    Autoencoder(LATENTS, epochs=3, **settings).fit(rows)
+    an_epoch = (time.perf_counter() - started) / 3
+    return Autoencoder(LATENTS, epochs=int(seconds / an_epoch), **settings).fit(rows)
+
+
+def by_chance(rows: Any, seconds: float, seed: int, folder: Path) -> Autoencoder:
+    """Choices by chance, each trained whole by the compiled loop."""
+    import optuna
+
+    return _whole(rows, seconds, seed, optuna.samplers.RandomSampler(seed=seed), _compiled)
+
+
+def keras_fit(rows: Any, seconds: float, seed: int, folder: Path) -> Autoencoder:
+    """Choices by Optuna, each trained whole by Keras' fit."""
+    import optuna
+
+    return _whole(rows, seconds, seed, optuna.samplers.TPESampler(seed=seed), _by_keras)
+
+
+def _whole(rows: Any, seconds: float, seed: int, sampler: Any, train: Callable[..., Autoencoder]) -> Autoencoder:
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study, tried = optuna.create_study(sampler=sampler), space.read(None, rows.shape[1:])
+    ends, best, least = time.perf_counter() + seconds, None, np.inf
+    while best is None or time.perf_counter() < ends:
+        trial = study.ask()
+        chosen = space.settings(space.draw(trial, tried))
+        model = train(rows, chosen, seed, ends)
+        if model is None:  # the time was over before its end
+            break
+        error = min(model.history_.get("val_reconstruction", model.history_["val_loss"]))
+        study.tell(trial, error)
+        if error < least:
+            best, least = model, error
+    return best
+
+
+class _Late(Exception):
+    pass
+
+
+def _compiled(rows: Any, chosen: dict[str, Any], seed: int, ends: float) -> Autoencoder | None:
+    def watch(progress: Any) -> None:
+        if time.perf_counter() > ends:
+            raise _Late
+
+    try:
+        settings = {"epochs": EPOCHS, "patience": 0, "random_state": seed}
+        return Autoencoder(LATENTS, **settings, **chosen).fit(rows, report=watch)
+    except _Late:
+        return None
+
+
+class _ByKeras(Autoencoder):
+    """An estimator whose training is Keras' own."""
+
+    ends: float
+
+    def _train(self, spec: Any, shard: Any, report: Any) -> Any:
+        import keras
+
+        from diabolo.training.choose import Choice
+        from diabolo.training.loop import Outcome
+
+        outer = self
+
+        class Watch(keras.callbacks.Callback):
+            def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+                if time.perf_counter() > outer.ends:
+                    raise _Late
+
+        model = spec.models.autoencoder
+        model.compile(spec.optimizer, loss="binary_crossentropy")
+
+        def scaled(rows: Any) -> Any:
+            return (rows.astype(np.float32) - shard.offset) / shard.scale
+
+        x, held = scaled(shard.rows), scaled(shard.validation)
+        more = {"epochs": spec.epochs, "batch_size": spec.batch_size, "verbose": 0}
+        history = model.fit(x, x, validation_data=(held, held), callbacks=[Watch()], **more).history
+        curves = {name: [float(each) for each in history[name]] for name in ("loss", "val_loss")}
+        return Outcome(curves, len(curves["loss"]), Choice(False, "Keras"), {})
+
+
+def _by_keras(rows: Any, chosen: dict[str, Any], seed: int, ends: float) -> Autoencoder | None:
+    chosen = {name: value for name, value in chosen.items() if name != "corruption"}
+    model = _ByKeras(LATENTS, epochs=EPOCHS, random_state=seed, verbose=False, **chosen)
+    model.ends = ends
+    try:
+        return model.fit(rows)
+    except _Late:
+        return None
+
+
+WAYS: dict[str, Way] = {"search": ours, "by chance": by_chance, "Optuna, Keras fit": keras_fit, "default": default}
+
+
+def main() -> None:
+    """Run what is not done yet, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="to keep results in")
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--ways", nargs="+", choices=list(WAYS), default=list(WAYS))
+    asked = parser.parse_args()
+    asked.folder.mkdir(parents=True, exist_ok=True)
+    data = datasets.mnist(os.environ["DIABOLO_DATA"])
+    for seed in asked.seeds:
+        for name in asked.ways:
+            path = asked.folder / f"{name.replace(', ', '-').replace(' ', '-')}-{asked.minutes:g}-{seed}.json"
+            if not path.is_file():
+                started = time.perf_counter()
+                model = WAYS[name](data.x_train, 60 * asked.minutes, seed, path.with_suffix(""))
+                error = float(np.square((model.reconstruct(data.x_test).astype(float) - data.x_test) / 255).mean())
+                about = {
+                    name: value for name, value in model.get_params().items() if isinstance(value, (str, int, float))
+                }
+                path.write_text(json.dumps({"error": error, "seconds": time.perf_counter() - started, "about": about}))
+            found = json.loads(path.read_text())
+            print(f"| {name} | seed {seed} | {found['error']:.5f} | {found['seconds']:.0f} s |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
