@@ -164,10 +164,12 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         settings = self.checked_settings()
         seed = seed_of(self.random_state)
         asked = self.get_params(deep=False)
+        wanted = settings
         if self.latent_dim == factors.AUTO:
             X = self._opened(X)
-            asked |= {"latent_dim": clone(self).set_params(random_state=seed).count_latents(X)}
-        ready = prepare(asked, X, also, settings | {"latent_dim": asked["latent_dim"]}, seed)
+            asked["latent_dim"] = clone(self).set_params(random_state=seed).count_latents(X)
+            wanted = settings | {"latent_dim": asked["latent_dim"]}
+        ready = prepare(asked, X, also, wanted, seed)
         logger.info("reconstruction loss: %s (%s)", ready.loss.loss.kind, ready.loss.reason)
         self._state = None
         return self._learn(ready, settings, seed, report=report, source=source)
