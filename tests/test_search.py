@@ -129,6 +129,7 @@ def test_refit_learns_from_the_rows_that_were_held_back_too(table):
     [
         ({"budget": "soon"}, "budget must be a time such as 90s, 10m or 2h, got 'soon'"),
         ({"budget": -1}, "budget must be a time"),
+        ({"budget": 1, "trials": None}, "a budget of 1 s is too short for one training: give at least [0-9]+s"),
         ({"trials": 0}, "trials must be a whole number of at least 1, got 0"),
         ({"space": {"widht": [3]}}, "unknown name in the space 'widht'. Did you mean 'width'"),
         ({"space": {"batch_size": []}}, "the space holds nothing for 'batch_size'"),

@@ -177,9 +177,8 @@ class Search:
         self._speeds: list[float] = []  # seconds a million operations took,
         self._starts: list[float] = []  # and everything but the epochs of a training
         # Of another search: other rows, or other settings. Budgets may differ, to go on for longer.
-        about = json.dumps([settings, self._space, epochs, seed], sort_keys=True, default=repr)
-        versions = f"{diabolo.__version__}"
-        self._identity = hashlib.sha256(f"{fingerprint(opened)} {about} {versions}".encode()).hexdigest()
+        about = json.dumps([settings, self._space, epochs, seed, diabolo.__version__], sort_keys=True, default=repr)
+        self._identity = hashlib.sha256(f"{fingerprint(opened)} {about}".encode()).hexdigest()
         self._study = _study(storage or f"sqlite:///{folder / 'study.db'}", seed, self._identity, str(folder))
         if not self._study.get_trials(deepcopy=False):
             for choice in space.first(self._space) if pairs is None else pairs:
@@ -203,9 +202,7 @@ class Search:
         leader = halving.leader(self._runners())
         if leader is None:
             reasons = [row["reason"] for row in self.table() if row["reason"]]
-            raise DivergedError(
-                f"no training came to an end; the first: {reasons[0] if reasons else 'no time was left'}"
-            )
+            raise DivergedError(f"no training came to an end: {reasons[0] if reasons else 'no time was left.'}")
         return leader.number
 
     def table(self) -> list[Row]:
@@ -254,12 +251,20 @@ class Search:
             return winner.number, winner.rung + 1
         if self._trials is None or begun_in_all < self._trials:
             if left <= to_end + 2 * self._start:
+                if not every or all(each.state.name == "WAITING" for each in every):
+                    self._refuse_budget()
                 return None
             return self._draw(), 0
         # All are begun: the best of those that wait goes on, until one is whole.
         if leader is not None and leader.rung < top:
             return leader.number, leader.rung + 1
         return None
+
+    def _refuse_budget(self) -> None:
+        needed = math.ceil(
+            self._cost(self._draw(), len(halving.rungs(self._epochs, self._depth)) - 1) + 2 * self._start
+        )
+        raise OptionError(f"a budget of {self._seconds:g} s is too short for one training: give at least {needed}s.")
 
     def _draw(self) -> int:
         """Return the number of a new training. Raises OptionError where nothing in the space makes a network."""
