@@ -49,7 +49,7 @@ def test_every_byte_that_was_changed_and_every_cut_is_noticed(rng, tmp_path):
         damaged = bytearray(content)
         damaged[at] ^= 1 << int(rng.integers(8))
         path.write_bytes(damaged)
-        with pytest.raises(CheckpointError, match="is no sound checkpoint|of another training"):
+        with pytest.raises(CheckpointError, match=r"is no sound checkpoint|of another training"):
             checkpoints.read(path, "t")
     for length in (0, 5, 8, len(content) // 2, len(content) - 1):
         path.write_bytes(content[:length])

@@ -42,7 +42,7 @@ def test_counting_takes_rows_that_are_dense_and_in_memory():
 
 def test_the_command_line_counts_too(cli, tmp_path):
     np.save(tmp_path / "rows.npy", made(2, curved=False, rows=800, features=8))
-    out = cli("fit", "rows.npy", "--latent", "auto", "--epochs", "2", cwd=tmp_path).out
+    out = cli("fit", "rows.npy", "--latent", "auto", "--structure", "dense 64", "--epochs", "2", cwd=tmp_path).out
     assert "2 numbers for 8" in out
     refused = cli("fit", "rows.npy", "--latent", "few", cwd=tmp_path)
     assert refused.code == 2
