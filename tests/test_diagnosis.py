@@ -58,6 +58,14 @@ def test_few_rows_and_a_wide_network_over_fit(rng):
     assert named(found, "over-fitting: the loss of rows held back is")
 
 
+@pytest.mark.parametrize("seed", [0, 2, 3])
+def test_a_network_that_has_fitted_nothing_is_not_told_that_it_over_fits(seed, rows):
+    settings = {"random_state": seed, "latent_dim": 2}
+    assert not named(findings(rows[:1000], bottleneck="gaussian:beta=100", epochs=10, **settings), "over-fitting")
+    white = np.random.default_rng(seed).normal(size=(600, 20))
+    assert not named(findings(white, epochs=20, **settings), "over-fitting")
+
+
 def test_a_training_that_stops_too_early_is_told_to_go_on(rows):
     found = findings(rows, epochs=3, learning_rate_schedule="constant")
     assert named(found, "training ended while the loss still fell: epochs=10.")

@@ -14,6 +14,7 @@ from diabolo.inference import Model
 from diabolo.network import losses
 from diabolo.network.bottlenecks import Gaussian, Quantized, Sparse
 from diabolo.network.bottlenecks.gaussian import gaussian_kl
+from diabolo.report.summary import in_units_of_the_network
 
 ROWS = 2_000  # that are looked at: enough to see what is the matter
 SAYS_NOTHING = 0.01  # nats of divergence, or share of the usual variance, below which a latent is taken for dead
@@ -24,7 +25,10 @@ NEEDED = 0.999  # of the variance of the latents: directions beyond it are not n
 STILL_LEARNING_HALF_WAY = 0.1
 UNEVEN, FAR_OFF = 100, 20  # times one column may vary more than another; standard deviations
 STILL_LEARNING = 0.02  # of what was learnt in all, in the last tenth of the epochs
-OVER_FITTED = 0.15  # that the loss of rows held back lies above that of training rows, as a share of what was learnt
+# Shares of what was learnt that the loss of rows held back lies above that of training rows, and in the end above its
+# own lowest. The first alone may be chance: few rows held back may be harder than others.
+OVER_FITTED, RISEN = 0.15, 0.001
+ALL_THE_SAME = 0.05  # of the variance of rows in their reconstructions, below which a network has fitted nothing
 
 
 class Finding(NamedTuple):
@@ -121,13 +125,21 @@ def _over_fitting(look: Look) -> Finding | None:
     best = look.model.record.best_epoch - 1
     if held is None or best < 1:
         return None
-    gap, learnt = held[best] - train[best], train[0] - train[best]
-    if learnt <= 0 or gap < OVER_FITTED * learnt:
+    gap, rise, learnt = held[best] - train[best], held[-1] - min(held), train[0] - train[best]
+    if learnt <= 0 or gap < OVER_FITTED * learnt or rise < RISEN * learnt or _gives_one_row_for_all(look):
         return None
     return Finding(
         f"over-fitting: the loss of rows held back is {held[best]:.4g}, of training rows {train[best]:.4g}",
         "fewer latents or narrower layers, a corruption such as 'masking:0.2', or more rows",
     )
+
+
+def _gives_one_row_for_all(look: Look) -> bool:
+    rows, given = (
+        np.nan_to_num(in_units_of_the_network(look.model, each)).var(axis=0, dtype=np.float64).sum()
+        for each in (look.rows, look.model.reconstruct(look.rows))
+    )
+    return bool(given < ALL_THE_SAME * rows)
 
 
 def _under_training(look: Look) -> Finding | None:
