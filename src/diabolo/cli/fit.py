@@ -161,7 +161,8 @@ def fit(
     random_state: Annotated[
         int,
         typer.Option(
-            help="The seed. One command gives one file, bit for bit; rows read in parts: under one --memory.",
+            help="The seed. One command gives one file, bit for bit; rows read in parts: under one --memory; long "
+            "trainings of other than dense layers: if the clock chooses the same program.",
             rich_help_panel=TRAINING,
         ),
     ] = 0,
