@@ -52,8 +52,8 @@ def test_a_third_of_those_that_reached_a_rung_goes_on():
 
 def test_rungs_are_thirds_and_end_with_the_whole():
     assert halving.rungs(60) == [7, 20, 60]
-    assert halving.rungs(2) == [1, 2]
-    assert halving.rungs(1) == [1]
+    assert halving.rungs(2) == [1, 1, 2]
+    assert halving.rungs(60, depth=4) == [2, 7, 20, 60]
 
 
 def test_the_best_is_fitted_and_as_good_as_the_table_says(found, table):
@@ -116,6 +116,22 @@ def test_a_training_that_stopped_ends_with_the_bits_of_one_that_did_not(table, t
     whole = study.Autoencoder(**stopped.get_params() | {"epochs": 9, "patience": 0}).fit(table)
     np.testing.assert_array_equal(stopped.encode(table), whole.encode(table))
     assert stopped.history_ == whole.history_
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3])
+def test_short_trainings_may_have_several_rungs_at_one_epoch(table, epochs):
+    trials = quick(table, trials=4, epochs=epochs).trials
+    assert trials[0]["epochs"] == epochs
+    assert {row["epochs"] for row in trials} <= {1, epochs}
+
+
+def test_a_training_that_diverges_is_told_and_the_others_go_on(table):
+    settings = {"structure": [], "latent_dim": 2, "epochs": 27, "random_state": 0}
+    raced = race(table, optimizers=["sgd", "adam"], times=(1.0, 1e8), **settings)
+    states = {(row["optimizer"], row["rate"]): row["state"] for row in raced.rows}
+    assert states["sgd", 1e8] == "failed"
+    assert "whole" in (states["sgd", 1.0], states["adam", 1.0])
+    assert "training diverged" in next(row["reason"] for row in raced.rows if row["state"] == "failed")
 
 
 def test_refit_learns_from_the_rows_that_were_held_back_too(table):

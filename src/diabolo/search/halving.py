@@ -24,8 +24,8 @@ class Runner(NamedTuple):
 
 
 def rungs(epochs: int, depth: int = 3) -> list[int]:
-    """Return the epochs at which a training of so many may stop, at most `depth`, ascending; the last is all."""
-    return sorted({max(1, round(epochs / TIMES**at)) for at in range(depth)})
+    """Return the epochs at which a training of so many may stop, `depth` of them, never falling; the last is all."""
+    return [max(1, round(epochs / TIMES**at)) for at in reversed(range(depth))]
 
 
 def promoted(runners: Sequence[Runner], top: int) -> Runner | None:

@@ -16,6 +16,7 @@ import re
 import tempfile
 import time
 import warnings
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -212,6 +213,7 @@ class Search:
             if each.state.name == "WAITING":
                 continue
             about = each.user_attrs
+            whole = about.get("done") == about.get("epochs", 0)
             rows.append(
                 {
                     "number": each.number,
@@ -219,7 +221,7 @@ class Search:
                     "epochs": about.get("done", 0),
                     "of": about.get("epochs", 0),
                     "seconds": round(about.get("seconds", 0.0), 1),
-                    "state": "failed" if "reason" in about else "whole" if self._whole(each) else "stopped",
+                    "state": "failed" if "reason" in about else "whole" if whole else "stopped",
                     "reason": about.get("reason", ""),
                     **{name: each.params.get(name) for name in self._space},
                 }
@@ -238,7 +240,7 @@ class Search:
         runners = [each for each in self._runners() if self._has_state(each)]
         left = math.inf if self._seconds is None else self._seconds - (time.monotonic() - self._started)
         leader = halving.leader(runners)
-        top = len(halving.rungs(self._epochs, self._depth)) - 1
+        top = self._depth - 1
         to_end = 0.0 if leader is None or leader.rung >= top else self._cost(leader.number, top)
         if leader is not None and leader.rung < top and left < 1.3 * to_end + self._start:
             # Time for no more than to bring the best to its end, or not even that.
@@ -261,9 +263,7 @@ class Search:
         return None
 
     def _refuse_budget(self) -> None:
-        needed = math.ceil(
-            self._cost(self._draw(), len(halving.rungs(self._epochs, self._depth)) - 1) + 2 * self._start
-        )
+        needed = math.ceil(self._cost(self._draw(), self._depth - 1) + 2 * self._start)
         raise OptionError(f"a budget of {self._seconds:g} s is too short for one training: give at least {needed}s.")
 
     def _draw(self) -> int:
@@ -311,28 +311,30 @@ class Search:
         about: dict[str, Any] = self._trial(number).user_attrs
         an_epoch: float = about.get("an_epoch", about["operations"] * self._speed)
         ahead = halving.rungs(about["epochs"], self._depth)
-        epochs: int = ahead[min(rung, len(ahead) - 1)] - about.get("done", 0)
+        epochs: int = ahead[rung] - about.get("done", 0)
         return self._start + an_epoch * epochs
 
     def _work(self, number: int, rung: int) -> None:
         """Bring a training to a rung, and write down how it went."""
         about = self._trial(number)
         ahead = halving.rungs(about.user_attrs["epochs"], self._depth)
-        until = ahead[min(rung, len(ahead) - 1)]
+        until = ahead[rung]
         trial = self._optuna(number)
         trial.set_user_attr("target", rung)
         with self._locked(number) as mine:
             if not mine:
                 return
-            started = time.monotonic()
+            started, reason = time.monotonic(), ""
             try:
                 estimator = self._train(number, until)
             except (DivergedError, OptionError) as error:
-                self._fail(number, str(error))
+                reason = str(error)
+            taken = time.monotonic() - started
+            trial.set_user_attr("seconds", about.user_attrs.get("seconds", 0.0) + taken)
+            if reason:
+                self._fail(number, reason)
+                self._path(number).unlink(missing_ok=True)
                 return
-            finally:
-                taken = time.monotonic() - started
-                trial.set_user_attr("seconds", about.user_attrs.get("seconds", 0.0) + taken)
             ran = estimator.done - about.user_attrs.get("done", 0)
             if ran > 0 and estimator.an_epoch is not None:
                 trial.set_user_attr("an_epoch", estimator.an_epoch)
@@ -341,7 +343,8 @@ class Search:
             trial.set_user_attr("done", estimator.done)
             # Seen as they are: the loop validates through the noise of the training.
             cost = float(estimator.model_.loss_per_row(self._judges).mean())
-            for at in range(self._rung(about) + 1, rung + 1):
+            # Of a short training several rungs may lie at one epoch.
+            for at in range(self._rung(about) + 1, bisect_right(ahead, estimator.done)):
                 trial.report(cost, at)
             if until == ahead[-1]:
                 self._study.tell(number, cost)
@@ -418,9 +421,6 @@ class Search:
 
     def _rung(self, trial: Any) -> int:
         return len(trial.intermediate_values) - 1
-
-    def _whole(self, trial: Any) -> bool:
-        return bool(trial.state.name == "COMPLETE")
 
     def _trial(self, number: int) -> Any:
         return self._study.get_trials(deepcopy=False)[number]
