@@ -87,8 +87,12 @@ class ArrayAdapter:
             one = " For one row pass row[None]." if rows.shape == self.row_shape else ""
             raise ShapeError(
                 f"{where} expected {self.describe()}, got {self._words(rows.shape[1:])}. The model was fitted on rows "
-                f"of shape {self.row_shape}.{one}"
+                f"of shape {self.row_shape}.{one}{self._mend(rows.shape[1:])}"
             )
+
+    def _mend(self, shape: tuple[int, ...]) -> str:
+        """Return what to do where rows have another shape."""
+        return ""
 
     def check_values(self, rows: Rows, *, where: str) -> None:
         """Raise DataError where rows hold what those that were learnt from could not."""
