@@ -44,6 +44,6 @@ def test_the_command_line_counts_too(cli, tmp_path):
     np.save(tmp_path / "rows.npy", made(2, curved=False, rows=800, features=8))
     out = cli("fit", "rows.npy", "--latent", "auto", "--structure", "dense 64", "--epochs", "2", cwd=tmp_path).out
     assert "2 numbers for 8" in out
-    refused = cli("fit", "rows.npy", "--latent", "few", cwd=tmp_path)
+    refused = cli("fit", "rows.npy", "--latent", "few", "-o", "other", cwd=tmp_path)
     assert refused.code == 2
     assert "--latent must be a whole number of at least 1, or auto, got 'few'" in refused.err

@@ -85,7 +85,7 @@ def test_a_search_that_has_ended_is_found_again_and_goes_on_for_more(found, tabl
 
 SCRIPT = """
 import numpy as np, sys
-from diabolo.search import trials
+from diabolo.search import search, trials
 trials.SECONDS_BETWEEN = 0.0
 rows = np.random.default_rng(0).normal(size=(20_000, 12)) @ np.random.default_rng(1).normal(size=(12, 12))
 space = {"structure": ["dense 64"], "noise": [0.0], "batch_size": [32], "optimizer": ["adam"], "activation": ["elu"]}

@@ -52,7 +52,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
 
     Args:
         latent_dim: numbers in a latent; None: what the structure says, else 32 or a quarter of the features; "auto":
-            as many as the rows have factors, which a first training of seconds counts (`diabolo.factors`).
+            as many as the rows have factors, which trainings of half a minute count (`diabolo.factors`).
         structure: in words ("dense", "conv 32-64, dense 256": `diabolo.network.words`), sizes from features to latent
             ("784-256-128"), hidden widths ([256]), or `diabolo.network.layers` of the encoder; the decoder mirrors it.
             Or a pair (encoder, decoder) of lists of layers or of Keras models of your own, of which the layers are
