@@ -20,7 +20,7 @@ from diabolo.data.adapters import Rows, SeriesAdapter
 from diabolo.data.readers import scipy_files
 from diabolo.data.series import are_shorter, is_ragged, padded
 from diabolo.data.sources import Source
-from diabolo.data.streams import is_stream, open_rows, open_stream
+from diabolo.data.streams import is_stream, open_stream, open_whole
 from diabolo.data.tables import Reading
 from diabolo.errors import DataError, ModelFileError, NotFittedError, OptionError, ShapeError
 from diabolo.inference import Model, by_chunk, fill
@@ -179,6 +179,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):
 
         Raises: as fit().
         """
+        if structures.says_latents(self.structure):
+            raise OptionError(f"structure {self.structure!r} says how many latents: leave latent_dim='auto' out.")
         opened, seed = self._opened(X), seed_of(self.random_state)
         asked = self.get_params(deep=False) | {"latent_dim": 1, "verbose": False, "random_state": seed}
         ready = prepare(asked, opened, None, Autoencoder(**asked).checked_settings(), seed)
@@ -190,15 +192,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):
 
     def _opened(self, X: Any) -> Source:
         """Return rows that can be trained on twice. Raises DataError where they are streamed."""
-        if sparse.is_sparse(X) or scipy_files.is_matrix(X):
-            raise DataError("latent_dim='auto' counts in dense rows, got a sparse matrix: give a number.")
-        opened = open_rows(X, memory.limit(plain(self.memory)), reading=Reading(types=self.types or {}))
-        if not isinstance(opened, Source):
-            raise DataError(
-                f"latent_dim='auto' counts in rows that fit in memory, and {opened.name} is larger: fit on a part of "
-                f"it, and give the number that it found."
-            )
-        return opened
+        limit, reading = memory.limit(plain(self.memory)), Reading(types=self.types or {})
+        return open_whole(X, limit, reading=reading, what="latent_dim='auto'")
 
     def partial_fit(self, X: Any, y: Any = None) -> Self:
         """Go over rows once more, or over new ones, from where this estimator is: one epoch, at a constant rate.

@@ -81,6 +81,7 @@ def prepare(asked: Asked, X: Any, also: Any, settings: dict[str, Any], seed: int
     if part.statistics is None:
         assert isinstance(opened, Source), "a table is all in memory"
         assert isinstance(part.train, np.ndarray), "a table is all in memory"
+        _refuse_empty_columns(opened)
         learn = _learn_series if opened.series else _learn_table
         adapter, choice = learn(asked, opened, part.train, also)
     else:
@@ -288,6 +289,15 @@ def as_series(opened: Source) -> Source:
         )
     rows = rows if rows.dtype.kind == "f" else rows.astype(np.float32)
     return opened._replace(rows=rows, gaps=opened.gaps or bool(np.isnan(rows).any()), series=True)
+
+
+def _refuse_empty_columns(opened: Source) -> None:
+    if opened.rows.dtype.kind != "f":
+        return
+    empty = np.isnan(opened.rows).all(axis=tuple(range(opened.rows.ndim - 1)))  # (columns,) or (channels,)
+    if empty.any():
+        what, at = "channel" if opened.series else "column", int(empty.argmax())
+        raise DataError(f"fit() got {what} {at} (counted from 0) without a value in any row: leave it out.")
 
 
 def _counted(kinds: Counter[str]) -> str:

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from diabolo.data import memory, sinks, tables
+from diabolo.data import memory, sinks, sparse, tables
 from diabolo.data.adapters.rows import as_rows
 from diabolo.data.readers import csv, images, numpy_files, parquet, scipy_files, sql
 from diabolo.data.readers.parts import PART_BYTES, Part, held_bytes
@@ -213,6 +213,16 @@ def open_rows(
     if stream.bytes * COPIES > limit:
         return stream
     return Source(stream.name, np.concatenate(list(stream.chunks(max(1, stream.rows or 1 << 16)))))
+
+
+def open_whole(source: Any, limit: int, *, reading: tables.Reading | None = None, what: str) -> Source:
+    """Return dense rows in memory, for `what` goes over them more than once. Raises DataError, ShapeError."""
+    if sparse.is_sparse(source) or scipy_files.is_matrix(source):
+        raise DataError(f"{what} needs dense rows, got a sparse matrix: pass X.toarray() of a part of it.")
+    opened = open_rows(source, limit, reading=reading)
+    if isinstance(opened, Stream):
+        raise DataError(f"{what} needs rows that fit in memory, and {opened.name} is larger: take a part of it.")
+    return opened._replace(rows=as_rows(opened.rows, where=what))
 
 
 def open_frame(source: str, reading: tables.Reading) -> Any:

@@ -366,6 +366,11 @@ def _flat(layers: tuple[Layer, ...], input_shape: Shape) -> tuple[Layer, ...]:
     return layers if not steps or len(steps[-1].output_shape) == 1 else (*layers, Flatten())
 
 
+def says_latents(structure: Structure) -> bool:
+    """Whether a structure says by itself how many latents it ends in, as "784-256-32" does."""
+    return isinstance(structure, str) and not words.known(structure)
+
+
 def _read(structure: Structure, input_shape: Shape, activation: str) -> tuple[tuple[Layer, ...], int | None]:
     """Return the hidden layers and the latent size if the structure says it."""
     features = math.prod(input_shape)

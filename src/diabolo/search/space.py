@@ -19,6 +19,7 @@ LEAST_IMAGE = 8  # pixels a side, below which convolutions have nothing to halve
 
 # What a structure is made of; left out where a space says "structure" itself.
 PARTS = ("kind", "depth", "width", "taper")
+WHOLE = ("depth", "width")  # names whose values are whole numbers
 
 DEFAULT: Space = {
     "kind": ["dense", "residual", "conv"],
@@ -53,6 +54,9 @@ def read(asked: Mapping[str, Any] | None, row_shape: tuple[int, ...]) -> Space:
         if name not in DEFAULT and name not in SETTINGS:
             raise OptionError(unknown("name in the space", name, [*DEFAULT, *SETTINGS]))
         space[name] = _choices(name, values)
+    for name, values in space.items():
+        for value in values:
+            _check(name, value)
     if "structure" in space:
         space = {name: values for name, values in space.items() if name not in PARTS}
     if "corruption" in space:
@@ -76,6 +80,27 @@ def _choices(name: str, values: Any) -> list[Any] | Range:
     raise OptionError(
         f"the space: {name!r} must be a list of values, or a pair (low, high) with 0 < low < high, got {values!r:.60}."
     )
+
+
+def _check(name: str, value: Any) -> None:
+    """Raise OptionError for a value that no row and no other choice could make right."""
+    try:
+        if name in WHOLE and (type(value) is not int or value < 1):
+            raise OptionError(f"{name} must be a whole number of at least 1, got {value!r:.40}.")
+        if name in ("taper", "rate", "weight_decay") and not (_is_number(value) and value > 0):
+            raise OptionError(f"{name} must be a number above 0, got {value!r:.40}.")
+        if name == "noise" and not (_is_number(value) and 0 <= value < 1):
+            raise OptionError(f"noise must be in [0, 1), got {value!r:.40}.")
+        if name == "kind" and value not in DEFAULT["kind"]:
+            raise OptionError(unknown("kind of structure", value, DEFAULT["kind"]))
+        if name in SETTINGS:
+            Autoencoder(**{name: value}).checked_settings()
+    except OptionError as error:
+        raise OptionError(f"the space: {error}") from error
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def draw(trial: Any, space: Space) -> dict[str, Any]:

@@ -30,11 +30,10 @@ from diabolo.autoencoder import Autoencoder, from_model, seed_of
 from diabolo.data import memory
 from diabolo.data.sources import Source
 from diabolo.data.splits import VALIDATION, held_back
-from diabolo.data.streams import Stream, open_rows
+from diabolo.data.streams import open_whole
 from diabolo.data.tables import Reading
 from diabolo.errors import (
     CheckpointError,
-    DataError,
     DiaboloError,
     DivergedError,
     OptionError,
@@ -125,10 +124,8 @@ def in_memory(X: Any, settings: Mapping[str, Any]) -> Source:
     for name in settings:
         if name not in known:
             raise OptionError(unknown("setting", name, known))
-    opened = open_rows(X, memory.limit(settings.get("memory")), reading=Reading(types=settings.get("types") or {}))
-    if isinstance(opened, Stream):
-        raise DataError(f"{opened.name} is more than fits in memory: search on a part of it, and fit on the whole.")
-    return opened
+    limit, reading = memory.limit(settings.get("memory")), Reading(types=settings.get("types") or {})
+    return open_whole(X, limit, reading=reading, what="a search")
 
 
 def duration(budget: str | float) -> float:
