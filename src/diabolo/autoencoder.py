@@ -20,9 +20,9 @@ from diabolo.data.adapters import Rows, SeriesAdapter
 from diabolo.data.readers import scipy_files
 from diabolo.data.series import are_shorter, is_ragged, padded
 from diabolo.data.sources import Source
-from diabolo.data.streams import is_stream, open_stream, open_whole
+from diabolo.data.streams import is_stream, open_rows, open_stream, open_whole
 from diabolo.data.tables import Reading
-from diabolo.errors import DataError, ModelFileError, NotFittedError, OptionError, ShapeError
+from diabolo.errors import DataError, DivergedError, ModelFileError, NotFittedError, OptionError, ShapeError
 from diabolo.inference import Model, by_chunk, fill
 from diabolo.network import losses, structures
 from diabolo.network.bottlenecks import Bottleneck, Ordered
@@ -32,7 +32,8 @@ from diabolo.network.parts import Part, from_config, plain, read_part
 from diabolo.network.penalties import Penalty
 from diabolo.preparation import Prepared, prepare, prepare_again
 from diabolo.record import PARTS, SETTINGS, Record
-from diabolo.training import backend, optimizers
+from diabolo.training import advice, backend, optimizers
+from diabolo.training.advice import Advice
 from diabolo.training.checkpoints import State
 from diabolo.training.progress import Report, for_people, quiet, shown
 
@@ -72,7 +73,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             "ssim", one of `diabolo.network.losses`, or "auto": bernoulli or gaussian, chosen from the data; the reason
             is logged.
         optimizer: one of `diabolo.training.OPTIMIZERS`, with settings behind a colon: "adamw:0.1" (the weight decay),
-            "adam:epsilon=1e-4"; None: adamw:0.1, whose decay long trainings need, but adam for a gaussian bottleneck.
+            "adam:epsilon=1e-4"; None: adamw:0.1, whose decay long trainings need, but adam for a gaussian bottleneck;
+                "auto": what `advise` says, where several are close what a short race among them says.
         learning_rate: None: what suits the optimizer (0.001 for Adam).
         learning_rate_schedule: "cosine" (down to 0 over the epochs) or "constant".
         epochs: at most so many passes over the rows.
@@ -169,8 +171,12 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             X = self._opened(X)
             asked["latent_dim"] = clone(self).set_params(random_state=seed).count_latents(X)
             wanted = settings | {"latent_dim": asked["latent_dim"]}
+        if self.optimizer == advice.AUTO and not (is_stream(X) or sparse.is_sparse(X) or scipy_files.is_matrix(X)):
+            X = open_rows(X, memory.limit(plain(self.memory)), reading=Reading(types=self.types or {}))
         ready = prepare(asked, X, also, wanted, seed)
         logger.info("reconstruction loss: %s (%s)", ready.loss.loss.kind, ready.loss.reason)
+        if self.optimizer == advice.AUTO:
+            settings |= self._chosen(ready, X if isinstance(X, Source) else None, wanted, seed)
         self._state = None
         return self._learn(ready, settings, seed, report=report, source=source)
 
@@ -189,6 +195,43 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         tried = [Autoencoder(**settings).fit(opened) for settings in pilots]
         model = min(tried, key=lambda each: min(each.history_.get("val_loss", each.history_["loss"]))).model_
         return factors.used(model, model.checked(opened.rows, where="fit()"))
+
+    def advise(self, X: Any) -> Advice:
+        """Return which optimizers, at which rates, are likely to suit rows and this network; nothing is trained.
+
+        Raises: as fit().
+        """
+        settings, seed = self.checked_settings(), seed_of(self.random_state)
+        if self.latent_dim == factors.AUTO:
+            settings |= {"latent_dim": None}  # to count them would be a training
+        ready = prepare(self.get_params(deep=False), X, None, settings, seed)
+        return advice.advise(ready.facts(batch_size=settings["batch_size"], epochs=settings["epochs"]))
+
+    def _chosen(self, ready: Prepared, rows: Source | None, settings: dict[str, Any], seed: int) -> dict[str, Any]:
+        """Return optimizer and learning rate for optimizer="auto".
+
+        Args: rows: where several promise about the same, on these a tenth of the epochs decides; None: the first wins.
+        """
+        said = advice.advise(ready.facts(batch_size=settings["batch_size"], epochs=settings["epochs"]))
+        first, near = said.answers[0], said.close
+        chosen, reason = {"optimizer": first.optimizer, "learning_rate": first.learning_rate}, said.reason
+        if rows is not None and len(near) > 1 and settings["epochs"] >= advice.SHORT_EPOCHS:
+            short = {"latent_dim": settings["latent_dim"], "epochs": settings["epochs"] // 10, "patience": 0}
+            short |= {"validation_fraction": self.validation_fraction or 0.1, "random_state": seed, "verbose": False}
+            losses = {}
+            for each in near:
+                pair = {"optimizer": each.optimizer, "learning_rate": each.learning_rate}
+                try:
+                    losses[each] = min(clone(self).set_params(**short, **pair).fit(rows).history_["val_loss"])
+                except DivergedError:
+                    continue
+            if losses:
+                best = min(losses, key=lambda each: losses[each])
+                chosen = {"optimizer": best.optimizer, "learning_rate": best.learning_rate}
+                ran = ", ".join(f"{each.optimizer} {loss:.4g}" for each, loss in losses.items())
+                reason = f"{best.optimizer} at {best.learning_rate:g}: best of {ran} behind {short['epochs']} epochs"
+        logger.info("optimizer: %s", reason)
+        return chosen
 
     def _opened(self, X: Any) -> Source:
         """Return rows that can be trained on twice. Raises DataError where they are streamed."""
@@ -242,7 +285,12 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             seen = before.record.rows
         state = None if before is None else getattr(self, "_state", None) or State(None, history, 0, None)
         epochs = len(history.get("loss", [])) + 1 if partial else settings["epochs"]
-        batch_size, optimizer = settings["batch_size"], self.optimizer
+        if settings["optimizer"] == advice.AUTO and before is not None:
+            known = before.record.settings
+            settings = settings | {name: known[name] for name in ("optimizer", "learning_rate")}
+        elif settings["optimizer"] == advice.AUTO:
+            settings = settings | self._chosen(ready, None, settings, seed)
+        batch_size, optimizer = settings["batch_size"], settings["optimizer"]
         optimizer = optimizers.suiting(network.bottleneck) if optimizer is None else optimizer
         schedule = "constant" if partial else settings["learning_rate_schedule"]
         rate = optimizers.check(optimizer, settings["learning_rate"], schedule)
@@ -550,7 +598,10 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             raise OptionError(f"verbose must be True, False or 'auto', got {self.verbose!r}.")
         if isinstance(self.latent_dim, str) and self.latent_dim != factors.AUTO:
             raise OptionError(f"latent_dim must be a whole number or 'auto', got {self.latent_dim!r:.40}.")
-        optimizers.check(self.optimizer or "adam", plain(self.learning_rate), self.learning_rate_schedule)
+        if self.optimizer == advice.AUTO and self.learning_rate is not None:
+            raise OptionError("optimizer='auto' chooses the rate as well: leave learning_rate out.")
+        named = None if self.optimizer == advice.AUTO else self.optimizer
+        optimizers.check(named or "adam", plain(self.learning_rate), self.learning_rate_schedule)
         if not isinstance(self.series, bool):
             raise OptionError(f"series must be True or False, got {self.series!r:.60}.")
         if self.types is not None and not (

@@ -28,6 +28,7 @@ from diabolo.network import losses, structures
 from diabolo.network.corruptions import CORRUPTIONS, Corruption
 from diabolo.network.parts import plain, read_part
 from diabolo.network.penalties import PENALTIES, Penalty
+from diabolo.training import advice
 
 HIDDEN = "masking:0.1"  # of the cells of a table with gaps
 
@@ -50,6 +51,18 @@ class Prepared(NamedTuple):
     shard: dict[str, Any]
     streamed_within: int
     schema: Schema | None
+
+    def facts(self, *, batch_size: int, epochs: int) -> dict[str, float]:
+        """Return what `diabolo.training.advice` goes by."""
+        rows = self.shard["rows"]
+        return advice.facts(
+            self.network,
+            rows if isinstance(rows, np.ndarray) and "matrix" not in self.shard else None,
+            rows=self.rows,
+            batch_size=batch_size,
+            epochs=epochs,
+            bounded=self.adapter.bounded,
+        )
 
 
 def prepare(asked: Asked, X: Any, also: Any, settings: dict[str, Any], seed: int) -> Prepared:

@@ -1,4 +1,4 @@
-"""The command line: `diabolo fit|search|race|encode|decode|reconstruct|score|info|schema|windows`.
+"""The command line: `diabolo fit|search|race|advise|rates|sizes|encode|decode|reconstruct|score|info|schema|windows`.
 
 One file a command: parse, call, show. Results go to stdout, progress and errors to stderr. A DiaboloError is one line
 and its exit code; any other exception is a bug and shows its traceback. Commands import what they need when they run,
@@ -16,7 +16,21 @@ from typing import Annotated
 import typer
 
 from diabolo import __version__
-from diabolo.cli import decode, encode, fit, info, race, reconstruct, schema, score, search, windows
+from diabolo.cli import (
+    advise,
+    decode,
+    encode,
+    fit,
+    info,
+    race,
+    rates,
+    reconstruct,
+    schema,
+    score,
+    search,
+    sizes,
+    windows,
+)
 from diabolo.errors import INTERRUPTED, TERMINATED, DiaboloError
 
 app = typer.Typer(
@@ -28,7 +42,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (fit, search, race, encode, decode, reconstruct, score, info, schema, windows):
+for module in (fit, search, sizes, race, advise, rates, encode, decode, reconstruct, score, info, schema, windows):
     app.command()(getattr(module, module.__name__.rpartition(".")[2]))
 
 

@@ -1,28 +1,20 @@
 """`diabolo encode MODEL DATA`: rows to latents."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from diabolo.cli.options import (
-    Data,
-    DataDir,
-    Decimal,
-    Force,
-    Grayscale,
-    Keep,
-    ModelPath,
-    Output,
-    Query,
-    Separator,
-    Size,
-    SkipBad,
-    reading,
-)
+from diabolo.cli.options import OF_KNOWN_COLUMNS, Data, DataDir, Force, Keep, ModelPath, Output, reads
 from diabolo.cli.rows import write_rows
 
+if TYPE_CHECKING:
+    from diabolo.data.tables import Reading
 
+
+@reads(*OF_KNOWN_COLUMNS)
 def encode(
+    *,
+    how: "Reading",
     model: ModelPath,
     data: Data,
     output: Output = None,
@@ -30,12 +22,6 @@ def encode(
         bool, typer.Option("--codes", help="Of a quantized model: the numbers of the codes, in place of their vectors.")
     ] = False,
     keep: Keep = None,
-    separator: Separator = "",
-    decimal: Decimal = ".",
-    query: Query = "",
-    size: Size = None,
-    grayscale: Grayscale = False,
-    skip_bad: SkipBad = False,
     data_dir: DataDir = None,
     force: Force = False,
 ) -> None:
@@ -48,9 +34,7 @@ def encode(
         ending="codes" if codes else "latents",
         name="code" if codes else "latent",
         keep=keep,
-        how=reading(
-            separator=separator, decimal=decimal, query=query, size=size, grayscale=grayscale, skip_bad=skip_bad
-        ),
+        how=how,
         data_dir=data_dir,
         force=force,
     )

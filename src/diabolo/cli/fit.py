@@ -9,24 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from diabolo.cli.options import (
-    Data,
-    DataDir,
-    Decimal,
-    Drop,
-    Force,
-    Grayscale,
-    Json,
-    Latent,
-    Query,
-    Separator,
-    Size,
-    SkipBad,
-    Types,
-    latents,
-    reading,
-    stem,
-)
+from diabolo.cli.options import Data, DataDir, Force, Json, Latent, latents, reads, stem
 
 if TYPE_CHECKING:
     from diabolo.data.splits import Judged
@@ -52,7 +35,10 @@ def _list_presets(asked: bool) -> None:
     raise typer.Exit
 
 
+@reads()
 def fit(
+    *,
+    how: "Reading",
     data: Data,
     output: Annotated[
         Path | None,
@@ -177,14 +163,6 @@ def fit(
     series: Annotated[
         bool, typer.Option("--series", help="Arrays of three axes are series (n, time, channels), not grey images.")
     ] = False,
-    types: Types = None,
-    drop: Drop = None,
-    separator: Separator = "",
-    decimal: Decimal = ".",
-    query: Query = "",
-    size: Size = None,
-    grayscale: Grayscale = False,
-    skip_bad: SkipBad = False,
     data_dir: DataDir = None,
     json: Json = False,
     force: Force = False,
@@ -208,16 +186,6 @@ def fit(
     if not 0 <= random_state < 2**32:
         raise OptionError(f"--random-state must be a whole number from 0 to 2**32 - 1, got {random_state}.")
     at_most = limit(memory)
-    how = reading(
-        types=types,
-        drop=drop,
-        separator=separator,
-        decimal=decimal,
-        query=query,
-        size=size,
-        grayscale=grayscale,
-        skip_bad=skip_bad,
-    )
     name, rows = read_judged(data, data_dir, how, at_most, batch_size, test_fraction, random_state, series=series)
     parts = {"structure": structure, "bottleneck": bottleneck, "corruption": corruption, "penalty": penalty}
     given = {name: part for name, part in parts.items() if part is not None}

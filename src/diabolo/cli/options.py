@@ -1,8 +1,11 @@
 """Arguments that several commands share, each explained once."""
 
+import inspect
 import sys
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -83,6 +86,7 @@ DataDir = Annotated[
     Path | None,
     typer.Option(help="Folder that holds mnist/ and fashion-mnist/. Default: $DIABOLO_DATA, else fetched once."),
 ]
+Command = Callable[..., None]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite outputs that exist.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
@@ -113,6 +117,71 @@ def latents(text: str | None) -> int | str | None:
 def names(text: str | None) -> tuple[str, ...]:
     """Return the names of columns in a list parted by commas."""
     return tuple(name.strip() for name in text.split(",") if name.strip()) if text else ()
+
+
+# How DATA is to be read: what a command decorated by `reads` takes in place of `how`.
+READING = {
+    "types": (Types, None),
+    "drop": (Drop, None),
+    "separator": (Separator, ""),
+    "decimal": (Decimal, "."),
+    "query": (Query, ""),
+    "size": (Size, None),
+    "grayscale": (Grayscale, False),
+    "skip_bad": (SkipBad, False),
+}
+OF_TABLES = ("types", "drop", "separator", "decimal", "query")
+OF_KNOWN_COLUMNS = ("separator", "decimal", "query", "size", "grayscale", "skip_bad")  # a model knows the rest
+
+
+def reads(*options: str) -> Callable[[Command], Command]:
+    """Give a command options of READING, all or those named; it gets what they say as `how`, a `Reading`."""
+    return _gathered("how", {name: READING[name] for name in options or READING}, reading)
+
+
+# What is trained, of commands that train several times: what a command decorated by `trains` takes as `settings`.
+NETWORK = {
+    "latent_dim": (Latent, None),
+    "structure": (Annotated[str, typer.Option(help="As for fit.")], "dense"),
+    "activation": (Annotated[str, typer.Option(help="As for fit.")], "elu"),
+    "bottleneck": (Annotated[str, typer.Option(help="As for fit.")], "plain"),
+    "reconstruction_loss": (Annotated[str, typer.Option(help="As for fit.")], "auto"),
+    "batch_size": (Annotated[int, typer.Option(help="Rows a step.")], 64),
+    "epochs": (Annotated[int, typer.Option(help="Of a whole training.")], 60),
+    "random_state": (Annotated[int, typer.Option(help="The seed.")], 0),
+    "memory": (Annotated[str | None, typer.Option(help="What rows may take, such as 2GB.")], None),
+}
+
+
+def trains(*without: str) -> Callable[[Command], Command]:
+    """Give a command the options of NETWORK but some; it gets what they say as `settings`, a dict."""
+    return _gathered("settings", {name: each for name, each in NETWORK.items() if name not in without}, _settings)
+
+
+def _settings(**given: Any) -> dict[str, Any]:
+    return given | ({"latent_dim": latents(given["latent_dim"])} if "latent_dim" in given else {})
+
+
+def _gathered(argument: str, options: dict[str, Any], make: Callable[..., Any]) -> Callable[[Command], Command]:
+    """Return a decorator: in place of one argument a command takes several options, of which that one is made."""
+
+    def decorated(command: Command) -> Command:
+        @wraps(command)
+        def called(**given: Any) -> None:
+            made = make(**{name: given.pop(name) for name in options})
+            command(**given, **{argument: made})
+
+        # typer reads what a command takes from its signature.
+        only = inspect.Parameter.KEYWORD_ONLY
+        own = [each for name, each in inspect.signature(command).parameters.items() if name != argument]
+        more = [
+            inspect.Parameter(name, only, default=default, annotation=kind) for name, (kind, default) in options.items()
+        ]
+        setattr(called, "__signature__", inspect.Signature([*own, *more]))  # noqa: B010
+        called.__annotations__ = {each.name: each.annotation for each in (*own, *more)}
+        return called
+
+    return decorated
 
 
 def reading(

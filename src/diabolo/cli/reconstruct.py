@@ -6,21 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from diabolo.cli.options import (
-    Data,
-    DataDir,
-    Decimal,
-    Force,
-    Grayscale,
-    ImageOutput,
-    Keep,
-    ModelPath,
-    Query,
-    Separator,
-    Size,
-    SkipBad,
-    reading,
-)
+from diabolo.cli.options import OF_KNOWN_COLUMNS, Data, DataDir, Force, ImageOutput, Keep, ModelPath, reads
 from diabolo.cli.rows import write_rows
 
 if TYPE_CHECKING:
@@ -29,7 +15,10 @@ if TYPE_CHECKING:
 ROWS = 1_000  # from which those in the picture are taken
 
 
+@reads(*OF_KNOWN_COLUMNS)
 def reconstruct(
+    *,
+    how: "Reading",
     model: ModelPath,
     data: Data,
     output: ImageOutput = None,
@@ -43,17 +32,10 @@ def reconstruct(
         bool, typer.Option("--fill", help="Of a table with gaps: leave what is there, and fill in missing cells alone.")
     ] = False,
     keep: Keep = None,
-    separator: Separator = "",
-    decimal: Decimal = ".",
-    query: Query = "",
-    size: Size = None,
-    grayscale: Grayscale = False,
-    skip_bad: SkipBad = False,
     data_dir: DataDir = None,
     force: Force = False,
 ) -> None:
     """Write the reconstruction of DATA. Default: DATA-reconstructed.npy, of tables .csv. Needs no TensorFlow."""
-    how = reading(separator=separator, decimal=decimal, query=query, size=size, grayscale=grayscale, skip_bad=skip_bad)
     draw = _ready(model, data, clean, picture, data_dir, how, force=force)
     write_rows(
         model,

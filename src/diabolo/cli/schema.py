@@ -1,21 +1,22 @@
 """`diabolo schema DATA`: what the columns of a table are taken for."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from diabolo.cli.options import Decimal, Drop, Json, Query, Separator, Types, reading
+from diabolo.cli.options import OF_TABLES, Json, reads
+
+if TYPE_CHECKING:
+    from diabolo.data.tables import Reading
 
 LEVELS = 4  # of a category that are named
 
 
+@reads(*OF_TABLES)
 def schema(
+    *,
+    how: "Reading",
     data: Annotated[str, typer.Argument(metavar="DATA", help="A table: .csv, .tsv, .parquet, a folder or a pattern.")],
-    types: Types = None,
-    drop: Drop = None,
-    separator: Separator = "",
-    decimal: Decimal = ".",
-    query: Query = "",
     json: Json = False,
 ) -> None:
     """Show what each column of DATA is taken for, and how many of its cells are missing; or why fit refuses it."""
@@ -27,7 +28,6 @@ def schema(
     from diabolo.errors import DataError
 
     refused: dict[str, str] = {}
-    how = reading(types=types, drop=drop, separator=separator, decimal=decimal, query=query)
     how = how._replace(refused=refused.__setitem__)
     opened = open_rows(data, memory.limit(None), reading=how)
     if not isinstance(opened, Source) or opened.schema is None:

@@ -8,30 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from diabolo.cli.options import (
-    DataDir,
-    Decimal,
-    Drop,
-    Force,
-    Grayscale,
-    Keep,
-    Output,
-    Query,
-    Separator,
-    Size,
-    SkipBad,
-    Types,
-    reading,
-)
+from diabolo.cli.options import DataDir, Force, Keep, Output, reads
 from diabolo.cli.rows import default_output, write_rows
 
 if TYPE_CHECKING:
+    from diabolo.data.tables import Reading
     from diabolo.inference import Model
 
 CELLS = 3  # of a row that are named
 
 
+@reads()
 def score(
+    *,
+    how: "Reading",
     model: Annotated[str, typer.Argument(metavar="[MODEL]", help="A model file. Default: one is fitted to DATA.")],
     data: Annotated[
         str | None, typer.Argument(metavar="DATA", help="As for fit: a data set, a file, a folder, a pattern, or -.")
@@ -43,14 +33,6 @@ def score(
     ] = None,
     top: Annotated[int, typer.Option(help="Show so many of the oddest rows, and the cells that make them so.")] = 0,
     keep: Keep = None,
-    types: Types = None,
-    drop: Drop = None,
-    separator: Separator = "",
-    decimal: Decimal = ".",
-    query: Query = "",
-    size: Size = None,
-    grayscale: Grayscale = False,
-    skip_bad: SkipBad = False,
     data_dir: DataDir = None,
     force: Force = False,
 ) -> None:
@@ -63,16 +45,6 @@ def score(
 
     if top < 0:
         raise OptionError(f"--top must be at least 0, got {top}.")
-    how = reading(
-        types=types,
-        drop=drop,
-        separator=separator,
-        decimal=decimal,
-        query=query,
-        size=size,
-        grayscale=grayscale,
-        skip_bad=skip_bad,
-    )
     path, rows = (None, model) if data is None else (Path(model), data)
     target = output or default_output(rows, "scores", table=bool(keep))
     if path is not None and save is not None:

@@ -5,34 +5,24 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from diabolo.cli.fit import outputs, read_judged, show_results, write_results
-from diabolo.cli.options import (
-    Data,
-    DataDir,
-    Decimal,
-    Drop,
-    Force,
-    Grayscale,
-    Latent,
-    Query,
-    Separator,
-    Size,
-    SkipBad,
-    Types,
-    latents,
-    reading,
-    stem,
-)
+from diabolo.cli.options import Data, DataDir, Force, Latent, latents, reads, stem
+
+if TYPE_CHECKING:
+    from diabolo.data.tables import Reading
 
 SHOWN = 12  # trainings in the table
 SAME = 0.02  # of the error: what is nearer is no difference
 
 
+@reads()
 def search(
+    *,
+    how: "Reading",
     data: Data,
     output: Annotated[
         Path | None,
@@ -62,14 +52,6 @@ def search(
     series: Annotated[
         bool, typer.Option("--series", help="Arrays of three axes are series (n, time, channels), not grey images.")
     ] = False,
-    types: Types = None,
-    drop: Drop = None,
-    separator: Separator = "",
-    decimal: Decimal = ".",
-    query: Query = "",
-    size: Size = None,
-    grayscale: Grayscale = False,
-    skip_bad: SkipBad = False,
     data_dir: DataDir = None,
     force: Force = False,
 ) -> None:
@@ -92,16 +74,6 @@ def search(
     files.refuse_existing(table, force=force)
     if not 0 <= test_fraction < 1:
         raise OptionError(f"--test-fraction must be in [0, 1), got {test_fraction}.")
-    how = reading(
-        types=types,
-        drop=drop,
-        separator=separator,
-        decimal=decimal,
-        query=query,
-        size=size,
-        grayscale=grayscale,
-        skip_bad=skip_bad,
-    )
     at_most = limit(memory)
     _, rows = read_judged(data, data_dir, how, at_most, 256, test_fraction, random_state, series=series)
     if rows.source is None:

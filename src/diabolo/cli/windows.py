@@ -2,14 +2,20 @@
 
 import shlex
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from diabolo.cli.options import Decimal, Drop, Force, Query, Separator, reading, stem
+from diabolo.cli.options import Force, reads, stem
+
+if TYPE_CHECKING:
+    from diabolo.data.tables import Reading
 
 
+@reads("drop", "separator", "decimal", "query")
 def windows(
+    *,
+    how: "Reading",
     data: Annotated[
         str,
         typer.Argument(metavar="DATA", help="A table: .csv, .tsv, .parquet, a folder or a pattern; or - for CSV here."),
@@ -26,10 +32,6 @@ def windows(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Where to write: .npy. Default: DATA-windows.npy")
     ] = None,
-    drop: Drop = None,
-    separator: Separator = "",
-    decimal: Decimal = ".",
-    query: Query = "",
     force: Force = False,
 ) -> None:
     """Cut DATA into pieces (n, window, channels) for `diabolo fit --series`; write where each begins beside them.
@@ -49,7 +51,6 @@ def windows(
     where = path.with_name(f"{path.stem}-where.csv")
     for each in (path, where):
         files.refuse_existing(each, force=force)
-    how = reading(drop=drop, separator=separator, decimal=decimal, query=query)
     # Of a CSV file the entity is kept as it is written: 007 is not 7.
     frame = open_frame(data, how._replace(types={entity: "category"} if entity else {}))
     name = "standard input" if data == "-" else data

@@ -189,6 +189,61 @@ def training(model: Model) -> Figure:
     return figure
 
 
+def front(sizes: Any) -> Figure:
+    """Return the picture of error against the size of the latent, PCA beside it, the knee named; of `search.Sizes`."""
+    figure = Figure(figsize=(7, 4), dpi=120, layout="constrained")
+    axes = figure.add_subplot()
+    latents = [each.latents for each in sizes.points]
+    axes.plot(latents, [each.error for each in sizes.points], "o-", color=BLUE, label="auto-encoder of this size")
+    axes.plot(latents, [each.pca_error for each in sizes.points], "s--", color=ORANGE, label="PCA", markersize=4)
+    axes.axhline(sizes.mean_row_error, color=GREY, linewidth=1, linestyle=":", label="the mean row")
+    bend = next(each for each in sizes.points if each.latents == sizes.knee)
+    axes.plot([bend.latents], [bend.error], "o", color=BLUE, markersize=11, fillstyle="none", markeredgewidth=2)
+    axes.annotate(
+        f"knee: {bend.latents} latents, {bend.error:.3g}",
+        (bend.latents, bend.error),
+        textcoords="offset points",
+        xytext=(-8, -14),
+        ha="right",
+        va="top",
+        fontsize=9,
+    )
+    axes.set_xscale("log", base=2)
+    axes.set_yscale("log")
+    axes.set_xticks(latents, [str(each) for each in latents])
+    axes.set_xlabel("numbers in a latent")
+    axes.set_ylabel(f"mean squared error, {sizes.unit}", fontsize=9)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", color=GREY, alpha=0.3)
+    axes.legend(frameon=False, fontsize=9)
+    return figure
+
+
+def rates(found: Any) -> Figure:
+    """Return the picture of a learning-rate range test: the loss against the rate; of `search.RangeTest`."""
+    figure = Figure(figsize=(7, 3.6), dpi=120, layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot(found.rates, found.losses, color=BLUE)
+    axes.axvline(found.learning_rate, color=ORANGE, linestyle="--", linewidth=1.2)
+    axes.set_xscale("log")
+    least, start = min(found.losses), found.losses[0]
+    span = max(start - least, 1e-9)
+    axes.set_ylim(least - 0.08 * span, start + 0.25 * span)  # what happens when it breaks is not to scale
+    axes.annotate(
+        f"{found.learning_rate:g} ",
+        (found.learning_rate, start + 0.2 * span),
+        ha="right",
+        va="top",
+        fontsize=9,
+        color=ORANGE,
+    )
+    axes.set_xlabel("learning rate")
+    axes.set_ylabel("loss (nats a row)")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", color=GREY, alpha=0.3)
+    return figure
+
+
 def save(figure: Figure, path: Any) -> None:
     """Write a figure as PNG to a path or an open file, without the date that would change its bytes."""
     figure.savefig(path, format="png", metadata={"Software": None})

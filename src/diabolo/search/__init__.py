@@ -1,11 +1,16 @@
-"""Structures, latent sizes and optimizers, tried under a budget."""
+"""Structures, latent sizes, learning rates and optimizers, tried under a budget."""
 
 import importlib
 from typing import Any
 
-_HOMES = {"Found": "study", "search": "study", "Raced": "racing", "race": "racing"}
+_HOMES = {
+    **dict.fromkeys(("Found", "search"), "study"),
+    **dict.fromkeys(("Raced", "race"), "racing"),
+    **dict.fromkeys(("RangeTest", "range_test"), "rates"),
+    **dict.fromkeys(("Point", "Sizes", "error_by_size"), "sizes"),
+}
 
-__all__ = ["Found", "Raced", "race", "search"]
+__all__ = ["Found", "Point", "Raced", "RangeTest", "Sizes", "error_by_size", "race", "range_test", "search"]
 
 
 def __getattr__(name: str) -> Any:

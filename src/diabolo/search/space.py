@@ -21,8 +21,10 @@ LEAST_IMAGE = 8  # pixels a side, below which convolutions have nothing to halve
 PARTS = ("kind", "depth", "width", "taper")
 WHOLE = ("depth", "width")  # names whose values are whole numbers
 
+KINDS = ("dense", "residual", "conv")
+
 DEFAULT: Space = {
-    "kind": ["dense", "residual", "conv"],
+    "kind": list(KINDS),
     "depth": [1, 2, 3],
     "width": [64, 128, 256, 512, 1024],
     "taper": [0.5, 1.0],  # each layer has so many times the units of the one before
@@ -91,8 +93,8 @@ def _check(name: str, value: Any) -> None:
             raise OptionError(f"{name} must be a number above 0, got {value!r:.40}.")
         if name == "noise" and not (_is_number(value) and 0 <= value < 1):
             raise OptionError(f"noise must be in [0, 1), got {value!r:.40}.")
-        if name == "kind" and value not in DEFAULT["kind"]:
-            raise OptionError(unknown("kind of structure", value, DEFAULT["kind"]))
+        if name == "kind" and value not in KINDS:
+            raise OptionError(unknown("kind of structure", value, KINDS))
         if name in SETTINGS:
             Autoencoder(**{name: value}).checked_settings()
     except OptionError as error:

@@ -118,14 +118,24 @@ def search(
         return work.run(refit=refit)
 
 
-def in_memory(X: Any, settings: Mapping[str, Any]) -> Source:
-    """Return the rows for trainings with these settings. Raises DataError, OptionError."""
-    known = sorted({*space.SETTINGS} - {"epochs", "patience"})
+def in_memory(X: Any, settings: Mapping[str, Any], own: Sequence[str] = ("epochs", "patience")) -> Source:
+    """Return the rows for trainings with these settings, of which `own` are not for the caller.
+
+    Raises: DataError, ShapeError, OptionError.
+    """
+    known = sorted({*space.SETTINGS} - {*own})
     for name in settings:
         if name not in known:
             raise OptionError(unknown("setting", name, known))
     limit, reading = memory.limit(settings.get("memory")), Reading(types=settings.get("types") or {})
-    return open_whole(X, limit, reading=reading, what="a search")
+    return open_whole(X, limit, reading=reading, what="a search, a race or a test")
+
+
+def counted(opened: Source, settings: dict[str, Any], seed: int) -> dict[str, Any]:
+    """Return settings with a number where latent_dim is "auto": counted once, so that all trainings have as many."""
+    if settings.get("latent_dim") != factors.AUTO:
+        return settings
+    return settings | {"latent_dim": Autoencoder(**settings, random_state=seed, verbose=False).count_latents(opened)}
 
 
 def duration(budget: str | float) -> float:
@@ -154,19 +164,16 @@ class Search:
         report: Callable[[list[Row]], None] | None,
         *,
         pairs: Sequence[dict[str, Any]] | None = None,
-        depth: int = 3,
     ) -> None:
         for name, value in (("trials", trials), ("epochs", epochs)):
             if value is not None and (type(value) is not int or value < 1):
                 raise OptionError(f"{name} must be a whole number of at least 1, got {value!r:.40}.")
-        if settings.get("latent_dim") == factors.AUTO:
-            # Counted once, so that all have as many.
-            counted = Autoencoder(**settings, random_state=seed, verbose=False).count_latents(opened)
-            settings = settings | {"latent_dim": counted}
+        settings = counted(opened, settings, seed)
         self._opened, self._settings, self._epochs, self._folder = opened, settings, epochs, folder
         self._seconds, self._trials, self._seed, self._report = seconds, trials, seed, report
-        # A race begins with all its pairs before any goes on; a search draws what it begins with.
-        self._all_first, self._depth = pairs is not None, depth
+        self.stopped = False  # by Ctrl-C
+        # A race runs pairs to the end; a search draws what it begins with, and gives up most of it.
+        self._depth = 3 if pairs is None else 1
         self._space = dict(asked or {}) if pairs is not None else space.read(asked, opened.rows.shape[1:])
         rows = np.asarray(opened.rows)
         held = held_back(len(rows), settings.get("validation_fraction", 0.1), seed, VALIDATION)
@@ -196,6 +203,7 @@ class Search:
         except KeyboardInterrupt:
             if halving.leader(self._runners()) is None:
                 raise
+            self.stopped = True
             logger.warning("search stopped: the best so far is returned")
         leader = halving.leader(self._runners())
         if leader is None:
@@ -243,8 +251,6 @@ class Search:
             # Time for no more than to bring the best to its end, or not even that.
             return (leader.number, leader.rung + 1) if left > self._cost(leader.number, leader.rung + 1) else None
         begun_in_all = sum(each.state.name != "WAITING" for each in every)
-        if self._all_first and self._trials is not None and begun_in_all < self._trials:
-            return self._draw(), 0
         winner = halving.promoted([each for each in runners if self._free(each.number)], top)
         if winner is not None and left > self._cost(winner.number, winner.rung + 1):
             return winner.number, winner.rung + 1

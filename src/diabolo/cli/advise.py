@@ -1,0 +1,47 @@
+"""`diabolo advise DATA`: which optimizer, at which rate, is likely to fit, before anything is trained."""
+
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from diabolo.cli.options import Data, DataDir, Json, reads, trains
+
+if TYPE_CHECKING:
+    from diabolo.data.tables import Reading
+
+SHOWN = 8  # candidates in the table
+
+
+@reads()
+@trains()
+def advise(
+    *, how: "Reading", settings: dict[str, Any], data: Data, data_dir: DataDir = None, json: Json = False
+) -> None:
+    """Say which optimizers, at which rates, are likely to fit DATA, by races on other rows. Needs no TensorFlow."""
+    from diabolo.autoencoder import Autoencoder
+    from diabolo.cli.show import print_tables, table
+    from diabolo.data.memory import limit
+    from diabolo.data.streams import open_rows
+
+    opened = open_rows(data, limit(settings["memory"]), data_dir=data_dir, reading=how)
+    said = Autoencoder(**settings, types=dict(how.types) or None).advise(opened)
+    if json:
+        import json as writer
+
+        print(writer.dumps({"answers": [each._asdict() for each in said.answers], "alike": said.alike}))
+        return
+    shown = table(header=True)
+    for head in ("optimizer", "learning rate", "above the best", "give or take"):
+        shown.add_column(head, justify="left" if head == "optimizer" else "right", no_wrap=True)
+    for at, each in enumerate(said.answers[:SHOWN]):
+        style = "" if at else "bold"
+        shown.add_row(
+            each.optimizer, f"{each.learning_rate:g}", f"{each.behind:.1%}", f"{each.spread:.1%}", style=style
+        )
+    first = said.answers[0]
+    print_tables(
+        shown,
+        "",
+        f"loss expected behind {settings['epochs']} epochs; the problems most like this: {', '.join(said.alike)}",
+        f"try: diabolo fit {shlex.quote(data)} --optimizer {first.optimizer} --learning-rate {first.learning_rate:g}",
+        f"measure it: diabolo race {shlex.quote(data)}",
+    )

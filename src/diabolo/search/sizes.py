@@ -1,0 +1,104 @@
+"""The error against the size of the latent: a network for each size, PCA beside it, and the knee of the curve.
+
+Order: what comes out, the measurement, the knee.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from diabolo.autoencoder import Autoencoder, seed_of
+from diabolo.data.splits import VALIDATION, held_back
+from diabolo.errors import OptionError
+from diabolo.report.summary import summarise
+from diabolo.search.study import in_memory
+
+MOST = 64  # latents of the largest network, where no sizes are given
+SHARE = 0.1  # of the rows, held back to judge by
+
+
+class Point(NamedTuple):
+    """A size, and what it leaves of rows held back from all training: mean squared errors a feature, in `unit`."""
+
+    latents: int
+    error: float
+    pca_error: float
+
+
+class Sizes(NamedTuple):
+    """The error against the size of the latent.
+
+    Attributes:
+        points: one for each size, the smallest first.
+        front: of these the sizes that no smaller one does better than.
+        knee: behind which more latents gain little.
+        mean_row_error: of the mean row: what 0 latents leave.
+        unit: of the errors.
+    """
+
+    points: list[Point]
+    front: list[int]
+    knee: int
+    mean_row_error: float
+    unit: str
+
+
+def error_by_size(
+    X: Any,
+    sizes: Sequence[int] | None = None,
+    *,
+    random_state: Any = None,
+    report: Callable[[Point], None] | None = None,
+    **settings: Any,
+) -> Sizes:
+    """Train a network for each size and return how far its reconstructions are off.
+
+    Args:
+        X: rows as for `Autoencoder.fit`, in memory.
+        sizes: of the latent; None: powers of two below the number of features, up to 64.
+        random_state: the seed.
+        report: takes each point as soon as it is there.
+        settings: of the `Autoencoder`.
+
+    Raises: DataError, ShapeError, OptionError for bad input; DivergedError.
+    """
+    if "latent_dim" in settings:
+        raise OptionError("error_by_size tries several latent_dim: give `sizes` in place of it.")
+    seed = seed_of(random_state)
+    opened = in_memory(X, settings, own=())
+    features = math.prod(opened.rows.shape[1:])
+    if sizes is None:
+        sizes = [1 << at for at in range(int(math.log2(MOST)) + 1) if 1 << at < max(features, 2)]
+    if not sizes or not all(type(size) is int and size >= 1 for size in sizes):
+        raise OptionError(f"sizes must be whole numbers of at least 1, got {list(sizes)!r:.60}.")
+    held = held_back(len(opened.rows), SHARE, seed + 1, VALIDATION)
+    every = np.arange(len(opened.rows))
+    judges = every if held is None else np.flatnonzero(held)
+    learners = every if held is None else np.flatnonzero(~held)
+    train, judge = opened._replace(rows=opened.rows[learners], test=None), opened.rows[judges]
+    points = []
+    for size in sorted({*sizes}):
+        fixed = {"latent_dim": size, "random_state": seed, "verbose": False}
+        model = Autoencoder(**settings | fixed).fit(train).model_
+        told = summarise(model, train.rows, judge, judged_on="test", test_rows=len(judge), seconds=0.0)
+        points.append(Point(size, told.error, told.pca_error))
+        if report is not None:
+            report(points[-1])
+    front = [each.latents for at, each in enumerate(points) if all(each.error < other.error for other in points[:at])]
+    curve = [(0, told.mean_row_error), *((each.latents, each.error) for each in points)]
+    return Sizes(points, front, knee(curve), told.mean_row_error, told.unit)
+
+
+def knee(curve: Sequence[tuple[int, float]]) -> int:
+    """Return the size at which a falling curve bends most: where it is furthest below the line between its ends.
+
+    Sizes count by their logarithm, errors by theirs: half the error is as much gained at the end as at the start.
+    """
+    sizes, errors = (np.array(each, float) for each in zip(*curve, strict=True))
+    across = np.log2(1 + sizes)
+    down = np.log(np.maximum(np.minimum.accumulate(errors), 1e-12))
+    across, down = ((each - each[0]) / ((each[-1] - each[0]) or 1.0) for each in (across, down))
+    gained = down - across  # above 0: more was gained than a straight fall would have
+    return int(sizes[1:][int(np.argmax(gained[1:]))])
