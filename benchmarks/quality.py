@@ -32,7 +32,7 @@ class Resumable(Autoencoder):
     folder: Path
     start: Autoencoder | None = None  # whose weights to begin with
 
-    def _train(self, spec: Any, shard: Any, report: Any) -> Any:
+    def _train(self, spec: Any, shard: Any, report: Any, **where: Any) -> Any:
         from diabolo.network import keras_builder
         from diabolo.training import loop
 
@@ -41,12 +41,11 @@ class Resumable(Autoencoder):
         path, saved = self.folder / "state.safetensors", time.monotonic()
         restored = checkpoints.read(path, self.folder.name) if path.is_file() else None
 
-        def keep(epoch: int, state: Callable[[], Any]) -> None:
+        def keep(progress: Any, state: Callable[[], Any]) -> None:
             nonlocal saved
-            now = state()
-            print(f"\repoch {epoch}: {now.history['loss'][-1]:.4f}", end="", flush=True)
+            print(f"\repoch {progress.epoch}: {progress.loss:.4f}", end="", flush=True)
             if time.monotonic() - saved > MINUTE:
-                checkpoints.write(path, now, self.folder.name)
+                checkpoints.write(path, state(), self.folder.name)
                 saved = time.monotonic()
 
         return loop.train(spec, shard, report, restored=restored, keep=keep)

@@ -314,7 +314,9 @@ def test_a_training_that_diverges_ends_with_code_three_and_no_file(cli, tmp_path
     settings = "--optimizer sgd --learning-rate 1e5 --learning-rate-schedule constant --epochs 60 --patience 0"
     done = cli("fit", "rows.npy", *settings.split())
     assert done.code == 3, done.err
-    assert "training diverged" in done.err.splitlines()[-1]
+    last = done.err.splitlines()[-1]
+    assert "training diverged in epoch 1, by step " in last
+    assert "at a learning rate of 1e+05" in last
     assert [path.name for path in tmp_path.iterdir()] == ["rows.npy"]
 
 

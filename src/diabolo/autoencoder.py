@@ -3,6 +3,7 @@
 It brings the rooms together: adapter, network, training, inference, model file. Only fit() loads TensorFlow.
 """
 
+import functools
 import logging
 import numbers
 from collections.abc import Callable
@@ -32,10 +33,11 @@ from diabolo.network.parts import Part, from_config, plain, read_part
 from diabolo.network.penalties import Penalty
 from diabolo.preparation import Prepared, prepare, prepare_again
 from diabolo.record import PARTS, SETTINGS, Record
-from diabolo.training import advice, backend, optimizers
+from diabolo.training import advice, backend, optimizers, runs
 from diabolo.training.advice import Advice
 from diabolo.training.checkpoints import State
-from diabolo.training.progress import Report, for_people, quiet, shown
+from diabolo.training.progress import Progress, Report, for_people, quiet, shown
+from diabolo.training.runs import Run
 
 logger = logging.getLogger(__name__)
 
@@ -151,7 +153,15 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         self.verbose = verbose
 
     def fit(
-        self, X: Any, y: Any = None, *, report: Report | None = None, source: str | None = None, also: Any = None
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        report: Report | None = None,
+        source: str | None = None,
+        also: Any = None,
+        run: str | Path | None = None,
+        resume: bool = False,
     ) -> Self:
         """Learn from rows (n, features) or images (n, height, width[, channels]).
 
@@ -161,24 +171,41 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         Args: y: ignored; report: takes a `diabolo.training.Progress` about twice a second, in place of what
             `verbose` would show; source: what the record calls the rows;
             also: rows that will be judged later; nothing is learnt from them, but a loss is chosen that can take them.
-        Raises: DataError, ShapeError, OptionError for bad input; DivergedError.
+            run: a folder in which the training is kept: whatever ends it, it can go on; resume: go on in that folder.
+        Raises: DataError, ShapeError, OptionError for bad input; CheckpointError for a run that cannot begin or go on;
+            DivergedError, behind which this is the estimator of the epochs before, where there were any.
         """
         settings = self.checked_settings()
-        seed = seed_of(self.random_state)
+        if resume and run is None:
+            raise OptionError("resume=True (--resume) needs the folder of the run: give run (--run) as well.")
+        with nullcontext() if run is None else Run(run, resume=resume) as kept:
+            return self._fit(X, also, settings, kept, report=report, source=source)
+
+    def _fit(
+        self, X: Any, also: Any, settings: dict[str, Any], run: Run | None, *, report: Report | None, source: str | None
+    ) -> Self:
+        def before(name: str) -> Any:
+            return None if run is None else run.settled(name)
+
+        seed = before("random_state") if self.random_state is None else None
+        seed = seed_of(self.random_state) if seed is None else seed
         asked = self.get_params(deep=False)
         wanted = settings
         if self.latent_dim == factors.AUTO:
             X = self._opened(X)
-            asked["latent_dim"] = clone(self).set_params(random_state=seed).count_latents(X)
-            wanted = settings | {"latent_dim": asked["latent_dim"]}
+            counted = before("latents") or clone(self).set_params(random_state=seed).count_latents(X)
+            wanted = settings | {"latent_dim": counted}
+            asked["latent_dim"] = counted
         if self.optimizer == advice.AUTO and not (is_stream(X) or sparse.is_sparse(X) or scipy_files.is_matrix(X)):
             X = open_rows(X, memory.limit(plain(self.memory)), reading=Reading(types=self.types or {}))
         ready = prepare(asked, X, also, wanted, seed)
         logger.info("reconstruction loss: %s (%s)", ready.loss.loss.kind, ready.loss.reason)
-        if self.optimizer == advice.AUTO:
+        if self.optimizer == advice.AUTO and before("optimizer") is not None:
+            settings |= {name: before(name) for name in ("optimizer", "learning_rate")}
+        elif self.optimizer == advice.AUTO:
             settings |= self._chosen(ready, X if isinstance(X, Source) else None, wanted, seed)
         self._state = None
-        return self._learn(ready, settings, seed, report=report, source=source)
+        return self._learn(ready, settings, seed, report=report, source=source, run=run)
 
     def count_latents(self, X: Any) -> int:
         """Return how many latents rows need, as latent_dim="auto" does: see `diabolo.factors`.
@@ -268,6 +295,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         *,
         report: Report | None = None,
         source: str | None = None,
+        run: Run | None = None,
         partial: bool = False,
     ) -> Self:
         """Train and keep the model: from nothing, or for one epoch more."""
@@ -308,39 +336,51 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             seed=seed,
             learnt={} if before is None else before.learnt,
         )
-        with self._shown(report) as show:
-            if partial:
-                outcome = loop.train(spec, loop.Shard(**ready.shard), show, restored=state, keep=self._keep)
-            else:
-                outcome = self._train(spec, loop.Shard(**ready.shard), show)
-        record = Record(
-            settings=settings | {"random_state": seed},
-            source=source or ready.name,
-            rows=ready.rows + seen,
-            validation_rows=ready.validation_rows,
-            learning_rate=rate,
-            loss_reason=ready.loss.reason,
-            best_epoch=outcome.best_epoch,
-            history=outcome.history,
-            compiled=outcome.choice.compiled,
-            streamed_within=ready.streamed_within,
-            versions=loop.versions(),
-        )
-        weights = keras_builder.get_weights(models, network)
-        weights |= {f"loss/{weight}": value for weight, value in outcome.learnt.items()}
-        return self.take(
-            Model(
+
+        def model(outcome: loop.Outcome) -> Model:
+            record = Record(
+                settings=settings | {"random_state": seed},
+                source=source or ready.name,
+                rows=ready.rows + seen,
+                validation_rows=ready.validation_rows,
+                learning_rate=rate,
+                loss_reason=ready.loss.reason,
+                best_epoch=outcome.best_epoch,
+                history=outcome.history,
+                compiled=outcome.choice.compiled,
+                streamed_within=ready.streamed_within,
+                versions=loop.versions(),
+            )
+            weights = keras_builder.get_weights(models, network)
+            weights |= {f"loss/{weight}": value for weight, value in outcome.learnt.items()}
+            return Model(
                 network=network, weights=weights, adapter=ready.adapter, loss=loss, record=record, schema=ready.schema
             )
-        )
 
-    def _train(self, spec: Any, shard: Any, report: Report) -> Any:
+        shard, keep = loop.Shard(**ready.shard), {"restored": state, "keep": self._keep} if partial else {}
+        try:
+            with self._shown(report) as show:
+                train = functools.partial(self._train, spec, shard, show)
+                if run is None:
+                    outcome = train(**keep)
+                else:
+                    known = settings | {"random_state": seed, "latents": network.latent_dim}
+                    outcome = run.train(train, runs.about(known, ready.shard, loop.versions()))
+        except DivergedError as error:
+            if error.outcome is not None:
+                error.model = model(error.outcome)
+                self.take(error.model)
+            raise
+        return self.take(model(outcome))
+
+    def _train(self, spec: Any, shard: Any, report: Report, **where: Any) -> Any:
         from diabolo.training import loop
 
-        return loop.train(spec, shard, report)
+        return loop.train(spec, shard, report, **where)
 
-    def _keep(self, epoch: int, state: Callable[[], Any]) -> None:
-        self._state = state()
+    def _keep(self, progress: Progress, state: Callable[[], Any]) -> None:
+        if progress.epoch_done:
+            self._state = state()
 
     def encode(self, X: Any, *, out: Any = None) -> np.ndarray[Any, np.dtype[np.float32]]:
         """Return latents (n, latent_dim), float32, of rows like those of fit(); of a frame a frame, index and all.

@@ -19,6 +19,7 @@ of ours and shows its traceback.
 
 import difflib
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 INTERRUPTED = 130  # exit code after Ctrl-C: 128 + SIGINT, as shells have it
 TERMINATED = 143  # 128 + SIGTERM
@@ -67,9 +68,16 @@ class NotFittedError(DiaboloError, ValueError, AttributeError):
 
 
 class DivergedError(DiaboloError, ArithmeticError):
-    """The training loss is not finite any more."""
+    """The training loss, or a weight, is not finite any more.
+
+    Attributes:
+        outcome: of the epochs before, for whoever builds on the loop; None where there were none.
+        model: a `diabolo.inference.Model` with the best weights of these; None where there were none.
+    """
 
     exit_code = 3
+    outcome: Any = None
+    model: Any = None
 
 
 class MissingExtraError(DiaboloError, ImportError):

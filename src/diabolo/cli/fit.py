@@ -163,6 +163,15 @@ def fit(
     series: Annotated[
         bool, typer.Option("--series", help="Arrays of three axes are series (n, time, channels), not grey images.")
     ] = False,
+    run: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder in which the training is kept: whatever ends it, --resume goes on.", rich_help_panel=TRAINING
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on in the folder of --run.", rich_help_panel=TRAINING)
+    ] = False,
     data_dir: DataDir = None,
     json: Json = False,
     force: Force = False,
@@ -174,9 +183,10 @@ def fit(
     started = time.perf_counter()
     paths = outputs(output or Path(f"{stem(data)}.safetensors"), force=force)
 
+    from diabolo import modelfile
     from diabolo.autoencoder import Autoencoder
     from diabolo.data.memory import limit
-    from diabolo.errors import OptionError
+    from diabolo.errors import DivergedError, OptionError
     from diabolo.report.diagnosis import diagnose
     from diabolo.report.summary import summarise
     from diabolo.training.progress import shown
@@ -209,9 +219,15 @@ def fit(
         types=dict(how.types) or None,
         series=series,
     )
-    with shown() as report:
-        train = rows.train if rows.source is None else rows.source
-        model = estimator.fit(train, report=report, source=name, also=rows.test).model_
+    try:
+        with shown() as report:
+            train = rows.train if rows.source is None else rows.source
+            model = estimator.fit(train, report=report, source=name, also=rows.test, run=run, resume=resume).model_
+    except DivergedError as error:
+        if error.model is not None:
+            path = modelfile.save(error.model, paths["model"], force=force)
+            error.args = (f"{error} The model of epoch {error.model.record.best_epoch} is in {path}.",)
+        raise
     judge, judged_on = (rows.sample, "training") if rows.test is None else (rows.test, "test")
     seen = _corrupted(model, judge)
     summary = summarise(

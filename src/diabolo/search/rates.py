@@ -78,7 +78,7 @@ class _Rising(Autoencoder):
     ratio: float
     seen: list[float]
 
-    def _train(self, spec: Any, shard: Any, report: Any) -> Any:
+    def _train(self, spec: Any, shard: Any, report: Any, **where: Any) -> Any:
         import keras
 
         from diabolo.training import loop

@@ -44,22 +44,23 @@ class Trial(Autoencoder):
     @property
     def done(self) -> int:
         """Epochs so far."""
-        return 0 if self.state is None else len(self.state.history["loss"])
+        return 0 if self.state is None else self.state.epochs
 
     def watch(self, progress: Progress) -> None:
         """Take how fast it goes."""
         if progress.rows_per_second:
             self.an_epoch = progress.steps * self.batch_size / progress.rows_per_second
 
-    def _train(self, spec: Any, shard: Any, report: Any) -> Any:
+    def _train(self, spec: Any, shard: Any, report: Any, **where: Any) -> Any:
         from diabolo.training import loop
         from diabolo.training.choose import settled
 
         kept = time.monotonic()
 
-        def keep(epoch: int, state: Callable[[], State]) -> None:
+        def keep(progress: Progress, state: Callable[[], State]) -> None:
             nonlocal kept
-            if epoch >= self.until or time.monotonic() - kept > SECONDS_BETWEEN:
+            ended = progress.epoch_done and progress.epoch >= self.until
+            if ended or time.monotonic() - kept > SECONDS_BETWEEN:
                 self.state = state()
                 checkpoints.write(self.path, self.state, self.identity)
                 kept = time.monotonic()

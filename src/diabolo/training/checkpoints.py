@@ -25,12 +25,20 @@ LEARNT, BEST = "variable", "best"  # what the names of tensors begin with
 
 
 class State(NamedTuple):
-    """Where a training stands behind an epoch: with this and the same spec and shard it goes on as if unbroken."""
+    """Where a training stands: with this and the same spec and shard it goes on as if unbroken."""
 
     variables: list[Array] | None  # of `Reconstruction.variables`; None: as they are at the start
-    history: dict[str, list[float]]
+    history: dict[str, list[float]]  # of the epochs that have ended
     best_epoch: int
     best_weights: list[Array] | None
+    step: int = 0  # steps done of the epoch that has not ended
+    validation: dict[str, float] | None = None  # what the last validation said, to be shown until the next
+    compiled: bool | None = None  # whether XLA made the program, on which the bits depend; None: not known
+
+    @property
+    def epochs(self) -> int:
+        """Epochs that have ended."""
+        return len(self.history.get("loss", []))
 
 
 def write(path: Path, state: State, identity: str) -> None:
@@ -54,6 +62,9 @@ def to_bytes(state: State, identity: str) -> bytes:
         "identity": identity,
         "history": state.history,
         "best_epoch": state.best_epoch,
+        "step": state.step,
+        "validation": state.validation,
+        "compiled": state.compiled,
         "has": [name for name, values in groups.items() if values is not None],
     }
     config["sha256"] = _checksum(config, tensors)
@@ -69,7 +80,9 @@ def read(path: Path, identity: str) -> State:
     try:
         state, found = from_bytes(content)
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{path} is no sound checkpoint ({error!s:.120}): delete it to start again.") from error
+        raise CheckpointError(
+            f"{path} is no sound checkpoint ({error!s:.120}): delete it, or choose another."
+        ) from error
     if found != identity:
         raise CheckpointError(
             f"{path} is of another training: other rows, settings or versions. Choose another folder, or delete it to "
@@ -90,7 +103,8 @@ def from_bytes(content: bytes) -> tuple[State, str]:
         name: [tensors[key] for key in sorted(tensors) if key.startswith(f"{name}/")] if name in config["has"] else None
         for name in (LEARNT, BEST)
     }
-    return State(groups[LEARNT], config["history"], config["best_epoch"], groups[BEST]), config["identity"]
+    about = {name: config[name] for name in ("history", "best_epoch", "step", "validation", "compiled")}
+    return State(variables=groups[LEARNT], best_weights=groups[BEST], **about), config["identity"]
 
 
 def _metadata(content: bytes) -> Any:

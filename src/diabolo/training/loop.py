@@ -100,7 +100,7 @@ class Outcome(NamedTuple):
     learnt: dict[str, Array]  # what the loss learnt
 
 
-Keep = Callable[[int, Callable[[], State]], None]  # takes the epoch, and what gives the state where it is wanted
+Keep = Callable[[Progress, Callable[[], State]], None]  # takes what gives the state where it is wanted
 
 
 def train(
@@ -108,14 +108,17 @@ def train(
 ) -> Outcome:
     """Train `spec.models` on the rows of a shard and leave the best weights in them.
 
-    Args: report: told how far it is; restored: where to go on; keep: called behind each epoch.
-    Raises: DivergedError where the loss of an epoch is not finite.
+    Args: report: told how far it is; restored: where to go on; keep: called twice a second, and behind each epoch.
+    Raises: DivergedError where the loss or a weight is not finite any more; it holds the outcome of the epochs before,
+        whose best weights are left in the models.
     """
     windows = shard.rows
     if isinstance(windows, np.ndarray):
         windows = Resident(tensor(windows), len(windows), seed=spec.seed)
     batch_size = min(spec.batch_size, windows.rows)
     more, compiled = dict[str, Any](), spec.compile
+    if compiled is None and restored is not None:
+        compiled = restored.compiled
     kind: type[Reconstruction] = Reconstruction
     if shard.matrix is not None:
         # Batches of sparse rows differ in size, for each of which XLA would compile the program again.
@@ -137,45 +140,30 @@ def train(
     )
     program, choice = choose(compiled, spec.models.raw, steps, windows, batch_size, epochs=spec.epochs)
     measure = None if shard.validation is None else Measure(steps, tensor(shard.validation))
-    history: dict[str, list[float]] = {}
-    best, best_epoch, best_weights = math.inf, 0, None
-    if restored is not None:
-        if restored.variables is not None:
-            _assign(steps.variables(), restored.variables)
-        history, best_epoch, best_weights = restored.history, restored.best_epoch, restored.best_weights
-        best = history["val_loss"][best_epoch - 1] if best_weights is not None else best
+    so_far = State(None, {}, 0, None) if restored is None else restored
+    if so_far.variables is not None:
+        _assign(steps.variables(), so_far.variables)
+    last = _Last(steps.weights(), so_far)
+    settles_after = spec.network.bottleneck.settles_after
     for progress in epochs(
         program,
         measure,
         windows,
-        epochs=spec.epochs,
-        first_epoch=len(history.get("loss", [])),
+        epochs=spec.epochs if last.hopes(spec.patience, settles_after) else so_far.epochs,
+        first_epoch=so_far.epochs,
+        first_step=so_far.step,
+        validation=so_far.validation,
         steps_a_call=spec.steps_a_call,
     ):
         report(progress)
-        if not progress.epoch_done:
-            continue
-        if not all(map(math.isfinite, progress.logs.values())):
-            raise DivergedError(
-                f"training diverged in epoch {progress.epoch}: {_shown(progress.logs)}. Try a learning rate ten times "
-                f"smaller (learning_rate, --learning-rate), or look for extreme values in the rows."
-            )
-        for name, value in progress.logs.items():
-            history.setdefault(name, []).append(value)
-        settled = progress.epoch > spec.network.bottleneck.settles_after
-        if settled and progress.val_loss is not None and progress.val_loss < best:
-            best, best_epoch = progress.val_loss, progress.epoch
-            best_weights = [variable.numpy() for variable in steps.weights()]
+        diverged = not all(map(math.isfinite, progress.logs.values()))
+        if diverged or (progress.epoch_done and not last.take(progress, settles_after)):
+            raise _diverged(progress, spec.optimizer, last.outcome(choice, steps))
         if keep is not None:
-            now = partial(_state, steps, history, best_epoch, best_weights)
-            keep(progress.epoch, now)
-        waited = progress.epoch - max(best_epoch, spec.network.bottleneck.settles_after)
-        if progress.val_loss is not None and spec.patience and waited >= spec.patience:
+            keep(progress, partial(last.state, steps.variables(), progress, choice))
+        if progress.epoch_done and not last.hopes(spec.patience, settles_after):
             break
-    if best_weights is None:
-        return Outcome(history, len(history["loss"]), choice, steps.learnt())
-    _assign(steps.weights(), best_weights)
-    return Outcome(history, best_epoch, choice, steps.learnt())
+    return last.outcome(choice, steps)
 
 
 def _assign(variables: list[Any], values: list[Array]) -> None:
@@ -183,11 +171,62 @@ def _assign(variables: list[Any], values: list[Array]) -> None:
         variable.assign(value)
 
 
-def _state(
-    steps: Reconstruction, history: dict[str, list[float]], best_epoch: int, best_weights: list[Array] | None
-) -> State:
-    variables = [np.array(variable.numpy()) for variable in steps.variables()]
-    return State(variables, {name: list(curve) for name, curve in history.items()}, best_epoch, best_weights)
+class _Last:
+    """What the epochs that have ended leave: the curves, the best weights, and the last that were finite."""
+
+    def __init__(self, weights: list[Any], state: State) -> None:
+        self._weights, self._sound = weights, list[Array]()
+        self.history = {name: list(curve) for name, curve in state.history.items()}
+        self.best_epoch, self.best_weights = state.best_epoch, state.best_weights
+        self._least = math.inf if state.best_weights is None else self.history["val_loss"][state.best_epoch - 1]
+
+    def take(self, progress: Progress, settles_after: int) -> bool:
+        """Take an epoch that has ended; return False, and take nothing, where a weight is not finite."""
+        now = [np.array(variable.numpy()) for variable in self._weights]
+        if not all(np.isfinite(weight).all() for weight in now):
+            return False
+        self._sound = now
+        for name, value in progress.logs.items():
+            self.history.setdefault(name, []).append(value)
+        if progress.epoch > settles_after and progress.val_loss is not None and progress.val_loss < self._least:
+            self._least, self.best_epoch, self.best_weights = progress.val_loss, progress.epoch, now
+        return True
+
+    def hopes(self, patience: int, settles_after: int) -> bool:
+        """Whether it is worth going on: whether the best epoch is no further back than patience lasts."""
+        waited = len(self.history.get("loss", [])) - max(self.best_epoch, settles_after)
+        return not patience or "val_loss" not in self.history or waited < patience
+
+    def state(self, variables: list[Any], progress: Progress, choice: Choice) -> State:
+        """Return where the training stands, to go on from."""
+        return State(
+            variables=[np.array(variable.numpy()) for variable in variables],
+            history={name: list(curve) for name, curve in self.history.items()},
+            best_epoch=self.best_epoch,
+            best_weights=self.best_weights,
+            step=0 if progress.epoch_done else progress.step,
+            validation={name: value for name, value in progress.logs.items() if name.startswith("val_")},
+            compiled=choice.compiled,
+        )
+
+    def outcome(self, choice: Choice, steps: Reconstruction) -> Outcome:
+        """Put the best weights, or the last, into the model, and return how it went."""
+        epochs = len(self.history.get("loss", []))
+        best = self._sound if self.best_weights is None else self.best_weights
+        if best:
+            _assign(self._weights, best)
+        return Outcome(self.history, self.best_epoch if self.best_weights else epochs, choice, steps.learnt())
+
+
+def _diverged(progress: Progress, optimizer: Any, before: Outcome) -> DivergedError:
+    rate = float(optimizer.learning_rate)
+    error = DivergedError(
+        f"training diverged in epoch {progress.epoch}, by step {progress.step} of {progress.steps}, at a learning rate "
+        f"of {rate:.3g}: {_shown(progress.logs)}. Try a learning rate ten times smaller (learning_rate, "
+        f"--learning-rate), or look for extreme values in the rows."
+    )
+    error.outcome = before if before.history else None
+    return error
 
 
 def epochs(
@@ -197,18 +236,24 @@ def epochs(
     *,
     epochs: int,
     first_epoch: int = 0,
+    first_step: int = 0,
+    validation: Mapping[str, float] | None = None,
     steps_a_call: int | None = None,
 ) -> Iterator[Progress]:
     """Run epochs, and give where they stand after each call; the caller ends them by not asking for more."""
     steps = math.ceil(windows.rows / program.batch_size)
-    clock = _Clock((epochs - first_epoch) * steps, program.batch_size, steps_a_call)
-    validation: dict[str, float] = {}
+    done, validation = first_step, dict(validation or {})
+    clock = _Clock((epochs - first_epoch) * steps - done, program.batch_size, steps_a_call)
     for epoch in range(first_epoch, epochs):
-        program.steps.reset()
-        step = 0
+        if not done:  # else the sums of the steps before were restored too
+            program.steps.reset()
+        end = 0
         clock.start()
-        for window in map(on_device, windows.epoch(epoch)):
-            first, end = step, step + math.ceil(window.rows / program.batch_size)
+        for rows in windows.epoch(epoch):
+            first, end = end, end + math.ceil(rows.rows / program.batch_size)
+            if end <= done:
+                continue
+            window, step = on_device(rows), max(first, done)
             while step < end:
                 count = clock.steps_a_call(end - step)
                 program.run(window, step - first, count)
@@ -218,6 +263,7 @@ def epochs(
                 if step < steps:
                     yield Progress(epoch + 1, epochs, step, steps, logs | validation, *clock.speed(), False)
                     clock.start()
+        done = 0
         if measure is not None:
             validation = {f"val_{name}": value for name, value in measure.run().items()}
         yield Progress(epoch + 1, epochs, steps, steps, logs | validation, *clock.speed(), True)

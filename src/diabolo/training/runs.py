@@ -1,0 +1,251 @@
+"""The folder of a training that can be killed at any moment and goes on where it was.
+
+    runs/a/run.json                 of what training this is: settings, rows, versions, threads
+    runs/a/lock                     held while a process trains here, with its number inside
+    runs/a/000012-000000.safetensors  where it stood: epochs that had ended, steps of the next; the last two are kept
+
+A signal to stop is held back until the step under way has ended and where the training stands is written. Needs no
+TensorFlow. Order: the folder, what is kept, what of a training must be the same, signals.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import FrameType
+from typing import Any, Self, TypeVar
+
+import numpy as np
+
+from diabolo.errors import CheckpointError, OutputError
+from diabolo.files import write_atomically
+from diabolo.training import checkpoints
+from diabolo.training.checkpoints import State
+from diabolo.training.progress import Progress
+
+ABOUT, LOCK, PATTERN = "run.json", "lock", "*-*.safetensors"
+KEPT = 2  # checkpoints, so that one that cannot be read is not the end
+SHARE = 20  # of the time, one part at most is spent on writing,
+SECONDS_BETWEEN = 60.0  # but a checkpoint is never older than this
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+
+class Stopped(Exception):
+    """A signal to stop has come, and where the training stands is written."""
+
+
+class Run:
+    """A folder in which one training is kept; a context manager, which holds its lock.
+
+    Args: folder: made where it is missing; resume: whether to go on from what is there, or to begin.
+    Raises: CheckpointError where the folder holds a training and `resume` is not given, or the other way round, or
+        another process trains there; OutputError where the disk says no.
+    """
+
+    def __init__(self, folder: str | Path, *, resume: bool) -> None:
+        self._folder, self._resume = Path(folder), resume
+        self._lock: Any = None
+        self._identity = ""
+        self._before: dict[str, Any] = {}
+        self._written, self._cost = time.monotonic(), 0.0
+
+    def __enter__(self) -> Self:
+        if self._resume and not self._folder.is_dir():
+            raise CheckpointError(f"{self._folder} holds no training to go on with: leave resume (--resume) out.")
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._lock = (self._folder / LOCK).open("a+")
+        except OSError as error:
+            raise OutputError(f"{self._folder} cannot be the folder of a run: {error.strerror or error}.") from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._lock.seek(0)
+            holder = self._lock.read(20).strip()
+            self._lock.close()
+            raise CheckpointError(
+                f"{self._folder} is in use by process {holder or 'unknown'}: wait for it, or choose another folder."
+            ) from error
+        try:
+            self._check()
+            if self._resume:
+                self._before = self._read()
+            self._lock.truncate(0)
+            self._lock.write(str(os.getpid()))
+            self._lock.flush()
+        except BaseException:
+            self._lock.close()
+            raise
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._lock.close()  # which lets go of it
+
+    def _check(self) -> None:
+        there = bool(self._checkpoints()) or (self._folder / ABOUT).exists()
+        if there and not self._resume:
+            raise CheckpointError(
+                f"{self._folder} holds a training: go on with resume=True (--resume), or choose another folder."
+            )
+        if not there and self._resume:
+            raise CheckpointError(f"{self._folder} holds no training to go on with: leave resume (--resume) out.")
+
+    def _checkpoints(self) -> list[Path]:
+        """Return what there is to go on from, the newest first."""
+        return sorted(self._folder.glob(PATTERN), reverse=True)
+
+    def _read(self) -> dict[str, Any]:
+        path = self._folder / ABOUT
+        try:
+            before = json.loads(path.read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise CheckpointError(f"{path} cannot be read ({error!s:.80}): the run cannot go on.") from error
+        if not isinstance(before, dict) or not isinstance(before.get("settings"), dict):
+            raise CheckpointError(f"{path} does not say of what training it is: the run cannot go on.")
+        return before
+
+    def settled(self, name: str) -> Any:
+        """Return what a setting was when the run began, which may have been chosen then; None: it begins now."""
+        return self._before.get("settings", {}).get(name)
+
+    def begin(self, about: Mapping[str, Any]) -> State | None:
+        """Say what training this is, and return where to go on, or None to begin.
+
+        Args: about: JSON values: "settings" and "rows" must be as they were; of the rest a difference is only told.
+        Raises: CheckpointError where it is another training, or no checkpoint can be read.
+        """
+        now = json.loads(json.dumps(about))
+        self._identity = hashlib.sha256(json.dumps([now["settings"], now["rows"]], sort_keys=True).encode()).hexdigest()
+        if not self._resume:
+            path = self._folder / ABOUT
+            write_atomically(path, lambda file: file.write(json.dumps(now, indent=1).encode()))
+            return None
+        _compare(self._before, now, str(self._folder))
+        return self._newest()
+
+    def _newest(self) -> State | None:
+        damaged = []
+        for path in self._checkpoints():
+            try:
+                state = checkpoints.read(path, self._identity)
+            except CheckpointError as error:
+                damaged.append(path)
+                logger.warning("left out: %s", error)
+            else:
+                logger.info("goes on behind %d epochs and %d steps", state.epochs, state.step)
+                return state
+        if damaged:
+            raise CheckpointError(
+                f"none of the {len(damaged)} checkpoints in {self._folder} can be read: choose another folder to begin "
+                f"again."
+            )
+        return None  # it was stopped before the first was written
+
+    def train(self, work: Callable[..., T], about: Mapping[str, Any]) -> T:
+        """Return work(restored=..., keep=...), which trains; arguments as for `begin`.
+
+        Ctrl-C and SIGTERM act behind the step under way, when where the training stands is written.
+        """
+        restored = self.begin(about)
+        with held_signals() as came:
+
+            def keep(progress: Progress, state: Callable[[], State]) -> None:
+                stop = came() is not None
+                self.keep(progress, state, now=stop)
+                if stop:
+                    raise Stopped
+
+            with contextlib.suppress(Stopped):
+                return work(restored=restored, keep=keep)
+            logger.warning("%s: stopped, go on with resume=True (--resume)", self._folder)
+        raise KeyboardInterrupt  # somebody handles the signal in another way: the training is over all the same
+
+    def keep(self, progress: Progress, state: Callable[[], State], *, now: bool = False) -> None:
+        """Write where a training stands, if it is time to, and delete what is older than the last two."""
+        since = time.monotonic() - self._written
+        due = progress.epoch_done and since > SHARE * self._cost
+        if not (now or due or since > SECONDS_BETWEEN or (progress.epoch_done and progress.epoch == progress.epochs)):
+            return
+        started, where = time.monotonic(), state()
+        path = self._folder / f"{where.epochs:06d}-{where.step:06d}.safetensors"
+        checkpoints.write(path, where, self._identity)
+        for old in self._checkpoints()[KEPT:]:
+            with contextlib.suppress(OSError):
+                old.unlink()
+        self._written = time.monotonic()
+        self._cost = self._written - started
+
+
+def _compare(before: Mapping[str, Any], now: Mapping[str, Any], where: str) -> None:
+    """Refuse another training, and tell what else has changed. Raises CheckpointError."""
+    changed = [name for name, value in now["settings"].items() if before["settings"].get(name, value) != value]
+    if changed or before["settings"].keys() != now["settings"].keys():
+        name = changed[0] if changed else "the settings"
+        was = f" {before['settings'][name]!r:.60}, now {now['settings'][name]!r:.60}" if changed else " others"
+        raise CheckpointError(f"{where} is a training with other settings: {name} was{was}. Choose another folder.")
+    if before.get("rows") != now["rows"]:
+        raise CheckpointError(f"{where} is a training on other rows: give those, or choose another folder.")
+    for name in now.keys() - {"settings", "rows"}:
+        if before.get(name) != now[name]:
+            logger.warning("%s was %s, now %s: the bits may differ", name, before.get(name), now[name])
+
+
+def about(settings: Mapping[str, Any], shard: Mapping[str, Any], versions: Mapping[str, str]) -> dict[str, Any]:
+    """Return what a run says of its training. Args: shard: the fields of a `Shard`."""
+    rows = [shard.get("matrix"), shard["rows"], shard["validation"]]
+    return {
+        "settings": dict(settings),
+        "rows": [fingerprint(each) for each in rows if each is not None],
+        "versions": dict(versions),
+        "threads": os.environ.get("TF_NUM_INTRAOP_THREADS") or len(os.sched_getaffinity(0)),
+    }
+
+
+def fingerprint(rows: Any) -> str:
+    """Return what tells rows (n, ...) from others: all their bytes, or of rows read in parts the first of them."""
+    if not hasattr(rows, "dtype"):  # windows
+        first = next(iter(rows.epoch(0)))
+        return fingerprint(np.asarray(first.data)) + f" of {rows.rows}"
+    digest = hashlib.sha256(f"{rows.shape} {rows.dtype}".encode())
+    for part in (rows.indptr, rows.indices, rows.data) if hasattr(rows, "indptr") else (rows,):
+        digest.update(np.ascontiguousarray(part).view(np.uint8).data)
+    return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def held_signals() -> Iterator[Callable[[], int | None]]:
+    """Give what tells whether Ctrl-C or SIGTERM has come; behind the block the signal does what it did before.
+
+    Whoever sends a second one does not want to wait: it acts at once. Only the main thread can hold signals.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: None
+        return
+    came: list[int] = []
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+
+    def take(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+    for number in SIGNALS:
+        signal.signal(number, take)
+    try:
+        yield lambda: came[0] if came else None
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+    if came:
+        signal.raise_signal(came[0])

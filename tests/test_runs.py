@@ -1,0 +1,250 @@
+"""A training in a folder goes on where it was, whatever ended it, and ends with the bits of one that was not broken."""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import diabolo
+from diabolo import Autoencoder
+from diabolo.errors import CheckpointError, DivergedError, OptionError, OutputError
+from diabolo.training import checkpoints, runs
+
+SETTINGS = {"structure": [16], "random_state": 0, "verbose": False}
+
+# Trains in sys.argv[2], or nowhere, and prints the bits of the latents. steps_a_call=1: it can stop at every step.
+SCRIPT = """
+import hashlib, os, sys
+from dataclasses import replace
+import numpy as np
+from diabolo import Autoencoder
+from diabolo.training import runs
+runs.SHARE, runs.SECONDS_BETWEEN = 0, 0.05
+
+class Own(Autoencoder):
+    def _train(self, spec, shard, report, **where):
+        spec = replace(spec, compile=COMPILED, steps_a_call=3)
+        return super()._train(spec, shard, report, **where)
+
+kind, folder = sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else None
+rng = np.random.default_rng(0)
+if kind == "conv":
+    rows = rng.integers(0, 255, (300, 12, 12), np.uint8)
+    model = Own(4, structure="conv 4-8", batch_size=32, epochs=EPOCHS, random_state=0, verbose=False)
+else:
+    rows = rng.normal(size=(3000, 20)).astype(np.float32)
+    settings = {"corruption": "gaussian:0.1", "optimizer": "adamw:0.1", "patience": 3}
+    model = Own(4, structure=[32], batch_size=32, epochs=EPOCHS, random_state=0, verbose=False, **settings)
+resume = folder is not None and any(name.endswith(".json") for name in os.listdir(folder))
+model.fit(rows, run=folder, resume=resume)
+print(hashlib.sha256(model.encode(rows).tobytes()).hexdigest(), len(model.history_["loss"]))
+"""
+
+
+def start(kind, compiled, *folder, epochs=12):
+    script = SCRIPT.replace("COMPILED", str(compiled)).replace("EPOCHS", str(epochs))
+    return subprocess.Popen([sys.executable, "-c", script, kind, *folder], stdout=subprocess.PIPE, text=True)
+
+
+def kill_until_done(kind, compiled, folder, seconds):
+    """Start a training again and again, killed behind so many seconds each, then let it end; return what it prints."""
+    for after in seconds:
+        process, seen = start(kind, compiled, str(folder)), len(list(folder.glob(runs.PATTERN)))
+        deadline = time.monotonic() + 120
+        # Of a training that has not begun yet there is nothing to kill: wait until it writes.
+        while len(list(folder.glob(runs.PATTERN))) <= min(seen, 1) and time.monotonic() < deadline:
+            if process.poll() is not None:
+                break
+            time.sleep(0.01)
+        time.sleep(after)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    out, _ = start(kind, compiled, str(folder)).communicate(timeout=300)
+    return out.strip()
+
+
+@pytest.mark.parametrize(("kind", "compiled"), [("dense", False), ("dense", True), ("conv", False)])
+def test_a_killed_training_ends_with_the_bits_of_one_that_was_not(kind, compiled, tmp_path):
+    whole, _ = start(kind, compiled).communicate(timeout=300)
+    assert kill_until_done(kind, compiled, tmp_path, (0.0, 0.3)) == whole.strip()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "compiled"), [("dense", False), ("dense", True), ("conv", False), ("conv", True)])
+def test_trainings_killed_at_random_moments_end_with_the_same_bits(kind, compiled, tmp_path, rng):
+    whole, _ = start(kind, compiled).communicate(timeout=300)
+    for turn in range(5):
+        folder = tmp_path / str(turn)
+        folder.mkdir()
+        assert kill_until_done(kind, compiled, folder, rng.uniform(0, 1.5, 2)) == whole.strip()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_step_writes_and_says_how_to_go_on(number, code, tmp_path):
+    command = [sys.executable, "-m", "diabolo", "fit", "digits", "--epochs", "30", "--run", "a", "-o", "m"]
+    quiet = {"stderr": subprocess.PIPE, "stdout": subprocess.DEVNULL}
+    with subprocess.Popen(command, cwd=tmp_path, text=True, **quiet) as process:
+        for line in process.stderr:
+            if line.startswith("epoch  2/"):
+                process.send_signal(number)
+                break
+        err = process.stderr.read()
+    assert process.returncode == code
+    assert "a: stopped, go on with resume=True (--resume)" in err
+    newest = max((tmp_path / "a").glob(runs.PATTERN))
+    state, _ = checkpoints.from_bytes(newest.read_bytes())
+    assert state.epochs >= 2
+    assert not (tmp_path / "m.safetensors").exists()
+
+
+def test_stopped_and_gone_on_is_one_training(table, tmp_path):
+    whole = Autoencoder(3, epochs=8, **SETTINGS).fit(table)
+    folder = tmp_path / "runs" / "a"
+
+    def stop(progress):
+        if progress.epoch_done and progress.epoch == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        Autoencoder(3, epochs=8, **SETTINGS).fit(table, run=folder, report=stop)
+    again = Autoencoder(3, epochs=8, **SETTINGS).fit(table, run=folder, resume=True)
+    np.testing.assert_array_equal(again.encode(table), whole.encode(table))
+    assert again.history_ == whole.history_
+    assert len(list(folder.glob(runs.PATTERN))) == 2
+    # A training that has ended is not trained again.
+    seen = []
+    ended = Autoencoder(3, epochs=8, **SETTINGS).fit(table, run=folder, resume=True, report=seen.append)
+    assert seen == []
+    assert ended.history_ == whole.history_
+    np.testing.assert_array_equal(ended.encode(table), whole.encode(table))
+
+
+def test_what_chance_and_advice_chose_stays_chosen(table, tmp_path):
+    settings = {"structure": [16], "verbose": False, "optimizer": "auto", "epochs": 4, "random_state": None}
+    first = Autoencoder(3, **settings).fit(table, run=tmp_path)
+    again = Autoencoder(3, **settings).fit(table, run=tmp_path, resume=True)
+    assert again.random_state_ == first.random_state_
+    np.testing.assert_array_equal(again.encode(table), first.encode(table))
+
+
+@pytest.fixture
+def ended(table, tmp_path):
+    """The folder of a training of four epochs."""
+    folder = tmp_path / "a"
+    Autoencoder(3, epochs=4, **SETTINGS).fit(table, run=folder)
+    return folder
+
+
+def go_on(rows, folder, **settings):
+    return Autoencoder(**({"latent_dim": 3, "epochs": 4} | SETTINGS | settings)).fit(rows, run=folder, resume=True)
+
+
+def test_a_damaged_checkpoint_is_named_and_the_one_before_it_is_taken(ended, table, caplog):
+    newest, before = sorted(ended.glob(runs.PATTERN), reverse=True)
+    newest.write_bytes(newest.read_bytes()[:-100])
+    seen = []
+    model = Autoencoder(3, epochs=4, **SETTINGS).fit(table, run=ended, resume=True, report=seen.append)
+    assert f"left out: {newest} is no sound checkpoint" in caplog.text
+    done = int(before.name[:6])
+    assert [each.epoch for each in seen if each.epoch_done] == list(range(done + 1, 5))
+    assert len(model.history_["loss"]) == 4
+    for path in ended.glob(runs.PATTERN):
+        path.write_bytes(b"nothing")
+    with pytest.raises(CheckpointError, match=r"none of the 2 checkpoints in .* can be read"):
+        go_on(table, ended)  # never from the start, in silence
+    assert before.exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"epochs": 9}, "is a training with other settings: epochs was 4, now 9. Choose another folder"),
+        ({"structure": [8]}, "structure was [16], now [8]"),
+        ({"random_state": 1}, "random_state was 0, now 1"),
+    ],
+)
+def test_another_training_is_refused(ended, table, change, message):
+    with pytest.raises(CheckpointError) as caught:
+        go_on(table, ended, **change)
+    assert message in str(caught.value)
+
+
+def test_other_rows_are_refused_and_other_versions_told(ended, table, caplog):
+    other = table.copy()
+    other[5, 0] += 1
+    with pytest.raises(CheckpointError, match="is a training on other rows: give those, or choose another folder"):
+        go_on(other, ended)
+    about = json.loads((ended / "run.json").read_text())
+    about["versions"]["tensorflow"] = "1.0"
+    (ended / "run.json").write_text(json.dumps(about))
+    go_on(table, ended)
+    assert "the bits may differ" in caplog.text
+    (ended / "run.json").write_text("{")
+    with pytest.raises(CheckpointError, match=r"run.json cannot be read .* the run cannot go on"):
+        go_on(table, ended)
+
+
+def test_a_folder_is_begun_once_and_gone_on_with_only_where_there_is_something(ended, table, tmp_path):
+    with pytest.raises(CheckpointError, match=r"holds a training: go on with resume=True \(--resume\)"):
+        Autoencoder(3, **SETTINGS).fit(table, run=ended)
+    with pytest.raises(CheckpointError, match="holds no training to go on with"):
+        Autoencoder(3, **SETTINGS).fit(table, run=tmp_path / "new", resume=True)
+    assert not (tmp_path / "new").exists()
+    with pytest.raises(OptionError, match="needs the folder of the run"):
+        Autoencoder(3, **SETTINGS).fit(table, resume=True)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot be the folder of a run"):
+        Autoencoder(3, **SETTINGS).fit(table, run=tmp_path / "file")
+
+
+def test_a_second_process_is_told_who_trains_here(ended, table):
+    with (
+        runs.Run(ended, resume=True),
+        pytest.raises(CheckpointError, match=f"is in use by process {os.getpid()}: wait for it"),
+    ):
+        go_on(table, ended)
+    go_on(table, ended)  # let go of
+
+
+def test_a_run_beside_the_main_thread_holds_no_signals(table, tmp_path):
+    fitted = []
+
+    def work():
+        fitted.append(Autoencoder(3, epochs=2, **SETTINGS).fit(table, run=tmp_path))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert len(fitted[0].history_["loss"]) == 2
+
+
+def test_what_diverges_leaves_the_epochs_before(table, tmp_path):
+    class Poisoned(Autoencoder):
+        def _train(self, spec, shard, report, **where):
+            import keras
+
+            # The rate breaks the training in its third epoch.
+            steps = -(-len(shard.rows) // spec.batch_size)
+            rising = keras.optimizers.schedules.PiecewiseConstantDecay([2 * steps], [1e-3, 1e30])
+            spec = dataclasses.replace(spec, optimizer=keras.optimizers.SGD(rising))
+            return super()._train(spec, shard, report, **where)
+
+    model = Poisoned(3, epochs=6, **SETTINGS)
+    with pytest.raises(DivergedError, match=r"in epoch 3, by step \d+ of \d+, at a learning rate of 1e\+30") as caught:
+        model.fit(table, run=tmp_path)
+    assert caught.value.exit_code == 3
+    assert len(model.history_["loss"]) == 2
+    assert np.isfinite(model.encode(table)).all()
+    path = model.save(tmp_path / "last")
+    np.testing.assert_array_equal(caught.value.model.encode(table), model.encode(table))
+    assert np.isfinite(diabolo.load(path).reconstruct(table)).all()
+    for each in tmp_path.glob(runs.PATTERN):
+        state, _ = checkpoints.from_bytes(each.read_bytes())
+        assert all(np.isfinite(value).all() for value in state.variables or [] if value.dtype.kind == "f")
