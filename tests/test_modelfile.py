@@ -1,5 +1,6 @@
 """The model file: the same bits out as in, and nothing else accepted."""
 
+import hashlib
 import json
 import os
 import struct
@@ -242,3 +243,15 @@ def test_a_record_with_parts_that_are_none_is_refused(part, content):
     config["record"]["settings"]["corruption"] = part
     with pytest.raises(OptionError, match="corruption"):
         modelfile.from_bytes(rebuild(header, config, tensors))
+
+
+def test_a_file_is_verified_and_no_other_taken_for_it(cli, model_path, content, tmp_path):
+    said = json.loads(cli("verify", model_path, "--json").out)
+    assert said == {"sound": True, "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+    assert "checksum  fits" in cli("verify", model_path, "--expect-sha256", said["sha256"].upper()).out
+    assert diabolo.load(model_path, expect_sha256=said["sha256"]).latent_dim_ == 8
+    other = cli("verify", model_path, "--expect-sha256", "0" * 64)
+    assert (other.code, other.err.count("\n")) == (2, 1)
+    assert f"has the SHA-256 {said['sha256']}, expected '000" in other.err
+    (tmp_path / "cut.safetensors").write_bytes(content[:-1])
+    assert cli("verify", "cut.safetensors").code == 2

@@ -672,13 +672,15 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         return shown() if self.verbose else nullcontext(quiet)
 
 
-def load(path: str | Path) -> Autoencoder:
+def load(path: str | Path, *, expect_sha256: str | None = None) -> Autoencoder:
     """Return the fitted estimator in a model file. Raises ModelFileError for anything that is not a sound model.
 
     Needs no TensorFlow, and runs no code from the file.
+
+    Args: expect_sha256: of the whole file, in hexadecimal, as `diabolo verify` prints it; any other file is refused.
     """
     try:
-        return from_model(modelfile.load(path))
+        return from_model(modelfile.load(path, expect_sha256=expect_sha256))
     except OptionError as error:  # layers in the settings that are none
         raise ModelFileError(f"{path} is not a sound Diabolo model: {error}") from error
 

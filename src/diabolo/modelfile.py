@@ -136,23 +136,33 @@ def to_bytes(model: Model) -> bytes:
     return bytes(save_tensors(tensors, metadata={"diabolo": _canonical(config)}))
 
 
-def load(path: str | Path) -> Model:
-    """Return the model in a file. Raises ModelFileError, with the reason, for anything that is not a sound model."""
+def load(path: str | Path, *, expect_sha256: str | None = None) -> Model:
+    """Return the model in a file. Raises ModelFileError, with the reason, for anything that is not a sound model.
+
+    Args: expect_sha256: of the whole file, in hexadecimal; any other file is refused.
+    """
+    path, content = Path(path), read(path)
+    if expect_sha256 is not None and (found := hashlib.sha256(content).hexdigest()) != expect_sha256.strip().lower():
+        raise ModelFileError(f"{path} has the SHA-256 {found}, expected {expect_sha256!r:.80}: it is another file.")
+    try:
+        return from_bytes(content)
+    except DiaboloError as error:
+        raise ModelFileError(f"{path} is not a sound Diabolo model: {error}") from error
+
+
+def read(path: str | Path) -> bytes:
+    """Return the bytes of a model file. Raises ModelFileError where it cannot be read, or is larger than any may be."""
     path = Path(path)
     try:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             if size > MAX_FILE:
                 raise ModelFileError(f"{path}: {size:,} bytes, expected at most {MAX_FILE:,}.")
-            content = file.read(MAX_FILE + 1)
+            return file.read(MAX_FILE + 1)
     except FileNotFoundError as error:
         raise ModelFileError(f"no model file {str(path)!r}: make one with `diabolo fit`.") from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise ModelFileError(f"{str(path)!r:.200} cannot be read: {error}.") from error
-    try:
-        return from_bytes(content)
-    except DiaboloError as error:
-        raise ModelFileError(f"{path} is not a sound Diabolo model: {error}") from error
 
 
 def from_bytes(content: bytes) -> Model:

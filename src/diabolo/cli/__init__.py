@@ -1,4 +1,4 @@
-"""The command line: `diabolo fit|search|race|advise|rates|sizes|encode|decode|reconstruct|score|info|schema|windows`.
+"""The command line, `diabolo COMMAND`: fit, search, encode, score, info and others; `diabolo --help` names them.
 
 One file a command: parse, call, show. Results go to stdout, progress and errors to stderr. A DiaboloError is one line
 and its exit code; any other exception is a bug and shows its traceback. Commands import what they need when they run,
@@ -29,6 +29,7 @@ from diabolo.cli import (
     score,
     search,
     sizes,
+    verify,
     windows,
 )
 from diabolo.errors import INTERRUPTED, TERMINATED, DiaboloError
@@ -42,7 +43,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (fit, search, sizes, race, advise, rates, encode, decode, reconstruct, score, info, schema, windows):
+for module in (
+    fit,
+    search,
+    sizes,
+    race,
+    advise,
+    rates,
+    encode,
+    decode,
+    reconstruct,
+    score,
+    info,
+    verify,
+    schema,
+    windows,
+):
     app.command()(getattr(module, module.__name__.rpartition(".")[2]))
 
 
