@@ -234,8 +234,17 @@ def read(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def table_of(lines: list[dict[str, str]]) -> tuple[advice.Races, list[str]]:
-    """Return the table that the advice goes by, and on which rows each of its problems is."""
+class Table(NamedTuple):
+    """What happened: names of the problems, on which rows each is, (problems, facts), (problems, candidates)."""
+
+    names: list[str]
+    data: list[str]
+    facts: Rows
+    behind: Rows
+
+
+def table_of(lines: list[dict[str, str]]) -> Table:
+    """Return log(loss / loss of the best), at most advice.MOST, of each candidate on each problem."""
     names = list(dict.fromkeys(line["problem"] for line in lines))
     facts, behind, data = [], [], []
     for name in names:
@@ -243,32 +252,33 @@ def table_of(lines: list[dict[str, str]]) -> tuple[advice.Races, list[str]]:
         errors = np.array([float(line["error"]) for line in own])
         facts.append([float(own[0][fact]) for fact in advice.FACTS])
         # A loss may be 0, of rows that a network brings back as they are.
-        with np.errstate(invalid="ignore"):
-            share = np.log(np.maximum(errors, 1e-9) / max(errors.min(), 1e-9))
+        share = np.log(np.maximum(errors, 1e-9) / max(errors.min(), 1e-9))
         behind.append(np.minimum(np.nan_to_num(share, nan=advice.MOST, posinf=advice.MOST), advice.MOST))
         data.append(own[0]["data"])
-    return advice.Races(names, np.array(facts), np.array(behind)), data
+    return Table(names, data, np.array(facts), np.array(behind))
 
 
-def measure(table: advice.Races, data: list[str], width: float) -> dict[str, float]:
+def measure(table: Table) -> dict[str, float]:
     """Return how good the advice is on each problem, by what happened on other rows alone."""
     pairs = {(name, advice.rate_of(name, times)): at for at, (name, times) in enumerate(advice.candidates())}
     ours, best_quarter, promised = [], [], []
-    for at in range(len(data)):
-        others = [other for other in range(len(data)) if data[other] != data[at]]
-        known = advice.Races([table.names[each] for each in others], table.facts[others], table.behind[others])
-        facts = dict(zip(advice.FACTS, table.facts[at], strict=True))
-        said = advice.advise_by(known, facts, width)
-        first = pairs[said.answers[0].optimizer, said.answers[0].learning_rate]
-        ours.append(table.behind[at, first])
-        best_quarter.append((table.behind[at] < table.behind[at, first]).mean() < 0.25)
+    for at, name in enumerate(table.data):
+        others = [other for other, each in enumerate(table.data) if each != name]
+        of_others = [table.data[each] for each in others]
+        names = [table.names[each] for each in others]
+        lines = advice.learn(names, table.facts[others], table.behind[others], of_others)
+        said = advice.advise_by(lines, dict(zip(advice.FACTS, table.facts[at], strict=True)))
         order = [pairs[each.optimizer, each.learning_rate] for each in said.answers]
+        ours.append(table.behind[at, order[0]])
+        best_quarter.append((table.behind[at] < table.behind[at, order[0]]).mean() < 0.25)
         promised.append(table.behind[at, order[: round(0.3 * len(order))]].min())
     adam = table.behind[:, advice.candidates().index(("adam", 1.0))]
+    constant = table.behind[:, np.argmin(table.behind.mean(axis=0))]
     return {
         "first choice in the best quarter": float(np.mean(best_quarter)),
         "behind the best, mean": float(np.expm1(ours).mean()),
         "median": float(np.median(np.expm1(ours))),
+        "the best constant, mean": float(np.expm1(constant).mean()),
         "Adam at 0.001, mean": float(np.expm1(adam).mean()),
         "Adam at 0.001, median": float(np.median(np.expm1(adam))),
         "better than Adam at 0.001": float(np.mean(np.array(ours) < adam)),
@@ -320,16 +330,16 @@ def main() -> None:
             said = judge(problem, [line for line in read(path) if line["problem"] == problem.name])
             print("| " + " | ".join(_shown(value) for value in said.values()) + " |", flush=True)
     elif asked.what == "measure":
-        table, data = table_of(read(TABLE))
-        print("| width | " + " | ".join(measure(table, data, 1.0)) + " |\n" + "|---" * 8 + "|")
-        for width in (0.2, 0.3, 0.5, advice.WIDTH, 1.2, 2.0, 100.0):
-            print(f"| {width} | " + " | ".join(f"{value:.3f}" for value in measure(table, data, width).values()) + " |")
-        problems_ = {
-            name: {"facts": table.facts[at].tolist(), "behind": table.behind[at].round(3).tolist()}
-            for at, name in enumerate(table.names)
+        table = table_of(read(TABLE))
+        for what, value in measure(table).items():
+            print(f"| {what} | {value:.3f} |")
+        lines = advice.learn(table.names, table.facts, table.behind, table.data)
+        content = {
+            "problems": dict(zip(lines.names, lines.facts.tolist(), strict=True)),
+            **{name: np.round(getattr(lines, name), 4).tolist() for name in ("base", "slopes", "spread")},
         }
-        lines = ",\n".join(f"  {json.dumps(name)}: {json.dumps(each)}" for name, each in problems_.items())
-        CARRIED.write_text(f'{{"problems": {{\n{lines}\n}}}}\n', "ascii")
+        text = json.dumps(content).replace("], ", "],\n")
+        CARRIED.write_text(text + "\n", "ascii")
 
 
 if __name__ == "__main__":

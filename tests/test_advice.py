@@ -15,7 +15,6 @@ from diabolo.network.structures import build
 from diabolo.search import error_by_size, range_test
 from diabolo.search.sizes import knee
 from diabolo.training import advice
-from diabolo.training.advice import Races
 
 RACES = Path(__file__).parents[1] / "benchmarks" / "races.csv"
 
@@ -41,51 +40,71 @@ def test_facts_are_what_the_rows_and_the_network_are_made_of(rng):
     )
 
 
-def test_what_won_on_problems_alike_comes_first():
+def test_a_line_that_the_facts_draw_is_found_and_not_followed_beyond_what_was_seen(rng):
+    known = rng.normal(size=(400, len(advice.FACTS)))
     count = len(advice.candidates())
-    behind = np.full((4, count), 0.5)
-    behind[:2, 7], behind[2:, 31] = 0.0, 0.0  # one candidate wins on few rows, another on many
-    known = np.array([list(facts(level).values()) for level in (2.0, 2.1, 4.0, 4.1)])
-    table = Races(["a", "b", "c", "d"], known, behind)
-    few = advice.advise_by(table, facts(2.2))
-    many = advice.advise_by(table, facts(3.9))
+    behind = np.full((400, count), 0.45)
+    behind[:, 7] = 0.25 + 0.1 * known[:, 0]  # good where the first fact is low
+    behind[:, 31] = 0.25 - 0.1 * known[:, 0]
+    lines = advice.learn([f"p{at}" for at in range(400)], known, behind, [str(at % 20) for at in range(400)])
+    assert lines.spread[7] < 0.01
     pairs = advice.candidates()
-    for said, best, alike in ((few, pairs[7], {"a", "b"}), (many, pairs[31], {"c", "d"})):
+    for first, best in ((-2.0, pairs[7]), (2.0, pairs[31])):
+        said = advice.advise_by(lines, facts(0.0, **{advice.FACTS[0]: first}))
         assert (said.answers[0].optimizer, said.answers[0].learning_rate) == (best[0], advice.rate_of(*best))
-        assert set(said.alike[:2]) == alike
-        assert said.answers[0].behind < 0.1
-        assert said.answers[-1].behind == pytest.approx(math.expm1(0.5))
-    # What is not known is left out: the one fact that is known tells as much as all of them.
-    unknown = advice.advise_by(table, facts(math.nan, log_rows=2.2))
-    assert unknown.answers[0].behind == pytest.approx(few.answers[0].behind)
+        assert said.answers[0].behind == pytest.approx(math.expm1(0.05), abs=0.02)
+    most = known[:, 0].max()
+    far, edge = (advice.advise_by(lines, facts(0.0, **{advice.FACTS[0]: at})) for at in (1e6, most))
+    assert far.answers == edge.answers
+    # What is not known counts as usual.
+    unknown = advice.advise_by(lines, facts(math.nan))
+    assert unknown.answers[0].behind == pytest.approx(math.expm1(0.25), abs=0.02)
 
 
-def test_the_table_of_the_package_is_that_of_the_races():
+def test_the_problems_most_like_are_named():
+    known = np.array([[level] * len(advice.FACTS) for level in (1.0, 2.0, 3.0, 9.0)])
+    lines = advice.Lines(["a", "b", "c", "d"], known, np.zeros(50), np.zeros((len(advice.FACTS), 50)), np.ones(50))
+    assert advice.advise_by(lines, facts(2.9)).alike == ["c", "b", "a"]
+
+
+def of_races():
+    """Return (names, data, facts, behind) of the trainings beside the benchmark, by itself."""
     with RACES.open(newline="") as file:
         lines = list(csv.DictReader(file))
-    carried = advice.races()
-    assert carried.names == list(dict.fromkeys(line["problem"] for line in lines))
-    assert carried.behind.shape == (len(carried.names), len(advice.candidates()))
-    for at in (0, len(carried.names) - 1):
-        errors = [float(line["error"]) for line in lines if line["problem"] == carried.names[at]]
-        assert int(np.argmin(errors)) == int(np.argmin(carried.behind[at]))
-        assert carried.behind[at].min() == 0
-        behind = min(advice.MOST, math.log(errors[6] / min(errors)))
-        assert carried.behind[at, 6] == pytest.approx(behind, abs=0.001)
+    names = list(dict.fromkeys(line["problem"] for line in lines))
+    errors = np.array([[float(line["error"]) for line in lines if line["problem"] == name] for name in names])
+    firsts = [next(line for line in lines if line["problem"] == name) for name in names]
+    known = np.array([[float(line[fact]) for fact in advice.FACTS] for line in firsts])
+    behind = np.minimum(np.log(errors / errors.min(axis=1, keepdims=True)), advice.MOST)
+    return names, [line["data"] for line in firsts], known, behind
+
+
+def test_the_lines_of_the_package_are_those_of_the_races():
+    from sklearn.linear_model import Ridge
+    from sklearn.preprocessing import StandardScaler
+
+    names, _, known, behind = of_races()
+    carried = advice.carried()
+    assert carried.names == names
+    ridge = Ridge(advice.TOWARDS_FLAT).fit(StandardScaler().fit_transform(known), behind)
+    np.testing.assert_allclose(carried.slopes, ridge.coef_.T, atol=2e-4)
+    np.testing.assert_allclose(carried.base, ridge.intercept_, atol=2e-4)
 
 
 def test_the_first_choice_on_unseen_rows_is_nearer_to_the_best_than_adam_at_its_usual_rate():
-    carried = advice.races()
-    kinds = [name.rpartition("-")[0] for name in carried.names]
-    adam = advice.candidates().index(("adam", 1.0))
+    names, data, known, behind = of_races()
     pairs = {(name, advice.rate_of(name, times)): at for at, (name, times) in enumerate(advice.candidates())}
     ours = []
-    for at, kind in enumerate(kinds):
-        others = [other for other, each in enumerate(kinds) if each != kind]
-        table = Races([carried.names[each] for each in others], carried.facts[others], carried.behind[others])
-        first = advice.advise_by(table, dict(zip(advice.FACTS, carried.facts[at], strict=True))).answers[0]
-        ours.append(carried.behind[at, pairs[first.optimizer, first.learning_rate]])
-    assert np.mean(ours) < np.mean(carried.behind[:, adam])
+    for at, kind in enumerate(data):
+        others = [other for other, each in enumerate(data) if each != kind]
+        lines = advice.learn(
+            [names[each] for each in others], known[others], behind[others], [data[each] for each in others]
+        )
+        first = advice.advise_by(lines, dict(zip(advice.FACTS, known[at], strict=True))).answers[0]
+        ours.append(behind[at, pairs[first.optimizer, first.learning_rate]])
+    adam = behind[:, advice.candidates().index(("adam", 1.0))]
+    assert np.mean(ours) < 0.5 * np.mean(adam)
+    assert np.median(ours) < np.median(adam)
 
 
 def test_an_estimator_lets_the_optimizer_be_chosen(table, tmp_path, caplog):

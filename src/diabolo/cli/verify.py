@@ -22,6 +22,7 @@ def verify(
     content = modelfile.read(model)
     trained = modelfile.load(model, expect_sha256=expect_sha256)
     weights = sum(weight.size for weight in trained.weights.values())
+    writer_version = trained.record.versions.get("diabolo", "unknown")
     checked = {
         "size": f"{len(content):,} bytes, of at most {modelfile.MAX_FILE:,}",
         "JSON": f"strict; no key twice, none unknown; nested at most {modelfile.MAX_DEPTH} deep",
@@ -30,7 +31,7 @@ def verify(
         "memory": f"no layer holds more than {modelfile.MAX_NUMBERS_A_ROW:,} numbers of a row",
         "numbers": "all finite",
         "checksum": "fits",
-        "format": f"version {modelfile.FORMAT_VERSION}, written by Diabolo {trained.record.versions.get('diabolo', '?')}",
+        "format": f"version {modelfile.FORMAT_VERSION}, written by Diabolo {writer_version}",
         "sha256": hashlib.sha256(content).hexdigest() + (", as expected" if expect_sha256 else ""),
     }
     if json:

@@ -54,7 +54,7 @@ def read(asked: Mapping[str, Any] | None, row_shape: tuple[int, ...]) -> Space:
     space["kind"] = [kind for kind in DEFAULT["kind"] if kind != "conv" or image]
     for name, values in (asked or {}).items():
         if name not in DEFAULT and name not in SETTINGS:
-            raise OptionError(unknown("name in the space", name, [*DEFAULT, *SETTINGS]))
+            raise OptionError(unknown("name in the space", name, {*DEFAULT, *SETTINGS}))
         space[name] = _choices(name, values)
     for name, values in space.items():
         for value in values:

@@ -1,15 +1,15 @@
 """An answer before any training: which optimizer, at which rate, is likely to suit rows and a network.
 
-`benchmarks/races.py` let all candidates train to the end on many small problems; how far each stayed behind the best
-is in races.json, beside what was known of the problem before: its facts. Of a new problem the facts are measured, and
-what happened on problems like it is averaged, the nearer the more. Needs no TensorFlow.
+`benchmarks/races.py` let all candidates train to the end on many small problems. How far each stayed behind the best
+follows about in a straight line from what is known of a problem before, its facts: number of steps, rows, features and
+so on. The line of each candidate is in races.json; of a new problem the facts are measured, which takes no TensorFlow.
 
-Order: the candidates, the facts of a problem, the answer.
+Order: the candidates, the lines, the answer, the facts of a problem.
 """
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
 from typing import Any, NamedTuple
@@ -25,7 +25,7 @@ TIMES = (0.1, 0.3, 1.0, 3.0, 10.0)
 
 SAMPLED = 1_024  # rows whose spectrum is looked at
 SATURATING = ("tanh", "sigmoid", "softsign")
-MOST = 1.0  # that a loss counts as behind, as a logarithm: worse than 2.7 times the best is bad enough
+MOST = 0.5  # that a loss counts as behind, as a logarithm: worse than 1.6 times the best is bad enough
 FACTS = (
     "log_rows",
     "log_features",
@@ -40,7 +40,7 @@ FACTS = (
     "saturating",
 )
 
-WIDTH = 0.8  # how like another problem must be to count, in mean spreads of the facts; benchmarks/races.py chose it
+TOWARDS_FLAT = 10.0  # the weight of a slope in standard deviations, beside problems; benchmarks/races.py chose it
 AUTO = "auto"
 NEAR = 0.02  # candidates whose expected loss is so little above that of the first are as good, as far as one can tell
 MOST_NEAR = 3  # of them, each with another optimizer
@@ -56,7 +56,7 @@ class Answer(NamedTuple):
     Attributes:
         optimizer, learning_rate: as for `Autoencoder`.
         behind: the share by which its loss is expected to end above that of the best candidate: 0.03 is 3 %.
-        spread: the standard deviation of that share over the problems that it is guessed from.
+        spread: the standard deviation of that share on rows that the guess knew nothing of.
     """
 
     optimizer: str
@@ -86,22 +86,26 @@ class Advice(NamedTuple):
         first = self.answers[0]
         return (
             f"{first.optimizer} at {first.learning_rate:g}: expected {first.behind:.1%} (+- {first.spread:.1%}) above "
-            f"the best, by races on problems like {', '.join(self.alike)}"
+            f"the best, by races on problems, most like it {', '.join(self.alike)}"
         )
 
 
-class Races(NamedTuple):
-    """What happened on other problems.
+class Lines(NamedTuple):
+    """What the races taught: for each candidate a straight line over the facts.
 
     Attributes:
         names: of the problems.
-        facts: (problems, facts).
-        behind: (problems, candidates), log(loss / loss of the best), at most MOST; in the order of `candidates`.
+        facts: of these, (problems, facts).
+        base: (candidates,), log(loss / loss of the best) of a problem whose facts are the means of all.
+        slopes: (facts, candidates), in standard deviations of the facts.
+        spread: (candidates,), standard deviation of what the line leaves on rows that it did not learn from.
     """
 
     names: list[str]
     facts: Array
-    behind: Array
+    base: Array
+    slopes: Array
+    spread: Array
 
 
 def facts(
@@ -166,36 +170,56 @@ def rate_of(optimizer: str, times: float) -> float:
 
 def advise(known: Mapping[str, float]) -> Advice:
     """Return what to expect of each candidate. Args: known: as `facts` gave it."""
-    return advise_by(races(), known)
+    return advise_by(carried(), known)
 
 
-def advise_by(table: Races, known: Mapping[str, float], width: float = WIDTH) -> Advice:
-    """Return the same by another table."""
+def advise_by(lines: Lines, known: Mapping[str, float]) -> Advice:
+    """Return the same by other lines."""
     asked = np.array([known[name] for name in FACTS])
-    spread = np.maximum(table.facts.std(axis=0), 1e-9)
-    away = (table.facts - asked) / spread  # NaN where the fact is not known, which is left out
-    distance = np.nanmean(np.square(away), axis=1)
-    weights = np.exp(-distance / (2 * width**2))
-    weights /= max(weights.sum(), 1e-30)
-    # A problem unlike all others is one of them all the same.
-    weights = 0.9 * weights + 0.1 / len(weights)
-    mean = weights @ table.behind
-    deviation = np.sqrt(weights @ np.square(table.behind - mean))
+    # Beyond what was seen a line says nothing: the nearest that was seen stands for it. What is not known is the mean.
+    seen = np.clip(asked, lines.facts.min(axis=0), lines.facts.max(axis=0))
+    away = np.nan_to_num((seen - lines.facts.mean(axis=0)) / _scale(lines.facts))
+    behind = lines.base + away @ lines.slopes
     pairs = candidates()
     answers = [
-        Answer(pairs[at][0], rate_of(*pairs[at]), float(np.expm1(mean[at])), float(deviation[at]))
-        for at in np.argsort(mean, kind="stable")
+        Answer(
+            pairs[at][0], rate_of(*pairs[at]), float(np.expm1(np.clip(behind[at], 0.0, MOST))), float(lines.spread[at])
+        )
+        for at in np.argsort(behind, kind="stable")
     ]
-    return Advice(answers, [table.names[at] for at in np.argsort(distance, kind="stable")[:ALIKE]])
+    distance = np.nansum(np.square((lines.facts - asked) / _scale(lines.facts)), axis=1)
+    return Advice(answers, [lines.names[at] for at in np.argsort(distance, kind="stable")[:ALIKE]])
+
+
+def learn(names: Sequence[str], known: Array, behind: Array, data: Sequence[str]) -> Lines:
+    """Return the lines that fit best what happened, drawn towards flat ones.
+
+    Args: known: (problems, facts); behind: (problems, candidates); data: what rows each problem has, which tells by
+        what a line leaves on other rows how far it can be trusted.
+    """
+    left = np.zeros_like(behind)
+    for name in dict.fromkeys(data):
+        own = np.array([each == name for each in data])
+        base, slopes = _ridge(known[~own], behind[~own])
+        away = (known[own] - known[~own].mean(axis=0)) / _scale(known[~own])
+        left[own] = behind[own] - base - away @ slopes
+    return Lines(list(names), known, *_ridge(known, behind), left.std(axis=0))
+
+
+def _ridge(known: Array, behind: Array) -> tuple[Array, Array]:
+    away = (known - known.mean(axis=0)) / _scale(known)
+    base = behind.mean(axis=0)
+    return base, np.linalg.solve(away.T @ away + TOWARDS_FLAT * np.eye(away.shape[1]), away.T @ (behind - base))
+
+
+def _scale(known: Array) -> Array:
+    return np.maximum(known.std(axis=0), 1e-9)
 
 
 @cache
-def races() -> Races:
-    """Return the table that comes with the package."""
+def carried() -> Lines:
+    """Return the lines that come with the package."""
     content = json.loads(resources.files("diabolo.training").joinpath("races.json").read_text("ascii"))
-    problems: dict[str, Any] = content["problems"]
-    return Races(
-        list(problems),
-        np.array([each["facts"] for each in problems.values()]),
-        np.array([each["behind"] for each in problems.values()]),
-    )
+    problems: dict[str, list[float]] = content["problems"]
+    lines = (np.array(content[name]) for name in ("base", "slopes", "spread"))
+    return Lines(list(problems), np.array(list(problems.values())), *lines)
