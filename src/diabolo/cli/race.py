@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from diabolo.data.tables import Reading
 
 
+FASTER = 1.5  # times as fast is worth a word
+
+
 @reads()
 @trains()
 def race(
@@ -61,5 +64,20 @@ def _told(raced: Any, data: str) -> list[str]:
     chosen = f"--optimizer {raced.optimizer} --learning-rate {raced.learning_rate:g}"
     return [
         f"the winner: {raced.optimizer} at {raced.learning_rate:g}; {whole}",
+        *_cheaper(raced.rows),
         f"try: diabolo fit {shlex.quote(data)} {chosen}",
+    ]
+
+
+def _cheaper(rows: list[dict[str, Any]]) -> list[str]:
+    """Return in words which other whole training took far less time, where one did."""
+    best, *others = [row for row in rows if row["state"] == "whole"] or rows[:1]
+    quick = [
+        row for row in others if row["optimizer"] != best["optimizer"] and FASTER * row["seconds"] < best["seconds"]
+    ]
+    return [
+        f"{row['optimizer']} times {row['rate']:g} took {row['seconds'] / best['seconds']:.0%} of its seconds for an "
+        f"error {row['error'] / best['error'] - 1:.1%} higher"
+        for row in quick[:1]
+        if best["error"] > 0
     ]

@@ -80,7 +80,7 @@ def race(
             report(rows + ran)
 
     with folder_of(folder) as where:
-        for name, chosen, length in (("short", first, -(-epochs // SHORT)), ("whole", last, epochs)):
+        for name, chosen, length in (("short", first, max(1, epochs // SHORT)), ("whole", last, epochs)):
             inside = where / name
             inside.mkdir(exist_ok=True)
             begun = pairs[:chosen]
