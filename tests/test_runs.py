@@ -247,3 +247,69 @@ def test_what_diverges_leaves_the_epochs_before(table, tmp_path):
     for each in tmp_path.glob(runs.PATTERN):
         state, _ = checkpoints.from_bytes(each.read_bytes())
         assert all(np.isfinite(value).all() for value in state.variables or [] if value.dtype.kind == "f")
+
+
+class Stepwise(Autoencoder):
+    """An estimator that can be stopped at every second step."""
+
+    def _train(self, spec, shard, report, **where):
+        return super()._train(dataclasses.replace(spec, steps_a_call=2, compile=False), shard, report, **where)
+
+
+def stop_at(epoch, step):
+    def report(progress):
+        if (progress.epoch, progress.step) == (epoch, step):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    return report
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"bottleneck": "gaussian:warmup_epochs=2", "optimizer": "nadam"},
+        {"bottleneck": "quantized", "latent_dim": 4},
+        {"bottleneck": "ordered", "corruption": "swap:0.2"},
+        {"penalty": "adversarial:1", "optimizer": "muon"},
+        {"penalty": "total_correlation:1", "bottleneck": "gaussian", "optimizer": "schedule_free"},
+        {"reconstruction_loss": "gaussian:variance=learnt", "optimizer": "adafactor"},
+        {"patience": 1, "optimizer": "sgd"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("where", [(2, 4), (3, 9)], ids=["amid an epoch", "behind one"])
+def test_a_training_of_any_kind_stopped_anywhere_goes_on_as_if_unbroken(settings, where, table, tmp_path):
+    settings = {"latent_dim": 3, "epochs": 5, "batch_size": 64} | SETTINGS | settings
+    whole = Stepwise(**settings).fit(table)
+    with pytest.raises(KeyboardInterrupt):
+        Stepwise(**settings).fit(table, run=tmp_path, report=stop_at(*where))
+    again = Stepwise(**settings).fit(table, run=tmp_path, resume=True)
+    assert again.history_ == whole.history_
+    np.testing.assert_array_equal(again.encode(table), whole.encode(table))
+
+
+def rows_of(kind, table, folder):
+    rng = np.random.default_rng(0)
+    if kind == "streamed":
+        np.save(folder / "rows.npy", rng.normal(size=(60_000, 20)).astype(np.float32))
+        return folder / "rows.npy", {"memory": "4MB", "batch_size": 512}, (2, 20)
+    if kind == "sparse":
+        import scipy.sparse
+
+        return scipy.sparse.random(600, 50, 0.1, "csr", rng=0), {}, (2, 4)
+    if kind == "gaps":
+        return np.where(rng.random(table.shape) < 0.1, np.nan, table), {}, (2, 4)
+    return rng.normal(size=(200, 12, 3)), {"series": True, "structure": "gru 8"}, (2, 2)
+
+
+@pytest.mark.parametrize("kind", ["streamed", "sparse", "gaps", "series"])
+def test_rows_of_any_kind_are_gone_on_with(kind, table, tmp_path):
+    rows, more, where = rows_of(kind, table, tmp_path)
+    settings = {"latent_dim": 3, "epochs": 3} | SETTINGS | more
+    whole = Stepwise(**settings).fit(rows)
+    with pytest.raises(KeyboardInterrupt):
+        Stepwise(**settings).fit(rows, run=tmp_path / "run", report=stop_at(*where))
+    again = Stepwise(**settings).fit(rows, run=tmp_path / "run", resume=True)
+    assert again.history_ == whole.history_
+    for name, weight in whole.model_.weights.items():
+        np.testing.assert_array_equal(again.model_.weights[name], weight)

@@ -9,19 +9,23 @@ Layout, format version 1 (docs/model-file.md has it field by field):
 CONFIG is JSON text. Its `sha256` covers the rest of CONFIG and every byte behind the header, so a file that changed by
 one bit is refused. The same model always gives the same bytes: no times, no host, no order that chance decides.
 Reading builds nothing before everything is checked: sizes, strict JSON, exact keys and types, shapes inferred from the
-table of layers against the header, checksum, finite weights. No pickle, no Keras object, no code.
+table of layers against the header, checksum, finite weights. What the header tells is judged before the rest is read.
+No pickle, no Keras object, no code; read, never mapped, so that a file cannot change under a check.
 
-Order: writing, reading, checks.
+Order: limits, writing, reading, checks.
 """
 
+import contextlib
 import hashlib
 import json
 import math
 import os
+import re
+import stat
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, get_type_hints
 
 import numpy as np
 from safetensors import SafetensorError
@@ -31,27 +35,38 @@ from safetensors.numpy import save as save_tensors
 import diabolo
 from diabolo import detection as detections
 from diabolo.data.adapters import ADAPTERS, Adapter, ArrayAdapter, TableAdapter
-from diabolo.data.adapters.features import Category
-from diabolo.data.schema import Schema
+from diabolo.data.adapters.features import FEATURES, Category
+from diabolo.data.schema import Column, Schema
 from diabolo.errors import DiaboloError, ModelFileError, OptionError, OutputError, unknown
 from diabolo.files import refuse_existing, write_atomically
 from diabolo.inference import Model
 from diabolo.network.losses import LOSSES, Loss, Masked, Mixed
-from diabolo.network.parts import from_config
+from diabolo.network.parts import Numbers, from_config
 from diabolo.network.structures import Network
-from diabolo.record import Record
+from diabolo.record import CURVES, Record
 
 FORMAT_VERSION = 1
 SUFFIX = ".safetensors"
 
+# What a file may ask for. Whoever reads one of N bytes takes at most 2 N and 64 MiB, whatever it says.
 MAX_FILE = 4 << 30  # bytes; a dense network of a billion weights
-MAX_HEADER = 1 << 20  # bytes; 2,048 tensors need about a quarter of it
+MAX_HEADER = 1 << 20  # bytes; 2,048 tensors with long names, and the configuration twice, as its quotes are escaped
+MAX_CONFIG = 1 << 18  # letters; 256 layers take a quarter of it
 MAX_DEPTH = 32  # of nested JSON; ours is 5 deep
+MAX_TENSORS = 2_048  # 256 layers of attention have 1,536
 MAX_LAYERS = 256
-MAX_TABLE = 1 << 24  # bytes of JSON about the columns of a table: 10,000 columns, or 100,000 levels
-MAX_NUMBERS_A_ROW = 1 << 24  # what one layer may hold of one row: 64 MB
-
+MAX_TABLE = 1 << 23  # bytes of JSON about the columns of a table: 50,000 columns, or 400,000 levels of 20 letters
+# Values in one JSON text, each of which takes up to 120 bytes in Python; a column takes ten of them.
+MAX_VALUES = 1 << 19
+MAX_KEYS = 64  # of one object about a table: they take twice as much, and ours has nine
+MAX_KNOTS = 1 << 20  # numbers of all columns of a table whose scale bends: 8,192 columns of 64 knots and marks
+# What one layer may hold of one row: 64 MB. A picture of 512 x 512 has 2^24 numbers behind 64 filters, so 2^22 would
+# shut out what people train; and one row at a time is encoded where rows are that wide, see `Model._rows_at_once`.
+MAX_NUMBERS_A_ROW = 1 << 24
 MAX_DRAWN = 1 << 20  # rows that a detector compares others with; ours has 8,192 at most
+
+REST = 1 << 15  # letters of the configuration that are neither network nor settings: names of files, versions
+NUMBERS_AT_ONCE = 1 << 20  # whose finiteness is checked, so that the answers take no room
 
 BYTES = {"F64": 8, "F32": 4, "I32": 4, "U8": 1}
 CONFIG_KEYS = {
@@ -67,6 +82,8 @@ CONFIG_KEYS = {
 }
 # JSON about a table lies among the tensors, as bytes: names and levels are data, and may be many.
 TABLE, SCHEMA = "adapter/table", "schema"
+KNOTS = "adapter/knots"  # lists of numbers of the features of a table, one after the other
+CURVE = "record/"  # what the names of the tensors of a history begin with: a long training has many epochs
 DETECTION = "detection/"  # what the names of a detector's tensors begin with
 ADAPTER_KEYS = {"kind", "row_shape", "dtype", "bounded", "gaps"}
 DTYPES = (
@@ -99,13 +116,14 @@ def with_suffix(path: str | Path) -> Path:
 
 
 def to_bytes(model: Model) -> bytes:
-    """Return the bytes of a model file."""
+    """Return the bytes of a model file. Raises OutputError where no file could hold the model: `load` refuses it."""
     adapter = model.adapter
     tensors: dict[str, np.ndarray[Any, Any]] = {
         name: np.ascontiguousarray(values, "<f4") for name, values in model.weights.items()
     }
     if isinstance(adapter, TableAdapter):
-        tensors[TABLE] = _json_tensor(adapter.to_config())
+        config, knots = _without_knots(adapter.to_config())
+        tensors[TABLE], tensors[KNOTS] = _json_tensor(config), np.asarray(knots, "<f8")
     else:
         tensors["adapter/offset"] = np.asarray(adapter.offset, "<f8")
         tensors["adapter/scale"] = np.asarray(adapter.scale, "<f8")
@@ -115,6 +133,8 @@ def to_bytes(model: Model) -> bytes:
         tensors |= {
             DETECTION + name: np.ascontiguousarray(values) for name, values in model.detection.to_tensors().items()
         }
+    record = model.record.to_config()
+    tensors |= {CURVE + name: np.asarray(curve, "<f8") for name, curve in record["history"].items()}
     config = {
         "format_version": FORMAT_VERSION,
         "diabolo_version": diabolo.__version__,
@@ -129,11 +149,17 @@ def to_bytes(model: Model) -> bytes:
         "schema": model.schema is not None,
         "detection": None if model.detection is None else model.detection.to_config(),
         "reconstruction_loss": model.loss.to_config(),
-        "record": model.record.to_config(),
+        "record": record | {"history": {name: len(curve) for name, curve in record["history"].items()}},
     }
     content = save_tensors(tensors)
-    config["sha256"] = _checksum(config, content[8 + _header_length(content) :])
-    return bytes(save_tensors(tensors, metadata={"diabolo": _canonical(config)}))
+    config["sha256"] = _checksum(config, memoryview(content)[8 + _header_length(content) :])
+    content = bytes(save_tensors(tensors, metadata={"diabolo": _canonical(config)}))
+    try:
+        _announced(content[: 8 + _header_length(content)], len(content))
+        _check_finite(tensors)
+    except DiaboloError as error:
+        raise OutputError(f"the model cannot be saved, no file could hold it: {error}") from error
+    return content
 
 
 def load(path: str | Path, *, expect_sha256: str | None = None) -> Model:
@@ -144,30 +170,65 @@ def load(path: str | Path, *, expect_sha256: str | None = None) -> Model:
     path, content = Path(path), read(path)
     if expect_sha256 is not None and (found := hashlib.sha256(content).hexdigest()) != expect_sha256.strip().lower():
         raise ModelFileError(f"{path} has the SHA-256 {found}, expected {expect_sha256!r:.80}: it is another file.")
-    try:
+    with _named(path):
         return from_bytes(content)
+
+
+def read(path: str | Path) -> bytes:
+    """Return the bytes of a model file, of which what the header tells is sound.
+
+    Raises: ModelFileError where it cannot be read or is no file, before more than the header is read where that is not
+    sound.
+    """
+    path = Path(path)
+    try:
+        # A pipe that nobody writes to would be waited for, and a device never ends.
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))) as file:
+            about = os.fstat(file.fileno())
+            if not stat.S_ISREG(about.st_mode):
+                raise ModelFileError(f"{path} is a pipe or a device, expected a file.")
+            if about.st_size > MAX_FILE:
+                raise ModelFileError(f"{path}: {about.st_size:,} bytes, expected at most {MAX_FILE:,}.")
+            with _named(path):
+                head = file.read(8)
+                if len(head) == 8:
+                    head += file.read(min(_header_length(head), MAX_HEADER))
+                _announced(head, about.st_size)
+                file.seek(0)
+                content = file.read(about.st_size + 1)
+                if len(content) != about.st_size:
+                    raise ModelFileError("it changed while it was read.")
+            return content
+    except FileNotFoundError as error:
+        raise ModelFileError(f"no model file {str(path)!r:.200}: make one with `diabolo fit`.") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        if isinstance(error, DiaboloError):
+            raise
+        raise ModelFileError(f"{str(path)!r:.200} cannot be read: {error!s:.200}.") from error
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Let what is wrong with the bytes of a file be said of the file."""
+    try:
+        yield
     except DiaboloError as error:
         raise ModelFileError(f"{path} is not a sound Diabolo model: {error}") from error
 
 
-def read(path: str | Path) -> bytes:
-    """Return the bytes of a model file. Raises ModelFileError where it cannot be read, or is larger than any may be."""
-    path = Path(path)
-    try:
-        with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            if size > MAX_FILE:
-                raise ModelFileError(f"{path}: {size:,} bytes, expected at most {MAX_FILE:,}.")
-            return file.read(MAX_FILE + 1)
-    except FileNotFoundError as error:
-        raise ModelFileError(f"no model file {str(path)!r}: make one with `diabolo fit`.") from error
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise ModelFileError(f"{str(path)!r:.200} cannot be read: {error}.") from error
+class _Announced(NamedTuple):
+    """What the header of a file tells, checked."""
+
+    config: dict[str, Any]
+    network: Network
+    loss: Loss | None  # None of a table, whose columns tell it
+    learnt: list[str]  # weights of the loss
+    start: int  # of the tensors, in bytes
 
 
-def from_bytes(content: bytes) -> Model:
-    """Return the model that `to_bytes` wrote. Raises ModelFileError, OptionError or ShapeError."""
-    header = _header(content)
+def _announced(head: bytes, size: int) -> _Announced:
+    """Return what a header tells of a file of `size` bytes. Raises ModelFileError, OptionError or ShapeError."""
+    header = _header(head, size)
     config = _config(header)
     network = _network(config["network"])
     adapter = _check_adapter(config["adapter"], network)
@@ -180,41 +241,58 @@ def from_bytes(content: bytes) -> Model:
         loss = from_config("reconstruction loss", LOSSES | {Masked.kind: Masked}, config["reconstruction_loss"])
         loss.fits(network.input_shape)
         learnt = {f"loss/{name}": shape for name, shape in loss.weights(network.input_shape).items()}
-    record = Record.from_config(config["record"])
     expected = {name: ("F32", shape) for name, shape in (network.weights() | learnt).items()}
     for name in [TABLE] * table + [SCHEMA] * config["schema"]:
-        expected[name] = ("U8", (_table_size(header, name),))
-    if not table:
+        expected[name] = ("U8", (_length(header, name, 1, MAX_TABLE),))
+    if table:
+        expected[KNOTS] = ("F64", (_length(header, KNOTS, 0, MAX_KNOTS),))
+    else:
         expected |= {f"adapter/{name}": ("F64", (_adapter_size(adapter),)) for name in ("offset", "scale")}
+    expected |= _curves(config["record"])
     expected |= _detection_tensors(config["detection"], header, network.latent_dim, math.prod(adapter["row_shape"]))
-    start = 8 + _header_length(content)
-    _check_tensors(header, expected, len(content) - start)
-    if config.pop("sha256") != _checksum(config, content[start:]):
+    start = 8 + _header_length(head)
+    _check_tensors(header, expected, size - start)
+    return _Announced(config, network, loss, list(learnt), start)
+
+
+def from_bytes(content: bytes) -> Model:
+    """Return the model that `to_bytes` wrote. Raises ModelFileError, OptionError or ShapeError."""
+    config, network, loss, learnt, start = _announced(content, len(content))
+    if config.pop("sha256") != _checksum(config, memoryview(content)[start:]):
         raise ModelFileError("the checksum does not fit the content: the file is damaged or was changed.")
     try:
         tensors = load_tensors(content)
     except SafetensorError as error:
         raise ModelFileError(f"safetensors says {error}.") from error
-    for name, values in tensors.items():
-        if values.dtype.kind == "f" and not np.isfinite(values).all():
-            raise ModelFileError(f"the tensor {name!r} holds NaN or infinity.")
-    made = _table(tensors, network) if table else _array_adapter(adapter, tensors)
+    _check_finite(tensors)
+    made = _array_adapter(config["adapter"], tensors) if loss else _table(tensors, network)
+    if made.row_shape != tuple(config["adapter"]["row_shape"]):
+        raise ModelFileError(f"a table of {len(made.row_shape)} columns does not fit rows of {made.row_shape}.")
     schema = _schema(tensors, made) if config["schema"] else None
     if loss is None:
         assert isinstance(made, TableAdapter)
         loss = made.loss
+    history = {name: tensors[CURVE + name].tolist() for name in config["record"]["history"]}
     model = Model(
         network=network,
         weights={name: tensors[name] for name in (*network.weights(), *learnt)},
         adapter=made,
         loss=loss,
-        record=record,
+        record=Record.from_config(config["record"] | {"history": history}),
         schema=schema,
         detection=_detection(config["detection"], tensors),
     )
     if model.detection is not None and len(model.detection.space.residual_scale) != model.numbers:
         raise ModelFileError(f"the detection does not fit rows of {model.numbers} numbers.")
     return model
+
+
+def _check_finite(tensors: Mapping[str, np.ndarray[Any, Any]]) -> None:
+    for name, values in tensors.items():
+        flat = values.reshape(-1) if values.dtype.kind == "f" else values[:0]
+        for start in range(0, flat.size, NUMBERS_AT_ONCE):
+            if not np.isfinite(flat[start : start + NUMBERS_AT_ONCE]).all():
+                raise ModelFileError(f"the tensor {name!r} holds NaN or infinity.")
 
 
 def _array_adapter(config: dict[str, Any], tensors: Mapping[str, Any]) -> ArrayAdapter:
@@ -233,14 +311,52 @@ def _array_adapter(config: dict[str, Any], tensors: Mapping[str, Any]) -> ArrayA
 
 
 def _table(tensors: Mapping[str, Any], network: Network) -> TableAdapter:
-    adapter = TableAdapter.from_config(_strict_json(tensors[TABLE].tobytes(), "the table"))
+    config = _strict_json(_text(tensors[TABLE], "the table"), "the table", {"features", "names", "gaps", *_settings()})
+    adapter = TableAdapter.from_config(_with_knots(config, tensors[KNOTS].tolist()))
     if adapter.tensor_shape != network.input_shape:
         raise ModelFileError(f"a table of {adapter.tensor_shape} does not fit a network for {network.input_shape}.")
     return adapter
 
 
+def _settings() -> dict[str, bool]:
+    """Return the keys of all features, and whether each is a list of numbers, which lies among the tensors."""
+    hints = {name: hint for each in FEATURES.values() for name, hint in get_type_hints(each).items()}
+    return {"kind": False} | {name: hint == Numbers for name, hint in hints.items()}
+
+
+def _without_knots(config: dict[str, Any]) -> tuple[dict[str, Any], list[float]]:
+    """Return a table with the lengths of its lists of numbers in their place, and the numbers."""
+    knots: list[float] = []
+    lists, features = [name for name, is_list in sorted(_settings().items()) if is_list], []
+    for feature in config["features"]:
+        here = [name for name in lists if name in feature]
+        knots += [number for name in here for number in feature[name]]
+        features.append(feature | {name: len(feature[name]) for name in here})
+    return config | {"features": features}, knots
+
+
+def _with_knots(config: dict[str, Any], knots: list[float]) -> dict[str, Any]:
+    """Return a table with its lists of numbers in the place of their lengths."""
+    features, done = config.get("features"), 0
+    if not isinstance(features, list) or not all(isinstance(feature, dict) for feature in features):
+        raise ModelFileError("the table must have a list of features.")
+    lists = [name for name, is_list in sorted(_settings().items()) if is_list]
+    for feature in features:
+        for name in lists:
+            if name not in feature:
+                continue
+            length = feature[name]
+            if type(length) is not int or not 0 <= length <= len(knots) - done:
+                raise ModelFileError(f"the table: {name} must be a number of knots there are, got {length!r:.40}.")
+            feature[name], done = knots[done : done + length], done + length
+    if done != len(knots):
+        raise ModelFileError(f"the table uses {done:,} of {len(knots):,} knots.")
+    return config
+
+
 def _schema(tensors: Mapping[str, Any], adapter: Adapter) -> Schema:
-    schema = Schema.from_config(_strict_json(tensors[SCHEMA].tobytes(), "the schema"))
+    known = {"library", "numbered", "columns", *Column.__dataclass_fields__}
+    schema = Schema.from_config(_strict_json(_text(tensors[SCHEMA], "the schema"), "the schema", known))
     if (len(schema.columns),) != adapter.row_shape:
         raise ModelFileError(f"{len(schema.columns)} columns do not fit rows of shape {adapter.row_shape}.")
     if isinstance(adapter, TableAdapter):
@@ -293,13 +409,23 @@ def _json_tensor(config: Any) -> np.ndarray[Any, Any]:
     return np.frombuffer(_canonical(config).encode("ascii"), np.uint8)
 
 
-def _table_size(header: Mapping[str, Any], name: str) -> int:
-    """Return how many bytes a tensor of JSON announces, within limits; what it is worth is checked with the others."""
+def _length(header: Mapping[str, Any], name: str, least: int, most: int) -> int:
+    """Return how long a tensor of one axis says it is, within limits; what it is worth is checked with the others."""
     entry = header.get(name)
     shape = entry.get("shape") if isinstance(entry, dict) else None
-    if not isinstance(shape, list) or len(shape) != 1 or type(shape[0]) is not int or not 0 < shape[0] <= MAX_TABLE:
-        raise ModelFileError(f"the tensor {name!r} must have one axis of at most {MAX_TABLE:,} bytes.")
+    if not isinstance(shape, list) or len(shape) != 1 or type(shape[0]) is not int or not least <= shape[0] <= most:
+        raise ModelFileError(f"the tensor {name!r} must have one axis of {least} to {most:,}.")
     return shape[0]
+
+
+def _curves(record: Mapping[str, Any]) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Return the tensors of a history."""
+    lengths = record.get("history")
+    if not isinstance(lengths, dict) or not set(lengths) <= CURVES:
+        raise ModelFileError(f"record: history must hold numbers of epochs under {', '.join(sorted(CURVES))}.")
+    if not all(type(length) is int and 0 <= length <= MAX_FILE for length in lengths.values()):
+        raise ModelFileError(f"record: history must hold numbers of epochs, got {list(lengths.values())!r:.60}.")
+    return {CURVE + name: ("F64", (length,)) for name, length in lengths.items()}
 
 
 def _canonical(config: Mapping[str, Any]) -> str:
@@ -307,7 +433,7 @@ def _canonical(config: Mapping[str, Any]) -> str:
     return json.dumps(config, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def _checksum(config: Mapping[str, Any], tensors: bytes) -> str:
+def _checksum(config: Mapping[str, Any], tensors: bytes | memoryview) -> str:
     digest = hashlib.sha256(_canonical(config).encode("ascii"))
     digest.update(tensors)
     return digest.hexdigest()
@@ -317,22 +443,35 @@ def _header_length(content: bytes) -> int:
     return int(struct.unpack_from("<Q", content)[0])
 
 
-def _header(content: bytes) -> dict[str, Any]:
-    if len(content) < 10:
-        raise ModelFileError(f"{len(content)} bytes are too few for a header.")
-    length = _header_length(content)
-    if length > MAX_HEADER or 8 + length > len(content):
+def _header(head: bytes, size: int) -> dict[str, Any]:
+    if len(head) < 10:
+        raise ModelFileError(f"{size:,} bytes are too few for a header.")
+    length = _header_length(head)
+    if length > MAX_HEADER or 8 + length > size:
         raise ModelFileError(f"it does not start as a safetensors file does (header of {length:,} bytes announced).")
-    return _strict_json(content[8 : 8 + length], "the header")
+    return _strict_json(_text(memoryview(head)[8 : 8 + length], "the header"), "the header")
 
 
-def _strict_json(text: str | bytes, where: str) -> dict[str, Any]:
-    """Return a JSON object; refuse what JSON leaves open: double keys, NaN, deep nesting, numbers beyond a double."""
+def _text(content: Any, where: str) -> str:
+    """Return a buffer of UTF-8 as text."""
+    try:
+        return str(content, "utf-8")
+    except UnicodeDecodeError as error:
+        raise ModelFileError(f"{where} is not JSON ({error!s:.100}).") from error
+
+
+def _strict_json(text: str, where: str, known: set[str] | None = None) -> dict[str, Any]:
+    """Return a JSON object; refuse what JSON leaves open: double keys, NaN, deep nesting, numbers beyond a double.
+
+    Args: known: the only keys there may be, at any depth; None: any.
+    """
 
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
         keys = dict(items)
         if len(keys) < len(items):
             raise ModelFileError(f"{where} names a key twice.")
+        if known is not None and not keys.keys() <= known:
+            raise ModelFileError(f"{where} has a key {min(keys.keys() - known)!r:.60} that is not known.")
         return keys
 
     def number(text: str) -> float:
@@ -341,33 +480,44 @@ def _strict_json(text: str | bytes, where: str) -> dict[str, Any]:
             raise ModelFileError(f"{where} holds a number that is not finite.")
         return value
 
+    _check_size_of_json(text, where, MAX_VALUES if known is None else MAX_KEYS)
     try:
-        if isinstance(text, bytes):
-            text = text.decode("utf-8")
-        _check_depth(text, where)
         value = json.loads(text, object_pairs_hook=pairs, parse_float=number, parse_constant=number)
-    except (ValueError, RecursionError) as error:  # both decoding errors are ValueErrors
+    except (ValueError, RecursionError) as error:
         if isinstance(error, DiaboloError):
             raise
-        raise ModelFileError(f"{where} is not JSON ({error}).") from error
+        raise ModelFileError(f"{where} is not JSON ({error!s:.100}).") from error
     if not isinstance(value, dict):
         raise ModelFileError(f"{where} must be a JSON object, got {type(value).__name__}.")
     return value
 
 
-def _check_depth(text: str, where: str) -> None:
-    depth, quoted, escaped = 0, False, False
-    for letter in text:
-        if quoted:
-            quoted, escaped = escaped or letter != '"', not escaped and letter == "\\"
-        elif letter == '"':
-            quoted = True
-        elif letter in "[{":
-            depth += 1
-            if depth > MAX_DEPTH:
+# Texts whole, so that what they hold is not taken for structure; possessive, so that nothing is kept for a way back.
+TOKENS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[][{},:]', re.DOTALL)
+
+
+def _check_size_of_json(text: str, where: str, most_keys: int) -> None:
+    """Refuse JSON that would take far more room as objects than it has letters, before any object is made."""
+    values = 0
+    keys: list[int] = []  # of every object or list that is open
+    for token in TOKENS.finditer(text):
+        letter = token[0] if token.end() - token.start() == 1 else ""
+        if letter == ":" and keys:
+            keys[-1] += 1
+            if keys[-1] > most_keys:
+                raise ModelFileError(f"{where} has an object of more than {most_keys:,} keys.")
+        elif letter in ("]", "}"):
+            if not keys:
+                raise ModelFileError(f"{where} is not JSON (it closes what is not open).")
+            keys.pop()
+        elif letter in ("[", "{", ","):
+            values += 1
+            if letter != ",":
+                keys.append(0)
+            if len(keys) > MAX_DEPTH:
                 raise ModelFileError(f"{where} is nested more than {MAX_DEPTH} deep.")
-        elif letter in "]}":
-            depth -= 1
+            if values > MAX_VALUES:
+                raise ModelFileError(f"{where} holds more than {MAX_VALUES:,} values.")
 
 
 def _keys(value: Any, expected: set[str], where: str) -> dict[str, Any]:
@@ -381,6 +531,8 @@ def _config(header: dict[str, Any]) -> dict[str, Any]:
     metadata = header.get("__metadata__")
     if not isinstance(metadata, dict) or set(metadata) != {"diabolo"} or not isinstance(metadata["diabolo"], str):
         raise ModelFileError("its metadata does not hold one text under the key 'diabolo': not written by Diabolo.")
+    if len(metadata["diabolo"]) > MAX_CONFIG:
+        raise ModelFileError(f"the metadata has {len(metadata['diabolo']):,} letters, more than {MAX_CONFIG:,}.")
     config = _strict_json(metadata["diabolo"], "the metadata")
     version = config.get("format_version")
     if type(version) is not int or version < 1:
@@ -418,6 +570,32 @@ def check_size(network: Network) -> None:
             )
 
 
+def check_room(network: Network, adapter: Adapter, schema: Schema | None, settings: Mapping[str, Any]) -> None:
+    """Raise OptionError where what will be known of columns and settings is more than files may hold, as `check_size`.
+
+    Args: settings: of the estimator, as JSON values.
+    """
+    size = len(_canonical({"network": network.to_config(), "settings": settings}))
+    if size > MAX_CONFIG - REST:
+        raise OptionError(
+            f"network and settings take {size:,} letters, a model file holds {MAX_CONFIG - REST:,}: shorten names, or "
+            f"leave out types that are inferred as well."
+        )
+    config, knots = _without_knots(adapter.to_config()) if isinstance(adapter, TableAdapter) else ({}, [])
+    for text in (_canonical(config), _canonical({} if schema is None else schema.to_config())):
+        # Each value but the first has a comma or a bracket before it; within texts they count for nothing.
+        if len(text) > MAX_TABLE or len(re.findall(r"[\[{,]", text)) > MAX_VALUES:
+            raise OptionError(
+                f"{adapter.row_shape[0]:,} columns with their names and levels take {len(text):,} letters, a model "
+                f"file holds {MAX_TABLE:,} and {MAX_VALUES:,} values: leave columns out, or levels."
+            )
+    if len(knots) > MAX_KNOTS:
+        raise OptionError(
+            f"the columns have {len(knots):,} knots where a few values lie far from all others, a model file holds "
+            f"{MAX_KNOTS:,}: take logarithms first, or leave columns out."
+        )
+
+
 def _check_adapter(value: Any, network: Network) -> dict[str, Any]:
     config = _keys(value, ADAPTER_KEYS, "the adapter")
     kind, shape = config["kind"], config["row_shape"]
@@ -453,11 +631,15 @@ def _adapter_size(adapter: dict[str, Any]) -> int:
 
 def _check_tensors(header: dict[str, Any], expected: dict[str, tuple[str, tuple[int, ...]]], size: int) -> None:
     entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
+    if len(entries) > MAX_TENSORS:
+        raise ModelFileError(f"it has {len(entries):,} tensors, more than {MAX_TENSORS:,}.")
     _keys(entries, set(expected), "the table of tensors")
     spans = []
     for name, (dtype, shape) in expected.items():
         entry = _keys(entries[name], {"dtype", "shape", "data_offsets"}, f"the tensor {name!r}")
-        if entry["dtype"] != dtype or entry["shape"] != list(shape):
+        # JSON's true and 8.0 are equal to Python's 1 and 8.
+        whole = isinstance(entry["shape"], list) and all(type(each) is int for each in entry["shape"])
+        if entry["dtype"] != dtype or not whole or entry["shape"] != list(shape):
             raise ModelFileError(
                 f"the tensor {name!r} must be {dtype} of shape {list(shape)}, got {entry['dtype']!r:.20} of "
                 f"{entry['shape']!r:.80}."

@@ -14,6 +14,7 @@ import numpy as np
 from diabolo.errors import OptionError, unknown
 
 LARGEST = 1 << 53  # of whole numbers
+MOST_AXES = 8  # of one row; the product of so many sizes can still be printed
 
 Shape = tuple[int, ...]  # sizes of the axes of one row, without the batch axis
 Numbers = tuple[float, ...]

@@ -30,7 +30,7 @@ from diabolo.network.layers import (
     TransposedConvolution,
     check_activation,
 )
-from diabolo.network.parts import Shape, from_config, from_text
+from diabolo.network.parts import MOST_AXES, Shape, from_config, from_text
 
 STRUCTURES = tuple(words.KINDS)
 
@@ -162,8 +162,9 @@ class Network:
     def from_config(cls, config: dict[str, Any]) -> "Network":
         """Return the network that `to_config` described; OptionError or ShapeError where it does not hold together."""
         shape = config["input_shape"]
-        if not isinstance(shape, list) or not shape or not all(type(n) is int and 1 <= n < 1 << 31 for n in shape):
-            raise OptionError(f"input_shape must be a list of sizes of at least 1, got {shape!r:.80}.")
+        sizes = isinstance(shape, list) and all(type(n) is int and 1 <= n < 1 << 31 for n in shape)
+        if not sizes or not 1 <= len(shape) <= MOST_AXES:
+            raise OptionError(f"input_shape must be a list of 1 to {MOST_AXES} sizes of at least 1, got {shape!r:.80}.")
         for part in ("encoder", "decoder"):
             if not isinstance(config[part], list):
                 raise OptionError(f"{part} must be a list of layers, got {config[part]!r:.80}.")

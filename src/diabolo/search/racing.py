@@ -2,7 +2,9 @@
 
 Who is likely to win is known before (training/advice.py), so that only the first third begins. What these do in a third
 of the epochs, the rate annealed to its end, tells better than where a whole training stands after a third, whose rate
-has not come down yet; the best of them then run all epochs. Order: what comes out, the race.
+has not come down yet. The best of them, and those that promised most, then run all epochs.
+
+Order: what comes out, the race.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,6 +18,7 @@ from diabolo.search.study import EPOCHS, Row, Search, counted, folder_of, in_mem
 from diabolo.training import advice
 from diabolo.training.optimizers import OPTIMIZERS
 
+SURE = 0.4  # of the last round, who is in it by the advice alone
 SHORT = 3  # times shorter is a training of the first round than a whole one
 UNKNOWN = 0.3  # how far behind the best an optimizer is expected that the advice knows nothing of
 ROUNDS = (0.3, 0.1)  # of all pairs, those that run in each: 0.3 / SHORT + 0.1 = a fifth of what all would cost
@@ -104,7 +107,10 @@ def race(
                 break
             if name == "short":
                 ran = [row | {"state": "short" if row["state"] == "whole" else row["state"]} for row in rows]
-            pairs = [{key: row[key] for key in ("optimizer", "rate")} for row in rows if row["state"] == "whole"]
+                sound = [{key: row[key] for key in ("optimizer", "rate")} for row in rows if row["state"] == "whole"]
+                # A third of few epochs favours high rates: those that promised most run whole in any case.
+                sure = [pair for pair in pairs[: round(SURE * last)] if pair in sound]
+                pairs = sure + [pair for pair in sound if pair not in sure]
     best = ran[0]
     trained = sum(row["epochs"] for row in ran)
     rate = advice.rate_of(best["optimizer"], best["rate"])

@@ -209,7 +209,8 @@ def learn(names: Sequence[str], known: Array, behind: Array, data: Sequence[str]
 def _ridge(known: Array, behind: Array) -> tuple[Array, Array]:
     away = (known - known.mean(axis=0)) / _scale(known)
     base = behind.mean(axis=0)
-    return base, np.linalg.solve(away.T @ away + TOWARDS_FLAT * np.eye(away.shape[1]), away.T @ (behind - base))
+    slopes: Array = np.linalg.solve(away.T @ away + TOWARDS_FLAT * np.eye(away.shape[1]), away.T @ (behind - base))
+    return base, slopes
 
 
 def _scale(known: Array) -> Array:

@@ -215,8 +215,9 @@ def about(settings: Mapping[str, Any], shard: Mapping[str, Any], versions: Mappi
 def fingerprint(rows: Any) -> str:
     """Return what tells rows (n, ...) from others: all their bytes, or of rows read in parts the first of them."""
     if not hasattr(rows, "dtype"):  # windows
-        first = next(iter(rows.epoch(0)))
-        return fingerprint(np.asarray(first.data)) + f" of {rows.rows}"
+        with contextlib.closing(rows.epoch(0)) as every:
+            first = next(every)
+            return fingerprint(first.data[first.order[: first.rows]]) + f" of {rows.rows}"
     digest = hashlib.sha256(f"{rows.shape} {rows.dtype}".encode())
     for part in (rows.indptr, rows.indices, rows.data) if hasattr(rows, "indptr") else (rows,):
         digest.update(np.ascontiguousarray(part).view(np.uint8).data)

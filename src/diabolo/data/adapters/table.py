@@ -86,7 +86,8 @@ class TableAdapter:
     @property
     def tensor_shape(self) -> tuple[int, ...]:
         """(numbers,), flags included."""
-        return (len(self.owners) + len(self.features) * self.gaps,)
+        # Summed, not counted in `owners`, which of a file with 2^50 levels would take all memory before it is refused.
+        return (sum(each.width for each in self.features) + len(self.features) * self.gaps,)
 
     @cached_property
     def order(self) -> tuple[int, ...]:

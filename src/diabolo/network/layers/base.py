@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from diabolo.errors import OptionError, ShapeError, unknown
-from diabolo.network.parts import Part, Shape
+from diabolo.network.parts import MOST_AXES, Part, Shape
 
 # Keras' names and Keras' constants (leaky_relu has slope 0.2, gelu is the exact one, elu has alpha 1).
 ACTIVATIONS = (
@@ -39,9 +39,13 @@ class Layer(Part):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if any(isinstance(value, tuple) and len(value) > MOST_AXES for value in vars(self).values()):
+            raise OptionError(f"{self.kind}: a row has at most {MOST_AXES} axes.")
         # Names become those of weights in files and of operations in Keras, ONNX and TensorFlow.
-        if not re.fullmatch(r"[A-Za-z0-9_.-]*", self.name):
-            raise OptionError(f"{self.kind}: a name may hold letters, digits, '_', '.' and '-', got {self.name!r}.")
+        if not re.fullmatch(r"[A-Za-z0-9_.-]{0,100}", self.name):
+            raise OptionError(
+                f"{self.kind}: a name may hold up to 100 letters, digits, '_', '.' and '-', got {self.name!r:.120}."
+            )
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the output for one row of `input_shape`; raise ShapeError where none fits."""
