@@ -3,6 +3,7 @@
 import logging
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -48,6 +49,15 @@ def test_pictures_train_encode_and_come_back_as_bytes(folder):
     assert net.encode(folder).shape == (12, 2)
     assert net.reconstruct(str(folder)).dtype == np.uint8
     np.testing.assert_array_equal(net.encode(images.find(folder)), net.encode(folder))
+
+
+def test_the_subfolder_of_a_picture_is_its_label_beside_the_latents(cli, folder, tmp_path):
+    Autoencoder(2, **FAST).fit(folder).save(tmp_path / "m")
+    done = cli("encode", "m.safetensors", "pictures", "--keep", "file,label", "-o", "z.csv")
+    assert done.code == 0, done.err
+    frame = pd.read_csv(tmp_path / "z.csv")
+    assert list(frame) == ["file", "label", "latent_0", "latent_1"]
+    assert list(frame["label"]) == ["class0"] * 6 + ["class1"] * 6
 
 
 def test_more_pictures_than_memory_are_decoded_once(folder, monkeypatch):

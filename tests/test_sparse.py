@@ -188,3 +188,13 @@ def test_a_file_that_holds_no_sound_matrix_is_refused_in_one_line(fitted, name, 
         with pytest.raises(DataError, match=message) as refused:
             verb(tmp_path / "rows.npz")
         assert "\n" not in str(refused.value)
+
+
+def test_a_place_that_is_named_twice_counts_as_the_sum():
+    rows = sp.random(200, 12, 0.2, "csr", rng=0, dtype=np.float32)
+    twice = sp.csr_matrix((np.repeat(rows.data / 2, 2), np.repeat(rows.indices, 2), 2 * rows.indptr), rows.shape)
+    settings = {"structure": [8], "epochs": 2, "random_state": 0, "verbose": False}
+    one, other = (Autoencoder(3, **settings).fit(each) for each in (rows, twice))
+    np.testing.assert_array_equal(other.encode(rows), one.encode(rows))
+    np.testing.assert_array_equal(other.encode(twice), one.encode(rows))
+    assert twice.nnz == 2 * rows.nnz  # it is the caller's, and stays as it was

@@ -55,7 +55,7 @@ Keep = Annotated[
     str | None,
     typer.Option(
         metavar="NAME,...",
-        help="Columns to copy to the output, such as an id; of pictures: file.",
+        help="Columns to copy to the output, such as an id; of pictures: file, and label, its subfolder.",
         rich_help_panel=COLUMNS,
     ),
 ]

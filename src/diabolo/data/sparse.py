@@ -30,6 +30,9 @@ def check(X: Any, *, where: str) -> Any:
     if X.dtype.kind not in "biuf":
         raise DataError(f"{where} expected real numbers, got {X.dtype}.")
     matrix = X.tocsr()
+    if not matrix.has_canonical_format:  # a place that is named twice counts as the sum, as everywhere in SciPy
+        matrix = matrix.copy()
+        matrix.sum_duplicates()
     if not np.isfinite(matrix.data).all():
         raise DataError(f"{where} expected finite numbers, got a sparse matrix with NaN or infinity.")
     return matrix

@@ -168,7 +168,7 @@ def open_stream(
     if keep is not None:
         raise DataError(
             f"{source}: only files of tables ({', '.join(tables.ENDINGS)}) have columns to keep, and folders of "
-            f"pictures the column 'file'."
+            f"pictures the columns 'file' and 'label', which is the subfolder."
         )
     if scipy_files.is_matrix(source):
         return _of_matrix(Path(source))
@@ -265,7 +265,9 @@ def _of_pictures(
         import pyarrow as pa
 
         if keep is not None:
-            keep(pa.table({"file": list(map(str, files))}), 0)
+            folder = isinstance(source, (str, Path)) and Path(source).is_dir()
+            labels = images.labels(Path(source), files) if folder else [file.parent.name for file in files]
+            keep(pa.table({"file": list(map(str, files)), "label": labels}), 0)
 
     read = partial(images.chunks, paths, look, told=told)
     part = Part(name, rows, len(paths) * known.size * held_bytes(known.dtype), read)
