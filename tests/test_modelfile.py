@@ -14,6 +14,7 @@ from diabolo import modelfile
 from diabolo.errors import ModelFileError, OptionError, OutputError
 from diabolo.network import structures
 from diabolo.network.layers import Attention, Dense, Flatten, Reshape, Upsampling
+from hostile import parts, rebuild
 
 
 @pytest.fixture(scope="module")
@@ -21,27 +22,10 @@ def content(model_path):
     return model_path.read_bytes()
 
 
-def parts(content):
-    """Return (header, config, tensors) of a model file."""
-    length = struct.unpack("<Q", content[:8])[0]
-    header = json.loads(content[8 : 8 + length])
-    return header, json.loads(header["__metadata__"]["diabolo"]), content[8 + length :]
-
-
-def rebuild(header, config, tensors, *, sign=True):
-    """Return a file of these parts, with a checksum that fits unless `sign` is False."""
-    config = dict(config)
-    if sign:
-        config.pop("sha256", None)
-        config["sha256"] = modelfile._checksum(config, tensors)
-    header = header | {"__metadata__": {"diabolo": json.dumps(config)}}
-    text = json.dumps(header).encode()
-    return struct.pack("<Q", len(text)) + text + tensors
-
-
 def test_any_safetensors_reader_can_read_the_weights(fitted, model_path):
     tensors = load_file(model_path)
-    assert set(tensors) == {*fitted.model_.weights, "adapter/offset", "adapter/scale"}
+    curves = {f"record/{name}" for name in fitted.history_}
+    assert set(tensors) == {*fitted.model_.weights, "adapter/offset", "adapter/scale", *curves}
     for name, weight in fitted.model_.weights.items():
         np.testing.assert_array_equal(tensors[name], weight)
 
@@ -119,11 +103,12 @@ def with_weight(value):
         (in_config("record", "rows", value=-1), "cannot be"),
         (in_config("record", "settings", value={}), "settings must have exactly"),
         (in_config("record", "settings", "epochs", value="many"), "setting epochs has the wrong type"),
-        (in_config("record", "history", "val_loss", value=[]), "differ in length"),
+        (in_config("record", "history", "val_loss", value=[]), "numbers of epochs"),
+        (in_config("record", "history", "val_loss", value=2), "must be F64 of shape \\[2\\]"),
         (in_config("adapter", "kind", value=["array"]), "unknown adapter"),
         (in_config("network", "decoder", 0, "units", value=10**400), "units is out of its range"),
         (in_config("network", "decoder", 2, "shape", value=[10**4000, 2]), "shape is out of its range"),
-        (in_config("record", "history", value={"loss": ["x"]}), "lists of numbers"),
+        (in_config("record", "history", value={"loss": ["x"]}), "numbers of epochs"),
         (in_config("reconstruction_loss", value={"kind": "gausian"}), "Did you mean 'gaussian'"),
         (in_config("network", "input_shape", value=[28, 28]), "expected \\(28, 28\\)"),
         (in_config("network", "input_shape", value=[28, 28, 0]), "at least 1"),
