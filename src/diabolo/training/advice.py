@@ -209,12 +209,12 @@ def learn(names: Sequence[str], known: Array, behind: Array, data: Sequence[str]
 def _ridge(known: Array, behind: Array) -> tuple[Array, Array]:
     away = (known - known.mean(axis=0)) / _scale(known)
     base = behind.mean(axis=0)
-    slopes: Array = np.linalg.solve(away.T @ away + TOWARDS_FLAT * np.eye(away.shape[1]), away.T @ (behind - base))
+    slopes = np.linalg.solve(away.T @ away + TOWARDS_FLAT * np.eye(away.shape[1]), away.T @ (behind - base))
     return base, slopes
 
 
 def _scale(known: Array) -> Array:
-    return np.maximum(known.std(axis=0), 1e-9)
+    return np.asarray(np.maximum(known.std(axis=0), 1e-9))
 
 
 @cache
