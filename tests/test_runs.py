@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -313,3 +314,41 @@ def test_rows_of_any_kind_are_gone_on_with(kind, table, tmp_path):
     assert again.history_ == whole.history_
     for name, weight in whole.model_.weights.items():
         np.testing.assert_array_equal(again.model_.weights[name], weight)
+
+
+def test_a_folder_that_goes_away_ends_the_training_in_one_line(table, tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "SHARE", 0)  # a checkpoint behind every epoch
+    folder = tmp_path / "a"
+
+    def lose(progress):
+        if progress.epoch_done and progress.epoch == 2:
+            shutil.rmtree(folder)
+
+    with pytest.raises(OutputError, match=r"000002-000000.safetensors could not be written: No such file or directory"):
+        Autoencoder(3, epochs=4, **SETTINGS).fit(table, run=folder, report=lose)
+
+
+def test_a_disk_that_is_full_leaves_the_checkpoint_before(table, tmp_path):
+    script = """
+import resource, signal, sys
+import numpy as np
+from diabolo import Autoencoder
+from diabolo.errors import OutputError
+from diabolo.training import runs
+runs.SHARE = 0
+rows = np.random.default_rng(0).normal(size=(600, 8))
+def fill(progress):
+    if progress.epoch_done and progress.epoch == 3:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))  # whoever writes more is told that it cannot be
+try:
+    Autoencoder(3, structure=[16], epochs=6, random_state=0, verbose=False).fit(rows, run=sys.argv[1], report=fill)
+except OutputError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, timeout=120)
+    assert "000003-000000.safetensors could not be written: File too large." in done.stdout, done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir() if not path.name.startswith("00")) == ["lock", "run.json"]
+    assert [checkpoints.from_bytes(path.read_bytes())[0].epochs for path in sorted(tmp_path.glob(runs.PATTERN))] == [
+        1,
+        2,
+    ]
