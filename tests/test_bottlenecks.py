@@ -164,6 +164,25 @@ def test_ordered_latents_are_cut_at_sizes_whose_logarithm_is_uniform():
     np.testing.assert_allclose(shares, expected, atol=0.01)
 
 
+def test_named_sizes_are_all_decoded_and_count_by_the_root_of_their_size(rng):
+    part = from_text("bottleneck", BOTTLENECKS, "ordered:sizes=1-4", latent_dim=9)
+    latent, seen = rng.normal(size=(5, 9)).astype(np.float32), []
+
+    def loss(z):
+        seen.append(numpy(z))
+        return keras.ops.sum(z, axis=1)
+
+    cost = numpy(part.train({"latent": latent}, loss, chance(), 0.0).reconstruction)
+    assert seen[0].shape == (5 * part.copies, 9)
+    cut = [latent[:, :size].sum(axis=1) for size in (1, 4, 9)]
+    np.testing.assert_allclose(cost, (cut[0] + 2 * cut[1] + 3 * cut[2]) / 6, rtol=1e-5)
+    for written in ("sizes=4-1", "sizes=9", "sizes=0-3"):
+        with pytest.raises(OptionError, match="expected rising sizes from 1 to below latent_dim"):
+            from_text("bottleneck", BOTTLENECKS, f"ordered:{written}", latent_dim=9)
+    with pytest.raises(OptionError, match="sizes must be a list such as 2-8, got 'two'"):
+        from_text("bottleneck", BOTTLENECKS, "ordered:sizes=two", latent_dim=9)
+
+
 def test_an_ordered_linear_auto_encoder_finds_the_principal_directions_in_order(rng):
     scales = np.array([8.0, 4.0, 2.0, 1.0, 0.2, 0.2])
     turned, _ = np.linalg.qr(rng.normal(size=(6, 6)))

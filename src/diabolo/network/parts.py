@@ -149,9 +149,12 @@ def _value(text: str, expected: Any, where: str) -> Any:
     try:
         if expected is bool:
             return {"true": True, "false": False}[text.lower()]
+        if expected in LISTS:
+            return [LISTS[expected][0](item) for item in text.split("-")]
         return expected(text)
     except (KeyError, ValueError) as error:
-        raise OptionError(f"{where} must be of type {expected.__name__}, got {text!r:.40}.") from error
+        wanted = "a list such as 2-8" if expected in LISTS else f"of type {expected.__name__}"
+        raise OptionError(f"{where} must be {wanted}, got {text!r:.40}.") from error
 
 
 def plain(value: Any) -> Any:

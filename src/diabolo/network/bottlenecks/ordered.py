@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
+
 from diabolo.network.bottlenecks.base import Bottleneck, LossOf, Objective
 from diabolo.network.chance import uniform
 from diabolo.network.layers import Dense, Layer
+from diabolo.network.parts import Shape
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,26 +19,43 @@ class Ordered(Bottleneck):
     `share_whole` of the rows keep them all. The others draw log k uniformly, so that small sizes, where one latent
     more or less matters most, are seen as often as large ones. Source: Rippel, Gelbart & Adams 2014, arXiv:1402.0915,
     where k is geometric.
+
+    With `sizes` nothing is drawn: every row is decoded at each of these and whole, and no other size counts. Source:
+    Kusupati et al. 2022, Matryoshka Representation Learning, arXiv:2205.13147.
     """
 
     share_whole: float = 0.25
+    sizes: Shape = ()
 
     kind: ClassVar[str] = "ordered"
 
     def check(self) -> None:
-        """Refuse shares that are none."""
+        """Refuse shares that are none, and sizes that no latent can be cut to."""
         super().check()
+        rising = all(one < other for one, other in zip((0, *self.sizes), (*self.sizes, self.latent_dim), strict=True))
+        self.require(not self.sizes or rising, "rising sizes from 1 to below latent_dim")
         self.require(0 <= self.share_whole <= 1, "share_whole in [0, 1]")
+
+    @property
+    def copies(self) -> int:
+        """Each row is decoded at so many sizes."""
+        return len(self.sizes) + 1
 
     def layers(self) -> tuple[Layer, ...]:
         """One dense layer."""
         return (Dense(units=self.latent_dim, name="bottleneck"),)
 
     def train(self, tensors: Mapping[str, Any], loss: LossOf, chance: Any, warm: Any) -> Objective:
-        """The reconstruction from the first latents."""
+        """The reconstruction from the first latents; of several sizes the mean, each by the root of its size."""
         from keras import ops
 
         latent = tensors["latent"]
+        if self.sizes:
+            cuts = np.array([*self.sizes, self.latent_dim], np.float32)
+            kept = latent[None] * (np.arange(self.latent_dim) < cuts[:, None, None]).astype(np.float32)
+            each = ops.reshape(loss(ops.reshape(kept, (-1, self.latent_dim))), (len(cuts), -1))  # (sizes, batch)
+            weights = np.sqrt(cuts) / np.sqrt(cuts).sum()
+            return Objective(ops.sum(each * weights[:, None], axis=0))
         drawn = uniform((2, ops.shape(latent)[0], 1), chance)
         size = ops.floor(ops.exp(drawn[0] * ops.log(self.latent_dim + 1.0)))  # 1 to latent_dim
         size = ops.where(drawn[1] < self.share_whole, float(self.latent_dim), size)
