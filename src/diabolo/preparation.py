@@ -100,7 +100,7 @@ def prepare(asked: Asked, X: Any, also: Any, settings: dict[str, Any], seed: int
     else:
         adapter, choice = _learn_array(asked, part, part.statistics, also)
     network = _network(asked, adapter.tensor_shape, settings)
-    modelfile.check_room(network, adapter, schema, settings)
+    modelfile.check_room(network, adapter, schema, settings | {"random_state": seed})
     corruption, penalty = _noise_and_penalty(asked, adapter)
     if corruption is not None:
         corruption.fits(adapter.tensor_shape, choice.loss)
