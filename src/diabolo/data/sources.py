@@ -138,9 +138,14 @@ def _named(name: str, part: str, data_dir: str | Path | None) -> Source:
     return Source(name, data.x_train, data.x_test)
 
 
-def _reader(path: Path) -> Callable[[Path], Array]:
+def is_idx(path: Path) -> bool:
+    """Whether a file is called as those of IDX are."""
     name = path.name.lower()
-    if ("idx" in name and "ubyte" in name) or name.endswith(".idx.gz"):
+    return ("idx" in name and "ubyte" in name) or name.endswith((".idx", ".idx.gz"))
+
+
+def _reader(path: Path) -> Callable[[Path], Array]:
+    if is_idx(path):
         return idx.read
     ending = path.suffix.lower()
     if ending not in READERS:

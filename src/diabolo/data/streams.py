@@ -26,10 +26,10 @@ import numpy as np
 
 from diabolo.data import memory, sinks, sparse, tables
 from diabolo.data.adapters.rows import as_rows
-from diabolo.data.readers import csv, images, numpy_files, parquet, scipy_files, sql
+from diabolo.data.readers import csv, idx, images, numpy_files, parquet, scipy_files, sql
 from diabolo.data.readers.parts import PART_BYTES, Part, held_bytes
 from diabolo.data.schema import Schema, is_frame
-from diabolo.data.sources import Array, Source, names_data_set, of_files, open_source
+from diabolo.data.sources import Array, Source, is_idx, names_data_set, of_files, open_source
 from diabolo.errors import DataError, OptionError, OutputError, ShapeError, listed
 
 PICTURES_AT_ONCE = 512
@@ -342,7 +342,10 @@ def _refuse_whole(source: Any, limit: int) -> None:
     if not path.is_file():
         file, _, name = str(source).rpartition(":")
         path = Path(file)
-    size = numpy_files.unpacked_bytes(path, name) if path.suffix.lower() == ".npz" and path.is_file() else 0
+    size = 0
+    if path.is_file():
+        zipped = path.suffix.lower() == ".npz"
+        size = numpy_files.unpacked_bytes(path, name) if zipped else idx.unpacked_bytes(path) * is_idx(path)
     if size * COPIES > limit:
         raise DataError(
             f"{path} unpacks to {memory.words(size)}, and training on it takes {COPIES} times that, more than "

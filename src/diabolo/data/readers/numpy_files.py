@@ -1,18 +1,23 @@
-"""NumPy's own files: .npy, and .npz with one array or a named one. Never a pickle."""
+"""NumPy's own files: .npy, and .npz with one array or a named one. Never a pickle.
 
+What a header announces is judged before memory is taken: it must be there, and there must be room for it.
+"""
+
+import io
 import math
 import zipfile
-import zlib
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
+from diabolo.data import memory
 from diabolo.data.readers.parts import PART_BYTES, Part, held_bytes, stamp
 from diabolo.errors import DataError
 
+LONGEST = 10_000  # bytes of a header: NumPy's own limit, which it looks at behind reading it
 # The names people give to "the rows" in a file of several arrays, in this order.
 USUAL = ("X", "x", "rows", "data", "images", "latents", "x_train")
 
@@ -20,8 +25,10 @@ USUAL = ("X", "x", "rows", "data", "images", "latents", "x_train")
 def read_npy(path: Path) -> np.ndarray[Any, Any]:
     """Return the array of a .npy file."""
     try:
+        with path.open("rb") as file:
+            _refuse_more_than_there_is(file, path.stat().st_size)
         array = np.load(path, allow_pickle=False)
-    except (OSError, EOFError, TypeError, ValueError, MemoryError) as error:
+    except Exception as error:  # of NumPy's parser and of zipfile, a dozen kinds
         raise DataError(f"{path}: expected a .npy file of numbers ({reason(error)}).") from error
     if not isinstance(array, np.ndarray):
         array.close()
@@ -92,9 +99,10 @@ def unpacked_bytes(path: Path, name: str = "") -> int:
     try:
         with zipfile.ZipFile(path) as archive:
             sizes = {member.filename.removesuffix(".npy"): member.file_size for member in archive.infolist()}
-    except (OSError, zipfile.BadZipFile):
+    except Exception:
         return 0  # no .npz file: reading it will say so
-    return sizes.get(_chosen(list(sizes), name), 0)
+    chosen = _chosen(list(sizes), name)
+    return sizes.get(chosen, 0) if chosen else sum(sizes.values())  # without a name they may be columns of a table
 
 
 class _Form(NamedTuple):
@@ -108,14 +116,40 @@ def _header(path: Path) -> _Form | None:
     """Return what a .npy file announces; None where it announces no plain numbers."""
     try:
         with path.open("rb") as file:
-            version = np.lib.format.read_magic(file)
-            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            shape, by_column, dtype = read(file)
-            sizes = all(type(size) is int and size >= 0 for size in shape) and all(shape[1:])
-            plain = dtype.kind in "biuf" and len(shape) > 0 and sizes
-            return _Form(shape, by_column, dtype, file.tell()) if plain else None
-    except (OSError, ValueError):
+            form = _announced(file)
+    except Exception:
         return None
+    sizes = all(type(size) is int and size >= 0 for size in form.shape) and all(form.shape[1:])
+    return form if form.dtype.kind in "biuf" and len(form.shape) > 0 and sizes else None
+
+
+def _announced(file: BinaryIO) -> _Form:
+    """Return what a .npy file announces at its start. Raises ValueError, and whatever NumPy's parser does."""
+    magic = file.read(8)
+    if magic[:6] != b"\x93NUMPY" or magic[6:7] not in (b"\1", b"\2", b"\3"):
+        raise ValueError("it does not start as a .npy file does")
+    count = 2 if magic[6] == 1 else 4
+    length = file.read(count)
+    if (size := int.from_bytes(length, "little")) > LONGEST:
+        raise ValueError(f"its header announces {size:,} bytes, expected at most {LONGEST:,}")
+    header = io.BytesIO(length + file.read(size))
+    read = np.lib.format.read_array_header_1_0 if magic[6] == 1 else np.lib.format.read_array_header_2_0
+    return _Form(*read(header), start=8 + count + size)
+
+
+def _refuse_more_than_there_is(file: BinaryIO, size: int) -> None:
+    """Raise ValueError where a .npy file of so many bytes announces more, or more than there is memory for."""
+    try:
+        form = _announced(file)
+    except Exception:
+        return  # NumPy says what is wrong, and reads nothing
+    if form.dtype.hasobject:
+        raise ValueError("it is a pickle")
+    numbers = math.prod(form.shape) * form.dtype.itemsize
+    if numbers > size - form.start:
+        raise ValueError(f"it announces {numbers:,} bytes, but {size - form.start:,} follow")
+    if numbers > memory.free():
+        raise ValueError(f"it takes {memory.words(numbers)}, more than {memory.words(memory.free())} of memory")
 
 
 def read_npz(path: Path, name: str = "") -> np.ndarray[Any, Any]:
@@ -131,8 +165,9 @@ def read_npz(path: Path, name: str = "") -> np.ndarray[Any, Any]:
             chosen = _chosen(names, name)
             if not chosen:
                 raise DataError(f"{path}: which of its arrays ({', '.join(names) or 'none'})? Write {path.name}:NAME.")
+            _judge(path, [chosen])
             return np.asarray(arrays[chosen])
-    except (OSError, EOFError, ValueError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+    except Exception as error:  # of NumPy's parser and of zipfile, a dozen kinds
         if isinstance(error, DataError):
             raise
         raise DataError(f"{path}: expected a .npz file of numbers ({reason(error)}).") from error
@@ -147,11 +182,30 @@ def columns(path: Path) -> dict[str, np.ndarray[Any, Any]] | None:
         with arrays:
             if len(arrays.files) < 2 or _chosen(arrays.files, ""):
                 return None
+            shapes = _judge(path, arrays.files)
+            if any(len(shape) != 1 or shape != shapes[0] for shape in shapes):
+                return None
             read = {name: arrays[name] for name in arrays.files}
-    except (OSError, EOFError, ValueError, MemoryError, zipfile.BadZipFile, zlib.error):
+    except Exception:
         return None  # whoever reads it as an array says what is wrong
     lengths = {array.shape for array in read.values()}
     return read if len(lengths) == 1 and len(lengths.pop()) == 1 else None
+
+
+def _judge(path: Path, names: list[str]) -> list[tuple[int, ...]]:
+    """Return the shapes that arrays of a .npz file announce; ValueError where they are not there or find no room."""
+    shapes, size = [], 0
+    with zipfile.ZipFile(path) as archive:
+        held = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
+        for name in names:
+            size += held[name].file_size
+            with archive.open(held[name]) as file:
+                _refuse_more_than_there_is(file, held[name].file_size)  # type: ignore[arg-type]
+            with archive.open(held[name]) as file:
+                shapes.append(_announced(file).shape)  # type: ignore[arg-type]
+    if size > memory.free():
+        raise ValueError(f"it unpacks to {memory.words(size)}, more than {memory.words(memory.free())} of memory")
+    return shapes
 
 
 def _chosen(names: list[str], name: str) -> str:

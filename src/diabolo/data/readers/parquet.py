@@ -7,12 +7,17 @@ from typing import Any
 
 import numpy as np
 
+from diabolo.data import memory
 from diabolo.data.readers.arrow import common_dtype, to_array
 from diabolo.data.readers.parts import Part, held_bytes, stamp
 from diabolo.errors import DataError
 
 ROWS_AT_ONCE = 65_536
 PAGE_BYTES = 1 << 20  # of each column, as most writers make them: a page is held whole, packed and unpacked
+# Rows for each byte of a file, beyond 16 million of them: one value that is repeated takes hardly any room, so that a
+# few kilobytes can announce any number of rows. Nothing can be learnt from such.
+MOST_REPEATED = 1 << 12
+MANY = 1 << 24
 BUFFER_BYTES = 1 << 16  # of each column; without it, and with pre_buffer, a whole row group is held as it lies on disk
 
 
@@ -48,6 +53,13 @@ def read_table(path: Path) -> Any:
     """Return a Parquet file as an Arrow table."""
     import pyarrow as pa
 
+    with _open(path) as file:
+        size = file.metadata.num_rows * file.metadata.num_columns * 8
+    if size > memory.free():
+        raise DataError(
+            f"{path} takes about {memory.words(size)}, more than {memory.words(memory.free())} of memory: take a part "
+            f"of it."
+        )
     read = list(tables(path, ROWS_AT_ONCE))
     if not read:
         raise DataError(f"{path}: expected rows, got none.")
@@ -111,6 +123,11 @@ def _open(path: Path) -> Any:
     from pyarrow import parquet
 
     try:
-        return parquet.ParquetFile(path, pre_buffer=False, buffer_size=BUFFER_BYTES)
+        file = parquet.ParquetFile(path, pre_buffer=False, buffer_size=BUFFER_BYTES)
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"{path}: expected a Parquet file ({str(error).splitlines()[0]}).") from error
+    rows, size = file.metadata.num_rows, path.stat().st_size
+    if not 0 <= rows <= max(MANY, size * MOST_REPEATED):
+        file.close()
+        raise DataError(f"{path}: announces {rows:,} rows in {size:,} bytes, which are nothing but repetitions.")
+    return file
