@@ -34,7 +34,7 @@ def test_a_saved_model_says_how_many_were_found_and_that_it_was_asked_to_count(t
 
 
 def test_counting_takes_rows_that_are_dense_and_in_memory():
-    with pytest.raises(DataError, match="latent_dim='auto' counts in dense rows"):
+    with pytest.raises(DataError, match="latent_dim='auto' needs dense rows"):
         Autoencoder("auto", **QUICK).fit(csr_array(np.eye(30)))
     with pytest.raises(OptionError, match="latent_dim must be a whole number or 'auto', got 'many'"):
         Autoencoder("many", **QUICK).fit(made(3, curved=False))
