@@ -22,3 +22,622 @@ def rebuild(header, config, tensors, *, sign=True):
     header = header | {"__metadata__": {"diabolo": json.dumps(config)}}
     text = json.dumps(header).encode()
     return struct.pack("<Q", len(text)) + text + tensors
+
+
+def changed(content, *path, to=None, part="config", drop=False):
+    """Return a signed file with one value of its configuration, or of a header entry, changed.
+
+    Args: path: keys and places, from the top; to: the new value, or a function of the old one; drop: take it out.
+    """
+    header, config, tensors = parts(content)
+    place = {"config": config, "header": header}[part]
+    for key in path[:-1]:
+        place = place[key]
+    if drop:
+        del place[path[-1]]
+    else:
+        place[path[-1]] = to(place[path[-1]]) if callable(to) else to
+    return rebuild(header, config, tensors)
+
+
+def with_tensor(content, name, change):
+    """Return a signed file with the bytes of one tensor changed, and all sizes with them."""
+    header, config, tensors = parts(content)
+    pieces, at = [], 0
+    for each in sorted((each for each in header if each != "__metadata__"), key=lambda n: header[n]["data_offsets"]):
+        start, end = header[each]["data_offsets"]
+        piece = tensors[start:end]
+        if each == name:
+            piece = change(piece)
+            if header[each]["dtype"] in ("U8", "F64") and len(header[each]["shape"]) == 1:
+                header[each]["shape"] = [len(piece) // {"U8": 1, "F64": 8}[header[each]["dtype"]]]
+        header[each]["data_offsets"] = [at, at + len(piece)]
+        pieces.append(piece)
+        at += len(piece)
+    return rebuild(header, config, b"".join(pieces))
+
+
+def with_json(content, name, change):
+    """Return a signed file whose tensor of JSON was changed by a function that changes it in place, or is its text."""
+
+    def piece(old):
+        if not callable(change):
+            return change if isinstance(change, bytes) else change.encode()
+        value = json.loads(old)
+        change(value)
+        return json.dumps(value).encode()
+
+    return with_tensor(content, name, piece)
+
+
+def headed(text, rest=b""):
+    """Return a file with a header of its own."""
+    raw = text if isinstance(text, bytes) else text.encode()
+    return struct.pack("<Q", len(raw)) + raw + rest
+
+
+def configured(content, text):
+    """Return a file whose configuration is any text, unsigned."""
+    header, _, tensors = parts(content)
+    return headed(json.dumps(header | {"__metadata__": {"diabolo": text}}), tensors)
+
+
+class Payload:
+    """Makes an empty file where it is unpickled."""
+
+    def __init__(self, sentinel):
+        self.sentinel = sentinel
+
+    def __reduce__(self):
+        return exec, (f"open({self.sentinel!r}, 'w')",)
+
+
+def models(digits, table, detector, sentinel):
+    """Return {name: bytes} of model files, none of which is one.
+
+    Args: digits, table, detector: the bytes of sound ones; sentinel: a path that code in them would create.
+    """
+    return {
+        **_cut(digits),
+        **_headers(digits),
+        **_tensors(digits),
+        **_configs(digits),
+        **_networks(digits),
+        **_adapters(digits),
+        **_records(digits),
+        **_tables(table),
+        **_schemas(table),
+        **_detectors(detector),
+        **_disguised(digits, sentinel),
+    }
+
+
+def places(folder, sound):
+    """Make what is no file at all, or more than any may be, and return {name: path}."""
+    import os
+
+    made = {name: folder / f"{name}.safetensors" for name in ("a pipe", "a folder", "a loop", "a link to nowhere")}
+    os.mkfifo(made["a pipe"])
+    made["a folder"].mkdir()
+    made["a loop"].symlink_to(made["a loop"])
+    made["a link to nowhere"].symlink_to(folder / "nowhere")
+    for name, device in (("zeros", "/dev/zero"), ("nothing", "/dev/null"), ("chance", "/dev/urandom")):
+        made[name] = folder / f"{name}.safetensors"
+        made[name].symlink_to(device)
+    header = b"\xff\xff\x0f" + bytes(5)
+    for name, start, size in (
+        ("4 GiB of nothing", b"", 4 << 30),
+        ("4 GiB behind a header", sound, 4 << 30),
+        ("4 GiB behind a header of 1 MiB", header, 4 << 30),
+        ("more than 4 GiB", sound, (4 << 30) + 1),
+        ("a terabyte", sound, 1 << 40),
+    ):
+        made[name] = folder / f"{name}.safetensors"
+        with made[name].open("wb") as file:  # sparse: takes no room on the disk
+            file.write(start)
+            file.truncate(size)
+    return made
+
+
+def _cut(sound):
+    length = struct.unpack("<Q", sound[:8])[0]
+    files = {f"cut at {at}": sound[:at] for at in (0, 1, 7, 8, 9, 10, length // 2, 8 + length - 1, 8 + length)}
+    files |= {"cut by one": sound[:-1], "one more": sound + b"\0", "cut in half": sound[: len(sound) // 2]}
+    for name, announced in {
+        "0": 0,
+        "1": 1,
+        "one less": length - 1,
+        "one more": length + 1,
+        "all": len(sound),
+        "2^20 + 1": (1 << 20) + 1,
+        "2^31": 1 << 31,
+        "2^63": 1 << 63,
+        "2^64 - 1": (1 << 64) - 1,
+    }.items():
+        files[f"a header of {name} bytes"] = struct.pack("<Q", announced) + sound[8:]
+    files["a header length the other way round"] = struct.pack(">Q", length) + sound[8:]
+    files["one flipped bit of a weight"] = sound[:-9] + bytes([sound[-9] ^ 1]) + sound[-8:]
+    files["one weight changed, not signed"] = rebuild(*_first(sound, struct.pack("<f", 0.5)), sign=False)
+    return files
+
+
+def _first(sound, value):
+    header, config, tensors = parts(sound)
+    at = header["bottleneck/kernel"]["data_offsets"][0]
+    return header, config, tensors[:at] + value + tensors[at + len(value) :]
+
+
+def _headers(sound):
+    mebi = 1 << 20
+    opened = '{"a":' * 33 + "0" + "}" * 33
+    entry = '{"dtype":"F32","shape":[1],"data_offsets":[0,4]}'
+    header, _, tensors = parts(sound)
+    length = struct.unpack("<Q", sound[:8])[0]
+    raw = sound[8 : 8 + length]
+    files = {
+        "1 MiB of [": "[" * mebi,
+        "1 MiB of {": '{"a":' * (mebi // 5),
+        "1 MiB of ]": "{" + "]" * (mebi - 1),
+        "1 MiB of commas": "{" + "," * (mebi - 1),
+        "1 MiB of quotes": "{" + '"' * (mebi - 1),
+        "1 MiB of backslashes": '{"' + "\\" * (mebi - 2),
+        "1 MiB of one number": '{"a":' + "9" * (mebi - 6) + "}",
+        "1 MiB of empty objects": '{"a":[' + "{}," * (mebi // 3 - 4) + "{}]}",
+        "1 MiB of short texts": '{"a":[' + '"ab",' * (mebi // 5 - 4) + "0]}",
+        "1 MiB of keys": "{" + ",".join(f'"{at:05x}":0' for at in range(mebi // 10 - 1)) + "}",
+        "as many tensors as there is room for": "{" + ",".join(f'"{at}":{entry}' for at in range(19_000)) + "}",
+        "2,049 tensors": "{" + ",".join(f'"{at}":{entry}' for at in range(2_049)) + "}",
+        "nested 33 deep": opened,
+        "nested 33 deep in lists": '{"a":' + "[" * 33 + "]" * 33 + "}",
+        "a list": "[]",
+        "a text": '"{}"',
+        "null": "null      ",
+        "nothing but spaces": " " * 99,
+        "empty": "{}        ",
+        "two objects": "{}{}      ",
+        "a comment": "{} // that",
+        "a key twice": '{"a":1,"a":1}',
+        "the metadata twice": '{"__metadata__":{},"__metadata__":{}}',
+        "NaN": '{"a":NaN   }',
+        "-Infinity": '{"a":-Infinity}',
+        "1e999": '{"a":1e999 }',
+        "metadata that is a list": '{"__metadata__":[]}',
+        "metadata that is a number": '{"__metadata__":{"diabolo":1}}',
+        "metadata of others": '{"__metadata__":{"format":"pt"}}',
+        "metadata with more": '{"__metadata__":{"diabolo":"{}","more":"{}"}}',
+        "a NUL": '{"a":"\0"}  ',
+        "half a surrogate": '{"\\ud800":1}',
+    }
+    made = {f"header: {name}": headed(text) for name, text in files.items()}
+    made["header: no UTF-8"] = headed(b'{"a":"\xff\xfe"}')
+    made["header: UTF-16"] = headed('{"a":1,"b":2}'.encode("utf-16"))
+    made["header: a byte order mark"] = headed(b"\xef\xbb\xbf" + raw, tensors)
+    made["header: a million tensors"] = headed("{" + ",".join(f'"{at}":{entry}' for at in range(1_000_000)) + "}")
+    made["header: 4 MiB of spaces behind it"] = headed(raw + b" " * (4 * mebi), tensors)
+    made["header: a tensor twice"] = headed(
+        raw[:-1].rstrip(b"} ") + b'},"bottleneck/bias":' + entry.encode() + b"}", tensors
+    )
+    made["header: no metadata"] = headed(
+        json.dumps({key: header[key] for key in header if key != "__metadata__"}), tensors
+    )
+    return made
+
+
+def _tensors(sound):
+    header, config, tensors = parts(sound)
+    size = len(tensors)
+
+    def entry(**new):
+        return rebuild(header | {"bottleneck/bias": header["bottleneck/bias"] | new}, config, tensors)
+
+    start, end = header["bottleneck/bias"]["data_offsets"]
+    kernel = header["bottleneck/kernel"]["shape"]
+    shapes = {
+        "true": [True],
+        "8.0": [8.0],
+        "negative": [-8],
+        "a text": ["8"],
+        "no list": 8,
+        "null": None,
+        "empty": [],
+        "an axis more": [8, 1],
+        "2^62": [1 << 62],
+        "10^400": [10**400],
+        "a product that overflows": [1 << 32, 1 << 32],
+        "nested": [[8]],
+        "an object": {"0": 8},
+    }
+    offsets = {
+        "true": [True, 33],
+        "floats": [float(start), float(end)],
+        "negative": [-32, 0],
+        "the wrong way": [end, start],
+        "texts": [str(start), str(end)],
+        "three": [start, end, end],
+        "one": [start],
+        "null": None,
+        "over another": [0, end - start],
+        "beyond the end": [size, size + end - start],
+        "2^63": [1 << 63, (1 << 63) + 32],
+        "10^400": [10**400, 10**400 + 32],
+    }
+    kinds = {"F64": "F64", "no such": "F31", "a number": 32, "I32": "I32", "null": None, "a list": ["F32"]}
+    made = {f"tensor: a shape of {name}": entry(shape=shape) for name, shape in shapes.items()}
+    made |= {f"tensor: offsets of {name}": entry(data_offsets=both) for name, both in offsets.items()}
+    made |= {f"tensor: a type of {name}": entry(dtype=kind) for name, kind in kinds.items()}
+    turned = header | {"bottleneck/kernel": header["bottleneck/kernel"] | {"shape": kernel[::-1]}}
+    made["tensor: a matrix turned over"] = rebuild(turned, config, tensors)
+    made["tensor: true for an axis of 1"] = changed(sound, "adapter/scale", "shape", to=[True], part="header")
+    shape = [float(each) for each in kernel]
+    made["tensor: floats in a matrix"] = changed(sound, "bottleneck/kernel", "shape", to=shape, part="header")
+    made["tensor: one more key"] = entry(code="import os")
+    made["tensor: a key less"] = changed(sound, "bottleneck/bias", "dtype", drop=True, part="header")
+    made["tensor: a list"] = rebuild(header | {"bottleneck/bias": []}, config, tensors)
+    made["tensor: one too few"] = changed(sound, "bottleneck/bias", drop=True, part="header")
+    made["tensor: one too many"] = rebuild(header | {"more": header["bottleneck/bias"]}, config, tensors)
+    made["tensor: another name"] = rebuild(
+        {key if key != "bottleneck/bias" else "../bias": value for key, value in header.items()}, config, tensors
+    )
+    gapped = {
+        name: value | {"data_offsets": [at + 8 for at in value["data_offsets"]]} if name != "__metadata__" else value
+        for name, value in header.items()
+    }
+    made["tensor: a gap before all"] = rebuild(gapped, config, bytes(8) + tensors)
+    made["tensor: bytes behind all"] = rebuild(header, config, tensors + bytes(8))
+    for name, value in (("NaN", float("nan")), ("infinity", float("inf")), ("-infinity", float("-inf"))):
+        made[f"tensor: a weight of {name}"] = rebuild(*_first(sound, struct.pack("<f", value)))
+    for curve in ("loss", "val_loss"):
+        made[f"tensor: {curve} is NaN"] = with_tensor(sound, f"record/{curve}", lambda old: b"\xff" * len(old))
+    made["tensor: a scale below 0"] = with_tensor(sound, "adapter/scale", lambda old: struct.pack("<d", -1.0))
+    made["tensor: a scale of infinity"] = with_tensor(
+        sound, "adapter/scale", lambda old: struct.pack("<d", float("inf"))
+    )
+    return made
+
+
+def _configs(sound):
+    _, config, _ = parts(sound)
+    text = json.dumps(config)
+    made = {
+        "config: empty": configured(sound, ""),
+        "config: a list": configured(sound, "[]"),
+        "config: no JSON": configured(sound, "import os"),
+        "config: a key twice": configured(sound, text[:-1] + ', "schema": false}'),
+        "config: NaN": configured(sound, text[:-1] + ', "more": NaN}'),
+        "config: 257 KiB": configured(sound, text + " " * (257 << 10)),
+        "config: nested deep": configured(sound, text[:-1] + ', "more": ' + "[" * 40 + "]" * 40 + "}"),
+        "config: half a surrogate": changed(sound, "diabolo_version", to="\ud800" * 9, part="config")[:-1],
+        "config: a checksum of another kind": rebuild(*parts(sound), sign=False).replace(
+            b'sha256\\": \\"', b'sha256\\": \\"0', 1
+        ),
+        "config: one more key": changed(sound, "code", to="import os"),
+    }
+    for key in config:
+        if key != "sha256":
+            made[f"config: no {key}"] = changed(sound, key, drop=True)
+    for value in (0, 2, -1, True, 1.0, "1", None, [1], 10**400):
+        made[f"config: format_version {value!r:.20}"] = changed(sound, "format_version", to=value)
+    wrong = {
+        "diabolo_version": 1,
+        "network": [],
+        "adapter": "image",
+        "schema": 1,
+        "detection": {},
+        "reconstruction_loss": "gaussian",
+        "record": [],
+    }
+    made |= {f"config: {key} of another type": changed(sound, key, to=value) for key, value in wrong.items()}
+    for name, value in {
+        "of no kind": {"kind": "gausian"},
+        "of a table": {"kind": "mixed"},
+        "with code": {"kind": "gaussian", "code": "os.system"},
+        "of a list": {"kind": ["gaussian"]},
+        "of a series": {"kind": "masked"},
+    }.items():
+        made[f"config: a loss {name}"] = changed(sound, "reconstruction_loss", to=value)
+    made["config: a schema that is not there"] = changed(sound, "schema", to=True)
+    return made
+
+
+def _networks(sound):
+    def dense(**new):
+        return {"kind": "dense", "name": "a", "units": 8, "activation": "linear", "use_bias": True} | new
+
+    many = [dense(name=f"a{at}") for at in range(257)]
+    wide = [{"kind": "reshape", "name": "a", "shape": [28, 28, 1]}]
+    upsampled = [{"kind": "upsampling", "name": "a", "shape": [28 * 1023, 28 * 1023], "size": 1023}]
+    files = {
+        "257 layers": ("encoder", many),
+        "10,000 layers": ("encoder", [{}] * 10_000),
+        "a layer that is code": ("encoder", [{"kind": "lambda", "name": "a", "code": "__import__('os')"}]),
+        "a layer of Keras": ("encoder", [{"class_name": "Lambda", "config": {"function": "os.system"}}]),
+        "a layer that is a text": ("encoder", ["dense"]),
+        "layers that are an object": ("encoder", {"kind": "dense"}),
+        "no layers": ("encoder", None),
+        "0 units": ("encoder", [dense(units=0)]),
+        "-1 units": ("encoder", [dense(units=-1)]),
+        "true units": ("encoder", [dense(units=True)]),
+        "8.0 units": ("encoder", [dense(units=8.0)]),
+        "'8' units": ("encoder", [dense(units="8")]),
+        "2^31 units": ("encoder", [dense(units=1 << 31)]),
+        "2^52 units": ("encoder", [dense(units=1 << 52)]),
+        "10^400 units": ("encoder", [dense(units=10**400)]),
+        "no bias of 0": ("encoder", [dense(use_bias=0)]),
+        "an activation that is code": ("encoder", [dense(activation="eval")]),
+        "an activation that is a list": ("encoder", [dense(activation=["relu"])]),
+        "a name that leaves the folder": ("encoder", [dense(name="../../a")]),
+        "a name of two lines": ("encoder", [dense(name="a\nb")]),
+        "a name that is reserved": ("encoder", [dense(name="adapter")]),
+        "a name of 100,000 letters": ("encoder", [dense(name="a" * 100_000)]),
+        "two layers of one name": ("encoder", [dense(), dense()]),
+        "a layer with a key more": ("encoder", [dense(code="x")]),
+        "a layer with a key less": ("encoder", [{"kind": "dense", "name": "a"}]),
+        "a shape of huge products": ("encoder", [{"kind": "reshape", "name": "a", "shape": [1 << 30] * 8}]),
+        "a shape of 10,000 axes": ("encoder", [{"kind": "reshape", "name": "a", "shape": [1 << 30] * 10_000}]),
+        "a shape of booleans": ("encoder", [{"kind": "reshape", "name": "a", "shape": [True, 784]}]),
+        "an activation of 800 million numbers": ("encoder", wide + upsampled),
+        "a dropout of more than all": (
+            "encoder",
+            [{"kind": "dropout", "name": "a", "rate": 2.0}],
+        ),
+        "a bottleneck that is none": ("bottleneck", {"kind": "plain"}),
+        "a bottleneck of no kind": ("bottleneck", {"kind": "plane", "latent_dim": 8}),
+        "a bottleneck that is a text": ("bottleneck", "plain"),
+        "10^9 latents": ("bottleneck", lambda old: old | {"latent_dim": 10**9}),
+        "true latents": ("bottleneck", lambda old: old | {"latent_dim": True}),
+        "0 latents": ("bottleneck", lambda old: old | {"latent_dim": 0}),
+        "no decoder": ("decoder", []),
+        "rows of 2^31": ("input_shape", [1 << 31]),
+        "rows of 10^4000": ("input_shape", [10**4000]),
+        "rows of 10,000 axes": ("input_shape", [1 << 30] * 10_000),
+        "rows of 8 huge axes": ("input_shape", [1 << 30] * 8),
+        "rows of booleans": ("input_shape", [28, 28, True]),
+        "rows of floats": ("input_shape", [28.0, 28.0, 1.0]),
+        "rows of nothing": ("input_shape", [28, 0, 1]),
+        "rows of no axes": ("input_shape", []),
+        "rows of a text": ("input_shape", "28"),
+    }
+    made = {f"network: {name}": changed(sound, "network", key, to=to) for name, (key, to) in files.items()}
+    made["network: one more key"] = changed(sound, "network", "code", to="x")
+    made["network: a key less"] = changed(sound, "network", "decoder", drop=True)
+    return made
+
+
+def _adapters(sound):
+    values = {
+        "kind": ["tables", "array", "series", "table", ["image"], None, 1],
+        "row_shape": [[28], [28, 27], [28.0, 28.0], [True, 784], [-28, -28], "28", [10**400, 1], [1] * 10_000, []],
+        "dtype": ["object", "float128", 8, None, ["uint8"], "<script>"],
+        "bounded": [1, 0.0, "true", None],
+        "gaps": [True, 0, "false", None],
+    }
+    made = {
+        f"adapter: {key} {value!r:.30}": changed(sound, "adapter", key, to=value)
+        for key, several in values.items()
+        for value in several
+    }
+    made["adapter: one more key"] = changed(sound, "adapter", "code", to="x")
+    made["adapter: a key less"] = changed(sound, "adapter", "gaps", drop=True)
+    return made
+
+
+def _records(sound):
+    _, config, _ = parts(sound)
+    made = {f"record: no {key}": changed(sound, "record", key, drop=True) for key in config["record"]}
+    made["record: one more key"] = changed(sound, "record", "code", to="x")
+    values = {
+        "rows": [True, 0, -1, 1.5, "9", None],
+        "validation_rows": [-1, 1.5],
+        "learning_rate": [1, "fast", None],
+        "best_epoch": [0, 99, True, 1.0],
+        "history": [
+            [],
+            {"loss": -1},
+            {"loss": True},
+            {"loss": 1.5},
+            {"loss": 1 << 61},
+            {"loss": [0.5]},
+            {"code": 1},
+            {},
+        ],
+        "compiled": [1],
+        "source": [1, None],
+        "versions": [[], {"diabolo": 1}],
+        "settings": [[], {}],
+    }
+    made |= {
+        f"record: {key} {value!r:.30}": changed(sound, "record", key, to=value)
+        for key, several in values.items()
+        for value in several
+    }
+    settings = {
+        "epochs": [True, 1.5],
+        "corruption": [{}, {"kind": "masking", "share": 0.1}, 1],
+        "types": [{"a": 1}, []],
+        "tied": [0],
+        "structure": [1],
+    }
+    made |= {
+        f"record: setting {key} {value!r:.40}": changed(sound, "record", "settings", key, to=value)
+        for key, several in settings.items()
+        for value in several
+    }
+    return made
+
+
+def _tables(sound):
+    def feature(at, **new):
+        return lambda table: table["features"][at].update(new)
+
+    header, _, tensors = parts(sound)
+    start, end = header["adapter/table"]["data_offsets"]
+    table = json.loads(tensors[start:end])
+    category = next(at for at, each in enumerate(table["features"]) if each["kind"] == "category")
+    number = next(at for at, each in enumerate(table["features"]) if each["kind"] == "number")
+    text = json.dumps(table)
+    files = {
+        "no UTF-8": b"\xff" * 99,
+        "NUL bytes": bytes(99),
+        "no JSON": "import os",
+        "a list": "[]",
+        "a key twice": text[:-1] + ', "gaps": true}',
+        "NaN": text[:-1] + ', "gaps": NaN}',
+        "nested deep": '{"features":' + "[" * 40 + "]" * 40 + "}",
+        "8 MiB of empty objects": '{"features":[' + "{}," * ((8 << 20) // 3 - 9) + "{}]}",
+        "500,000 empty objects": '{"features":[' + "{}," * 500_000 + "{}]}",
+        "100,000 small objects": '{"features":[' + '{"kind":"ab"},' * 100_000 + "{}]}",
+        "250,000 small objects": '{"features":[' + '{"kind":"ab"},' * 250_000 + "{}]}",
+        "500,000 short texts": '{"names":[' + '"ab",' * 500_000 + '"c"]}',
+        "500,000 keys": "{" + ",".join(f'"{at:05x}":0' for at in range(500_000)) + "}",
+        "more than 8 MiB": '{"names":["' + "a" * (8 << 20) + '"]}',
+        "8 MiB of backslashes": '{"names":["' + "\\\\" * ((4 << 20) - 99) + '"]}',
+        "one more key": lambda t: t.update(code="x"),
+        "a key less": lambda t: t.pop("gaps"),
+        "gaps of 1": lambda t: t.update(gaps=1),
+        "no gaps": lambda t: t.update(gaps=False),
+        "no features": lambda t: t.update(features=[], names=[]),
+        "features that are an object": lambda t: t.update(features={}),
+        "features that are texts": lambda t: t.update(features=["number"]),
+        "names that are numbers": lambda t: t.update(names=list(range(len(t["names"])))),
+        "a name less": lambda t: t["names"].pop(),
+        "a feature less": lambda t: t["features"].pop(),
+        "a feature of no kind": feature(0, kind="numbers"),
+        "a feature with code": feature(0, code="x"),
+        "2^30 levels": feature(category, levels=1 << 30),
+        "2^52 levels": feature(category, levels=1 << 52),
+        "10^400 levels": feature(category, levels=10**400),
+        "true levels": feature(category, levels=True),
+        "-1 levels": feature(category, levels=-1),
+        "4.0 levels": feature(category, levels=4.0),
+        "a cost of -1": feature(0, cost=-1.0),
+        "a cost of a text": feature(0, cost="1"),
+        "2^50 knots": feature(number, knots=1 << 50),
+        "-1 knots": feature(number, knots=-1),
+        "true knots": feature(number, knots=True),
+        "knots in place": feature(number, knots=[0.0, 1.0], marks=[0.0, 1.0]),
+    }
+    made = {f"table: {name}": with_json(sound, "adapter/table", change) for name, change in files.items()}
+    # Knots that no feature uses, and as many as may be.
+    made["table: knots for nobody"] = with_tensor(sound, "adapter/knots", lambda old: old + bytes(8))
+    made["table: a million knots for nobody"] = with_tensor(sound, "adapter/knots", lambda old: bytes(8 << 20))
+    made["table: too many knots"] = with_tensor(sound, "adapter/knots", lambda old: bytes(8 * ((1 << 20) + 1)))
+    made["table: knots of NaN"] = with_tensor(sound, "adapter/knots", lambda old: b"\xff" * (len(old) + 8))
+    made["table: for an image"] = changed(sound, "adapter", "kind", to="image")
+    made["table: more columns"] = changed(sound, "adapter", "row_shape", to=lambda old: [old[0] + 1])
+    return made
+
+
+def _schemas(sound):
+    def column(**new):
+        return lambda schema: schema["columns"][0].update(new)
+
+    files = {
+        "no UTF-8": b"\xff\xfe\xfd",
+        "no JSON": "{",
+        "one more key": lambda s: s.update(code="x"),
+        "a library to import": lambda s: s.update(library="os"),
+        "a library that is a list": lambda s: s.update(library=["pandas"]),
+        "numbered of 1": lambda s: s.update(numbered=1),
+        "numbered names": lambda s: s.update(numbered=True),
+        "no columns": lambda s: s.update(columns=[]),
+        "columns that are texts": lambda s: s.update(columns=["a"]),
+        "a column less": lambda s: s["columns"].pop(),
+        "a column twice": lambda s: s["columns"].append(s["columns"][0]),
+        "a column of another name": column(name="other"),
+        "a column of a number's name": column(name=1),
+        "a column of another kind": column(kind="date"),
+        "a column of no kind": column(kind="code"),
+        "a type of Arrow that there is not": column(arrow="tensor"),
+        "a type of Arrow with code": column(arrow="timestamp[us, tz=" + "x" * 61 + "]"),
+        "a decimal of too many digits": column(arrow="decimal128(99, 0)"),
+        "whole of 1": column(whole=1),
+        "levels of a number": column(levels=["a"]),
+        "levels of lists": lambda s: s["columns"][2].update(levels=[[1], [2], [3], [4]]),
+        "levels twice": lambda s: s["columns"][2].update(levels=["a", "a", "b", "c"]),
+        "levels of many types": lambda s: s["columns"][2].update(levels=["a", 1, True, None]),
+        "10,001 levels": lambda s: s["columns"][2].update(levels=list(map(str, range(10_001)))),
+        "500,000 levels": lambda s: s["columns"][2].update(levels=list(map(str, range(500_000)))),
+        "500,000 columns": '{"columns":[' + "{}," * 500_000 + "{}]}",
+    }
+    return {f"schema: {name}": with_json(sound, "schema", change) for name, change in files.items()}
+
+
+def _detectors(sound):
+    values = {
+        "threshold": [1, True, "0", None],
+        "spread": [0.0, -1.0, 1],
+        "contamination": [None],
+        "false_alarm_rate": [True, "0"],
+    }
+    made = {
+        f"detector: {key} {value!r}": changed(sound, "detection", key, to=value)
+        for key, several in values.items()
+        for value in several
+    }
+    made["detector: one more key"] = changed(sound, "detection", "code", to="x")
+    made["detector: a key less"] = changed(sound, "detection", "center", drop=True)
+    made["detector: none, but its tensors"] = changed(sound, "detection", to=None)
+    shapes = {
+        "residual_scale": [[True], [1 << 40], [-6], [6.0], []],
+        "keys": [[1 << 40, 16], [True, 16], [9], "many"],
+        "draws_0": [[64, True], [1 << 40, 1 << 40], [64]],
+        "places": [[1, 1]],
+    }
+    made |= {
+        f"detector: {key} of shape {shape}": changed(sound, f"detection/{key}", "shape", to=shape, part="header")
+        for key, several in shapes.items()
+        for shape in several
+    }
+
+    def rows(old):
+        return struct.pack("<i", 1 << 30) + old[4:]
+
+    made["detector: draws of rows that are not there"] = with_tensor(sound, "detection/draws_0", rows)
+    made["detector: draws of rows below 0"] = with_tensor(
+        sound, "detection/draws_1", lambda old: struct.pack("<i", -1) + old[4:]
+    )
+    made["detector: a scale of 0"] = with_tensor(sound, "detection/usual", lambda old: bytes(len(old)))
+    made["detector: places of NaN"] = with_tensor(sound, "detection/places", lambda old: b"\xff" * len(old))
+    return made
+
+
+def _disguised(sound, sentinel):
+    import gzip
+    import io
+    import pickle
+    import zipfile
+
+    import numpy as np
+
+    evil = Payload(str(sentinel))
+
+    def zipped(**members):
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w") as archive:
+            for name, content in members.items():
+                archive.writestr(name.replace("__", "."), content)
+        return file.getvalue()
+
+    array = io.BytesIO()
+    np.save(array, np.array([evil], dtype=object), allow_pickle=True)
+    pickles = {protocol: pickle.dumps(evil, protocol) for protocol in range(6)}
+    keras = {"class_name": "Lambda", "config": {"function": f"open({str(sentinel)!r}, 'w')"}}
+    return {
+        **{f"disguise: a pickle of protocol {protocol}": content for protocol, content in pickles.items()},
+        "disguise: a pickle behind a header": headed("{}        ", pickles[5]),
+        "disguise: a pickle in the metadata": configured(sound, pickles[0].decode("latin-1")),
+        "disguise: an array of objects": array.getvalue(),
+        "disguise: a zip of pickles, as torch.save": zipped(archive__data__pkl=pickles[2]),
+        "disguise: a .keras archive": zipped(config__json=json.dumps(keras), model__weights__h5=b"\x89HDF"),
+        "disguise: HDF5": b"\x89HDF\r\n\x1a\n" + bytes(2_000),
+        "disguise: ONNX": b"\x08\x07\x12\x04test" + bytes(500),
+        "disguise: gzip of a sound one": gzip.compress(sound),
+        "disguise: gzip of 100 MB": gzip.compress(bytes(100_000_000), 1),
+        "disguise: a sound one in a zip": zipped(model__safetensors=sound),
+        "disguise: a script": f"#!/usr/bin/env python\nopen({str(sentinel)!r}, 'w')\n".encode(),
+        "disguise: HTML": b"<html><script>alert(1)</script></html>" * 9,
+        "disguise: NUL bytes": bytes(100_000),
+        "disguise: 0xFF": b"\xff" * 100_000,
+        "disguise: CSV": b"a,b\n1,2\n" * 99,
+        "disguise: a Git LFS pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n",
+    }

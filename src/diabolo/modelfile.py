@@ -539,7 +539,7 @@ def _config(header: dict[str, Any]) -> dict[str, Any]:
         raise ModelFileError(f"format_version must be a whole number of at least 1, got {version!r:.40}.")
     if version > FORMAT_VERSION:
         raise ModelFileError(
-            f"it has format version {version}, this is Diabolo {diabolo.__version__}: upgrade Diabolo."
+            f"it has format version {version!r:.40}, this is Diabolo {diabolo.__version__}: upgrade Diabolo."
         )
     _keys(config, CONFIG_KEYS, "the metadata")
     for key, kind in (("diabolo_version", str), ("sha256", str), ("record", dict), ("schema", bool)):
@@ -620,7 +620,7 @@ def _check_adapter(value: Any, network: Network) -> dict[str, Any]:
     if kind == "series" and len(shape) == 2 and config["gaps"]:
         tensor_shape = (shape[0], 2 * shape[1])
     if len(shape) not in allowed or tensor_shape != network.input_shape:
-        raise ModelFileError(f"rows of shape {shape} do not fit a network for {list(network.input_shape)}.")
+        raise ModelFileError(f"rows of shape {shape!r:.80} do not fit a network for {list(network.input_shape)}.")
     return config
 
 

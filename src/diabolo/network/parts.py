@@ -65,7 +65,7 @@ class Part:
         """Raise OptionError with all settings unless `holds`."""
         if not holds:
             settings = ", ".join(f"{key}={value!r}" for key, value in dataclasses.asdict(self).items() if key != "name")
-            raise OptionError(f"{self.kind}: expected {expected}, got {settings}.")
+            raise OptionError(f"{self.kind}: expected {expected}, got {settings:.300}.")
 
     def to_config(self) -> dict[str, Any]:
         """Return the part as JSON values: its kind and every setting."""

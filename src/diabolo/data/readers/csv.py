@@ -20,8 +20,10 @@ from diabolo.data.readers.parts import Part, stamp
 from diabolo.data.schema import DATES
 from diabolo.errors import DataError
 
-# As pyarrow reads numbers; Python's float() also takes 1_000.
-NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?|inf|infinity|nan)\s*", re.IGNORECASE)
+# As pyarrow reads numbers; Python's float() also takes 1_000, and not all that is a space or a digit in Unicode.
+NUMBER = re.compile(
+    r"\s*[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?|inf|infinity|nan)\s*", re.IGNORECASE | re.ASCII
+)
 GAPS = {"", "?", "-", "na", "n/a", "#n/a", "nan", "null", "none"}  # what stands for nothing, in lower case
 
 # What pyarrow takes for a gap, and what the tables of UCI write; in quotes they are texts.

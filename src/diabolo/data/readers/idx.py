@@ -17,6 +17,7 @@ from diabolo.errors import DataError
 
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 MAX_AXES = 8
+LARGEST = 1 << 59  # numbers of eight bytes
 MOST_PACKED = 1_032  # bytes that deflate makes of one, at most
 
 
@@ -95,4 +96,6 @@ def _form(content: bytes, *, where: str) -> _Form:
     if len(content) < start:
         raise DataError(f"{where}: the IDX header is cut off after {len(content)} bytes.")
     shape = tuple(int.from_bytes(content[at : at + 4], "big") for at in range(4, start, 4))
+    if math.prod(size or 1 for size in shape) >= LARGEST:  # NumPy refuses such though another axis is 0
+        raise DataError(f"{where}: the IDX header announces {shape}, more than any array holds.")
     return _Form(np.dtype(TYPES[content[2]]), shape)

@@ -119,7 +119,7 @@ def _header(path: Path) -> _Form | None:
             form = _announced(file)
     except Exception:
         return None
-    sizes = all(type(size) is int and size >= 0 for size in form.shape) and all(form.shape[1:])
+    sizes = all(type(size) is int and 0 <= size < 1 << 62 for size in form.shape) and all(form.shape[1:])
     return form if form.dtype.kind in "biuf" and len(form.shape) > 0 and sizes else None
 
 

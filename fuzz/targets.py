@@ -1,0 +1,89 @@
+"""What is fuzzed: each target takes any bytes, and may raise nothing but a DiaboloError.
+
+Order: the model file, IDX, .npy, CSV, the table.
+"""
+
+import json
+import os
+import re
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from diabolo import modelfile
+from diabolo.data.readers import csv, idx, numpy_files
+from diabolo.errors import DataError, DiaboloError
+
+SIGNED = re.compile(rb'(sha256\\":\\")[0-9a-f]{64}')
+
+# A file of its own for each process, in memory where the system has such a folder: readers take paths.
+PLACE = Path(tempfile.mkdtemp(dir="/dev/shm" if os.path.isdir("/dev/shm") else None)) / "input"
+
+
+def model(content: bytes) -> None:
+    """The model file, as it is and with a checksum that fits: else hardly an input would get behind it."""
+    for each in (content, signed(content)):
+        try:
+            loaded = modelfile.from_bytes(each)
+        except DiaboloError:
+            continue
+        again = modelfile.to_bytes(loaded)
+        assert modelfile.to_bytes(modelfile.from_bytes(again)) == again, "a model that was read is not written again"
+
+
+def signed(content: bytes) -> bytes:
+    """Return a model file with the checksum that its content has; anything else as it is."""
+    try:
+        length = modelfile._header_length(content)
+        config = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["diabolo"])
+        del config["sha256"]
+        digest = modelfile._checksum(config, content[8 + length :]).encode()
+    except Exception:
+        return content
+    return SIGNED.sub(rb"\g<1>" + digest, content[: 8 + length]) + content[8 + length :]
+
+
+def idx_file(content: bytes) -> None:
+    """IDX, plain and gzip."""
+    _each(content, ".idx", idx.read)
+
+
+def npy(content: bytes) -> None:
+    """The header of .npy files, and of the arrays in .npz files."""
+    _each(content, ".npy", numpy_files.read_npy, numpy_files.parts, _chunks)
+    _each(content, ".npz", numpy_files.read_npz, numpy_files.columns, numpy_files.unpacked_bytes)
+
+
+def _chunks(path: Path) -> None:
+    for part in numpy_files.parts(path):
+        for _ in part.read(1 << 16):
+            pass
+
+
+def csv_file(content: bytes) -> None:
+    """CSV: what its first line tells, tables, arrays of numbers."""
+
+    def numbers(path: Path) -> None:
+        for part in csv.parts(path):
+            for _ in part.read(1 << 16):
+                pass
+
+    def tables(path: Path) -> None:
+        for _ in csv.tables(path, None, None, 1 << 16):
+            pass
+
+    _each(content, ".csv", csv.columns, csv.has_header, csv.is_plain, csv.schema, csv.read_table, tables, numbers)
+
+
+def _each(content: bytes, ending: str, *readers: Callable[[Path], object]) -> None:
+    path = PLACE.with_suffix(ending)
+    path.write_bytes(content)
+    for reader in readers:
+        try:
+            reader(path)
+        except DiaboloError as error:
+            if "\n" in str(error) or not isinstance(error, DataError):
+                raise AssertionError(f"expected one line of a DataError, got {error!r}") from error
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {"csv": csv_file, "idx": idx_file, "model": model, "npy": npy}
