@@ -14,7 +14,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 
-from diabolo import factors, modelfile
+from diabolo import choosing, factors, modelfile
 from diabolo.data import memory, sparse
 from diabolo.data import schema as frames
 from diabolo.data.adapters import Rows, SeriesAdapter
@@ -203,7 +203,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         if self.optimizer == advice.AUTO and before("optimizer") is not None:
             settings |= {name: before(name) for name in ("optimizer", "learning_rate")}
         elif self.optimizer == advice.AUTO:
-            settings |= self._chosen(ready, X if isinstance(X, Source) else None, wanted, seed)
+            settings |= choosing.optimizer_for(self, ready, X if isinstance(X, Source) else None, wanted, seed)
         self._state = None
         return self._learn(ready, settings, seed, report=report, source=source, run=run)
 
@@ -233,32 +233,6 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             settings |= {"latent_dim": None}  # to count them would be a training
         ready = prepare(self.get_params(deep=False), X, None, settings, seed)
         return advice.advise(ready.facts(batch_size=settings["batch_size"], epochs=settings["epochs"]))
-
-    def _chosen(self, ready: Prepared, rows: Source | None, settings: dict[str, Any], seed: int) -> dict[str, Any]:
-        """Return optimizer and learning rate for optimizer="auto".
-
-        Args: rows: where several promise about the same, on these a tenth of the epochs decides; None: the first wins.
-        """
-        said = advice.advise(ready.facts(batch_size=settings["batch_size"], epochs=settings["epochs"]))
-        first, near = said.answers[0], said.close
-        chosen, reason = {"optimizer": first.optimizer, "learning_rate": first.learning_rate}, said.reason
-        if rows is not None and len(near) > 1 and settings["epochs"] >= advice.SHORT_EPOCHS:
-            short = {"latent_dim": settings["latent_dim"], "epochs": settings["epochs"] // 10, "patience": 0}
-            short |= {"validation_fraction": self.validation_fraction or 0.1, "random_state": seed, "verbose": False}
-            losses = {}
-            for each in near:
-                pair = {"optimizer": each.optimizer, "learning_rate": each.learning_rate}
-                try:
-                    losses[each] = min(clone(self).set_params(**short, **pair).fit(rows).history_["val_loss"])
-                except DivergedError:
-                    continue
-            if losses:
-                best = min(losses, key=lambda each: losses[each])
-                chosen = {"optimizer": best.optimizer, "learning_rate": best.learning_rate}
-                ran = ", ".join(f"{each.optimizer} {loss:.4g}" for each, loss in losses.items())
-                reason = f"{best.optimizer} at {best.learning_rate:g}: best of {ran} behind {short['epochs']} epochs"
-        logger.info("optimizer: %s", reason)
-        return chosen
 
     def _opened(self, X: Any) -> Source:
         """Return rows that can be trained on twice. Raises DataError where they are streamed."""
@@ -317,7 +291,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             known = before.record.settings
             settings = settings | {name: known[name] for name in ("optimizer", "learning_rate")}
         elif settings["optimizer"] == advice.AUTO:
-            settings = settings | self._chosen(ready, None, settings, seed)
+            settings = settings | choosing.optimizer_for(self, ready, None, settings, seed)
         batch_size, optimizer = settings["batch_size"], settings["optimizer"]
         optimizer = optimizers.suiting(network.bottleneck) if optimizer is None else optimizer
         schedule = "constant" if partial else settings["learning_rate_schedule"]
