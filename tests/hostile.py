@@ -641,3 +641,256 @@ def _disguised(sound, sentinel):
         "disguise: CSV": b"a,b\n1,2\n" * 99,
         "disguise: a Git LFS pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n",
     }
+
+
+# Data.
+
+
+def data(folder, sentinel):
+    """Make files of hostile rows and return {name: path}."""
+    made = {}
+    for ending, files in (
+        ("npy", _npy(sentinel)),
+        ("npz", _npz(sentinel)),
+        ("idx.gz", _idx()),
+        ("parquet", _parquet()),
+        ("png", _pictures()),
+        ("csv", _csv()),
+    ):
+        for at, (name, content) in enumerate(files.items()):
+            made[f"{ending}: {name}"] = folder / f"{at:02d}.{ending}"
+            made[f"{ending}: {name}"].write_bytes(content)
+    return made
+
+
+def npy(shape="(2, 3)", kind="'<f8'", order=False, rest=bytes(48), version=1, length=None):
+    """Return a .npy file with a header of one's own."""
+    text = f"{{'descr': {kind}, 'fortran_order': {order}, 'shape': {shape}, }}\n".encode()
+    size = (len(text) if length is None else length).to_bytes(2 if version == 1 else 4, "little")
+    return b"\x93NUMPY" + bytes([version, 0]) + size + text + rest
+
+
+def _npy(sentinel):
+    import io
+    import pickle
+
+    import numpy as np
+
+    array = io.BytesIO()
+    np.save(array, np.array([[Payload(str(sentinel))]], dtype=object), allow_pickle=True)
+    return {
+        "a pickle": pickle.dumps(Payload(str(sentinel))),
+        "a pickle of protocol 0": pickle.dumps(Payload(str(sentinel)), 0),
+        "objects": array.getvalue(),
+        "a pickle behind a header": npy(kind="'|O'", rest=pickle.dumps([Payload(str(sentinel))])),
+        "terabytes": npy("(1000000, 1000000)"),
+        "terabytes by column": npy("(1000000, 1000000)", order=True),
+        "terabytes of texts": npy("(2, 3)", "'<U300000000000'"),
+        "terabytes of nothing named": npy("(2, 3)", "'|V400000000000'"),
+        "terabytes of times": npy("(1000000, 1000000)", "'<M8[s]'"),
+        "terabytes of fields": npy("(1000000, 1000000)", "[('a', '<f8'), ('b', '<f8')]"),
+        "fields of objects": npy("(2, 3)", "[('a', '|O')]"),
+        "a product beyond 64 bits": npy("(4294967296, 4294967296, 2)"),
+        "a shape of 10^40": npy(f"({10**40}, 2)"),
+        "a negative shape": npy("(-2, -3)"),
+        "a shape of floats": npy("(2.0, 3.0)"),
+        "a shape of code": npy("(__import__('os').system('true'), 2)"),
+        "100 axes": npy("(" + "1, " * 100 + ")"),
+        "a header of 4 GB": npy(version=2, length=(1 << 32) - 1),
+        "a header of brackets": npy("(" * 5000 + ")" * 5000),
+        "a header of 60,000 letters": npy(" " * 60_000 + "(2, 3)"),
+        "a header cut off": npy(length=20),
+        "a version of its own": npy(version=9),
+        "a byte order that there is not": npy(kind="'!f8'"),
+        "fewer bytes than rows": npy("(1000, 3)"),
+        "nothing": b"",
+        "zip": b"PK\x03\x04" + bytes(99),
+    }
+
+
+def _npz(sentinel):
+    import io
+    import pickle
+    import zipfile
+
+    def zipped(**members):
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+            for name, content in members.items():
+                archive.writestr(f"{name}.npy", content)
+        return file.getvalue()
+
+    hundreds = bytes(100 << 20)  # in a few hundred kilobytes
+    bomb = npy("(13107200, 1)", rest=hundreds)
+    line = npy("(13107200,)", rest=hundreds)
+    sound = zipped(X=npy())
+    at = sound.rindex(b"PK\x01\x02")
+    claimed = sound[: at + 24] + (0xFFFFFFF0).to_bytes(4, "little") + sound[at + 28 :]
+    return {
+        "100 MB of zeros": zipped(X=bomb),
+        "columns of 100 MB of zeros": zipped(a=line, b=line),
+        "terabytes in an array": zipped(X=npy("(1000000, 1000000)")),
+        "terabytes in columns": zipped(a=npy("(1000000000000,)"), b=npy("(1000000000000,)")),
+        "a header of 4 GB of zeros": zipped(X=npy(version=2, length=(1 << 32) - 1, rest=hundreds)),
+        "a member that claims 4 GB": claimed,
+        "a pickle": zipped(X=pickle.dumps(Payload(str(sentinel)))),
+        "objects": zipped(X=npy(kind="'|O'", rest=pickle.dumps([Payload(str(sentinel))]))),
+        "an encrypted member": sound[:6] + b"\1" + sound[7 : at + 8] + b"\1" + sound[at + 9 :],
+        "a method that there is not": sound[:8] + b"\x63" + sound[9 : at + 10] + b"\x63" + sound[at + 11 :],
+        "a member of another checksum": sound[: at + 16] + bytes(4) + sound[at + 20 :],
+        "a member cut off": sound[: at - 20] + sound[at:],
+        "a zip in it": zipped(X=sound),
+        "no member": zipped(),
+        "20,000 members": zipped(**{f"a{each}": b"" for each in range(20_000)}),
+        "a sparse matrix of terabytes": zipped(
+            format=npy("()", "'|S3'", rest=b"csr"),
+            shape=npy("(2,)", "'<i8'", rest=struct.pack("<2q", 1 << 40, 1 << 40)),
+            data=npy("(1,)", rest=bytes(8)),
+            indices=npy("(1,)", "'<i4'", rest=bytes(4)),
+            indptr=npy("(2,)", "'<i4'", rest=bytes(8)),
+        ),
+        "cut in half": sound[: len(sound) // 2],
+        "nothing": b"",
+    }
+
+
+def _idx():
+    import gzip
+
+    def idx(*shape, kind=8, axes=None):
+        return bytes([0, 0, kind, len(shape) if axes is None else axes]) + b"".join(n.to_bytes(4, "big") for n in shape)
+
+    huge = (1 << 32) - 1
+    hundreds = bytes(100 << 20)
+    return {
+        "100 MB of zeros": gzip.compress(hundreds, 1),
+        "100 MB that it announces": gzip.compress(idx(100, 1 << 20) + hundreds, 1),
+        "100 MB behind the rows": gzip.compress(idx(2, 2) + bytes(4) + hundreds, 1),
+        "exabytes in gzip": gzip.compress(idx(huge, huge)),
+        "exabytes": idx(huge, huge),
+        "a product beyond 64 bits": idx(huge, huge, huge, kind=14),
+        "no rows of huge columns": idx(0, huge, huge, huge, kind=14),
+        "fewer bytes than rows": idx(100, 100) + bytes(9),
+        "more bytes than rows": idx(2, 2) + bytes(9),
+        "no axes": idx(),
+        "255 axes": idx(1, axes=255),
+        "a type that there is not": idx(1, 1, kind=7) + b"\0",
+        "a header cut off": idx(1, axes=3),
+        "gzip cut off": gzip.compress(idx(2, 2) + bytes(4))[:-9],
+        "gzip of gzip": gzip.compress(gzip.compress(idx(2, 2) + bytes(4))),
+        "gzip of nothing": gzip.compress(b""),
+        "nothing": b"",
+    }
+
+
+def _parquet():
+    import io
+
+    import numpy as np
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    def varint(number):
+        digits = []
+        while number > 127:
+            digits.append(number & 127 | 128)
+            number >>= 7
+        return bytes([*digits, number])
+
+    def written(table, **options):
+        file = io.BytesIO()
+        parquet.write_table(table, file, **options)
+        return file.getvalue()
+
+    def claiming(content, rows, claimed):
+        """Return a file whose footer claims other numbers of rows and values; Thrift writes them zigzag."""
+        length = int.from_bytes(content[-8:-4], "little")
+        footer = content[-8 - length : -8].replace(b"\x16" + varint(2 * rows), b"\x16" + varint(2 * claimed))
+        return content[: -8 - length] + footer + len(footer).to_bytes(4, "little") + b"PAR1"
+
+    rows = 12_345
+    sound = written(pa.table({"a": np.arange(rows) % 7, "b": np.zeros(rows)}))
+    texts = written(pa.table({"a": ["x", "y", "z"] * (rows // 3)}))
+    return {
+        "10^9 rows": claiming(sound, rows, 10**9),
+        "10^18 rows": claiming(sound, rows, 10**18),
+        "rows below 0": claiming(sound, rows, -5 % (1 << 63)),
+        "10^9 rows of texts": claiming(texts, rows, 10**9),
+        "10^8 rows of nothing": written(pa.table({"a": pa.nulls(10**8)}), row_group_size=10**8),
+        "a footer of 4 GB": sound[:-8] + b"\xff\xff\xff\xff" + b"PAR1",
+        "a footer of zeros": sound[:-508] + bytes(500) + sound[-8:],
+        "an encrypted one": sound[:-4] + b"PARE",
+        "pages of zeros": sound[:4] + bytes(500) + sound[504:],
+        "lists": written(pa.table({"a": [[1.0, 2.0]] * 9})),
+        "no columns": written(pa.table({})),
+        "cut in half": sound[: len(sound) // 2],
+        "nothing but its name": b"PAR1PAR1",
+        "nothing": b"",
+    }
+
+
+def _pictures():
+    import io
+    import zlib
+
+    from PIL import Image
+
+    def chunk(kind, content):
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    def png(width, height, *chunks, pixels=b"", depth=8):
+        head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, 0, 0, 0, 0))
+        body = chunk(b"IDAT", zlib.compress(pixels, 9))
+        return b"\x89PNG\r\n\x1a\n" + head + b"".join(chunks) + body + chunk(b"IEND", b"")
+
+    def written(form, **options):
+        file = io.BytesIO()
+        frames = [Image.new("L", (32, 32), at) for at in range(200)]
+        frames[0].save(file, form, save_all=True, append_images=frames[1:], **options)
+        return file.getvalue()
+
+    hundreds = bytes(100 << 20)
+    packed = zlib.compress(hundreds, 1)
+    bmp = b"BM" + struct.pack("<IHHIIiiHHIIiiII", 99, 0, 0, 54, 40, 1 << 30, 1 << 30, 1, 24, 0, 0, 0, 0, 0, 0)
+    tiff = (
+        b"II*\0\x08\0\0\0\x03\0" + struct.pack("<HHII", 256, 4, 1, 1 << 31) + struct.pack("<HHII", 257, 4, 1, 1 << 31)
+    )
+    jpeg = b"\xff\xd8\xff\xc0" + struct.pack(">HBHHB", 11, 8, 65_535, 65_535, 1) + b"\1\x11\0\xff\xda" + bytes(99)
+    return {
+        "60,000 x 60,000 pixels": png(60_000, 60_000, pixels=bytes(9)),
+        "2^31 x 2^31 pixels": png((1 << 31) - 1, (1 << 31) - 1),
+        "0 x 0 pixels": png(0, 0),
+        "100 MB of text": png(8, 8, chunk(b"zTXt", b"a\0\0" + packed), pixels=bytes(72)),
+        "100 MB of international text": png(8, 8, chunk(b"iTXt", b"a\0\1\0\0\0" + packed), pixels=bytes(72)),
+        "100 MB of colours": png(8, 8, chunk(b"iCCP", b"a\0\0" + packed), pixels=bytes(72)),
+        "a chunk of 4 GB": b"\x89PNG\r\n\x1a\n" + b"\xff\xff\xff\xffIHDR" + bytes(99),
+        "200 frames": written("PNG"),
+        "200 frames of TIFF": written("TIFF"),
+        "200 frames of WEBP": written("WEBP"),
+        "200 frames of GIF": written("GIF"),
+        "a BMP of 2^60 pixels": bmp + bytes(99),
+        "a TIFF of 2^62 pixels": tiff + bytes(99),
+        "a JPEG of 2^32 pixels": jpeg,
+        "16 bits": png(8, 8, pixels=bytes(8 * 17), depth=16),
+        "fewer pixels than it announces": png(800, 800, pixels=bytes(9)),
+        "SVG": b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>',
+        "PostScript": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n(code) run\n",
+        "nothing": b"",
+    }
+
+
+def _csv():
+    return {
+        "20 million columns": b"," * 20_000_000,
+        "200,000 columns": b"1," * 200_000 + b"1\n",
+        "one line of 20 million letters": b"a" * 20_000_000,
+        "NUL bytes": bytes(5_000),
+        "NUL bytes in numbers": b"1,2\n3,\0\n",
+        "an open quote": b'a,b\n1,"2\n3,4\n',
+        "UTF-16": "a,b\n1,2\n".encode("utf-16"),
+        "no UTF-8": b"a,b\n\xff,\xfe\n",
+        "rows of other lengths": b"a,b\n1,2\n1,2,3\n",
+        "a header alone": b"a,b\n",
+        "nothing": b"",
+        "nothing but ends of lines": b"\n" * 1_000,
+    }

@@ -49,6 +49,8 @@ NULLS += ["null"]
 DAY_FIRST = ("%d.%m.%Y", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S")
 SEPARATORS = ",;\t|"
 FEW_TEXTS = 0.1  # of the cells of a column that are no numbers: then they are slips, not levels
+LONGEST_LINE = 1 << 24  # letters of the first lines, which are held whole
+MOST_COLUMNS = 1 << 17  # more are no table, but a file of another kind
 QUOTES_WITHIN = 1 << 20  # letters from the start in which quotes are looked for
 
 BYTES_AT_ONCE = 1 << 20  # pyarrow's own; larger blocks are no faster, and it reads several ahead
@@ -413,13 +415,18 @@ def _form(path: Path, options: Options | None = None) -> _Form:
     try:
         before = 0
         with path.open(encoding="utf-8-sig", newline="") as file:
-            for blank, line in enumerate(file):
+            for blank, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), "")):
                 if line.strip():
+                    if len(line) == LONGEST_LINE or max(map(line.count, SEPARATORS)) > MOST_COLUMNS:
+                        raise DataError(
+                            f"{path}: expected a table, got a first line of more than {LONGEST_LINE:,} letters or "
+                            f"{MOST_COLUMNS:,} columns."
+                        )
                     separator = (options or Options()).separator or _separator(line)
                     cells = next(csv.reader([line], delimiter=separator))
                     numbers = all(NUMBER.fullmatch(cell) or cell.strip().lower() in GAPS for cell in cells)
                     before += len(line.encode())
-                    second = file.readline()
+                    second = file.readline(LONGEST_LINE)
                     longest = max(len(line.encode()), len(second.encode()))
                     quoted = any('"' in text for text in (line, second, file.read(QUOTES_WITHIN)))
                     return _Form(

@@ -18,6 +18,7 @@ from diabolo.data.readers.parts import PART_BYTES, Part, held_bytes, stamp
 from diabolo.errors import DataError
 
 LONGEST = 10_000  # bytes of a header: NumPy's own limit, which it looks at behind reading it
+MOST_AXES = 32  # of arrays in every version of NumPy
 # The names people give to "the rows" in a file of several arrays, in this order.
 USUAL = ("X", "x", "rows", "data", "images", "latents", "x_train")
 
@@ -120,7 +121,7 @@ def _header(path: Path) -> _Form | None:
     except Exception:
         return None
     sizes = all(type(size) is int and 0 <= size < 1 << 62 for size in form.shape) and all(form.shape[1:])
-    return form if form.dtype.kind in "biuf" and len(form.shape) > 0 and sizes else None
+    return form if form.dtype.kind in "biuf" and 0 < len(form.shape) <= MOST_AXES and sizes else None
 
 
 def _announced(file: BinaryIO) -> _Form:
@@ -161,10 +162,12 @@ def read_npz(path: Path, name: str = "") -> np.ndarray[Any, Any]:
         with arrays:
             names = list(arrays)
             if name and name not in names:
-                raise DataError(f"{path}: no array {name!r}; it holds {', '.join(names) or 'nothing'}.")
+                raise DataError(f"{path}: no array {name!r}; it holds {', '.join(names) or 'nothing':.300}.")
             chosen = _chosen(names, name)
             if not chosen:
-                raise DataError(f"{path}: which of its arrays ({', '.join(names) or 'none'})? Write {path.name}:NAME.")
+                raise DataError(
+                    f"{path}: which of its arrays ({', '.join(names) or 'none':.300})? Write {path.name}:NAME."
+                )
             _judge(path, [chosen])
             return np.asarray(arrays[chosen])
     except Exception as error:  # of NumPy's parser and of zipfile, a dozen kinds
