@@ -485,6 +485,12 @@ def _tables(sound):
         "nested deep": '{"features":' + "[" * 40 + "]" * 40 + "}",
         "8 MiB of empty objects": '{"features":[' + "{}," * ((8 << 20) // 3 - 9) + "{}]}",
         "500,000 empty objects": '{"features":[' + "{}," * 500_000 + "{}]}",
+        "objects in each other": '{"features":[' + ('{"kind":' * 29 + "0" + "}" * 29 + ",") * 8_000 + "{}]}",
+        "as many objects in each other as may be": '{"features":['
+        + ('{"kind":' * 29 + '"ab"' + "}" * 29 + ",") * 8_800
+        + "{}]}",
+        "8 MiB with an emoji": '{"names":["' + "a" * ((8 << 20) - 99) + '\N{GRINNING FACE}"]}',
+        "8 MiB with an emoji in ASCII": '{"names":["' + "a" * ((8 << 20) - 99) + '\\ud83d\\ude00"]}',
         "100,000 small objects": '{"features":[' + '{"kind":"ab"},' * 100_000 + "{}]}",
         "250,000 small objects": '{"features":[' + '{"kind":"ab"},' * 250_000 + "{}]}",
         "500,000 short texts": '{"names":[' + '"ab",' * 500_000 + '"c"]}',

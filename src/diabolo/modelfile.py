@@ -55,8 +55,8 @@ MAX_CONFIG = 1 << 18  # letters; 256 layers take a quarter of it
 MAX_DEPTH = 32  # of nested JSON; ours is 5 deep
 MAX_TENSORS = 2_048  # 256 layers of attention have 1,536
 MAX_LAYERS = 256
-MAX_TABLE = 1 << 23  # bytes of JSON about the columns of a table: 50,000 columns, or 400,000 levels of 20 letters
-# Values in one JSON text, each of which takes up to 120 bytes in Python; a column takes ten of them.
+MAX_TABLE = 1 << 23  # bytes of JSON about the columns of a table: 40,000 columns, or 400,000 levels of 20 letters
+# Values in one JSON text, an object or a list counting for two: each takes up to 100 bytes in Python, a column has 12.
 MAX_VALUES = 1 << 19
 MAX_KEYS = 64  # of one object about a table: they take twice as much, and ours has nine
 MAX_KNOTS = 1 << 20  # numbers of all columns of a table whose scale bends: 8,192 columns of 64 knots and marks
@@ -449,13 +449,13 @@ def _header(head: bytes, size: int) -> dict[str, Any]:
     length = _header_length(head)
     if length > MAX_HEADER or 8 + length > size:
         raise ModelFileError(f"it does not start as a safetensors file does (header of {length:,} bytes announced).")
-    return _strict_json(_text(memoryview(head)[8 : 8 + length], "the header"), "the header")
+    return _strict_json(_text(memoryview(head)[8 : 8 + length], "the header", "utf-8"), "the header")
 
 
-def _text(content: Any, where: str) -> str:
-    """Return a buffer of UTF-8 as text."""
+def _text(content: Any, where: str, encoding: str = "ascii") -> str:
+    """Return a buffer as text. Ours is ASCII: one letter of another alphabet makes every other take four bytes."""
     try:
-        return str(content, "utf-8")
+        return str(content, encoding)
     except UnicodeDecodeError as error:
         raise ModelFileError(f"{where} is not JSON ({error!s:.100}).") from error
 
@@ -511,7 +511,7 @@ def _check_size_of_json(text: str, where: str, most_keys: int) -> None:
                 raise ModelFileError(f"{where} is not JSON (it closes what is not open).")
             keys.pop()
         elif letter in ("[", "{", ","):
-            values += 1
+            values += 1 if letter == "," else 2
             if letter != ",":
                 keys.append(0)
             if len(keys) > MAX_DEPTH:
@@ -583,8 +583,8 @@ def check_room(network: Network, adapter: Adapter, schema: Schema | None, settin
         )
     config, knots = _without_knots(adapter.to_config()) if isinstance(adapter, TableAdapter) else ({}, [])
     for text in (_canonical(config), _canonical({} if schema is None else schema.to_config())):
-        # Each value but the first has a comma or a bracket before it; within texts they count for nothing.
-        if len(text) > MAX_TABLE or len(re.findall(r"[\[{,]", text)) > MAX_VALUES:
+        # As `_check_size_of_json` counts, and those within texts as well.
+        if len(text) > MAX_TABLE or text.count(",") + 2 * (text.count("[") + text.count("{")) > MAX_VALUES:
             raise OptionError(
                 f"{adapter.row_shape[0]:,} columns with their names and levels take {len(text):,} letters, a model "
                 f"file holds {MAX_TABLE:,} and {MAX_VALUES:,} values: leave columns out, or levels."

@@ -96,6 +96,6 @@ def _form(content: bytes, *, where: str) -> _Form:
     if len(content) < start:
         raise DataError(f"{where}: the IDX header is cut off after {len(content)} bytes.")
     shape = tuple(int.from_bytes(content[at : at + 4], "big") for at in range(4, start, 4))
-    if math.prod(size or 1 for size in shape) >= LARGEST:  # NumPy refuses such though another axis is 0
+    if 0 in shape and math.prod(size or 1 for size in shape) >= LARGEST:  # no bytes, and NumPy refuses it still
         raise DataError(f"{where}: the IDX header announces {shape}, more than any array holds.")
     return _Form(np.dtype(TYPES[content[2]]), shape)
