@@ -114,6 +114,7 @@ def test_an_estimator_lets_the_optimizer_be_chosen(table, tmp_path, caplog):
     said = model.model_.record.settings
     assert said["optimizer"] in advice.NAMES
     assert said["learning_rate"] > 0
+    assert model.optimizer_reason_.startswith(said["optimizer"])
     assert any(f"optimizer: {said['optimizer']}" in record.getMessage() for record in caplog.records)
     # What was chosen, asked for by name, is the same training.
     named = Autoencoder(3, optimizer=said["optimizer"], learning_rate=said["learning_rate"], epochs=30, **settings)

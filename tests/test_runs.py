@@ -352,3 +352,25 @@ except OutputError as error:
         1,
         2,
     ]
+
+
+def test_an_interrupt_that_was_ignored_stays_ignored(tmp_path):
+    script = """
+import os, signal, sys
+import numpy as np
+from diabolo import Autoencoder
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+def stop(progress):
+    os.kill(os.getpid(), signal.SIGINT)
+rows = np.random.default_rng(0).normal(size=(200, 8))
+model = Autoencoder(3, structure=[16], epochs=3, random_state=0, verbose=False).fit(rows, run=sys.argv[1], report=stop)
+print(len(model.history_["loss"]))
+"""
+    done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout.strip()) == (0, "3"), done.stderr
+
+
+@pytest.mark.parametrize("folder", [5, "", "a\0b"])
+def test_what_is_no_folder_is_one_line(folder, table):
+    with pytest.raises(OptionError, match="the folder of a run must be a path, got"):
+        Autoencoder(3, **SETTINGS).fit(table, run=folder)

@@ -205,6 +205,80 @@ def test_the_command_line_writes_the_best_model_and_the_table(cli, table, tmp_pa
     assert np.load(tmp_path / "rows-latents.npy").shape == (600, 3)
 
 
+@pytest.mark.parametrize(
+    ("fixed", "holds"),
+    [
+        ({"activation": "tanh"}, lambda best: best.activation == "tanh"),
+        ({"batch_size": 16}, lambda best: best.batch_size == 16),
+        ({"structure": "dense 7"}, lambda best: best.structure == "dense 7"),
+        ({"optimizer": "sgd"}, lambda best: best.optimizer == "sgd" and best.learning_rate > 1e-4),
+        ({"learning_rate": 0.02}, lambda best: best.learning_rate == 0.02),
+        ({"corruption": "gaussian:0.1"}, lambda best: best.corruption == "gaussian:0.1"),
+    ],
+    ids=str,
+)
+def test_what_is_fixed_is_the_same_for_all_trainings(table, fixed, holds):
+    found = search(table[:100], trials=4, epochs=2, latent_dim=2, random_state=0, **fixed)
+    assert holds(found.best)
+    assert {*fixed} & {*found.trials[0]} == set()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"space": {"patience": [1]}}, "unknown name in the space 'patience'"),
+        ({"space": {"epochs": [3]}}, "unknown name in the space 'epochs'"),
+        ({"space": {"validation_fraction": [0.1]}}, "unknown name in the space 'validation_fraction'"),
+        ({"space": {"optimizer": ["auto"]}}, "a search tries optimizers itself: leave 'auto' out"),
+        ({"optimizer": "auto"}, "optimizer='auto' is for fit"),
+        ({"activation": "tanh", "space": {"activation": ["elu"]}}, "activation is fixed, and in the space as well"),
+        ({"folder": 5}, "the folder of a search must be a path, got 5"),
+    ],
+)
+def test_what_would_not_be_the_same_for_all_is_refused(table, settings, message):
+    with pytest.raises(OptionError, match=message):
+        search(table, trials=1, **settings)
+
+
+def test_two_processes_may_begin_one_search_at_a_time(tmp_path):
+    script = SCRIPT.replace("EPOCHS", "9").replace("20_000", "300")
+    both = [subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stderr=subprocess.PIPE) for _ in range(2)]
+    for process in both:
+        _, err = process.communicate(timeout=300)
+        assert process.returncode == 0, err.decode()
+
+
+def test_a_race_that_is_stopped_late_still_has_a_winner(table, tmp_path):
+    def stop(rows):
+        if any(row["state"] == "short" for row in rows):
+            raise KeyboardInterrupt
+
+    settings = {"optimizers": ["adam", "sgd"], "epochs": 9, "latent_dim": 3, "random_state": 0}
+    raced = race(table, folder=tmp_path, report=stop, **settings)
+    assert raced.optimizer in ("adam", "sgd")
+    again = race(table, folder=tmp_path, **settings)  # goes on
+    assert again.rows[0]["state"] == "whole"
+    assert len({row["number"] for row in again.rows}) == len(again.rows)
+
+
+def test_a_race_with_a_rate_that_breaks_is_valid_json(cli, table, tmp_path):
+    np.save(tmp_path / "rows.npy", table)
+    more = [
+        "--latent",
+        "3",
+        "--epochs",
+        "6",
+        "--optimizers",
+        "sgd",
+        "--activation",
+        "exponential",
+        "--structure",
+        "dense 64",
+    ]
+    out = cli("race", "rows.npy", *more, "--json", cwd=tmp_path).out
+    json.loads(out, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
+
+
 def rate(row):
     return advice.rate_of(row["optimizer"], row["rate"])
 
@@ -242,8 +316,15 @@ def test_a_race_in_a_folder_is_not_run_again(table, tmp_path):
 def test_a_race_of_nobody_and_of_strangers_is_one_line(table):
     with pytest.raises(OptionError, match=r"unknown optimizer 'adamm'\. Did you mean 'adam'"):
         race(table, optimizers=["adamm"])
-    with pytest.raises(OptionError, match="a race needs optimizers and times above 0"):
-        race(table, times=())
+    for bad in ({"times": ()}, {"times": 3}, {"optimizers": "adam"}, {"optimizers": []}):
+        with pytest.raises(OptionError, match=f"{next(iter(bad))} must be a list with something in it"):
+            race(table, **bad)
+    with pytest.raises(OptionError, match="times must be numbers above 0"):
+        race(table, times=[True])
+    with pytest.raises(OptionError, match="unknown setting 'foo'"):
+        race(table, optimizers=["adam:foo=1"])
+    with pytest.raises(OptionError, match="unknown setting 'learning_rate'"):
+        race(table, learning_rate=0.5)
 
 
 def test_the_command_line_says_who_won_and_what_to_type(cli, table, tmp_path):

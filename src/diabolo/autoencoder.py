@@ -100,6 +100,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         history_: {"loss": [...], "val_loss": [...]}, one number an epoch, in nats a row.
         best_epoch_: from 1; the weights are those of this epoch.
         latent_dim_, reconstruction_loss_, random_state_: what was chosen.
+        optimizer_reason_: of optimizer="auto", which was chosen and why.
         n_features_in_: numbers in a row.
     """
 
@@ -612,6 +613,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             raise OptionError(f"verbose must be True, False or 'auto', got {self.verbose!r}.")
         if isinstance(self.latent_dim, str) and self.latent_dim != factors.AUTO:
             raise OptionError(f"latent_dim must be a whole number or 'auto', got {self.latent_dim!r:.40}.")
+        if self.optimizer is not None and not isinstance(self.optimizer, str):
+            raise OptionError(f"optimizer must be a text such as 'adamw:0.1', got {self.optimizer!r:.60}.")
         if self.optimizer == advice.AUTO and self.learning_rate is not None:
             raise OptionError("optimizer='auto' chooses the rate as well: leave learning_rate out.")
         named = None if self.optimizer == advice.AUTO else self.optimizer

@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 def optimizer_for(
     estimator: Any, ready: Prepared, rows: Source | None, settings: dict[str, Any], seed: int
 ) -> dict[str, Any]:
-    """Return optimizer and learning rate for an estimator, as settings of it; the reason is logged.
+    """Return optimizer and learning rate for an estimator, as settings of it, and log why; it keeps the reason.
 
     Args: rows: to race on; None: they cannot be gone over twice, and the first answer is taken.
     """
@@ -46,6 +46,7 @@ def optimizer_for(
             ran = ", ".join(f"{each.optimizer} {loss:.4g}" for each, loss in losses.items())
             reason = f"{chosen.optimizer} at {chosen.learning_rate:g}: the best of {ran} behind {epochs} epochs"
     logger.info("optimizer: %s", reason)
+    estimator.optimizer_reason_ = reason
     return _settings(chosen)
 
 

@@ -1,13 +1,14 @@
 """Writing files so that nothing is lost: never over another file unasked, and never half."""
 
 import contextlib
+import fcntl
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from diabolo.errors import OutputError
+from diabolo.errors import CheckpointError, OptionError, OutputError
 
 
 def refuse_existing(path: Path, *, force: bool) -> None:
@@ -23,6 +24,45 @@ def refuse_existing(path: Path, *, force: bool) -> None:
         raise OutputError(f"{str(path)!r:.80} cannot be the name of a file ({error.args[-1]!s:.80}).") from error
     if not os.access(path.parent, os.W_OK):
         raise OutputError(f"{path}: you may not write to the folder {path.parent}.")
+
+
+def make_folder(path: Any, what: str) -> Path:
+    """Return a folder, made where it is missing, that can be written to. Raises OptionError, OutputError.
+
+    Args: what: it is the folder of, for the message.
+    """
+    if not isinstance(path, (str, os.PathLike)) or not str(path) or "\0" in str(path):
+        raise OptionError(f"the folder of {what} must be a path, got {path!r:.60}.")
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be the folder of {what}: {error.strerror or error}.") from error
+    if not os.access(folder, os.W_OK):
+        raise OutputError(f"{folder} cannot be the folder of {what}: you may not write to it.")
+    return folder
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock file, with the number of this process inside; CheckpointError where another process does."""
+    try:
+        file = path.open("a+")
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror or error}.") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            file.seek(0)
+            holder = file.read(20).strip() or "unknown"
+            raise CheckpointError(
+                f"{path.parent} is in use by process {holder}: wait for it, or choose another folder."
+            ) from error
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
 
 
 def umask() -> int:

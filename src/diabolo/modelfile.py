@@ -493,7 +493,7 @@ def _strict_json(text: str, where: str, known: set[str] | None = None) -> dict[s
 
 
 # Texts whole, so that what they hold is not taken for structure; possessive, so that nothing is kept for a way back.
-TOKENS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[][{},:]', re.DOTALL)
+TOKENS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|([][{},:])', re.DOTALL)
 
 
 def _check_size_of_json(text: str, where: str, most_keys: int) -> None:
@@ -501,7 +501,7 @@ def _check_size_of_json(text: str, where: str, most_keys: int) -> None:
     values = 0
     keys: list[int] = []  # of every object or list that is open
     for token in TOKENS.finditer(text):
-        letter = token[0] if token.end() - token.start() == 1 else ""
+        letter = token[1]
         if letter == ":" and keys:
             keys[-1] += 1
             if keys[-1] > most_keys:

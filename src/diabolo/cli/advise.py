@@ -1,9 +1,8 @@
 """`diabolo advise DATA`: which optimizer, at which rate, is likely to fit, before anything is trained."""
 
-import shlex
 from typing import TYPE_CHECKING, Any
 
-from diabolo.cli.options import Data, DataDir, Json, reads, trains
+from diabolo.cli.options import Data, DataDir, Json, as_json, fit_command, reads, trains
 
 if TYPE_CHECKING:
     from diabolo.data.tables import Reading
@@ -25,9 +24,7 @@ def advise(
     opened = open_rows(data, limit(settings["memory"]), data_dir=data_dir, reading=how)
     said = Autoencoder(**settings, types=dict(how.types) or None).advise(opened)
     if json:
-        import json as writer
-
-        print(writer.dumps({"answers": [each._asdict() for each in said.answers], "alike": said.alike}))
+        print(as_json(said))
         return
     shown = table(header=True)
     for head in ("optimizer", "learning rate", "above the best", "give or take"):
@@ -42,6 +39,6 @@ def advise(
         shown,
         "",
         f"loss expected behind {settings['epochs']} epochs; the problems most like this: {', '.join(said.alike)}",
-        f"try: diabolo fit {shlex.quote(data)} --optimizer {first.optimizer} --learning-rate {first.learning_rate:g}",
-        f"measure it: diabolo race {shlex.quote(data)}",
+        f"try: {fit_command('--optimizer', first.optimizer, '--learning-rate', f'{first.learning_rate:g}')}",
+        f"measure it: {fit_command().replace(' fit ', ' race ', 1)}",
     )

@@ -240,15 +240,21 @@ def fit(
         seen=seen,
     )
     findings = diagnose(model, judge)
+    reason = getattr(estimator, "optimizer_reason_", None)
     write_results(model, judge, seen, summary.columns, paths, force=force)
     written = {what: str(path) for what, path in paths.items()}
     if json:
         import json as writer
 
-        more = {"written": written, "random_state": random_state, "findings": [str(each) for each in findings]}
+        more = {
+            "optimizer_reason": reason,
+            "written": written,
+            "random_state": random_state,
+            "findings": [str(each) for each in findings],
+        }
         print(writer.dumps(summary.to_config() | more))
     else:
-        show_results(summary, model.record, written, findings)
+        show_results(summary, model.record, written, findings, reason)
 
 
 def outputs(model_path: Path, *, force: bool) -> dict[str, Path]:
@@ -353,7 +359,9 @@ def _preset(name: str | None) -> dict[str, Any]:
     return PRESETS[name].settings
 
 
-def show_results(summary: Any, record: Any, written: dict[str, str], findings: Sequence[Any]) -> None:
+def show_results(
+    summary: Any, record: Any, written: dict[str, str], findings: Sequence[Any], reason: str | None = None
+) -> None:
     """Print how good a model is, what was noticed and what was written."""
     from diabolo.cli.show import count, facts, print_tables
 
@@ -366,6 +374,7 @@ def show_results(summary: Any, record: Any, written: dict[str, str], findings: S
         "latent": f"{count(summary.latent_dim, 'number')} for {summary.features:,}, 1 : {summary.compression:.3g}",
         "weights": f"{summary.weights:,}",
         "loss": f"{summary.reconstruction_loss}: {record.loss_reason}",
+        **({} if reason is None else {"optimizer": reason}),
         "epochs": f"{summary.epochs}, best {summary.best_epoch}",
         "seconds": f"{summary.seconds:.1f}",
     }

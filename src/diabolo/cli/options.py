@@ -114,6 +114,54 @@ def latents(text: str | None) -> int | str | None:
     return int(text)
 
 
+def png(path: Path | None, *, force: bool) -> None:
+    """Raise OptionError or OutputError where --picture cannot be."""
+    from diabolo import files
+    from diabolo.errors import OptionError
+
+    if path is None:
+        return
+    if path.suffix.lower() != ".png":
+        raise OptionError(f"--picture must end in .png, got {str(path)!r:.60}.")
+    files.refuse_existing(path, force=force)
+
+
+def as_json(value: Any) -> str:
+    """Return a value as strict JSON: what is not finite is null."""
+    import json
+    import math
+
+    def plain(each: Any) -> Any:
+        if isinstance(each, float):
+            return each if math.isfinite(each) else None
+        if isinstance(each, dict):
+            return {name: plain(item) for name, item in each.items()}
+        if hasattr(each, "_asdict"):
+            return plain(each._asdict())
+        return [plain(item) for item in each] if isinstance(each, (list, tuple)) else each
+
+    return json.dumps(plain(value), allow_nan=False)
+
+
+def fit_command(*chosen: str, without: tuple[str, ...] = ()) -> str:
+    """Return the `diabolo fit` that trains what the command at hand looked at, with what it chose.
+
+    Args: chosen: options and their values; without: options with a value that are not for fit, or are chosen now.
+    """
+    import shlex
+
+    kept, skip = list[str](), False
+    for word in sys.argv[2:]:
+        name, equals, _ = word.partition("=")
+        if skip:
+            skip = False
+        elif name in (*without, "--picture", "-p", "--run"):
+            skip = not equals
+        elif name not in ("--json", "--force"):
+            kept.append(word)
+    return shlex.join(["diabolo", "fit", *kept, *chosen])
+
+
 def names(text: str | None) -> tuple[str, ...]:
     """Return the names of columns in a list parted by commas."""
     return tuple(name.strip() for name in text.split(",") if name.strip()) if text else ()
@@ -147,7 +195,12 @@ NETWORK = {
     "bottleneck": (Annotated[str, typer.Option(help="As for fit.")], "plain"),
     "reconstruction_loss": (Annotated[str, typer.Option(help="As for fit.")], "auto"),
     "batch_size": (Annotated[int, typer.Option(help="Rows a step.")], 64),
-    "epochs": (Annotated[int, typer.Option(help="Of a whole training.")], 60),
+    "epochs": (Annotated[int, typer.Option(help="Of a whole training.")], 50),
+    "allow_overcomplete": (
+        Annotated[bool, typer.Option("--allow-overcomplete", help="Accept as many latents as features, or more.")],
+        False,
+    ),
+    "series": (Annotated[bool, typer.Option("--series", help="As for fit.")], False),
     "random_state": (Annotated[int, typer.Option(help="The seed.")], 0),
     "memory": (Annotated[str | None, typer.Option(help="What rows may take, such as 2GB.")], None),
 }

@@ -1,12 +1,11 @@
 """`diabolo race DATA`: which optimizer, at which rate, fits the rows and the network."""
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from diabolo.cli.options import Data, DataDir, Json, names, reads, trains
+from diabolo.cli.options import Data, DataDir, Json, as_json, fit_command, names, reads, trains
 from diabolo.cli.search import live, trials_table
 
 if TYPE_CHECKING:
@@ -44,28 +43,26 @@ def race(
     with live() as report:
         raced = work(
             rows,
-            optimizers=list(names(optimizers)) or None,
+            optimizers=None if optimizers is None else list(names(optimizers)),
             folder=run,
             report=report,
             **settings,
             types=dict(how.types) or None,
         )
     if json:
-        import json as writer
-
-        print(writer.dumps(raced._asdict()))
+        print(as_json(raced))
         return
-    print_tables(trials_table(raced.rows), "", *_told(raced, data))
+    print_tables(trials_table(raced.rows), "", *_told(raced))
 
 
-def _told(raced: Any, data: str) -> list[str]:
+def _told(raced: Any) -> list[str]:
     share = raced.epochs / raced.epochs_of_all
     whole = f"{raced.epochs:,} epochs were trained, {share:.0%} of the {raced.epochs_of_all:,} of all to their end"
-    chosen = f"--optimizer {raced.optimizer} --learning-rate {raced.learning_rate:g}"
+    chosen = ("--optimizer", raced.optimizer, "--learning-rate", f"{raced.learning_rate:g}")
     return [
         f"the winner: {raced.optimizer} at {raced.learning_rate:g}; {whole}",
         *_cheaper(raced.rows),
-        f"try: diabolo fit {shlex.quote(data)} {chosen}",
+        f"try: {fit_command(*chosen, without=('--optimizers',))}",
     ]
 
 

@@ -1,12 +1,11 @@
 """`diabolo rates DATA`: a learning-rate range test."""
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from diabolo.cli.options import Data, DataDir, Force, Json, reads, trains
+from diabolo.cli.options import Data, DataDir, Force, Json, as_json, fit_command, png, reads, trains
 
 if TYPE_CHECKING:
     from diabolo.data.tables import Reading
@@ -33,8 +32,7 @@ def rates(
     from diabolo.data.streams import open_rows
     from diabolo.search import range_test
 
-    if picture is not None:
-        files.refuse_existing(picture, force=force)
+    png(picture, force=force)
     rows = open_rows(data, limit(settings["memory"]), data_dir=data_dir, reading=how)
     found = range_test(rows, optimizer=optimizer, **settings, types=dict(how.types) or None)
     if picture is not None:
@@ -42,13 +40,11 @@ def rates(
 
         files.write_atomically(picture, lambda file: pictures.save(pictures.rates(found), file))
     if json:
-        import json as writer
-
-        print(writer.dumps(found._asdict()))
+        print(as_json(found))
         return
     least = min(range(len(found.losses)), key=lambda at: found.losses[at])
     print(f"the loss fell until {found.rates[least]:.2g}, to {found.losses[least]:.4g} nats a row")
-    chosen = f"--optimizer {optimizer} --learning-rate {found.learning_rate:g}"
-    print(f"try: diabolo fit {shlex.quote(data)} {chosen}")
+    chosen = ("--optimizer", optimizer, "--learning-rate", f"{found.learning_rate:g}")
+    print(f"try: {fit_command(*chosen, without=('--optimizer',))}")
     if picture is not None:
         print(picture)

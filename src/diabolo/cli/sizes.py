@@ -1,13 +1,12 @@
 """`diabolo sizes DATA`: the error against the size of the latent, and where more latents gain little."""
 
-import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from diabolo.cli.options import Data, DataDir, Force, Json, names, reads, trains
+from diabolo.cli.options import Data, DataDir, Force, Json, as_json, fit_command, names, png, reads, trains
 
 if TYPE_CHECKING:
     from diabolo.data.tables import Reading
@@ -39,10 +38,9 @@ def sizes(
     from diabolo.errors import OptionError
     from diabolo.search import error_by_size
 
-    if picture is not None:
-        files.refuse_existing(picture, force=force)
+    png(picture, force=force)
     asked = names(sizes)
-    if not all(each.isascii() and each.isdigit() for each in asked):
+    if (sizes is not None and not asked) or not all(each.isascii() and each.isdigit() for each in asked):
         raise OptionError(f"--sizes must be whole numbers with commas between, such as 2,8,32, got {sizes!r:.40}.")
     rows = open_rows(data, limit(settings["memory"]), data_dir=data_dir, reading=how)
     found = error_by_size(
@@ -57,9 +55,7 @@ def sizes(
 
         files.write_atomically(picture, lambda file: pictures.save(pictures.front(found), file))
     if json:
-        import json as writer
-
-        print(writer.dumps(found._asdict() | {"points": [each._asdict() for each in found.points]}))
+        print(as_json(found))
         return
     shown = table(header=True)
     for head in ("latents", "error", "of PCA's", ""):
@@ -72,6 +68,6 @@ def sizes(
         shown,
         "",
         f"mean squared error a feature, {found.unit}, of rows held back; the mean row: {found.mean_row_error:.4g}",
-        f"try: diabolo fit {shlex.quote(data)} --latent {found.knee}",
+        f"try: {fit_command('--latent', str(found.knee), without=('--sizes',))}",
         *([str(picture)] if picture is not None else []),
     )

@@ -7,6 +7,7 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar, TypeVar, get_type_hints
 
 import numpy as np
@@ -75,7 +76,13 @@ class Part:
         }
 
 
-def _fields(part: type[Part]) -> dict[str, Any]:
+def _fields(part: Any) -> dict[str, Any]:
+    found: dict[str, Any] = _hints(part)
+    return found
+
+
+@cache  # a wide table has thousands of parts of one class
+def _hints(part: Any) -> dict[str, Any]:
     hints = get_type_hints(part)
     return {field.name: hints[field.name] for field in dataclasses.fields(part)}
 

@@ -13,10 +13,12 @@ from typing import Any, NamedTuple
 
 from diabolo.autoencoder import Autoencoder, seed_of
 from diabolo.data.sources import Source
-from diabolo.errors import OptionError, unknown
+from diabolo.errors import DivergedError, OptionError
+from diabolo.files import locked, make_folder
+from diabolo.network.parts import plain
 from diabolo.search.study import EPOCHS, Row, Search, counted, folder_of, in_memory
 from diabolo.training import advice
-from diabolo.training.optimizers import OPTIMIZERS
+from diabolo.training.optimizers import check
 
 SURE = 0.4  # of the last round, who is in it by the advice alone
 SHORT = 3  # times shorter is a training of the first round than a whole one
@@ -66,26 +68,26 @@ def race(
 
     Raises: as `search`.
     """
-    names = list(advice.NAMES) if optimizers is None else list(optimizers)
+    names, times = _several("optimizers", advice.NAMES if optimizers is None else optimizers), _several("times", times)
     for name in names:
-        if not isinstance(name, str) or name.partition(":")[0] not in OPTIMIZERS:
-            raise OptionError(unknown("optimizer", name, OPTIMIZERS))
-    if not names or not times or not all(isinstance(each, (int, float)) and each > 0 for each in times):
-        raise OptionError(f"a race needs optimizers and times above 0, got {names!r:.60} and {times!r:.60}.")
-    opened, seed = in_memory(X, settings), seed_of(random_state)
+        check(name, None, "constant")
+    if not all(isinstance(each, (int, float)) and not isinstance(each, bool) and 0 < each < 1e30 for each in times):
+        raise OptionError(f"times must be numbers above 0, got {times!r:.60}.")
+    opened = in_memory(X, settings, own=("epochs", "patience", "optimizer", "learning_rate"))
+    seed = seed_of(random_state)
     settings = counted(opened, {"latent_dim": None} | settings, seed)
     pairs = _by_promise(opened, settings | {"epochs": epochs}, names, times)
     first, last = (max(least, round(share * len(pairs))) for share, least in zip(ROUNDS, (3, 1), strict=True))
     ran: list[Row] = []
+    # One process runs a race: who goes on to the end is known when all short trainings have ended.
 
     def told(rows: list[Row]) -> None:
         if report is not None:
-            report(rows + ran)
+            report(_numbered(rows, ran))
 
-    with folder_of(folder) as where:
+    with folder_of(folder) as where, locked(where / "lock"):
         for name, chosen, length in (("short", first, max(1, epochs // SHORT)), ("whole", last, epochs)):
-            inside = where / name
-            inside.mkdir(exist_ok=True)
+            inside = make_folder(where / name, "a race")
             begun = pairs[:chosen]
             work = Search(
                 opened,
@@ -100,13 +102,19 @@ def race(
                 told,
                 pairs=begun,
             )
-            work.work()
+            try:
+                work.work()
+            except (KeyboardInterrupt, DivergedError):
+                if not ran:
+                    raise
+                break  # what the short trainings found stands
             rows = work.table()
-            ran = rows + ran
+            ran = _numbered(rows, ran)
+            if name == "short":
+                ran = [row | {"state": "short" if row["state"] == "whole" else row["state"]} for row in rows]
             if work.stopped:
                 break
             if name == "short":
-                ran = [row | {"state": "short" if row["state"] == "whole" else row["state"]} for row in rows]
                 sound = [{key: row[key] for key in ("optimizer", "rate")} for row in rows if row["state"] == "whole"]
                 # A third of few epochs favours high rates: those that promised most run whole in any case.
                 sure = [pair for pair in pairs[: round(SURE * last)] if pair in sound]
@@ -115,6 +123,18 @@ def race(
     trained = sum(row["epochs"] for row in ran)
     rate = advice.rate_of(best["optimizer"], best["rate"])
     return Raced(best["optimizer"], rate, ran, trained, epochs * len(names) * len(times))
+
+
+def _several(what: str, values: Any) -> list[Any]:
+    """Return values as a list. Raises OptionError where they are one, or none."""
+    if isinstance(values, str) or not hasattr(values, "__iter__") or not (found := plain(list(values))):
+        raise OptionError(f"{what} must be a list with something in it, got {values!r:.60}.")
+    return list(found)
+
+
+def _numbered(rows: list[Row], short: list[Row]) -> list[Row]:
+    """Return the rows of both rounds, numbered on."""
+    return [row | {"number": row["number"] + len(short)} for row in rows] + short
 
 
 def _by_promise(

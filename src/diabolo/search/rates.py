@@ -50,7 +50,7 @@ def range_test(X: Any, *, optimizer: str = "adamw:0.1", random_state: Any = None
     Raises: DataError, ShapeError, OptionError for bad input.
     """
     seed = seed_of(random_state)
-    opened = in_memory(X, settings, own=("epochs", "patience", "learning_rate", "learning_rate_schedule"))
+    opened = in_memory(X, settings, own=("epochs", "patience", "learning_rate", "learning_rate_schedule", "optimizer"))
     settings = counted(opened, {"latent_dim": None} | settings, seed)
     usual = optimizers.check(optimizer, None, "constant")
     low, ratio = usual * BELOW, (ABOVE / BELOW) ** (1 / STEPS)
@@ -59,6 +59,10 @@ def range_test(X: Any, *, optimizer: str = "adamw:0.1", random_state: Any = None
     work.low, work.ratio, work.seen = low, ratio, []
     with suppress(_Enough, DivergedError):
         work.fit(opened)
+    if not work.seen:
+        raise DivergedError(
+            "the loss is not finite before the first step: choose another activation, or scale the rows."
+        )
     losses = np.array(work.seen)
     kernel = min(SMOOTH, len(losses))
     smooth = np.convolve(losses, np.full(kernel, 1 / kernel), mode="valid")

@@ -12,6 +12,7 @@ import numpy as np
 from diabolo.autoencoder import Autoencoder, seed_of
 from diabolo.data.splits import VALIDATION, held_back
 from diabolo.errors import OptionError
+from diabolo.network.parts import plain
 from diabolo.report.summary import summarise
 from diabolo.search.study import in_memory
 
@@ -69,6 +70,9 @@ def error_by_size(
     seed = seed_of(random_state)
     opened = in_memory(X, settings, own=())
     features = math.prod(opened.rows.shape[1:])
+    if sizes is not None and not hasattr(sizes, "__iter__"):
+        raise OptionError(f"sizes must be a list of whole numbers of at least 1, got {sizes!r:.60}.")
+    sizes = plain(list(sizes)) if sizes is not None else None
     if sizes is None:
         sizes = [1 << at for at in range(int(math.log2(MOST)) + 1) if 1 << at < max(features, 2)]
     if not sizes or not all(type(size) is int and size >= 1 for size in sizes):
@@ -79,6 +83,8 @@ def error_by_size(
     learners = every if held is None else np.flatnonzero(~held)
     train, judge = opened._replace(rows=opened.rows[learners], test=None), opened.rows[judges]
     points = []
+    for size in (min(sizes), max(sizes)):  # what cannot be trained is said before anything is
+        Autoencoder(**settings | {"latent_dim": size}).advise(train)
     for size in sorted({*sizes}):
         fixed = {"latent_dim": size, "random_state": seed, "verbose": False}
         model = Autoencoder(**settings | fixed).fit(train).model_

@@ -19,6 +19,8 @@ LEAST_IMAGE = 8  # pixels a side, below which convolutions have nothing to halve
 
 # What a structure is made of; left out where a space says "structure" itself.
 PARTS = ("kind", "depth", "width", "taper")
+# Settings that every training of a search shares: what they are judged by, or how long they are.
+SHARED = ("epochs", "patience", "validation_fraction", "memory", "types", "series")
 WHOLE = ("depth", "width")  # names whose values are whole numbers
 
 KINDS = ("dense", "residual", "conv")
@@ -47,25 +49,30 @@ USUAL = {"activation": "elu", "noise": 0.0, "optimizer": "adamw", "weight_decay"
 SETTINGS = tuple(name for name in inspect.signature(Autoencoder).parameters if name not in ("verbose", "random_state"))
 
 
-def read(asked: Mapping[str, Any] | None, row_shape: tuple[int, ...]) -> Space:
-    """Return the space for rows of this shape, with what was asked for in its place. Raises OptionError."""
+def read(asked: Mapping[str, Any] | None, row_shape: tuple[int, ...], fixed: Mapping[str, Any]) -> Space:
+    """Return the space for rows of this shape, with what was asked for in its place, and without what is fixed.
+
+    Raises: OptionError.
+    """
     image = len(row_shape) >= 2 and min(row_shape[:2]) >= LEAST_IMAGE
     space = dict(DEFAULT)
     space["kind"] = [kind for kind in DEFAULT["kind"] if kind != "conv" or image]
     for name, values in (asked or {}).items():
-        if name not in DEFAULT and name not in SETTINGS:
-            raise OptionError(unknown("name in the space", name, {*DEFAULT, *SETTINGS}))
+        if name not in DEFAULT and (name not in SETTINGS or name in SHARED):
+            raise OptionError(unknown("name in the space", name, {*DEFAULT, *SETTINGS} - {*SHARED}))
+        if name in fixed and fixed[name] is not None:
+            raise OptionError(f"{name} is fixed, and in the space as well: leave one out.")
         space[name] = _choices(name, values)
     for name, values in space.items():
         for value in values:
             _check(name, value)
-    if "structure" in space:
-        space = {name: values for name, values in space.items() if name not in PARTS}
-    if "corruption" in space:
-        space.pop("noise")
-    if "learning_rate" in space:
-        space.pop("rate")
-    return space
+    settled = {name for name, value in fixed.items() if value is not None} | {*(asked or {})} - {*DEFAULT}
+    left_out = {name for name in settled if name not in (asked or {})}
+    left_out |= {*PARTS} if "structure" in settled else set()
+    left_out |= {"noise"} if "corruption" in settled else set()
+    left_out |= {"rate"} if "learning_rate" in settled else set()
+    left_out |= {"weight_decay"} if "optimizer" in settled - {*(asked or {})} else set()
+    return {name: values for name, values in space.items() if name not in left_out}
 
 
 def _choices(name: str, values: Any) -> list[Any] | Range:
@@ -95,6 +102,8 @@ def _check(name: str, value: Any) -> None:
             raise OptionError(f"noise must be in [0, 1), got {value!r:.40}.")
         if name == "kind" and value not in KINDS:
             raise OptionError(unknown("kind of structure", value, KINDS))
+        if name == "optimizer" and value == "auto":
+            raise OptionError("a search tries optimizers itself: leave 'auto' out.")
         if name in SETTINGS:
             Autoencoder(**{name: value}).checked_settings()
     except OptionError as error:
@@ -129,14 +138,14 @@ def first(space: Space) -> list[dict[str, Any]]:
     return [each for each in every if all(holds(name, value) for name, value in each.items())]
 
 
-def settings(chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings of an Autoencoder that a choice stands for."""
+def settings(chosen: Mapping[str, Any], fixed: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of an Autoencoder that a choice stands for, beside those that are fixed."""
     result = {name: value for name, value in chosen.items() if name in SETTINGS}
     if "kind" in chosen:
         result["structure"] = _structure(chosen["kind"], chosen["depth"], chosen["width"], chosen["taper"])
     if chosen.get("noise"):
         result["corruption"] = f"masking:{chosen['noise']:g}"
-    name = str(chosen.get("optimizer", "adamw"))
+    name = str(chosen.get("optimizer") or fixed.get("optimizer") or "adamw")
     if "weight_decay" in chosen:
         result["optimizer"] = f"{name}:weight_decay={chosen['weight_decay']:.4g}"
     if "rate" in chosen:

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import diabolo
-from diabolo import factors
+from diabolo import factors, files
 from diabolo.autoencoder import Autoencoder, from_model, seed_of
 from diabolo.data import memory
 from diabolo.data.sources import Source
@@ -43,7 +43,7 @@ from diabolo.errors import (
 )
 from diabolo.search import halving, space
 from diabolo.search.trials import Trial, fingerprint
-from diabolo.training import backend
+from diabolo.training import advice, backend
 
 EPOCHS = 60
 BUDGET = "10m"
@@ -127,6 +127,8 @@ def in_memory(X: Any, settings: Mapping[str, Any], own: Sequence[str] = ("epochs
     for name in settings:
         if name not in known:
             raise OptionError(unknown("setting", name, known))
+    if settings.get("optimizer") == advice.AUTO:
+        raise OptionError("optimizer='auto' is for fit(): name one, or leave it out.")
     limit, reading = memory.limit(settings.get("memory")), Reading(types=settings.get("types") or {})
     return open_whole(X, limit, reading=reading, what="a search, a race or a test")
 
@@ -174,7 +176,7 @@ class Search:
         self.stopped = False  # by Ctrl-C
         # A race runs pairs to the end; a search draws what it begins with, and gives up most of it.
         self._depth = 3 if pairs is None else 1
-        self._space = dict(asked or {}) if pairs is not None else space.read(asked, opened.rows.shape[1:])
+        self._space = dict(asked or {}) if pairs is not None else space.read(asked, opened.rows.shape[1:], settings)
         rows = np.asarray(opened.rows)
         held = held_back(len(rows), settings.get("validation_fraction", 0.1), seed, VALIDATION)
         self._judges = rows if held is None else rows[held]  # the rows that no training learns from
@@ -184,7 +186,9 @@ class Search:
         # Of another search: other rows, or other settings. Budgets may differ, to go on for longer.
         about = json.dumps([settings, self._space, epochs, seed, diabolo.__version__], sort_keys=True, default=repr)
         self._identity = hashlib.sha256(f"{fingerprint(opened)} {about}".encode()).hexdigest()
-        self._study = _study(storage or f"sqlite:///{folder / 'study.db'}", seed, self._identity, str(folder))
+        with (folder / ".study.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # of two processes that make the tables of one database, one would fail
+            self._study = _study(storage or f"sqlite:///{folder / 'study.db'}", seed, self._identity, str(folder))
         if not self._study.get_trials(deepcopy=False):
             for choice in space.first(self._space) if pairs is None else pairs:
                 self._study.enqueue_trial(choice)
@@ -375,7 +379,7 @@ class Search:
 
     def _fixed(self, chosen: Mapping[str, Any], epochs: int) -> dict[str, Any]:
         usual = {"random_state": self._seed, "epochs": epochs, "patience": 0, "verbose": False}
-        return usual | self._settings | space.settings(chosen)
+        return usual | self._settings | space.settings(chosen, self._settings)
 
     def _fail(self, number: int, reason: str) -> None:
         from optuna.trial import TrialState
@@ -470,12 +474,7 @@ def folder_of(asked: str | Path | None) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix="diabolo-search-") as temporary:
             yield Path(temporary)
         return
-    path = Path(asked)
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{path} cannot be the folder of a search: {error.strerror or error}.") from error
-    yield path
+    yield files.make_folder(asked, "a search")
 
 
 def _study(address: str, seed: int, identity: str, folder: str) -> Any:

@@ -219,10 +219,13 @@ class _Last:
 
 
 def _diverged(progress: Progress, optimizer: Any, before: Outcome) -> DivergedError:
-    rate = float(optimizer.learning_rate)
+    # By the schedule, which has gone on since, the rate may be anything now: what counts is where the epoch began.
+    schedule = optimizer._learning_rate
+    first = (progress.epoch - 1) * progress.steps + 1
+    rate = float(schedule(first) if isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule) else schedule)
     error = DivergedError(
         f"training diverged in epoch {progress.epoch}, by step {progress.step} of {progress.steps}, at a learning rate "
-        f"of {rate:.3g}: {_shown(progress.logs)}. Try a learning rate ten times smaller (learning_rate, "
+        f"of {rate:.3g} at its start: {_shown(progress.logs)}. Try a learning rate ten times smaller (learning_rate, "
         f"--learning-rate), or look for extreme values in the rows."
     )
     error.outcome = before if before.history else None

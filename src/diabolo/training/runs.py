@@ -9,7 +9,6 @@ TensorFlow. Order: the folder, what is kept, what of a training must be the same
 """
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import logging
@@ -24,8 +23,8 @@ from typing import Any, Self, TypeVar
 
 import numpy as np
 
-from diabolo.errors import CheckpointError, OutputError
-from diabolo.files import write_atomically
+from diabolo.errors import CheckpointError
+from diabolo.files import locked, make_folder, write_atomically
 from diabolo.training import checkpoints
 from diabolo.training.checkpoints import State
 from diabolo.training.progress import Progress
@@ -54,43 +53,27 @@ class Run:
     """
 
     def __init__(self, folder: str | Path, *, resume: bool) -> None:
-        self._folder, self._resume = Path(folder), resume
-        self._lock: Any = None
+        self._given, self._resume = folder, resume
+        self._folder = Path()
+        self._held = contextlib.ExitStack()
         self._identity = ""
         self._before: dict[str, Any] = {}
         self._written, self._cost = time.monotonic(), 0.0
 
     def __enter__(self) -> Self:
-        if self._resume and not self._folder.is_dir():
-            raise CheckpointError(f"{self._folder} holds no training to go on with: leave resume (--resume) out.")
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._lock = (self._folder / LOCK).open("a+")
-        except OSError as error:
-            raise OutputError(f"{self._folder} cannot be the folder of a run: {error.strerror or error}.") from error
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            self._lock.seek(0)
-            holder = self._lock.read(20).strip()
-            self._lock.close()
-            raise CheckpointError(
-                f"{self._folder} is in use by process {holder or 'unknown'}: wait for it, or choose another folder."
-            ) from error
-        try:
+        if self._resume and isinstance(self._given, (str, Path)) and not Path(self._given).is_dir():
+            raise CheckpointError(f"{self._given} holds no training to go on with: leave resume (--resume) out.")
+        self._folder = make_folder(self._given, "a run")
+        with self._held:
+            self._held.enter_context(locked(self._folder / LOCK))
             self._check()
             if self._resume:
                 self._before = self._read()
-            self._lock.truncate(0)
-            self._lock.write(str(os.getpid()))
-            self._lock.flush()
-        except BaseException:
-            self._lock.close()
-            raise
+            self._held = self._held.pop_all()  # everything holds: keep the lock
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._lock.close()  # which lets go of it
+        self._held.close()
 
     def _check(self) -> None:
         there = bool(self._checkpoints()) or (self._folder / ABOUT).exists()
@@ -111,9 +94,10 @@ class Run:
             before = json.loads(path.read_text("utf-8"))
         except (OSError, ValueError) as error:
             raise CheckpointError(f"{path} cannot be read ({error!s:.80}): the run cannot go on.") from error
-        if not isinstance(before, dict) or not isinstance(before.get("settings"), dict):
+        known = before.get("settings") if isinstance(before, dict) else None
+        if not isinstance(known, dict) or type(known.get("random_state")) is not int:
             raise CheckpointError(f"{path} does not say of what training it is: the run cannot go on.")
-        return before
+        return dict(before)
 
     def settled(self, name: str) -> Any:
         """Return what a setting was when the run began, which may have been chosen then; None: it begins now."""
@@ -150,7 +134,8 @@ class Run:
                 f"none of the {len(damaged)} checkpoints in {self._folder} can be read: choose another folder to begin "
                 f"again."
             )
-        return None  # it was stopped before the first was written
+        logger.warning("%s: stopped before a checkpoint was written: begins at the start", self._folder)
+        return None
 
     def train(self, work: Callable[..., T], about: Mapping[str, Any]) -> T:
         """Return work(restored=..., keep=...), which trains; arguments as for `begin`.
@@ -234,14 +219,16 @@ def held_signals() -> Iterator[Callable[[], int | None]]:
         yield lambda: None
         return
     came: list[int] = []
+    # What is ignored, as Ctrl-C is in the background of a shell, stays ignored; a handler of C cannot be put back.
     before = {number: signal.getsignal(number) for number in SIGNALS}
+    before = {number: handler for number, handler in before.items() if handler not in (signal.SIG_IGN, None)}
 
     def take(number: int, frame: FrameType | None) -> None:
         came.append(number)
         for each, handler in before.items():
             signal.signal(each, handler)
 
-    for number in SIGNALS:
+    for number in before:
         signal.signal(number, take)
     try:
         yield lambda: came[0] if came else None
