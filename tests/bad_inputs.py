@@ -95,7 +95,7 @@ COMMANDS = [
     (["race", "digts"], "unknown data set 'digts'. Did you mean 'digits'?"),
     (["advise", "digits", "--structure", "dens"], "Did you mean 'dense'?"),
     (["rates", "digits", "--optimizer", "adm"], "unknown optimizer 'adm'. Did you mean 'adam'?"),
-    (["rates", "digits", "-p", "nan.npy"], "nan.npy exists"),
+    (["rates", "digits", "-p", "nan.npy"], "--picture must end in .png, got 'nan.npy'"),
     (["sizes", "digits", "--sizes", "1,two"], "--sizes must be whole numbers with commas between, such as 2,8,32"),
     (["sizes", "wide.npy", "--sizes", "9"], "latent_dim must be below the number of features (3), got 9"),
     (["verify", "text.csv"], "is not a sound Diabolo model"),

@@ -182,10 +182,11 @@ def test_more_latents_than_factors_gain_little_and_none_beats_pca_on_flat_rows(r
 
 def test_the_command_line_advises_without_tensorflow(cli, run, table, tmp_path):
     np.save(tmp_path / "rows.npy", table)
-    out = cli("advise", "rows.npy", "--latent", "3", cwd=tmp_path).out
+    out = cli("advise", "rows.npy", "--latent", "3", "--epochs", "60", cwd=tmp_path).out
     first = Autoencoder(3, epochs=60).advise(table).answers[0]
-    assert f"try: diabolo fit rows.npy --optimizer {first.optimizer} --learning-rate {first.learning_rate:g}" in out
-    said = json.loads(cli("advise", "rows.npy", "--latent", "3", "--json", cwd=tmp_path).out)
+    chosen = f"--optimizer {first.optimizer} --learning-rate {first.learning_rate:g}"
+    assert f"try: diabolo fit rows.npy --latent 3 --epochs 60 {chosen}" in out
+    said = json.loads(cli("advise", "rows.npy", "--latent", "3", "--epochs=60", "--json", cwd=tmp_path).out)
     assert said["answers"][0]["optimizer"] == first.optimizer
     script = "import sys, diabolo; diabolo.Autoencoder(3).advise(__import__('numpy').load('rows.npy'));"
     assert run("-c", script + "print('tensorflow' in sys.modules)", cwd=tmp_path).out.strip() == "False"
@@ -194,9 +195,9 @@ def test_the_command_line_advises_without_tensorflow(cli, run, table, tmp_path):
 def test_the_command_line_tests_rates_and_sizes_and_draws_them(cli, table, tmp_path):
     np.save(tmp_path / "rows.npy", table)
     out = cli("rates", "rows.npy", "--latent", "3", "--picture", "rates.png", cwd=tmp_path).out
-    assert "try: diabolo fit rows.npy --optimizer adamw:0.1 --learning-rate 0." in out
+    assert "try: diabolo fit rows.npy --latent 3 --optimizer adamw:0.1 --learning-rate 0." in out
     out = cli("sizes", "rows.npy", "--sizes", "1,2,3", "--epochs", "5", "-p", "sizes.png", cwd=tmp_path).out
-    assert "try: diabolo fit rows.npy --latent " in out
+    assert "try: diabolo fit rows.npy --epochs 5 --latent " in out
     for name in ("rates.png", "sizes.png"):
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
     refused = cli("sizes", "rows.npy", "--sizes", "1,two", cwd=tmp_path)

@@ -67,7 +67,7 @@ FLOORS = [
     {"errors", "files"},
     {"data", "network", "record"},
     {"inference", "detection", "training", "factors"},
-    {"modelfile", "explain", "preparation"},
+    {"modelfile", "explain", "preparation", "choosing"},
     {"autoencoder", "lowlevel"},
     {"anomaly", "report", "search"},
     {"cli"},
