@@ -3,6 +3,7 @@
 What is found new stays in a temporary folder; an input that crashes a reader is written to the folder it is run from.
 """
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -38,11 +39,14 @@ def main() -> int:
 
 
 def _fuzzed(name: str, seconds: str) -> bool:
-    with tempfile.TemporaryDirectory() as found:
+    # In memory where the system has such a folder: every input is written to a file.
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as folder:
+        found = Path(folder) / "found"
+        found.mkdir()
         options = [f"-max_total_time={seconds}", f"-max_len={LARGEST}", f"-timeout={SLOWEST}"]
         options += [f"-rss_limit_mb={MEMORY}", f"-artifact_prefix={name}-", "-print_final_stats=1"]
-        command = [sys.executable, "-m", "fuzz.run", "--one", name, *options, found, str(CORPUS / name)]
-        return subprocess.run(command, check=False).returncode == 0
+        command = [sys.executable, "-m", "fuzz.run", "--one", name, *options, str(found), str(CORPUS / name)]
+        return subprocess.run(command, env=os.environ | {"TMPDIR": folder}, check=False).returncode == 0
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ Order: the model file, IDX, .npy, CSV, the table.
 """
 
 import json
-import os
 import re
 import tempfile
 from collections.abc import Callable
@@ -16,8 +15,7 @@ from diabolo.errors import DataError, DiaboloError
 
 SIGNED = re.compile(rb'(sha256\\":\\")[0-9a-f]{64}')
 
-# A file of its own for each process, in memory where the system has such a folder: readers take paths.
-PLACE = Path(tempfile.mkdtemp(dir="/dev/shm" if os.path.isdir("/dev/shm") else None)) / "input"
+PLACE = Path(tempfile.mkdtemp()) / "input"  # readers take paths
 
 
 def model(content: bytes) -> None:
