@@ -66,6 +66,8 @@ class Run:
         self._folder = make_folder(self._given, "a run")
         with self._held:
             self._held.enter_context(locked(self._folder / LOCK))
+            for scrap in self._folder.glob(".*.safetensors.*"):  # of a checkpoint that was killed in the making
+                scrap.unlink(missing_ok=True)
             self._check()
             if self._resume:
                 self._before = self._read()
