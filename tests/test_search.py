@@ -331,4 +331,4 @@ def test_the_command_line_says_who_won_and_what_to_type(cli, table, tmp_path):
     np.save(tmp_path / "rows.npy", table)
     out = cli("race", "rows.npy", "--optimizers", "adam,sgd", "--epochs", "9", "--latent", "3", cwd=tmp_path).out
     assert "the winner: " in out
-    assert "try: diabolo fit rows.npy --optimizer " in out
+    assert "try: diabolo fit rows.npy --epochs 9 --latent 3 --optimizer " in out

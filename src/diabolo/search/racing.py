@@ -8,6 +8,7 @@ Order: what comes out, the race.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -79,50 +80,40 @@ def race(
     pairs = _by_promise(opened, settings | {"epochs": epochs}, names, times)
     first, last = (max(least, round(share * len(pairs))) for share, least in zip(ROUNDS, (3, 1), strict=True))
     ran: list[Row] = []
-    # One process runs a race: who goes on to the end is known when all short trainings have ended.
 
     def told(rows: list[Row]) -> None:
         if report is not None:
             report(_numbered(rows, ran))
 
+    def run(begun: list[Row], length: int, inside: Path) -> Search:
+        space = {name: sorted({pair[name] for pair in begun}) for name in ("optimizer", "rate")}
+        work = Search(opened, settings, space, None, len(begun), length, inside, None, seed, told, pairs=begun)
+        work.work()
+        return work
+
+    # One process at a time: who goes on to the end is known when all short trainings have ended.
     with folder_of(folder) as where, locked(where / "lock"):
-        for name, chosen, length in (("short", first, max(1, epochs // SHORT)), ("whole", last, epochs)):
-            inside = make_folder(where / name, "a race")
-            begun = pairs[:chosen]
-            work = Search(
-                opened,
-                settings,
-                _space(begun),
-                None,
-                len(begun),
-                length,
-                inside,
-                None,
-                seed,
-                told,
-                pairs=begun,
-            )
-            try:
-                work.work()
-            except (KeyboardInterrupt, DivergedError):
-                if not ran:
-                    raise
-                break  # what the short trainings found stands
-            rows = work.table()
-            ran = _numbered(rows, ran)
-            if name == "short":
-                ran = [row | {"state": "short" if row["state"] == "whole" else row["state"]} for row in rows]
-            if work.stopped:
-                break
-            if name == "short":
-                sound = [{key: row[key] for key in ("optimizer", "rate")} for row in rows if row["state"] == "whole"]
-                # A third of few epochs favours high rates: those that promised most run whole in any case.
-                sure = [pair for pair in pairs[: round(SURE * last)] if pair in sound]
-                pairs = sure + [pair for pair in sound if pair not in sure]
+        work = run(pairs[:first], max(1, epochs // SHORT), make_folder(where / "short", "a race"))
+        ended = [row for row in work.table() if row["state"] == "whole"]
+        ran = [row | {"state": "short"} if row in ended else row for row in work.table()]
+        if not work.stopped:
+            with suppress(KeyboardInterrupt, DivergedError):  # then what the short trainings found stands
+                finalists = _finalists(pairs, ended, last)
+                ran = _numbered(run(finalists, epochs, make_folder(where / "whole", "a race")).table(), ran)
     best = ran[0]
     trained = sum(row["epochs"] for row in ran)
     rate = advice.rate_of(best["optimizer"], best["rate"])
     return Raced(best["optimizer"], rate, ran, trained, epochs * len(names) * len(times))
+
+
+def _finalists(pairs: Sequence[Row], ended: Sequence[Row], count: int) -> list[Row]:
+    """Return who runs all epochs: most by their short trainings, some by promise alone.
+
+    A third of few epochs favours high rates, of which the advice knows better.
+    """
+    sound = [{name: row[name] for name in ("optimizer", "rate")} for row in ended]
+    sure = [pair for pair in pairs[: round(SURE * count)] if pair in sound]
+    return (sure + [pair for pair in sound if pair not in sure])[:count]
 
 
 def _several(what: str, values: Any) -> list[Any]:
@@ -156,7 +147,3 @@ def _by_promise(
 
 def _apart(times: float, other: float) -> float:
     return max(times / other, other / times)
-
-
-def _space(pairs: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    return {name: sorted({pair[name] for pair in pairs}) for name in ("optimizer", "rate")}
