@@ -159,7 +159,7 @@ def test_an_empty_folder_and_other_sizes_say_what_to_type(cli, folder, tmp_path)
     assert files == ["file", *(f"pictures/{path.relative_to(folder)}" for path in images.find(folder)[1:])]
     done = cli(*score, "name", "-o", "names.csv")
     assert done.code == 2
-    assert "unknown column 'name'. Known: file." in done.err
+    assert "unknown column 'name'. Known: file, label." in done.err
     done = cli("fit", "pictures", "--size", "14,3", "-o", "other")
     assert "--size expected HEIGHTxWIDTH, such as 64x48, got '14,3'" in done.err
 
