@@ -186,9 +186,9 @@ def test_a_damaged_checkpoint_is_named(table, tmp_path):
 
 
 def test_images_may_have_convolutions_and_tables_may_not():
-    assert "conv" in space.read(None, (28, 28))["kind"]
-    assert "conv" not in space.read(None, (40,))["kind"]
-    assert space.first(space.read(None, (40,)))[0]["kind"] == "dense"
+    assert "conv" in space.read(None, (28, 28), {})["kind"]
+    assert "conv" not in space.read(None, (40,), {})["kind"]
+    assert space.first(space.read(None, (40,), {}))[0]["kind"] == "dense"
 
 
 def test_the_command_line_writes_the_best_model_and_the_table(cli, table, tmp_path):

@@ -94,7 +94,8 @@ def prepare(asked: Asked, X: Any, also: Any, settings: dict[str, Any], seed: int
     if part.statistics is None:
         assert isinstance(opened, Source), "a table is all in memory"
         assert isinstance(part.train, np.ndarray), "a table is all in memory"
-        _refuse_empty_columns(opened)
+        if not opened.series:  # whose adapter says it of channels
+            _refuse_empty_columns(opened.rows)
         learn = _learn_series if opened.series else _learn_table
         adapter, choice = learn(asked, opened, part.train, also)
     else:
@@ -305,13 +306,11 @@ def as_series(opened: Source) -> Source:
     return opened._replace(rows=rows, gaps=opened.gaps or bool(np.isnan(rows).any()), series=True)
 
 
-def _refuse_empty_columns(opened: Source) -> None:
-    if opened.rows.dtype.kind != "f":
-        return
-    empty = np.isnan(opened.rows).all(axis=tuple(range(opened.rows.ndim - 1)))  # (columns,) or (channels,)
+def _refuse_empty_columns(rows: Rows) -> None:
+    empty = np.isnan(rows).all(axis=0) if rows.dtype.kind == "f" else np.zeros(1, bool)
     if empty.any():
-        what, at = "channel" if opened.series else "column", int(empty.argmax())
-        raise DataError(f"fit() got {what} {at} (counted from 0) without a value in any row: leave it out.")
+        at = int(empty.argmax())
+        raise DataError(f"fit() got column {at} (counted from 0) without a value in any row: leave it out.")
 
 
 def _counted(kinds: Counter[str]) -> str:
