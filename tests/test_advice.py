@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 import diabolo
 from diabolo import Autoencoder
@@ -190,6 +191,18 @@ def test_the_command_line_advises_without_tensorflow(cli, run, table, tmp_path):
     assert said["answers"][0]["optimizer"] == first.optimizer
     script = "import sys, diabolo; diabolo.Autoencoder(3).advise(__import__('numpy').load('rows.npy'));"
     assert run("-c", script + "print('tensorflow' in sys.modules)", cwd=tmp_path).out.strip() == "False"
+
+
+def test_a_sparse_matrix_is_advised_on_and_only_a_race_refuses_it(cli, tmp_path):
+    matrix = sparse.random(300, 40, 0.1, format="csr", random_state=0)
+    sparse.save_npz(tmp_path / "rows.npz", matrix)
+    out = cli("advise", "rows.npz", "--latent", "3", cwd=tmp_path).out
+    first = Autoencoder(3).advise(matrix).answers[0]
+    assert f"--optimizer {first.optimizer} --learning-rate {first.learning_rate:g}" in out
+    assert "diabolo race" not in out
+    raced = cli("race", "rows.npz", cwd=tmp_path)
+    assert raced.code == 2
+    assert "needs dense rows" in raced.err
 
 
 def test_the_command_line_tests_rates_and_sizes_and_draws_them(cli, table, tmp_path):

@@ -240,7 +240,7 @@ def test_what_would_not_be_the_same_for_all_is_refused(table, settings, message)
         search(table, trials=1, **settings)
 
 
-def test_two_processes_may_begin_one_search_at_a_time(tmp_path):
+def test_two_processes_may_begin_one_search_at_the_same_time(tmp_path):
     script = SCRIPT.replace("EPOCHS", "9").replace("20_000", "300")
     both = [subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stderr=subprocess.PIPE) for _ in range(2)]
     for process in both:

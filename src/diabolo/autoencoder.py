@@ -188,6 +188,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         def before(name: str) -> Any:
             return None if run is None else run.settled(name)
 
+        self.__dict__.pop("optimizer_reason_", None)  # of an earlier fit
         seed = before("random_state") if self.random_state is None else None
         seed = seed_of(self.random_state) if seed is None else seed
         asked = self.get_params(deep=False)

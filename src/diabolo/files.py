@@ -1,8 +1,8 @@
 """Writing files so that nothing is lost: never over another file unasked, and never half."""
 
 import contextlib
-import fcntl
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -43,6 +43,31 @@ def make_folder(path: Any, what: str) -> Path:
     return folder
 
 
+def hold(file: Any, *, wait: bool = False) -> bool:
+    """Lock an open file for this process, until it is closed; return False where another process has it.
+
+    Args: wait: until the other lets go.
+    """
+    if sys.platform == "win32":  # no part of a file that is locked can be read there: a byte far behind its end is
+        import msvcrt
+
+        file.seek(1 << 30)
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        finally:
+            file.seek(0)
+        return True
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    return True
+
+
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold a lock file, with the number of this process inside; CheckpointError where another process does."""
@@ -51,14 +76,12 @@ def locked(path: Path) -> Iterator[None]:
     except OSError as error:
         raise OutputError(f"{path} cannot be written: {error.strerror or error}.") from error
     with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        if not hold(file):
             file.seek(0)
             holder = file.read(20).strip() or "unknown"
             raise CheckpointError(
                 f"{path.parent} is in use by process {holder}: wait for it, or choose another folder."
-            ) from error
+            )
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()

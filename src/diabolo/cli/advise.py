@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from diabolo.cli.options import Data, DataDir, Json, as_json, fit_command, reads, trains
+from diabolo.cli.options import Data, DataDir, Json, as_json, fit_command, reads, to_train_on, trains
 
 if TYPE_CHECKING:
     from diabolo.data.tables import Reading
@@ -18,11 +18,10 @@ def advise(
     """Say which optimizers, at which rates, are likely to fit DATA, by races on other rows. Needs no TensorFlow."""
     from diabolo.autoencoder import Autoencoder
     from diabolo.cli.show import print_tables, table
-    from diabolo.data.memory import limit
-    from diabolo.data.streams import open_rows
+    from diabolo.data.sources import Source
 
-    opened = open_rows(data, limit(settings["memory"]), data_dir=data_dir, reading=how)
-    said = Autoencoder(**settings, types=dict(how.types) or None).advise(opened)
+    rows, settings = to_train_on(data, how, settings, data_dir)
+    said = Autoencoder(**settings).advise(rows)
     if json:
         print(as_json(said))
         return
@@ -40,5 +39,5 @@ def advise(
         "",
         f"loss expected behind {settings['epochs']} epochs; the problems most like this: {', '.join(said.alike)}",
         f"try: {fit_command('--optimizer', first.optimizer, '--learning-rate', f'{first.learning_rate:g}')}",
-        f"measure it: {fit_command().replace(' fit ', ' race ', 1)}",
+        *([f"measure it: {fit_command().replace(' fit ', ' race ', 1)}"] if isinstance(rows, Source) else []),
     )

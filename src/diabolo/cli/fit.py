@@ -108,8 +108,8 @@ def fit(
     optimizer: Annotated[
         str | None,
         typer.Option(
-            help="adam, adamw, nadam, rmsprop, adamax, lion or sgd; settings behind a colon. Default: adamw:0.1, or "
-            "adam for a gaussian bottleneck.",
+            help="adam, adamw, nadam, rmsprop, adamax, lion, muon, adafactor, schedule_free or sgd; settings behind a "
+            "colon. auto: chosen from the data. Default: adamw:0.1, or adam for a gaussian bottleneck.",
             rich_help_panel=TRAINING,
         ),
     ] = None,
@@ -187,6 +187,7 @@ def fit(
     from diabolo.autoencoder import Autoencoder
     from diabolo.data.memory import limit
     from diabolo.errors import DivergedError, OptionError
+    from diabolo.factors import AUTO
     from diabolo.report.diagnosis import diagnose
     from diabolo.report.summary import summarise
     from diabolo.training.progress import shown
@@ -219,6 +220,8 @@ def fit(
         types=dict(how.types) or None,
         series=series,
     )
+    if estimator.latent_dim == AUTO:
+        print("latents: counted by a short training first", file=sys.stderr)
     try:
         with shown() as report:
             train = rows.train if rows.source is None else rows.source

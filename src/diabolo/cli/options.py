@@ -88,6 +88,7 @@ DataDir = Annotated[
 ]
 Command = Callable[..., None]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite outputs that exist.")]
+Picture = Annotated[Path | None, typer.Option("--picture", "-p", help="Draw the curve: a .png file.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
 
@@ -114,6 +115,20 @@ def latents(text: str | None) -> int | str | None:
     return int(text)
 
 
+def to_train_on(
+    data: str, how: "Reading", settings: dict[str, Any], data_dir: Path | None
+) -> tuple[Any, dict[str, Any]]:
+    """Return DATA opened, or its sparse matrix, and the settings of the `Autoencoder` that is to learn it."""
+    from diabolo.data.memory import limit
+    from diabolo.data.readers import scipy_files
+    from diabolo.data.streams import COPIES, open_rows
+
+    at_most, settings = limit(settings["memory"]), settings | {"types": dict(how.types) or None}
+    if scipy_files.is_matrix(data):
+        return scipy_files.read(Path(data), at_most // COPIES), settings
+    return open_rows(data, at_most, data_dir=data_dir, reading=how), settings
+
+
 def png(path: Path | None, *, force: bool) -> None:
     """Raise OptionError or OutputError where --picture cannot be."""
     from diabolo import files
@@ -124,6 +139,16 @@ def png(path: Path | None, *, force: bool) -> None:
     if path.suffix.lower() != ".png":
         raise OptionError(f"--picture must end in .png, got {str(path)!r:.60}.")
     files.refuse_existing(path, force=force)
+
+
+def draw(picture: Path | None, plot: str, found: Any) -> None:
+    """Write the picture that was asked for. Args: plot: the function of diabolo.report.pictures that draws."""
+    from diabolo import files
+    from diabolo.report import pictures
+
+    if picture is not None:
+        figure = getattr(pictures, plot)(found)
+        files.write_atomically(picture, lambda file: pictures.save(figure, file))
 
 
 def as_json(value: Any) -> str:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from diabolo.cli.options import Data, DataDir, Json, as_json, fit_command, names, reads, trains
+from diabolo.cli.options import Data, DataDir, Json, as_json, fit_command, names, reads, to_train_on, trains
 from diabolo.cli.search import live, trials_table
 
 if TYPE_CHECKING:
@@ -35,11 +35,9 @@ def race(
     of what all would cost.
     """
     from diabolo.cli.show import print_tables
-    from diabolo.data.memory import limit
-    from diabolo.data.streams import open_rows
     from diabolo.search import race as work
 
-    rows = open_rows(data, limit(settings["memory"]), data_dir=data_dir, reading=how)
+    rows, settings = to_train_on(data, how, settings, data_dir)
     with live() as report:
         raced = work(
             rows,
@@ -47,7 +45,6 @@ def race(
             folder=run,
             report=report,
             **settings,
-            types=dict(how.types) or None,
         )
     if json:
         print(as_json(raced))

@@ -1,11 +1,23 @@
 """`diabolo rates DATA`: a learning-rate range test."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from diabolo.cli.options import Data, DataDir, Force, Json, as_json, fit_command, png, reads, trains
+from diabolo.cli.options import (
+    Data,
+    DataDir,
+    Force,
+    Json,
+    Picture,
+    as_json,
+    draw,
+    fit_command,
+    png,
+    reads,
+    to_train_on,
+    trains,
+)
 
 if TYPE_CHECKING:
     from diabolo.data.tables import Reading
@@ -19,26 +31,18 @@ def rates(
     settings: dict[str, Any],
     data: Data,
     optimizer: Annotated[str, typer.Option(help="As for fit.")] = "adamw:0.1",
-    picture: Annotated[
-        Path | None, typer.Option("--picture", "-p", help="Draw the loss against the rate: a .png file.")
-    ] = None,
+    picture: Picture = None,
     data_dir: DataDir = None,
     force: Force = False,
     json: Json = False,
 ) -> None:
     """Let the learning rate rise over 300 steps on DATA, until the loss does, and say which rate suits."""
-    from diabolo import files
-    from diabolo.data.memory import limit
-    from diabolo.data.streams import open_rows
     from diabolo.search import range_test
 
     png(picture, force=force)
-    rows = open_rows(data, limit(settings["memory"]), data_dir=data_dir, reading=how)
-    found = range_test(rows, optimizer=optimizer, **settings, types=dict(how.types) or None)
-    if picture is not None:
-        from diabolo.report import pictures
-
-        files.write_atomically(picture, lambda file: pictures.save(pictures.rates(found), file))
+    rows, settings = to_train_on(data, how, settings, data_dir)
+    found = range_test(rows, optimizer=optimizer, **settings)
+    draw(picture, "rates", found)
     if json:
         print(as_json(found))
         return

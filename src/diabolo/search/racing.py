@@ -92,7 +92,7 @@ def race(
         return work
 
     # One process at a time: who goes on to the end is known when all short trainings have ended.
-    with folder_of(folder) as where, locked(where / "lock"):
+    with folder_of(folder, "a race") as where, locked(where / "lock"):
         work = run(pairs[:first], max(1, epochs // SHORT), make_folder(where / "short", "a race"))
         ended = [row for row in work.table() if row["state"] == "whole"]
         ran = [row | {"state": "short"} if row in ended else row for row in work.table()]

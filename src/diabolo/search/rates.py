@@ -47,7 +47,7 @@ def range_test(X: Any, *, optimizer: str = "adamw:0.1", random_state: Any = None
         random_state: the seed.
         settings: of the `Autoencoder`.
 
-    Raises: DataError, ShapeError, OptionError for bad input.
+    Raises: DataError, ShapeError, OptionError for bad input; DivergedError where not one step ends in a finite loss.
     """
     seed = seed_of(random_state)
     opened = in_memory(X, settings, own=("epochs", "patience", "learning_rate", "learning_rate_schedule", "optimizer"))

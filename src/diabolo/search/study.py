@@ -7,7 +7,6 @@ way, goes on where it was, and several processes may work at one.
 Order: what comes out, the way in, the search, the storage.
 """
 
-import fcntl
 import hashlib
 import json
 import logging
@@ -187,7 +186,7 @@ class Search:
         about = json.dumps([settings, self._space, epochs, seed, diabolo.__version__], sort_keys=True, default=repr)
         self._identity = hashlib.sha256(f"{fingerprint(opened)} {about}".encode()).hexdigest()
         with (folder / ".study.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # of two processes that make the tables of one database, one would fail
+            files.hold(lock, wait=True)  # of two processes that make the tables of one database, one would fail
             self._study = _study(storage or f"sqlite:///{folder / 'study.db'}", seed, self._identity, str(folder))
         if not self._study.get_trials(deepcopy=False):
             for choice in space.first(self._space) if pairs is None else pairs:
@@ -459,22 +458,17 @@ class Search:
     def _locked(self, number: int) -> Iterator[bool]:
         """Give whether this process alone may work at a training now; a process that dies lets go."""
         with self._lock(number).open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                yield False
-                return
-            yield True
+            yield files.hold(file)
 
 
 @contextmanager
-def folder_of(asked: str | Path | None) -> Iterator[Path]:
-    """Give the folder of a search, made where it is missing; a temporary one where none is asked for."""
+def folder_of(asked: str | Path | None, what: str = "a search") -> Iterator[Path]:
+    """Give the folder of what is searched, made where it is missing; a temporary one where none is asked for."""
     if asked is None:
         with tempfile.TemporaryDirectory(prefix="diabolo-search-") as temporary:
             yield Path(temporary)
         return
-    yield files.make_folder(asked, "a search")
+    yield files.make_folder(asked, what)
 
 
 def _study(address: str, seed: int, identity: str, folder: str) -> Any:

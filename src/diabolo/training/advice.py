@@ -4,7 +4,7 @@
 follows about in a straight line from what is known of a problem before, its facts: number of steps, rows, features and
 so on. The line of each candidate is in races.json; of a new problem the facts are measured, which takes no TensorFlow.
 
-Order: the candidates, the lines, the answer, the facts of a problem.
+Order: what comes out, the facts of a problem, the answer, the lines.
 """
 
 import json
@@ -85,8 +85,8 @@ class Advice(NamedTuple):
         """One line that says what was chosen and why."""
         first = self.answers[0]
         return (
-            f"{first.optimizer} at {first.learning_rate:g}: expected {first.behind:.1%} (+- {first.spread:.1%}) above "
-            f"the best, by races on problems, most like it {', '.join(self.alike)}"
+            f"{first.optimizer} at {first.learning_rate:g}: its loss is expected to end {first.behind:.1%} "
+            f"(+- {first.spread:.1%}) above the best, as in races on {', '.join(self.alike)} and others"
         )
 
 

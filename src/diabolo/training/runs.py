@@ -195,8 +195,13 @@ def about(settings: Mapping[str, Any], shard: Mapping[str, Any], versions: Mappi
         "settings": dict(settings),
         "rows": [fingerprint(each) for each in rows if each is not None],
         "versions": dict(versions),
-        "threads": os.environ.get("TF_NUM_INTRAOP_THREADS") or len(os.sched_getaffinity(0)),
+        "threads": os.environ.get("TF_NUM_INTRAOP_THREADS") or cores(),
     }
+
+
+def cores() -> int | None:
+    """Return how many cores this process may use, as far as the system tells."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def fingerprint(rows: Any) -> str:

@@ -46,7 +46,7 @@ class Ordered(Bottleneck):
         return (Dense(units=self.latent_dim, name="bottleneck"),)
 
     def train(self, tensors: Mapping[str, Any], loss: LossOf, chance: Any, warm: Any) -> Objective:
-        """The reconstruction from the first latents; of several sizes the mean, each by the root of its size."""
+        """The reconstruction from the first latents; of several sizes the mean, each by its size."""
         from keras import ops
 
         latent = tensors["latent"]
@@ -54,7 +54,7 @@ class Ordered(Bottleneck):
             cuts = np.array([*self.sizes, self.latent_dim], np.float32)
             kept = latent[None] * (np.arange(self.latent_dim) < cuts[:, None, None]).astype(np.float32)
             each = ops.reshape(loss(ops.reshape(kept, (-1, self.latent_dim))), (len(cuts), -1))  # (sizes, batch)
-            weights = np.sqrt(cuts) / np.sqrt(cuts).sum()
+            weights = cuts**0.75 / (cuts**0.75).sum()
             return Objective(ops.sum(each * weights[:, None], axis=0))
         drawn = uniform((2, ops.shape(latent)[0], 1), chance)
         size = ops.floor(ops.exp(drawn[0] * ops.log(self.latent_dim + 1.0)))  # 1 to latent_dim
