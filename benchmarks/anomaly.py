@@ -72,11 +72,9 @@ def pyod(name: str, *, seeded: bool = False) -> Callable[[Array, Array, int], Ar
         if name == "AutoEncoder":
             settings |= {"verbose": 0}
         detector = getattr(module, name)(**settings).fit(train)
-        return (
-            detector.decision_scores_
-            if judged is train or np.array_equal(judged, train)
-            else detector.decision_function(judged)
-        )
+        same = judged is train or np.array_equal(judged, train)
+        # PCA divides by the variance of components that have none: what it calls infinite is the oddest there is.
+        return np.nan_to_num(detector.decision_scores_ if same else detector.decision_function(judged))
 
     return run
 
