@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
+from sklearn.preprocessing import StandardScaler
 
 Array = np.ndarray[Any, Any]
 ROWS = 10_000
@@ -44,8 +45,7 @@ def divide(name: str, rows: Array, labels: Array, seed: int, protocol: str) -> t
         ordinary = chance.permutation(np.flatnonzero(labels == 0))
         train = ordinary[: len(ordinary) // 2]
         judged = np.setdiff1d(judged, train)
-    mean, spread = rows[train].mean(axis=0), rows[train].std(axis=0)
-    scaled = (rows - mean) / np.where(spread > 0, spread, 1)
+    scaled = StandardScaler().fit(rows[train]).transform(rows)
     return scaled[train], scaled[judged], labels[judged]
 
 

@@ -138,6 +138,22 @@ def test_settings_that_cannot_hold_are_refused(sheet, settings, message):
         AnomalyDetector(**settings).fit(sheet)
 
 
+def test_a_value_that_fit_could_not_have_seen_is_odd_and_not_refused(fitted, sheet):
+    far = np.repeat(sheet[:1], 3, axis=0)
+    far[1, 2], far[2, 2] = 1e6, 1e200
+    scores = fitted.score_samples(far)
+    assert scores[0] > scores[1] > scores[2]
+    assert list(fitted.predict(far)) == [1, -1, -1]
+    assert fitted.explain(far[2:]).scores[0].argmax() == 2
+    # In a table with gaps too, and where all that was seen are zeros and ones.
+    holes = sheet.copy()
+    holes[::9, 1] = np.nan
+    assert AnomalyDetector(random_state=0).fit(holes).predict(far)[2] == -1
+    flags = (sheet > 0).astype(float)
+    detector = AnomalyDetector(random_state=0).fit(flags)
+    assert list(detector.predict(np.concatenate([flags[:1], flags[:1] + 40]))) == [1, -1]
+
+
 def test_sparse_rows_are_told_how_to_come_in(sheet):
     with pytest.raises(DataError, match=r"pass X.toarray\(\)"):
         AnomalyDetector().fit(csr_array(sheet))

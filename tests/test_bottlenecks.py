@@ -164,7 +164,7 @@ def test_ordered_latents_are_cut_at_sizes_whose_logarithm_is_uniform():
     np.testing.assert_allclose(shares, expected, atol=0.01)
 
 
-def test_named_sizes_are_all_decoded_and_count_by_the_root_of_their_size(rng):
+def test_named_sizes_are_all_decoded_and_count_by_their_power_of_three_quarters(rng):
     part = from_text("bottleneck", BOTTLENECKS, "ordered:sizes=1-4", latent_dim=9)
     latent, seen = rng.normal(size=(5, 9)).astype(np.float32), []
 
@@ -175,7 +175,8 @@ def test_named_sizes_are_all_decoded_and_count_by_the_root_of_their_size(rng):
     cost = numpy(part.train({"latent": latent}, loss, chance(), 0.0).reconstruction)
     assert seen[0].shape == (5 * part.copies, 9)
     cut = [latent[:, :size].sum(axis=1) for size in (1, 4, 9)]
-    np.testing.assert_allclose(cost, (cut[0] + 2 * cut[1] + 3 * cut[2]) / 6, rtol=1e-5)
+    expected = np.average(cut, axis=0, weights=[1, 4**0.75, 9**0.75])
+    np.testing.assert_allclose(cost, expected, rtol=1e-5)
     for written in ("sizes=4-1", "sizes=9", "sizes=0-3"):
         with pytest.raises(OptionError, match="expected rising sizes from 1 to below latent_dim"):
             from_text("bottleneck", BOTTLENECKS, f"ordered:{written}", latent_dim=9)

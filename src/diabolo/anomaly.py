@@ -71,9 +71,13 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         if isinstance(inner.corruption, str) and inner.corruption == "auto":
             inner.set_params(corruption=HIDDEN)
         opened = open_source(X)
-        count = len(as_rows(opened.rows, where="fit()"))
-        if count < 2:
-            raise DataError(f"fit() expected at least 2 rows to compare, got n_samples = {count}.")
+        known = as_rows(opened.rows, where="fit()")
+        if len(known) < 2:
+            raise DataError(f"fit() expected at least 2 rows to compare, got n_samples = {len(known)}.")
+        # The losses of numbers in [0, 1] refuse all others, which a row must not do that is odd by being there.
+        numbers_alone = known.ndim == 2 and known.dtype != np.uint8 and not opened.gaps and opened.schema is None
+        if numbers_alone and inner.reconstruction_loss == "auto":
+            inner.set_params(reconstruction_loss="gaussian")
         model = inner.fit(opened).model_
         rows = model.checked(opened.rows, where="fit()")
         space = Space.of(model, rows)

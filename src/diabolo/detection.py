@@ -55,7 +55,8 @@ class Detection(NamedTuple):
 
     def score(self, model: "Model", rows: Rows) -> Floats:
         """Return how odd rows are that passed `Model.checked`, (n,): the higher, the odder."""
-        return self.draws.score(rows, self.space.place(model, rows))
+        # Of a value that is too far off to be computed with it is known enough that it is.
+        return self.draws.score(rows, self.space.place(model, model.adapter.within(rows)))
 
     def scale(self, scores: Floats) -> Floats:
         """Return the scores of columns, (n, columns) of `by_column`, in units of what is usual there."""

@@ -27,7 +27,7 @@ class ByColumn(NamedTuple):
 
 def by_column(model: Model, rows: Rows) -> ByColumn:
     """Return what each column adds to what rows cost, in the units of the loss. Rows passed `Model.checked`."""
-    columns = int(np.prod(model.adapter.row_shape))
+    columns, rows = int(np.prod(model.adapter.row_shape)), model.adapter.within(rows)
     if columns > MOST:
         return _plain(model, rows, columns)
     scores, expected = np.empty((len(rows), columns)), np.empty((len(rows), columns))

@@ -14,6 +14,7 @@ from diabolo.errors import DataError, ShapeError
 
 # Squares of numbers beyond this, summed over a wide row, leave the range of a float32.
 FARTHEST = 1e15
+NEAR_ENOUGH = FARTHEST / 2  # standard deviations, for a detector that shall call such values odd, not refuse them
 
 Vector = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -108,6 +109,17 @@ class ArrayAdapter:
                     f"{where} expected values from 0 to {self._widest:g} as in fit(), got {low:.3g} to {high:.3g}: "
                     f"scale or clip them, or fit with reconstruction_loss='gaussian'."
                 )
+
+    def within(self, rows: Rows) -> Rows:
+        """Return checked rows with what is too far off to be computed with brought as near as need be."""
+        if self.bounded:
+            return rows
+        values, reach = rows.reshape(-1, *self.tensor_shape), NEAR_ENOUGH * self.divisor
+        low, high = self.offset - reach, self.offset + reach
+        if ((low <= values) & (values <= high)).all():
+            return rows
+        near: Rows = np.clip(values, low, high, dtype=np.float64)
+        return near.reshape(rows.shape)
 
     def adapt(
         self, rows: Rows, *, first_row: int | None = 0, numbers: Callable[[], Rows] | None = None

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from diabolo.data.adapters.array import NEAR_ENOUGH
 from diabolo.network.parts import Numbers, Part, Shape
 
 Values = np.ndarray[Any, np.dtype[np.float64]]
@@ -49,6 +50,10 @@ class Feature(Part):
     def refused(cls, values: Values) -> Mask:
         """Return which values, (n,), no such column has; NaN is none of them."""
         return np.zeros(len(values), bool)
+
+    def within(self, values: Values) -> Values:
+        """Return values, (n,), with those too far off to be computed with brought as near as need be."""
+        return values
 
     @property
     def width(self) -> int:
@@ -116,6 +121,11 @@ class Number(Feature):
         knots, marks = _quantiles(known)
         plain = cls(cost=0.0, center=center, scale=scale, knots=knots, marks=marks)
         return cls(cost=float(plain.to_tensor(known).var()) / 2, center=center, scale=scale, knots=knots, marks=marks)
+
+    def within(self, values: Values) -> Values:
+        """So many standard deviations from the mean."""
+        reach = NEAR_ENOUGH * (self.scale or 1.0)
+        return np.clip(values, self.center - reach, self.center + reach)
 
     def to_tensor(self, values: Values) -> Tensor:
         """(value - center) / scale, or along the knots."""
@@ -190,6 +200,10 @@ class Count(Feature):
         shares = known / mean
         costs = 1 - shares + shares * np.log(np.maximum(shares, 1e-30))
         return cls(cost=float(costs.mean()) if len(known) else 0.0, mean=mean)
+
+    def within(self, values: Values) -> Values:
+        """So many times the mean."""
+        return np.minimum(values, np.floor(NEAR_ENOUGH * self.mean))
 
     def to_tensor(self, values: Values) -> Tensor:
         """Value / mean."""

@@ -145,6 +145,11 @@ class TableAdapter:
                 f"on rows that have some."
             )
 
+    def within(self, rows: Rows) -> Rows:
+        """Return checked rows with what is too far off to be computed with brought as near as need be."""
+        near = [each.within(rows[:, at].astype(np.float64)) for at, each in enumerate(self.features)]
+        return np.stack(near, axis=1)
+
     def adapt(
         self, rows: Rows, *, first_row: int | None = 0, numbers: Callable[[], Rows] | None = None
     ) -> np.ndarray[Any, np.dtype[np.float32]]:

@@ -46,7 +46,7 @@ class Ordered(Bottleneck):
         return (Dense(units=self.latent_dim, name="bottleneck"),)
 
     def train(self, tensors: Mapping[str, Any], loss: LossOf, chance: Any, warm: Any) -> Objective:
-        """The reconstruction from the first latents; of several sizes the mean, each by its size to the power of 0.75."""
+        """The reconstruction from the first latents; of several sizes the mean, each by its power of 0.75."""
         from keras import ops
 
         latent = tensors["latent"]
