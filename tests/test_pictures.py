@@ -137,6 +137,16 @@ def test_a_bad_picture_is_named_and_can_be_left_out(folder, name):
     assert left_out == [f"zz-{name}"]
 
 
+def test_the_oddest_pictures_are_called_by_their_files(cli, folder, digits):
+    Image.fromarray(255 - digits.x_train[0]).save(folder / "class0" / "odd.png")
+    (folder / "class0" / "bad.png").write_text("hello")
+    done = cli("score", "pictures", "--skip-bad", "--top", "1")
+    assert done.code == 0, done.err
+    assert "pictures/class0/odd.png" in done.out
+    assert "pixel (" in done.out
+    assert done.err.count("left out: pictures/class0/bad.png") == 1
+
+
 def test_an_empty_folder_and_other_sizes_say_what_to_type(cli, folder, tmp_path):
     (tmp_path / "nothing").mkdir()
     done = cli("fit", "nothing")

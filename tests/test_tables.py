@@ -229,6 +229,42 @@ def test_an_array_with_nan_is_a_table_of_numbers(table):
     assert np.isfinite(net.reconstruct(gaps)).all()
 
 
+def test_a_npy_file_with_nan_goes_all_the_way_on_the_command_line(cli, table, trained, tmp_path):
+    gaps = table.copy()
+    gaps[::5, 1] = np.nan
+    np.save(tmp_path / "rows.npy", gaps)
+    done = cli("fit", "rows.npy", "--latent", "3", "--epochs", "2")
+    assert done.code == 0, done.err
+    assert cli("reconstruct", "rows.safetensors", "rows.npy", "--fill").code == 0
+    filled = np.load(tmp_path / "rows-filled.npy")
+    np.testing.assert_array_equal(filled[~np.isnan(gaps)], gaps[~np.isnan(gaps)])
+    assert np.isfinite(filled).all()
+    assert cli("score", "rows.npy", "--top", "2").code == 0
+    # Under a model of other columns the message is about its columns, whether cells are to be filled in or not.
+    for option in ("--force", "--fill"):
+        done = cli("reconstruct", trained[1], "rows.npy", option)
+        assert done.code == 2
+        assert "rows.npy expected 9 columns (number, age, wage, city" in done.err
+
+
+def test_the_index_without_a_name_that_pandas_writes_is_no_column(tmp_path, table):
+    frame = pd.DataFrame(table, columns=list("abcdefgh")).sample(frac=1, random_state=0)
+    frame.to_parquet(tmp_path / "cut.parquet")
+    assert "__index_level_0__" in parquet.read_schema(tmp_path / "cut.parquet").names
+    net = Autoencoder(3, **FAST).fit(tmp_path / "cut.parquet")
+    np.testing.assert_array_equal(net.encode(tmp_path / "cut.parquet"), net.encode(table[frame.index]))
+    named = frame.rename_axis("id").assign(kind=["u", "v"] * (len(frame) // 2))
+    named.to_parquet(tmp_path / "named.parquet")
+    assert Autoencoder(3, **FAST).fit(tmp_path / "named.parquet").feature_names_in_[-1] == "id"
+
+
+def test_a_bad_table_on_standard_input_is_called_so(run):
+    command = "import sys, subprocess\nsys.exit(subprocess.run([sys.executable, '-m', 'diabolo', 'fit', '-'], "
+    done = run("-c", command + "input=b'a,b\\n1,2\\n3\\n').returncode)")
+    assert done.code == 2
+    assert done.err.startswith("diabolo: standard input: row 1 has 1 cell, expected 2: mend it")
+
+
 def test_gaps_where_fit_saw_none_are_refused(frame):
     whole = frame.dropna()
     net = Autoencoder(3, **FAST).fit(whole)

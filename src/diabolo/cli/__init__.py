@@ -98,7 +98,9 @@ def main() -> None:
         code = app(standalone_mode=False)
         sys.stdout.flush()
     except DiaboloError as error:
-        code = _say(str(error), error.exit_code)
+        from diabolo.data.tables import as_shown
+
+        code = _say(as_shown(str(error)), error.exit_code)
     except KeyboardInterrupt:
         code = INTERRUPTED
     except _Terminated:

@@ -115,16 +115,23 @@ class Taken:
     def as_tables(self, chunks: Iterator[Any], schema: Any) -> Iterator[Any]:
         """Give rows as tables with the columns of fit(), over cells that are there where those shall stay."""
         for chunk in chunks:
-            yield schema.write(chunk, "pyarrow", known=self._tables[0] if self._whole else None)
-            if self._whole and not self._kept:
+            known = self._tables[0] if self._whole and self._tables else None
+            yield schema.write(chunk, "pyarrow", known=known)
+            if known is not None and not self._kept:
                 self._tables.popleft()
 
     def with_kept(self, chunks: Iterator[Any], name: str) -> Iterator[Any]:
         """Give tables of the columns that are kept, and the chunks' own behind them."""
         from diabolo.data.sinks import as_table
-        from diabolo.errors import OptionError
+        from diabolo.data.tables import ENDINGS
+        from diabolo.errors import DataError, OptionError
 
         for chunk in chunks:
+            if not self._tables:
+                raise DataError(
+                    f"--keep: only files of tables ({', '.join(ENDINGS)}) have columns to keep, and folders of "
+                    f"pictures the columns 'file' and 'label', which is the subfolder."
+                )
             table = self._tables.popleft().select(list(self._kept))
             ours = as_table(chunk, name)
             twice = next((each for each in self._kept if each in ours.column_names), None)

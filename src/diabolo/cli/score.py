@@ -1,7 +1,7 @@
 """`diabolo score [MODEL] DATA`: how odd each row is, and which cells make the oddest ones so."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -41,6 +41,7 @@ def score(
     Without a MODEL an anomaly detector is fitted to DATA itself, and each row compared with the others; --save keeps
     it, to score other rows with. Under a MODEL of `diabolo fit` the score is the reconstruction loss, in nats.
     """
+    from diabolo.data.streams import pictures_in
     from diabolo.errors import OptionError
 
     if top < 0:
@@ -49,6 +50,15 @@ def score(
     target = output or default_output(rows, "scores", table=bool(keep))
     if path is not None and save is not None:
         raise OptionError(f"--save keeps what is fitted to DATA: leave it out, or {path}.")
+    left_out, say = set[Path](), how.look.skip_bad
+
+    def skipped(file: Path, reason: str) -> None:
+        if say is not None and file not in left_out:  # which is read again to be scored
+            say(file, reason)
+        left_out.add(file)
+
+    if say is not None:
+        how = how._replace(look=how.look._replace(skip_bad=skipped))
     judge = _detector(rows, data_dir, how, target, save, force=force) if path is None else _model(path)
     oddest = Oddest(judge, top)
     write_rows(
@@ -65,7 +75,8 @@ def score(
         force=force,
     )
     if top:
-        oddest.show(sys.stderr if str(output) == "-" else sys.stdout)
+        files = [file for file in pictures_in(rows) or [] if file not in left_out]
+        oddest.show(sys.stderr if str(output) == "-" else sys.stdout, files)
 
 
 class Judge:
@@ -130,8 +141,11 @@ class Oddest:
         del self._rows[self._count :]
         return scores
 
-    def show(self, file: Any) -> None:
-        """Print the oddest rows, with their scores and the cells that make them so."""
+    def show(self, file: Any, names: Sequence[Path] = ()) -> None:
+        """Print the oddest rows, with their scores and the cells that make them so.
+
+        Args: names: of rows that are files.
+        """
         import numpy as np
 
         from diabolo.cli.show import print_tables, table
@@ -143,14 +157,15 @@ class Oddest:
         scores = self._judge.scale(found.scores)
         cells, expected = _cells(model, rows), _cells(model, found.expected.reshape(rows.shape))
         result = table(header=True)
-        for head in ("row", "score", "the cells that make it odd, and what was expected there"):
-            result.add_column(head, justify="left" if head.startswith("the") else "right", no_wrap=head == "row")
+        heads = ("file" if names else "row", "score", "the cells that make it odd, and what was expected there")
+        for head in heads:
+            result.add_column(head, justify="right" if head in ("row", "score") else "left", no_wrap=head == "row")
         for at, (score, number, _, _) in enumerate(self._rows):
             columns = [each for each in np.argsort(-scores[at])[:CELLS].tolist() if scores[at, each] > 0]
             words = [
                 f"{name}={value} ({theirs})" for name, value, theirs in (_of(cells, expected, at, c) for c in columns)
             ]
-            result.add_row(f"{number:,}", f"{score:.4g}", ", ".join(words))
+            result.add_row(str(names[number]) if names else f"{number:,}", f"{score:.4g}", ", ".join(words))
         print_tables(result, file=file)
 
 
@@ -160,9 +175,13 @@ def _of(cells: Any, expected: Any, row: int, column: int) -> tuple[str, str, str
 
 def _cells(model: "Model", rows: Any) -> tuple[list[str], list[list[str]]]:
     """Return the names of the columns, and the cells as texts."""
+    import numpy as np
+
     flat = rows.reshape(len(rows), -1)
     if model.schema is None:
-        return [f"feature {at}" for at in range(flat.shape[1])], [[f"{value:.4g}" for value in row] for row in flat]
+        places: Any = np.ndindex(*rows.shape[1:])
+        names = [f"pixel {at}" if rows.ndim > 2 else f"feature {at[0]}" for at in places]
+        return names, [[f"{value:.4g}" for value in row] for row in flat]
     frame = model.schema.write(rows, "pyarrow")
     columns = [[_shown(value) for value in column.to_pylist()] for column in frame.columns]
     return list(frame.column_names), [list(row) for row in zip(*columns, strict=True)]

@@ -120,7 +120,8 @@ def open_source(source: Any, *, data_dir: str | Path | None = None, reading: tab
         import pyarrow as pa
 
         return of_frame(pa.table(columns), path.name, reading.types if reading else None)
-    return Source(path.name, _reader(path)(path))
+    rows = _reader(path)(path)
+    return Source(path.name, rows, gaps=has_gaps(rows))
 
 
 def names_data_set(source: str | Path) -> bool:

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from diabolo.data import memory, sinks, sparse, tables
-from diabolo.data.adapters.rows import as_rows
+from diabolo.data.adapters.rows import as_rows, has_gaps
 from diabolo.data.readers import csv, idx, images, numpy_files, parquet, scipy_files, sql
 from diabolo.data.readers.parts import PART_BYTES, Part, held_bytes
 from diabolo.data.schema import Schema, is_frame
@@ -146,7 +146,7 @@ def open_stream(
         reading: how CSV files are written.
         say: takes what was noticed about a table.
         keep: takes every table that was read, and how many rows of its file came before; of pictures a table of the
-            column 'file'.
+            columns 'file' and 'label'; of arrays nothing.
         spare: columns that are known not to be learnt from.
         row_shape: axes of the rows that a model was fitted on: pictures must have them.
     """
@@ -156,20 +156,17 @@ def open_stream(
         return _kept(source)
     reading = reading or tables.Reading()
     source = _brought(source, reading)
-    pictures = _pictures(source)
+    pictures = pictures_in(source)
     if pictures is not None:
         like = row_shape if len(row_shape) in (2, 3) else None
         return _of_pictures(source, pictures, reading.look._replace(like=like), keep)
     files = _files(source)
     if schema is not None and tables.is_named_columns(source):
         files = [Path(source)]
-    if schema is not None and files is not None and (keep or tables.needs(files, schema, reading)):
-        return Stream(_name(source, files), tables.parts(files, schema, reading, say=say, keep=keep, spare=spare))
-    if keep is not None:
-        raise DataError(
-            f"{source}: only files of tables ({', '.join(tables.ENDINGS)}) have columns to keep, and folders of "
-            f"pictures the columns 'file' and 'label', which is the subfolder."
-        )
+    if schema is not None and files is not None:
+        whole = keep is not None and all(file.suffix.lower() in (".npz", *tables.ENDINGS) for file in files)
+        if whole or tables.needs(files, schema, reading):
+            return Stream(_name(source, files), tables.parts(files, schema, reading, say=say, keep=keep, spare=spare))
     if scipy_files.is_matrix(source):
         return _of_matrix(Path(source))
     if files is not None:
@@ -197,7 +194,7 @@ def open_rows(
         return Source("an array", source) if stream.bytes * COPIES <= limit else stream
     reading = reading or tables.Reading()
     source = _brought(source, reading)
-    pictures = _pictures(source)
+    pictures = pictures_in(source)
     if pictures is not None:
         stream = _of_pictures(source, pictures, reading.look)
         if stream.bytes * COPIES > limit:
@@ -212,7 +209,8 @@ def open_rows(
     stream = open_stream(source)
     if stream.bytes * COPIES > limit:
         return stream
-    return Source(stream.name, np.concatenate(list(stream.chunks(max(1, stream.rows or 1 << 16)))))
+    rows = np.concatenate(list(stream.chunks(max(1, stream.rows or 1 << 16))))
+    return Source(stream.name, rows, gaps=has_gaps(rows))
 
 
 def open_whole(source: Any, limit: int, *, reading: tables.Reading | None = None, what: str) -> Source:
@@ -235,7 +233,7 @@ def open_frame(source: str, reading: tables.Reading) -> Any:
     return tables.read_frame(files, reading, where=_name(path, files))
 
 
-def _pictures(source: Any) -> list[Path] | None:
+def pictures_in(source: Any) -> list[Path] | None:
     """Return the pictures that a folder, a pattern, a path or a list of paths names; None for anything else."""
     if isinstance(source, (list, tuple)) and source and all(isinstance(each, (str, Path)) for each in source):
         return [Path(each) for each in source]
@@ -474,7 +472,7 @@ class _Folder:
     """A temporary folder that goes when the last reference to it does."""
 
     def __init__(self) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix="diabolo-"))
+        self.path = Path(tempfile.mkdtemp(prefix=tables.FOLDER))
         weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
 
 

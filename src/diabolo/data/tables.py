@@ -4,6 +4,7 @@ A table of numbers without gaps is an array with names; any other has a schema, 
 Order: how files are read, whole tables, tables in parts.
 """
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,8 @@ from diabolo.data.schema import Schema
 from diabolo.errors import DataError, listed, unknown
 
 STDIN = "standard-input"  # what a file is called that holds it
+FOLDER = "diabolo-"  # what the temporary folder of such a file begins with
+TEMPORARY = re.compile(rf"[^\s'\"]*[/\\]{FOLDER}\w+[/\\][^\s'\":]*\.(?:csv|npy|parquet)")
 ENDINGS = (".csv", ".tsv", ".parquet")
 
 
@@ -214,6 +217,11 @@ def shown(path: Path) -> str:
     if Path(path.stem).suffix.lower() in sql.ENDINGS:
         return path.stem
     return "standard input" if path.stem == STDIN else str(path)
+
+
+def as_shown(text: str) -> str:
+    """Return a message in which temporary files are called as `shown` does."""
+    return TEMPORARY.sub(lambda found: shown(Path(found[0])), text)
 
 
 def _tables(path: Path, schema: Schema, reading: Reading, size: int) -> Iterator[Any]:

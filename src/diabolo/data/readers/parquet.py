@@ -1,5 +1,6 @@
 """Parquet through pyarrow, row group by row group: columns of numbers as arrays, any columns as tables."""
 
+import re
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ PAGE_BYTES = 1 << 20  # of each column, as most writers make them: a page is hel
 # few kilobytes can announce any number of rows. Nothing can be learnt from such.
 MOST_REPEATED = 1 << 12
 MANY = 1 << 24
+UNNAMED = re.compile(r"__index_level_\d+__")
 BUFFER_BYTES = 1 << 16  # of each column; without it, and with pre_buffer, a whole row group is held as it lies on disk
 
 
@@ -26,7 +28,7 @@ def is_plain(path: Path) -> bool:
     import pyarrow as pa
 
     with _open(path) as file:
-        metadata, types = file.metadata, file.schema_arrow.types
+        metadata, types = file.metadata, _schema(file).types
     if not all(pa.types.is_integer(kind) or pa.types.is_floating(kind) for kind in types):
         return False
     for group in range(metadata.num_row_groups):
@@ -40,7 +42,7 @@ def is_plain(path: Path) -> bool:
 def schema(path: Path) -> Any:
     """Return the Arrow schema of a Parquet file."""
     with _open(path) as file:
-        return file.schema_arrow
+        return _schema(file)
 
 
 def rows(path: Path) -> int:
@@ -72,7 +74,7 @@ def tables(path: Path, size: int) -> Iterator[Any]:
 
     try:
         with _open(path) as file:
-            for batch in file.iter_batches(batch_size=size):
+            for batch in file.iter_batches(batch_size=size, columns=_asked(file)):
                 yield pa.Table.from_batches([batch]).replace_schema_metadata(None)
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"{path}: {str(error).splitlines()[0]}") from error
@@ -81,7 +83,7 @@ def tables(path: Path, size: int) -> Iterator[Any]:
 def parts(path: Path) -> list[Part]:
     """Return the row groups of a Parquet file; none where it has no rows."""
     with _open(path) as file:
-        metadata, schema = file.metadata, file.schema_arrow
+        metadata, schema = file.metadata, _schema(file)
     if not schema.names:
         raise DataError(f"{path}: expected columns of numbers, got none.")
     a_row = len(schema) * held_bytes(common_dtype(schema.types))
@@ -110,12 +112,29 @@ def _chunks(path: Path, group: int, first_row: int, rows: int) -> Iterator[np.nd
 
     try:
         with _open(path) as file:
-            names = [repr(name) for name in file.schema_arrow.names]
-            for batch in file.iter_batches(batch_size=rows, row_groups=[group]):
+            names = [repr(name) for name in _schema(file).names]
+            for batch in file.iter_batches(batch_size=rows, row_groups=[group], columns=_asked(file)):
                 yield to_array(batch, where=str(path), names=names, first_row=first_row)
                 first_row += len(batch)
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"{path}: {str(error).splitlines()[0]}") from error
+
+
+def _schema(file: Any) -> Any:
+    """Return the Arrow schema of what is read: all but an index without a name that pandas left behind."""
+    import pyarrow as pa
+
+    whole = file.schema_arrow
+    # Of a frame that was filtered or sorted pandas writes where each row once was: no column of the user's.
+    told = (whole.pandas_metadata or {}).get("index_columns", [])
+    left_out = {name for name in told if isinstance(name, str) and UNNAMED.fullmatch(name)}
+    return pa.schema([field for field in whole if field.name not in left_out]) if left_out else whole
+
+
+def _asked(file: Any) -> list[str] | None:
+    """Return the columns to read; None: all."""
+    names: list[str] = _schema(file).names
+    return names if len(names) < len(file.schema_arrow) else None
 
 
 def _open(path: Path) -> Any:
