@@ -1,7 +1,8 @@
 """What a search finds in a given time: `python -m benchmarks.search FOLDER [--minutes 10] [--seeds 0 1 2 3 4]`.
 
-MNIST (DIABOLO_DATA must hold it), 16 latents, judged on the 10,000 test images. Side by side, in the same time each:
-and the default Autoencoder. What is done is kept in FOLDER and not done again.
+MNIST (DIABOLO_DATA must hold it), 16 latents, judged on the 10,000 test images, in the same time each: the search,
+choices by chance, Optuna around Keras' `fit`, both trained whole, and the default Autoencoder. What is done is kept in
+FOLDER and not done again.
 
 Order: the ways, the table.
 """
