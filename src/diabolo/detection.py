@@ -182,19 +182,28 @@ class Draws(NamedTuple):
         squares, known = np.square(theirs).sum(axis=1), {key: at for at, key in enumerate(self.keys)}
         for start in range(0, len(places), ROWS_AT_ONCE):
             some = places[start : start + ROWS_AT_ONCE]
-            away = np.square(some).sum(axis=1)[:, None] + squares[None] - 2 * (some @ theirs.T)
+            away = theirs @ (-2 * some.T)  # squared, (places, rows): what is drawn lies in one piece
+            away += squares[:, None]
+            away += np.square(some).sum(axis=1)
             for at, key in enumerate(_keys(rows[start : start + ROWS_AT_ONCE])):
                 if key in known:
-                    away[at, known[key]] = np.inf
-            np.sqrt(np.maximum(away, 0, out=away), out=away)
+                    away[known[key], at] = np.inf
             logs = []
             for draws in self.draws:
-                nearest = np.stack([away[:, drawn].min(axis=1) for drawn in draws])
+                nearest = np.sqrt(np.maximum([_least(away, drawn) for drawn in draws], 0))
                 there = np.isfinite(nearest)  # but for a draw of nothing but the row itself
                 mean = np.where(there, nearest, 0).sum(axis=0) / np.maximum(there.sum(axis=0), 1)
                 logs.append(np.log(mean + LEAST))
             scores[start : start + len(some)] = np.mean(logs, axis=0)
         return scores
+
+
+def _least(away: Floats, drawn: Rows) -> Floats:
+    """Return the least of some rows of numbers, one by one: nothing is copied that is as large as they are."""
+    least: Floats = away[drawn[0]].copy()
+    for at in drawn[1:]:
+        np.minimum(least, away[at], out=least)
+    return least
 
 
 def _keys(rows: Rows) -> list[bytes]:

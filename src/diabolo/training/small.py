@@ -1,0 +1,238 @@
+"""Training of small dense networks in NumPy: no TensorFlow to load, no program to compile, which both take longer.
+
+The steps are those that loop.py makes of the same network: AdamW under a cosine, rows in a new order each epoch, the
+weights of the best epoch by rows held back. Order: for which trainings, the training, the network, the optimizer.
+"""
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from diabolo.errors import DivergedError
+from diabolo.network.bottlenecks import Plain
+from diabolo.network.corruptions import Masking
+from diabolo.network.layers import Dense, Layer
+from diabolo.network.losses import Gaussian
+from diabolo.network.structures import Network
+from diabolo.preparation import Prepared
+from diabolo.training.optimizers import OPTIMIZERS
+from diabolo.training.progress import Progress, Report, quiet
+
+OPTIMIZER, DECAY = "adamw:0.1", 0.1
+RATE = OPTIMIZERS["adamw"].learning_rate
+FORGET, FORGET_SQUARES, EPSILON = 0.9, 0.999, 1e-7  # as Keras' Adam: Kingma & Ba 2015, arXiv:1412.6980
+MOST_WEIGHTS = 1 << 17  # beyond, products take most of the time, of which XLA makes more in a second
+SECONDS = 0.5  # between two reports
+
+Array = np.ndarray[Any, np.dtype[np.float32]]
+
+
+class Trained(NamedTuple):
+    """Weights by their names in a `Model`, losses of a row in nats by epoch, and the epoch of the weights, from 1."""
+
+    weights: dict[str, Array]
+    history: dict[str, list[float]]
+    best_epoch: int
+
+
+def suits(ready: Prepared, settings: Mapping[str, Any]) -> bool:
+    """Whether what is asked for can be trained here. Args: settings: of the estimator."""
+    network, noise, rows = ready.network, ready.corruption, ready.shard["rows"]
+    shapes = _shapes(network).values()
+    return (
+        all(_activation(step.layer) in ("elu", "linear") for step in network.steps)
+        and type(network.bottleneck) is Plain
+        and sum(map(math.prod, shapes)) <= MOST_WEIGHTS
+        and ready.loss.loss == Gaussian()
+        and (noise is None or (type(noise) is Masking and noise == Masking(share=noise.share)))
+        and ready.penalty is None
+        and settings["optimizer"] in (None, OPTIMIZER)
+        and settings["learning_rate"] is None
+        and settings["learning_rate_schedule"] == "cosine"
+        and isinstance(rows, np.ndarray)
+        and (rows.ndim, rows.dtype) == (2, np.float32)
+        and ready.shard.get("matrix") is None
+    )
+
+
+def _activation(layer: Layer) -> str | None:
+    """Return the activation of a dense layer with a bias; None: it is another."""
+    return layer.activation if isinstance(layer, Dense) and layer.use_bias else None
+
+
+def train(
+    network: Network,
+    rows: Array,
+    held: Array | None,
+    *,
+    epochs: int,
+    batch_size: int,
+    patience: int = 0,
+    hidden: float = 0.0,
+    seed: int = 0,
+    report: Report = quiet,
+) -> Trained:
+    """Train a network by the squared distance.
+
+    Args:
+        network: of dense layers, as `suits` says.
+        rows: (n, features), scaled.
+        held: rows to tell the best epoch by; None: the last is the best.
+        epochs: at most.
+        batch_size: rows a step.
+        patience: epochs without a better one before it ends; 0 never ends early.
+        hidden: share of the numbers of a row that are set to 0 on the way in.
+        seed: of all that is drawn.
+        report: told how far it is.
+
+    Raises: DivergedError.
+    """
+    # Of products as small as these threads only wait for each other. What overflows is found in the loss.
+    with threadpool_limits(1, "blas"), np.errstate(over="ignore", invalid="ignore"):
+        return _train(network, rows, held, epochs, batch_size, patience, hidden, seed, report)
+
+
+def _train(
+    network: Network,
+    rows: Array,
+    held: Array | None,
+    epochs: int,
+    batch_size: int,
+    patience: int,
+    hidden: float,
+    seed: int,
+    report: Report,
+) -> Trained:
+    chance = np.random.default_rng([seed, 2])
+    work = _Network(network, chance)
+    batch_size = min(batch_size, len(rows))
+    steps = math.ceil(len(rows) / batch_size)
+    step = _adamw(work.values, work.slopes, epochs * steps)
+    history: dict[str, list[float]] = {name: [] for name in ("loss", *(() if held is None else ("val_loss",)))}
+    best, best_epoch, started, told = work.values.copy(), 0, time.perf_counter(), 0.0
+    for epoch in range(epochs):
+        mixed = rows[chance.permutation(len(rows))]
+        seen = mixed if not hidden else mixed * (chance.random(mixed.shape, np.float32) >= hidden)
+        total = 0.0
+        for start in range(0, len(rows), batch_size):
+            end = start + batch_size
+            total += work.learn(seen[start:end], mixed[start:end])
+            step()
+        history["loss"].append(total / len(rows))
+        if held is not None:
+            history["val_loss"].append(work.cost(held))
+        latest = {name: curve[-1] for name, curve in history.items()}
+        seconds = time.perf_counter() - started
+        if not all(map(math.isfinite, latest.values())):
+            raise DivergedError(
+                f"training diverged in epoch {epoch + 1}: look for extreme values in the rows, or scale them."
+            )
+        if held is None or latest["val_loss"] <= min(history["val_loss"]):
+            best, best_epoch = work.values.copy(), epoch + 1
+        if seconds > told + SECONDS or epoch + 1 == epochs:
+            told, done = seconds, (epoch + 1) * len(rows)
+            left = seconds / (epoch + 1) * (epochs - epoch - 1)
+            report(Progress(epoch + 1, epochs, steps, steps, latest, done / seconds, left, epoch_done=True))
+        if patience and held is not None and epoch + 1 - best_epoch >= patience:
+            break
+    work.values[:] = best
+    return Trained(work.weights(), history, best_epoch)
+
+
+def _shapes(network: Network) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each weight, by its name in a `Model`."""
+    return {
+        f"{step.layer.name}/{name}": shape
+        for step in network.steps
+        for name, shape in step.layer.weights(step.input_shape).items()
+    }
+
+
+class _Network:
+    """Dense layers one behind the other: all weights are pieces of one vector, and their slopes of another."""
+
+    def __init__(self, network: Network, chance: np.random.Generator) -> None:
+        self._shapes = _shapes(network)
+        self.values = np.zeros(sum(map(math.prod, self._shapes.values())), np.float32)
+        self.slopes = np.zeros_like(self.values)
+        values, slopes = (list(self._pieces(each).values()) for each in (self.values, self.slopes))
+        self._layers = list(zip(values[::2], values[1::2], slopes[::2], slopes[1::2], strict=True))
+        self._bent = [_activation(step.layer) == "elu" for step in network.steps]
+        for kernel, *_ in self._layers:
+            limit = math.sqrt(6 / sum(kernel.shape))  # Glorot & Bengio 2010
+            kernel[:] = chance.uniform(-limit, limit, kernel.shape)
+
+    def _pieces(self, vector: Array) -> dict[str, Array]:
+        ends = np.cumsum([math.prod(shape) for shape in self._shapes.values()])[:-1]
+        pieces = np.split(vector, ends)
+        return {name: piece.reshape(shape) for (name, shape), piece in zip(self._shapes.items(), pieces, strict=True)}
+
+    def weights(self) -> dict[str, Array]:
+        """Return the weights by their names."""
+        return {name: piece.copy() for name, piece in self._pieces(self.values).items()}
+
+    def learn(self, seen: Array, target: Array) -> float:
+        """Set the slopes of the mean loss of a batch, and return its sum."""
+        outputs = self._outputs(seen)
+        slope = outputs[-1] - target
+        total = 0.5 * float(np.vdot(slope, slope))
+        slope /= len(seen)
+        for at in range(len(self._layers) - 1, -1, -1):
+            kernel, _, to_kernel, to_bias = self._layers[at]
+            if self._bent[at]:
+                slope *= np.minimum(outputs[at + 1], 0) + 1  # of elu: 1 above 0, and below its exponential
+            np.matmul(outputs[at].T, slope, out=to_kernel)
+            np.sum(slope, axis=0, out=to_bias)
+            if at:
+                slope = slope @ kernel.T
+        return total
+
+    def cost(self, rows: Array) -> float:
+        """Return the mean loss of rows."""
+        away = self._outputs(rows)[-1] - rows
+        return 0.5 * float(np.vdot(away, away)) / len(rows)
+
+    def _outputs(self, rows: Array) -> list[Array]:
+        """Return the rows, and what each layer makes of them."""
+        outputs = [rows]
+        for (kernel, bias, *_), bent in zip(self._layers, self._bent, strict=True):
+            numbers = outputs[-1] @ kernel
+            numbers += bias
+            if bent:
+                below = np.minimum(numbers, 0)
+                np.exp(below, out=below)
+                below -= 1
+                np.maximum(numbers, below, out=numbers)  # above 0 the number itself, below it exp - 1, which is more
+            outputs.append(numbers)
+        return outputs
+
+
+def _adamw(values: Array, slopes: Array, steps: int) -> Callable[[], None]:
+    """Return what makes one step of AdamW: Loshchilov & Hutter 2019, arXiv:1711.05101; the rate falls as a cosine."""
+    mean, squares = np.zeros_like(values), np.zeros_like(values)
+    one, two = np.empty_like(values), np.empty_like(values)
+    done = 0
+
+    def step() -> None:
+        nonlocal done
+        rate = RATE * 0.5 * (1 + math.cos(math.pi * done / steps))
+        done += 1
+        np.multiply(values, 1 - rate * DECAY, out=values)
+        np.subtract(slopes, mean, out=one)
+        np.multiply(one, 1 - FORGET, out=one)
+        np.add(mean, one, out=mean)
+        np.multiply(slopes, slopes, out=one)
+        np.subtract(one, squares, out=one)
+        np.multiply(one, 1 - FORGET_SQUARES, out=one)
+        np.add(squares, one, out=squares)
+        np.sqrt(squares, out=two)
+        np.add(two, EPSILON, out=two)
+        np.divide(mean, two, out=one)
+        np.multiply(one, rate * math.sqrt(1 - FORGET_SQUARES**done) / (1 - FORGET**done), out=one)
+        np.subtract(values, one, out=values)
+
+    return step

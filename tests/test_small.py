@@ -1,0 +1,125 @@
+"""Training of small dense networks in NumPy, held against Keras and PCA."""
+
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+
+from diabolo import AnomalyDetector, Autoencoder
+from diabolo.errors import DivergedError
+from diabolo.network.structures import build
+from diabolo.training import small
+
+SETTINGS = {"epochs": 30, "batch_size": 64, "seed": 3}
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """600 rows of 8 numbers made of 3, standardised, with noise."""
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(600, 3)) @ rng.normal(size=(3, 8)) + 0.1 * rng.normal(size=(600, 8))
+    return ((rows - rows.mean(axis=0)) / rows.std(axis=0)).astype(np.float32)
+
+
+def forward(network, weights, rows):
+    """The network written out once more: elu is x above 0 and exp(x) - 1 below."""
+    for step in network.steps:
+        rows = rows @ weights[f"{step.layer.name}/kernel"] + weights[f"{step.layer.name}/bias"]
+        if step.layer.activation == "elu":
+            rows = np.where(rows > 0, rows, np.expm1(rows))
+    return rows
+
+
+def test_its_steps_are_those_of_keras(rows):
+    import keras
+
+    from diabolo.network import keras_builder
+
+    network = build("dense", (8,), latent_dim=3)
+    # A batch is all rows, so that their order does not matter.
+    ours = small.train(network, rows, None, epochs=40, batch_size=len(rows), seed=5)
+    models = keras_builder.build(network, link="linear", seed=0)
+    start = small._Network(network, np.random.default_rng([5, 2])).weights()
+    keras_builder.set_weights(models, network, start)
+    falling = keras.optimizers.schedules.CosineDecay(1e-3, decay_steps=40)
+    models.autoencoder.compile(
+        keras.optimizers.AdamW(falling, weight_decay=0.1),
+        loss=lambda there, back: keras.ops.sum(keras.ops.square(there - back), axis=1) / 2,
+    )
+    losses = models.autoencoder.fit(rows, rows, batch_size=len(rows), epochs=40, verbose=0).history["loss"]
+    np.testing.assert_allclose(ours.history["loss"], losses, rtol=1e-4)
+    for name, value in keras_builder.get_weights(models, network).items():
+        np.testing.assert_allclose(ours.weights[name], value, atol=1e-4)
+        assert np.abs(value - start[name]).max() > 1e-3
+
+
+def test_a_linear_network_is_about_as_good_as_pca(rows):
+    network = build("8-3-8", (8,))
+    found = small.train(network, rows, None, epochs=1500, batch_size=64, seed=0)
+    pca = PCA(3).fit(rows)
+    least = np.square(pca.inverse_transform(pca.transform(rows)) - rows).mean()
+    error = np.square(forward(network, found.weights, rows) - rows).mean()
+    assert least <= error < 1.1 * least
+
+
+def test_the_weights_are_those_of_the_best_epoch_and_patience_ends_it(rows):
+    network, held = build("dense", (8,), latent_dim=3), rows[:100]
+    few = rows[100:130]  # so few that they are soon learnt by heart
+    found = small.train(network, few, held, epochs=900, batch_size=10, patience=20, seed=0)
+    curve = found.history["val_loss"]
+    assert len(curve) == found.best_epoch + 20 < 900
+    assert found.best_epoch == int(np.argmin(curve)) + 1
+    cost = np.square(forward(network, found.weights, held) - held).sum(axis=1).mean() / 2
+    assert cost == pytest.approx(curve[found.best_epoch - 1], rel=1e-4)
+
+
+def test_hidden_numbers_are_foreseen_better_by_who_has_learnt_to(rows):
+    network = build("dense", (8,), latent_dim=3)
+    hole = rows.copy()
+    hole[:, 2] = 0
+    away = []
+    for share in (0.0, 0.2):
+        weights = small.train(network, rows, None, hidden=share, **SETTINGS | {"epochs": 100}).weights
+        away.append(np.square(forward(network, weights, hole) - rows)[:, 2].mean())
+    assert away[1] < 0.75 * away[0]
+
+
+def test_one_seed_gives_the_same_weights_and_another_gives_others(rows):
+    network = build("dense", (8,), latent_dim=3)
+    first, again, other = (small.train(network, rows, None, **SETTINGS | {"seed": seed}) for seed in (3, 3, 4))
+    for name, value in first.weights.items():
+        np.testing.assert_array_equal(value, again.weights[name])
+    assert not np.array_equal(first.weights["encoder_1/kernel"], other.weights["encoder_1/kernel"])
+
+
+def test_rows_that_cannot_be_computed_with_are_said_to_diverge(rows):
+    network = build("dense", (8,), latent_dim=3)
+    with pytest.raises(DivergedError, match="training diverged in epoch 1: look for extreme values"):
+        small.train(network, rows * np.float32(1e25), None, **SETTINGS)
+
+
+def test_a_detector_of_numbers_loads_no_tensorflow_and_others_do(run, rows, tmp_path):
+    np.save(tmp_path / "rows.npy", rows)
+    script = (
+        "import sys, numpy, diabolo; rows = numpy.load('rows.npy')\n"
+        "detector = diabolo.AnomalyDetector(random_state=0).fit(rows)\n"
+        "detector.score_samples(rows); detector.explain(rows[:3]); detector.save('d')\n"
+        "print('tensorflow' in sys.modules or 'keras' in sys.modules)"
+    )
+    done = run("-c", script)
+    assert done.out.strip() == "False", done.err
+    np.testing.assert_array_equal(
+        AnomalyDetector.load(tmp_path / "d.safetensors").score_samples(rows),
+        AnomalyDetector(random_state=0).fit(rows).score_samples(rows),
+    )
+
+
+def test_a_detector_says_the_same_whoever_trained_it(rows):
+    odd = rows[:50].copy()
+    odd[:25] = odd[:25][:, np.random.default_rng(1).permutation(8)]
+    inner = Autoencoder(3, random_state=0, verbose=False)
+    both = [
+        AnomalyDetector(each).fit(rows[50:]).score_samples(odd)
+        # A rate that is named is another training than NumPy's, with the same number.
+        for each in (inner, Autoencoder(3, learning_rate=0.001, random_state=0, verbose=False))
+    ]
+    assert np.corrcoef(both[0], both[1])[0, 1] > 0.9
