@@ -96,7 +96,7 @@ def _model(path: Path) -> Judge:
 
 
 def _detector(data: str, data_dir: Path | None, how: Any, output: Path, save: Path | None, *, force: bool) -> Judge:
-    from diabolo.anomaly import AnomalyDetector
+    from diabolo.anomaly import QUICK, AnomalyDetector
     from diabolo.autoencoder import Autoencoder
     from diabolo.data import memory, sinks
     from diabolo.data.streams import Stream, open_rows
@@ -116,7 +116,7 @@ def _detector(data: str, data_dir: Path | None, how: Any, output: Path, save: Pa
     if isinstance(opened, Stream):
         raise DataError(f"{data} is more than fits in memory: fit a model to it (--memory), and score with that.")
     whole = opened._replace(rows=opened.everything, test=None)
-    detector = AnomalyDetector(Autoencoder(verbose="auto"), random_state=0).fit(whole)
+    detector = AnomalyDetector(Autoencoder(verbose="auto", **QUICK), random_state=0).fit(whole)
     if save is not None:
         print(f"model written to {detector.save(save, force=force)}", file=sys.stderr)
     detection = detector.model.detection
