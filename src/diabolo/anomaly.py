@@ -223,7 +223,8 @@ class _Quick(Autoencoder):
     """An Autoencoder that is trained without TensorFlow where that can be."""
 
     def _learn(self, ready: Prepared, settings: dict[str, Any], seed: int, **more: Any) -> Self:
-        if not small.suits(ready, settings):
+        parts: dict[str, Any] = {"corruption": ready.corruption, "penalty": ready.penalty, "settings": settings}
+        if not small.suits(ready.network, ready.loss.loss, ready.shard["rows"], **parts):
             return super()._learn(ready, settings, seed, **more)
         with self._shown(more["report"]) as report:
             trained = small.train(

@@ -14,11 +14,11 @@ from threadpoolctl import threadpool_limits
 
 from diabolo.errors import DivergedError
 from diabolo.network.bottlenecks import Plain
-from diabolo.network.corruptions import Masking
+from diabolo.network.corruptions import Corruption, Masking
 from diabolo.network.layers import Dense, Layer
-from diabolo.network.losses import Gaussian
+from diabolo.network.losses import Gaussian, Loss
+from diabolo.network.penalties import Penalty
 from diabolo.network.structures import Network
-from diabolo.preparation import Prepared
 from diabolo.training.optimizers import OPTIMIZERS
 from diabolo.training.progress import Progress, Report, quiet
 
@@ -40,29 +40,35 @@ class Trained(NamedTuple):
     best_epoch: int
 
 
-def suits(ready: Prepared, settings: Mapping[str, Any]) -> bool:
-    """Whether what is asked for can be trained here. Args: settings: of the estimator."""
-    network, noise, rows = ready.network, ready.corruption, ready.shard["rows"]
+def suits(
+    network: Network,
+    loss: Loss,
+    rows: Any,
+    *,
+    corruption: Corruption | None,
+    penalty: Penalty | None,
+    settings: Mapping[str, Any],
+) -> bool:
+    """Whether what is asked for can be trained here. Args: rows: of a `Shard`; settings: of the estimator."""
     shapes = _shapes(network).values()
     return (
         all(_activation(step.layer) in ("elu", "linear") for step in network.steps)
         and type(network.bottleneck) is Plain
         and sum(map(math.prod, shapes)) <= MOST_WEIGHTS
-        and ready.loss.loss == Gaussian()
-        and (noise is None or (type(noise) is Masking and noise == Masking(share=noise.share)))
-        and ready.penalty is None
+        and loss == Gaussian()
+        and (corruption is None or (type(corruption) is Masking and corruption == Masking(share=corruption.share)))
+        and penalty is None
         and settings["optimizer"] in (None, OPTIMIZER)
         and settings["learning_rate"] is None
         and settings["learning_rate_schedule"] == "cosine"
         and isinstance(rows, np.ndarray)
         and (rows.ndim, rows.dtype) == (2, np.float32)
-        and ready.shard.get("matrix") is None
     )
 
 
 def _activation(layer: Layer) -> str | None:
     """Return the activation of a dense layer with a bias; None: it is another."""
-    return layer.activation if isinstance(layer, Dense) and layer.use_bias else None
+    return layer.activation if type(layer) is Dense and layer.use_bias else None
 
 
 def train(
