@@ -47,7 +47,7 @@ COMMANDS = [
     (["fit", "ragged.csv"], "ragged.csv: row 1 has 1 cell, expected 2: mend it"),
     (["fit", "header.csv"], "header.csv: expected rows under the header ('a', 'b'), got none"),
     (["fit", "empty.csv"], "empty.csv"),
-    (["fit", "nan.npy"], "got 2 that are not; the first is NaN in row 1, column 0"),
+    (["fit", "nan.npy"], "got 1 that are infinite; the first in row 1, column 1"),
     (["fit", "objects.npy"], "objects.npy: expected a .npy file of numbers"),
     (["fit", "text.npy"], "expected numbers, got 'x' in row 0, column 0"),
     (["fit", "empty.npy"], "empty.npy: expected rows, got none"),

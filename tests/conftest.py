@@ -1,6 +1,7 @@
 """What several tests share: data, one small trained model, and a way to run the command line."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,9 @@ import numpy as np
 import pytest
 
 from diabolo import Autoencoder, datasets
+
+# A shell has what it starts in the background ignore Ctrl-C, which the tests send to themselves.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Linux lets a process inherit ru_maxrss from the one that started it, which here is as large as a test run.
 PEAK = """

@@ -91,7 +91,7 @@ class Taken:
         from diabolo.data.schema import of_latents
         from diabolo.data.streams import open_stream
 
-        self._kept, self._tables, self._whole = kept, deque[Any](), whole
+        self._name, self._kept, self._tables, self._whole = data, kept, deque[Any](), whole
         self.stream = open_stream(
             data,
             data_dir=data_dir,
@@ -129,7 +129,7 @@ class Taken:
         for chunk in chunks:
             if not self._tables:
                 raise DataError(
-                    f"--keep: only files of tables ({', '.join(ENDINGS)}) have columns to keep, and folders of "
+                    f"{self._name}: only files of tables ({', '.join(ENDINGS)}) have columns to keep, and folders of "
                     f"pictures the columns 'file' and 'label', which is the subfolder."
                 )
             table = self._tables.popleft().select(list(self._kept))

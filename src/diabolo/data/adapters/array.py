@@ -114,12 +114,15 @@ class ArrayAdapter:
         """Return checked rows with what is too far off to be computed with brought as near as need be."""
         if self.bounded:
             return rows
-        values, reach = rows.reshape(-1, *self.tensor_shape), NEAR_ENOUGH * self.divisor
+        return self._near(rows.reshape(-1, *self.tensor_shape)).reshape(rows.shape)
+
+    def _near(self, values: Rows) -> Rows:
+        reach = NEAR_ENOUGH * self.divisor
         low, high = self.offset - reach, self.offset + reach
         if ((low <= values) & (values <= high)).all():
-            return rows
+            return values
         near: Rows = np.clip(values, low, high, dtype=np.float64)
-        return near.reshape(rows.shape)
+        return near
 
     def adapt(
         self, rows: Rows, *, first_row: int | None = 0, numbers: Callable[[], Rows] | None = None

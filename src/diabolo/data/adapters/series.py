@@ -70,6 +70,10 @@ class SeriesAdapter(ArrayAdapter):
         if not self.gaps and rows.dtype.kind == "f" and np.isnan(rows).any():
             raise DataError(f"{where}: values are missing, and fit() saw none that are: fill them in.")
 
+    def within(self, rows: Rows) -> Rows:
+        """Return checked rows with what is too far off to be computed with brought as near as need be."""
+        return self._near(rows)
+
     def adapt(
         self, rows: Rows, *, first_row: int | None = 0, numbers: Callable[[], Rows] | None = None
     ) -> np.ndarray[Any, np.dtype[np.float32]]:
