@@ -154,6 +154,22 @@ def test_a_value_that_fit_could_not_have_seen_is_odd_and_not_refused(fitted, she
     assert list(detector.predict(np.concatenate([flags[:1], flags[:1] + 40]))) == [1, -1]
 
 
+@pytest.mark.parametrize("gaps", [False, True])
+def test_the_wrong_place_of_a_series_is_the_first_to_be_named(rng, gaps):
+    time, phase = np.arange(12), rng.uniform(0, 6, (400, 1))
+    series = np.stack([np.sin(0.5 * time + phase), np.cos(0.5 * time + phase)], axis=2) + rng.normal(
+        0, 0.05, (400, 12, 2)
+    )
+    if gaps:
+        series[rng.random(series.shape) < 0.1] = np.nan
+    detector = AnomalyDetector(Autoencoder(3, epochs=40, series=True, verbose=False), random_state=0).fit(series)
+    wrong = series[:24].copy()
+    wrong.reshape(24, 24)[np.arange(24), np.arange(24)] = 5.0
+    found = detector.explain(wrong).scores
+    assert np.mean(found.argmax(axis=1) == np.arange(24)) >= 0.9
+    assert (found[np.isnan(wrong.reshape(24, 24))] == 0).all()
+
+
 def test_sparse_rows_are_told_how_to_come_in(sheet):
     with pytest.raises(DataError, match=r"pass X.toarray\(\)"):
         AnomalyDetector().fit(csr_array(sheet))

@@ -22,7 +22,7 @@ SMALL = Autoencoder(epochs=2, structure=[4], random_state=0, verbose=False, allo
 
 # What is left out needs SCIPY_ARRAY_API to be set before anything is loaded.
 @pytest.mark.filterwarnings("ignore:.*:sklearn.exceptions.SkipTestWarning")
-@parametrize_with_checks([SMALL, AnomalyDetector(SMALL)])
+@parametrize_with_checks([SMALL, AnomalyDetector(SMALL), AnomalyDetector()])
 def test_every_check_of_scikit_learn_passes(estimator, check):
     check(estimator)
 

@@ -38,7 +38,7 @@ def test_its_steps_are_those_of_keras(rows):
     # A batch is all rows, so that their order does not matter.
     ours = small.train(network, rows, None, epochs=40, batch_size=len(rows), seed=5)
     models = keras_builder.build(network, link="linear", seed=0)
-    start = small._Network(network, np.random.default_rng([5, 2])).weights()
+    start = small._Weights(network, np.random.default_rng([5, 2])).weights()
     keras_builder.set_weights(models, network, start)
     falling = keras.optimizers.schedules.CosineDecay(1e-3, decay_steps=40)
     models.autoencoder.compile(
@@ -70,6 +70,27 @@ def test_the_weights_are_those_of_the_best_epoch_and_patience_ends_it(rows):
     assert found.best_epoch == int(np.argmin(curve)) + 1
     cost = np.square(forward(network, found.weights, held) - held).sum(axis=1).mean() / 2
     assert cost == pytest.approx(curve[found.best_epoch - 1], rel=1e-4)
+
+
+def test_an_epoch_that_is_as_good_as_the_best_is_no_better():
+    rows, told = np.zeros((300, 5), np.float32), []
+    found = small.train(build("dense", (5,)), rows, rows, epochs=60, batch_size=64, patience=5, report=told.append)
+    assert (len(found.history["loss"]), found.best_epoch) == (6, 1)
+    assert [each.epoch for each in told] == [1, 2, 3, 4, 5, 6]
+
+
+def test_trainings_in_threads_leave_blas_as_it_was(rows):
+    from concurrent.futures import ThreadPoolExecutor
+
+    from threadpoolctl import threadpool_info
+
+    before = [each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"]
+    network = build("dense", (8,), latent_dim=3)
+    with ThreadPoolExecutor(3) as several:
+        found = list(several.map(lambda _: small.train(network, rows, None, **SETTINGS), range(3)))
+    assert [each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"] == before
+    for name, value in found[0].weights.items():
+        np.testing.assert_array_equal(value, found[2].weights[name])
 
 
 def test_hidden_numbers_are_foreseen_better_by_who_has_learnt_to(rows):

@@ -258,6 +258,13 @@ def test_the_index_without_a_name_that_pandas_writes_is_no_column(tmp_path, tabl
     assert Autoencoder(3, **FAST).fit(tmp_path / "named.parquet").feature_names_in_[-1] == "id"
 
 
+@pytest.mark.parametrize("said", [b"{nope", b"", b"\xff", b"[1]", b"5", b'{"index_columns": null}'])
+def test_a_parquet_file_that_pandas_says_nonsense_of_is_read_whole(tmp_path, table, said):
+    frame = pa.table({f"c{at}": column for at, column in enumerate(table.T)}).replace_schema_metadata({"pandas": said})
+    parquet.write_table(frame, tmp_path / "t.parquet")
+    assert Autoencoder(3, **FAST).fit(tmp_path / "t.parquet").n_features_in_ == 8
+
+
 def test_a_bad_table_on_standard_input_is_called_so(run):
     command = "import sys, subprocess\nsys.exit(subprocess.run([sys.executable, '-m', 'diabolo', 'fit', '-'], "
     done = run("-c", command + "input=b'a,b\\n1,2\\n3\\n').returncode)")

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from diabolo.data.adapters import Rows, TableAdapter
+from diabolo.data.adapters import Rows, SeriesAdapter, TableAdapter
 from diabolo.inference import Model
 
 ROWS_AT_ONCE = 8_192  # with one column hidden each
@@ -39,23 +39,22 @@ def by_column(model: Model, rows: Rows) -> ByColumn:
         whole = model.cost(target, model.raw(target))
         each = [model.cost(one, model.raw(one)) for one in mended]
         scores[start : start + at_once] = whole[:, None] - np.stack(each, axis=1)
-        if isinstance(model.adapter, TableAdapter):
-            scores[start : start + at_once][np.isnan(rows[start : start + at_once])] = 0  # what is not there is not odd
+        missing = np.isnan(rows[start : start + at_once].reshape(len(target), columns))
+        scores[start : start + at_once][missing] = 0  # what is not there is not odd
     return ByColumn(scores, expected)
 
 
 def _foreseen(model: Model, target: Any, columns: int) -> tuple[Rows, list[Any]]:
     """Return what each cell is foreseen as, (n, columns), and for each column the rows with it as foreseen."""
     adapter, flat = model.adapter, target.reshape(len(target), -1)
-    wide = model.numbers
     foreseen, mended = np.empty((len(target), columns)), []
     for column in range(columns):
-        place = adapter.places[column] if isinstance(adapter, TableAdapter) else slice(column, column + 1)
+        place, flag = _place(model, column)
         hidden = flat.copy()
         hidden[:, place] = 0
-        hidden[:, wide + column : wide + column + 1] = 1  # the flag of the cell, where there are flags
+        hidden[:, flag : flag + 1] = 1  # where there are flags
         raw = model.raw(hidden.reshape(target.shape))
-        for _ in range(0 if wide < hidden.shape[1] else TIMES):
+        for _ in range(0 if flag < hidden.shape[1] else TIMES):
             # Without flags nothing says that the cell is hidden: what is foreseen is put there and looked at again,
             # until it is at one with the others.
             hidden[:, place] = _told(model, raw, column, place)
@@ -66,6 +65,17 @@ def _foreseen(model: Model, target: Any, columns: int) -> tuple[Rows, list[Any]]
         now[:, place] = _told(model, raw, column, place)
         mended.append(now.reshape(target.shape))
     return foreseen, mended
+
+
+def _place(model: Model, column: int) -> tuple[slice, int]:
+    """Return where the numbers of a column are in a row as the network takes it, laid flat, and its flag if any."""
+    adapter = model.adapter
+    if isinstance(adapter, SeriesAdapter) and adapter.gaps:  # at each place the channels, then their flags
+        channels = adapter.row_shape[1]
+        at = column + column // channels * channels
+        return slice(at, at + 1), at + channels
+    place = adapter.places[column] if isinstance(adapter, TableAdapter) else slice(column, column + 1)
+    return place, model.numbers + column
 
 
 def _told(model: Model, raw: Any, column: int, place: slice) -> Any:

@@ -47,24 +47,31 @@ def hold(file: Any, *, wait: bool = False) -> bool:
     """Lock an open file for this process, until it is closed; return False where another process has it.
 
     Args: wait: until the other lets go.
+    Raises: OutputError where files cannot be locked.
     """
     if sys.platform == "win32":  # no part of a file that is locked can be read there: a byte far behind its end is
         import msvcrt
 
         file.seek(1 << 30)
-        try:
-            msvcrt.locking(file.fileno(), msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        finally:
-            file.seek(0)
-        return True
+        while True:
+            try:
+                msvcrt.locking(file.fileno(), msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
+            except OSError:  # after ten seconds, where it waits
+                if not wait:
+                    return False
+            else:
+                file.seek(0)
+                return True
     import fcntl
 
     try:
         fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
         return False
+    except OSError as error:
+        raise OutputError(
+            f"{file.name} cannot be locked ({error.strerror}): choose a folder on another disk."
+        ) from error
     return True
 
 

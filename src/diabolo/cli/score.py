@@ -180,7 +180,10 @@ def _cells(model: "Model", rows: Any) -> tuple[list[str], list[list[str]]]:
     flat = rows.reshape(len(rows), -1)
     if model.schema is None:
         places: Any = np.ndindex(*rows.shape[1:])
-        names = [f"pixel {at}" if rows.ndim > 2 else f"feature {at[0]}" for at in places]
+        words = {"image": "pixel {}", "series": "place {0[0]}, channel {0[1]}"}.get(
+            model.adapter.kind, "feature {0[0]}"
+        )
+        names = [words.format(at) for at in places]
         return names, [[f"{value:.4g}" for value in row] for row in flat]
     frame = model.schema.write(rows, "pyarrow")
     columns = [[_shown(value) for value in column.to_pylist()] for column in frame.columns]

@@ -5,6 +5,7 @@ Order: how files are read, whole tables, tables in parts.
 """
 
 import re
+import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,6 @@ from diabolo.errors import DataError, listed, unknown
 
 STDIN = "standard-input"  # what a file is called that holds it
 FOLDER = "diabolo-"  # what the temporary folder of such a file begins with
-TEMPORARY = re.compile(rf"[^\s'\"]*[/\\]{FOLDER}\w+[/\\][^\s'\":]*\.(?:csv|npy|parquet)")
 ENDINGS = (".csv", ".tsv", ".parquet")
 
 
@@ -221,7 +221,8 @@ def shown(path: Path) -> str:
 
 def as_shown(text: str) -> str:
     """Return a message in which temporary files are called as `shown` does."""
-    return TEMPORARY.sub(lambda found: shown(Path(found[0])), text)
+    above = re.escape(str(Path(tempfile.gettempdir()) / FOLDER))
+    return re.sub(rf"{above}\w+[/\\][^\s'\":]*\.(?:csv|npy|parquet)", lambda found: shown(Path(found[0])), text)
 
 
 def _tables(path: Path, schema: Schema, reading: Reading, size: int) -> Iterator[Any]:

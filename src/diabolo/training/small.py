@@ -5,6 +5,7 @@ weights of the best epoch by rows held back. Order: for which trainings, the tra
 """
 
 import math
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -25,8 +26,8 @@ from diabolo.training.progress import Progress, Report, quiet
 OPTIMIZER, DECAY = "adamw:0.1", 0.1
 RATE = OPTIMIZERS["adamw"].learning_rate
 FORGET, FORGET_SQUARES, EPSILON = 0.9, 0.999, 1e-7  # as Keras' Adam: Kingma & Ba 2015, arXiv:1412.6980
-MOST_WEIGHTS = 1 << 17  # beyond, products take most of the time, of which XLA makes more in a second
-SECONDS = 0.5  # between two reports
+MOST_WEIGHTS = 1 << 17  # of wider networks XLA makes the products faster, by more than it takes to load
+ONE_AT_A_TIME = threading.Lock()  # the number of BLAS threads is one for all of a process
 ZERO = np.float32(0)  # a whole number in its place takes five times as long
 
 Array = np.ndarray[Any, np.dtype[np.float32]]
@@ -98,54 +99,38 @@ def train(
 
     Raises: DivergedError.
     """
-    # Of products as small as these threads only wait for each other. What overflows is found in the loss.
-    with threadpool_limits(1, "blas"), np.errstate(over="ignore", invalid="ignore"):
-        return _train(network, rows, held, epochs, batch_size, patience, hidden, seed, report)
-
-
-def _train(
-    network: Network,
-    rows: Array,
-    held: Array | None,
-    epochs: int,
-    batch_size: int,
-    patience: int,
-    hidden: float,
-    seed: int,
-    report: Report,
-) -> Trained:
     chance = np.random.default_rng([seed, 2])
-    work = _Network(network, chance)
+    work = _Weights(network, chance)
     batch_size = min(batch_size, len(rows))
     steps = math.ceil(len(rows) / batch_size)
     step = _adamw(work.values, work.slopes, epochs * steps)
     history: dict[str, list[float]] = {name: [] for name in ("loss", *(() if held is None else ("val_loss",)))}
-    best, best_epoch, started, told = work.values.copy(), 0, time.perf_counter(), 0.0
-    for epoch in range(epochs):
-        mixed = rows[chance.permutation(len(rows))]
-        seen = mixed if not hidden else mixed * (chance.random(mixed.shape, np.float32) >= hidden)
-        total = 0.0
-        for start in range(0, len(rows), batch_size):
-            end = start + batch_size
-            total += work.learn(seen[start:end], mixed[start:end])
-            step()
-        history["loss"].append(total / len(rows))
-        if held is not None:
-            history["val_loss"].append(work.cost(held))
-        latest = {name: curve[-1] for name, curve in history.items()}
-        seconds = time.perf_counter() - started
-        if not all(map(math.isfinite, latest.values())):
-            raise DivergedError(
-                f"training diverged in epoch {epoch + 1}: look for extreme values in the rows, or scale them."
-            )
-        if held is None or latest["val_loss"] <= min(history["val_loss"]):
-            best, best_epoch = work.values.copy(), epoch + 1
-        if seconds > told + SECONDS or epoch + 1 == epochs:
-            told, done = seconds, (epoch + 1) * len(rows)
-            left = seconds / (epoch + 1) * (epochs - epoch - 1)
+    best, best_epoch, least, started = work.values.copy(), 0, math.inf, time.perf_counter()
+    # Of products as small as these threads only wait for each other. What overflows is found in the loss.
+    with ONE_AT_A_TIME, threadpool_limits(1, "blas"), np.errstate(over="ignore", invalid="ignore"):
+        for epoch in range(epochs):
+            mixed = rows[chance.permutation(len(rows))]
+            seen = mixed if not hidden else mixed * (chance.random(mixed.shape, np.float32) >= hidden)
+            total = 0.0
+            for start in range(0, len(rows), batch_size):
+                end = start + batch_size
+                total += work.learn(seen[start:end], mixed[start:end])
+                step()
+            history["loss"].append(total / len(rows))
+            if held is not None:
+                history["val_loss"].append(work.cost(held))
+            latest = {name: curve[-1] for name, curve in history.items()}
+            seconds = time.perf_counter() - started
+            if not all(map(math.isfinite, latest.values())):
+                raise DivergedError(
+                    f"training diverged in epoch {epoch + 1}: look for extreme values in the rows, or scale them."
+                )
+            if held is None or latest["val_loss"] < least:
+                best, best_epoch, least = work.values.copy(), epoch + 1, latest.get("val_loss", least)
+            done, left = (epoch + 1) * len(rows), seconds / (epoch + 1) * (epochs - epoch - 1)
             report(Progress(epoch + 1, epochs, steps, steps, latest, done / seconds, left, epoch_done=True))
-        if patience and held is not None and epoch + 1 - best_epoch >= patience:
-            break
+            if patience and held is not None and epoch + 1 - best_epoch >= patience:
+                break
     work.values[:] = best
     return Trained(work.weights(), history, best_epoch)
 
@@ -159,7 +144,7 @@ def _shapes(network: Network) -> dict[str, tuple[int, ...]]:
     }
 
 
-class _Network:
+class _Weights:
     """Dense layers one behind the other: all weights are pieces of one vector, and their slopes of another."""
 
     def __init__(self, network: Network, chance: np.random.Generator) -> None:

@@ -117,6 +117,7 @@ class ArrayAdapter:
         return self._near(rows.reshape(-1, *self.tensor_shape)).reshape(rows.shape)
 
     def _near(self, values: Rows) -> Rows:
+        """Return values that scale and offset fit, within what can be computed with."""
         reach = NEAR_ENOUGH * self.divisor
         low, high = self.offset - reach, self.offset + reach
         if ((low <= values) & (values <= high)).all():

@@ -338,6 +338,11 @@ class Date(Feature):
             return super().factors
         return (2 * ALONG, *[2 * (1 - ALONG) / len(self.periods)] * (2 * len(self.periods)))
 
+    def within(self, values: Values) -> Values:
+        """So many standard deviations from the mean."""
+        reach = NEAR_ENOUGH * (self.scale or 1.0)
+        return np.clip(values, self.center - reach, self.center + reach)
+
     def to_tensor(self, values: Values) -> Tensor:
         """Along the line, then sines and cosines."""
         parts = [(values - self.center) / (self.scale or 1.0)]

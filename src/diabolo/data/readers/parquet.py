@@ -19,7 +19,7 @@ PAGE_BYTES = 1 << 20  # of each column, as most writers make them: a page is hel
 # few kilobytes can announce any number of rows. Nothing can be learnt from such.
 MOST_REPEATED = 1 << 12
 MANY = 1 << 24
-UNNAMED = re.compile(r"__index_level_\d+__")
+UNNAMED = re.compile(r"__index_level_\d+__|__null_dask_index__")
 BUFFER_BYTES = 1 << 16  # of each column; without it, and with pre_buffer, a whole row group is held as it lies on disk
 
 
@@ -126,8 +126,11 @@ def _schema(file: Any) -> Any:
 
     whole = file.schema_arrow
     # Of a frame that was filtered or sorted pandas writes where each row once was: no column of the user's.
-    told = (whole.pandas_metadata or {}).get("index_columns", [])
-    left_out = {name for name in told if isinstance(name, str) and UNNAMED.fullmatch(name)}
+    try:
+        told = whole.pandas_metadata["index_columns"]
+        left_out = {name for name in told if isinstance(name, str) and UNNAMED.fullmatch(name)}
+    except (ValueError, TypeError, KeyError, AttributeError):  # what pandas does not say or is not by pandas
+        return whole
     return pa.schema([field for field in whole if field.name not in left_out]) if left_out else whole
 
 
