@@ -163,6 +163,7 @@ def test_the_wrong_place_of_a_series_is_the_first_to_be_named(rng, gaps):
     if gaps:
         series[rng.random(series.shape) < 0.1] = np.nan
     detector = AnomalyDetector(Autoencoder(3, epochs=40, series=True, verbose=False), random_state=0).fit(series)
+    assert detector.model.residuals(series).shape == (400, 24)  # and none of flags
     wrong = series[:24].copy()
     wrong.reshape(24, 24)[np.arange(24), np.arange(24)] = 5.0
     found = detector.explain(wrong).scores

@@ -133,9 +133,11 @@ class Model:
 
     @property
     def numbers(self) -> int:
-        """Numbers of a row in the network, the flags of missing cells left out."""
-        flags = 0 if self.loss.cells is None else self.loss.cells.flags
-        return math.prod(self.network.input_shape) - flags
+        """Numbers of a row in the network, the flags of missing cells and values left out."""
+        numbers = math.prod(self.network.input_shape)
+        if isinstance(self.loss, Masked):
+            return numbers // 2
+        return numbers - (0 if self.loss.cells is None else self.loss.cells.flags)
 
     def raw(self, tensors: Floats) -> Floats:
         """Return what the decoder ends in, (n, ...), of tensors as the adapter makes them."""
@@ -162,7 +164,7 @@ class Model:
         def one(batch: Rows, row: int) -> Rows:
             target = self.adapter.adapt(batch, first_row=row)
             raw = _run(self._decoder, "latent", _run(self._encoder, "rows", target, "latent"), "raw")
-            if not isinstance(self.loss, Mixed):
+            if not isinstance(self.loss, (Masked, Mixed)):
                 return np.asarray((target - _LINKS[self.loss.link](raw)).reshape(len(target), -1), np.float32)
             return np.asarray(self.loss.away(target, raw), np.float32)
 

@@ -298,6 +298,11 @@ class Masked(Loss):
         away = xp.square(values - raw[..., : self.channels]) / 2 * (1 - flags)
         return xp.concatenate([away, 0 * flags], axis=-1)
 
+    def away(self, target: Any, raw: Any) -> Any:
+        """Return what was there less what came back, (n, time * channels); 0 where a value is missing."""
+        values, flags = target[..., : self.channels], target[..., self.channels :]
+        return ((values - raw[..., : self.channels]) * (1 - flags)).reshape(len(target), -1)
+
     def left_out(self, target: Any) -> Any:
         """log(2 pi) / 2 a value that is there."""
         return (1 - target[..., self.channels :]).sum(axis=(1, 2)) * math.log(2 * math.pi) / 2
