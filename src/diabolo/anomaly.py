@@ -39,7 +39,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
 
     Args:
         autoencoder: a `diabolo.Autoencoder` with the settings to use; None: the defaults, but 40 epochs of 256 rows a
-            step. It is cloned, and learns to foresee hidden cells unless it has a corruption of its own, or None. A
+            step, and rows of one number are taken. It is cloned, learns to foresee hidden cells unless it has a
+            corruption of its own, or None, and compares plain numbers by squares unless it has a loss of its own. A
             small dense network for rows of floats is trained without TensorFlow: see `diabolo.training.small`.
         contamination: share of the training rows that is called odd, in (0, 0.5].
         false_alarm_rate: in place of it the share of ordinary rows that may be called odd; for training rows that are
