@@ -243,9 +243,8 @@ def test_what_would_not_be_the_same_for_all_is_refused(table, settings, message)
 def test_two_processes_may_begin_one_search_at_the_same_time(tmp_path):
     script = SCRIPT.replace("EPOCHS", "9").replace("20_000", "300")
     both = [subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stderr=subprocess.PIPE) for _ in range(2)]
-    for process in both:
-        _, err = process.communicate(timeout=300)
-        assert process.returncode == 0, err.decode()
+    said = [process.communicate(timeout=300)[1].decode() for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
 
 
 def test_a_race_that_is_stopped_late_still_has_a_winner(table, tmp_path):

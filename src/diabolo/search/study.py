@@ -50,6 +50,7 @@ SHARE = 5  # of a budget of time, the part that one whole training may take,
 LEAST = 20.0  # but not less seconds than these, or half of the budget
 KEPT = 24  # checkpoints of trainings that may still go on
 TRIED_IN_VAIN = 20  # choices that make no network, before a search gives up
+SECONDS_TO_WAIT = 0.2  # before it is asked again whether another process is done
 SECONDS_TO_START = 3.0  # a training: its network, its program; before anything was measured
 OPERATIONS_A_SECOND = 2e10  # before anything was measured
 NAME = "diabolo"  # of the study in its storage
@@ -322,14 +323,17 @@ class Search:
 
     def _work(self, number: int, rung: int) -> None:
         """Bring a training to a rung, and write down how it went."""
-        about = self._trial(number)
-        ahead = halving.rungs(about.user_attrs["epochs"], self._depth)
-        until = ahead[rung]
-        trial = self._optuna(number)
-        trial.set_user_attr("target", rung)
         with self._locked(number) as mine:
             if not mine:
+                time.sleep(SECONDS_TO_WAIT)  # for the process that works at it
                 return
+            about = self._trial(number)
+            if self._rung(about) >= rung or about.state.is_finished():
+                return  # another process brought it there since it was chosen
+            ahead = halving.rungs(about.user_attrs["epochs"], self._depth)
+            until = ahead[rung]
+            trial = self._optuna(number)
+            trial.set_user_attr("target", rung)
             started, reason = time.monotonic(), ""
             try:
                 estimator = self._train(number, until)
@@ -443,12 +447,9 @@ class Search:
         """Delete checkpoints of trainings that will hardly go on, so that the folder stays small."""
         ranked = sorted(self._runners(), key=lambda each: (-each.rung, each.errors[-1]))
         for each in ranked[KEPT:]:
-            if self._free(each.number):
-                self._path(each.number).unlink(missing_ok=True)
-                self._lock(each.number).unlink(missing_ok=True)
-
-    def _lock(self, number: int) -> Path:
-        return self._folder / f".trial-{number:04d}.lock"
+            with self._locked(each.number) as mine:
+                if mine:
+                    self._path(each.number).unlink(missing_ok=True)
 
     def _free(self, number: int) -> bool:
         with self._locked(number) as mine:
@@ -457,7 +458,7 @@ class Search:
     @contextmanager
     def _locked(self, number: int) -> Iterator[bool]:
         """Give whether this process alone may work at a training now; a process that dies lets go."""
-        with self._lock(number).open("w") as file:
+        with (self._folder / f".trial-{number:04d}.lock").open("w") as file:
             yield files.hold(file)
 
 
