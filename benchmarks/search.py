@@ -24,6 +24,7 @@ LATENTS = 16
 EPOCHS = 60
 
 Way = Callable[[Any, float, int, Path], Autoencoder]
+Train = Callable[[Any, dict[str, Any], float], Autoencoder | None]
 
 
 def ours(rows: Any, seconds: float, seed: int, folder: Path) -> Autoencoder:
@@ -34,36 +35,45 @@ def ours(rows: Any, seconds: float, seed: int, folder: Path) -> Autoencoder:
 def default(rows: Any, seconds: float, seed: int, folder: Path) -> Autoencoder:
     """As many epochs as the time allows."""
     settings = {"random_state": seed, "verbose": False, "patience": 0}
-    started = time.perf_counter()
-    Autoencoder(LATENTS, epochs=3, **settings).fit(rows)
-    an_epoch = (time.perf_counter() - started) / 3
-    return Autoencoder(LATENTS, epochs=int(seconds / an_epoch), **settings).fit(rows)
+    epochs = _that_fit(seconds, lambda few: Autoencoder(LATENTS, epochs=few, **settings).fit(rows))
+    return Autoencoder(LATENTS, epochs=epochs, **settings).fit(rows)
+
+
+def _that_fit(seconds: float, train: Callable[[int], Any]) -> int:
+    """Return how many epochs go into so much time, by a training of a few."""
+    few, started = 3, time.perf_counter()
+    train(few)
+    return int(seconds / (time.perf_counter() - started) * few)
 
 
 def by_chance(rows: Any, seconds: float, seed: int, folder: Path) -> Autoencoder:
     """Choices by chance, each trained whole by the compiled loop."""
     import optuna
 
-    return _whole(rows, seconds, seed, optuna.samplers.RandomSampler(seed=seed), _compiled)
+    return _whole(rows, seconds, optuna.samplers.RandomSampler(seed=seed), seed, _compiled)
 
 
 def keras_fit(rows: Any, seconds: float, seed: int, folder: Path) -> Autoencoder:
     """Choices by Optuna, each trained whole by Keras' fit."""
     import optuna
 
-    return _whole(rows, seconds, seed, optuna.samplers.TPESampler(seed=seed), _by_keras)
+    return _whole(rows, seconds, optuna.samplers.TPESampler(seed=seed), seed, _by_keras)
 
 
-def _whole(rows: Any, seconds: float, seed: int, sampler: Any, train: Callable[..., Autoencoder]) -> Autoencoder:
+def _whole(rows: Any, seconds: float, sampler: Any, seed: int, train: Train) -> Autoencoder:
+    """Train whole what is drawn; the first has as many epochs as the time allows, so that there is a result."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    study, tried = optuna.create_study(sampler=sampler), space.read(None, rows.shape[1:])
+    study, tried = optuna.create_study(sampler=sampler), space.read(None, rows.shape[1:], {})
     ends, best, least = time.perf_counter() + seconds, None, np.inf
     while best is None or time.perf_counter() < ends:
         trial = study.ask()
-        chosen = space.settings(space.draw(trial, tried))
-        model = train(rows, chosen, seed, ends)
+        chosen = {"epochs": EPOCHS, "random_state": seed} | space.settings(space.draw(trial, tried), {})
+        if best is None:
+            fit = _that_fit(seconds, lambda few, chosen=chosen: train(rows, chosen | {"epochs": few}, np.inf))
+            chosen["epochs"] = max(1, min(EPOCHS, fit - 3))
+        model = train(rows, chosen, np.inf if best is None else ends)
         if model is None:  # the time was over before its end
             break
         error = min(model.history_.get("val_reconstruction", model.history_["val_loss"]))
@@ -77,14 +87,13 @@ class _Late(Exception):
     pass
 
 
-def _compiled(rows: Any, chosen: dict[str, Any], seed: int, ends: float) -> Autoencoder | None:
+def _compiled(rows: Any, chosen: dict[str, Any], ends: float) -> Autoencoder | None:
     def watch(progress: Any) -> None:
         if time.perf_counter() > ends:
             raise _Late
 
     try:
-        settings = {"epochs": EPOCHS, "patience": 0, "random_state": seed}
-        return Autoencoder(LATENTS, **settings, **chosen).fit(rows, report=watch)
+        return Autoencoder(LATENTS, patience=0, **chosen).fit(rows, report=watch)
     except _Late:
         return None
 
@@ -120,9 +129,9 @@ class _ByKeras(Autoencoder):
         return Outcome(curves, len(curves["loss"]), Choice(False, "Keras"), {})
 
 
-def _by_keras(rows: Any, chosen: dict[str, Any], seed: int, ends: float) -> Autoencoder | None:
+def _by_keras(rows: Any, chosen: dict[str, Any], ends: float) -> Autoencoder | None:
     chosen = {name: value for name, value in chosen.items() if name != "corruption"}
-    model = _ByKeras(LATENTS, epochs=EPOCHS, random_state=seed, verbose=False, **chosen)
+    model = _ByKeras(LATENTS, verbose=False, **chosen)
     model.ends = ends
     try:
         return model.fit(rows)
