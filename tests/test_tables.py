@@ -824,6 +824,22 @@ def test_a_bad_table_is_one_line(tmp_path, name):
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("header", "names"),
+    [
+        ('"height,\nin cm";weight', ["height,\nin cm", "weight"]),
+        ('5" pipes;"a;\n\nb";c', ['5" pipes', "a;\n\nb", "c"]),  # found by fuzzing: names in quotes that go over lines
+    ],
+)
+def test_a_name_in_quotes_may_go_over_several_lines(cli, tmp_path, header, names):
+    rows = [";".join(str(row * 7 % 5 + at) for at in range(len(names))) for row in range(30)]
+    (tmp_path / "rows.csv").write_text("\n".join([header, *rows]) + "\n")
+    seen = json.loads(cli("schema", "rows.csv", "--json", cwd=tmp_path).out)
+    assert [column["name"] for column in seen["columns"]] == names
+    latents = Autoencoder(1, **FAST).fit_transform(tmp_path / "rows.csv")
+    assert latents.shape == (30, 1)
+
+
 def test_semicolons_decimal_commas_and_quotes_are_read(cli, tmp_path):
     lines = [f'{at % 7},5;"x {"yz"[at % 2]}";{at}' for at in range(60)]
     (tmp_path / "rows.csv").write_text("a;b;c\n" + "\n".join(lines) + "\n")

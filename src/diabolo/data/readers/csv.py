@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 
@@ -116,6 +116,11 @@ def read_table(path: Path, options: Options | None = None, types: Mapping[str, A
         raise DataError(_reason(path, form, convert, error)) from error
     if pa.binary() in table.schema.types:
         raise DataError(not_text(path))
+    if form.header is not None and len(form.header) != table.num_columns:
+        raise DataError(
+            f"{path}: the first line names {len(form.header)} columns, and {table.num_columns} are below it: mend its "
+            f"quotes."
+        )
     if not table.num_rows:
         names = ", ".join(form.names(table.column_names))
         raise DataError(f"{path}: expected rows under the header ({names}), got none.")
@@ -423,7 +428,7 @@ def _form(path: Path, options: Options | None = None) -> _Form:
                             f"{MOST_COLUMNS:,} columns."
                         )
                     separator = (options or Options()).separator or _separator(line)
-                    cells = next(csv.reader([line], delimiter=separator))
+                    cells, line = _first_row(line, file, separator)
                     numbers = all(NUMBER.fullmatch(cell) or cell.strip().lower() in GAPS for cell in cells)
                     before += len(line.encode())
                     second = file.readline(LONGEST_LINE)
@@ -445,6 +450,19 @@ def _form(path: Path, options: Options | None = None) -> _Form:
     except (OSError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read ({error}).") from error
     raise DataError(f"{path}: expected a table, got an empty file.")
+
+
+def _first_row(line: str, file: TextIO, separator: str) -> tuple[list[str], str]:
+    """Return the cells of the first row, and its text: a name in quotes may go on in the lines behind `line`."""
+    taken = [line]
+
+    def lines() -> Iterator[str]:
+        yield line
+        while sum(map(len, taken)) < LONGEST_LINE and (more := file.readline(LONGEST_LINE)):
+            taken.append(more)
+            yield more
+
+    return next(csv.reader(lines(), delimiter=separator)), "".join(taken)
 
 
 def _separator(line: str) -> str:
