@@ -22,6 +22,7 @@ from diabolo.search import search, space
 
 LATENTS = 16
 EPOCHS = 60
+SHORT = (2, 6)  # epochs of the trainings that tell how long one is
 
 Way = Callable[[Any, float, int, Path], Autoencoder]
 Train = Callable[[Any, dict[str, Any], float], Autoencoder | None]
@@ -29,7 +30,7 @@ Train = Callable[[Any, dict[str, Any], float], Autoencoder | None]
 
 def ours(rows: Any, seconds: float, seed: int, folder: Path) -> Autoencoder:
     """Successive halving."""
-    return search(rows, latent_dim=LATENTS, budget=seconds, random_state=seed, folder=folder, epochs=EPOCHS).best
+    return search(rows, latent_dim=LATENTS, budget=seconds, random_state=seed, folder=folder).best
 
 
 def default(rows: Any, seconds: float, seed: int, folder: Path) -> Autoencoder:
@@ -40,10 +41,15 @@ def default(rows: Any, seconds: float, seed: int, folder: Path) -> Autoencoder:
 
 
 def _that_fit(seconds: float, train: Callable[[int], Any]) -> int:
-    """Return how many epochs go into so much time, by a training of a few."""
-    few, started = 3, time.perf_counter()
-    train(few)
-    return int(seconds / (time.perf_counter() - started) * few)
+    """Return how many epochs go into so much time, by two short trainings: what both need alike is no epoch's."""
+    taken = []
+    for few in SHORT:
+        started = time.perf_counter()
+        train(few)
+        taken.append(time.perf_counter() - started)
+    an_epoch = (taken[1] - taken[0]) / (SHORT[1] - SHORT[0])
+    start = max(0.0, taken[0] - SHORT[0] * an_epoch)
+    return int((seconds - start) / an_epoch)
 
 
 def by_chance(rows: Any, seconds: float, seed: int, folder: Path) -> Autoencoder:
@@ -72,7 +78,7 @@ def _whole(rows: Any, seconds: float, sampler: Any, seed: int, train: Train) -> 
         chosen = {"epochs": EPOCHS, "random_state": seed} | space.settings(space.draw(trial, tried), {})
         if best is None:
             fit = _that_fit(seconds, lambda few, chosen=chosen: train(rows, chosen | {"epochs": few}, np.inf))
-            chosen["epochs"] = max(1, min(EPOCHS, fit - 3))
+            chosen["epochs"] = max(1, min(EPOCHS, fit - sum(SHORT)))
         model = train(rows, chosen, np.inf if best is None else ends)
         if model is None:  # the time was over before its end
             break

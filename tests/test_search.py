@@ -164,6 +164,35 @@ def test_what_cannot_be_searched_is_one_line(table, settings, message):
         quick(table, **settings)
 
 
+def test_what_is_drawn_goes_by_what_stopped_trainings_reached(table):
+    # Most trainings of a search never end, and a sampler that waits for the end learns nothing of them.
+    wide = {"structure": ["dense 16"], "activation": ["elu"], "noise": [0.0], "batch_size": [64], "optimizer": ["adam"]}
+    found = quick(table, trials=24, epochs=9, space=wide | {"rate": (0.001, 30.0)})
+    drawn = sorted(found.trials, key=lambda row: row["number"])
+    best = np.log(drawn[int(np.argmin([row["error"] for row in drawn]))]["rate"])
+    away = [abs(np.log(row["rate"]) - best) for row in drawn]
+    assert np.median(away[study.UNINFORMED :]) < 0.5 * np.median(away[: study.UNINFORMED])
+
+
+def test_in_a_budget_of_time_the_best_is_trained_longest_and_whole(table):
+    trials = quick(table, trials=None, budget="30s", epochs=None).trials
+    assert trials[0]["state"] == "whole"
+    assert trials[0]["epochs"] == trials[0]["of"] == max(row["epochs"] for row in trials)
+    assert {row["state"] for row in trials[1:]} <= {"stopped", "whole", "failed"}
+    assert len(trials) > 2
+
+
+def test_a_training_that_no_budget_holds_is_given_up_at_first_sight(table, monkeypatch):
+    monkeypatch.setattr(study, "OPERATIONS_A_SECOND", 1e15)  # so that none looks slow before it is seen
+    slow = {"structure": ["dense 16", "dense 4096-4096-4096"], "batch_size": [16], "noise": [0.0]}
+    rows = np.tile(table, (60, 1))
+    trials = search(rows, budget="30s", latent_dim=3, space=slow, random_state=1).trials
+    given_up = [row for row in trials if row["structure"] == "dense 4096-4096-4096"]
+    assert trials[0]["structure"] == "dense 16"
+    assert given_up
+    assert all(row["state"] == "failed" and row["reason"] == study.TOO_SLOW for row in given_up)
+
+
 def test_the_folder_of_another_search_is_refused(found, table):
     with pytest.raises(CheckpointError, match="holds a search of other rows, settings, space or seed"):
         quick(table[:300], folder=found[1])
@@ -312,7 +341,20 @@ def test_a_race_in_a_folder_is_not_run_again(table, tmp_path):
     assert started == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("trial-*")}
 
 
+def test_a_race_over_equal_time_gives_dear_optimizers_fewer_epochs(table, tmp_path):
+    settings = {"optimizers": ["adam", "muon"], "times": (1.0,), "epochs": 40, "latent_dim": 3, "random_state": 0}
+    settings |= {"structure": "dense 512-512", "equal": "time", "folder": tmp_path}
+    raced = race(np.tile(table, (10, 1)), **settings)
+    short = {row["optimizer"]: row["epochs"] for row in raced.rows if row["state"] == "short"}
+    dearer = json.loads((tmp_path / "seconds.json").read_text())
+    assert short == {"adam": 13, "muon": max(1, round(13 * dearer["adam"] / dearer["muon"]))}
+    assert short["muon"] < 10  # its steps decompose 512 x 512
+    assert race(np.tile(table, (10, 1)), **settings) == raced  # what was seen is kept
+
+
 def test_a_race_of_nobody_and_of_strangers_is_one_line(table):
+    with pytest.raises(OptionError, match=r"unknown measure that is equal for all 'tim'\. Did you mean 'time'"):
+        race(table, equal="tim")
     with pytest.raises(OptionError, match=r"unknown optimizer 'adamm'\. Did you mean 'adam'"):
         race(table, optimizers=["adamm"])
     for bad in ({"times": ()}, {"times": 3}, {"optimizers": "adam"}, {"optimizers": []}):

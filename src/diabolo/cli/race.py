@@ -25,6 +25,9 @@ def race(
     optimizers: Annotated[
         str | None, typer.Option(metavar="NAME,...", help="Who runs. Default: all that `diabolo advise` knows.")
     ] = None,
+    equal: Annotated[
+        str, typer.Option(help="What all trainings have alike: epochs, or time, because some optimizers take longer.")
+    ] = "epochs",
     run: Annotated[Path | None, typer.Option(help="Folder of the race, which goes on where it was.")] = None,
     data_dir: DataDir = None,
     json: Json = False,
@@ -42,6 +45,7 @@ def race(
         raced = work(
             rows,
             optimizers=None if optimizers is None else list(names(optimizers)),
+            equal=equal,
             folder=run,
             report=report,
             **settings,

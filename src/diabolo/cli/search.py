@@ -37,7 +37,9 @@ def search(
         Path | None,
         typer.Option(help='A JSON file of what may be chosen: {"structure": ["dense 256"], "batch_size": [64, 128]}.'),
     ] = None,
-    epochs: Annotated[int, typer.Option(help="Of a whole training, at most.")] = 60,
+    epochs: Annotated[
+        int | None, typer.Option(help="Of a whole training, at most. Default: 300 in a budget of time, else 60.")
+    ] = None,
     run: Annotated[
         Path | None,
         typer.Option(help="Folder of the search, which goes on where it was. Default: DATA-search."),

@@ -7,23 +7,30 @@ has not come down yet. The best of them, and those that promised most, then run 
 Order: what comes out, the race.
 """
 
-from collections.abc import Callable, Sequence
+import json
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from diabolo.autoencoder import Autoencoder, seed_of
 from diabolo.data.sources import Source
-from diabolo.errors import DivergedError, OptionError
-from diabolo.files import locked, make_folder
+from diabolo.errors import DivergedError, OptionError, unknown
+from diabolo.files import locked, make_folder, write_atomically
 from diabolo.network.parts import plain
 from diabolo.search.study import EPOCHS, Row, Search, counted, folder_of, in_memory
 from diabolo.training import advice
 from diabolo.training.optimizers import check
+from diabolo.training.progress import Progress
 
 SURE = 0.4  # of the last round, who is in it by the advice alone
 SHORT = 3  # times shorter is a training of the first round than a whole one
 UNKNOWN = 0.3  # how far behind the best an optimizer is expected that the advice knows nothing of
+DEARER = 0.1  # further behind it is for each e-fold of time that its steps take, where time is what all have alike
+EQUAL = ("epochs", "time")
+SECONDS_LOOKED = 2.0  # at an optimizer, to see how long its steps take
 ROUNDS = (0.3, 0.1)  # of all pairs, those that run in each: 0.3 / SHORT + 0.1 = a fifth of what all would cost
 
 
@@ -33,7 +40,7 @@ class Raced(NamedTuple):
     Attributes:
         optimizer, learning_rate: of the winner.
         rows: a row for each training, the best first: as `Found.trials`, its state "whole", "short" or "failed".
-        epochs: that were trained in all.
+        epochs: that were trained in all; where time is what all have alike, in epochs of the fastest optimizer.
         epochs_of_all: that all pairs would have taken to their end.
     """
 
@@ -50,6 +57,7 @@ def race(
     optimizers: Sequence[str] | None = None,
     times: Sequence[float] = advice.TIMES,
     epochs: int = EPOCHS,
+    equal: str = "epochs",
     folder: str | Path | None = None,
     random_state: Any = None,
     report: Callable[[list[Row]], None] | None = None,
@@ -62,6 +70,8 @@ def race(
         optimizers: names of `diabolo.training.OPTIMIZERS`, with settings behind a colon; None: those of the advice.
         times: learning rates, in units of the rate that suits each optimizer in general.
         epochs: of a whole training, which the best tenth gets.
+        equal: what all trainings have alike: "epochs", or "time": as long as `epochs` of the fastest optimizer take.
+            Steps of "muon" take three to twelve times as long as others.
         folder: where the race is kept, and goes on; None: nowhere.
         random_state: the seed; one gives one table.
         report: takes the table whenever it changes.
@@ -74,25 +84,33 @@ def race(
         check(name, None, "constant")
     if not all(isinstance(each, (int, float)) and not isinstance(each, bool) and 0 < each < 1e30 for each in times):
         raise OptionError(f"times must be numbers above 0, got {times!r:.60}.")
+    if equal not in EQUAL:
+        raise OptionError(unknown("measure that is equal for all", equal, EQUAL))
     opened = in_memory(X, settings, own=("epochs", "patience", "optimizer", "learning_rate"))
     seed = seed_of(random_state)
     settings = counted(opened, {"latent_dim": None} | settings, seed)
-    pairs = _by_promise(opened, settings | {"epochs": epochs}, names, times)
-    first, last = (max(least, round(share * len(pairs))) for share, least in zip(ROUNDS, (3, 1), strict=True))
     ran: list[Row] = []
 
     def told(rows: list[Row]) -> None:
         if report is not None:
             report(_numbered(rows, ran))
 
-    def run(begun: list[Row], length: int, inside: Path) -> Search:
-        space = {name: sorted({pair[name] for pair in begun}) for name in ("optimizer", "rate")}
-        work = Search(opened, settings, space, None, len(begun), length, inside, None, seed, told, pairs=begun)
-        work.work()
-        return work
-
     # One process at a time: who goes on to the end is known when all short trainings have ended.
     with folder_of(folder, "a race") as where, locked(where / "lock"):
+        dearer = dict.fromkeys(names, 1.0)
+        if equal == "time":
+            dearer = _how_dear(opened, settings | {"epochs": epochs}, names, where / "seconds.json", seed)
+        pairs = _by_promise(opened, settings | {"epochs": epochs}, names, times, dearer)
+        first, last = (max(least, round(share * len(pairs))) for share, least in zip(ROUNDS, (3, 1), strict=True))
+
+        def run(begun: list[Row], length: int, inside: Path) -> Search:
+            space = {name: sorted({pair[name] for pair in begun}) for name in ("optimizer", "rate")}
+            lengths = {name: max(1, round(length / times_as_dear)) for name, times_as_dear in dearer.items()}
+            more: dict[str, Any] = {"pairs": begun, "lengths": lengths}
+            work = Search(opened, settings, space, None, len(begun), length, inside, None, seed, told, **more)
+            work.work()
+            return work
+
         work = run(pairs[:first], max(1, epochs // SHORT), make_folder(where / "short", "a race"))
         ended = [row for row in work.table() if row["state"] == "whole"]
         ran = [row | {"state": "short"} if row in ended else row for row in work.table()]
@@ -101,7 +119,7 @@ def race(
                 finalists = _finalists(pairs, ended, last)
                 ran = _numbered(run(finalists, epochs, make_folder(where / "whole", "a race")).table(), ran)
     best = ran[0]
-    trained = sum(row["epochs"] for row in ran)
+    trained = round(sum(row["epochs"] * dearer[row["optimizer"]] for row in ran))
     rate = advice.rate_of(best["optimizer"], best["rate"])
     return Raced(best["optimizer"], rate, ran, trained, epochs * len(names) * len(times))
 
@@ -128,8 +146,52 @@ def _numbered(rows: list[Row], short: list[Row]) -> list[Row]:
     return [row | {"number": row["number"] + len(short)} for row in rows] + short
 
 
+def _how_dear(
+    opened: Source, settings: dict[str, Any], names: Sequence[str], kept: Path, seed: int
+) -> dict[str, float]:
+    """Return how many times as long as the fastest each optimizer takes for an epoch; `kept` has what was seen before.
+
+    A clock never says the same twice: a race that goes on must have trainings as long as before.
+    """
+    seen: dict[str, float] = json.loads(kept.read_text("ascii")) if kept.is_file() else {}
+    for name in names:
+        if name not in seen:
+            seen[name] = _seconds_a_row(
+                Autoencoder(**settings, optimizer=name, random_state=seed, verbose=False), opened
+            )
+    write_atomically(kept, lambda file: file.write(json.dumps(seen).encode("ascii")))
+    # A training may be over before its speed was seen.
+    fastest = min((seen[name] for name in names if seen[name]), default=math.inf)
+    return {name: max(1.0, seen[name] / fastest) for name in names}
+
+
+class _SeenEnough(Exception):
+    """Ends a training; never leaves the race."""
+
+
+def _seconds_a_row(estimator: Autoencoder, opened: Source) -> float:
+    """Return how long a training takes for a row, after a look at it; 0 where it was over too soon."""
+    started, found = math.inf, 0.0
+
+    def look(progress: Progress) -> None:
+        nonlocal started, found
+        if not progress.rows_per_second:
+            return
+        started, found = min(started, time.monotonic()), 1 / progress.rows_per_second
+        if time.monotonic() - started > SECONDS_LOOKED:
+            raise _SeenEnough
+
+    with suppress(_SeenEnough, DivergedError):  # at a rate that breaks it is as long as at others
+        estimator.fit(opened, report=look)
+    return found
+
+
 def _by_promise(
-    opened: Source, settings: dict[str, Any], names: Sequence[str], times: Sequence[float]
+    opened: Source,
+    settings: dict[str, Any],
+    names: Sequence[str],
+    times: Sequence[float],
+    dearer: Mapping[str, float],
 ) -> list[dict[str, Any]]:
     """Return all pairs, the one that is expected to end best first; of equal promise the rate nearest to the usual."""
     said = Autoencoder(**settings).advise(opened)
@@ -139,7 +201,8 @@ def _by_promise(
         kind = pair["optimizer"].partition(":")[0]
         nearest = min(advice.TIMES, key=lambda known: _apart(known, pair["rate"]))
         # An optimizer that the advice does not know stands in the middle of the field.
-        return behind.get((kind, advice.rate_of(kind, nearest)), UNKNOWN), _apart(pair["rate"], 1.0)
+        expected = behind.get((kind, advice.rate_of(kind, nearest)), UNKNOWN)
+        return expected + DEARER * math.log(dearer[pair["optimizer"]]), _apart(pair["rate"], 1.0)
 
     pairs = [{"optimizer": name, "rate": float(each)} for name in names for each in times]
     return sorted(pairs, key=promise)

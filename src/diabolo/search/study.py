@@ -41,13 +41,18 @@ from diabolo.errors import (
     unknown,
 )
 from diabolo.search import halving, space
-from diabolo.search.trials import Trial, fingerprint
+from diabolo.search.trials import TooSlowError, Trial, fingerprint
 from diabolo.training import advice, backend
 
-EPOCHS = 60
+EPOCHS = 60  # of a whole training,
+EPOCHS_IN_TIME = 300  # or at most so many where the time bounds it
 BUDGET = "10m"
-SHARE = 5  # of a budget of time, the part that one whole training may take,
-LEAST = 20.0  # but not less seconds than these, or half of the budget
+SHARE = 0.45  # of a budget of time that one whole training may take: what is tried before is stopped early
+FEWEST = 9  # epochs that must go into that share: what is slower can hardly win
+FILLS = 1.6  # a training that would take more than the time left over so much takes all of it: none would come after it
+SPARE = 0.96  # of the time left, that is planned with
+TOO_SLOW = f"too slow: its share of the budget holds fewer than {FEWEST} epochs"
+UNINFORMED = 8  # trainings that are drawn by chance, before what they reached says where to look
 KEPT = 24  # checkpoints of trainings that may still go on
 TRIED_IN_VAIN = 20  # choices that make no network, before a search gives up
 SECONDS_TO_WAIT = 0.2  # before it is asked again whether another process is done
@@ -83,7 +88,7 @@ def search(
     trials: int | None = None,
     space: Mapping[str, Any] | None = None,
     latent_dim: int | str | None = None,
-    epochs: int = EPOCHS,
+    epochs: int | None = None,
     folder: str | Path | None = None,
     storage: str | None = None,
     refit: bool = False,
@@ -100,7 +105,8 @@ def search(
         space: what may be chosen, in place of parts of `diabolo.search.space.DEFAULT`: {"structure": ["dense 256"],
             "rate": (0.5, 2.0)}.
         latent_dim: as for `Autoencoder`; the same for all, because more latents always err less.
-        epochs: of a whole training, at most.
+        epochs: of a whole training, at most; None: 300 under a budget of time, which gives the best of what was tried
+            about half of it, otherwise 60.
         folder: where checkpoints and the table lie; a search that finds its own goes on. None: a temporary one.
         storage: an address of Optuna's, such as "postgresql://..."; None: SQLite in the folder.
         refit: train the best once more, on all rows.
@@ -150,7 +156,12 @@ def duration(budget: str | float) -> float:
 
 
 class Search:
-    """A search at work; arguments as for `search`."""
+    """A search at work.
+
+    Args: those of `search`, and for a race
+        pairs: an optimizer and a rate each, which alone are trained, and whole;
+        lengths: by optimizer, epochs of a training where they are not `epochs`.
+    """
 
     def __init__(
         self,
@@ -159,23 +170,28 @@ class Search:
         asked: Mapping[str, Any] | None,
         seconds: float | None,
         trials: int | None,
-        epochs: int,
+        epochs: int | None,
         folder: Path,
         storage: str | None,
         seed: int,
         report: Callable[[list[Row]], None] | None,
         *,
         pairs: Sequence[dict[str, Any]] | None = None,
+        lengths: Mapping[str, int] | None = None,
     ) -> None:
+        if epochs is None:
+            epochs = EPOCHS if seconds is None else EPOCHS_IN_TIME
         for name, value in (("trials", trials), ("epochs", epochs)):
             if value is not None and (type(value) is not int or value < 1):
                 raise OptionError(f"{name} must be a whole number of at least 1, got {value!r:.40}.")
         settings = counted(opened, settings, seed)
         self._opened, self._settings, self._epochs, self._folder = opened, settings, epochs, folder
         self._seconds, self._trials, self._seed, self._report = seconds, trials, seed, report
+        self._lengths = dict(lengths or {})
         self.stopped = False  # by Ctrl-C
-        # A race runs pairs to the end; a search draws what it begins with, and gives up most of it.
-        self._depth = 3 if pairs is None else 1
+        # A race runs pairs to the end; a search draws what it begins with, and gives up most of it: under a budget of
+        # time the first look is shorter, because a whole training takes half of it.
+        self._depth = 1 if pairs is not None else 3 if seconds is None else 4
         self._space = dict(asked or {}) if pairs is not None else space.read(asked, opened.rows.shape[1:], settings)
         rows = np.asarray(opened.rows)
         held = held_back(len(rows), settings.get("validation_fraction", 0.1), seed, VALIDATION)
@@ -188,7 +204,7 @@ class Search:
         self._identity = hashlib.sha256(f"{fingerprint(opened)} {about}".encode()).hexdigest()
         with (folder / ".study.lock").open("w") as lock:
             files.hold(lock, wait=True)  # of two processes that make the tables of one database, one would fail
-            self._study = _study(storage or f"sqlite:///{folder / 'study.db'}", seed, self._identity, str(folder))
+            self._study = _study(storage or f"sqlite:///{folder / 'study.db'}", self._identity, str(folder))
         if not self._study.get_trials(deepcopy=False):
             for choice in space.first(self._space) if pairs is None else pairs:
                 self._study.enqueue_trial(choice)
@@ -247,13 +263,13 @@ class Search:
             if each.user_attrs.get("target", 0) > self._rung(each) and self._free(each.number):
                 return each.number, each.user_attrs["target"]
         runners = [each for each in self._runners() if self._has_state(each)]
-        left = math.inf if self._seconds is None else self._seconds - (time.monotonic() - self._started)
+        left = self._left
         leader = halving.leader(runners)
         top = self._depth - 1
         to_end = 0.0 if leader is None or leader.rung >= top else self._cost(leader.number, top)
         if leader is not None and leader.rung < top and left < 1.3 * to_end + self._start:
             # Time for no more than to bring the best to its end, or not even that.
-            return (leader.number, leader.rung + 1) if left > self._cost(leader.number, leader.rung + 1) else None
+            return (leader.number, top) if left > self._start else None
         begun_in_all = sum(each.state.name != "WAITING" for each in every)
         winner = halving.promoted([each for each in runners if self._free(each.number)], top)
         if winner is not None and left > self._cost(winner.number, winner.rung + 1):
@@ -269,6 +285,11 @@ class Search:
             return leader.number, leader.rung + 1
         return None
 
+    @property
+    def _left(self) -> float:
+        """Seconds of the budget."""
+        return math.inf if self._seconds is None else self._seconds - (time.monotonic() - self._started)
+
     def _refuse_budget(self) -> None:
         needed = math.ceil(self._cost(self._draw(), self._depth - 1) + 2 * self._start)
         raise OptionError(f"a budget of {self._seconds:g} s is too short for one training: give at least {needed}s.")
@@ -278,8 +299,8 @@ class Search:
         from diabolo.preparation import prepare
 
         reason = ""
-        for _ in range(TRIED_IN_VAIN):
-            trial = self._study.ask()
+        for again in reversed(range(TRIED_IN_VAIN)):
+            trial = self._ask()
             chosen = space.draw(trial, self._space)
             estimator = Autoencoder(**self._fixed(chosen, self._epochs))
             try:
@@ -291,17 +312,77 @@ class Search:
                 self._fail(trial.number, reason)
                 continue
             operations = 6e-6 * ready.rows * ready.network.operations
+            an_epoch = operations * self._speed
+            epochs = self._whole_training(an_epoch)
+            if an_epoch > self._slowest and again:
+                self._fail(trial.number, TOO_SLOW)
+                continue
             trial.set_user_attr("operations", operations)
-            trial.set_user_attr("epochs", self._whole_training(operations))
+            trial.set_user_attr("epochs", self._lengths.get(chosen.get("optimizer", ""), epochs))
             return int(trial.number)
         raise OptionError(f"the space holds nothing that goes with these rows: {reason}")
 
-    def _whole_training(self, operations: float) -> int:
-        """Return how many epochs a whole training has: all, or as many as its share of the time allows."""
+    def _ask(self) -> Any:
+        """Return a trial of Optuna's: one that was put first, or one drawn by all that is known.
+
+        Optuna's samplers learn of a training when it has ended, and take one that runs for a bad one. Here most are
+        stopped and may go on; what they have reached is told as if it were their end.
+        """
+        import optuna
+        from optuna.trial import TrialState
+
+        every = self._study.get_trials(deepcopy=False)
+        if not any(each.state == TrialState.WAITING for each in every):
+            # What is drawn depends on how often it was; the same seed again would draw the same again.
+            sampler = optuna.samplers.TPESampler(
+                seed=self._seed + len(every), multivariate=True, group=True, n_startup_trials=UNINFORMED
+            )
+            known = optuna.create_study(sampler=sampler)
+            for each in every:
+                whole = each.state == TrialState.COMPLETE
+                known.add_trial(
+                    optuna.trial.create_trial(
+                        state=TrialState.COMPLETE if whole else TrialState.PRUNED,
+                        value=each.value if whole else None,
+                        params=each.params,
+                        distributions=each.distributions,
+                        intermediate_values=each.intermediate_values,
+                    )
+                )
+            self._study.enqueue_trial(space.draw(known.ask(), self._space))
+        return self._study.ask()
+
+    def _whole_training(self, an_epoch: float) -> int:
+        """Return how many epochs a whole training has: all, or as many as its share of the time allows.
+
+        Args: an_epoch: seconds that one takes.
+        """
+        return int(min(self._epochs, max(3.0, self._share / max(an_epoch, 1e-9))))
+
+    @property
+    def _share(self) -> float:
+        """Seconds that the epochs of one whole training may take."""
         if self._seconds is None:
-            return self._epochs
-        share = max(self._seconds / SHARE, min(self._seconds / 2, LEAST)) - 3 * self._start
-        return max(3, min(self._epochs, int(share / max(operations * self._speed, 1e-9))))
+            return math.inf
+        # Starts alone may take a short budget: a tenth of it is for epochs all the same.
+        return max(self._seconds * SHARE - self._depth * self._start, self._seconds / 10)
+
+    @property
+    def _slowest(self) -> float:
+        """Seconds that an epoch may take."""
+        return self._share / min(FEWEST, self._epochs)
+
+    def _to_its_end(self, about: Any) -> int:
+        """Return how many epochs a training shall have that goes to its end now: its own, or what the time left allows.
+
+        The learning rate comes down to the end that is set here, wherever it was before.
+        """
+        attributes = about.user_attrs
+        epochs, done, an_epoch = (attributes.get(name, 0) for name in ("epochs", "done", "an_epoch"))
+        left = (self._left - self._start) * SPARE
+        if self._seconds is None or not an_epoch or left > FILLS * an_epoch * (epochs - done):
+            return int(epochs)
+        return int(min(self._epochs, done + max(1, left // an_epoch)))
 
     @property
     def _speed(self) -> float:
@@ -330,13 +411,18 @@ class Search:
             about = self._trial(number)
             if self._rung(about) >= rung or about.state.is_finished():
                 return  # another process brought it there since it was chosen
-            ahead = halving.rungs(about.user_attrs["epochs"], self._depth)
-            until = ahead[rung]
             trial = self._optuna(number)
+            epochs = about.user_attrs["epochs"]
+            if rung == self._depth - 1 and epochs != self._to_its_end(about):
+                epochs = self._to_its_end(about)
+                trial.set_user_attr("epochs", epochs)
+            until = halving.rungs(epochs, self._depth)[rung]
             trial.set_user_attr("target", rung)
             started, reason = time.monotonic(), ""
             try:
                 estimator = self._train(number, until)
+            except TooSlowError:
+                reason = TOO_SLOW
             except (DivergedError, OptionError) as error:
                 reason = str(error)
             taken = time.monotonic() - started
@@ -348,15 +434,19 @@ class Search:
             ran = estimator.done - about.user_attrs.get("done", 0)
             if ran > 0 and estimator.an_epoch is not None:
                 trial.set_user_attr("an_epoch", estimator.an_epoch)
+                if rung < self._depth - 1:  # how long it takes was only guessed before
+                    epochs = max(estimator.done, self._whole_training(estimator.an_epoch))
+                    trial.set_user_attr("epochs", epochs)
                 self._speeds.append(estimator.an_epoch / about.user_attrs["operations"])
                 self._starts.append(max(0.1, taken - ran * estimator.an_epoch))
             trial.set_user_attr("done", estimator.done)
             # Seen as they are: the loop validates through the noise of the training.
             cost = float(estimator.model_.loss_per_row(self._judges).mean())
             # Of a short training several rungs may lie at one epoch.
-            for at in range(self._rung(about) + 1, bisect_right(ahead, estimator.done)):
+            ahead = halving.rungs(epochs, self._depth)
+            for at in range(self._rung(about) + 1, max(rung + 1, bisect_right(ahead, estimator.done))):
                 trial.report(cost, at)
-            if until == ahead[-1]:
+            if estimator.done >= epochs:
                 self._study.tell(number, cost)
         self._tidy()
         if self._report is not None:
@@ -366,6 +456,8 @@ class Search:
         chosen = self._trial(number)
         estimator = Trial(**self._fixed(chosen.params, chosen.user_attrs["epochs"]))
         estimator.until, estimator.timed = until, self._seconds is not None
+        if "an_epoch" not in chosen.user_attrs and self._runners():  # how long it takes was only guessed
+            estimator.slowest = self._slowest
         estimator.at(self._path(number), f"{self._identity} {number}")
         if estimator.done < until or not hasattr(estimator, "model_"):
             estimator.fit(self._opened, report=estimator.watch)
@@ -472,7 +564,7 @@ def folder_of(asked: str | Path | None, what: str = "a search") -> Iterator[Path
     yield files.make_folder(asked, what)
 
 
-def _study(address: str, seed: int, identity: str, folder: str) -> Any:
+def _study(address: str, identity: str, folder: str) -> Any:
     """Return the study at an address, new or begun before. Raises CheckpointError, OutputError."""
     import optuna
     from sqlalchemy.exc import SQLAlchemyError
@@ -480,8 +572,7 @@ def _study(address: str, seed: int, identity: str, folder: str) -> Any:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     try:
-        sampler = optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True, n_startup_trials=8)
-        study = optuna.create_study(storage=address, sampler=sampler, study_name=NAME, load_if_exists=True)
+        study = optuna.create_study(storage=address, study_name=NAME, load_if_exists=True)
         known = study.user_attrs.get("identity")
         if known is None:
             study.set_user_attr("identity", identity)
@@ -494,7 +585,4 @@ def _study(address: str, seed: int, identity: str, folder: str) -> Any:
     except (SQLAlchemyError, ImportError, optuna.exceptions.OptunaError) as error:
         reason = str(error).splitlines()[0]
         raise OutputError(f"the storage {address} cannot be used: {reason:.160}") from error
-    # What was drawn before depends on how often; the same seed again would draw the same choices again.
-    begun = len(study.get_trials(deepcopy=False))
-    study.sampler = optuna.samplers.TPESampler(seed=seed + begun, multivariate=True, group=True, n_startup_trials=8)
     return study

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,6 +23,10 @@ SAMPLED = 4_096  # rows that tell data from other data
 Clock = Callable[[], float]
 
 
+class TooSlowError(Exception):
+    """An epoch takes longer than there is time for; never leaves the search."""
+
+
 class Trial(Autoencoder):
     """An estimator whose training goes to `until` of its epochs, and keeps where it stands in a file.
 
@@ -33,6 +38,7 @@ class Trial(Autoencoder):
     identity: str
     state: State | None = None
     an_epoch: float | None = None  # seconds that one takes, where that could be measured
+    slowest: float = math.inf  # seconds that an epoch may take
     timed: bool = True  # whether a clock may choose how the program is made, at the cost of bits
 
     def at(self, path: Path, identity: str) -> "Trial":
@@ -47,9 +53,11 @@ class Trial(Autoencoder):
         return 0 if self.state is None else self.state.epochs
 
     def watch(self, progress: Progress) -> None:
-        """Take how fast it goes."""
+        """Take how fast it goes. Raises TooSlowError."""
         if progress.rows_per_second:
             self.an_epoch = progress.steps * self.batch_size / progress.rows_per_second
+            if self.an_epoch > self.slowest:
+                raise TooSlowError
 
     def _train(self, spec: Any, shard: Any, report: Any, **where: Any) -> Any:
         from diabolo.training import loop

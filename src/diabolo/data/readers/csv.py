@@ -203,20 +203,27 @@ def _checked_form(path: Path, options: Options | None) -> "_Form":
         if form.header is not None and name in form.header[:place]:
             raise DataError(f"{path}: the column {name!r} stands twice in the header: give each a name of its own.")
     if form.quoted:
-        _refuse_open_quote(path)
+        _refuse_open_quote(path, form.separator)
     return form
 
 
-def _refuse_open_quote(path: Path) -> None:
-    quotes, first, lines = 0, 0, 0
+def _refuse_open_quote(path: Path, separator: str) -> None:
+    """Raise DataError where a quote is opened and not closed; one amid a cell is a letter like others."""
     with path.open("rb") as file:
-        for lines, line in enumerate(file, 1):
-            count = line.count(b'"')
-            quotes += count
-            if count % 2 and not first:
-                first = lines
-    if quotes % 2:
-        raise DataError(f"{path}: a quote is opened and not closed, perhaps in line {first} of {lines}: mend it.")
+        if not sum(part.count(b'"') for part in iter(lambda: file.read(BYTES_AT_ONCE), b"")) % 2:
+            return
+    first = 0
+    with path.open(encoding="utf-8", errors="replace", newline="") as file:
+        reader = csv.reader(iter(lambda: file.readline(LONGEST_LINE), ""), delimiter=separator, strict=True)
+        try:
+            for _ in reader:
+                first = reader.line_num
+        except csv.Error as error:
+            if "unexpected end" in str(error):
+                raise DataError(
+                    f"{path}: a quote is opened and not closed, perhaps in line {first + 1} of {reader.line_num}: "
+                    f"mend it."
+                ) from error
 
 
 def _refuse_lost_row(path: Path, form: "_Form", table: Any) -> None:
@@ -340,7 +347,7 @@ def _words(kind: str) -> str:
 def not_text(path: Path) -> str:
     """Return in one line that a file is no UTF-8 text, with the first line that is not."""
     with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
+        for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), b""), 1):
             wide = number == 1 and line[:2] in (b"\xff\xfe", b"\xfe\xff")
             try:
                 line.decode()
@@ -427,13 +434,12 @@ def _form(path: Path, options: Options | None = None) -> _Form:
                             f"{path}: expected a table, got a first line of more than {LONGEST_LINE:,} letters or "
                             f"{MOST_COLUMNS:,} columns."
                         )
-                    separator = (options or Options()).separator or _separator(line)
-                    cells, line = _first_row(line, file, separator)
+                    cells, known, used, separator = _first_row(line, file, (options or Options()).separator)
+                    known.append(file.readline(LONGEST_LINE))
                     numbers = all(NUMBER.fullmatch(cell) or cell.strip().lower() in GAPS for cell in cells)
-                    before += len(line.encode())
-                    second = file.readline(LONGEST_LINE)
-                    longest = max(len(line.encode()), len(second.encode()))
-                    quoted = any('"' in text for text in (line, second, file.read(QUOTES_WITHIN)))
+                    before += len("".join(known[:used]).encode())
+                    longest = max(len("".join(known[:used]).encode()), len(known[used].encode()))
+                    quoted = any('"' in text for text in (*known, file.read(QUOTES_WITHIN)))
                     return _Form(
                         blank,
                         None if numbers else tuple(cells),
@@ -452,19 +458,27 @@ def _form(path: Path, options: Options | None = None) -> _Form:
     raise DataError(f"{path}: expected a table, got an empty file.")
 
 
-def _first_row(line: str, file: TextIO, separator: str) -> tuple[list[str], str]:
-    """Return the cells of the first row, and its text: a name in quotes may go on in the lines behind `line`."""
-    taken = [line]
+def _first_row(line: str, file: TextIO, asked: str) -> tuple[list[str], list[str], int, str]:
+    """Return the cells of the first row, the lines read, how many of them it takes, and the separator.
 
-    def lines() -> Iterator[str]:
-        yield line
-        while sum(map(len, taken)) < LONGEST_LINE and (more := file.readline(LONGEST_LINE)):
-            taken.append(more)
-            yield more
+    A name in quotes may go on in the lines behind `line`. Args: asked: the separator; empty: the one that cuts the row
+    into most cells, a comma where nothing does.
+    """
+    known = [line]
 
-    return next(csv.reader(lines(), delimiter=separator)), "".join(taken)
+    def row(separator: str) -> tuple[list[str], int]:
+        used = 0
 
+        def lines() -> Iterator[str]:
+            nonlocal used
+            while used < len(known) or (sum(map(len, known)) < LONGEST_LINE and (more := file.readline(LONGEST_LINE))):
+                if used == len(known):
+                    known.append(more)
+                used += 1
+                yield known[used - 1]
 
-def _separator(line: str) -> str:
-    """Return what cuts a line into most cells; a comma where nothing does."""
-    return max(SEPARATORS, key=lambda each: len(next(csv.reader([line], delimiter=each))))
+        return next(csv.reader(lines(), delimiter=separator)), used
+
+    rows = {separator: row(separator) for separator in ([asked] if asked else SEPARATORS)}
+    separator = max(rows, key=lambda each: len(rows[each][0]))
+    return rows[separator][0], known, rows[separator][1], separator
