@@ -823,6 +823,15 @@ def _parquet():
         "rows below 0": claiming(sound, rows, -5 % (1 << 63)),
         "10^9 rows of texts": claiming(texts, rows, 10**9),
         "10^8 rows of nothing": written(pa.table({"a": pa.nulls(10**8)}), row_group_size=10**8),
+        "a text of 10 kB, a million times": written(
+            pa.table({"a": pa.DictionaryArray.from_arrays(np.zeros(10**6, np.int32), ["x" * 10_000])}).cast(
+                pa.schema({"a": pa.dictionary(pa.int32(), pa.string())})
+            ),
+            store_schema=False,
+        ),
+        "texts of 300 MB in a few kB": written(
+            pa.table({"a": ["x" * (10 << 20)] * 30}), use_dictionary=False, compression="zstd"
+        ),
         "a footer of 4 GB": sound[:-8] + b"\xff\xff\xff\xff" + b"PAR1",
         "a footer of zeros": sound[:-508] + bytes(500) + sound[-8:],
         "an encrypted one": sound[:-4] + b"PARE",

@@ -18,6 +18,7 @@ from diabolo import Autoencoder
 from diabolo.errors import CheckpointError, DivergedError, OptionError, OutputError
 from diabolo.training import checkpoints, runs
 
+CHECKPOINTS = "0*-0*.safetensors"
 SETTINGS = {"structure": [16], "random_state": 0, "verbose": False}
 
 # Trains in sys.argv[2], or nowhere, and prints the bits of the latents. steps_a_call=1: it can stop at every step.
@@ -57,10 +58,10 @@ def start(kind, compiled, *folder, epochs=12):
 def kill_until_done(kind, compiled, folder, seconds):
     """Start a training again and again, killed behind so many seconds each, then let it end; return what it prints."""
     for after in seconds:
-        process, seen = start(kind, compiled, str(folder)), len(list(folder.glob(runs.PATTERN)))
+        process, seen = start(kind, compiled, str(folder)), len(list(folder.glob(CHECKPOINTS)))
         deadline = time.monotonic() + 120
         # Of a training that has not begun yet there is nothing to kill: wait until it writes.
-        while len(list(folder.glob(runs.PATTERN))) <= min(seen, 1) and time.monotonic() < deadline:
+        while len(list(folder.glob(CHECKPOINTS))) <= min(seen, 1) and time.monotonic() < deadline:
             if process.poll() is not None:
                 break
             time.sleep(0.01)
@@ -99,7 +100,7 @@ def test_a_signal_ends_the_step_writes_and_says_how_to_go_on(number, code, tmp_p
         err = process.stderr.read()
     assert process.returncode == code
     assert "a: stopped, go on with resume=True (--resume)" in err
-    newest = max((tmp_path / "a").glob(runs.PATTERN))
+    newest = max((tmp_path / "a").glob(CHECKPOINTS))
     state, _ = checkpoints.from_bytes(newest.read_bytes())
     assert state.epochs >= 2
     assert not (tmp_path / "m.safetensors").exists()
@@ -118,7 +119,7 @@ def test_stopped_and_gone_on_is_one_training(table, tmp_path):
     again = Autoencoder(3, epochs=8, **SETTINGS).fit(table, run=folder, resume=True)
     np.testing.assert_array_equal(again.encode(table), whole.encode(table))
     assert again.history_ == whole.history_
-    assert len(list(folder.glob(runs.PATTERN))) == 2
+    assert len(list(folder.glob(CHECKPOINTS))) == 2
     # A training that has ended is not trained again.
     seen = []
     ended = Autoencoder(3, epochs=8, **SETTINGS).fit(table, run=folder, resume=True, report=seen.append)
@@ -148,7 +149,7 @@ def go_on(rows, folder, **settings):
 
 
 def test_a_damaged_checkpoint_is_named_and_the_one_before_it_is_taken(ended, table, caplog):
-    newest, before = sorted(ended.glob(runs.PATTERN), reverse=True)
+    newest, before = sorted(ended.glob(CHECKPOINTS), reverse=True)
     newest.write_bytes(newest.read_bytes()[:-100])
     seen = []
     model = Autoencoder(3, epochs=4, **SETTINGS).fit(table, run=ended, resume=True, report=seen.append)
@@ -156,7 +157,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_is_taken(ended, tab
     done = int(before.name[:6])
     assert [each.epoch for each in seen if each.epoch_done] == list(range(done + 1, 5))
     assert len(model.history_["loss"]) == 4
-    for path in ended.glob(runs.PATTERN):
+    for path in ended.glob(CHECKPOINTS):
         path.write_bytes(b"nothing")
     with pytest.raises(CheckpointError, match=r"none of the 2 checkpoints in .* can be read"):
         go_on(table, ended)  # never from the start, in silence
@@ -206,6 +207,84 @@ def test_a_folder_is_begun_once_and_gone_on_with_only_where_there_is_something(e
         Autoencoder(3, **SETTINGS).fit(table, run=tmp_path / "file")
 
 
+def test_files_of_others_in_the_folder_are_left_alone(table, tmp_path):
+    theirs = ["mnist-test.safetensors", "0-mine.safetensors", ".backup.safetensors.gz", "000001-x.safetensors"]
+    for name in theirs:
+        (tmp_path / name).write_text(name)
+    Autoencoder(3, epochs=4, **SETTINGS).fit(table, run=tmp_path)
+    assert len(list(tmp_path.glob(CHECKPOINTS))) == 2
+    with pytest.raises(CheckpointError, match="holds a training"):
+        Autoencoder(3, epochs=4, **SETTINGS).fit(table, run=tmp_path)
+    go_on(table, tmp_path)
+    assert [(tmp_path / name).read_text() for name in theirs] == theirs
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "lock").write_text("of my door")
+    with pytest.raises(CheckpointError, match="lock is a file of somebody else's"):
+        Autoencoder(3, epochs=4, **SETTINGS).fit(table, run=tmp_path / "other")
+    assert (tmp_path / "other" / "lock").read_text() == "of my door"
+
+
+def test_the_newest_of_a_million_steps_is_the_newest(ended):
+    newest = max(ended.glob(CHECKPOINTS))
+    later, latest = (newest.with_name(f"000004-{step}.safetensors") for step in (999_999, 1_000_000))
+    for path in (later, latest):
+        shutil.copy(newest, path)
+    with runs.Run(ended, resume=True) as run:
+        assert run._checkpoints() == [latest, later, newest, min(ended.glob(CHECKPOINTS))]
+
+
+def test_the_last_sound_checkpoint_outlives_damaged_newer_ones(table, tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "SHARE", 0)  # a checkpoint behind every epoch
+    with pytest.raises(KeyboardInterrupt):
+        Stepwise(3, epochs=6, **SETTINGS).fit(table, run=tmp_path, report=stop_at(2, 9))
+    sound = max(tmp_path.glob(CHECKPOINTS))
+    for epochs in (4, 5):
+        (tmp_path / f"00000{epochs}-000000.safetensors").write_bytes(b"damaged")
+
+    def look(progress):
+        if progress.epoch_done and progress.epoch == 3:
+            assert sound.exists()
+        elif progress.epoch_done and progress.epoch == 4:
+            raise ZeroDivisionError  # killed behind the checkpoint of epoch 3
+
+    with pytest.raises(ZeroDivisionError):
+        Stepwise(3, epochs=6, **SETTINGS).fit(table, run=tmp_path, resume=True, report=look)
+    assert checkpoints.from_bytes((tmp_path / "000003-000000.safetensors").read_bytes())[0].epochs == 3
+    assert len(Stepwise(3, epochs=6, **SETTINGS).fit(table, run=tmp_path, resume=True).history_["loss"]) == 6
+
+
+def test_checkpoints_that_are_gone_are_no_reason_to_begin_again_in_silence(ended, table):
+    for path in ended.glob(CHECKPOINTS):
+        path.unlink()
+    with pytest.raises(CheckpointError, match="had checkpoints, and they are gone"):
+        go_on(table, ended)
+
+
+def test_a_run_read_in_parts_says_which_memory_it_needs_and_that_its_file_changed(tmp_path, caplog):
+    rows, more, where = rows_of("streamed", None, tmp_path)
+    settings = {"latent_dim": 3, "epochs": 3} | SETTINGS | more
+    with pytest.raises(KeyboardInterrupt):
+        Stepwise(**settings).fit(rows, run=tmp_path / "run", report=stop_at(*where))
+    with pytest.raises(CheckpointError, match=r"read its rows within 4 MB of memory, now 8 MB.*give --memory 4000000"):
+        Stepwise(**settings | {"memory": "8MB"}).fit(rows, run=tmp_path / "run", resume=True)
+    os.utime(rows, (0, 0))
+    Stepwise(**settings).fit(rows, run=tmp_path / "run", resume=True)
+    assert "the files of the rows have changed since it began" in caplog.text
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")
+def test_what_is_no_checkpoint_is_named_and_neither_waited_for_nor_a_bug(ended, table, caplog):
+    os.mkfifo(ended / "000099-000000.safetensors")
+    deep = json.dumps({"__metadata__": {"checkpoint": "[" * 100_000}}).encode()
+    (ended / "000098-000000.safetensors").write_bytes(len(deep).to_bytes(8, "little") + deep)
+    go_on(table, ended)
+    assert "it is a pipe or a device" in caplog.text
+    assert "000098-000000.safetensors is no sound checkpoint" in caplog.text
+    (ended / "run.json").write_text("[" * 200_000)
+    with pytest.raises(CheckpointError, match=r"run.json cannot be read"):
+        go_on(table, ended)
+
+
 def test_a_second_process_is_told_who_trains_here(ended, table):
     with (
         runs.Run(ended, resume=True),
@@ -227,17 +306,34 @@ def test_a_run_beside_the_main_thread_holds_no_signals(table, tmp_path):
     assert len(fitted[0].history_["loss"]) == 2
 
 
+class Poisoned(Autoencoder):
+    """An estimator that breaks in its third epoch, by the rate."""
+
+    def _train(self, spec, shard, report, **where):
+        import keras
+
+        steps = -(-len(shard.rows) // spec.batch_size)
+        rising = keras.optimizers.schedules.PiecewiseConstantDecay([2 * steps], [1e-3, 1e30])
+        spec = dataclasses.replace(spec, optimizer=keras.optimizers.SGD(rising), steps_a_call=1, compile=False)
+        return super()._train(spec, shard, report, **where)
+
+
+def test_what_diverges_behind_an_interruption_leaves_the_epochs_before(table, tmp_path, monkeypatch):
+    settings = {"latent_dim": 3, "epochs": 6, "validation_fraction": 0} | SETTINGS
+    with pytest.raises(KeyboardInterrupt):
+        Poisoned(**settings).fit(table, run=tmp_path, report=stop_at(2, 10))
+    model = Poisoned(**settings)
+    monkeypatch.setattr(runs, "SECONDS_BETWEEN", 0)  # amid an epoch too
+    with pytest.raises(DivergedError):
+        model.fit(table, run=tmp_path, resume=True)
+    assert np.isfinite(model.encode(table)).all()
+    assert len(model.history_["loss"]) == 2
+    for each in tmp_path.glob(CHECKPOINTS):
+        state, _ = checkpoints.from_bytes(each.read_bytes())
+        assert all(np.isfinite(value).all() for value in state.variables or [] if value.dtype.kind == "f")
+
+
 def test_what_diverges_leaves_the_epochs_before(table, tmp_path):
-    class Poisoned(Autoencoder):
-        def _train(self, spec, shard, report, **where):
-            import keras
-
-            # The rate breaks the training in its third epoch.
-            steps = -(-len(shard.rows) // spec.batch_size)
-            rising = keras.optimizers.schedules.PiecewiseConstantDecay([2 * steps], [1e-3, 1e30])
-            spec = dataclasses.replace(spec, optimizer=keras.optimizers.SGD(rising))
-            return super()._train(spec, shard, report, **where)
-
     model = Poisoned(3, epochs=6, **SETTINGS)
     with pytest.raises(DivergedError, match=r"in epoch 3, by step \d+ of \d+, at a learning rate of 1e\+30") as caught:
         model.fit(table, run=tmp_path)
@@ -247,7 +343,7 @@ def test_what_diverges_leaves_the_epochs_before(table, tmp_path):
     path = model.save(tmp_path / "last")
     np.testing.assert_array_equal(caught.value.model.encode(table), model.encode(table))
     assert np.isfinite(diabolo.load(path).reconstruct(table)).all()
-    for each in tmp_path.glob(runs.PATTERN):
+    for each in tmp_path.glob(CHECKPOINTS):
         state, _ = checkpoints.from_bytes(each.read_bytes())
         assert all(np.isfinite(value).all() for value in state.variables or [] if value.dtype.kind == "f")
 
@@ -350,7 +446,7 @@ except OutputError as error:
     done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, timeout=120)
     assert "000003-000000.safetensors could not be written: File too large." in done.stdout, done.stderr
     assert sorted(path.name for path in tmp_path.iterdir() if not path.name.startswith("00")) == ["lock", "run.json"]
-    assert [checkpoints.from_bytes(path.read_bytes())[0].epochs for path in sorted(tmp_path.glob(runs.PATTERN))] == [
+    assert [checkpoints.from_bytes(path.read_bytes())[0].epochs for path in sorted(tmp_path.glob(CHECKPOINTS))] == [
         1,
         2,
     ]

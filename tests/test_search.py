@@ -244,7 +244,7 @@ def test_the_command_line_writes_the_best_model_and_the_table(cli, table, tmp_pa
         ({"learning_rate": 0.02}, lambda best: best.learning_rate == 0.02),
         ({"corruption": "gaussian:0.1"}, lambda best: best.corruption == "gaussian:0.1"),
     ],
-    ids=str,
+    ids=lambda value: str(value) if isinstance(value, dict) else "",
 )
 def test_what_is_fixed_is_the_same_for_all_trainings(table, fixed, holds):
     found = search(table[:100], trials=4, epochs=2, latent_dim=2, random_state=0, **fixed)

@@ -32,7 +32,7 @@ from diabolo.network.layers import LAYERS, Layer
 from diabolo.network.parts import Part, from_config, plain, read_part
 from diabolo.network.penalties import Penalty
 from diabolo.preparation import Prepared, prepare, prepare_again
-from diabolo.record import PARTS, SETTINGS, Record
+from diabolo.record import MAX_EPOCHS, PARTS, SETTINGS, Record
 from diabolo.training import advice, backend, optimizers, runs
 from diabolo.training.advice import Advice
 from diabolo.training.checkpoints import State
@@ -341,7 +341,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):
                     outcome = train(**keep)
                 else:
                     known = settings | {"random_state": seed, "latents": network.latent_dim}
-                    outcome = run.train(train, runs.about(known, ready.shard, loop.versions()))
+                    about = runs.about(known, ready.shard, loop.versions(), within=ready.streamed_within)
+                    outcome = run.train(train, about)
         except DivergedError as error:
             if error.outcome is not None:
                 error.model = model(error.outcome)
@@ -607,6 +608,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         for name, least in (("epochs", 1), ("batch_size", 1), ("patience", 0)):
             if not _is_whole(getattr(self, name), least):
                 raise OptionError(f"{name} must be a whole number of at least {least}, got {getattr(self, name)!r}.")
+        if self.epochs > MAX_EPOCHS:
+            raise OptionError(f"epochs must be at most {MAX_EPOCHS:,}, which a model file holds, got {self.epochs:,}.")
         fraction: Any = plain(self.validation_fraction)
         if isinstance(fraction, bool) or not isinstance(fraction, numbers.Real) or not 0 <= float(fraction) < 1:
             raise OptionError(f"validation_fraction must be in [0, 1), got {fraction!r}.")

@@ -1,7 +1,9 @@
 """Writing files so that nothing is lost: never over another file unasked, and never half."""
 
 import contextlib
+import errno
 import os
+import stat
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -16,7 +18,9 @@ def refuse_existing(path: Path, *, force: bool) -> None:
     try:
         if path.is_dir():
             raise OutputError(f"{path} is a folder: choose the name of a file.")
-        if path.exists() and not force:
+        if path.exists() and not path.is_file():
+            raise OutputError(f"{path} is a pipe or a device: choose the name of a file.")
+        if os.path.lexists(path) and not force:  # also a link to what is not there
             raise OutputError(f"{path} exists: choose another name, or pass force=True (--force) to overwrite it.")
         if not path.parent.is_dir():
             raise OutputError(f"{path}: the folder {path.parent} does not exist: make it first.")
@@ -89,10 +93,31 @@ def locked(path: Path) -> Iterator[None]:
             raise CheckpointError(
                 f"{path.parent} is in use by process {holder}: wait for it, or choose another folder."
             )
+        file.seek(0)
+        if not (content := file.read(21).strip()).isdigit() and content:
+            raise CheckpointError(f"{path} is a file of somebody else's: choose another folder.")
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
         yield
+
+
+def open_file(path: Path) -> Any:
+    """Return a file that is open to be read as bytes. Raises OSError, also for what is no file.
+
+    A pipe that nobody writes to would be waited for, and a device never ends.
+    """
+    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0)))  # noqa: SIM115
+    if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        return file
+    file.close()
+    raise OSError(errno.EINVAL, "it is a pipe or a device, expected a file")
+
+
+def read_file(path: Path) -> bytes:
+    """Return the bytes of a file. Raises OSError, also for what is no file."""
+    with open_file(path) as file:
+        return bytes(file.read())
 
 
 def umask() -> int:
@@ -103,15 +128,21 @@ def umask() -> int:
 
 
 def write_atomically(path: Path, write: Callable[[Any], Any]) -> None:
-    """Let `write` fill a temporary file beside `path`, then put it in place; OutputError where the disk says no."""
+    """Let `write` fill a temporary file beside `path`, then put it in place; OutputError where the disk says no.
+
+    What is replaced leaves its permissions; a link stays, and the file that it leads to is replaced.
+    """
     temporary = None
     try:
+        path = path.resolve() if path.is_symlink() else path
+        # Temporary files are private; what has no file before it should not be.
+        mode = stat.S_IMODE(path.stat().st_mode) if path.is_file() else 0o666 & ~umask()
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
             temporary = file.name
             write(file)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~umask())  # temporary files are private; what replaces a file should not be
+        os.chmod(temporary, mode)
         os.replace(temporary, path)
     except BaseException as error:
         if temporary is not None:

@@ -21,7 +21,6 @@ import json
 import math
 import os
 import re
-import stat
 import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -38,12 +37,12 @@ from diabolo.data.adapters import ADAPTERS, Adapter, ArrayAdapter, TableAdapter
 from diabolo.data.adapters.features import FEATURES, Category
 from diabolo.data.schema import Column, Schema
 from diabolo.errors import DiaboloError, ModelFileError, OptionError, OutputError, unknown
-from diabolo.files import refuse_existing, write_atomically
+from diabolo.files import open_file, refuse_existing, write_atomically
 from diabolo.inference import Model
 from diabolo.network.losses import LOSSES, Loss, Masked, Mixed
 from diabolo.network.parts import Numbers, from_config
 from diabolo.network.structures import Network
-from diabolo.record import CURVES, Record
+from diabolo.record import CURVES, MAX_EPOCHS, Record
 
 FORMAT_VERSION = 1
 SUFFIX = ".safetensors"
@@ -167,11 +166,30 @@ def load(path: str | Path, *, expect_sha256: str | None = None) -> Model:
 
     Args: expect_sha256: of the whole file, in hexadecimal; any other file is refused.
     """
+    return judged(path, expect_sha256=expect_sha256).model
+
+
+class Judged(NamedTuple):
+    """A model, and of which bytes it was made."""
+
+    model: Model
+    size: int
+    sha256: str
+
+
+def judged(path: str | Path, *, expect_sha256: str | None = None) -> Judged:
+    """Return the model in a file and what tells the file from others; as `load`, which reads it once as well."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise ModelFileError(f"a model file is named by a path, got {path!r:.60}.")
+    asked = expect_sha256.strip().lower() if isinstance(expect_sha256, str) else expect_sha256
+    if asked is not None and not (isinstance(asked, str) and re.fullmatch("[0-9a-f]{64}", asked)):
+        raise OptionError(f"expect_sha256 must be the 64 hexadecimal digits of a SHA-256, got {expect_sha256!r:.80}.")
     path, content = Path(path), read(path)
-    if expect_sha256 is not None and (found := hashlib.sha256(content).hexdigest()) != expect_sha256.strip().lower():
+    found = hashlib.sha256(content).hexdigest()
+    if asked not in (None, found):
         raise ModelFileError(f"{path} has the SHA-256 {found}, expected {expect_sha256!r:.80}: it is another file.")
     with _named(path):
-        return from_bytes(content)
+        return Judged(from_bytes(content), len(content), found)
 
 
 def read(path: str | Path) -> bytes:
@@ -182,11 +200,8 @@ def read(path: str | Path) -> bytes:
     """
     path = Path(path)
     try:
-        # A pipe that nobody writes to would be waited for, and a device never ends.
-        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))) as file:
+        with open_file(path) as file:
             about = os.fstat(file.fileno())
-            if not stat.S_ISREG(about.st_mode):
-                raise ModelFileError(f"{path} is a pipe or a device, expected a file.")
             if about.st_size > MAX_FILE:
                 raise ModelFileError(f"{path}: {about.st_size:,} bytes, expected at most {MAX_FILE:,}.")
             with _named(path):
@@ -198,7 +213,7 @@ def read(path: str | Path) -> bytes:
                 content = file.read(about.st_size + 1)
                 if len(content) != about.st_size:
                     raise ModelFileError("it changed while it was read.")
-            return content
+            return bytes(content)
     except FileNotFoundError as error:
         raise ModelFileError(f"no model file {str(path)!r:.200}: make one with `diabolo fit`.") from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
@@ -423,7 +438,7 @@ def _curves(record: Mapping[str, Any]) -> dict[str, tuple[str, tuple[int, ...]]]
     lengths = record.get("history")
     if not isinstance(lengths, dict) or not set(lengths) <= CURVES:
         raise ModelFileError(f"record: history must hold numbers of epochs under {', '.join(sorted(CURVES))}.")
-    if not all(type(length) is int and 0 <= length <= MAX_FILE for length in lengths.values()):
+    if not all(type(length) is int and 0 <= length <= MAX_EPOCHS for length in lengths.values()):
         raise ModelFileError(f"record: history must hold numbers of epochs, got {list(lengths.values())!r:.60}.")
     return {CURVE + name: ("F64", (length,)) for name, length in lengths.items()}
 

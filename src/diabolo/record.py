@@ -42,6 +42,9 @@ PARTS: dict[str, Any] = {
     "reconstruction_loss": LOSSES,
 }
 
+MAX_COUNT = 1 << 63  # of rows or bytes
+MAX_EPOCHS = 1 << 18  # of a history, which is lists of numbers in memory, four times as large as in a file
+
 CURVES = {f"{which}{name}" for which in ("", "val_") for name in ("loss", "reconstruction", "penalty")}
 
 
@@ -100,8 +103,14 @@ class Record:
         for name, table in PARTS.items():
             if isinstance(record.settings[name], dict):
                 from_config(name, table, record.settings[name])
-        if record.rows < 1 or record.validation_rows < 0 or record.streamed_within < 0:
-            raise OptionError(f"record: {record.rows} rows and {record.validation_rows} to validate cannot be.")
+        if not (
+            1 <= record.rows < MAX_COUNT
+            and 0 <= record.validation_rows < MAX_COUNT
+            and 0 <= record.streamed_within < MAX_COUNT
+        ):
+            raise OptionError(
+                f"record: {record.rows!r:.40} rows and {record.validation_rows!r:.40} to validate cannot be."
+            )
         curves = record.history
         if len({len(curve) for curve in curves.values() if isinstance(curve, list)}) > 1:
             raise OptionError("record: the curves of the history differ in length.")
@@ -110,7 +119,7 @@ class Record:
         ):
             raise OptionError(f"record: history must hold lists of numbers under {', '.join(sorted(CURVES))}.")
         if not 1 <= record.best_epoch <= len(curves.get("loss", [])):
-            raise OptionError(f"record: best_epoch {record.best_epoch} is not an epoch of the history.")
+            raise OptionError(f"record: best_epoch {record.best_epoch!r:.40} is not an epoch of the history.")
         if not all(type(version) is str for version in record.versions.values()):
             raise OptionError("record: versions must be texts.")
         return record

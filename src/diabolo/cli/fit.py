@@ -336,7 +336,7 @@ def _corrupted(model: "Model", rows: Any) -> Any:
 def write_results(
     model: "Model", judge: Any, seen: Any, columns: list[dict[str, Any]], paths: dict[str, Path], *, force: bool
 ) -> None:
-    """Write the model and its pictures, nothing before everything is made. Raises OutputError."""
+    """Write the model, and then its pictures; nothing before everything is made. Raises OutputError."""
     from diabolo import files, modelfile
     from diabolo.report import pictures
     from diabolo.report.columns import ColumnFigures
@@ -346,9 +346,9 @@ def write_results(
     else:
         reconstructions = pictures.reconstructions(model, judge, seen)
     figures = {"reconstructions": reconstructions, "training": pictures.training(model)}
+    modelfile.save(model, paths["model"], force=force)  # of the three the one that took a training
     for name, figure in figures.items():
         files.write_atomically(paths[name], partial(pictures.save, figure))
-    modelfile.save(model, paths["model"], force=force)
 
 
 def _preset(name: str | None) -> dict[str, Any]:

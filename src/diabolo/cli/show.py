@@ -23,9 +23,24 @@ def print_tables(*parts: Any, file: Any = None) -> None:
     print("\n".join(line.rstrip() for line in captured.get().splitlines()), file=file)
 
 
+def printable(text: str) -> str:
+    """Return a text with every sign that would do something else than be printed written out.
+
+    Names and words in a file from a stranger could end a line, or have a terminal draw over what was said before.
+    """
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+
+
+class _Table(Table):
+    """A table whose cells are printable."""
+
+    def add_row(self, *cells: Any, **how: Any) -> None:
+        super().add_row(*(printable(cell) if isinstance(cell, str) else cell for cell in cells), **how)
+
+
 def table(*, header: bool = False) -> Table:
     """Return an empty table without lines."""
-    return Table(show_header=header, box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    return _Table(show_header=header, box=None, pad_edge=False, padding=(0, 2, 0, 0))
 
 
 def facts(rows: dict[str, str]) -> Table:

@@ -1,6 +1,5 @@
 """`diabolo verify MODEL`: is the file sound, and is it the one that is meant?"""
 
-import hashlib
 from typing import Annotated
 
 import typer
@@ -19,12 +18,11 @@ def verify(
     from diabolo import modelfile
     from diabolo.cli.show import count, facts, print_tables
 
-    content = modelfile.read(model)
-    trained = modelfile.load(model, expect_sha256=expect_sha256)
+    trained, size, sha256 = modelfile.judged(model, expect_sha256=expect_sha256)
     weights = sum(weight.size for weight in trained.weights.values())
     writer_version = trained.record.versions.get("diabolo", "unknown")
     checked = {
-        "size": f"{len(content):,} bytes, of at most {modelfile.MAX_FILE:,}",
+        "size": f"{size:,} bytes, of at most {modelfile.MAX_FILE:,}",
         "JSON": f"strict; no key twice, none unknown; nested at most {modelfile.MAX_DEPTH} deep",
         "network": f"{count(len(trained.network.steps), 'layer')}, all in the table of layers; {weights:,} weights",
         "shapes": "those of the tensors follow from the layers; no gap, no overlap",
@@ -32,11 +30,11 @@ def verify(
         "numbers": "all finite",
         "checksum": "fits",
         "format": f"version {modelfile.FORMAT_VERSION}, written by Diabolo {writer_version}",
-        "sha256": hashlib.sha256(content).hexdigest() + (", as expected" if expect_sha256 else ""),
+        "sha256": sha256 + (", as expected" if expect_sha256 else ""),
     }
     if json:
         import json as writer
 
-        print(writer.dumps({"sound": True, "sha256": checked["sha256"][:64], "bytes": len(content)}))
+        print(writer.dumps({"sound": True, "sha256": sha256, "bytes": size}))
         return
     print_tables(facts(checked), "", "sound")

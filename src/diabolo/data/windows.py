@@ -5,6 +5,7 @@ Order: whether the memory will do, what a window is, rows in memory, rows from a
 
 import math
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -123,6 +124,12 @@ class Streamed:
         self.chunk = limit // CHUNKS_IN_MEMORY // a_row // batch_size * batch_size
         self._piece = rows_at_once(shape, limit // PIECES_IN_MEMORY)
         self._pool = aligned((min((CHUNKS_HELD + 1) * self.chunk, rows), *shape), np.dtype(dtype))
+
+    @property
+    def files(self) -> list[tuple[str, int, int]]:
+        """Name, size and time of the last change of each file that rows are read from; none of temporary ones."""
+        parts = [] if self._stream.folder is not None else self._stream.parts
+        return sorted({(Path(part.name).name, *part.stamp) for part in parts if part.stamp is not None})
 
     def epoch(self, number: int) -> Iterator[Window]:
         """Give windows of a chunk each, drawn from two; what is left at the end is the last.

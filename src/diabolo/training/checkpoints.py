@@ -16,7 +16,7 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from diabolo.errors import CheckpointError
-from diabolo.files import write_atomically
+from diabolo.files import read_file, write_atomically
 
 Array = np.ndarray[Any, Any]
 
@@ -74,12 +74,12 @@ def to_bytes(state: State, identity: str) -> bytes:
 def read(path: Path, identity: str) -> State:
     """Return the state in a checkpoint. Raises CheckpointError where it is damaged, or of another training."""
     try:
-        content = path.read_bytes()
+        content = read_file(path)
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror or error}.") from error
     try:
         state, found = from_bytes(content)
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+    except (SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckpointError(
             f"{path} is no sound checkpoint ({error!s:.120}): delete it, or choose another."
         ) from error

@@ -160,7 +160,10 @@ def train(
         if diverged or (progress.epoch_done and not last.take(progress, settles_after)):
             raise _diverged(progress, spec.optimizer, last.outcome(choice, steps))
         if keep is not None:
-            keep(progress, partial(last.state, steps.variables(), progress, choice))
+            try:
+                keep(progress, partial(last.state, steps.variables(), progress, choice))
+            except _NotFiniteError:
+                raise _diverged(progress, spec.optimizer, last.outcome(choice, steps)) from None
         if progress.epoch_done and not last.hopes(spec.patience, settles_after):
             break
     return last.outcome(choice, steps)
@@ -171,19 +174,25 @@ def _assign(variables: list[Any], values: list[Array]) -> None:
         variable.assign(value)
 
 
+class _NotFiniteError(Exception):
+    """What would be kept holds a weight that is not finite."""
+
+
 class _Last:
     """What the epochs that have ended leave: the curves, the best weights, and the last that were finite."""
 
     def __init__(self, weights: list[Any], state: State) -> None:
-        self._weights, self._sound = weights, list[Array]()
+        self._weights = weights
+        # Behind an interruption the weights that it began with are the last that are known to be good.
+        self._sound = self._now() if state.variables is not None else list[Array]()
         self.history = {name: list(curve) for name, curve in state.history.items()}
         self.best_epoch, self.best_weights = state.best_epoch, state.best_weights
         self._least = math.inf if state.best_weights is None else self.history["val_loss"][state.best_epoch - 1]
 
     def take(self, progress: Progress, settles_after: int) -> bool:
         """Take an epoch that has ended; return False, and take nothing, where a weight is not finite."""
-        now = [np.array(variable.numpy()) for variable in self._weights]
-        if not all(np.isfinite(weight).all() for weight in now):
+        now = self._now()
+        if not _finite(now):
             return False
         self._sound = now
         for name, value in progress.logs.items():
@@ -192,13 +201,18 @@ class _Last:
             self._least, self.best_epoch, self.best_weights = progress.val_loss, progress.epoch, now
         return True
 
+    def _now(self) -> list[Array]:
+        return [np.array(variable.numpy()) for variable in self._weights]
+
     def hopes(self, patience: int, settles_after: int) -> bool:
         """Whether it is worth going on: whether the best epoch is no further back than patience lasts."""
         waited = len(self.history.get("loss", [])) - max(self.best_epoch, settles_after)
         return not patience or "val_loss" not in self.history or waited < patience
 
     def state(self, variables: list[Any], progress: Progress, choice: Choice) -> State:
-        """Return where the training stands, to go on from."""
+        """Return where the training stands, to go on from. Raises _NotFiniteError: nobody could go on from there."""
+        if not _finite(self._now()):
+            raise _NotFiniteError
         return State(
             variables=[np.array(variable.numpy()) for variable in variables],
             history={name: list(curve) for name, curve in self.history.items()},
@@ -216,6 +230,10 @@ class _Last:
         if best:
             _assign(self._weights, best)
         return Outcome(self.history, self.best_epoch if self.best_weights else epochs, choice, steps.learnt())
+
+
+def _finite(weights: list[Array]) -> bool:
+    return all(np.isfinite(weight).all() for weight in weights)
 
 
 def _diverged(progress: Progress, optimizer: Any, before: Outcome) -> DivergedError:

@@ -4,6 +4,8 @@
     runs/a/lock                     held while a process trains here, with its number inside
     runs/a/000012-000000.safetensors  where it stood: epochs that had ended, steps of the next; the last two are kept
 
+Other files in the folder are nobody's business here, whatever they are called.
+
 A signal to stop is held back until the step under way has ended and where the training stands is written. Needs no
 TensorFlow. Order: the folder, what is kept, what of a training must be the same, signals.
 """
@@ -13,6 +15,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import signal
 import threading
 import time
@@ -23,13 +26,17 @@ from typing import Any, Self, TypeVar
 
 import numpy as np
 
+from diabolo.data import memory
 from diabolo.errors import CheckpointError
 from diabolo.files import locked, make_folder, write_atomically
 from diabolo.training import checkpoints
 from diabolo.training.checkpoints import State
 from diabolo.training.progress import Progress
 
-ABOUT, LOCK, PATTERN = "run.json", "lock", "*-*.safetensors"
+ABOUT, LOCK = "run.json", "lock"
+CHECKPOINT = re.compile(r"(\d{6,})-(\d{6,})\.safetensors")  # epochs, steps
+SCRAP = re.compile(rf"\.{CHECKPOINT.pattern}\..+")  # of a checkpoint that was killed in the making
+BEGUN = "checkpoints"  # in run.json, once there is one: then none is an error
 KEPT = 2  # checkpoints, so that one that cannot be read is not the end
 SHARE = 20  # of the time, one part at most is spent on writing,
 SECONDS_BETWEEN = 60.0  # but a checkpoint is never older than this
@@ -58,6 +65,7 @@ class Run:
         self._held = contextlib.ExitStack()
         self._identity = ""
         self._before: dict[str, Any] = {}
+        self._sound: list[Path] = []  # checkpoints that this process has read or written, the oldest first
         self._written, self._cost = time.monotonic(), 0.0
 
     def __enter__(self) -> Self:
@@ -65,10 +73,12 @@ class Run:
             raise CheckpointError(f"{self._given} holds no training to go on with: leave resume (--resume) out.")
         self._folder = make_folder(self._given, "a run")
         with self._held:
+            self._check()  # before anything is touched,
             self._held.enter_context(locked(self._folder / LOCK))
-            for scrap in self._folder.glob(".*.safetensors.*"):  # of a checkpoint that was killed in the making
-                scrap.unlink(missing_ok=True)
-            self._check()
+            self._check()  # and once more, as another process may have begun in between
+            for path in self._folder.iterdir():
+                if SCRAP.fullmatch(path.name):
+                    path.unlink(missing_ok=True)
             if self._resume:
                 self._before = self._read()
             self._held = self._held.pop_all()  # everything holds: keep the lock
@@ -88,13 +98,16 @@ class Run:
 
     def _checkpoints(self) -> list[Path]:
         """Return what there is to go on from, the newest first."""
-        return sorted(self._folder.glob(PATTERN), reverse=True)
+        found = {path: CHECKPOINT.fullmatch(path.name) for path in self._folder.iterdir()}
+        # By numbers: a millionth step has one digit more.
+        places = {path: tuple(map(int, match.groups())) for path, match in found.items() if match}
+        return sorted(places, key=lambda path: places[path], reverse=True)
 
     def _read(self) -> dict[str, Any]:
         path = self._folder / ABOUT
         try:
             before = json.loads(path.read_text("utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise CheckpointError(f"{path} cannot be read ({error!s:.80}): the run cannot go on.") from error
         known = before.get("settings") if isinstance(before, dict) else None
         if not isinstance(known, dict) or type(known.get("random_state")) is not int:
@@ -114,11 +127,15 @@ class Run:
         now = json.loads(json.dumps(about))
         self._identity = hashlib.sha256(json.dumps([now["settings"], now["rows"]], sort_keys=True).encode()).hexdigest()
         if not self._resume:
-            path = self._folder / ABOUT
-            write_atomically(path, lambda file: file.write(json.dumps(now, indent=1).encode()))
+            self._before = now
+            self._write_about()
             return None
         _compare(self._before, now, str(self._folder))
         return self._newest()
+
+    def _write_about(self) -> None:
+        content = json.dumps(self._before, indent=1).encode()
+        write_atomically(self._folder / ABOUT, lambda file: file.write(content))
 
     def _newest(self) -> State | None:
         damaged = []
@@ -130,11 +147,16 @@ class Run:
                 logger.warning("left out: %s", error)
             else:
                 logger.info("goes on behind %d epochs and %d steps", state.epochs, state.step)
+                self._sound = [path]
                 return state
         if damaged:
             raise CheckpointError(
                 f"none of the {len(damaged)} checkpoints in {self._folder} can be read: choose another folder to begin "
                 f"again."
+            )
+        if self._before.get(BEGUN):
+            raise CheckpointError(
+                f"{self._folder} had checkpoints, and they are gone: choose another folder to begin again."
             )
         logger.warning("%s: stopped before a checkpoint was written: begins at the start", self._folder)
         return None
@@ -167,9 +189,15 @@ class Run:
         started, where = time.monotonic(), state()
         path = self._folder / f"{where.epochs:06d}-{where.step:06d}.safetensors"
         checkpoints.write(path, where, self._identity)
-        for old in self._checkpoints()[KEPT:]:
-            with contextlib.suppress(OSError):
-                old.unlink()
+        if not self._before.get(BEGUN):
+            self._before[BEGUN] = True
+            self._write_about()
+        self._sound = [*(each for each in self._sound if each != path), path][-KEPT:]
+        if len(self._sound) == KEPT:  # else what cannot be told to be sound may be all there is beside this
+            for old in self._checkpoints():
+                if old not in self._sound:
+                    with contextlib.suppress(OSError):
+                        old.unlink()
         self._written = time.monotonic()
         self._cost = self._written - started
 
@@ -181,19 +209,47 @@ def _compare(before: Mapping[str, Any], now: Mapping[str, Any], where: str) -> N
         name = changed[0] if changed else "the settings"
         was = f" {before['settings'][name]!r:.60}, now {now['settings'][name]!r:.60}" if changed else " others"
         raise CheckpointError(f"{where} is a training with other settings: {name} was{was}. Choose another folder.")
+    if before.get("memory") != now.get("memory"):
+        raise CheckpointError(
+            f"{where} is a training that read its rows within {_words(before.get('memory'))} of memory, now "
+            f"{_words(now.get('memory'))}, on which their order depends: give --memory "
+            f"{before.get('memory') or 'that holds them'}."
+        )
     if before.get("rows") != now["rows"]:
         raise CheckpointError(f"{where} is a training on other rows: give those, or choose another folder.")
-    for name in now.keys() - {"settings", "rows"}:
+    if before.get("files") != now.get("files"):
+        logger.warning("%s: the files of the rows have changed since it began: the bits may differ", where)
+    for name in now.keys() - {"settings", "rows", "memory", "files"}:
         if before.get(name) != now[name]:
             logger.warning("%s was %s, now %s: the bits may differ", name, before.get(name), now[name])
 
 
-def about(settings: Mapping[str, Any], shard: Mapping[str, Any], versions: Mapping[str, str]) -> dict[str, Any]:
-    """Return what a run says of its training. Args: shard: the fields of a `Shard`."""
+def _words(size: Any) -> str:
+    return memory.words(size) if isinstance(size, int) and size > 0 else "as much as they take"
+
+
+def about(
+    settings: Mapping[str, Any],
+    shard: Mapping[str, Any],
+    versions: Mapping[str, str],
+    *,
+    within: int = 0,
+) -> dict[str, Any]:
+    """Return what a run says of its training.
+
+    Args:
+        settings: of the estimator, and what follows from them.
+        shard: the fields of a `Shard`.
+        versions: of the packages that decide the bits.
+        within: bytes of memory within which rows are read in parts; 0: they are all in memory.
+    """
+    files = json.dumps(getattr(shard["rows"], "files", []))
     rows = [shard.get("matrix"), shard["rows"], shard["validation"]]
     return {
         "settings": dict(settings),
         "rows": [fingerprint(each) for each in rows if each is not None],
+        "memory": within,
+        "files": hashlib.sha256(files.encode()).hexdigest(),
         "versions": dict(versions),
         "threads": os.environ.get("TF_NUM_INTRAOP_THREADS") or cores(),
     }

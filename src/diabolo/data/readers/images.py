@@ -5,7 +5,6 @@ judged before anything is decoded. Order: what is asked, one picture, many of th
 """
 
 import io
-import itertools
 import logging
 import os
 import struct
@@ -22,7 +21,9 @@ ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 OTHERS = (".gif", ".heic", ".heif", ".avif", ".jp2", ".svg", ".psd")  # pictures that are left out
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")
 MOST_PIXELS = 1 << 26  # of one picture, 67 megapixels: a file of some kilobytes can announce any number
-AT_ONCE = 256  # pictures that are asked of the threads before the first of them is taken
+AT_ONCE = 256  # pictures that are asked of the threads before the first of them is taken,
+BYTES_AT_ONCE = 1 << 28  # of pictures that are given together
+PIXELS_AT_ONCE = 1 << 26  # if they are together of no more pixels, by their headers; else fewer
 
 Array = np.ndarray[Any, np.dtype[np.uint8]]
 
@@ -143,7 +144,7 @@ def chunks(
             continue
         held.append(picture)
         files.append(path)
-        if len(held) == size:
+        if len(held) == size or len(held) * picture.nbytes >= BYTES_AT_ONCE:
             yield stacked()
     if held:
         yield stacked()
@@ -158,14 +159,39 @@ def _decoded(paths: Sequence[Path], look: Look) -> Iterator[tuple[Path, Array]]:
 
     waiting = iter(paths)
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        while some := list(itertools.islice(waiting, AT_ONCE)):
-            for path, picture in zip(some, pool.map(one, some, chunksize=16), strict=True):
+        for some in _together(waiting):
+            for path, picture in zip(some, pool.map(one, some), strict=True):
                 if not isinstance(picture, DataError):
                     yield path, picture
                 elif look.skip_bad is None:
                     raise picture
                 else:
                     look.skip_bad(path, str(picture))
+
+
+def _together(paths: Iterator[Path]) -> Iterator[list[Path]]:
+    """Give pictures in lists that memory holds: small ones many at a time, large ones one by one."""
+    some, count = list[Path](), 0
+    for path in paths:
+        pixels = _pixels(path)
+        if some and (len(some) == AT_ONCE or count + pixels > PIXELS_AT_ONCE):
+            yield some
+            some, count = [], 0
+        some.append(path)
+        count += pixels
+    if some:
+        yield some
+
+
+def _pixels(path: Path) -> int:
+    """Return of how many pixels a picture says it is; 0 where it says nothing, which whoever decodes it will tell."""
+    from PIL import Image
+
+    try:
+        with Image.open(path, formats=FORMATS) as picture:
+            return int(picture.size[0] * picture.size[1])
+    except Exception:
+        return 0
 
 
 def _difference(path: Path, shape: tuple[int, ...], expected: tuple[int, ...], whose: str, *, settled: bool) -> str:

@@ -14,11 +14,13 @@ from diabolo.data.readers.parts import Part, held_bytes, stamp
 from diabolo.errors import DataError
 
 ROWS_AT_ONCE = 65_536
+FEW_ROWS = 64
 PAGE_BYTES = 1 << 20  # of each column, as most writers make them: a page is held whole, packed and unpacked
 # Rows for each byte of a file, beyond 16 million of them: one value that is repeated takes hardly any room, so that a
 # few kilobytes can announce any number of rows. Nothing can be learnt from such.
 MOST_REPEATED = 1 << 12
 MANY = 1 << 24
+ANY_BYTES = 1 << 28  # that a file of any size may unpack to
 UNNAMED = re.compile(r"__index_level_\d+__|__null_dask_index__")
 BUFFER_BYTES = 1 << 16  # of each column; without it, and with pre_buffer, a whole row group is held as it lies on disk
 
@@ -74,10 +76,47 @@ def tables(path: Path, size: int) -> Iterator[Any]:
 
     try:
         with _open(path) as file:
+            kinds = {field.name: field.type for field in _schema(file) if _is_text(field.type)}
+        # Texts come as numbers of those that differ, so that what they take is known before it is taken.
+        with _open(path, list(kinds)) as file:
+            taken, most = 0, max(ANY_BYTES, path.stat().st_size * MOST_REPEATED)
             for batch in file.iter_batches(batch_size=size, columns=_asked(file)):
-                yield pa.Table.from_batches([batch]).replace_schema_metadata(None)
+                table = pa.Table.from_batches([batch]).replace_schema_metadata(None)
+                taken += sum(_letters(table[name]) for name in kinds)
+                if taken > min(most, memory.free()):
+                    raise DataError(
+                        f"{path}: its texts take more than {memory.words(taken)} in a file of "
+                        f"{path.stat().st_size:,} bytes: take a part of it."
+                    )
+                for name, kind in kinds.items():
+                    at = table.schema.get_field_index(name)
+                    table = table.set_column(at, name, table[name].cast(kind))
+                yield table
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"{path}: {str(error).splitlines()[0]}") from error
+
+
+def _is_text(kind: Any) -> bool:
+    import pyarrow as pa
+
+    return bool(
+        pa.types.is_string(kind)
+        or pa.types.is_large_string(kind)
+        or pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
+    )
+
+
+def _letters(column: Any) -> int:
+    """Return the bytes that a column of a dictionary of texts takes where each cell has its own."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    return sum(
+        pc.sum(pc.take(pc.binary_length(chunk.dictionary), chunk.indices)).as_py() or 0
+        for chunk in column.chunks
+        if pa.types.is_dictionary(chunk.type)
+    )
 
 
 def parts(path: Path) -> list[Part]:
@@ -112,7 +151,10 @@ def _chunks(path: Path, group: int, first_row: int, rows: int) -> Iterator[np.nd
 
     try:
         with _open(path) as file:
-            names = [repr(name) for name in _schema(file).names]
+            schema = _schema(file)
+            names = [repr(name) for name in schema.names]
+            if any(map(_is_text, schema.types)):  # is refused at its first rows, which are not to take much
+                rows = min(rows, FEW_ROWS)
             for batch in file.iter_batches(batch_size=rows, row_groups=[group], columns=_asked(file)):
                 yield to_array(batch, where=str(path), names=names, first_row=first_row)
                 first_row += len(batch)
@@ -140,16 +182,21 @@ def _asked(file: Any) -> list[str] | None:
     return names if len(names) < len(file.schema_arrow) else None
 
 
-def _open(path: Path) -> Any:
+def _open(path: Path, as_numbers: list[str] | None = None) -> Any:
     import pyarrow as pa
     from pyarrow import parquet
 
     try:
-        file = parquet.ParquetFile(path, pre_buffer=False, buffer_size=BUFFER_BYTES)
+        file = parquet.ParquetFile(path, pre_buffer=False, buffer_size=BUFFER_BYTES, read_dictionary=as_numbers)
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"{path}: expected a Parquet file ({str(error).splitlines()[0]}).") from error
     rows, size = file.metadata.num_rows, path.stat().st_size
     if not 0 <= rows <= max(MANY, size * MOST_REPEATED):
         file.close()
         raise DataError(f"{path}: announces {rows:,} rows in {size:,} bytes, which are nothing but repetitions.")
+    groups = (file.metadata.row_group(at) for at in range(file.metadata.num_row_groups))
+    unpacked = sum(group.total_byte_size for group in groups)
+    if not 0 <= unpacked <= max(ANY_BYTES, size * MOST_REPEATED):
+        file.close()
+        raise DataError(f"{path}: announces {unpacked:,} bytes in {size:,}, which are nothing but repetitions.")
     return file
