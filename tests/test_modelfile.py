@@ -14,6 +14,7 @@ from diabolo import modelfile
 from diabolo.errors import ModelFileError, OptionError, OutputError
 from diabolo.network import structures
 from diabolo.network.layers import Attention, Dense, Flatten, Reshape, Upsampling
+from diabolo.record import MAX_EPOCHS
 from hostile import parts, rebuild
 
 
@@ -240,3 +241,50 @@ def test_a_file_is_verified_and_no_other_taken_for_it(cli, model_path, content, 
     assert f"has the SHA-256 {said['sha256']}, expected '000" in other.err
     (tmp_path / "cut.safetensors").write_bytes(content[:-1])
     assert cli("verify", "cut.safetensors").code == 2
+    for nothing in ("zz", "", said["sha256"] + "0"):
+        with pytest.raises(OptionError, match="must be the 64 hexadecimal digits of a SHA-256"):
+            diabolo.load(model_path, expect_sha256=nothing)
+    for nothing in (None, 5, b"model"):
+        with pytest.raises(ModelFileError, match="a model file is named by a path, got"):
+            diabolo.load(nothing)
+
+
+def test_words_in_a_file_can_neither_forge_a_line_nor_command_a_terminal(cli, content, tmp_path):
+    header, config, tensors = parts(content)
+    config["record"]["versions"]["diabolo"] = "0.1.0\nsha256    forged, as expected\x1b[2J"
+    config["record"]["source"] = "\x1b]0;title\x07\rrows"
+    (tmp_path / "m.safetensors").write_bytes(rebuild(header, config, tensors))
+    for verb in ("verify", "info"):
+        shown = cli(verb, "m.safetensors").out
+        assert all(sign.isprintable() or sign == "\n" for sign in shown)
+        assert sum(line.lstrip().startswith("sha256") for line in shown.splitlines()) == (verb == "verify")
+    assert r"\x1b]0;title\x07" in shown
+
+
+def test_what_is_replaced_leaves_its_permissions_and_links_stay(fitted, tmp_path):
+    path = fitted.save(tmp_path / "model")
+    path.chmod(0o600)
+    fitted.save(path, force=True)
+    assert path.stat().st_mode & 0o777 == 0o600
+    link = tmp_path / "link.safetensors"
+    link.symlink_to(path)
+    with pytest.raises(OutputError, match=r"link.safetensors exists"):
+        fitted.save(link)
+    fitted.save(link, force=True)
+    assert link.is_symlink()
+    link.unlink()
+    link.symlink_to(tmp_path / "nowhere.safetensors")
+    with pytest.raises(OutputError, match=r"link.safetensors exists"):
+        fitted.save(link)  # a link to what is not there yet
+    os.mkfifo(tmp_path / "pipe.safetensors")
+    with pytest.raises(OutputError, match="is a pipe or a device"):
+        fitted.save(tmp_path / "pipe", force=True)
+
+
+def test_a_history_is_as_long_as_memory_takes(content):
+    header, config, tensors = parts(content)
+    config["record"]["history"] = {"loss": MAX_EPOCHS + 1}
+    with pytest.raises(ModelFileError, match="numbers of epochs"):
+        modelfile.from_bytes(rebuild(header, config, tensors))
+    with pytest.raises(OptionError, match="epochs must be at most 262,144"):
+        diabolo.Autoencoder(2, epochs=MAX_EPOCHS + 1).fit(np.zeros((20, 4)))

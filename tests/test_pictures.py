@@ -205,3 +205,17 @@ def test_grey_pictures_for_a_model_of_colours_are_to_be_converted(folder, digits
     net = Autoencoder(2, **FAST).fit(colours)
     with pytest.raises(ShapeError, match="is grey, those of the model are in colour: convert it"):
         net.encode(folder)
+
+
+def test_large_pictures_are_decoded_a_few_at_a_time(tmp_path, peak, run):
+    for at in range(12):
+        Image.new("1", (8000, 8000), at % 2).save(tmp_path / f"{at:02d}.png")
+    script = """
+import sys
+from diabolo.data.streams import open_stream
+for chunk in open_stream(sys.argv[1]).chunks(256):
+    assert chunk.shape[1:] == (8000, 8000)
+"""
+    done = run("-c", script + peak, str(tmp_path))
+    assert done.code == 0, done.err
+    assert int(done.out) < 8e5  # kB; all of them together are 768 MB, decoded and stacked 1.5 GB

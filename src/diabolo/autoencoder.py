@@ -660,8 +660,9 @@ def load(path: str | Path, *, expect_sha256: str | None = None) -> Autoencoder:
 
     Args: expect_sha256: of the whole file, in hexadecimal, as `diabolo verify` prints it; any other file is refused.
     """
+    model = modelfile.load(path, expect_sha256=expect_sha256)
     try:
-        return from_model(modelfile.load(path, expect_sha256=expect_sha256))
+        return from_model(model)
     except OptionError as error:  # layers in the settings that are none
         raise ModelFileError(f"{path} is not a sound Diabolo model: {error}") from error
 

@@ -30,6 +30,9 @@ class DiaboloError(Exception):
 
     exit_code = 2
 
+    def __str__(self) -> str:
+        return printable(super().__str__())  # also where a name in a file has a line of its own
+
 
 class OptionError(DiaboloError, ValueError):
     """A setting that cannot hold, or an unknown name."""
@@ -84,6 +87,14 @@ class MissingExtraError(DiaboloError, ImportError):
     """An optional part is not installed; the message names the extra."""
 
     exit_code = 4
+
+
+def printable(text: str) -> str:
+    """Return a text with every sign that would do something else than be printed written out.
+
+    Names and words in a file from a stranger could end a line, or have a terminal draw over what was said before.
+    """
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
 def unknown(what: str, name: object, known: Iterable[str]) -> str:

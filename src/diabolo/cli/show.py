@@ -6,6 +6,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from diabolo.errors import printable
+
 
 def print_tables(*parts: Any, file: Any = None) -> None:
     """Print tables and texts, to standard output or a file; what is in them is shown as it is, never as markup."""
@@ -21,14 +23,6 @@ def print_tables(*parts: Any, file: Any = None) -> None:
         for part in parts:
             console.print(part, soft_wrap=isinstance(part, str))
     print("\n".join(line.rstrip() for line in captured.get().splitlines()), file=file)
-
-
-def printable(text: str) -> str:
-    """Return a text with every sign that would do something else than be printed written out.
-
-    Names and words in a file from a stranger could end a line, or have a terminal draw over what was said before.
-    """
-    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
 class _Table(Table):

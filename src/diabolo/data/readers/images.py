@@ -22,7 +22,7 @@ OTHERS = (".gif", ".heic", ".heif", ".avif", ".jp2", ".svg", ".psd")  # pictures
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")
 MOST_PIXELS = 1 << 26  # of one picture, 67 megapixels: a file of some kilobytes can announce any number
 AT_ONCE = 256  # pictures that are asked of the threads before the first of them is taken,
-BYTES_AT_ONCE = 1 << 28  # of pictures that are given together
+BYTES_AT_ONCE = 1 << 26  # of pictures that are given together
 PIXELS_AT_ONCE = 1 << 26  # if they are together of no more pixels, by their headers; else fewer
 
 Array = np.ndarray[Any, np.dtype[np.uint8]]
