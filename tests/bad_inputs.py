@@ -16,6 +16,7 @@ COMMANDS = [
     (["fit", "*.nope"], "*.nope: expected pictures, or files of kind .npy, .parquet, .csv, .tsv there, found none"),
     (["fit", "wide.npy", "--memory", "3"], "memory of 3 bytes is too small for batches of 64 rows of"),
     (["fit", "wide.npy", "--memory", "lots"], "memory must be a size such as 2GB or 500MB, got 'lots'"),
+    (["fit", "/dev/null"], "'/dev/null' is a pipe or a device, expected a file"),
     (["fit", "notes.txt"], "unknown kind of file '.txt'"),
     (["fit", "digits", "--structure", "dens"], "Did you mean 'dense'?"),
     (["fit", "digits", "--structure", "700-3"], "write '784-3'"),
@@ -24,6 +25,8 @@ COMMANDS = [
         ["fit", "digits", "--latent", "784"],
         "choose at most 783, or pass allow_overcomplete=True (--allow-overcomplete)",
     ),
+    (["fit", "digits", "--epochs", "300000"], "epochs must be at most 262,144, which a model file holds, got 300,000"),
+    (["race", "digits", "--equal", "tim"], "unknown measure that is equal for all 'tim'. Did you mean 'time'?"),
     (["fit", "digits", "--epochs", "0"], "epochs must be a whole number of at least 1, got 0"),
     (["fit", "digits", "--epochs", "many"], "--epochs"),
     (["fit", "digits", "--optimizer", "adm"], "Did you mean 'adam'?"),
@@ -99,7 +102,8 @@ COMMANDS = [
     (["sizes", "digits", "--sizes", "1,two"], "--sizes must be whole numbers with commas between, such as 2,8,32"),
     (["sizes", "wide.npy", "--sizes", "9"], "latent_dim must be below the number of features (3), got 9"),
     (["verify", "text.csv"], "is not a sound Diabolo model"),
-    (["verify", "MODEL", "--expect-sha256", "00"], "expected '00': it is another file"),
+    (["verify", "MODEL", "--expect-sha256", "00" * 32], "expected '" + "00" * 32 + "': it is another file"),
+    (["verify", "MODEL", "--expect-sha256", "00"], "expect_sha256 must be the 64 hexadecimal digits of a SHA-256"),
     (["schema", "wide.npy"], "has no names of columns"),
     (["schema", "absent.csv"], "no file 'absent.csv': check the path"),
     (["score", "MODEL", "wide.npy"], "expected images of 28 x 28 (784 numbers), got 3 features"),
@@ -827,7 +831,9 @@ CALLS = [
         "OptionError",
         "unknown structure 'dens'. Did you mean 'dense'? Known: attention, attention1d, conv,",
     ),
-    ('diabolo.load(model_path, expect_sha256="00")', "ModelFileError", "expected '00': it is another file"),
+    ('diabolo.load(model_path, expect_sha256="00" * 32)', "ModelFileError", "': it is another file"),
+    ('diabolo.load(model_path, expect_sha256="00")', "OptionError", "expect_sha256 must be the 64 hexadecimal digits"),
+    ("diabolo.load(5)", "ModelFileError", "a model file is named by a path, got 5"),
 ]
 
 

@@ -659,6 +659,7 @@ def load(path: str | Path, *, expect_sha256: str | None = None) -> Autoencoder:
     Needs no TensorFlow, and runs no code from the file.
 
     Args: expect_sha256: of the whole file, in hexadecimal, as `diabolo verify` prints it; any other file is refused.
+        Raises OptionError for what is no SHA-256.
     """
     model = modelfile.load(path, expect_sha256=expect_sha256)
     try:

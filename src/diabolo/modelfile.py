@@ -164,7 +164,8 @@ def to_bytes(model: Model) -> bytes:
 def load(path: str | Path, *, expect_sha256: str | None = None) -> Model:
     """Return the model in a file. Raises ModelFileError, with the reason, for anything that is not a sound model.
 
-    Args: expect_sha256: of the whole file, in hexadecimal; any other file is refused.
+    Args: expect_sha256: of the whole file, in hexadecimal; any other file is refused. Raises OptionError for what is
+        no SHA-256.
     """
     return judged(path, expect_sha256=expect_sha256).model
 

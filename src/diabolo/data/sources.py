@@ -105,6 +105,8 @@ def open_source(source: Any, *, data_dir: str | Path | None = None, reading: tab
             return Source(Path(file).name, numpy_files.read_npz(Path(file), array))
     if path.is_dir():
         raise DataError(f"{path} is a folder: expected a file ({', '.join(ENDINGS)}) or a data set.")
+    if path.exists() and not path.is_file():
+        raise DataError(f"{text!r} is a pipe or a device, expected a file: pass - and pipe the rows in, or write them.")
     if not path.is_file():
         if path.suffix or "/" in text:
             raise DataError(f"no file {text!r}: check the path (from {Path.cwd()}).")

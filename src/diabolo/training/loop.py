@@ -291,7 +291,8 @@ def epochs(
 
 
 def _shown(logs: dict[str, float]) -> str:
-    return ", ".join(f"{name} {value:.4g}" for name, value in logs.items())
+    shown = ", ".join(f"{name} {value:.4g}" for name, value in logs.items())
+    return shown if not all(map(math.isfinite, logs.values())) else f"{shown}, and weights that are not finite"
 
 
 def versions() -> dict[str, str]:
