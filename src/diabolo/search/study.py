@@ -228,6 +228,11 @@ class Search:
         leader = halving.leader(self._runners())
         if leader is None:
             reasons = [row["reason"] for row in self.table() if row["reason"]]
+            if reasons and all(reason == TOO_SLOW for reason in reasons):
+                raise OptionError(
+                    f"a budget of {self._seconds:g} s is too short for these rows: all {len(reasons)} that were begun "
+                    f"are too slow. Give more time, or fewer rows."
+                )
             raise DivergedError(f"no training came to an end: {reasons[0] if reasons else 'no time was left.'}")
         return leader.number
 
@@ -456,8 +461,9 @@ class Search:
         chosen = self._trial(number)
         estimator = Trial(**self._fixed(chosen.params, chosen.user_attrs["epochs"]))
         estimator.until, estimator.timed = until, self._seconds is not None
-        if "an_epoch" not in chosen.user_attrs and self._runners():  # how long it takes was only guessed
-            estimator.slowest = self._slowest
+        if "an_epoch" not in chosen.user_attrs:  # how long it takes was only guessed
+            # As long as there is nothing better, an epoch alone must go into its share.
+            estimator.slowest = self._slowest if self._runners() else self._share
         estimator.at(self._path(number), f"{self._identity} {number}")
         if estimator.done < until or not hasattr(estimator, "model_"):
             estimator.fit(self._opened, report=estimator.watch)
