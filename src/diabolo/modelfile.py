@@ -220,7 +220,8 @@ def read(path: str | Path) -> bytes:
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         if isinstance(error, DiaboloError):
             raise
-        raise ModelFileError(f"{str(path)!r:.200} cannot be read: {error!s:.200}.") from error
+        reason = getattr(error, "strerror", None) or error
+        raise ModelFileError(f"{str(path)!r:.200} cannot be read: {reason!s:.200}.") from error
 
 
 @contextlib.contextmanager

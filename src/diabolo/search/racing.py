@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from diabolo.autoencoder import Autoencoder, seed_of
 from diabolo.data.sources import Source
-from diabolo.errors import DivergedError, OptionError, unknown
+from diabolo.errors import CheckpointError, DivergedError, OptionError, unknown
 from diabolo.files import locked, make_folder, write_atomically
 from diabolo.network.parts import plain
 from diabolo.search.study import EPOCHS, Row, Search, counted, folder_of, in_memory
@@ -153,7 +153,10 @@ def _how_dear(
 
     A clock never says the same twice: a race that goes on must have trainings as long as before.
     """
-    seen: dict[str, float] = json.loads(kept.read_text("ascii")) if kept.is_file() else {}
+    try:
+        seen: dict[str, float] = json.loads(kept.read_text("ascii")) if kept.is_file() else {}
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"{kept} cannot be read ({error!s:.80}): delete it, or choose another folder.") from error
     for name in names:
         if name not in seen:
             seen[name] = _seconds_a_row(
