@@ -1,18 +1,21 @@
 """Structures and optimizers, tried under a budget."""
 
+import base64
 import csv
 import json
 import signal
 import subprocess
 import sys
 import time
+from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 
 from diabolo import Autoencoder
 from diabolo.errors import CheckpointError, DataError, OptionError, OutputError
-from diabolo.search import halving, race, search, space, study
+from diabolo.report import page, searched
+from diabolo.search import budget, halving, race, search, space, study
 from diabolo.search.halving import Runner
 from diabolo.training import advice, checkpoints
 
@@ -183,7 +186,7 @@ def test_in_a_budget_of_time_the_best_is_trained_longest_and_whole(table):
 
 
 def test_a_training_that_no_budget_holds_is_given_up_at_first_sight(table, monkeypatch):
-    monkeypatch.setattr(study, "OPERATIONS_A_SECOND", 1e15)  # so that none looks slow before it is seen
+    monkeypatch.setattr(budget, "OPERATIONS_A_SECOND", 1e15)  # so that none looks slow before it is seen
     slow = {"structure": ["dense 16", "dense 1024-1024-1024"], "batch_size": [16], "noise": [0.0]}
     rows = np.tile(table, (40, 1))
     trials = search(rows, budget="30s", latent_dim=3, space=slow, random_state=1).trials
@@ -234,6 +237,81 @@ def test_the_command_line_writes_the_best_model_and_the_table(cli, table, tmp_pa
     assert rows[0]["state"] == "whole"
     cli("encode", "rows.safetensors", "rows.npy", cwd=tmp_path)
     assert np.load(tmp_path / "rows-latents.npy").shape == (600, 3)
+    told = Elements((tmp_path / "rows-report.html").read_text())
+    assert [row[0] for row in told.rows[-4:]] == [row["number"] for row in rows]  # the same order: the best first
+    assert told.rows[1][-1] == "this model"
+    assert told.rows[1][0] in out
+    assert len(told.pictures) >= 3
+    assert all(png.startswith(b"\x89PNG") for png in told.pictures)
+
+
+class Elements(HTMLParser):
+    """Of a page that stands alone: the cells of its tables, by rows, and its pictures."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.rows, self.pictures, self._open = [], [], []
+        self.feed(text)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag, attributes):
+        assert tag not in ("script", "link", "iframe")
+        known = dict(attributes)
+        assert "href" not in known
+        if tag == "img":
+            assert known["alt"]
+            assert known["src"].startswith("data:image/png;base64,")
+            self.pictures.append(base64.b64decode(known["src"].partition(",")[2], validate=True))
+        elif tag != "meta":
+            self._open.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+        elif tag in ("td", "th"):
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag):
+        assert self._open.pop() == tag
+
+    def handle_data(self, text):
+        if self._open and self._open[-1] in ("td", "th"):
+            self.rows[-1][-1] += text
+
+
+def found_with(trials, space, importance=None):
+    usual = {"epochs": 9, "of": 9, "seconds": 1.0, "state": "whole", "reason": ""}
+    rows = [usual | {"number": number} | each for number, each in enumerate(trials)]
+    return study.Found(None, rows, importance or {}, {}, space)
+
+
+def test_a_choice_at_the_end_of_what_was_tried_is_said_and_a_wider_space_named():
+    space = {"width": [64, 128, 256], "rate": (0.2, 5.0), "depth": [1, 2]}
+    found = found_with([{"error": 1.0, "width": 256, "rate": 0.21, "depth": 1}], space)
+    wide, slow = searched.what_next(found)
+    assert wide == 'width 256 is at the high end of what was tried: --space with {"width": [256, 512]}'
+    assert slow == 'rate 0.21 is at the low end of what was tried: --space with {"rate": [0.04, 0.21]}'
+    found = found_with([{"error": 1.0, "width": 128, "rate": 1.0, "depth": 2}], space | {"depth": [1, 2, 3]})
+    assert searched.what_next(found) == []
+
+
+def test_what_hardly_mattered_can_be_left_out_and_what_it_was_is_said():
+    importance = {"width": 0.99, "kind": 0.01}
+    rows = [{"error": 1.0, "width": 64, "kind": "dense"}, {"error": 1.01, "width": 32, "kind": "residual"}]
+    found = found_with(rows, {"width": [32, 64, 128], "kind": ["dense", "residual"]}, importance)
+    assert searched.what_mattered(found) == [
+        "what mattered for the first error: width 99%, kind 1%",
+        "as good as the best within 2%: 1",
+    ]
+    assert searched.what_next(found) == [
+        'these hardly mattered, and can be left to what the best has: --space with {"kind": ["dense"]}'
+    ]
+
+
+def test_names_from_the_data_cannot_write_into_the_page():
+    text = page.page("<b>rows</b>", [page.paragraph("a & b <script>"), page.listing(["\x1b[2J"])])
+    assert "&lt;b&gt;rows&lt;/b&gt;" in text
+    assert "a &amp; b &lt;script&gt;" in text
+    assert "\x1b" not in text
 
 
 @pytest.mark.parametrize(

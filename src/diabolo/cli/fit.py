@@ -12,6 +12,8 @@ import typer
 from diabolo.cli.options import Data, DataDir, Force, Json, Latent, latents, reads, stem
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from diabolo.data.splits import Judged
     from diabolo.data.tables import Reading
     from diabolo.inference import Model
@@ -335,8 +337,8 @@ def _corrupted(model: "Model", rows: Any) -> Any:
 
 def write_results(
     model: "Model", judge: Any, seen: Any, columns: list[dict[str, Any]], paths: dict[str, Path], *, force: bool
-) -> None:
-    """Write the model, and then its pictures; nothing before everything is made. Raises OutputError."""
+) -> dict[str, "Figure"]:
+    """Write the model, and then its pictures; nothing before everything is made. Return them. Raises OutputError."""
     from diabolo import files, modelfile
     from diabolo.report import pictures
     from diabolo.report.columns import ColumnFigures
@@ -349,6 +351,7 @@ def write_results(
     modelfile.save(model, paths["model"], force=force)  # of the three the one that took a training
     for name, figure in figures.items():
         files.write_atomically(paths[name], partial(pictures.save, figure))
+    return figures
 
 
 def _preset(name: str | None) -> dict[str, Any]:
@@ -381,10 +384,9 @@ def show_results(
         "epochs": f"{summary.epochs}, best {summary.best_epoch}",
         "seconds": f"{summary.seconds:.1f}",
     }
-    pca = f"PCA, {count(summary.pca_components, 'component')}"
-    ours, theirs, mean = summary.error, summary.pca_error, summary.mean_row_error
-    lines = {"this model": ours, pca: theirs, "the best constant" if summary.columns else "the mean row": mean}
-    tables = [_errors(f"error of {summary.judged_on} rows", lines, pca, "a column" if summary.columns else "")]
+    _, pca, _ = summary.errors
+    of = "a column" if summary.columns else ""
+    tables = [_errors(f"error of {summary.judged_on} rows", summary.errors, pca, of)]
     if summary.columns:
         tables += ["", _columns(summary.columns)]
     if summary.seen_errors:

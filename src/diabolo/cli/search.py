@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from diabolo.data.tables import Reading
 
 SHOWN = 12  # trainings in the table
-SAME = 0.02  # of the error: what is nearer is no difference
 
 
 @reads()
@@ -26,7 +25,9 @@ def search(
     data: Data,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Model file to write. Default: DATA.safetensors; the table beside it."),
+        typer.Option(
+            "--output", "-o", help="Model file to write. Default: DATA.safetensors; table and report beside it."
+        ),
     ] = None,
     budget: Annotated[str | None, typer.Option(help="Time to spend: 90s, 10m, 2h. Default: 10m.")] = None,
     trials: Annotated[
@@ -57,7 +58,7 @@ def search(
     data_dir: DataDir = None,
     force: Force = False,
 ) -> None:
-    """Try structures, activations, noise, batches, optimizers and rates on DATA; write the best model and the table.
+    """Try structures, activations, noise, batches, optimizers and rates on DATA; write the best, a table, a report.
 
     Stopped in any way and called again, a search goes on where it was; several processes may work at one. Ctrl-C
     ends it with the best so far.
@@ -66,14 +67,18 @@ def search(
     paths = outputs(output or Path(f"{stem(data)}.safetensors"), force=force)
 
     from diabolo import files
+    from diabolo.cli.show import print_tables
     from diabolo.data.memory import limit
     from diabolo.errors import OptionError
+    from diabolo.report import searched
     from diabolo.report.diagnosis import diagnose
     from diabolo.report.summary import summarise
     from diabolo.search import search as work
 
-    table = paths["model"].with_name(f"{paths['model'].stem}-trials.csv")
-    files.refuse_existing(table, force=force)
+    beside = {"trials": "trials.csv", "report": "report.html"}
+    more = {what: paths["model"].with_name(f"{paths['model'].stem}-{name}") for what, name in beside.items()}
+    for path in more.values():
+        files.refuse_existing(path, force=force)
     if not 0 <= test_fraction < 1:
         raise OptionError(f"--test-fraction must be in [0, 1), got {test_fraction}.")
     at_most = limit(memory)
@@ -106,11 +111,14 @@ def search(
         test_rows=0 if rows.test is None else len(rows.test),
         seconds=time.perf_counter() - started,
     )
-    write_results(model, judge, None, summary.columns, paths, force=force)
-    files.write_atomically(table, lambda file: file.write(as_csv(found.trials).encode()))
-    written = {what: str(path) for what, path in paths.items()} | {"trials": str(table)}
-    _table(found)
-    show_results(summary, model.record, written, diagnose(model, judge))
+    findings = diagnose(model, judge)
+    drawn = write_results(model, judge, None, summary.columns, paths, force=force)
+    told = searched.as_page(found, summary, drawn, [str(each) for each in findings], stem(data))
+    files.write_atomically(more["trials"], lambda file: file.write(as_csv(found.trials).encode()))
+    files.write_atomically(more["report"], lambda file: file.write(told.encode()))
+    words = [*searched.what_mattered(found), *searched.what_next(found)]
+    print_tables(trials_table(found.trials), "", *words, "")
+    show_results(summary, model.record, {what: str(path) for what, path in (paths | more).items()}, findings)
 
 
 def as_csv(trials: list[dict[str, Any]]) -> str:
@@ -170,44 +178,18 @@ def _say(trials: list[dict[str, Any]]) -> None:
 def trials_table(trials: list[dict[str, Any]]) -> Any:
     """Return the table of trainings, the best first."""
     from diabolo.cli.show import table
+    from diabolo.report.searched import chosen
 
     result = table(header=True)
     for head in ("training", "error", "epochs", "seconds"):
         result.add_column(head, justify="right", no_wrap=True)
     result.add_column("choice")
-    about = ("number", "error", "epochs", "of", "seconds", "state", "reason")
     for at, row in enumerate(trials[:SHOWN]):
-        chosen = [_choice(name, value) for name, value in row.items() if name not in about and value is not None]
-        words = row["reason"] or ", ".join(chosen)
         epochs = f"{row['epochs']}/{row['of']}"
         style = "" if at else "bold"
-        result.add_row(str(row["number"]), f"{row['error']:.5g}", epochs, f"{row['seconds']:.0f}", words, style=style)
+        result.add_row(
+            str(row["number"]), f"{row['error']:.5g}", epochs, f"{row['seconds']:.0f}", chosen(row), style=style
+        )
     if len(trials) > SHOWN:
         result.add_row("", "", "", "", f"and {len(trials) - SHOWN} more")
     return result
-
-
-def _choice(name: str, value: Any) -> str:
-    return f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
-
-
-def _table(found: Any) -> None:
-    from diabolo.cli.show import print_tables
-
-    print_tables(trials_table(found.trials), "", *_told(found), "")
-
-
-def _told(found: Any) -> list[str]:
-    """Return in words what mattered, and which trainings are as good as the best."""
-    told = []
-    if found.importance:
-        shares = [f"{name} {share:.0%}" for name, share in list(found.importance.items())[:4]]
-        told.append(f"what mattered for the first error: {', '.join(shares)}")
-    best, *others = [row for row in found.trials if row["state"] == "whole"] or found.trials[:1]
-    close = [row["number"] for row in others if row["error"] <= best["error"] + SAME * abs(best["error"])]
-    if close:
-        told.append(f"as good as the best within {SAME:.0%}: {', '.join(map(str, close))}")
-    stopped = [row for row in found.trials if row["state"] == "stopped"]
-    if stopped and len(found.trials) > 1 and not others:
-        told.append("one training alone came to its end: a longer --budget would tell more")
-    return told

@@ -37,6 +37,13 @@ class Summary:
     best_epoch: int
     seconds: float
 
+    @property
+    def errors(self) -> dict[str, float]:
+        """The model's error, PCA's, and that of the best constant, by what they are called, in this order."""
+        pca = f"PCA, {self.pca_components} component{'s' * (self.pca_components != 1)}"
+        constant = "the best constant" if self.columns else "the mean row"
+        return {"this model": self.error, pca: self.pca_error, constant: self.mean_row_error}
+
     def to_config(self) -> dict[str, Any]:
         """Return the figures as JSON values."""
         return asdict(self)

@@ -11,7 +11,6 @@ import hashlib
 import json
 import logging
 import math
-import re
 import tempfile
 import time
 import warnings
@@ -41,25 +40,16 @@ from diabolo.errors import (
     unknown,
 )
 from diabolo.search import halving, space
+from diabolo.search.budget import BUDGET, FEWEST, Budget, duration
 from diabolo.search.trials import TooSlowError, Trial, fingerprint
 from diabolo.training import advice, backend
 
-EPOCHS = 60  # of a whole training,
-EPOCHS_IN_TIME = 300  # or at most so many where the time bounds it
-BUDGET = "10m"
-SHARE = 0.45  # of a budget of time that one whole training may take: what is tried before is stopped early
-FEWEST = 9  # epochs that must go into that share: what is slower can hardly win
-FILLS = 1.6  # a training that would take more than the time left over so much takes all of it: none would come after it
-SPARE = 0.96  # of the time left, that is planned with
 TOO_SLOW = f"too slow: its share of the budget holds fewer than {FEWEST} epochs"
 UNINFORMED = 8  # trainings that are drawn by chance, before what they reached says where to look
 KEPT = 24  # checkpoints of trainings that may still go on
 TRIED_IN_VAIN = 20  # choices that make no network, before a search gives up
 SECONDS_TO_WAIT = 0.2  # before it is asked again whether another process is done
-SECONDS_TO_START = 3.0  # a training: its network, its program; before anything was measured
-OPERATIONS_A_SECOND = 2e10  # before anything was measured
 NAME = "diabolo"  # of the study in its storage
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 logger = logging.getLogger(__name__)
 
@@ -74,11 +64,15 @@ class Found(NamedTuple):
         trials: a row for each training, the best first: number, error (of the validation rows, in nats), epochs, of
             (epochs of a whole training), seconds, state, and what was chosen.
         importance: of each name in the space the share of the differences in error that it explains.
+        curves: of each training, by its number, (epochs, error) wherever it stopped.
+        space: what was tried.
     """
 
     best: Autoencoder
     trials: list[Row]
     importance: dict[str, float]
+    curves: dict[int, list[tuple[int, float]]]
+    space: space.Space
 
 
 def search(
@@ -146,15 +140,6 @@ def counted(opened: Source, settings: dict[str, Any], seed: int) -> dict[str, An
     return settings | {"latent_dim": Autoencoder(**settings, random_state=seed, verbose=False).count_latents(opened)}
 
 
-def duration(budget: str | float) -> float:
-    """Return the seconds of 90, "90s", "10m" or "1.5h". Raises OptionError."""
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhd]?)\s*", budget) if isinstance(budget, str) else None
-    seconds = float(found[1]) * UNITS[found[2] or "s"] if found else budget
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < math.inf:
-        raise OptionError(f"budget must be a time such as 90s, 10m or 2h, got {budget!r:.40}.")
-    return float(seconds)
-
-
 class Search:
     """A search at work.
 
@@ -179,28 +164,25 @@ class Search:
         pairs: Sequence[dict[str, Any]] | None = None,
         lengths: Mapping[str, int] | None = None,
     ) -> None:
-        if epochs is None:
-            epochs = EPOCHS if seconds is None else EPOCHS_IN_TIME
         for name, value in (("trials", trials), ("epochs", epochs)):
             if value is not None and (type(value) is not int or value < 1):
                 raise OptionError(f"{name} must be a whole number of at least 1, got {value!r:.40}.")
         settings = counted(opened, settings, seed)
-        self._opened, self._settings, self._epochs, self._folder = opened, settings, epochs, folder
-        self._seconds, self._trials, self._seed, self._report = seconds, trials, seed, report
+        self._opened, self._settings, self._folder = opened, settings, folder
+        self._trials, self._seed, self._report = trials, seed, report
         self._lengths = dict(lengths or {})
         self.stopped = False  # by Ctrl-C
         # A race runs pairs to the end; a search draws what it begins with, and gives up most of it: under a budget of
         # time the first look is shorter, because a whole training takes half of it.
-        self._depth = 1 if pairs is not None else 3 if seconds is None else 4
+        depth = 1 if pairs is not None else 3 if seconds is None else 4
+        self._budget, self._top = Budget(seconds, epochs, depth), depth - 1
         self._space = dict(asked or {}) if pairs is not None else space.read(asked, opened.rows.shape[1:], settings)
         rows = np.asarray(opened.rows)
         held = held_back(len(rows), settings.get("validation_fraction", 0.1), seed, VALIDATION)
         self._judges = rows if held is None else rows[held]  # the rows that no training learns from
-        self._started = time.monotonic()
-        self._speeds: list[float] = []  # seconds a million operations took,
-        self._starts: list[float] = []  # and everything but the epochs of a training
         # Of another search: other rows, or other settings. Budgets may differ, to go on for longer.
-        about = json.dumps([settings, self._space, epochs, seed, diabolo.__version__], sort_keys=True, default=repr)
+        facts = [settings, self._space, self._budget.epochs, seed, diabolo.__version__]
+        about = json.dumps(facts, sort_keys=True, default=repr)
         self._identity = hashlib.sha256(f"{fingerprint(opened)} {about}".encode()).hexdigest()
         with (folder / ".study.lock").open("w") as lock:
             files.hold(lock, wait=True)  # of two processes that make the tables of one database, one would fail
@@ -212,7 +194,8 @@ class Search:
     def run(self, *, refit: bool) -> Found:
         """Work until the budget is spent, and return what was found."""
         best = self._again(self.work())
-        return Found(self._on_all(best) if refit else best, self.table(), self._importance())
+        whole = self._on_all(best) if refit else best
+        return Found(whole, self.table(), self._importance(), self._curves(), self._space)
 
     def work(self) -> int:
         """Work until the budget is spent, and return the number of the best training. Raises DivergedError."""
@@ -230,8 +213,8 @@ class Search:
             reasons = [row["reason"] for row in self.table() if row["reason"]]
             if reasons and all(reason == TOO_SLOW for reason in reasons):
                 raise OptionError(
-                    f"a budget of {self._seconds:g} s is too short for these rows: all {len(reasons)} that were begun "
-                    f"are too slow. Give more time, or fewer rows."
+                    f"a budget of {self._budget.seconds:g} s is too short for these rows: all {len(reasons)} that were "
+                    f"begun are too slow. Give more time, or fewer rows."
                 )
             raise DivergedError(f"no training came to an end: {reasons[0] if reasons else 'no time was left.'}")
         return leader.number
@@ -268,19 +251,18 @@ class Search:
             if each.user_attrs.get("target", 0) > self._rung(each) and self._free(each.number):
                 return each.number, each.user_attrs["target"]
         runners = [each for each in self._runners() if self._has_state(each)]
-        left = self._left
+        left, start, top = self._budget.left, self._budget.start, self._top
         leader = halving.leader(runners)
-        top = self._depth - 1
         to_end = 0.0 if leader is None or leader.rung >= top else self._cost(leader.number, top)
-        if leader is not None and leader.rung < top and left < 1.3 * to_end + self._start:
+        if leader is not None and leader.rung < top and left < 1.3 * to_end + start:
             # Time for no more than to bring the best to its end, or not even that.
-            return (leader.number, top) if left > self._start else None
+            return (leader.number, top) if left > start else None
         begun_in_all = sum(each.state.name != "WAITING" for each in every)
         winner = halving.promoted([each for each in runners if self._free(each.number)], top)
         if winner is not None and left > self._cost(winner.number, winner.rung + 1):
             return winner.number, winner.rung + 1
         if self._trials is None or begun_in_all < self._trials:
-            if left <= to_end + 2 * self._start:
+            if left <= to_end + 2 * start:
                 if not every or all(each.state.name == "WAITING" for each in every):
                     self._refuse_budget()
                 return None
@@ -290,14 +272,9 @@ class Search:
             return leader.number, leader.rung + 1
         return None
 
-    @property
-    def _left(self) -> float:
-        """Seconds of the budget."""
-        return math.inf if self._seconds is None else self._seconds - (time.monotonic() - self._started)
-
     def _refuse_budget(self) -> None:
-        needed = math.ceil(self._cost(self._draw(), self._depth - 1) + 2 * self._start)
-        raise OptionError(f"a budget of {self._seconds:g} s is too short for one training: give at least {needed}s.")
+        needed, given = math.ceil(self._cost(self._draw(), self._top) + 2 * self._budget.start), self._budget.seconds
+        raise OptionError(f"a budget of {given:g} s is too short for one training: give at least {needed}s.")
 
     def _draw(self) -> int:
         """Return the number of a new training. Raises OptionError where nothing in the space makes a network."""
@@ -307,7 +284,7 @@ class Search:
         for again in reversed(range(TRIED_IN_VAIN)):
             trial = self._ask()
             chosen = space.draw(trial, self._space)
-            estimator = Autoencoder(**self._fixed(chosen, self._epochs))
+            estimator = Autoencoder(**self._fixed(chosen, self._budget.epochs))
             try:
                 ready = prepare(
                     estimator.get_params(deep=False), self._opened, None, estimator.checked_settings(), self._seed
@@ -317,9 +294,9 @@ class Search:
                 self._fail(trial.number, reason)
                 continue
             operations = 6e-6 * ready.rows * ready.network.operations
-            an_epoch = operations * self._speed
-            epochs = self._whole_training(an_epoch)
-            if an_epoch > self._slowest and again:
+            an_epoch = self._budget.an_epoch({"operations": operations})
+            epochs = self._budget.whole_training(an_epoch)
+            if an_epoch > self._budget.slowest and again:
                 self._fail(trial.number, TOO_SLOW)
                 continue
             trial.set_user_attr("operations", operations)
@@ -357,55 +334,8 @@ class Search:
             self._study.enqueue_trial(space.draw(known.ask(), self._space))
         return self._study.ask()
 
-    def _whole_training(self, an_epoch: float) -> int:
-        """Return how many epochs a whole training has: all, or as many as its share of the time allows.
-
-        Args: an_epoch: seconds that one takes.
-        """
-        return int(min(self._epochs, max(3.0, self._share / max(an_epoch, 1e-9))))
-
-    @property
-    def _share(self) -> float:
-        """Seconds that the epochs of one whole training may take."""
-        if self._seconds is None:
-            return math.inf
-        # Starts alone may take a short budget: a tenth of it is for epochs all the same.
-        return max(self._seconds * SHARE - self._depth * self._start, self._seconds / 10)
-
-    @property
-    def _slowest(self) -> float:
-        """Seconds that an epoch may take."""
-        return self._share / min(FEWEST, self._epochs)
-
-    def _to_its_end(self, about: Any) -> int:
-        """Return how many epochs a training shall have that goes to its end now: its own, or what the time left allows.
-
-        The learning rate comes down to the end that is set here, wherever it was before.
-        """
-        attributes = about.user_attrs
-        epochs, done, an_epoch = (attributes.get(name, 0) for name in ("epochs", "done", "an_epoch"))
-        left = (self._left - self._start) * SPARE
-        if self._seconds is None or not an_epoch or left > FILLS * an_epoch * (epochs - done):
-            return int(epochs)
-        return int(min(self._epochs, done + max(1, left // an_epoch)))
-
-    @property
-    def _speed(self) -> float:
-        """Seconds a million operations take."""
-        return float(np.median(self._speeds)) if self._speeds else 1e6 / OPERATIONS_A_SECOND
-
-    @property
-    def _start(self) -> float:
-        """Seconds that it takes to begin or to go on."""
-        return float(np.median(self._starts)) if self._starts else SECONDS_TO_START
-
     def _cost(self, number: int, rung: int) -> float:
-        """Return about how many seconds it takes to bring a training to a rung."""
-        about: dict[str, Any] = self._trial(number).user_attrs
-        an_epoch: float = about.get("an_epoch", about["operations"] * self._speed)
-        ahead = halving.rungs(about["epochs"], self._depth)
-        epochs: int = ahead[rung] - about.get("done", 0)
-        return self._start + an_epoch * epochs
+        return self._budget.cost(self._trial(number).user_attrs, rung)
 
     def _work(self, number: int, rung: int) -> None:
         """Bring a training to a rung, and write down how it went."""
@@ -418,10 +348,10 @@ class Search:
                 return  # another process brought it there since it was chosen
             trial = self._optuna(number)
             epochs = about.user_attrs["epochs"]
-            if rung == self._depth - 1 and epochs != self._to_its_end(about):
-                epochs = self._to_its_end(about)
+            if rung == self._top:
+                epochs = self._budget.to_its_end(about.user_attrs)
                 trial.set_user_attr("epochs", epochs)
-            until = halving.rungs(epochs, self._depth)[rung]
+            until = halving.rungs(epochs, self._top + 1)[rung]
             trial.set_user_attr("target", rung)
             started, reason = time.monotonic(), ""
             try:
@@ -439,16 +369,16 @@ class Search:
             ran = estimator.done - about.user_attrs.get("done", 0)
             if ran > 0 and estimator.an_epoch is not None:
                 trial.set_user_attr("an_epoch", estimator.an_epoch)
-                if rung < self._depth - 1:  # how long it takes was only guessed before
-                    epochs = max(estimator.done, self._whole_training(estimator.an_epoch))
+                if rung < self._top:  # how long it takes was only guessed before
+                    epochs = max(estimator.done, self._budget.whole_training(estimator.an_epoch))
                     trial.set_user_attr("epochs", epochs)
-                self._speeds.append(estimator.an_epoch / about.user_attrs["operations"])
-                self._starts.append(max(0.1, taken - ran * estimator.an_epoch))
+                self._budget.measured(about.user_attrs["operations"], estimator.an_epoch, ran, taken)
             trial.set_user_attr("done", estimator.done)
             # Seen as they are: the loop validates through the noise of the training.
             cost = float(estimator.model_.loss_per_row(self._judges).mean())
+            trial.set_user_attr("curve", [*about.user_attrs.get("curve", ()), (estimator.done, cost)])
             # Of a short training several rungs may lie at one epoch.
-            ahead = halving.rungs(epochs, self._depth)
+            ahead = halving.rungs(epochs, self._top + 1)
             for at in range(self._rung(about) + 1, max(rung + 1, bisect_right(ahead, estimator.done))):
                 trial.report(cost, at)
             if estimator.done >= epochs:
@@ -460,10 +390,10 @@ class Search:
     def _train(self, number: int, until: int) -> Trial:
         chosen = self._trial(number)
         estimator = Trial(**self._fixed(chosen.params, chosen.user_attrs["epochs"]))
-        estimator.until, estimator.timed = until, self._seconds is not None
+        estimator.until, estimator.timed = until, self._budget.seconds is not None
         if "an_epoch" not in chosen.user_attrs:  # how long it takes was only guessed
             # As long as there is nothing better, an epoch alone must go into its share.
-            estimator.slowest = self._slowest if self._runners() else self._share
+            estimator.slowest = self._budget.slowest if self._runners() else self._budget.share
         estimator.at(self._path(number), f"{self._identity} {number}")
         if estimator.done < until or not hasattr(estimator, "model_"):
             estimator.fit(self._opened, report=estimator.watch)
@@ -516,6 +446,10 @@ class Search:
             found = optuna.importance.get_param_importances(known, evaluator=evaluator)
             return {name: float(share) for name, share in found.items()}
         return {}
+
+    def _curves(self) -> dict[int, list[tuple[int, float]]]:
+        known = {each.number: each.user_attrs.get("curve", ()) for each in self._study.get_trials(deepcopy=False)}
+        return {number: [(epochs, cost) for epochs, cost in curve] for number, curve in known.items() if curve}
 
     def _runners(self) -> list[halving.Runner]:
         return [

@@ -61,7 +61,7 @@ class Trial(Autoencoder):
 
     def _train(self, spec: Any, shard: Any, report: Any, **where: Any) -> Any:
         from diabolo.training import loop
-        from diabolo.training.choose import settled
+        from diabolo.training.choose import pays, settled
 
         kept = time.monotonic()
 
@@ -73,8 +73,12 @@ class Trial(Autoencoder):
                 checkpoints.write(self.path, self.state, self.identity)
                 kept = time.monotonic()
 
-        # The learning rate still goes by the epochs of the whole training.
-        compiled = None if self.timed or settled(spec.models.raw) else False
+        # The learning rate still goes by the epochs of the whole training, and so does what it is worth to compile:
+        # else the short trainings would look slow.
+        compiled = None if self.timed else False
+        if settled(spec.models.raw):
+            steps = math.ceil(len(shard.rows) / spec.batch_size)
+            compiled = pays(self.epochs * steps, spec.models.raw, spec.batch_size)
         spec = replace(spec, epochs=self.until, compile=compiled)
         return loop.train(spec, shard, report, restored=self.state, keep=keep)
 

@@ -62,7 +62,7 @@ def choose(
     ahead = epochs * math.ceil(windows.rows / batch_size)
     if forced is not None:
         choice = Choice(forced, "asked for")
-    elif not _pays(ahead, model, batch_size) and not _heavy(model, batch_size):
+    elif not pays(ahead, model, batch_size) and not _heavy(model, batch_size):
         choice = Choice(False, f"{ahead:,} steps are too few to pay for compiling")
     elif settled(model):
         choice = Choice(True, "dense layers are faster in XLA")
@@ -80,7 +80,8 @@ def _layers(model: keras.Model) -> list[Any]:
     return [layer for layer in model._flatten_layers(include_self=False) if not isinstance(layer, keras.Model)]
 
 
-def _pays(steps: int, model: keras.Model, batch_size: int) -> bool:
+def pays(steps: int, model: keras.Model, batch_size: int) -> bool:
+    """Whether so many steps are worth compiling for."""
     # A vector of weights, bias or scale, is as long as what its layer gives for one row.
     numbers = batch_size * sum(weight.shape[0] for weight in model.trainable_variables if len(weight.shape) == 1)
     saved = SECONDS_SAVED_A_STEP + SECONDS_SAVED_A_WEIGHT * model.count_params() + SECONDS_SAVED_A_NUMBER * numbers

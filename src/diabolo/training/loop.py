@@ -29,7 +29,7 @@ from diabolo.network.structures import Network
 from diabolo.training.backend import tensor
 from diabolo.training.checkpoints import State
 from diabolo.training.choose import Choice, choose
-from diabolo.training.program import Measure, Program, Reconstruction, on_device
+from diabolo.training.program import Making, Measure, Program, Reconstruction, on_device
 from diabolo.training.progress import Progress, Report, quiet
 from diabolo.training.sparse import SparseReconstruction
 
@@ -277,10 +277,10 @@ def epochs(
             window, step = on_device(rows), max(first, done)
             while step < end:
                 count = clock.steps_a_call(end - step)
-                program.run(window, step - first, count)
+                made = program.run(window, step - first, count)
                 step += count
                 logs = program.steps.results()
-                clock.count(count)
+                clock.count(count, made)
                 if step < steps:
                     yield Progress(epoch + 1, epochs, step, steps, logs | validation, *clock.speed(), False)
                     clock.start()
@@ -301,11 +301,11 @@ def versions() -> dict[str, str]:
 
 
 class _Clock:
-    """Seconds and steps so far; the first call, which compiles, and validation do not count."""
+    """Seconds and steps so far; making programs and validation do not count."""
 
     def __init__(self, steps: int, batch_size: int, steps_a_call: int | None) -> None:
         self._left, self._batch_size, self._fixed = steps, batch_size, steps_a_call
-        self._done, self._seconds, self._calls = 0, 0.0, 0
+        self._done, self._seconds = 0, 0.0
         self._started = 0.0
 
     def start(self) -> None:
@@ -320,13 +320,12 @@ class _Clock:
             return min(at_most, FIRST_STEPS)
         return max(1, min(at_most, round(SECONDS_A_CALL * self._done / self._seconds)))
 
-    def count(self, steps: int) -> None:
-        """Stop the clock: so many steps were run."""
-        self._calls += 1
+    def count(self, steps: int, made: Making) -> None:
+        """Stop the clock: so many steps were run, some of them only after their program was made."""
         self._left -= steps
-        if self._calls > 1:
-            self._done += steps
-            self._seconds += max(time.perf_counter() - self._started, 1e-9)
+        if steps > made.steps:
+            self._done += steps - made.steps
+            self._seconds += max(time.perf_counter() - self._started - made.seconds, 1e-9)
         self.start()
 
     def speed(self) -> tuple[float, float]:

@@ -8,8 +8,9 @@ Order: what a step is, ours, Keras', the program.
 """
 
 import math
+import time
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import keras
 import numpy as np
@@ -230,6 +231,16 @@ class KerasSteps:
         return [*model.variables, *model.optimizer.variables, *model.metrics_variables]
 
 
+class Making(NamedTuple):
+    """Steps that ran only after their program had been made, and the seconds of both."""
+
+    steps: int
+    seconds: float
+
+
+NOTHING = Making(0, 0.0)
+
+
 class Program:
     """Many steps in one call; `compiled` says whether XLA makes it."""
 
@@ -239,16 +250,18 @@ class Program:
         # Batches of any size, without XLA: the smaller one that ends an epoch, or all where XLA is off.
         self._any: Callable[..., Any] = _function(self._many_of_any_size)
 
-    def run(self, window: Window, start: int, count: int) -> None:
-        """Run steps `start` to `start + count` of a window of tensors."""
+    def run(self, window: Window, start: int, count: int) -> "Making":
+        """Run steps `start` to `start + count` of a window of tensors, and return what went into making programs."""
         data, order, rows = window
         size = self.batch_size
-        full = max(0, min(count, rows // size - start)) if self.compiled else 0
+        full, made = max(0, min(count, rows // size - start)) if self.compiled else 0, NOTHING
         if full:
-            self._full(data, order, tf.constant(start * size), tf.constant(full))
+            made = _timed(self._full, full, data, order, tf.constant(start * size), tf.constant(full))
         if full < count:
-            end = min(rows, (start + count) * size)
-            self._any(data, order, tf.constant((start + full) * size), tf.constant(end))
+            places = tf.constant((start + full) * size), tf.constant(min(rows, (start + count) * size))
+            more = _timed(self._any, count - full, data, order, *places)
+            made = Making(made.steps + more.steps, made.seconds + more.seconds)
+        return made
 
     def _many_full(self, data: Any, order: tf.Tensor, start: tf.Tensor, count: tf.Tensor) -> None:
         # while and gather, not `for in tf.range` and slice: XLA takes the bounds of those two as constants of the
@@ -302,6 +315,15 @@ def _function(body: Callable[..., Any], **settings: Any) -> Any:
     function = tf.function(body, **settings)
     function._omit_frequent_tracing_warning = True  # where TensorFlow has no such switch, this does nothing
     return function
+
+
+def _timed(function: Any, steps: int, *arguments: Any) -> Making:
+    """Call a function of so many steps; return how long it took if it was traced first, which is most of it."""
+    before, started = function.experimental_get_tracing_count(), time.perf_counter()
+    function(*arguments)
+    if function.experimental_get_tracing_count() == before:
+        return NOTHING
+    return Making(steps, time.perf_counter() - started)
 
 
 def _slice(data: Any, start: tf.Tensor, stop: tf.Tensor) -> Any:
