@@ -10,6 +10,7 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from diabolo import modelfile
@@ -236,3 +237,33 @@ def test_a_killed_writer_leaves_what_it_told_of(model_path, tmp_path):
 @pytest.mark.slow
 def test_a_writer_killed_500_times_leaves_what_it_told_of(model_path, tmp_path):
     kill(model_path, tmp_path / "here", 500, seed=1)
+
+
+GONE = """
+import shutil
+from diabolo import Autoencoder
+from diabolo.cli import main
+
+fit = Autoencoder.fit
+
+def and_the_folder_is_gone(self, *arguments, **options):
+    fit(self, *arguments, **options)
+    shutil.rmtree("out")
+    return self
+
+Autoencoder.fit = and_the_folder_is_gone
+main()
+"""
+
+
+def test_a_training_is_kept_elsewhere_where_its_folder_is_gone_at_the_end(run, table, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "temporary").mkdir()
+    np.save(tmp_path / "rows.npy", table)
+    options = ("fit", "rows.npy", "-o", "out/model", "--epochs", "2", "--latent", "3")
+    done = run("-c", GONE, *options, env={"TMPDIR": str(tmp_path / "temporary")})
+    assert done.code == 2
+    line = done.err.strip().splitlines()[-1]
+    (kept,) = (tmp_path / "temporary").rglob("*.safetensors")
+    assert line.endswith(f"the folder out does not exist: make it first. The model is kept as {kept}.")
+    assert modelfile.load(kept).network.latent_dim == 3

@@ -17,7 +17,7 @@ import pytest
 import diabolo
 from diabolo import AnomalyDetector, Autoencoder, modelfile
 from diabolo.errors import DiaboloError, ModelFileError, OptionError, OutputError
-from hostile import changed, models, parts, places, rebuild, with_tensor
+from hostile import changed, models, parts, places, rebuild, with_json, with_tensor
 
 QUICK = {"structure": [], "epochs": 1, "random_state": 0, "verbose": False}
 BESIDE = 64 << 20  # bytes that a refusal may take beside twice the size of the file
@@ -133,6 +133,25 @@ def test_the_command_line_says_it_in_one_line_and_ends_with_2(cli, files):
         done = cli("info", made[name])
         assert (done.code, done.out, done.err.count("\n")) == (2, "", 1), f"{name}: {done.err}"
     assert not sentinel.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("columns", "bent"), [(5_500, 5_500), (33_000, 0), (22_000, 2_000)])
+def test_a_table_as_wide_as_may_be_takes_no_more_either(columns, bent, model_path, tmp_path, rng):
+    rows = rng.normal(size=(60, columns))
+    rows[:, :bent] = np.exp(3 * rows[:, :bent])
+    frame = pd.DataFrame(rows, columns=[f"column_{at}" for at in range(columns)])
+    frame.insert(0, "city", ["Bern", "Zug"] * 30)
+    content = modelfile.to_bytes(Autoencoder(2, **QUICK).fit(frame).model_)
+
+    def last(schema):
+        schema["columns"][-1]["name"] = "other"
+
+    path = tmp_path / "wide.safetensors"
+    path.write_bytes(with_json(content, "schema", last))
+    (answer,) = told([path], warm=model_path)
+    check("wide", path, answer[1], answer[2], answer[4])
+    assert "is not what the table says of it" in answer[2]
 
 
 @pytest.mark.slow

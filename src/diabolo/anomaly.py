@@ -5,6 +5,7 @@ How odd a row is, `diabolo.detection` says; here is the estimator around it.
 
 import math
 import numbers
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -22,6 +23,7 @@ from diabolo.detection import Detection, Draws, Space, spread, usual
 from diabolo.errors import DataError, ModelFileError, NotFittedError, OptionError
 from diabolo.explain import by_column
 from diabolo.inference import Model
+from diabolo.network.layers import Layer
 from diabolo.preparation import HIDDEN, Prepared
 from diabolo.record import Record
 from diabolo.training import small
@@ -117,12 +119,14 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         return self.autoencoder_.save(path, force=force)
 
     @classmethod
-    def load(cls, path: str | Path) -> "AnomalyDetector":
-        """Return the fitted detector in a model file.
+    def load(
+        cls, path: str | Path, *, layers: Mapping[str, type[Layer]] | None = None, expect_sha256: str | None = None
+    ) -> "AnomalyDetector":
+        """Return the fitted detector in a model file; arguments as for `diabolo.load`.
 
         Raises: ModelFileError for anything that is not a sound model, or one of an `Autoencoder` alone.
         """
-        autoencoder = load(path)
+        autoencoder = load(path, layers=layers, expect_sha256=expect_sha256)
         detection = autoencoder.model_.detection
         if detection is None:
             raise ModelFileError(f"{path} holds an auto-encoder that was not saved by a detector: use diabolo.load().")

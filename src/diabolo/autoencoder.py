@@ -6,7 +6,7 @@ It brings the rooms together: adapter, network, training, inference, model file.
 import functools
 import logging
 import numbers
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Self
@@ -576,14 +576,16 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         if "model_" in state:
             kept = {name: value for name, value in state.items() if not name.endswith("_")}
             state = kept | {"model_": modelfile.to_bytes(self.model_)}
+            if own := self.model_.network.own_layers():  # by the names of their modules, as all classes in pickles
+                state["_own_layers"] = own
         state.pop("_state", None)
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        model = state.pop("model_", None)
+        model, own = state.pop("model_", None), state.pop("_own_layers", None)
         super().__setstate__(state)
         if model is not None:
-            self.take(modelfile.from_bytes(model))
+            self.take(modelfile.from_bytes(model, own))
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "model_")
@@ -653,15 +655,21 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         return shown() if self.verbose else nullcontext(quiet)
 
 
-def load(path: str | Path, *, expect_sha256: str | None = None) -> Autoencoder:
+def load(
+    path: str | Path, *, layers: Mapping[str, type[Layer]] | None = None, expect_sha256: str | None = None
+) -> Autoencoder:
     """Return the fitted estimator in a model file. Raises ModelFileError for anything that is not a sound model.
 
     Needs no TensorFlow, and runs no code from the file.
 
-    Args: expect_sha256: of the whole file, in hexadecimal, as `diabolo verify` prints it; any other file is refused.
-        Raises OptionError for what is no SHA-256.
+    Args:
+        path: of the file.
+        layers: classes of layers of your own, by the kinds that the file names: {"scaled": Scaled}.
+        expect_sha256: of the whole file, in hexadecimal, as `diabolo verify` prints it; any other file is refused.
+
+    Raises: OptionError for what is no SHA-256, or no layer.
     """
-    model = modelfile.load(path, expect_sha256=expect_sha256)
+    model = modelfile.load(path, layers=layers, expect_sha256=expect_sha256)
     try:
         return from_model(model)
     except OptionError as error:  # layers in the settings that are none
@@ -671,18 +679,18 @@ def load(path: str | Path, *, expect_sha256: str | None = None) -> Autoencoder:
 def from_model(model: Model) -> Autoencoder:
     """Return the estimator of a trained model, with the settings that it was fitted with."""
     settings = dict(model.record.settings)
-    settings["structure"] = _layers(settings.get("structure"))
+    settings["structure"] = _layers(settings.get("structure"), LAYERS | model.network.own_layers())
     for name, table in PARTS.items():
         if isinstance(settings.get(name), dict):
             settings[name] = from_config(name, table, settings[name])
     return Autoencoder(**settings).take(model)
 
 
-def _layers(config: Any) -> Any:
+def _layers(config: Any, table: Mapping[str, type[Layer]]) -> Any:
     """Return a structure whose layers were JSON objects."""
     if isinstance(config, list):
-        return [_layers(item) for item in config]
-    return from_config("layer", LAYERS, config) if isinstance(config, dict) else config
+        return [_layers(item, table) for item in config]
+    return from_config("layer", table, config) if isinstance(config, dict) else config
 
 
 def _is_whole(value: Any, least: int) -> bool:

@@ -39,6 +39,8 @@ from diabolo.data.schema import Column, Schema
 from diabolo.errors import DiaboloError, ModelFileError, OptionError, OutputError, unknown
 from diabolo.files import open_file, refuse_existing, write_atomically
 from diabolo.inference import Model
+from diabolo.network.layers import LAYERS
+from diabolo.network.layers.own import Own, beside
 from diabolo.network.losses import LOSSES, Loss, Masked, Mixed
 from diabolo.network.parts import Numbers, from_config
 from diabolo.network.structures import Network
@@ -54,11 +56,12 @@ MAX_CONFIG = 1 << 18  # letters; 256 layers take a quarter of it
 MAX_DEPTH = 32  # of nested JSON; ours is 5 deep
 MAX_TENSORS = 2_048  # 256 layers of attention have 1,536
 MAX_LAYERS = 256
-MAX_TABLE = 1 << 23  # bytes of JSON about the columns of a table: 40,000 columns, or 400,000 levels of 20 letters
+MAX_TABLE = 1 << 23  # bytes of JSON about the columns of a table: 33,000 columns, or 400,000 levels of 20 letters
 # Values in one JSON text, an object or a list counting for two: each takes up to 100 bytes in Python, a column has 12.
 MAX_VALUES = 1 << 19
 MAX_KEYS = 64  # of one object about a table: they take twice as much, and ours has nine
 MAX_KNOTS = 1 << 20  # numbers of all columns of a table whose scale bends: 8,192 columns of 64 knots and marks
+MAX_TOGETHER = 13 << 16  # values in the JSON about a table, and its knots
 # What one layer may hold of one row: 64 MB. A picture of 512 x 512 has 2^24 numbers behind 64 filters, so 2^22 would
 # shut out what people train; and one row at a time is encoded where rows are that wide, see `Model._rows_at_once`.
 MAX_NUMBERS_A_ROW = 1 << 24
@@ -81,6 +84,7 @@ CONFIG_KEYS = {
 }
 # JSON about a table lies among the tensors, as bytes: names and levels are data, and may be many.
 TABLE, SCHEMA = "adapter/table", "schema"
+WHERE = {TABLE: "the table", SCHEMA: "the schema"}
 KNOTS = "adapter/knots"  # lists of numbers of the features of a table, one after the other
 CURVE = "record/"  # what the names of the tensors of a history begin with: a long training has many epochs
 DETECTION = "detection/"  # what the names of a detector's tensors begin with
@@ -154,20 +158,24 @@ def to_bytes(model: Model) -> bytes:
     config["sha256"] = _checksum(config, memoryview(content)[8 + _header_length(content) :])
     content = bytes(save_tensors(tensors, metadata={"diabolo": _canonical(config)}))
     try:
-        _announced(content[: 8 + _header_length(content)], len(content))
+        _announced(content[: 8 + _header_length(content)], len(content), model.network.own_layers())
         _check_finite(tensors)
     except DiaboloError as error:
         raise OutputError(f"the model cannot be saved, no file could hold it: {error}") from error
     return content
 
 
-def load(path: str | Path, *, expect_sha256: str | None = None) -> Model:
+def load(path: str | Path, *, layers: Own | None = None, expect_sha256: str | None = None) -> Model:
     """Return the model in a file. Raises ModelFileError, with the reason, for anything that is not a sound model.
 
-    Args: expect_sha256: of the whole file, in hexadecimal; any other file is refused. Raises OptionError for what is
-        no SHA-256.
+    Args:
+        path: of the file.
+        layers: classes of one's own by the kinds that the file names, as {"scaled": Scaled}.
+        expect_sha256: of the whole file, in hexadecimal; any other file is refused.
+
+    Raises: OptionError for what is no SHA-256, or no layer.
     """
-    return judged(path, expect_sha256=expect_sha256).model
+    return judged(path, layers=layers, expect_sha256=expect_sha256).model
 
 
 class Judged(NamedTuple):
@@ -178,22 +186,23 @@ class Judged(NamedTuple):
     sha256: str
 
 
-def judged(path: str | Path, *, expect_sha256: str | None = None) -> Judged:
+def judged(path: str | Path, *, layers: Own | None = None, expect_sha256: str | None = None) -> Judged:
     """Return the model in a file and what tells the file from others; as `load`, which reads it once as well."""
     if not isinstance(path, (str, os.PathLike)):
         raise ModelFileError(f"a model file is named by a path, got {path!r:.60}.")
     asked = expect_sha256.strip().lower() if isinstance(expect_sha256, str) else expect_sha256
     if asked is not None and not (isinstance(asked, str) and re.fullmatch("[0-9a-f]{64}", asked)):
         raise OptionError(f"expect_sha256 must be the 64 hexadecimal digits of a SHA-256, got {expect_sha256!r:.80}.")
-    path, content = Path(path), read(path)
+    beside(LAYERS, layers)
+    path, content = Path(path), read(path, layers)
     found = hashlib.sha256(content).hexdigest()
     if asked not in (None, found):
         raise ModelFileError(f"{path} has the SHA-256 {found}, expected {expect_sha256!r:.80}: it is another file.")
     with _named(path):
-        return Judged(from_bytes(content), len(content), found)
+        return Judged(from_bytes(content, layers), len(content), found)
 
 
-def read(path: str | Path) -> bytes:
+def read(path: str | Path, layers: Own | None = None) -> bytes:
     """Return the bytes of a model file, of which what the header tells is sound.
 
     Raises: ModelFileError where it cannot be read or is no file, before more than the header is read where that is not
@@ -209,7 +218,7 @@ def read(path: str | Path) -> bytes:
                 head = file.read(8)
                 if len(head) == 8:
                     head += file.read(min(_header_length(head), MAX_HEADER))
-                _announced(head, about.st_size)
+                _announced(head, about.st_size, layers)
                 file.seek(0)
                 content = file.read(about.st_size + 1)
                 if len(content) != about.st_size:
@@ -243,11 +252,11 @@ class _Announced(NamedTuple):
     start: int  # of the tensors, in bytes
 
 
-def _announced(head: bytes, size: int) -> _Announced:
+def _announced(head: bytes, size: int, layers: Own | None) -> _Announced:
     """Return what a header tells of a file of `size` bytes. Raises ModelFileError, OptionError or ShapeError."""
     header = _header(head, size)
     config = _config(header)
-    network = _network(config["network"])
+    network = _network(config["network"], layers)
     adapter = _check_adapter(config["adapter"], network)
     table = adapter["kind"] == TableAdapter.kind
     if (config["reconstruction_loss"] == {"kind": Mixed.kind}) != table:
@@ -272,9 +281,9 @@ def _announced(head: bytes, size: int) -> _Announced:
     return _Announced(config, network, loss, list(learnt), start)
 
 
-def from_bytes(content: bytes) -> Model:
+def from_bytes(content: bytes, layers: Own | None = None) -> Model:
     """Return the model that `to_bytes` wrote. Raises ModelFileError, OptionError or ShapeError."""
-    config, network, loss, learnt, start = _announced(content, len(content))
+    config, network, loss, learnt, start = _announced(content, len(content), layers)
     if config.pop("sha256") != _checksum(config, memoryview(content)[start:]):
         raise ModelFileError("the checksum does not fit the content: the file is damaged or was changed.")
     try:
@@ -282,6 +291,7 @@ def from_bytes(content: bytes) -> Model:
     except SafetensorError as error:
         raise ModelFileError(f"safetensors says {error}.") from error
     _check_finite(tensors)
+    _check_together(tensors)
     made = _array_adapter(config["adapter"], tensors) if loss else _table(tensors, network)
     if made.row_shape != tuple(config["adapter"]["row_shape"]):
         raise ModelFileError(f"a table of {len(made.row_shape)} columns does not fit rows of {made.row_shape}.")
@@ -312,6 +322,15 @@ def _check_finite(tensors: Mapping[str, np.ndarray[Any, Any]]) -> None:
                 raise ModelFileError(f"the tensor {name!r} holds NaN or infinity.")
 
 
+def _check_together(tensors: Mapping[str, np.ndarray[Any, Any]]) -> None:
+    """Refuse a table that would take far more room than its bytes, before any object is made of it."""
+    texts = [(tensors[name], where) for name, where in WHERE.items() if name in tensors]
+    values = sum(_check_size_of_json(_text(content, where), where, MAX_KEYS) for content, where in texts)
+    values += len(tensors[KNOTS]) if KNOTS in tensors else 0
+    if values > MAX_TOGETHER:
+        raise ModelFileError(f"the table has {values:,} values and knots, more than {MAX_TOGETHER:,}.")
+
+
 def _array_adapter(config: dict[str, Any], tensors: Mapping[str, Any]) -> ArrayAdapter:
     offset, scale = tensors["adapter/offset"], tensors["adapter/scale"]
     if not (scale >= 0).all():
@@ -328,8 +347,9 @@ def _array_adapter(config: dict[str, Any], tensors: Mapping[str, Any]) -> ArrayA
 
 
 def _table(tensors: Mapping[str, Any], network: Network) -> TableAdapter:
-    config = _strict_json(_text(tensors[TABLE], "the table"), "the table", {"features", "names", "gaps", *_settings()})
-    adapter = TableAdapter.from_config(_with_knots(config, tensors[KNOTS].tolist()))
+    known = {"features", "names", "gaps", *_settings()}
+    config = _strict_json(_text(tensors[TABLE], WHERE[TABLE]), WHERE[TABLE], known)
+    adapter = TableAdapter.from_config(_with_knots(config, tensors[KNOTS]))
     if adapter.tensor_shape != network.input_shape:
         raise ModelFileError(f"a table of {adapter.tensor_shape} does not fit a network for {network.input_shape}.")
     return adapter
@@ -352,7 +372,7 @@ def _without_knots(config: dict[str, Any]) -> tuple[dict[str, Any], list[float]]
     return config | {"features": features}, knots
 
 
-def _with_knots(config: dict[str, Any], knots: list[float]) -> dict[str, Any]:
+def _with_knots(config: dict[str, Any], knots: np.ndarray[Any, Any]) -> dict[str, Any]:
     """Return a table with its lists of numbers in the place of their lengths."""
     features, done = config.get("features"), 0
     if not isinstance(features, list) or not all(isinstance(feature, dict) for feature in features):
@@ -365,7 +385,7 @@ def _with_knots(config: dict[str, Any], knots: list[float]) -> dict[str, Any]:
             length = feature[name]
             if type(length) is not int or not 0 <= length <= len(knots) - done:
                 raise ModelFileError(f"the table: {name} must be a number of knots there are, got {length!r:.40}.")
-            feature[name], done = knots[done : done + length], done + length
+            feature[name], done = knots[done : done + length].tolist(), done + length
     if done != len(knots):
         raise ModelFileError(f"the table uses {done:,} of {len(knots):,} knots.")
     return config
@@ -373,7 +393,7 @@ def _with_knots(config: dict[str, Any], knots: list[float]) -> dict[str, Any]:
 
 def _schema(tensors: Mapping[str, Any], adapter: Adapter) -> Schema:
     known = {"library", "numbered", "columns", *Column.__dataclass_fields__}
-    schema = Schema.from_config(_strict_json(_text(tensors[SCHEMA], "the schema"), "the schema", known))
+    schema = Schema.from_config(_strict_json(_text(tensors[SCHEMA], WHERE[SCHEMA]), WHERE[SCHEMA], known))
     if (len(schema.columns),) != adapter.row_shape:
         raise ModelFileError(f"{len(schema.columns)} columns do not fit rows of shape {adapter.row_shape}.")
     if isinstance(adapter, TableAdapter):
@@ -480,7 +500,7 @@ def _text(content: Any, where: str, encoding: str = "ascii") -> str:
 def _strict_json(text: str, where: str, known: set[str] | None = None) -> dict[str, Any]:
     """Return a JSON object; refuse what JSON leaves open: double keys, NaN, deep nesting, numbers beyond a double.
 
-    Args: known: the only keys there may be, at any depth; None: any.
+    Args: known: the only keys there may be, at any depth, in JSON whose size was checked before; None: any.
     """
 
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -497,7 +517,8 @@ def _strict_json(text: str, where: str, known: set[str] | None = None) -> dict[s
             raise ModelFileError(f"{where} holds a number that is not finite.")
         return value
 
-    _check_size_of_json(text, where, MAX_VALUES if known is None else MAX_KEYS)
+    if known is None:
+        _check_size_of_json(text, where, MAX_VALUES)
     try:
         value = json.loads(text, object_pairs_hook=pairs, parse_float=number, parse_constant=number)
     except (ValueError, RecursionError) as error:
@@ -513,8 +534,8 @@ def _strict_json(text: str, where: str, known: set[str] | None = None) -> dict[s
 TOKENS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|([][{},:])', re.DOTALL)
 
 
-def _check_size_of_json(text: str, where: str, most_keys: int) -> None:
-    """Refuse JSON that would take far more room as objects than it has letters, before any object is made."""
+def _check_size_of_json(text: str, where: str, most_keys: int) -> int:
+    """Refuse JSON that would take far more room as objects than it has letters; return how many values it has."""
     values = 0
     keys: list[int] = []  # of every object or list that is open
     for token in TOKENS.finditer(text):
@@ -535,6 +556,7 @@ def _check_size_of_json(text: str, where: str, most_keys: int) -> None:
                 raise ModelFileError(f"{where} is nested more than {MAX_DEPTH} deep.")
             if values > MAX_VALUES:
                 raise ModelFileError(f"{where} holds more than {MAX_VALUES:,} values.")
+    return values
 
 
 def _keys(value: Any, expected: set[str], where: str) -> dict[str, Any]:
@@ -565,17 +587,25 @@ def _config(header: dict[str, Any]) -> dict[str, Any]:
     return config
 
 
-def _network(config: Any) -> Network:
+def _network(config: Any, layers: Own | None) -> Network:
     _keys(config, {"input_shape", "encoder", "bottleneck", "decoder"}, "the network")
     if sum(len(config[part]) for part in ("encoder", "decoder") if isinstance(config[part], list)) > MAX_LAYERS:
         raise ModelFileError(f"the network has more than {MAX_LAYERS} layers.")
-    network = Network.from_config(config)
+    every = [each for part in ("encoder", "decoder") if isinstance(config[part], list) for each in config[part]]
+    for kind in (each.get("kind") for each in every if isinstance(each, dict)):
+        if isinstance(kind, str) and kind not in LAYERS and kind not in (layers or {}):
+            raise ModelFileError(
+                f"{unknown('layer', kind, LAYERS)} If it is one of your own, bring its class: "
+                f"diabolo.load(path, layers={{{kind!r:.40}: ...}})."
+            )
+    network = Network.from_config(config, layers)
     check_size(network)
     return network
 
 
 def check_size(network: Network) -> None:
-    """Raise OptionError where a network is larger than files may hold, which is best known before it is trained."""
+    """Raise OptionError where no file could hold a network, which is best known before it is trained."""
+    network.own_layers()
     if len(network.encoder) + len(network.decoder) > MAX_LAYERS:
         raise OptionError(f"the network has more than {MAX_LAYERS} layers: choose fewer.")
     for step in network.steps:
@@ -599,17 +629,20 @@ def check_room(network: Network, adapter: Adapter, schema: Schema | None, settin
             f"leave out types that are inferred as well."
         )
     config, knots = _without_knots(adapter.to_config()) if isinstance(adapter, TableAdapter) else ({}, [])
+    together = len(knots)
     for text in (_canonical(config), _canonical({} if schema is None else schema.to_config())):
         # As `_check_size_of_json` counts, and those within texts as well.
-        if len(text) > MAX_TABLE or text.count(",") + 2 * (text.count("[") + text.count("{")) > MAX_VALUES:
+        values = text.count(",") + 2 * (text.count("[") + text.count("{"))
+        together += values
+        if len(text) > MAX_TABLE or values > MAX_VALUES:
             raise OptionError(
                 f"{adapter.row_shape[0]:,} columns with their names and levels take {len(text):,} letters, a model "
                 f"file holds {MAX_TABLE:,} and {MAX_VALUES:,} values: leave columns out, or levels."
             )
-    if len(knots) > MAX_KNOTS:
+    if len(knots) > MAX_KNOTS or together > MAX_TOGETHER:
         raise OptionError(
-            f"the columns have {len(knots):,} knots where a few values lie far from all others, a model file holds "
-            f"{MAX_KNOTS:,}: take logarithms first, or leave columns out."
+            f"the columns have {together:,} values and knots, {len(knots):,} of them knots where a few values lie far "
+            f"from all others, a model file holds {MAX_TOGETHER:,}: take logarithms first, or leave columns out."
         )
 
 

@@ -339,7 +339,7 @@ def write_results(
     model: "Model", judge: Any, seen: Any, columns: list[dict[str, Any]], paths: dict[str, Path], *, force: bool
 ) -> dict[str, "Figure"]:
     """Write the model, and then its pictures; nothing before everything is made. Return them. Raises OutputError."""
-    from diabolo import files, modelfile
+    from diabolo import files
     from diabolo.report import pictures
     from diabolo.report.columns import ColumnFigures
 
@@ -348,10 +348,32 @@ def write_results(
     else:
         reconstructions = pictures.reconstructions(model, judge, seen)
     figures = {"reconstructions": reconstructions, "training": pictures.training(model)}
-    modelfile.save(model, paths["model"], force=force)  # of the three the one that took a training
+    _save(model, paths["model"], force=force)  # of the three the one that took a training
     for name, figure in figures.items():
         files.write_atomically(paths[name], partial(pictures.save, figure))
     return figures
+
+
+def _save(model: "Model", path: Path, *, force: bool) -> None:
+    """Write a model; where that cannot be, elsewhere before the training is lost. Raises OutputError in any case then.
+
+    A disk may be full, or a folder gone, only when a long training has ended.
+    """
+    import tempfile
+
+    from diabolo import modelfile
+    from diabolo.errors import OutputError
+
+    try:
+        modelfile.save(model, path, force=force)
+    except OutputError as error:
+        spare = Path(tempfile.mkdtemp(prefix="diabolo-"))
+        try:
+            modelfile.save(model, spare / path.name)
+        except OutputError:
+            spare.rmdir()
+            raise error from None
+        raise OutputError(f"{error} The model is kept as {spare / path.name}.") from error
 
 
 def _preset(name: str | None) -> dict[str, Any]:

@@ -139,7 +139,7 @@ def build(network: Network, *, link: str = "linear", seed: int = 0) -> Models:
 
     def made(steps: Iterable[Step]) -> list[keras.layers.Layer]:
         # int32 at most: Keras hands seeds to TensorFlow as such.
-        return [BUILDERS[type(step.layer)](step.layer, len(step.input_shape), next(seeds) >> 1) for step in steps]
+        return [_made(step.layer, len(step.input_shape), next(seeds) >> 1) for step in steps]
 
     encoder, decoder = made(network.encoder_steps), made(network.decoder_steps)
     heads = dict(zip(network.heads, made(network.heads.values()), strict=True))
@@ -165,6 +165,11 @@ def build(network: Network, *, link: str = "linear", seed: int = 0) -> Models:
         waist=keras.Model(rows, {"latent": latent, "before": before, **beside}, name="waist"),
         raw_decoder=keras.Model(alone, alone_raw, name="raw_decoder"),
     )
+
+
+def _made(layer: facts.Layer, axes: int, seed: int) -> keras.layers.Layer:
+    builder = BUILDERS.get(type(layer))
+    return layer.to_keras(axes, seed) if builder is None else builder(layer, axes, seed)
 
 
 def _chain(layers: Sequence[keras.layers.Layer], tensor: Any) -> Any:

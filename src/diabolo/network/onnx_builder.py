@@ -417,7 +417,11 @@ def _extend(graph: Graph, steps: Sequence[Step], weights: Mapping[str, np.ndarra
     for step in steps:
         own = {weight: weights[f"{step.layer.name}/{weight}"] for weight in step.layer.weights(step.input_shape)}
         own |= {weight: weights[name] for weight, (name, _) in step.layer.borrows(step.input_shape).items()}
-        BUILDERS[type(step.layer)](graph, step, Constants(graph, step.layer.name, own))
+        constants, builder = Constants(graph, step.layer.name, own), BUILDERS.get(type(step.layer))
+        if builder is None:  # a layer of one's own
+            step.layer.to_onnx(graph, step, constants)
+        else:
+            builder(graph, step, constants)
 
 
 def _finish(name: str, graph: Graph, start: tuple[str, Shape], ends: Sequence[tuple[str, Shape]]) -> onnx.ModelProto:

@@ -29,6 +29,7 @@ from diabolo.network.layers import (
     TiedDense,
     TransposedConvolution,
     check_activation,
+    own,
 )
 from diabolo.network.parts import MOST_AXES, Shape, from_config, from_text
 
@@ -126,6 +127,10 @@ class Network:
         """All layers, from a row to the raw numbers, with their shapes."""
         return self.encoder_steps + self.decoder_steps
 
+    def own_layers(self) -> dict[str, type[Layer]]:
+        """Return the classes of layers that the table does not have, by kind; OptionError where one cannot be kept."""
+        return own.of((*self.encoder, *self.decoder), LAYERS)
+
     def weights(self) -> dict[str, Shape]:
         """Name ("encoder_1/kernel") and shape of every weight, heads included, from the table of layers alone."""
         return {
@@ -159,8 +164,12 @@ class Network:
         }
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Network":
-        """Return the network that `to_config` described; OptionError or ShapeError where it does not hold together."""
+    def from_config(cls, config: dict[str, Any], layers: own.Own | None = None) -> "Network":
+        """Return the network that `to_config` described; OptionError or ShapeError where it does not hold together.
+
+        Args: layers: of one's own, by kind.
+        """
+        table = own.beside(LAYERS, layers)
         shape = config["input_shape"]
         sizes = isinstance(shape, list) and all(type(n) is int and 1 <= n < 1 << 31 for n in shape)
         if not sizes or not 1 <= len(shape) <= MOST_AXES:
@@ -170,9 +179,9 @@ class Network:
                 raise OptionError(f"{part} must be a list of layers, got {config[part]!r:.80}.")
         return cls(
             input_shape=tuple(shape),
-            encoder=tuple(from_config("layer", LAYERS, layer) for layer in config["encoder"]),
+            encoder=tuple(from_config("layer", table, layer) for layer in config["encoder"]),
             bottleneck=from_config("bottleneck", BOTTLENECKS, config["bottleneck"]),
-            decoder=tuple(from_config("layer", LAYERS, layer) for layer in config["decoder"]),
+            decoder=tuple(from_config("layer", table, layer) for layer in config["decoder"]),
         )
 
 

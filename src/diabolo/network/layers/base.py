@@ -4,7 +4,7 @@ import dataclasses
 import math
 import re
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from diabolo.errors import OptionError, ShapeError, unknown
 from diabolo.network.parts import MOST_AXES, Part, Shape
@@ -66,6 +66,24 @@ class Layer(Part):
     def mirror(self, input_shape: Shape) -> "tuple[Layer, ...]":
         """Return the layers that bring `output_shape(input_shape)` back to `input_shape`, nameless."""
         return (dataclasses.replace(self, name=""),)
+
+    def to_keras(self, axes: int, seed: int) -> Any:
+        """Return a keras.layers.Layer, called as this one, whose weights are attributes by the names of `weights`.
+
+        Only for layers of one's own; those of the table are made by keras_builder. Args: axes: of a row that comes in;
+        seed: of whatever is random.
+        """
+        raise TypeError(f"{type(self).__name__} must say how it is made in Keras: give it to_keras(axes, seed).")
+
+    def to_onnx(self, graph: Any, step: Any, weights: Any) -> None:
+        """Add nodes that compute the layer; as `to_keras`, for layers of one's own.
+
+        Args:
+            graph: `graph.add("Mul", name)` adds a node that takes what was computed last, and the tensor of a name.
+            step: input_shape and output_shape of a row.
+            weights: `weights["kernel"]` is the name of a weight in the graph.
+        """
+        raise TypeError(f"{type(self).__name__} must say how it is computed: give it to_onnx(graph, step, weights).")
 
 
 def check_activation(part: Part, name: str) -> None:
