@@ -162,9 +162,10 @@ def as_page(found: "Found", summary: "Summary", drawn: dict[str, Figure], findin
         page.paragraph(f"{summary.latent_dim} numbers for {summary.features:,}; {summary.unit}."),
         *(page.picture(figure, words) for words, figure in drawn.items()),
         *((page.paragraph("Noticed:"), page.listing(findings)) if findings else ()),
-        page.heading("What happened"),
-        page.picture(curves(found), "Error against epochs of all trainings; the best stands out."),
     ]
+    if found.curves:
+        words = "Error against epochs of all trainings; the best stands out."
+        parts += [page.heading("What happened"), page.picture(curves(found), words)]
     if found.importance:
         parts += [page.heading("What mattered"), page.picture(importance(found), "A bar for each choice.")]
     if told := [*what_mattered(found), *what_next(found)]:
