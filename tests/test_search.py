@@ -14,10 +14,11 @@ import pytest
 
 from diabolo import Autoencoder
 from diabolo.errors import CheckpointError, DataError, OptionError, OutputError
+from diabolo.preparation import prepare
 from diabolo.report import page, searched
 from diabolo.search import budget, halving, race, search, space, study
 from diabolo.search.halving import Runner
-from diabolo.training import advice, checkpoints
+from diabolo.training import advice, checkpoints, optimizers
 
 QUICK = {
     "structure": ["dense 16", "dense 32-16"],
@@ -189,11 +190,14 @@ def test_a_training_that_no_budget_holds_is_given_up_at_first_sight(table, monke
     monkeypatch.setattr(budget, "OPERATIONS_A_SECOND", 1e15)  # so that none looks slow before it is seen
     slow = {"structure": ["dense 16", "dense 1024-1024-1024"], "batch_size": [16], "noise": [0.0]}
     rows = np.tile(table, (40, 1))
-    trials = search(rows, budget="30s", latent_dim=3, space=slow, random_state=1).trials
+    found = search(rows, budget="30s", latent_dim=3, space=slow, random_state=1)
+    trials = found.trials
     given_up = [row for row in trials if row["structure"] == "dense 1024-1024-1024"]
     assert trials[0]["structure"] == "dense 16"
     assert given_up
     assert all(row["state"] == "failed" and row["reason"] == study.TOO_SLOW for row in given_up)
+    # By what was thought, the first stop is after a twenty-seventh of 300 epochs; by what was seen, sooner.
+    assert max(curve[0][0] for curve in found.curves.values()) < round(300 / 27)
     with pytest.raises(OptionError, match=r"too short for these rows: all \d+ that were begun are too slow"):
         search(rows, budget="15s", latent_dim=3, space=slow | {"structure": ["dense 1024-1024-1024"]}, random_state=1)
 
@@ -222,7 +226,20 @@ def test_a_damaged_checkpoint_is_named(table, tmp_path):
 def test_images_may_have_convolutions_and_tables_may_not():
     assert "conv" in space.read(None, (28, 28), {})["kind"]
     assert "conv" not in space.read(None, (40,), {})["kind"]
-    assert space.first(space.read(None, (40,), {}))[0]["kind"] == "dense"
+    assert [each["kind"] for each in space.first(space.read(None, (40,), {}), (40,))] == ["dense", "dense"]
+
+
+@pytest.mark.parametrize("shape", [(5,), (40,), (300,), (28, 28), (64, 64, 3)])
+def test_a_search_begins_with_what_is_used_without_one(shape):
+    chosen = space.first(space.read(None, shape, {}), shape)[0]
+    found, without = Autoencoder(2, **space.settings(chosen, {})), Autoencoder(2)
+    rows = np.random.default_rng(0).normal(size=(50, *shape))
+    ready = [prepare(each.get_params(deep=False), rows, None, each.checked_settings(), 0) for each in (found, without)]
+    assert ready[0].network == ready[1].network
+    rate = optimizers.check("adamw:0.1", None, "cosine")
+    assert (found.batch_size, found.learning_rate) == (without.batch_size, rate)
+    assert optimizers.suiting(ready[1].network.bottleneck) == "adamw:0.1"
+    assert found.optimizer == "adamw:weight_decay=0.1"
 
 
 def test_the_command_line_writes_the_best_model_and_the_table(cli, table, tmp_path):

@@ -76,17 +76,18 @@ def _dense(widths: list[int], times: int, shape: Shape, activation: str) -> list
     On 9,000 digits two layers (512, 256) reach 0.0064 a pixel with elu; one of 512 reaches 0.0064 with silu, and a
     rectified pair 0.0073. Wider ones cost time and gain nothing there.
     """
-    width = _width(shape)
+    width = usual_width(shape)
     flat: list[Layer] = [Flatten()] if len(shape) > 1 else []
     return flat + [Dense(units=units, activation=activation) for units in widths or (width, width // 2)]
 
 
-def _width(shape: Shape) -> int:
+def usual_width(shape: Shape) -> int:
+    """Return how wide the first dense layer is where nobody says."""
     return min(512, max(32, 1 << (math.prod(shape) - 1).bit_length()))
 
 
 def _residual(widths: list[int], times: int, shape: Shape, activation: str) -> list[Layer]:
-    widths = widths or [_width(shape)]
+    widths = widths or [usual_width(shape)]
     layers = _dense(widths, 0, shape, activation)
     return layers + [Residual(units=widths[-1], activation=activation) for _ in range(times or 2)]
 

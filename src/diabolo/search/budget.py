@@ -99,7 +99,11 @@ class Budget:
             return int(epochs)
         return int(min(self.epochs, done + max(1, left // an_epoch)))
 
+    def rungs(self, epochs: int) -> list[int]:
+        """Return the epochs that a training of so many may stop at."""
+        return halving.rungs(epochs, self.depth)
+
     def cost(self, about: Mapping[str, Any], rung: int) -> float:
         """Return about how many seconds it takes to bring a training to a rung."""
-        epochs: int = halving.rungs(about["epochs"], self.depth)[rung] - about.get("done", 0)
+        epochs: int = self.rungs(about["epochs"])[rung] - about.get("done", 0)
         return self.start + self.an_epoch(about) * epochs

@@ -10,6 +10,7 @@ from typing import Any
 
 from diabolo.autoencoder import Autoencoder
 from diabolo.errors import OptionError, unknown
+from diabolo.network.words import usual_width
 from diabolo.training.optimizers import OPTIMIZERS
 
 Range = tuple[float, float]
@@ -38,9 +39,8 @@ DEFAULT: Space = {
     "rate": (0.2, 5.0),  # times what suits the optimizer
 }
 
-# Tried first: what is used without a search, and two that are hard to beat.
-FIRST: tuple[dict[str, Any], ...] = (
-    {"kind": "dense", "depth": 1, "width": 128, "taper": 1.0, "batch_size": 64},
+# Tried first, behind what is used without a search: two that are hard to beat.
+HARD_TO_BEAT: tuple[dict[str, Any], ...] = (
     {"kind": "dense", "depth": 2, "width": 512, "taper": 0.5, "batch_size": 128},
     {"kind": "conv", "depth": 2, "width": 256, "taper": 0.5, "batch_size": 128},
 )
@@ -57,6 +57,7 @@ def read(asked: Mapping[str, Any] | None, row_shape: tuple[int, ...], fixed: Map
     image = len(row_shape) >= 2 and min(row_shape[:2]) >= LEAST_IMAGE
     space = dict(DEFAULT)
     space["kind"] = [kind for kind in DEFAULT["kind"] if kind != "conv" or image]
+    space["width"] = sorted({*DEFAULT["width"], usual_width(row_shape)})
     for name, values in (asked or {}).items():
         if name not in DEFAULT and (name not in SETTINGS or name in SHARED):
             raise OptionError(unknown("name in the space", name, {*DEFAULT, *SETTINGS} - {*SHARED}))
@@ -127,14 +128,16 @@ def draw(trial: Any, space: Space) -> dict[str, Any]:
     return chosen
 
 
-def first(space: Space) -> list[dict[str, Any]]:
-    """Return choices to begin with, those of them that the space holds."""
+def first(space: Space, row_shape: tuple[int, ...]) -> list[dict[str, Any]]:
+    """Return choices to begin with for rows of this shape, those of them that the space holds."""
 
     def holds(name: str, value: Any) -> bool:
         values = space[name]
         return values[0] <= value <= values[1] if isinstance(values, tuple) else value in values
 
-    every = [{name: value for name, value in (USUAL | each).items() if name in space} for each in FIRST]
+    usual = {"kind": "dense", "depth": 2, "width": usual_width(row_shape), "taper": 0.5, "batch_size": 64}
+    begun = [USUAL | each for each in (usual, *HARD_TO_BEAT)]
+    every = [{name: value for name, value in each.items() if name in space} for each in begun]
     return [each for each in every if all(holds(name, value) for name, value in each.items())]
 
 

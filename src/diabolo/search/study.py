@@ -188,7 +188,7 @@ class Search:
             files.hold(lock, wait=True)  # of two processes that make the tables of one database, one would fail
             self._study = _study(storage or f"sqlite:///{folder / 'study.db'}", self._identity, str(folder))
         if not self._study.get_trials(deepcopy=False):
-            for choice in space.first(self._space) if pairs is None else pairs:
+            for choice in space.first(self._space, opened.rows.shape[1:]) if pairs is None else pairs:
                 self._study.enqueue_trial(choice)
 
     def run(self, *, refit: bool) -> Found:
@@ -351,11 +351,11 @@ class Search:
             if rung == self._top:
                 epochs = self._budget.to_its_end(about.user_attrs)
                 trial.set_user_attr("epochs", epochs)
-            until = halving.rungs(epochs, self._top + 1)[rung]
+            until = self._budget.rungs(epochs)[rung]
             trial.set_user_attr("target", rung)
             started, reason = time.monotonic(), ""
             try:
-                estimator = self._train(number, until)
+                estimator = self._train(number, until, rung)
             except TooSlowError:
                 reason = TOO_SLOW
             except (DivergedError, OptionError) as error:
@@ -378,7 +378,7 @@ class Search:
             cost = float(estimator.model_.loss_per_row(self._judges).mean())
             trial.set_user_attr("curve", [*about.user_attrs.get("curve", ()), (estimator.done, cost)])
             # Of a short training several rungs may lie at one epoch.
-            ahead = halving.rungs(epochs, self._top + 1)
+            ahead = self._budget.rungs(epochs)
             for at in range(self._rung(about) + 1, max(rung + 1, bisect_right(ahead, estimator.done))):
                 trial.report(cost, at)
             if estimator.done >= epochs:
@@ -387,13 +387,15 @@ class Search:
         if self._report is not None:
             self._report(self.table())
 
-    def _train(self, number: int, until: int) -> Trial:
+    def _train(self, number: int, until: int, rung: int | None = None) -> Trial:
         chosen = self._trial(number)
         estimator = Trial(**self._fixed(chosen.params, chosen.user_attrs["epochs"]))
         estimator.until, estimator.timed = until, self._budget.seconds is not None
         if "an_epoch" not in chosen.user_attrs:  # how long it takes was only guessed
             # As long as there is nothing better, an epoch alone must go into its share.
             estimator.slowest = self._budget.slowest if self._runners() else self._budget.share
+            if rung is not None and rung < self._top:
+                estimator.sooner = lambda an_epoch: self._budget.rungs(self._budget.whole_training(an_epoch))[rung]
         estimator.at(self._path(number), f"{self._identity} {number}")
         if estimator.done < until or not hasattr(estimator, "model_"):
             estimator.fit(self._opened, report=estimator.watch)

@@ -39,6 +39,7 @@ class Trial(Autoencoder):
     state: State | None = None
     an_epoch: float | None = None  # seconds that one takes, where that could be measured
     slowest: float = math.inf  # seconds that an epoch may take
+    sooner: Callable[[float], int] | None = None  # epochs to stop at, told by how long one takes, if before `until`
     timed: bool = True  # whether a clock may choose how the program is made, at the cost of bits
 
     def at(self, path: Path, identity: str) -> "Trial":
@@ -65,13 +66,17 @@ class Trial(Autoencoder):
 
         kept = time.monotonic()
 
-        def keep(progress: Progress, state: Callable[[], State]) -> None:
+        def keep(progress: Progress, state: Callable[[], State]) -> bool:
             nonlocal kept
-            ended = progress.epoch_done and progress.epoch >= self.until
+            until = self.until
+            if self.sooner is not None and self.an_epoch is not None:
+                until = min(until, self.sooner(self.an_epoch))
+            ended = progress.epoch_done and progress.epoch >= until
             if ended or time.monotonic() - kept > SECONDS_BETWEEN:
                 self.state = state()
                 checkpoints.write(self.path, self.state, self.identity)
                 kept = time.monotonic()
+            return ended
 
         # The learning rate still goes by the epochs of the whole training, and so does what it is worth to compile:
         # else the short trainings would look slow.

@@ -100,7 +100,8 @@ class Outcome(NamedTuple):
     learnt: dict[str, Array]  # what the loss learnt
 
 
-Keep = Callable[[Progress, Callable[[], State]], None]  # takes what gives the state where it is wanted
+# Takes what gives the state where it is wanted; True behind an epoch ends the training there.
+Keep = Callable[[Progress, Callable[[], State]], bool | None]
 
 
 def train(
@@ -159,12 +160,13 @@ def train(
         diverged = not all(map(math.isfinite, progress.logs.values()))
         if diverged or (progress.epoch_done and not last.take(progress, settles_after)):
             raise _diverged(progress, spec.optimizer, last.outcome(choice, steps))
+        enough = None
         if keep is not None:
             try:
-                keep(progress, partial(last.state, steps.variables(), progress, choice))
+                enough = keep(progress, partial(last.state, steps.variables(), progress, choice))
             except _NotFiniteError:
                 raise _diverged(progress, spec.optimizer, last.outcome(choice, steps)) from None
-        if progress.epoch_done and not last.hopes(spec.patience, settles_after):
+        if progress.epoch_done and (enough or not last.hopes(spec.patience, settles_after)):
             break
     return last.outcome(choice, steps)
 
