@@ -100,7 +100,7 @@ print([row["epochs"] for row in found.trials])
 
 
 def test_a_search_that_was_killed_goes_on_with_the_training_that_it_was_at(tmp_path):
-    script = SCRIPT.replace("EPOCHS", "60")
+    script = SCRIPT.replace("EPOCHS", "36")
     process = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE)
     path = tmp_path / "trial-0000.safetensors"
     deadline = time.monotonic() + 120
@@ -200,7 +200,7 @@ def test_a_training_that_no_budget_holds_is_given_up_at_first_sight(table, monke
     assert given_up
     assert all(row["state"] == "failed" and row["reason"] == study.TOO_SLOW for row in given_up)
     with pytest.raises(OptionError, match=r"too short for these rows: all \d+ that were begun are too slow"):
-        search(rows, budget="15s", latent_dim=3, space=slow | {"structure": ["dense 1024-1024-1024"]}, random_state=1)
+        search(rows, budget="8s", latent_dim=3, space=slow | {"structure": ["dense 1024-1024-1024"]}, random_state=1)
 
 
 def test_the_folder_of_another_search_is_refused(found, table):
