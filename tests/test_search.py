@@ -178,6 +178,13 @@ def test_what_is_drawn_goes_by_what_stopped_trainings_reached(table):
     assert np.median(away[study.UNINFORMED :]) < 0.5 * np.median(away[: study.UNINFORMED])
 
 
+def test_what_is_used_without_a_search_goes_far_enough_to_be_compared(table):
+    # Of four trainings one goes on to the second rung, and none of one to the third: two are there by other rules.
+    found = search(table[:300], trials=4, epochs=9, latent_dim=3, random_state=0, space={"noise": [0.0]})
+    assert found.curves[0][1][0] == 3  # the second of the rungs 1, 3, 9
+    assert next(row for row in found.trials if row["number"] == 0)["width"] == 32  # as `dense` has for 8 features
+
+
 def test_in_a_budget_of_time_the_best_is_trained_longest_and_whole(table, monkeypatch):
     monkeypatch.setattr(budget, "OPERATIONS_A_SECOND", 1e15)  # so that all look fast before they are seen
     found = quick(np.tile(table, (120, 1)), trials=None, budget="20s", epochs=None)

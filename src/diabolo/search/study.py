@@ -187,8 +187,10 @@ class Search:
         with (folder / ".study.lock").open("w") as lock:
             files.hold(lock, wait=True)  # of two processes that make the tables of one database, one would fail
             self._study = _study(storage or f"sqlite:///{folder / 'study.db'}", self._identity, str(folder))
+        first = space.first(self._space, opened.rows.shape[1:]) if pairs is None else list(pairs)
+        self._usual = 0 if first and pairs is None else None  # the number of what is used without a search
         if not self._study.get_trials(deepcopy=False):
-            for choice in space.first(self._space, opened.rows.shape[1:]) if pairs is None else pairs:
+            for choice in first:
                 self._study.enqueue_trial(choice)
 
     def run(self, *, refit: bool) -> Found:
@@ -258,7 +260,8 @@ class Search:
             # Time for no more than to bring the best to its end, or not even that.
             return (leader.number, top) if left > start else None
         begun_in_all = sum(each.state.name != "WAITING" for each in every)
-        winner = halving.promoted([each for each in runners if self._free(each.number)], top)
+        free = [each for each in runners if self._free(each.number)]
+        winner = halving.promoted(free, top) or self._known(free)
         if winner is not None and left > self._cost(winner.number, winner.rung + 1):
             return winner.number, winner.rung + 1
         if self._trials is None or begun_in_all < self._trials:
@@ -271,6 +274,13 @@ class Search:
         if leader is not None and leader.rung < top:
             return leader.number, leader.rung + 1
         return None
+
+    def _known(self, runners: list[halving.Runner]) -> halving.Runner | None:
+        """Return what is used without a search, until it is one rung below its end.
+
+        Early rungs favour high rates, which end worse; this is known to end well, and is compared where that shows.
+        """
+        return next((each for each in runners if each.number == self._usual and each.rung < self._top - 1), None)
 
     def _refuse_budget(self) -> None:
         needed, given = math.ceil(self._cost(self._draw(), self._top) + 2 * self._budget.start), self._budget.seconds
