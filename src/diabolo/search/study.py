@@ -46,6 +46,7 @@ from diabolo.training import advice, backend
 
 TOO_SLOW = f"too slow: its share of the budget holds fewer than {FEWEST} epochs"
 UNINFORMED = 8  # trainings that are drawn by chance, before what they reached says where to look
+CLEARLY = 0.02  # of its error: by less than that a training is not better than what is used without a search
 KEPT = 24  # checkpoints of trainings that may still go on
 TRIED_IN_VAIN = 20  # choices that make no network, before a search gives up
 SECONDS_TO_WAIT = 0.2  # before it is asked again whether another process is done
@@ -254,7 +255,7 @@ class Search:
                 return each.number, each.user_attrs["target"]
         runners = [each for each in self._runners() if self._has_state(each)]
         left, start, top = self._budget.left, self._budget.start, self._top
-        leader = halving.leader(runners)
+        leader = self._to_go_on(runners)
         to_end = 0.0 if leader is None or leader.rung >= top else self._cost(leader.number, top)
         if leader is not None and leader.rung < top and left < 1.3 * to_end + start:
             # Time for no more than to bring the best to its end, or not even that.
@@ -274,6 +275,17 @@ class Search:
         if leader is not None and leader.rung < top:
             return leader.number, leader.rung + 1
         return None
+
+    def _to_go_on(self, runners: list[halving.Runner]) -> halving.Runner | None:
+        """Return the best training; short of its end what is used without a search, where nothing is clearly better.
+
+        What over-fits looks as good there, and is not in the end.
+        """
+        leader = halving.leader(runners)
+        usual = next((each for each in runners if each.number == self._usual), None)
+        if leader is None or usual is None or usual.rung < leader.rung or leader.rung == self._top:
+            return leader
+        return usual if usual.errors[-1] <= leader.errors[-1] + CLEARLY * abs(leader.errors[-1]) else leader
 
     def _known(self, runners: list[halving.Runner]) -> halving.Runner | None:
         """Return what is used without a search, until it is one rung below its end.
