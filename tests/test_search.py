@@ -55,6 +55,20 @@ def test_a_third_of_those_that_reached_a_rung_goes_on():
     assert halving.leader(runners) == Runner(4, [2.0, 0.8])
 
 
+def test_what_is_used_without_a_search_goes_to_its_end_unless_another_is_clearly_better():
+    def chosen(usual, other):
+        return halving.to_go_on([Runner(0, usual), Runner(1, other)], top=2, usual=0).number
+
+    assert chosen([9.0, 5.0], [8.0, 4.95]) == 0
+    assert chosen([9.0, 5.0], [8.0, 4.8]) == 1
+    assert chosen([9.0, -4.95], [8.0, -5.0]) == 0  # in nats of densities
+    assert chosen([9.0, -4.8], [8.0, -5.0]) == 1
+    assert chosen([9.0], [8.0, 4.95]) == 1  # it is not there yet
+    assert chosen([9.0, 5.0, 4.0], [8.0, 4.9, 3.99]) == 1  # at the end the best is the best
+    assert halving.to_go_on([Runner(1, [3.0]), Runner(2, [2.99])], top=2, usual=None).number == 2
+    assert halving.to_go_on([], top=2, usual=0) is None
+
+
 def test_rungs_are_thirds_and_end_with_the_whole():
     assert halving.rungs(60) == [7, 20, 60]
     assert halving.rungs(2) == [1, 1, 2]

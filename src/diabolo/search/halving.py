@@ -2,13 +2,14 @@
 
 Every training may stop at a few rungs, each three times as far as the one before. Of the trainings that reached a rung
 the best third goes on to the next. Source: Li et al. 2020, A System for Massively Parallel Hyperparameter Tuning,
-arXiv:1810.05934.
+arXiv:1810.05934. What is used without a search is known to end well, which early errors cannot tell: it goes further.
 """
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 TIMES = 3  # that the next rung is as far, and of so many one goes on
+CLEARLY = 0.02  # of its error: by less than that a training is not better than what is used without a search
 
 
 class Runner(NamedTuple):
@@ -49,3 +50,23 @@ def leader(runners: Sequence[Runner]) -> Runner | None:
     if furthest < 0:
         return None
     return min((each for each in runners if each.rung == furthest), key=lambda each: (each.errors[-1], each.number))
+
+
+def followed(runners: Sequence[Runner], top: int, usual: int | None) -> Runner | None:
+    """Return what is used without a search, number `usual`, until it is one rung below its end.
+
+    Early rungs favour high rates, which end worse; this is known to end well, and is compared where that shows.
+    """
+    return next((each for each in runners if each.number == usual and each.rung < top - 1), None)
+
+
+def to_go_on(runners: Sequence[Runner], top: int, usual: int | None) -> Runner | None:
+    """Return the best training; short of its end what is used without a search, where nothing is clearly better.
+
+    What over-fits looks as good there, and is not in the end.
+    """
+    best = leader(runners)
+    known = next((each for each in runners if each.number == usual), None)
+    if best is None or known is None or known.rung < best.rung or best.rung == top:
+        return best
+    return known if known.errors[-1] <= best.errors[-1] + CLEARLY * abs(best.errors[-1]) else best

@@ -46,7 +46,6 @@ from diabolo.training import advice, backend
 
 TOO_SLOW = f"too slow: its share of the budget holds fewer than {FEWEST} epochs"
 UNINFORMED = 8  # trainings that are drawn by chance, before what they reached says where to look
-CLEARLY = 0.02  # of its error: by less than that a training is not better than what is used without a search
 KEPT = 24  # checkpoints of trainings that may still go on
 TRIED_IN_VAIN = 20  # choices that make no network, before a search gives up
 SECONDS_TO_WAIT = 0.2  # before it is asked again whether another process is done
@@ -255,14 +254,14 @@ class Search:
                 return each.number, each.user_attrs["target"]
         runners = [each for each in self._runners() if self._has_state(each)]
         left, start, top = self._budget.left, self._budget.start, self._top
-        leader = self._to_go_on(runners)
+        leader = halving.to_go_on(runners, top, self._usual)
         to_end = 0.0 if leader is None or leader.rung >= top else self._cost(leader.number, top)
         if leader is not None and leader.rung < top and left < 1.3 * to_end + start:
             # Time for no more than to bring the best to its end, or not even that.
             return (leader.number, top) if left > start else None
         begun_in_all = sum(each.state.name != "WAITING" for each in every)
         free = [each for each in runners if self._free(each.number)]
-        winner = halving.promoted(free, top) or self._known(free)
+        winner = halving.promoted(free, top) or halving.followed(free, top, self._usual)
         if winner is not None and left > self._cost(winner.number, winner.rung + 1):
             return winner.number, winner.rung + 1
         if self._trials is None or begun_in_all < self._trials:
@@ -275,24 +274,6 @@ class Search:
         if leader is not None and leader.rung < top:
             return leader.number, leader.rung + 1
         return None
-
-    def _to_go_on(self, runners: list[halving.Runner]) -> halving.Runner | None:
-        """Return the best training; short of its end what is used without a search, where nothing is clearly better.
-
-        What over-fits looks as good there, and is not in the end.
-        """
-        leader = halving.leader(runners)
-        usual = next((each for each in runners if each.number == self._usual), None)
-        if leader is None or usual is None or usual.rung < leader.rung or leader.rung == self._top:
-            return leader
-        return usual if usual.errors[-1] <= leader.errors[-1] + CLEARLY * abs(leader.errors[-1]) else leader
-
-    def _known(self, runners: list[halving.Runner]) -> halving.Runner | None:
-        """Return what is used without a search, until it is one rung below its end.
-
-        Early rungs favour high rates, which end worse; this is known to end well, and is compared where that shows.
-        """
-        return next((each for each in runners if each.number == self._usual and each.rung < self._top - 1), None)
 
     def _refuse_budget(self) -> None:
         needed, given = math.ceil(self._cost(self._draw(), self._top) + 2 * self._budget.start), self._budget.seconds
