@@ -367,13 +367,16 @@ def _save(model: "Model", path: Path, *, force: bool) -> None:
     try:
         modelfile.save(model, path, force=force)
     except OutputError as error:
-        spare = Path(tempfile.mkdtemp(prefix="diabolo-"))
         try:
-            modelfile.save(model, spare / path.name)
+            spare = Path(tempfile.mkdtemp(prefix="diabolo-"))
+        except OSError:  # no room there either
+            raise error from None
+        try:
+            kept = modelfile.save(model, spare / path.name)
         except OutputError:
             spare.rmdir()
             raise error from None
-        raise OutputError(f"{error} The model is kept as {spare / path.name}.") from error
+        raise OutputError(f"{error} The model is kept as {kept}.") from error
 
 
 def _preset(name: str | None) -> dict[str, Any]:

@@ -19,7 +19,6 @@ table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tab
 th, td { text-align: right; padding: .25rem .8rem .25rem 0; border-bottom: 1px solid #ddd; white-space: nowrap }
 th { font-weight: 600 } .text { text-align: left } td.text:last-child { white-space: normal }
 tr.best { font-weight: 600 }
-code { background: #f2f2f2; padding: .1rem .3rem; border-radius: 3px }
 """.strip()
 
 

@@ -250,7 +250,7 @@ class Program:
         # Batches of any size, without XLA: the smaller one that ends an epoch, or all where XLA is off.
         self._any: Callable[..., Any] = _function(self._many_of_any_size)
 
-    def run(self, window: Window, start: int, count: int) -> "Making":
+    def run(self, window: Window, start: int, count: int) -> Making:
         """Run steps `start` to `start + count` of a window of tensors, and return what went into making programs."""
         data, order, rows = window
         size = self.batch_size
