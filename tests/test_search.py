@@ -327,8 +327,8 @@ def test_a_choice_at_the_end_of_what_was_tried_is_said_and_a_wider_space_named()
     space = {"width": [64, 128, 256], "rate": (0.2, 5.0), "depth": [1, 2]}
     found = found_with([{"error": 1.0, "width": 256, "rate": 0.21, "depth": 1}], space)
     wide, slow = searched.what_next(found)
-    assert wide == 'width 256 is at the high end of what was tried: --space with {"width": [256, 512]}'
-    assert slow == 'rate 0.21 is at the low end of what was tried: --space with {"rate": [0.04, 0.21]}'
+    assert wide == 'width 256 is at the high end of what was tried: --space FILE with {"width": [256, 512]}'
+    assert slow == 'rate 0.21 is at the low end of what was tried: --space FILE with {"rate": [0.04, 0.21]}'
     found = found_with([{"error": 1.0, "width": 128, "rate": 1.0, "depth": 2}], space | {"depth": [1, 2, 3]})
     assert searched.what_next(found) == []
 
@@ -342,7 +342,7 @@ def test_what_hardly_mattered_can_be_left_out_and_what_it_was_is_said():
         "as good as the best within 2%: 1",
     ]
     assert searched.what_next(found) == [
-        'these hardly mattered, and can be left to what the best has: --space with {"kind": ["dense"]}'
+        'these hardly mattered, and can be left to what the best has: --space FILE with {"kind": ["dense"]}'
     ]
 
 

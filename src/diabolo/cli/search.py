@@ -145,7 +145,10 @@ def _space(path: Path | None) -> dict[str, Any] | None:
     try:
         asked = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise OptionError(f"--space {path} cannot be read: {error!s:.120}.") from error
+        reason = getattr(error, "strerror", None) or error
+        raise OptionError(
+            f"--space {path} cannot be read: {reason!s:.120}. Write the space into a JSON file, and name that."
+        ) from error
     if not isinstance(asked, dict):
         raise OptionError(f'--space {path}: expected an object such as {{"batch_size": [64, 128]}}.')
     ranges = {name for name, values in DEFAULT.items() if isinstance(values, tuple)} | {"learning_rate"}

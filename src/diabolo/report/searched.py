@@ -60,7 +60,7 @@ def what_next(found: "Found") -> list[str]:
     little = [name for name, share in found.importance.items() if share < LITTLE and name in best]
     if little:
         fixed = _json({name: [best[name]] for name in little if best[name] is not None})
-        told.append(f"these hardly mattered, and can be left to what the best has: --space with {fixed}")
+        told.append(f"these hardly mattered, and can be left to what the best has: --space FILE with {fixed}")
     return told
 
 
@@ -86,8 +86,8 @@ def _at_an_end(found: "Found") -> Iterator[str]:
             most, least = value == high > low, value == low < high and value != NATURAL.get(name)
             wider = [value, 2 * value] if most else [value / 2 if low < 1 else value // 2, value]
         if most or least:
-            side = "high" if most else "low"
-            yield f"{choice(name, value)} is at the {side} end of what was tried: --space with {_json({name: wider})}"
+            side, space = "high" if most else "low", _json({name: wider})
+            yield f"{choice(name, value)} is at the {side} end of what was tried: --space FILE with {space}"
 
 
 def _json(space: dict[str, list[Any]]) -> str:
