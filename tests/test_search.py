@@ -211,6 +211,17 @@ def test_in_a_budget_of_time_the_best_is_trained_longest_and_whole(table, monkey
     assert max(curve[0][0] for curve in found.curves.values()) < round(300 / 27)
 
 
+def test_the_best_comes_to_its_end_also_when_the_time_is_over_before(table, monkeypatch):
+    # As on a machine that is busy with something else: the first stop comes after the end.
+    took, work = [], study.Search._work
+    monkeypatch.setattr(study.Search, "_work", lambda *job: [took.append(job[1:]), work(*job)])
+    monkeypatch.setattr(budget.Budget, "left", property(lambda _: -5.0 if took else 60.0))
+    (only,) = quick(np.tile(table, (20, 1)), trials=None, budget="60s", epochs=81).trials
+    assert took == [(0, 0), (0, 3)]
+    assert (only["state"], only["epochs"]) == ("whole", only["of"])
+    assert only["epochs"] < 81
+
+
 def test_a_training_that_no_budget_holds_is_given_up_at_first_sight(table, monkeypatch):
     monkeypatch.setattr(budget, "OPERATIONS_A_SECOND", 1e15)  # so that none looks slow before it is seen
     slow = {"structure": ["dense 16", "dense 1024-1024-1024"], "batch_size": [16], "noise": [0.0]}

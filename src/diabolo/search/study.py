@@ -256,16 +256,17 @@ class Search:
         left, start, top = self._budget.left, self._budget.start, self._top
         leader = halving.to_go_on(runners, top, self._usual)
         to_end = 0.0 if leader is None or leader.rung >= top else self._cost(leader.number, top)
-        if leader is not None and leader.rung < top and left < 1.3 * to_end + start:
-            # Time for no more than to bring the best to its end, or not even that.
-            return (leader.number, top) if left > start else None
+        another = to_end + 2 * start  # seconds that let one more training begin
+        if leader is not None and leader.rung < top and left <= max(1.3 * to_end + start, another):
+            # Time for no more than to bring the best to its end, or not even that: then one epoch ends it.
+            return leader.number, top
         begun_in_all = sum(each.state.name != "WAITING" for each in every)
         free = [each for each in runners if self._free(each.number)]
         winner = halving.promoted(free, top) or halving.followed(free, top, self._usual)
         if winner is not None and left > self._cost(winner.number, winner.rung + 1):
             return winner.number, winner.rung + 1
         if self._trials is None or begun_in_all < self._trials:
-            if left <= to_end + 2 * start:
+            if left <= another:
                 if not every or all(each.state.name == "WAITING" for each in every):
                     self._refuse_budget()
                 return None
