@@ -240,30 +240,45 @@ def test_a_writer_killed_500_times_leaves_what_it_told_of(model_path, tmp_path):
 
 
 GONE = """
-import shutil
+import dataclasses, os, shutil
 from diabolo import Autoencoder
 from diabolo.cli import main
 
-fit = Autoencoder.fit
+fit, train = Autoencoder.fit, Autoencoder._train
 
 def and_the_folder_is_gone(self, *arguments, **options):
-    fit(self, *arguments, **options)
-    shutil.rmtree("out")
-    return self
+    try:
+        return fit(self, *arguments, **options)
+    finally:
+        shutil.rmtree("out")
+
+def diverging(self, spec, shard, report, **where):
+    import keras
+    steps = -(-len(shard.rows) // spec.batch_size)
+    rising = keras.optimizers.schedules.PiecewiseConstantDecay([steps], [1e-3, 1e30])
+    spec = dataclasses.replace(spec, optimizer=keras.optimizers.SGD(rising), steps_a_call=1, compile=False)
+    return train(self, spec, shard, report, **where)
+
+if "DIVERGES" in os.environ:
+    Autoencoder._train = diverging
 
 Autoencoder.fit = and_the_folder_is_gone
 main()
 """
 
 
-def test_a_training_is_kept_elsewhere_where_its_folder_is_gone_at_the_end(run, table, tmp_path):
+@pytest.mark.parametrize(
+    ("more", "code", "told"), [({}, 2, ""), ({"DIVERGES": "1"}, 3, "training diverged in epoch 2, by step ")]
+)
+def test_a_training_is_kept_elsewhere_where_its_folder_is_gone_at_the_end(run, table, tmp_path, more, code, told):
     (tmp_path / "out").mkdir()
     (tmp_path / "temporary").mkdir()
     np.save(tmp_path / "rows.npy", table)
     options = ("fit", "rows.npy", "-o", "out/model", "--epochs", "2", "--latent", "3")
-    done = run("-c", GONE, *options, env={"TMPDIR": str(tmp_path / "temporary")})
-    assert done.code == 2
+    done = run("-c", GONE, *options, env={"TMPDIR": str(tmp_path / "temporary")} | more)
+    assert done.code == code
     line = done.err.strip().splitlines()[-1]
     (kept,) = (tmp_path / "temporary").rglob("*.safetensors")
+    assert told in line
     assert line.endswith(f"the folder out does not exist: make it first. The model is kept as {kept}.")
     assert modelfile.load(kept).network.latent_dim == 3

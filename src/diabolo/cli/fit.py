@@ -185,10 +185,9 @@ def fit(
     started = time.perf_counter()
     paths = outputs(output or Path(f"{stem(data)}.safetensors"), force=force)
 
-    from diabolo import modelfile
     from diabolo.autoencoder import Autoencoder
     from diabolo.data.memory import limit
-    from diabolo.errors import DivergedError, OptionError
+    from diabolo.errors import DivergedError, OptionError, OutputError
     from diabolo.factors import AUTO
     from diabolo.report.diagnosis import diagnose
     from diabolo.report.summary import summarise
@@ -230,8 +229,12 @@ def fit(
             model = estimator.fit(train, report=report, source=name, also=rows.test, run=run, resume=resume).model_
     except DivergedError as error:
         if error.model is not None:
-            path = modelfile.save(error.model, paths["model"], force=force)
-            error.args = (f"{error} The model of epoch {error.model.record.best_epoch} is in {path}.",)
+            try:
+                _save(error.model, paths["model"], force=force)
+                where = f"The model of epoch {error.model.record.best_epoch} is in {paths['model']}."
+            except OutputError as lost:
+                where = str(lost)
+            error.args = (f"{error} {where}",)
         raise
     judge, judged_on = (rows.sample, "training") if rows.test is None else (rows.test, "test")
     seen = _corrupted(model, judge)
