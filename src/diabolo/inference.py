@@ -331,7 +331,7 @@ class Model:
     def _posterior(self) -> Any:
         from diabolo.network import onnx_builder
 
-        return _session(onnx_builder.build_encoder(self.network, self.weights, heads=True))
+        return _session(onnx_builder.build_encoder(self.network, self.weights, self.loss, heads=True))
 
     def check_latents(self, latents: Any, *, where: str, first_row: int = 0) -> Floats:
         """Return latents as float32 (n, latent_dim), or raise DataError or ShapeError."""
@@ -432,7 +432,7 @@ class Model:
 
     @cached_property
     def _rows_at_once(self) -> int:
-        widest = max(step.layer.numbers(step.input_shape) for step in self.network.steps)
+        widest = max(self.network.numbers(step) for step in self.network.steps)
         fewest = 64 if widest <= NUMBERS_AT_ONCE else 1  # of wide ones the call is not what takes the time
         return max(fewest, min(8192, NUMBERS_AT_ONCE // widest))
 
@@ -440,7 +440,7 @@ class Model:
     def _encoder(self) -> Any:
         from diabolo.network import onnx_builder
 
-        return _session(onnx_builder.build_encoder(self.network, self.weights))
+        return _session(onnx_builder.build_encoder(self.network, self.weights, self.loss))
 
     @cached_property
     def _decoder(self) -> Any:

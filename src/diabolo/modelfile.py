@@ -609,7 +609,7 @@ def check_size(network: Network) -> None:
     if len(network.encoder) + len(network.decoder) > MAX_LAYERS:
         raise OptionError(f"the network has more than {MAX_LAYERS} layers: choose fewer.")
     for step in network.steps:
-        size = max(math.prod(step.input_shape), math.prod(step.output_shape), step.layer.numbers(step.input_shape))
+        size = network.numbers(step)
         if size > MAX_NUMBERS_A_ROW:
             raise OptionError(
                 f"layer {step.layer.name!r} has {size:,} numbers a row, more than {MAX_NUMBERS_A_ROW:,}: make it "

@@ -3,17 +3,22 @@
 A graph is made in memory from the table of layers and the weights; TensorFlow plays no part. Input `rows` or `latent`,
 output `latent` or `raw` and `reconstruction`; the first axis is the batch, of any size.
 
-Order: a graph that grows, activations, the table from layer to nodes, the build.
+Order: activations, the table from layer to nodes, the build.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from diabolo.network import layers as facts
+from diabolo.network import refining
+from diabolo.network.bottlenecks import Refined
+from diabolo.network.losses import Loss
+from diabolo.network.onnx_graph import Constants, Graph
 from diabolo.network.parts import Shape
 from diabolo.network.structures import Network, Step
 
@@ -21,57 +26,6 @@ from diabolo.network.structures import Network, Step
 OPSET = 20
 IR_VERSION = 9
 NORMALISED = 1e-3  # what residual blocks add to the variance, as keras_layers.py does
-
-
-class Graph:
-    """Nodes and constants, one after the other; `end` is the name of the latest output."""
-
-    def __init__(self, start: str) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
-        self.end = start
-        self._count = 0
-
-    def add(self, operator: str, *inputs: str, **attributes: Any) -> None:
-        """Append a node that takes `end` and then `inputs`."""
-        self.nodes.append(self.node(operator, self.end, *inputs, **attributes))
-
-    def node(self, operator: str, *inputs: str, **attributes: Any) -> onnx.NodeProto:
-        """Return a node that takes `inputs`, and make its output the end."""
-        self._count += 1
-        self.end = f"{operator.lower()}_{self._count}"
-        return helper.make_node(operator, list(inputs), [self.end], **attributes)
-
-    def aside(self, operator: str, *inputs: str, outputs: int = 1, **attributes: Any) -> list[str]:
-        """Append a node that takes `inputs` and not the end; return the names of its outputs."""
-        self._count += 1
-        names = [f"{operator.lower()}_{self._count}_{output}" for output in range(outputs)]
-        self.nodes.append(helper.make_node(operator, list(inputs), names, **attributes))
-        return names
-
-    def constant(self, name: str, value: Any) -> str:
-        """Keep an array in the graph and return its name."""
-        self.constants.append(numpy_helper.from_array(np.asarray(value), name))
-        return name
-
-    def integers(self, *values: int) -> str:
-        """Keep a list of whole numbers in the graph and return its name."""
-        self._count += 1
-        return self.constant(f"integers_{self._count}", np.array(values, np.int64))
-
-
-class Constants:
-    """The weights of a layer: `weights["kernel"]` puts one into a graph as it is and gives its name there."""
-
-    def __init__(self, graph: Graph, layer: str, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
-        self._graph, self._layer, self.arrays = graph, layer, arrays
-
-    def __getitem__(self, weight: str) -> str:
-        return self.put(weight, self.arrays[weight])
-
-    def put(self, weight: str, value: Any) -> str:
-        """Put an array into the graph under the layer's name, and return its own."""
-        return self._graph.constant(f"{self._layer}/{weight}", np.asarray(value, np.float32, order="C"))
 
 
 def _silu(graph: Graph) -> None:
@@ -380,17 +334,23 @@ BUILDERS: dict[type[facts.Layer], Callable[[Graph, Step, Constants], None]] = {
 
 
 def build_encoder(
-    network: Network, weights: Mapping[str, np.ndarray[Any, Any]], *, heads: bool = False
+    network: Network, weights: Mapping[str, np.ndarray[Any, Any]], loss: Loss, *, heads: bool = False
 ) -> onnx.ModelProto:
     """Return the graph rows -> latent, float32 (batch, *input_shape) -> (batch, latent_dim).
 
-    Args: heads: give what stands beside the latent as well, each under its own name.
+    Args:
+        network: facts.
+        weights: of the network and the loss.
+        loss: by which latents are refined, where the bottleneck asks for that.
+        heads: give what stands beside the latent as well, each under its own name.
     """
     graph = Graph("rows")
     outputs = [("latent", network.latent_shape)]
     _extend(graph, network.encoder_steps[: len(network.encoder)], weights)
     hidden = graph.end
     _extend(graph, network.encoder_steps[len(network.encoder) :], weights)
+    if isinstance(network.bottleneck, Refined):
+        _refine(graph, network, weights, loss, network.bottleneck.steps)
     graph.nodes.append(helper.make_node("Identity", [graph.end], ["latent"]))
     for name, step in network.heads.items() if heads else ():
         graph.end = hidden
@@ -411,6 +371,29 @@ def build_decoder(
     graph.nodes.append(helper.make_node("Identity", [graph.end], ["reconstruction"]))
     outputs = [("raw", network.input_shape), ("reconstruction", network.input_shape)]
     return _finish("decoder", graph, ("latent", network.latent_shape), outputs)
+
+
+def _refine(
+    graph: Graph, network: Network, weights: Mapping[str, np.ndarray[Any, Any]], loss: Loss, steps: int
+) -> None:
+    """Go on from the latent at the end of a graph to a better one."""
+    numbers = math.prod(network.input_shape)
+
+    def decode(latent: refining.Values) -> refining.Values:
+        graph.end = latent.name
+        _extend(graph, network.decoder_steps, weights)
+        return refining.Values(graph, graph.end).reshape(-1, numbers)
+
+    learnt = {name: weights[f"loss/{name}"] for name in loss.weights(network.input_shape)}
+    graph.end = refining.refine(
+        refining.Values(graph, "rows").reshape(-1, numbers),
+        refining.Values(graph, graph.end),
+        decode,
+        refining.bends(loss, network.input_shape, learnt),
+        latents=network.latent_dim,
+        numbers=numbers,
+        steps=steps,
+    ).name
 
 
 def _extend(graph: Graph, steps: Sequence[Step], weights: Mapping[str, np.ndarray[Any, Any]]) -> None:

@@ -127,6 +127,11 @@ class Network:
         """All layers, from a row to the raw numbers, with their shapes."""
         return self.encoder_steps + self.decoder_steps
 
+    def numbers(self, step: Step) -> int:
+        """Return how many numbers a layer holds of one row at most, in its place, when rows are encoded and decoded."""
+        held = max(math.prod(step.input_shape), math.prod(step.output_shape), step.layer.numbers(step.input_shape))
+        return held * (1 + self.bottleneck.neighbours * (step in self.decoder_steps))
+
     def own_layers(self) -> dict[str, type[Layer]]:
         """Return the classes of layers that the table does not have, by kind; OptionError where one cannot be kept."""
         return own.of((*self.encoder, *self.decoder), LAYERS)

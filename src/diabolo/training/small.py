@@ -14,7 +14,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from diabolo.errors import DivergedError
-from diabolo.network.bottlenecks import Plain
+from diabolo.network.bottlenecks import Plain, Refined
 from diabolo.network.corruptions import Corruption, Masking
 from diabolo.network.layers import Dense, Layer
 from diabolo.network.losses import Gaussian, Loss
@@ -54,7 +54,7 @@ def suits(
     shapes = _shapes(network).values()
     return (
         all(_activation(step.layer) in ("elu", "linear") for step in network.steps)
-        and type(network.bottleneck) is Plain
+        and type(network.bottleneck) in (Plain, Refined)
         and sum(map(math.prod, shapes)) <= MOST_WEIGHTS
         and loss == Gaussian()
         and (corruption is None or (type(corruption) is Masking and corruption == Masking(share=corruption.share)))

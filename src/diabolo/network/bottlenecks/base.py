@@ -33,6 +33,11 @@ class Bottleneck(Part):
         return 1
 
     @property
+    def neighbours(self) -> int:
+        """How many latents of each row are decoded beside its own when it is encoded."""
+        return 0
+
+    @property
     def settles_after(self) -> int:
         """Epochs in which training minimises something else than validation measures; none of them is the best."""
         return 0
