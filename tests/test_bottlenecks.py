@@ -33,7 +33,6 @@ WORDS = [
     "gaussian:beta=0.5,warmup_epochs=2,free_nats=0.1",
     "ordered",
     "quantized:codes=16,groups=2",
-    "refined",
 ]
 
 

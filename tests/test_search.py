@@ -163,6 +163,15 @@ def test_refit_learns_from_the_rows_that_were_held_back_too(table):
     assert best.model_.record.rows == len(table)
 
 
+def test_the_best_has_refined_latents_unless_the_bottleneck_is_settled(found, table):
+    best, plain = found[0].best, quick(table, refine=False).best
+    assert (best.bottleneck, plain.bottleneck) == ("refined", "plain")
+    for name, weight in plain.model_.weights.items():
+        np.testing.assert_array_equal(best.model_.weights[name], weight)
+    assert best.score_samples(table).mean() > plain.score_samples(table).mean()
+    assert quick(table, trials=1, bottleneck="ordered").best.bottleneck == "ordered"
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

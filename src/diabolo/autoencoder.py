@@ -63,7 +63,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         tied: the dense layers of the decoder use the kernels of those they mirror, turned over: half the weights.
         activation: of the hidden layers; one of `diabolo.network.layers.ACTIVATIONS`.
         bottleneck: what makes the latent: "plain", "sparse", "gaussian" (a variational auto-encoder), "quantized",
-            "ordered", with settings behind a colon ("gaussian:beta=4,warmup_epochs=10"), or one of
+            "ordered", "refined", with settings behind a colon ("gaussian:beta=4,warmup_epochs=10"), or one of
             `diabolo.network.bottlenecks`.
         bottleneck_activation: of the latent, where the bottleneck leaves a choice; None: what suits it.
         corruption: noise on the input, not on the target: "gaussian:0.5", "masking:0.3", "salt_and_pepper:0.1",

@@ -49,6 +49,9 @@ def search(
         str | None, typer.Option(help="Where the table is kept: postgresql://... Default: SQLite in the folder.")
     ] = None,
     refit: Annotated[bool, typer.Option("--refit", help="Train the best once more, on all rows.")] = False,
+    refine: Annotated[
+        bool, typer.Option(help="Have the best go on from the guess of its encoder: errs less, encodes more slowly.")
+    ] = True,
     test_fraction: Annotated[float, typer.Option(help="Share of the rows held back to judge the best by.")] = 0.1,
     random_state: Annotated[int, typer.Option(help="The seed.")] = 0,
     memory: Annotated[str | None, typer.Option(help="What rows may take, such as 2GB.")] = None,
@@ -96,6 +99,7 @@ def search(
             folder=run or Path(f"{stem(data)}-search"),
             storage=storage,
             refit=refit,
+            refine=refine,
             random_state=random_state,
             types=dict(how.types) or None,
             series=series,

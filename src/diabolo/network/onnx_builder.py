@@ -334,14 +334,14 @@ BUILDERS: dict[type[facts.Layer], Callable[[Graph, Step, Constants], None]] = {
 
 
 def build_encoder(
-    network: Network, weights: Mapping[str, np.ndarray[Any, Any]], loss: Loss, *, heads: bool = False
+    network: Network, weights: Mapping[str, np.ndarray[Any, Any]], loss: Loss | None = None, *, heads: bool = False
 ) -> onnx.ModelProto:
     """Return the graph rows -> latent, float32 (batch, *input_shape) -> (batch, latent_dim).
 
     Args:
         network: facts.
         weights: of the network and the loss.
-        loss: by which latents are refined, where the bottleneck asks for that.
+        loss: by which latents are refined; None: they are not.
         heads: give what stands beside the latent as well, each under its own name.
     """
     graph = Graph("rows")
@@ -349,7 +349,7 @@ def build_encoder(
     _extend(graph, network.encoder_steps[: len(network.encoder)], weights)
     hidden = graph.end
     _extend(graph, network.encoder_steps[len(network.encoder) :], weights)
-    if isinstance(network.bottleneck, Refined):
+    if isinstance(network.bottleneck, Refined) and loss is not None:
         _refine(graph, network, weights, loss, network.bottleneck.steps)
     graph.nodes.append(helper.make_node("Identity", [graph.end], ["latent"]))
     for name, step in network.heads.items() if heads else ():

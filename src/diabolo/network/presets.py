@@ -31,4 +31,5 @@ PRESETS: dict[str, Preset] = {
     "aae": Preset({"penalty": "adversarial:10"}, "adversarial: latents that a judge takes for a standard normal"),
     "vq": Preset({"bottleneck": "quantized"}, "latents are entries of a code book"),
     "ordered": Preset({"bottleneck": "ordered"}, "the first latents say most, as in PCA: cut where you like"),
+    "refined": Preset({"bottleneck": "refined"}, "rows come back closer, encoding takes longer"),
 }

@@ -17,13 +17,14 @@ import warnings
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 import diabolo
-from diabolo import factors, files
+from diabolo import factors, files, modelfile
 from diabolo.autoencoder import Autoencoder, from_model, seed_of
 from diabolo.data import memory
 from diabolo.data.sources import Source
@@ -39,6 +40,7 @@ from diabolo.errors import (
     ShapeError,
     unknown,
 )
+from diabolo.network.bottlenecks import Plain, Refined
 from diabolo.search import halving, space
 from diabolo.search.budget import BUDGET, FEWEST, Budget, duration
 from diabolo.search.trials import TooSlowError, Trial, fingerprint
@@ -46,6 +48,7 @@ from diabolo.training import advice, backend
 
 TOO_SLOW = f"too slow: its share of the budget holds fewer than {FEWEST} epochs"
 UNINFORMED = 8  # trainings that are drawn by chance, before what they reached says where to look
+MOST_REFINED = 64  # latents, whose neighbours are decoded for every row
 KEPT = 24  # checkpoints of trainings that may still go on
 TRIED_IN_VAIN = 20  # choices that make no network, before a search gives up
 SECONDS_TO_WAIT = 0.2  # before it is asked again whether another process is done
@@ -86,6 +89,7 @@ def search(
     folder: str | Path | None = None,
     storage: str | None = None,
     refit: bool = False,
+    refine: bool = True,
     random_state: Any = None,
     report: Callable[[list[Row]], None] | None = None,
     **fixed: Any,
@@ -104,6 +108,8 @@ def search(
         folder: where checkpoints and the table lie; a search that finds its own goes on. None: a temporary one.
         storage: an address of Optuna's, such as "postgresql://..."; None: SQLite in the folder.
         refit: train the best once more, on all rows.
+        refine: where nothing is said of the bottleneck, have the best go on from the guess of its encoder, which errs
+            less and encodes more slowly: `diabolo.network.bottlenecks.Refined`.
         random_state: the seed.
         report: takes the table whenever it changes.
         fixed: other settings of `Autoencoder`, the same for all.
@@ -115,7 +121,7 @@ def search(
     seconds = None if trials is not None and budget is None else duration(BUDGET if budget is None else budget)
     with folder_of(folder) as where:
         work = Search(opened, settings, space, seconds, trials, epochs, where, storage, seed_of(random_state), report)
-        return work.run(refit=refit)
+        return work.run(refit=refit, refine=refine)
 
 
 def in_memory(X: Any, settings: Mapping[str, Any], own: Sequence[str] = ("epochs", "patience")) -> Source:
@@ -193,10 +199,12 @@ class Search:
             for choice in first:
                 self._study.enqueue_trial(choice)
 
-    def run(self, *, refit: bool) -> Found:
+    def run(self, *, refit: bool, refine: bool) -> Found:
         """Work until the budget is spent, and return what was found."""
         best = self._again(self.work())
         whole = self._on_all(best) if refit else best
+        if refine and "bottleneck" not in {*self._settings, *self._space}:
+            whole = self._refined(whole)
         return Found(whole, self.table(), self._importance(), self._curves(), self._space)
 
     def work(self) -> int:
@@ -413,6 +421,31 @@ class Search:
         settings = {"validation_fraction": 0, "epochs": best.best_epoch_}
         whole: Autoencoder = best.set_params(**settings).fit(self._opened)
         return whole
+
+    def _refined(self, best: Autoencoder) -> Autoencoder:
+        """Return the best with latents that are refined, where that errs less on the rows that were held back."""
+        model = best.model_
+        waist = model.network.bottleneck
+        if waist.latent_dim > MOST_REFINED or waist != Plain(latent_dim=waist.latent_dim):
+            return best
+        network = replace(model.network, bottleneck=Refined(latent_dim=waist.latent_dim))
+        record = replace(model.record, settings=model.record.settings | {"bottleneck": Refined.kind})
+        better = replace(model, network=network, record=record)
+        try:
+            modelfile.check_size(network)
+        except OptionError:  # its neighbours would take too much memory
+            return best
+        before, after = (float(each.loss_per_row(self._judges).mean()) for each in (model, better))
+        if after >= before:
+            return best
+        logger.info(
+            "rows held back cost %.5g with refined latents, %.5g without; encoding takes about %d times as long "
+            "(refine=False, --no-refine leaves it out)",
+            after,
+            before,
+            waist.latent_dim + 4,
+        )
+        return from_model(better)
 
     def _fixed(self, chosen: Mapping[str, Any], epochs: int) -> dict[str, Any]:
         usual = {"random_state": self._seed, "epochs": epochs, "patience": 0, "verbose": False}
