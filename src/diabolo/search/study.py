@@ -443,7 +443,7 @@ class Search:
             "(refine=False, --no-refine leaves it out)",
             after,
             before,
-            waist.latent_dim + 4,
+            waist.latent_dim,
         )
         return from_model(better)
 

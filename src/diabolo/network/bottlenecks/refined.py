@@ -20,7 +20,7 @@ MOST_STEPS = 8  # more change nothing any more
 class Refined(Bottleneck):
     """A plain, linear waist whose latents are refined when rows are encoded.
 
-    A step decodes `latent_dim` + 1 neighbours of each latent: with 16 latents encoding takes about 20 times as long.
+    A step decodes `latent_dim` + 1 neighbours of each latent: with 16 latents encoding takes 15 times as long.
     Decoding and training take what they take without.
     """
 
