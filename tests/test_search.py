@@ -290,6 +290,7 @@ def test_the_command_line_writes_the_best_model_and_the_table(cli, table, tmp_pa
     options = ["--trials", "4", "--epochs", "9", "--latent", "3", "--space", "space.json"]
     out = cli("search", "rows.npy", *options, cwd=tmp_path).out
     assert "this model" in out
+    assert "its latents are refined" in " ".join(out.split())
     with (tmp_path / "rows-trials.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 4
