@@ -123,7 +123,7 @@ def search(
     words = [*searched.what_mattered(found), *searched.what_next(found)]
     if found.best.bottleneck == "refined" and "bottleneck" not in found.space:
         words.append(
-            f"its latents are refined: it errs less than in the table, and encoding takes about "
+            "its latents are refined: it errs less than in the table, and encoding takes about "
             f"{model.network.latent_dim} times as long (--no-refine leaves that out)"
         )
     print_tables(trials_table(found.trials), "", *words, "")
