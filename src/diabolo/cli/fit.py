@@ -79,7 +79,7 @@ def fit(
     bottleneck: Annotated[
         str | None,
         typer.Option(
-            help="plain, sparse, gaussian, quantized, ordered or refined, with settings behind a colon: gaussian:beta=4.",
+            help="plain, sparse, gaussian, quantized, ordered or refined, with settings: gaussian:beta=4.",
             rich_help_panel=PARTS,
         ),
     ] = None,
