@@ -4,6 +4,7 @@ Order: commands, calls, files.
 """
 
 import numpy as np
+from scipy import sparse
 
 from diabolo.data.splits import TEST, split_rows
 
@@ -91,6 +92,8 @@ COMMANDS = [
     (["fit", "photos"], "photos/cut.png: expected a picture, got something else"),
     (["fit", "wide.npy", "--series"], "expected series (n, time, channels), got shape (5, 3)"),
     (["search", "digits", "--budget", "soon"], "budget must be a time such as 90s, 10m or 2h, got 'soon'"),
+    (["search", "digits", "--random-state", "-1"], "--random-state must be"),
+    (["search", "sparse.npz"], "a search needs dense rows, got a sparse matrix: write a part of sparse.npz as a dense"),
     (["search", "digits", "--space", "absent.json"], "--space absent.json cannot be read"),
     (["search", "digits", "--space", "list.json"], "--space list.json: expected an object such as"),
     (["search", "digits", "--test-fraction", "2"], "--test-fraction must be in [0, 1), got 2.0"),
@@ -624,6 +627,21 @@ CALLS = [
         "OptionError",
         "the space holds nothing that goes with these rows: structure 'conv' needs images",
     ),
+    (
+        'search(X, optimizer="adam", space={"weight_decay": (0.1, 0.5)})',
+        "OptionError",
+        "the space: 'weight_decay' says nothing beside 'optimizer': leave one out.",
+    ),
+    (
+        'search(X, space={"structure": ["dense"], "depth": [1]})',
+        "OptionError",
+        "the space: 'depth' says nothing beside 'structure': leave one out.",
+    ),
+    (
+        'Autoencoder("auto").partial_fit(X)',
+        "OptionError",
+        "partial_fit() cannot count latents: give latent_dim as a number, or fit() first.",
+    ),
     ("search(X, latent=3)", "OptionError", "unknown setting 'latent'. Did you mean 'latent_dim'? Known: activation,"),
     (
         'race(X, optimizers=["adamm"])',
@@ -845,6 +863,7 @@ def make(folder):
     np.save(folder / "objects.npy", np.array([[{}]], object), allow_pickle=True)
     np.save(folder / "text.npy", np.array([["x"]]))
     np.save(folder / "empty.npy", np.ones((0, 3)))
+    sparse.save_npz(folder / "sparse.npz", sparse.eye_array(5, format="csr"))
     np.savez(folder / "two.npz", first=np.ones((5, 3)), second=np.ones((5, 3)))
     np.savez(folder / "really.npz", X=np.ones((5, 3)))
     (folder / "really.npz").rename(folder / "npz.npy")

@@ -195,6 +195,27 @@ def test_a_saved_detector_scores_explains_and_labels_as_before(fitted, sheet, tm
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(fitted)).predict(sheet), fitted.predict(sheet))
 
 
+def test_a_detector_takes_what_fit_takes(sheet, tmp_path):
+    frame = pd.DataFrame(sheet[:200]).add_prefix("x").assign(code=np.arange(200) % 3)
+    detector = AnomalyDetector(Autoencoder(2, types={"code": "category"}, **FAST), random_state=0).fit(frame)
+    assert "category" in str(detector.model.schema.to_config())
+    for at in range(2):
+        np.save(tmp_path / f"{at}.npy", sheet[100 * at : 100 * (at + 1)])
+    whole = AnomalyDetector(Autoencoder(2, **FAST), random_state=0).fit(sheet[:200])
+    parts = AnomalyDetector(Autoencoder(2, **FAST), random_state=0).fit(str(tmp_path / "*.npy"))
+    np.testing.assert_array_equal(parts.score_samples(sheet[:50]), whole.score_samples(sheet[:50]))
+
+
+def test_the_oddest_of_several_files_are_counted_as_their_scores_are(cli, fitted, sheet, tmp_path):
+    model, parts = fitted.save(tmp_path / "odd"), np.array_split(sheet[:90], 3)
+    parts[2][7] += 50
+    for at, part in enumerate(parts):
+        np.save(tmp_path / f"part{at}.npy", part)
+    out = cli("score", model, "part*.npy", "--top", "1", cwd=tmp_path).out
+    assert np.load(tmp_path / "rows-scores.npy").argmax() == 67
+    assert " 67 " in out
+
+
 def test_a_model_without_a_detector_says_so(sheet, tmp_path):
     path = Autoencoder(2, **FAST).fit(sheet[:200]).save(tmp_path / "m")
     with pytest.raises(ModelFileError, match="holds an auto-encoder that was not saved by a detector"):

@@ -98,6 +98,11 @@ def test_rectified_latents_that_died_are_counted(rows):
     model.weights["bottleneck/bias"][:2] = -1e3
     (finding,) = named([str(each) for each in diagnose(model, rows)], "the same for all rows")
     assert finding.startswith("2 of 4 latents")
+    assert "bottleneck_activation='linear'" in finding
+    model = fitted(rows, latent_dim=4, structure=[], epochs=1)
+    model.weights["bottleneck/kernel"][:, :2] = 0
+    (finding,) = named([str(each) for each in diagnose(model, rows)], "the same for all rows")
+    assert "bottleneck_activation" not in finding  # it is linear
 
 
 def test_codes_that_nobody_uses_are_counted(rows):

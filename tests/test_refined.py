@@ -9,7 +9,9 @@ from scipy import optimize
 from diabolo import Autoencoder, load
 from diabolo.errors import OptionError, ShapeError
 from diabolo.inference import Model
+from diabolo.modelfile import check_size
 from diabolo.network.bottlenecks import Refined
+from diabolo.network.structures import Network
 
 
 def refined(model: Model, steps: int = 1) -> Model:
@@ -106,3 +108,9 @@ def test_steps_that_are_no_use_and_neighbours_that_take_too_much_room_are_one_li
     wide = np.zeros((2, 1 << 15), np.float32)
     with pytest.raises((OptionError, ShapeError), match=r"numbers a row, more than 16,777,216"):
         Autoencoder(1 << 10, bottleneck="refined", structure=[]).fit(wide)
+
+
+def test_neighbours_are_counted_where_there_is_no_decoder_too():
+    network = Network(input_shape=(1 << 13,), encoder=(), bottleneck=Refined(latent_dim=1 << 13), decoder=())
+    with pytest.raises(OptionError, match=r"layer 'bottleneck' has 67,108,864 numbers a row, more than 16,777,216"):
+        check_size(network)

@@ -10,9 +10,12 @@ import time
 from html.parser import HTMLParser
 
 import numpy as np
+import optuna
 import pytest
 
 from diabolo import Autoencoder
+from diabolo.cli.options import fit_command
+from diabolo.cli.race import WITHOUT
 from diabolo.errors import CheckpointError, DataError, OptionError, OutputError
 from diabolo.preparation import prepare
 from diabolo.report import page, searched
@@ -164,8 +167,13 @@ def test_refit_learns_from_the_rows_that_were_held_back_too(table):
 
 
 def test_the_best_has_refined_latents_unless_the_bottleneck_is_settled(found, table):
-    best, plain = found[0].best, quick(table, refine=False).best
+    best, without = found[0].best, quick(table, refine=False)
+    plain = without.best
     assert (best.bottleneck, plain.bottleneck) == ("refined", "plain")
+    assert without.refined is None
+    before, after = found[0].refined
+    assert before == pytest.approx(found[0].trials[0]["error"])
+    assert after < before
     for name, weight in plain.model_.weights.items():
         np.testing.assert_array_equal(best.model_.weights[name], weight)
     assert best.score_samples(table).mean() > plain.score_samples(table).mean()
@@ -249,6 +257,56 @@ def test_the_folder_of_another_search_is_refused(found, table):
         quick(table[:300], folder=found[1])
 
 
+def test_a_search_that_could_not_begin_leaves_its_folder_free(table, tmp_path):
+    with pytest.raises(OptionError, match="the space holds nothing that goes with these rows"):
+        quick(table, latent_dim=50, folder=tmp_path)
+    trials = quick(table, trials=1, folder=tmp_path).trials
+    assert [(row["number"], row["state"]) for row in trials] == [(0, "whole")]
+
+
+def test_a_training_that_was_killed_while_it_was_drawn_is_forgotten(table, tmp_path):
+    quick(table, trials=1, folder=tmp_path)
+    optuna.load_study(study_name=study.NAME, storage=f"sqlite:///{tmp_path / 'study.db'}").ask()
+    numbers = [row["number"] for row in quick(table, trials=2, folder=tmp_path).trials]
+    assert sorted(numbers) == [0, 2]
+
+
+def test_a_training_that_ends_the_process_each_time_is_given_up(table, tmp_path, monkeypatch):
+    def no_room(self, *arguments, **more):
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(study.Trial, "fit", no_room)
+        for _ in range(study.MOST_STARTS):
+            with pytest.raises(MemoryError):
+                quick(table, trials=2, folder=tmp_path)
+    trials = quick(table, trials=2, folder=tmp_path).trials
+    assert [(row["number"], row["state"]) for row in trials] == [(1, "whole"), (0, "failed")]
+    assert trials[1]["reason"] == "it ended the process 3 times: it may take more memory than there is."
+
+
+def test_the_best_is_the_first_of_the_table_by_the_error_it_ended_with(table, tmp_path):
+    found = quick(table, folder=tmp_path, refine=False, bottleneck="gaussian", latent_dim=2)  # whose error may rise
+    held = study.held_back(len(table), 0.1, 0, study.VALIDATION)
+    first = found.trials[0]
+    assert found.best.model_.loss_per_row(table[held]).mean() == pytest.approx(first["error"])
+    assert found.curves[first["number"]][-1][1] == first["error"]
+
+
+def test_only_what_is_used_without_a_search_is_known_to_end_well():
+    asked = space.read({"batch_size": [128]}, (784,), {})
+    assert space.usual(asked, (784,)) is None
+    assert [each["batch_size"] for each in space.first(asked, (784,))] == [128]
+    whole = space.read(None, (784,), {})
+    assert space.usual(whole, (784,)) == space.first(whole, (784,))[0]
+
+
+def test_the_best_can_be_fitted_again_where_a_linear_waist_was_asked_for(table):
+    best = quick(table, trials=1, bottleneck_activation="linear").best
+    assert best.bottleneck == "refined"
+    assert best.set_params(epochs=1).fit(table).latent_dim_ == 3
+
+
 def test_a_storage_that_is_no_storage_is_one_line(table, tmp_path):
     (tmp_path / "study.db").write_bytes(b"this is no database, and never was" * 40)
     with pytest.raises(OutputError, match=r"the storage sqlite:.* cannot be used"):
@@ -290,14 +348,17 @@ def test_the_command_line_writes_the_best_model_and_the_table(cli, table, tmp_pa
     options = ["--trials", "4", "--epochs", "9", "--latent", "3", "--space", "space.json"]
     out = cli("search", "rows.npy", *options, cwd=tmp_path).out
     assert "this model" in out
-    assert "its latents are refined" in " ".join(out.split())
+    refined = "the best refines its latents, so that a row held back costs"
+    assert refined in " ".join(out.split())
     with (tmp_path / "rows-trials.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 4
     assert rows[0]["state"] == "whole"
     cli("encode", "rows.safetensors", "rows.npy", cwd=tmp_path)
     assert np.load(tmp_path / "rows-latents.npy").shape == (600, 3)
-    told = Elements((tmp_path / "rows-report.html").read_text())
+    page = (tmp_path / "rows-report.html").read_text()
+    assert refined in page
+    told = Elements(page)
     assert [row[0] for row in told.rows[-4:]] == [row["number"] for row in rows]  # the same order: the best first
     assert told.rows[1][-1] == "this model"
     assert told.rows[1][0] in out
@@ -507,6 +568,12 @@ def test_a_race_of_nobody_and_of_strangers_is_one_line(table):
         race(table, optimizers=["adam:foo=1"])
     with pytest.raises(OptionError, match="unknown setting 'learning_rate'"):
         race(table, learning_rate=0.5)
+
+
+def test_what_is_advised_to_type_has_no_option_that_fit_does_not_know(monkeypatch):
+    asked = "rows.npy --equal time --optimizers adam,sgd -pcurves.png --picture=b.png --latent 3 --json"
+    monkeypatch.setattr(sys, "argv", ["diabolo", "race", *asked.split()])
+    assert fit_command("--optimizer", "adam", without=WITHOUT) == "diabolo fit rows.npy --latent 3 --optimizer adam"
 
 
 def test_the_command_line_says_who_won_and_what_to_type(cli, table, tmp_path):

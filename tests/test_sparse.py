@@ -34,6 +34,9 @@ def test_sparse_rows_encode_as_the_same_dense_ones(fitted, words, tmp_path):
     out = np.empty((1500, 300), np.float32)
     assert fitted.reconstruct(words, out=out) is not None
     np.testing.assert_allclose(out, fitted.reconstruct(dense), atol=1e-6)
+    for wrong in (np.empty((1501, 300), np.float32), np.empty((1500, 300), int)):
+        with pytest.raises(ShapeError, match="out expected"):
+            fitted.reconstruct(words, out=wrong)
 
 
 def test_it_learns_what_dense_rows_teach(fitted, words):

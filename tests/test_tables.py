@@ -675,6 +675,15 @@ def test_a_pipe_goes_in_and_out(run, folder, trained):
         assert "400 rows" in done.err
 
 
+def test_rows_from_a_pipe_are_drawn_too(run, folder, trained, tmp_path):
+    command = "import sys, subprocess\nwith open(sys.argv[1], 'rb') as file:\n    "
+    command += "subprocess.run([sys.executable, '-m', 'diabolo', 'reconstruct', sys.argv[2], '-', '--picture', 'p.png'"
+    done = run("-c", f"{command}], stdin=file, check=True)", folder / "people.csv", trained[1])
+    assert done.code == 0, done.err
+    assert (tmp_path / "p.png").stat().st_size > 10_000
+    assert len((tmp_path / "rows-reconstructed.csv").read_text().splitlines()) == 401
+
+
 def test_a_file_of_numbers_is_read_by_its_names(cli, tmp_path, rng):
     frame = pd.DataFrame(rng.normal(size=(80, 3)), columns=["a", "b", "c"])
     frame.to_csv(tmp_path / "rows.csv", index=False)

@@ -16,14 +16,17 @@ from sklearn.base import BaseEstimator, OutlierMixin, clone
 
 import diabolo
 from diabolo.autoencoder import Autoencoder, load, seed_of
+from diabolo.data import memory
 from diabolo.data import schema as frames
-from diabolo.data.adapters import Rows, as_rows
-from diabolo.data.sources import open_source
+from diabolo.data.adapters import Rows
+from diabolo.data.streams import open_whole
+from diabolo.data.tables import Reading
 from diabolo.detection import Detection, Draws, Space, spread, usual
 from diabolo.errors import DataError, ModelFileError, NotFittedError, OptionError
 from diabolo.explain import by_column
 from diabolo.inference import Model
 from diabolo.network.layers import Layer
+from diabolo.network.parts import plain
 from diabolo.preparation import HIDDEN, Prepared
 from diabolo.record import Record
 from diabolo.training import small
@@ -82,8 +85,9 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         # What is learnt from hidden cells is needed to name the wrong ones; the scores gain by it too.
         if isinstance(inner.corruption, str) and inner.corruption == "auto":
             inner.set_params(corruption=HIDDEN)
-        opened = open_source(X)
-        known = as_rows(opened.rows, where="fit()")
+        limit, reading = memory.limit(plain(inner.memory)), Reading(types=inner.types or {})
+        opened = open_whole(X, limit, reading=reading, what="fit()")
+        known = opened.rows
         if len(known) < 2:
             raise DataError(f"fit() expected at least 2 rows to compare, got n_samples = {len(known)}.")
         # The losses of numbers in [0, 1] refuse all others, which a row must not do that is odd by being there.

@@ -254,6 +254,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         if sparse.is_sparse(X) or scipy_files.is_matrix(X):
             raise DataError("partial_fit() expected dense rows, got a sparse matrix: pass X.toarray().")
         if not hasattr(self, "model_"):
+            if self.latent_dim == factors.AUTO:
+                raise OptionError("partial_fit() cannot count latents: give latent_dim as a number, or fit() first.")
             self._state, seed = None, seed_of(self.random_state)
             asked = self.get_params(deep=False) | {"validation_fraction": 0}
             ready = prepare(asked, X, None, settings | {"validation_fraction": 0}, seed)

@@ -391,6 +391,8 @@ class Model:
                 f"{where} would give {count:,} x {math.prod(row_shape):,} dense numbers: take fewer rows at a time, or "
                 f"pass out=, which may be memory-mapped."
             )
+        if out is not None:
+            _check_shape(out, (count, *row_shape))
         pieces = []
         for start in range(0, count, size):
             dense = matrix[start : start + size].toarray()
@@ -399,6 +401,7 @@ class Model:
             if out is None:
                 pieces.append(values)
             else:
+                _check_type(out, values)
                 out[start : start + size] = values
         return np.concatenate(pieces) if out is None else np.asarray(out)
 
@@ -422,8 +425,7 @@ class Model:
             if len(rows) <= size:
                 return function(rows, 0)
             return np.concatenate([function(rows[start : start + size], start) for start in range(0, len(rows), size)])
-        if getattr(out, "shape", None) != (len(rows), *row_shape):
-            raise ShapeError(f"out expected shape {(len(rows), *row_shape)}, got {getattr(out, 'shape', out)!r:.60}.")
+        _check_shape(out, (len(rows), *row_shape))
         for start in range(0, len(rows), size):
             values = function(rows[start : start + size], start)
             _check_type(out, values)
@@ -475,6 +477,11 @@ def fill(out: Any, chunks: Iterator[Rows], rows: int | None) -> Rows:
     if done < len(out):
         raise ShapeError(f"out expected {done:,} rows, got {len(out):,}.")
     return np.asarray(out)
+
+
+def _check_shape(out: Any, expected: tuple[int, ...]) -> None:
+    if getattr(out, "shape", None) != expected:
+        raise ShapeError(f"out expected shape {expected}, got {getattr(out, 'shape', out)!r:.60}.")
 
 
 def _check_type(out: Any, values: Rows) -> None:

@@ -195,8 +195,6 @@ def fit(
 
     if not 0 <= test_fraction < 1:
         raise OptionError(f"--test-fraction must be in [0, 1), got {test_fraction}.")
-    if not 0 <= random_state < 2**32:
-        raise OptionError(f"--random-state must be a whole number from 0 to 2**32 - 1, got {random_state}.")
     at_most = limit(memory)
     name, rows = read_judged(data, data_dir, how, at_most, batch_size, test_fraction, random_state, series=series)
     parts = {"structure": structure, "bottleneck": bottleneck, "corruption": corruption, "penalty": penalty}
@@ -294,9 +292,11 @@ def read_judged(
     from diabolo.data.splits import hold_back_sparse, hold_back_test
     from diabolo.data.streams import COPIES, Stream, open_rows
     from diabolo.data.windows import check_memory
-    from diabolo.errors import DataError
+    from diabolo.errors import DataError, OptionError
     from diabolo.preparation import as_series
 
+    if not 0 <= seed < 2**32:
+        raise OptionError(f"--random-state must be a whole number from 0 to 2**32 - 1, got {seed}.")
     if scipy_files.is_matrix(data):
         matrix = scipy_files.read(Path(data), limit // COPIES)
         return Path(data).name, hold_back_sparse(matrix, test_fraction, seed, limit=limit)

@@ -94,7 +94,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instea
 
 def stem(data: str) -> str:
     """Return what files made from `data` are called: mnist:test gives mnist-test, a/b.npz:X b-X, parts/*.npy parts."""
-    if data == "-":
+    from diabolo.data.tables import STDIN
+
+    if data == "-" or Path(data).stem == STDIN:
         return "rows"
     if any(mark in data for mark in "*?["):
         data = next((part for part in reversed(Path(data).parts) if not any(mark in part for mark in "*?[")), "rows")
@@ -182,7 +184,7 @@ def fit_command(*chosen: str, without: tuple[str, ...] = ()) -> str:
             skip = False
         elif name in (*without, "--picture", "-p", "--run"):
             skip = not equals
-        elif name not in ("--json", "--force"):
+        elif name not in ("--json", "--force") and not name.startswith("-p"):  # -pFILE
             kept.append(word)
     return shlex.join(["diabolo", "fit", *kept, *chosen])
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 
 FASTER = 1.5  # times as fast is worth a word
+WITHOUT = ("--optimizers", "--equal")  # options that fit does not know
 
 
 @reads()
@@ -63,7 +64,7 @@ def _told(raced: Any) -> list[str]:
     return [
         f"the winner: {raced.optimizer} at {raced.learning_rate:g}; {whole}",
         *_cheaper(raced.rows),
-        f"try: {fit_command(*chosen, without=('--optimizers',))}",
+        f"try: {fit_command(*chosen, without=WITHOUT)}",
     ]
 
 

@@ -36,6 +36,10 @@ def reconstruct(
     force: Force = False,
 ) -> None:
     """Write the reconstruction of DATA. Default: DATA-reconstructed.npy, of tables .csv. Needs no TensorFlow."""
+    if data == "-" and picture is not None:
+        from diabolo.data.streams import from_stdin
+
+        data = str(from_stdin())  # to be read twice
     draw = _ready(model, data, clean, picture, data_dir, how, force=force)
     write_rows(
         model,

@@ -128,15 +128,17 @@ class Oddest:
     """The oddest rows so far, passed by while all are scored."""
 
     def __init__(self, judge: Judge, count: int) -> None:
-        self._judge, self._count = judge, count
-        self._rows: list[tuple[float, int, str, Any]] = []
+        self._judge, self._count, self._seen = judge, count, 0
+        self._rows: list[tuple[float, int, Any]] = []
 
     def verb(self, rows: Any, *, where: str, first_row: int) -> Any:
         """Return the scores of rows, as a verb of a model does."""
         checked = self._judge.model.checked(rows, where=where, first_row=first_row)
         scores = self._judge.score(checked)
         for at in (-scores).argsort(kind="stable")[: self._count].tolist():
-            self._rows.append((float(scores[at]), first_row + at, where, checked[at]))
+            # As scores are counted, over all files; a copy, not to hold the chunk that the row came with.
+            self._rows.append((float(scores[at]), self._seen + at, checked[at].copy()))
+        self._seen += len(scores)
         self._rows.sort(key=lambda each: -each[0])
         del self._rows[self._count :]
         return scores
@@ -160,7 +162,7 @@ class Oddest:
         heads = ("file" if names else "row", "score", "the cells that make it odd, and what was expected there")
         for head in heads:
             result.add_column(head, justify="right" if head in ("row", "score") else "left", no_wrap=head == "row")
-        for at, (score, number, _, _) in enumerate(self._rows):
+        for at, (score, number, _) in enumerate(self._rows):
             columns = [each for each in np.argsort(-scores[at])[:CELLS].tolist() if scores[at, each] > 0]
             words = [
                 f"{name}={value} ({theirs})" for name, value, theirs in (_of(cells, expected, at, c) for c in columns)

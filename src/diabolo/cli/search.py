@@ -72,7 +72,8 @@ def search(
     from diabolo import files
     from diabolo.cli.show import print_tables
     from diabolo.data.memory import limit
-    from diabolo.errors import OptionError
+    from diabolo.data.readers import scipy_files
+    from diabolo.errors import DataError, OptionError
     from diabolo.report import searched
     from diabolo.report.diagnosis import diagnose
     from diabolo.report.summary import summarise
@@ -86,6 +87,8 @@ def search(
         raise OptionError(f"--test-fraction must be in [0, 1), got {test_fraction}.")
     at_most = limit(memory)
     _, rows = read_judged(data, data_dir, how, at_most, 256, test_fraction, random_state, series=series)
+    if scipy_files.is_matrix(data):
+        raise DataError(f"a search needs dense rows, got a sparse matrix: write a part of {data} as a dense .npy.")
     if rows.source is None:
         raise OptionError(f"{data} is more than fits in memory: search on a part of it, and fit on the whole.")
     with live() as report:
@@ -120,13 +123,7 @@ def search(
     told = searched.as_page(found, summary, drawn, [str(each) for each in findings], stem(data))
     files.write_atomically(more["trials"], lambda file: file.write(as_csv(found.trials).encode()))
     files.write_atomically(more["report"], lambda file: file.write(told.encode()))
-    words = [*searched.what_mattered(found), *searched.what_next(found)]
-    if found.best.bottleneck == "refined" and "bottleneck" not in found.space:
-        words.append(
-            "its latents are refined: it errs less than in the table, and encoding takes about "
-            f"{model.network.latent_dim} times as long (--no-refine leaves that out)"
-        )
-    print_tables(trials_table(found.trials), "", *words, "")
+    print_tables(trials_table(found.trials), "", *searched.conclusions(found), "")
     show_results(summary, model.record, {what: str(path) for what, path in (paths | more).items()}, findings)
 
 
@@ -161,7 +158,11 @@ def _space(path: Path | None) -> dict[str, Any] | None:
     if not isinstance(asked, dict):
         raise OptionError(f'--space {path}: expected an object such as {{"batch_size": [64, 128]}}.')
     ranges = {name for name, values in DEFAULT.items() if isinstance(values, tuple)} | {"learning_rate"}
-    return {name: tuple(each) if name in ranges and isinstance(each, list) else each for name, each in asked.items()}
+    return {name: tuple(each) if name in ranges and _is_pair(each) else each for name, each in asked.items()}
+
+
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2
 
 
 @contextmanager

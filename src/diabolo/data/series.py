@@ -109,8 +109,6 @@ def windows(
         raise DataError(f"{where}: column {time!r} has no value in row {int(np.isnan(when).argmax())}.")
     values = np.column_stack([frames.floats(cells[name], name, where) for name in channels])
     whose = cells[entity].to_pylist() if entity else [None] * len(when)
-    if entity and None in whose:
-        raise DataError(f"{where}: column {entity!r} has no value in row {whose.index(None)}.")
     moments = cells[time].to_pylist()
     groups: dict[Any, list[int]] = {}
     for row, each in enumerate(whose):

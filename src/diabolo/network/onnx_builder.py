@@ -83,11 +83,8 @@ def _batch_normalization(graph: Graph, step: Step, weights: Constants) -> None:
     assert isinstance(step.layer, facts.BatchNormalization)
     epsilon = weights.put("epsilon", np.float32(step.layer.epsilon))
     graph.add("Sub", weights["moving_mean"])
-    centred = graph.end
-    graph.nodes.append(graph.node("Add", weights["moving_variance"], epsilon))
-    graph.add("Sqrt")
-    deviation = graph.end
-    graph.nodes.append(graph.node("Div", centred, deviation))
+    (variance,) = graph.aside("Add", weights["moving_variance"], epsilon)
+    graph.add("Div", *graph.aside("Sqrt", variance))
     graph.add("Mul", weights["gamma"])
     graph.add("Add", weights["beta"])
 
@@ -389,7 +386,7 @@ def _refine(
         refining.Values(graph, "rows").reshape(-1, numbers),
         refining.Values(graph, graph.end),
         decode,
-        refining.bends(loss, network.input_shape, learnt),
+        refining.local_loss(loss, network.input_shape, learnt),
         latents=network.latent_dim,
         numbers=numbers,
         steps=steps,

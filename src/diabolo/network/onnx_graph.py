@@ -20,13 +20,7 @@ class Graph:
 
     def add(self, operator: str, *inputs: str, **attributes: Any) -> None:
         """Append a node that takes `end` and then `inputs`."""
-        self.nodes.append(self.node(operator, self.end, *inputs, **attributes))
-
-    def node(self, operator: str, *inputs: str, **attributes: Any) -> onnx.NodeProto:
-        """Return a node that takes `inputs`, and make its output the end."""
-        self._count += 1
-        self.end = f"{operator.lower()}_{self._count}"
-        return helper.make_node(operator, list(inputs), [self.end], **attributes)
+        (self.end,) = self.aside(operator, self.end, *inputs, **attributes)
 
     def aside(self, operator: str, *inputs: str, outputs: int = 1, **attributes: Any) -> list[str]:
         """Append a node that takes `inputs` and not the end; return the names of its outputs."""

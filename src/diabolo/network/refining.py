@@ -18,9 +18,8 @@ from diabolo.network import losses
 from diabolo.network.onnx_graph import Graph
 from diabolo.network.parts import Shape
 
-REACH = (
-    0.05  # how far neighbours are: of the size of a latent; nearer, rounding shows, farther, the bend of the decoder
-)
+# How far neighbours are: of the size of a latent. Nearer, rounding shows; farther, the bend of the decoder.
+REACH = 0.05
 LEAST_REACH = 1e-4
 DAMPING = 0.1  # of the diagonal is added to it: the decoder bends, and full steps would go too far
 MOST_TURNS = 8  # of conjugate gradients; with 16 latents 4 are as good as the exact solution
@@ -111,14 +110,14 @@ class Local(NamedTuple):
     bend: Values
 
 
-Bend = Callable[[Values, Values], Local]  # a target and raw numbers, (n, numbers) both
+LocalLoss = Callable[[Values, Values], Local]  # a target and raw numbers, (n, numbers) both
 
 
 def refine(
     target: Values,
     latent: Values,
     decode: Callable[[Values], Values],
-    local: Bend,
+    local: LocalLoss,
     *,
     latents: int,
     numbers: int,
@@ -173,8 +172,8 @@ def _solved(square: Values, right: Values, size: int) -> Values:
     return solution
 
 
-def bends(loss: losses.Loss, shape: Shape, learnt: Mapping[str, Any]) -> Bend:
-    """Return the slope and the bend of a loss. Args: shape: of a row; learnt: weights of the loss by name."""
+def local_loss(loss: losses.Loss, shape: Shape, learnt: Mapping[str, Any]) -> LocalLoss:
+    """Return what gives a loss about raw numbers. Args: shape: of a row; learnt: weights of the loss by name."""
     if isinstance(loss, losses.Mixed):
         return lambda target, raw: _mixed(loss, target, raw)
     if isinstance(loss, losses.Masked):
@@ -268,7 +267,7 @@ def _times(local: Local, weights: Any) -> Local:
     return Local(*(each * weights for each in local))
 
 
-PLAIN: dict[type[losses.Loss], Bend] = {
+PLAIN: dict[type[losses.Loss], LocalLoss] = {
     losses.Gaussian: _gaussian,
     losses.Bernoulli: _bernoulli,
     losses.Poisson: _poisson,

@@ -130,7 +130,10 @@ class Network:
     def numbers(self, step: Step) -> int:
         """Return how many numbers a layer holds of one row at most, in its place, when rows are encoded and decoded."""
         held = max(math.prod(step.input_shape), math.prod(step.output_shape), step.layer.numbers(step.input_shape))
-        return held * (1 + self.bottleneck.neighbours * (step in self.decoder_steps))
+        neighbours = self.bottleneck.neighbours
+        if step == self.encoder_steps[-1]:  # where latents are refined: how each neighbour differs, in latent and row
+            return max(held, neighbours * max(self.latent_dim, math.prod(self.input_shape)))
+        return held * (1 + neighbours * (step in self.decoder_steps))
 
     def own_layers(self) -> dict[str, type[Layer]]:
         """Return the classes of layers that the table does not have, by kind; OptionError where one cannot be kept."""

@@ -87,13 +87,13 @@ def _dead_latents(look: Look) -> Finding | None:
     dead = int((spread <= SAYS_NOTHING * spread.max()).sum())
     if not dead:
         return None
-    attempt = (
-        "a smaller weight" if isinstance(look.model.network.bottleneck, Sparse) else "bottleneck_activation='linear'"
-    )
-    return Finding(
-        f"{dead} of {len(spread)} latents are the same for all rows",
-        f"{attempt}, a smaller learning rate, or fewer latents",
-    )
+    attempts = ["a smaller learning rate", "or fewer latents"]
+    if isinstance(look.model.network.bottleneck, Sparse):
+        attempts = ["a smaller weight", *attempts]
+    elif getattr(look.model.network.bottleneck, "activation", "linear") != "linear":
+        attempts = ["bottleneck_activation='linear'", *attempts]
+    tried = ", ".join(attempts) if len(attempts) > 2 else " ".join(attempts)
+    return Finding(f"{dead} of {len(spread)} latents are the same for all rows", tried)
 
 
 def _dead_codes(look: Look) -> Finding | None:

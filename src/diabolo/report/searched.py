@@ -38,6 +38,21 @@ def choice(name: str, value: Any) -> str:
     return f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
 
 
+def conclusions(found: "Found") -> list[str]:
+    """Return in words what mattered, what the best gains by refined latents, and what to try next."""
+    return [*what_mattered(found), *_refined(found), *what_next(found)]
+
+
+def _refined(found: "Found") -> Iterator[str]:
+    if found.refined is not None:
+        before, after = found.refined
+        row = "a row held back" if found.best.model_.record.validation_rows else "a row"
+        yield (
+            f"the best refines its latents, so that {row} costs {after:.5g} in place of {before:.5g}; encoding takes "
+            f"about {found.best.model_.network.latent_dim} times as long (--no-refine leaves that out)"
+        )
+
+
 def what_mattered(found: "Found") -> list[str]:
     """Return which choices mattered, and which trainings are as good as the best."""
     told = []
@@ -168,7 +183,7 @@ def as_page(found: "Found", summary: "Summary", drawn: dict[str, Figure], findin
         parts += [page.heading("What happened"), page.picture(curves(found), words)]
     if found.importance:
         parts += [page.heading("What mattered"), page.picture(importance(found), "A bar for each choice.")]
-    if told := [*what_mattered(found), *what_next(found)]:
+    if told := conclusions(found):
         parts += [page.heading("What to make of it"), page.listing(told)]
     heads = ["training", "error", "epochs", "seconds", "state", "choice"]
     parts += [page.heading("All trainings"), page.table(heads, map(_cells, found.trials), texts=2, best=0)]

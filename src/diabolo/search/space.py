@@ -18,8 +18,13 @@ Space = dict[str, list[Any] | Range]
 
 LEAST_IMAGE = 8  # pixels a side, below which convolutions have nothing to halve
 
-# What a structure is made of; left out where a space says "structure" itself.
-PARTS = ("kind", "depth", "width", "taper")
+# What is left out where a setting says it all.
+INSTEAD = {
+    "structure": ("kind", "depth", "width", "taper"),
+    "corruption": ("noise",),
+    "learning_rate": ("rate",),
+    "optimizer": ("weight_decay",),  # only where it is one for all
+}
 # Settings that every training of a search shares: what they are judged by, or how long they are.
 SHARED = ("epochs", "patience", "validation_fraction", "memory", "types", "series")
 WHOLE = ("depth", "width")  # names whose values are whole numbers
@@ -67,12 +72,15 @@ def read(asked: Mapping[str, Any] | None, row_shape: tuple[int, ...], fixed: Map
     for name, values in space.items():
         for value in values:
             _check(name, value)
-    settled = {name for name, value in fixed.items() if value is not None} | {*(asked or {})} - {*DEFAULT}
-    left_out = {name for name in settled if name not in (asked or {})}
-    left_out |= {*PARTS} if "structure" in settled else set()
-    left_out |= {"noise"} if "corruption" in settled else set()
-    left_out |= {"rate"} if "learning_rate" in settled else set()
-    left_out |= {"weight_decay"} if "optimizer" in settled - {*(asked or {})} else set()
+    given = {name for name, value in fixed.items() if value is not None or name == "corruption"} - {*(asked or {})}
+    settled = given | {*(asked or {})} - {*DEFAULT}
+    left_out = dict.fromkeys(given, "")  # by what says it
+    for name, others in INSTEAD.items():
+        if name in (given if name == "optimizer" else settled):
+            left_out |= dict.fromkeys(others, name)
+    for name in asked or {}:
+        if name in left_out:
+            raise OptionError(f"the space: {name!r} says nothing beside {left_out[name]!r}: leave one out.")
     return {name: values for name, values in space.items() if name not in left_out}
 
 
@@ -130,15 +138,23 @@ def draw(trial: Any, space: Space) -> dict[str, Any]:
 
 def first(space: Space, row_shape: tuple[int, ...]) -> list[dict[str, Any]]:
     """Return choices to begin with for rows of this shape, those of them that the space holds."""
+    begun = [usual(space, row_shape), *(_held(space, each) for each in HARD_TO_BEAT)]
+    return [each for each in begun if each is not None]
 
+
+def usual(space: Space, row_shape: tuple[int, ...]) -> dict[str, Any] | None:
+    """Return the choice of what is used without a search, or None where the space does not hold it."""
+    width = usual_width(row_shape)
+    return _held(space, {"kind": "dense", "depth": 2, "width": width, "taper": 0.5, "batch_size": 64})
+
+
+def _held(space: Space, choice: dict[str, Any]) -> dict[str, Any] | None:
     def holds(name: str, value: Any) -> bool:
         values = space[name]
         return values[0] <= value <= values[1] if isinstance(values, tuple) else value in values
 
-    usual = {"kind": "dense", "depth": 2, "width": usual_width(row_shape), "taper": 0.5, "batch_size": 64}
-    begun = [USUAL | each for each in (usual, *HARD_TO_BEAT)]
-    every = [{name: value for name, value in each.items() if name in space} for each in begun]
-    return [each for each in every if all(holds(name, value) for name, value in each.items())]
+    asked = {name: value for name, value in (USUAL | choice).items() if name in space}
+    return asked if all(holds(name, value) for name, value in asked.items()) else None
 
 
 def settings(chosen: Mapping[str, Any], fixed: Mapping[str, Any]) -> dict[str, Any]:

@@ -50,6 +50,7 @@ TOO_SLOW = f"too slow: its share of the budget holds fewer than {FEWEST} epochs"
 UNINFORMED = 8  # trainings that are drawn by chance, before what they reached says where to look
 MOST_REFINED = 64  # latents, whose neighbours are decoded for every row
 KEPT = 24  # checkpoints of trainings that may still go on
+MOST_STARTS = 3  # of a training from one state; what gets no further would end every process that goes on with it
 TRIED_IN_VAIN = 20  # choices that make no network, before a search gives up
 SECONDS_TO_WAIT = 0.2  # before it is asked again whether another process is done
 NAME = "diabolo"  # of the study in its storage
@@ -69,6 +70,8 @@ class Found(NamedTuple):
         importance: of each name in the space the share of the differences in error that it explains.
         curves: of each training, by its number, (epochs, error) wherever it stopped.
         space: what was tried.
+        refined: what a row held back costs by the latents of the encoder and by refined ones, which `best` has; None
+            where it has not. After `refit` it has learnt from these rows.
     """
 
     best: Autoencoder
@@ -76,6 +79,7 @@ class Found(NamedTuple):
     importance: dict[str, float]
     curves: dict[int, list[tuple[int, float]]]
     space: space.Space
+    refined: tuple[float, float] | None = None
 
 
 def search(
@@ -114,7 +118,8 @@ def search(
         report: takes the table whenever it changes.
         fixed: other settings of `Autoencoder`, the same for all.
 
-    Raises: DataError, ShapeError, OptionError for bad input; CheckpointError for a folder of another search.
+    Raises: DataError, ShapeError, OptionError for bad input; CheckpointError for a folder of another search;
+        OutputError where folder or storage cannot be used; DivergedError where no training came to an end.
     """
     settings = fixed | {"latent_dim": latent_dim}
     opened = in_memory(X, settings)
@@ -192,9 +197,11 @@ class Search:
         self._identity = hashlib.sha256(f"{fingerprint(opened)} {about}".encode()).hexdigest()
         with (folder / ".study.lock").open("w") as lock:
             files.hold(lock, wait=True)  # of two processes that make the tables of one database, one would fail
-            self._study = _study(storage or f"sqlite:///{folder / 'study.db'}", self._identity, str(folder))
-        first = space.first(self._space, opened.rows.shape[1:]) if pairs is None else list(pairs)
-        self._usual = 0 if first and pairs is None else None  # the number of what is used without a search
+            self._study = _study(storage, folder, self._identity)
+        shape = opened.rows.shape[1:]
+        first = space.first(self._space, shape) if pairs is None else list(pairs)
+        # The number of what is used without a search.
+        self._usual = 0 if pairs is None and space.usual(self._space, shape) is not None else None
         if not self._study.get_trials(deepcopy=False):
             for choice in first:
                 self._study.enqueue_trial(choice)
@@ -203,9 +210,10 @@ class Search:
         """Work until the budget is spent, and return what was found."""
         best = self._again(self.work())
         whole = self._on_all(best) if refit else best
+        costs = None
         if refine and "bottleneck" not in {*self._settings, *self._space}:
-            whole = self._refined(whole)
-        return Found(whole, self.table(), self._importance(), self._curves(), self._space)
+            whole, costs = self._refined(whole)
+        return Found(whole, self.table(), self._importance(), self._curves(), self._space, costs)
 
     def work(self) -> int:
         """Work until the budget is spent, and return the number of the best training. Raises DivergedError."""
@@ -231,34 +239,36 @@ class Search:
 
     def table(self) -> list[Row]:
         """Return a row for each training, the best first."""
-        rows = []
-        for each in self._study.get_trials(deepcopy=False):
-            if each.state.name == "WAITING":
-                continue
-            about = each.user_attrs
+        rows, order = [], {"whole": 0, "stopped": 1, "failed": 2}
+        for each in self._begun():
+            about, curve = each.user_attrs, each.intermediate_values
             whole = about.get("done") == about.get("epochs", 0)
-            rows.append(
-                {
-                    "number": each.number,
-                    "error": min(each.intermediate_values.values(), default=math.nan),
-                    "epochs": about.get("done", 0),
-                    "of": about.get("epochs", 0),
-                    "seconds": round(about.get("seconds", 0.0), 1),
-                    "state": "failed" if "reason" in about else "whole" if whole else "stopped",
-                    "reason": about.get("reason", ""),
-                    **{name: each.params.get(name) for name in self._space},
-                }
-            )
-        order = {"whole": 0, "stopped": 1, "failed": 2}
-        return sorted(rows, key=lambda row: (order[row["state"]], -row["epochs"] / (row["of"] or 1), row["error"]))
+            state = "failed" if "reason" in about else "whole" if whole else "stopped"
+            row = {
+                "number": each.number,
+                "error": curve[max(curve)] if curve else math.nan,
+                "epochs": about.get("done", 0),
+                "of": about.get("epochs", 0),
+                "seconds": round(about.get("seconds", 0.0), 1),
+                "state": state,
+                "reason": about.get("reason", ""),
+                **{name: each.params.get(name) for name in self._space},
+            }
+            # As the best is told: by the last error, of those that went furthest.
+            rows.append((order[state], -len(curve), row["error"] if curve else math.inf, each.number, row))
+        return [row for *_, row in sorted(rows, key=lambda each: each[:-1])]
+
+    def _begun(self) -> list[Any]:
+        """Return what was drawn; of what was killed while it was drawn nothing is known, and it is forgotten."""
+        every = self._study.get_trials(deepcopy=False)
+        return [each for each in every if {"epochs", "reason"} & each.user_attrs.keys()]
 
     def _next(self) -> tuple[int, int] | None:
         """Return the number of a training and the rung to bring it to, or None where the budget is spent."""
-        every = self._study.get_trials(deepcopy=False)
-        # One that was killed while it was drawn has no epochs yet, and is forgotten.
-        begun = [each for each in every if each.state.name == "RUNNING" and "epochs" in each.user_attrs]
+        begun = self._begun()
         for each in begun:  # what was interrupted goes on first
-            if each.user_attrs.get("target", 0) > self._rung(each) and self._free(each.number):
+            to_go = each.user_attrs.get("target", 0) > self._rung(each)
+            if each.state.name == "RUNNING" and to_go and self._free(each.number):
                 return each.number, each.user_attrs["target"]
         runners = [each for each in self._runners() if self._has_state(each)]
         left, start, top = self._budget.left, self._budget.start, self._top
@@ -268,14 +278,13 @@ class Search:
         if leader is not None and leader.rung < top and left <= max(1.3 * to_end + start, another):
             # Time for no more than to bring the best to its end, or not even that: then one epoch ends it.
             return leader.number, top
-        begun_in_all = sum(each.state.name != "WAITING" for each in every)
         free = [each for each in runners if self._free(each.number)]
         winner = halving.promoted(free, top) or halving.followed(free, top, self._usual)
         if winner is not None and left > self._cost(winner.number, winner.rung + 1):
             return winner.number, winner.rung + 1
-        if self._trials is None or begun_in_all < self._trials:
+        if self._trials is None or len(begun) < self._trials:
             if left <= another:
-                if not every or all(each.state.name == "WAITING" for each in every):
+                if not begun:
                     self._refuse_budget()
                 return None
             return self._draw(), 0
@@ -314,6 +323,8 @@ class Search:
             trial.set_user_attr("operations", operations)
             trial.set_user_attr("epochs", self._lengths.get(chosen.get("optimizer", ""), epochs))
             return int(trial.number)
+        if not self._runners():
+            self._study.set_user_attr("identity", None)  # so that the folder can be used for a search that can be
         raise OptionError(f"the space holds nothing that goes with these rows: {reason}")
 
     def _ask(self) -> Any:
@@ -367,7 +378,11 @@ class Search:
             trial.set_user_attr("target", rung)
             started, reason = time.monotonic(), ""
             try:
+                self._check_starts(trial, about)
                 estimator = self._train(number, until, rung)
+            except KeyboardInterrupt:
+                trial.set_user_attr("starts", None)  # that was not its doing
+                raise
             except TooSlowError:
                 reason = TOO_SLOW
             except (DivergedError, OptionError) as error:
@@ -386,6 +401,7 @@ class Search:
                     trial.set_user_attr("epochs", epochs)
                 self._budget.measured(about.user_attrs["operations"], estimator.an_epoch, ran, taken)
             trial.set_user_attr("done", estimator.done)
+            trial.set_user_attr("starts", None)
             # Seen as they are: the loop validates through the noise of the training.
             cost = float(estimator.model_.loss_per_row(self._judges).mean())
             trial.set_user_attr("curve", [*about.user_attrs.get("curve", ()), (estimator.done, cost)])
@@ -398,6 +414,16 @@ class Search:
         self._tidy()
         if self._report is not None:
             self._report(self.table())
+
+    def _check_starts(self, trial: Any, about: Any) -> None:
+        """Raise OptionError where a training ended the process too often: what it takes is more than is there."""
+        path = self._path(trial.number)
+        state = path.stat().st_mtime_ns if path.is_file() else 0
+        starts, before = about.user_attrs.get("starts") or (0, state)
+        starts = 1 + (starts if state == before else 0)
+        if starts > MOST_STARTS:
+            raise OptionError(f"it ended the process {MOST_STARTS} times: it may take more memory than there is.")
+        trial.set_user_attr("starts", (starts, state))
 
     def _train(self, number: int, until: int, rung: int | None = None) -> Trial:
         chosen = self._trial(number)
@@ -418,34 +444,26 @@ class Search:
         return from_model(self._train(number, self._trial(number).user_attrs["done"]).model_)
 
     def _on_all(self, best: Autoencoder) -> Autoencoder:
-        settings = {"validation_fraction": 0, "epochs": best.best_epoch_}
+        settings = {"validation_fraction": 0, "epochs": best.best_epoch_, "verbose": False}
         whole: Autoencoder = best.set_params(**settings).fit(self._opened)
         return whole
 
-    def _refined(self, best: Autoencoder) -> Autoencoder:
-        """Return the best with latents that are refined, where that errs less on the rows that were held back."""
+    def _refined(self, best: Autoencoder) -> tuple[Autoencoder, tuple[float, float] | None]:
+        """Return the best with refined latents and what rows held back cost without and with; as it is if not less."""
         model = best.model_
         waist = model.network.bottleneck
         if waist.latent_dim > MOST_REFINED or waist != Plain(latent_dim=waist.latent_dim):
-            return best
+            return best, None
         network = replace(model.network, bottleneck=Refined(latent_dim=waist.latent_dim))
-        record = replace(model.record, settings=model.record.settings | {"bottleneck": Refined.kind})
+        settings = {"bottleneck": Refined.kind, "bottleneck_activation": None}  # a linear one needs no name
+        record = replace(model.record, settings=model.record.settings | settings)
         better = replace(model, network=network, record=record)
         try:
             modelfile.check_size(network)
         except OptionError:  # its neighbours would take too much memory
-            return best
+            return best, None
         before, after = (float(each.loss_per_row(self._judges).mean()) for each in (model, better))
-        if after >= before:
-            return best
-        logger.info(
-            "rows held back cost %.5g with refined latents, %.5g without; encoding takes about %d times as long "
-            "(refine=False, --no-refine leaves it out)",
-            after,
-            before,
-            waist.latent_dim,
-        )
-        return from_model(better)
+        return (from_model(better), (before, after)) if after < before else (best, None)
 
     def _fixed(self, chosen: Mapping[str, Any], epochs: int) -> dict[str, Any]:
         usual = {"random_state": self._seed, "epochs": epochs, "patience": 0, "verbose": False}
@@ -543,25 +561,32 @@ def folder_of(asked: str | Path | None, what: str = "a search") -> Iterator[Path
     yield files.make_folder(asked, what)
 
 
-def _study(address: str, identity: str, folder: str) -> Any:
-    """Return the study at an address, new or begun before. Raises CheckpointError, OutputError."""
+def _study(storage: str | None, folder: Path, identity: str) -> Any:
+    """Return the study in a storage, or in the folder, new or begun before. Raises CheckpointError, OutputError."""
     import optuna
+    from sqlalchemy import make_url
     from sqlalchemy.exc import SQLAlchemyError
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+    address = shown = storage or f"sqlite:///{folder / 'study.db'}"
     try:
+        shown = make_url(address).render_as_string()  # without its password
         study = optuna.create_study(storage=address, study_name=NAME, load_if_exists=True)
         known = study.user_attrs.get("identity")
+        if known is None and study.get_trials(deepcopy=False):  # in vain, of something else
+            optuna.delete_study(study_name=NAME, storage=address)
+            study = optuna.create_study(storage=address, study_name=NAME)
         if known is None:
             study.set_user_attr("identity", identity)
         elif known != identity:
             raise CheckpointError(
-                f"{folder} holds a search of other rows, settings, space or seed: choose another folder, or delete it."
+                f"{shown if storage else folder} holds a search of other rows, settings, space or seed, of another "
+                f"version, or with another number of epochs: choose another folder or storage, or delete it."
             )
     except DiaboloError:
         raise
     except (SQLAlchemyError, ImportError, optuna.exceptions.OptunaError) as error:
         reason = str(error).splitlines()[0]
-        raise OutputError(f"the storage {address} cannot be used: {reason:.160}") from error
+        raise OutputError(f"the storage {shown} cannot be used: {reason:.160}") from error
     return study

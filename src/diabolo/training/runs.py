@@ -206,9 +206,9 @@ def _compare(before: Mapping[str, Any], now: Mapping[str, Any], where: str) -> N
     """Refuse another training, and tell what else has changed. Raises CheckpointError."""
     changed = [name for name, value in now["settings"].items() if before["settings"].get(name, value) != value]
     if changed or before["settings"].keys() != now["settings"].keys():
-        name = changed[0] if changed else "the settings"
-        was = f" {before['settings'][name]!r:.60}, now {now['settings'][name]!r:.60}" if changed else " others"
-        raise CheckpointError(f"{where} is a training with other settings: {name} was{was}. Choose another folder.")
+        name = changed[0] if changed else ""
+        was = f": {name} was {before['settings'][name]!r:.60}, now {now['settings'][name]!r:.60}" if changed else ""
+        raise CheckpointError(f"{where} is a training with other settings{was}. Choose another folder.")
     if before.get("memory") != now.get("memory"):
         raise CheckpointError(
             f"{where} is a training that read its rows within {_words(before.get('memory'))} of memory, now "
