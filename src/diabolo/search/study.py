@@ -588,5 +588,6 @@ def _study(storage: str | None, folder: Path, identity: str) -> Any:
         raise
     except (SQLAlchemyError, ImportError, optuna.exceptions.OptunaError) as error:
         reason = str(error).splitlines()[0]
-        raise OutputError(f"the storage {shown} cannot be used: {reason:.160}") from error
+        instead = "give another address, or leave --storage out" if storage else "choose another folder"
+        raise OutputError(f"the storage {shown} cannot be used: {reason:.160}: {instead}.") from error
     return study
