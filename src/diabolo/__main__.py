@@ -1,6 +1,26 @@
-"""`python -m diabolo` is `diabolo`."""
+"""`diabolo`, and the same as `python -m diabolo`."""
 
-from diabolo.cli import main
+import os
+import signal
+from types import FrameType
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    os.write(2, b"diabolo: interrupted: no unfinished output is left behind.\n")
+    os._exit(128 + number)
+
+
+def main() -> None:
+    """Run the command line."""
+    # Nothing is written while it is loaded, so Ctrl-C can end the process at once, without a traceback of imports.
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _leave)
+    from diabolo import cli
+
+    signal.signal(signal.SIGINT, before)
+    cli.main(own_process=True)
+
 
 if __name__ == "__main__":
     main()

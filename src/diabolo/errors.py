@@ -21,9 +21,6 @@ import difflib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-INTERRUPTED = 130  # exit code after Ctrl-C: 128 + SIGINT, as shells have it
-TERMINATED = 143  # 128 + SIGTERM
-
 
 class DiaboloError(Exception):
     """The root: whatever a user can cause and mend. `exit_code` is what the command line ends with."""

@@ -5,7 +5,6 @@ import errno
 import os
 import stat
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -120,40 +119,78 @@ def read_file(path: Path) -> bytes:
         return bytes(file.read())
 
 
-def umask() -> int:
-    """Return which permissions new files do not get."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def write_atomically(path: Path, write: Callable[[Any], Any], *, force: bool) -> None:
+    """Let `write` fill a temporary file next to `path`, then give it that name.
 
+    A reader sees the old file, the complete new one, or none, whatever happens. A file that is replaced keeps its
+    permissions; a link is kept, and the file it points to is replaced.
 
-def write_atomically(path: Path, write: Callable[[Any], Any]) -> None:
-    """Let `write` fill a temporary file beside `path`, then put it in place; OutputError where the disk says no.
+    Args:
+        path: the name of the file.
+        write: is given the open file.
+        force: replace a file that exists. Otherwise a file that appeared since the output was checked is kept, too.
 
-    What is replaced leaves its permissions; a link stays, and the file that it leads to is replaced.
+    Raises: OutputError where a file exists and `force` is false, or where the disk refuses.
     """
     temporary = None
     try:
-        path = path.resolve() if path.is_symlink() else path
-        # Temporary files are private; what has no file before it should not be.
-        mode = stat.S_IMODE(path.stat().st_mode) if path.is_file() else 0o666 & ~umask()
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = file.name
+        path = path.resolve() if force and path.is_symlink() else path
+        temporary = temporary_name(path)
+        replaced = path.stat() if force and path.is_file() else None
+        # The system takes the umask off the permissions of a new file. To ask for the umask would mean to change it.
+        with _new_file(temporary, 0o666 if replaced is None else 0o600) as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, mode)
-        os.replace(temporary, path)
-    except BaseException as error:
+        if replaced is not None:
+            os.chmod(temporary, stat.S_IMODE(replaced.st_mode))
+        if force:
+            os.replace(temporary, path)
+        else:
+            _rename_to_new(temporary, path)
+    except OSError as error:
+        raise OutputError(f"{path} could not be written: {error.strerror or error}.") from error
+    finally:
         if temporary is not None:
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(OSError):  # it is gone where all went well
                 os.unlink(temporary)
-        if isinstance(error, OSError):
-            raise OutputError(f"{path} could not be written: {error.strerror or error}.") from error
-        raise
-    with contextlib.suppress(OSError):  # some file systems cannot sync a folder; the file itself is safe
-        folder = os.open(path.parent, os.O_RDONLY)
+    sync_folder(path.parent)
+
+
+def temporary_name(path: Path) -> Path:
+    """Return a hidden name next to `path` that nothing has, for what will be renamed to it."""
+    return path.with_name(f".{path.name}.{os.urandom(4).hex()}")
+
+
+def _new_file(path: Path, mode: int) -> Any:
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+    return open(path, "w+b", opener=lambda name, _: os.open(name, flags, mode))
+
+
+def _rename_to_new(temporary: Path, path: Path) -> None:
+    """Rename a file to a name that no file has. Raises OutputError where one has it by now."""
+    try:
         try:
-            os.fsync(folder)
+            os.link(temporary, path)  # unlike a rename, a link never replaces a file
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without hard links: an empty file reserves the name
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+            os.replace(temporary, path)
+            return
+        os.unlink(temporary)
+    except FileExistsError as error:
+        raise OutputError(
+            f"{path} appeared while this ran, and was not overwritten: choose another name, or pass force=True "
+            f"(--force) to overwrite it."
+        ) from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder survive a power cut, where the file system can do so."""
+    with contextlib.suppress(OSError):
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(opened)
         finally:
-            os.close(folder)
+            os.close(opened)

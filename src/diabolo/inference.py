@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from diabolo import privacy
 from diabolo.data.adapters import Adapter, ArrayAdapter, Rows, as_rows, check_finite
 from diabolo.data.adapters.rows import check_no_infinity
 from diabolo.data.schema import Schema
@@ -527,8 +528,7 @@ _LINKS: dict[str, Callable[[Any], Any]] = {
 
 
 def _session(graph: Any) -> Any:
-    import onnxruntime
-
+    onnxruntime = privacy.import_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors only: what it warns of, no user can mend
     return onnxruntime.InferenceSession(graph.SerializeToString(), options, providers=["CPUExecutionProvider"])

@@ -106,7 +106,7 @@ def save(model: Model, path: str | Path, *, force: bool = False) -> Path:
     """
     target = with_suffix(path)
     refuse_existing(target, force=force)
-    write_atomically(target, lambda file: file.write(to_bytes(model)))
+    write_atomically(target, lambda file: file.write(to_bytes(model)), force=force)
     return target
 
 

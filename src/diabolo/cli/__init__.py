@@ -6,11 +6,8 @@ so that `--help` loads nothing.
 """
 
 import errno
-import io
-import os
 import signal
 import sys
-from types import FrameType
 from typing import Annotated
 
 import typer
@@ -22,6 +19,7 @@ from diabolo.cli import (
     encode,
     fit,
     info,
+    process,
     race,
     rates,
     reconstruct,
@@ -32,7 +30,7 @@ from diabolo.cli import (
     verify,
     windows,
 )
-from diabolo.errors import INTERRUPTED, TERMINATED, DiaboloError
+from diabolo.errors import DiaboloError
 
 app = typer.Typer(
     name="diabolo",
@@ -77,54 +75,50 @@ def _options(
     pass
 
 
-class _Terminated(BaseException):
-    """SIGTERM arrived."""
+def main(*, own_process: bool = False) -> None:
+    """Run the command line and leave with its exit code.
 
-
-def _terminate(number: int, frame: FrameType | None) -> None:
-    raise _Terminated
-
-
-def main() -> None:
-    """Run the command line and leave with its exit code."""
-    # TensorFlow speaks of its processor flags and missing graphics cards; whoever wants that sets the variable to 0.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    signal.signal(signal.SIGTERM, _terminate)
-    # A terminal that cannot show a letter of a file name shows a mark in its place, rather than a traceback.
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    Args: own_process: whether nothing else runs in this process, so that its streams and environment may be changed.
+    """
+    process.handle_signals()
     try:
+        if own_process:
+            process.prepare()
         code = app(standalone_mode=False)
         sys.stdout.flush()
+        if code == 128 + signal.SIGINT:  # typer turns a KeyboardInterrupt into this
+            code = _say_stopped()
     except DiaboloError as error:
         from diabolo.data.tables import as_shown
 
         code = _say(as_shown(str(error)), error.exit_code)
-    except KeyboardInterrupt:
-        code = INTERRUPTED
-    except _Terminated:
-        code = _say("terminated: no unfinished output is left behind.", TERMINATED)
+    except (KeyboardInterrupt, process.Terminated):
+        code = _say_stopped()
     except BrokenPipeError:
         # Whoever read our output has gone, as `| head` does; the second error at exit would only confuse.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        process.discard(1)
         code = 0
-    except OSError as error:
-        if error.filename is not None or error.errno not in (errno.ENOSPC, errno.EIO):
-            raise
-        code = _say(f"standard output could not be written: {error.strerror}.", 2)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     except Exception as error:
+        if process.arrived:  # a signal within the import of a C extension comes out as an ImportError
+            code = _say_stopped()
+        elif isinstance(error, OSError) and error.filename is None and error.errno in (errno.ENOSPC, errno.EIO):
+            code = _say(f"standard output could not be written: {error.strerror}.", 2)
+            process.discard(1)
         # typer's usage errors, whose class is public only under the name of one of its children
-        if not isinstance(error, typer.BadParameter.__mro__[1:3]):
+        elif isinstance(error, typer.BadParameter.__mro__[1:3]):
+            message = str(getattr(error, "format_message")()).rstrip(".")  # noqa: B009
+            code = _say(f"{message}. Try --help.", 2) if message else 2  # without a command, the help was shown already
+        else:
             raise
-        message = str(getattr(error, "format_message")()).rstrip(".")  # noqa: B009
-        code = _say(f"{message}. Try --help.", 2) if message else 2  # without a command, the help was shown already
-    if code == INTERRUPTED:
-        _say("interrupted: no unfinished output is left behind.", code)
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _say(message: str, code: int) -> int:
-    print("diabolo:", " ".join(message.split("\n")), file=sys.stderr)
+    process.say(message)
     return code
+
+
+def _say_stopped() -> int:
+    number = process.arrived[0] if process.arrived else int(signal.SIGINT)
+    words = {int(signal.SIGINT): "interrupted", int(signal.SIGTERM): "terminated"}
+    return _say(f"{words.get(number, 'hung up')}: no unfinished output is left behind.", 128 + number)

@@ -353,7 +353,7 @@ def write_results(
     figures = {"reconstructions": reconstructions, "training": pictures.training(model)}
     _save(model, paths["model"], force=force)  # of the three the one that took a training
     for name, figure in figures.items():
-        files.write_atomically(paths[name], partial(pictures.save, figure))
+        files.write_atomically(paths[name], partial(pictures.save, figure), force=force)
     return figures
 
 

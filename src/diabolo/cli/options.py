@@ -143,14 +143,14 @@ def png(path: Path | None, *, force: bool) -> None:
     files.refuse_existing(path, force=force)
 
 
-def draw(picture: Path | None, plot: str, found: Any) -> None:
+def draw(picture: Path | None, plot: str, found: Any, *, force: bool) -> None:
     """Write the picture that was asked for. Args: plot: the function of diabolo.report.pictures that draws."""
     from diabolo import files
     from diabolo.report import pictures
 
     if picture is not None:
         figure = getattr(pictures, plot)(found)
-        files.write_atomically(picture, lambda file: pictures.save(figure, file))
+        files.write_atomically(picture, lambda file: pictures.save(figure, file), force=force)
 
 
 def as_json(value: Any) -> str:

@@ -42,7 +42,7 @@ def rates(
     png(picture, force=force)
     rows, settings = to_train_on(data, how, settings, data_dir)
     found = range_test(rows, optimizer=optimizer, **settings)
-    draw(picture, "rates", found)
+    draw(picture, "rates", found, force=force)
     if json:
         print(as_json(found))
         return

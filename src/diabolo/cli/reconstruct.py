@@ -109,7 +109,7 @@ def _ready(
         from diabolo.report.summary import error_through
 
         figure = pictures.reconstructions(trained, rows, None if clean is None else noisy)
-        files.write_atomically(picture, partial(pictures.save, figure))
+        files.write_atomically(picture, partial(pictures.save, figure), force=force)
         if clean is None:
             return str(picture)
         import numpy as np

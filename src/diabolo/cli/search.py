@@ -121,8 +121,8 @@ def search(
     findings = diagnose(model, judge)
     drawn = write_results(model, judge, None, summary.columns, paths, force=force)
     told = searched.as_page(found, summary, drawn, [str(each) for each in findings], stem(data))
-    files.write_atomically(more["trials"], lambda file: file.write(as_csv(found.trials).encode()))
-    files.write_atomically(more["report"], lambda file: file.write(told.encode()))
+    files.write_atomically(more["trials"], lambda file: file.write(as_csv(found.trials).encode()), force=force)
+    files.write_atomically(more["report"], lambda file: file.write(told.encode()), force=force)
     print_tables(trials_table(found.trials), "", *searched.conclusions(found), "")
     show_results(summary, model.record, {what: str(path) for what, path in (paths | more).items()}, findings)
 

@@ -57,7 +57,7 @@ def sizes(
         report=lambda point: print(f"{point.latents} latents: {point.error:.4g}", file=sys.stderr, flush=True),
         **settings,
     )
-    draw(picture, "front", found)
+    draw(picture, "front", found, force=force)
     if json:
         print(as_json(found))
         return

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from diabolo.errors import OutputError, unknown
-from diabolo.files import refuse_existing, umask, write_atomically
+from diabolo.files import refuse_existing, temporary_name, write_atomically
 
 Array = np.ndarray[Any, Any]
 ENDINGS = (".npy", ".npz", ".csv", ".parquet")
@@ -31,6 +31,8 @@ def check(path: Path, *, force: bool, images: bool = False, table: bool = False)
     Args: images: whether rows may go to a folder; table: whether columns are of several kinds, which no array holds.
     """
     if path == STDOUT:
+        if sys.__stdout__ is None:
+            raise OutputError("standard output is closed: choose the name of a file (-o FILE).")
         return
     if table and path.suffix not in TABLES:
         raise OutputError(f"{path}: columns of several kinds need a table, one of {', '.join(TABLES)}.")
@@ -78,7 +80,7 @@ def write(path: Path, chunks: Iterable[Any], *, name: str, force: bool) -> str:
         ".csv": partial(_write_csv, name),
         ".parquet": partial(_write_parquet, name),
     }
-    write_atomically(path, partial(writers[path.suffix], seen))
+    write_atomically(path, partial(writers[path.suffix], seen), force=force)
     if seen.columns:
         return f"{path}: {seen.rows:,} rows of {seen.columns} columns"
     return f"{path}: {seen.dtype} {(seen.rows, *seen.row_shape)}"
@@ -185,25 +187,20 @@ def as_table(chunk: Any, name: str) -> Any:
 
 
 def _write_pngs(folder: Path, chunks: Iterable[Array]) -> None:
-    """Fill a temporary folder beside `folder`, then put it in place."""
+    """Fill a temporary folder next to `folder`, then give it that name, which only an empty folder may have."""
     from PIL import Image
 
+    temporary = temporary_name(folder)
     try:
-        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    except OSError as error:
-        raise OutputError(f"{folder} could not be made: {error.strerror or error}.") from error
-    try:
+        temporary.mkdir()
         for place, image in enumerate(_as_bytes(folder, chunks)):
             picture = Image.fromarray(image[..., 0] if image.ndim == 3 and image.shape[2] == 1 else image)
-            try:
-                picture.save(temporary / f"{place:06d}.png")
-            except OSError as error:
-                raise OutputError(f"{folder}: a picture could not be written: {error.strerror or error}.") from error
-        temporary.chmod(0o777 & ~umask())  # temporary folders are private; what is asked for should not be
+            picture.save(temporary / f"{place:06d}.png")
         temporary.replace(folder)
-    except BaseException:
+    except OSError as error:
+        raise OutputError(f"{folder} could not be written: {error.strerror or error}.") from error
+    finally:
         shutil.rmtree(temporary, ignore_errors=True)
-        raise
 
 
 def _as_bytes(folder: Path, chunks: Iterable[Array]) -> Iterator[Array]:

@@ -163,7 +163,7 @@ def _how_dear(
             seen[name] = _seconds_a_row(
                 Autoencoder(**settings, optimizer=name, random_state=seed, verbose=False), opened
             )
-    write_atomically(kept, lambda file: file.write(json.dumps(seen).encode("ascii")))
+    write_atomically(kept, lambda file: file.write(json.dumps(seen).encode("ascii")), force=True)
     # A training may be over before its speed was seen.
     fastest = min((seen[name] for name in names if seen[name]), default=math.inf)
     return {name: max(1.0, seen[name] / fastest) for name in names}

@@ -46,7 +46,7 @@ def write(path: Path, state: State, identity: str) -> None:
 
     Args: identity: of the training; `read` gives a checkpoint to no other.
     """
-    write_atomically(path, lambda file: file.write(to_bytes(state, identity)))
+    write_atomically(path, lambda file: file.write(to_bytes(state, identity)), force=True)
 
 
 def to_bytes(state: State, identity: str) -> bytes:

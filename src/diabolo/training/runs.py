@@ -40,7 +40,7 @@ BEGUN = "checkpoints"  # in run.json, once there is one: then none is an error
 KEPT = 2  # checkpoints, so that one that cannot be read is not the end
 SHARE = 20  # of the time, one part at most is spent on writing,
 SECONDS_BETWEEN = 60.0  # but a checkpoint is never older than this
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 T = TypeVar("T")
 
@@ -135,7 +135,7 @@ class Run:
 
     def _write_about(self) -> None:
         content = json.dumps(self._before, indent=1).encode()
-        write_atomically(self._folder / ABOUT, lambda file: file.write(content))
+        write_atomically(self._folder / ABOUT, lambda file: file.write(content), force=True)
 
     def _newest(self) -> State | None:
         damaged = []
@@ -274,7 +274,7 @@ def fingerprint(rows: Any) -> str:
 
 @contextlib.contextmanager
 def held_signals() -> Iterator[Callable[[], int | None]]:
-    """Give what tells whether Ctrl-C or SIGTERM has come; behind the block the signal does what it did before.
+    """Give what tells whether Ctrl-C, SIGTERM or SIGHUP has come; after the block the signal does what it did before.
 
     Whoever sends a second one does not want to wait: it acts at once. Only the main thread can hold signals.
     """

@@ -1,0 +1,92 @@
+"""The process of the command line: its streams and its signals, whatever state the caller left them in.
+
+Cron jobs and daemons start programs with closed streams, terminals hang up, disks behind a stream fill up. None of that
+may cost a result, leave unfinished files, or end in a traceback.
+"""
+
+import contextlib
+import io
+import os
+import signal
+import sys
+from types import FrameType
+from typing import Any
+
+from diabolo import privacy
+
+arrived: list[int] = []  # numbers of the signals that asked this process to end, the first one first
+
+
+class Terminated(BaseException):
+    """SIGTERM or SIGHUP arrived: clean up, and end."""
+
+
+def prepare() -> None:
+    """Make the process of a command ready. Only for a process that belongs to Diabolo, before anything else is done."""
+    _open_closed_streams()
+    # TensorFlow logs processor flags and missing graphics cards; whoever wants to see that sets the variable to 0.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    privacy.contain_command()
+
+
+def handle_signals() -> None:
+    """End on SIGTERM and SIGHUP as on Ctrl-C: by an exception, so that whatever is unfinished is removed."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        # What is ignored stays so: nohup has SIGHUP ignored, a shell Ctrl-C for what it starts in the background.
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _stop)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    arrived.append(number)
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    for each in (number, signal.SIGTERM):  # a second one would cut the cleaning short
+        signal.signal(each, signal.SIG_IGN)
+    raise Terminated
+
+
+def say(message: str) -> None:
+    """Print a line on standard error, if that can be written to."""
+    print("diabolo:", " ".join(message.split("\n")), file=sys.stderr)
+
+
+def discard(stream: int) -> None:
+    """Send a stream that can no longer be written to nowhere, so that its last flush at the exit does not fail."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
+
+
+def _open_closed_streams() -> None:
+    """Open closed standard streams on the null device: the first file to be opened would take their place."""
+    for stream in (0, 1, 2):
+        try:
+            os.fstat(stream)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+    sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    errors: Any = sys.stderr
+    plain = isinstance(errors, io.TextIOWrapper)
+    sys.stderr = _Lenient(
+        errors.detach() if plain else open(2, "wb", closefd=False),  # noqa: SIM115
+        encoding=errors.encoding if plain else "utf-8",
+        errors="backslashreplace",
+        line_buffering=True,
+    )
+    # A terminal that lacks a letter of a file name shows its code instead.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+class _Lenient(io.TextIOWrapper):
+    """Standard error: progress and messages are lost where it is full or closed, the work they speak of is not."""
+
+    def write(self, text: str, /) -> int:
+        with contextlib.suppress(OSError):
+            super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            super().flush()
