@@ -100,27 +100,17 @@ class Finder:
         if module == name:
             sys.meta_path.remove(self)
             os.kill(os.getpid(), number)
-            if "late" in os.environ:
-                raise ImportError("cannot import what a signal cut short")
 sys.meta_path.insert(0, Finder())
 from diabolo.__main__ import main
 main()
 """
 
 
-@pytest.mark.parametrize("module", ["typer", "diabolo.cli.fit", "numpy", "onnx", "onnxruntime"])
-def test_ctrl_c_in_an_import_is_one_line_and_exit_code_130(run, model_path, rows, module):
-    done = run("-c", INTERRUPTED, module, int(signal.SIGINT), "encode", model_path, "rows.npy")
+@pytest.mark.parametrize("module", ["typer", "diabolo.cli.fit", "numpy", "pyarrow", "keras"])
+def test_ctrl_c_in_an_import_is_one_line_and_exit_code_130(run, rows, module):
+    done = run("-c", INTERRUPTED, module, int(signal.SIGINT), "fit", "rows.npy")
     assert (done.code, done.out) == (130, "")
     assert done.err == "diabolo: interrupted: no unfinished output is left behind.\n"
-
-
-def test_a_signal_that_an_extension_turns_into_an_import_error_is_no_bug_of_ours(run, model_path, rows):
-    done = run(
-        "-c", INTERRUPTED, "onnxruntime", int(signal.SIGTERM), "encode", model_path, "rows.npy", env={"late": "1"}
-    )
-    assert done.code == 143
-    assert done.err == "diabolo: terminated: no unfinished output is left behind.\n"
 
 
 @pytest.fixture
@@ -171,7 +161,7 @@ def kill_at_random_moments(commands, tmp_path, number, kills, seed):
             *(tmp_path / "temporary").rglob("*"),
             *(path for path in (tmp_path / "out").iterdir() if path.name[0] == "."),
         ]
-        assert left == [], (command[0], left, err)
+        assert left == [], (command[0], left, err, process.returncode)
         if process.returncode:
             assert process.returncode == 128 + number, err
             assert err.splitlines()[-1].endswith("no unfinished output is left behind.")

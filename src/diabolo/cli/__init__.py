@@ -99,7 +99,7 @@ def main(*, own_process: bool = False) -> None:
         process.discard(1)
         code = 0
     except Exception as error:
-        if process.arrived:  # a signal within the import of a C extension comes out as an ImportError
+        if process.arrived:  # a library made another error of it
             code = _say_stopped()
         elif isinstance(error, OSError) and error.filename is None and error.errno in (errno.ENOSPC, errno.EIO):
             code = _say(f"standard output could not be written: {error.strerror}.", 2)

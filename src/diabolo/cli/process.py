@@ -9,11 +9,13 @@ import io
 import os
 import signal
 import sys
+import threading
 from types import FrameType
 from typing import Any
 
 from diabolo import privacy
 
+SECONDS_BETWEEN = 0.01  # tries to stop where an import is running
 arrived: list[int] = []  # numbers of the signals that asked this process to end, the first one first
 
 
@@ -39,12 +41,28 @@ def handle_signals() -> None:
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
+    if _imports(frame):
+        # An exception would end the process at once, without cleaning up, where a C++ extension calls Python while it
+        # is loaded, as those of ONNX do.
+        again = threading.Timer(SECONDS_BETWEEN, signal.raise_signal, [number])
+        again.daemon = True
+        again.start()
+        return
     arrived.append(number)
     if number == signal.SIGINT:
         raise KeyboardInterrupt
     for each in (number, signal.SIGTERM):  # a second one would cut the cleaning short
         signal.signal(each, signal.SIG_IGN)
     raise Terminated
+
+
+def _imports(frame: FrameType | None) -> bool:
+    """Whether a frame runs within an import."""
+    while frame is not None:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def say(message: str) -> None:
