@@ -159,7 +159,11 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         return np.where(self.decision_function(X) < 0, -1, 1)
 
     def probability(self, X: Any) -> Floats:
-        """Return how likely each row is odd, (n,), in [0, 1]: 0 for the middle of what fit() saw, and less than that.
+        """Return the anomaly score of each row scaled to [0, 1], (n,): 0 up to the middle of the training scores.
+
+        The scale treats the scores of training rows as normally distributed, which they seldom are, so this is not the
+        share of such rows that are anomalies: often a quarter of all normal rows get more than 0.5. To call the right
+        share of rows anomalies use `predict`, with `contamination` or `false_alarm_rate`.
 
         Source: the Gaussian scaling of Kriegel, Kroeger, Schubert & Zimek 2011, Interpreting and Unifying Outlier
         Scores.
