@@ -305,7 +305,14 @@ CALLS = [
         "OptionError",
         "validation_fraction must be in [0, 1), got 'a tenth'.",
     ),
-    ("Autoencoder(2, verbose=2).fit(X)", "OptionError", "verbose must be True, False or 'auto', got 2."),
+    *(
+        (
+            f"{call}.fit(X)",
+            "OptionError",
+            "verbose must be 0 or False (nothing), 1 or True (a progress bar), 2 (a line per epoch) or 'auto', got 3.",
+        )
+        for call in ("Autoencoder(2, verbose=3)", "AnomalyDetector(verbose=3)")
+    ),
     ('Autoencoder(2, series="yes").fit(X)', "OptionError", "series must be True or False, got 'yes'."),
     (
         "Autoencoder(2, series=True).fit(X)",

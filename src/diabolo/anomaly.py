@@ -30,6 +30,7 @@ from diabolo.network.parts import plain
 from diabolo.preparation import HIDDEN, Prepared
 from diabolo.record import Record
 from diabolo.training import small
+from diabolo.training.progress import verbosity
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -51,6 +52,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         false_alarm_rate: in place of it the share of ordinary rows that may be called odd; for training rows that are
             all ordinary.
         random_state: as for `Autoencoder`; None: that of the autoencoder.
+        verbose: as for `Autoencoder`; None: that of the autoencoder, "auto" without one.
 
     Attributes:
         autoencoder_: fitted.
@@ -65,11 +67,13 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         contamination: float = 0.1,
         false_alarm_rate: float | None = None,
         random_state: Any = None,
+        verbose: bool | int | str | None = None,
     ) -> None:
         self.autoencoder = autoencoder
         self.contamination = contamination
         self.false_alarm_rate = false_alarm_rate
         self.random_state = random_state
+        self.verbose = verbose
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learn what rows are like. X is what `Autoencoder.fit` takes, in memory; y is ignored.
@@ -77,9 +81,9 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         Raises: DataError, ShapeError, OptionError for bad input; DivergedError.
         """
         share = self._share()
-        inner = Autoencoder(verbose=False, **QUICK)
-        if self.autoencoder is not None:
-            inner = clone(self.autoencoder)
+        inner = Autoencoder(**QUICK) if self.autoencoder is None else clone(self.autoencoder)
+        if self.verbose is not None:
+            inner.set_params(verbose=verbosity(self.verbose))
         seed = seed_of(inner.random_state if self.random_state is None else self.random_state)
         inner.set_params(random_state=seed)
         # What is learnt from hidden cells is needed to name the wrong ones; the scores gain by it too.

@@ -36,7 +36,7 @@ from diabolo.record import MAX_EPOCHS, PARTS, SETTINGS, Record
 from diabolo.training import advice, backend, optimizers, runs
 from diabolo.training.advice import Advice
 from diabolo.training.checkpoints import State
-from diabolo.training.progress import Progress, Report, for_people, quiet, shown
+from diabolo.training.progress import Progress, Report, shown, verbosity
 from diabolo.training.runs import Run
 
 logger = logging.getLogger(__name__)
@@ -93,7 +93,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             "count", "boolean", "category" or "date".
         series: whether arrays of three axes are series (n, time, channels), each channel with a scale of its own and
             NaN where a value is missing, rather than grey images. Lists of arrays of different lengths always are.
-        verbose: True shows progress on stderr, False nothing, "auto" a bar on a terminal or in a notebook.
+        verbose: 0 or False shows nothing, 1 or True a progress bar, 2 a line per epoch, "auto" a bar on a terminal or
+            in a notebook and else nothing. A notebook shows it on stdout, everything else on stderr.
 
     Attributes:
         model_: the trained `diabolo.inference.Model`.
@@ -128,7 +129,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         memory: int | str | None = None,
         types: dict[str, str] | None = None,
         series: bool = False,
-        verbose: bool | str = "auto",
+        verbose: bool | int | str = "auto",
     ) -> None:
         self.latent_dim = latent_dim
         self.structure = structure
@@ -617,8 +618,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         fraction: Any = plain(self.validation_fraction)
         if isinstance(fraction, bool) or not isinstance(fraction, numbers.Real) or not 0 <= float(fraction) < 1:
             raise OptionError(f"validation_fraction must be in [0, 1), got {fraction!r}.")
-        if not isinstance(self.verbose, bool) and self.verbose != "auto":
-            raise OptionError(f"verbose must be True, False or 'auto', got {self.verbose!r}.")
+        verbosity(self.verbose)
         if isinstance(self.latent_dim, str) and self.latent_dim != factors.AUTO:
             raise OptionError(f"latent_dim must be a whole number or 'auto', got {self.latent_dim!r:.40}.")
         if self.optimizer is not None and not isinstance(self.optimizer, str):
@@ -650,11 +650,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         return settings
 
     def _shown(self, report: Report | None) -> Any:
-        if report is not None:
-            return nullcontext(report)
-        if self.verbose == "auto":
-            return for_people()
-        return shown() if self.verbose else nullcontext(quiet)
+        return shown(self.verbose) if report is None else nullcontext(report)
 
 
 def load(

@@ -510,11 +510,11 @@ def _array(values: Rows, column: Column) -> Any:
     if column.whole:
         values = np.rint(values)
     if types.is_integer(kind):
-        bounds = np.iinfo(kind.to_pandas_dtype())
+        bounds = np.iinfo(str(kind))  # Arrow's name is NumPy's; to_pandas_dtype() of some versions needs pandas
         # The largest of 64 bits is no double: the next one below it is.
         low, high = float(bounds.min), np.nextafter(float(bounds.max), 0) if bounds.bits == 64 else float(bounds.max)
         return pa.array(np.clip(np.rint(values), low, high).astype(bounds.dtype), mask=missing)
-    return pa.array(values.astype(kind.to_pandas_dtype()), mask=missing)
+    return pa.array(values.astype(f"f{kind.bit_width // 8}"), mask=missing)
 
 
 def _beside(own: Any, column: Column, array: Any, values: Rows, native: str) -> tuple[Column, Any]:

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from diabolo.training.progress import in_notebook
+
 # The full width of the registers: where these have 512 bits, dense networks train up to a tenth faster.
 # XLA ends the process over a flag that it does not know, so it is set only for versions of TensorFlow that it was tried
 # with, and only where the user set none.
@@ -29,13 +31,14 @@ def load_tensorflow() -> None:
     with contextlib.suppress(metadata.PackageNotFoundError):  # it is there under another name, as tensorflow-cpu is
         if metadata.version("tensorflow").startswith(TRIED_WITH):
             os.environ.setdefault("XLA_FLAGS", XLA_FLAGS)
-    quiet = os.environ.get("TF_CPP_MIN_LOG_LEVEL", "0") not in ("", "0")
-    with _held_back() if quiet else contextlib.nullcontext():
-        import keras
-        import tensorflow
+    with _log_level_of_notebooks() if in_notebook() else contextlib.nullcontext():
+        quiet = os.environ.get("TF_CPP_MIN_LOG_LEVEL", "0") not in ("", "0")
+        with _held_back() if quiet else contextlib.nullcontext():
+            import keras
+            import tensorflow
 
-        assert keras.backend.backend() == "tensorflow", "the loop is written for Keras on TensorFlow"
-        del tensorflow
+            assert keras.backend.backend() == "tensorflow", "the loop is written for Keras on TensorFlow"
+            del tensorflow
 
 
 def tensor(values: Any) -> Any:
@@ -52,6 +55,22 @@ def tensor(values: Any) -> Any:
     if on_processor and plain and array.size and array.ctypes.data % 64 == 0:
         return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
     return tf.constant(array)
+
+
+@contextlib.contextmanager
+def _log_level_of_notebooks() -> Iterator[None]:
+    """Have TensorFlow log nothing while it is imported, which decides it for good, unless the user set a level.
+
+    A notebook shows stderr as if something had failed, and this log is about processors and drivers.
+    """
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+        yield
+        return
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    try:
+        yield
+    finally:
+        del os.environ["TF_CPP_MIN_LOG_LEVEL"]
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ from diabolo.training.backend import tensor
 from diabolo.training.choose import choose
 from diabolo.training.loop import epochs as run_epochs
 from diabolo.training.program import KerasSteps, Measure
-from diabolo.training.progress import Progress
+from diabolo.training.progress import Progress, Report, shown, verbosity
 
 
 def fit(
@@ -28,7 +28,7 @@ def fit(
     *,
     batch_size: int = 32,
     epochs: int = 1,
-    verbose: int | str = "auto",
+    verbose: bool | int | str = "auto",
     callbacks: Sequence[keras.callbacks.Callback] | None = None,
     validation_split: float = 0.0,
     validation_data: Any = None,
@@ -52,7 +52,8 @@ def fit(
         y: targets, likewise; None: the target is x.
         batch_size: rows a step; the last step of an epoch may have fewer.
         epochs: the epoch to end behind, counted from 0 as `initial_epoch` is.
-        verbose: 0 shows nothing, 1 and "auto" Keras' bar, 2 a line an epoch.
+        verbose: 0 or False shows nothing, 1 or True a progress bar, 2 a line per epoch, "auto" a bar on a terminal or
+            in a notebook and else nothing. A notebook shows it on stdout, everything else on stderr.
         callbacks: Keras'. Hooks of epochs and of the whole training are called as Keras calls them; hooks of batches
             each time control comes back, with the number of the last batch that was done.
         validation_split: share of the rows to validate on: of arrays the last ones, of others drawn by the seed.
@@ -76,6 +77,7 @@ def fit(
     for name, value, least in (("batch_size", batch_size, 1), ("epochs", epochs, 1), ("seed", seed, 0)):
         if value is not None:
             _check_whole(name, value, least)
+    wanted = verbosity(verbose)
     seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
     share = validation_split if validation_data is None else 0.0
     alone = y is None and sample_weight is None and shuffle
@@ -96,31 +98,33 @@ def fit(
         held = _arrays("validation_data", *validation_data)
     batch_size = min(batch_size, windows.rows)
     steps = KerasSteps(model, one)
-    program, _ = choose(compile, model, steps, windows, batch_size, epochs=epochs - initial_epoch)
-    measure = None if held is None else Measure(steps, held)
-
     model.stop_training = False
     hooks = keras.callbacks.CallbackList(
         list(callbacks or []),
         add_history=True,
-        add_progbar=verbose != 0,
-        verbose=1 if verbose == "auto" else verbose,
+        verbose=1 if wanted == "auto" else wanted,  # for callbacks that show something themselves
         epochs=epochs,
         steps=math.ceil(windows.rows / batch_size),
         model=model,
     )
-    run = run_epochs(program, measure, windows, epochs=epochs, first_epoch=initial_epoch, steps_a_call=steps_a_call)
-    _call_back(hooks, model, run, initial_epoch, epochs)
+    with shown(wanted) as report:
+        program, _ = choose(compile, model, steps, windows, batch_size, epochs=epochs - initial_epoch)
+        measure = None if held is None else Measure(steps, held)
+        run = run_epochs(program, measure, windows, epochs=epochs, first_epoch=initial_epoch, steps_a_call=steps_a_call)
+        _call_back(hooks, model, run, initial_epoch, epochs, report)
     return model.history
 
 
-def _call_back(hooks: Any, model: keras.Model, run: Iterator[Progress], first_epoch: int, epochs: int) -> None:
-    """Train, and call Keras' hooks at the places of the training they are for."""
+def _call_back(
+    hooks: Any, model: keras.Model, run: Iterator[Progress], first_epoch: int, epochs: int, report: Report
+) -> None:
+    """Train, show how far it is, and call Keras' hooks at the places of the training they are for."""
     hooks.on_train_begin()
     hooks.on_epoch_begin(first_epoch)
     logs: dict[str, float] = {}
     batch = 0
     for progress in run:
+        report(progress)
         logs = progress.logs
         hooks.on_train_batch_begin(batch)
         hooks.on_train_batch_end(progress.step - 1, {k: v for k, v in logs.items() if not k.startswith("val_")})
