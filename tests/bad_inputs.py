@@ -46,7 +46,7 @@ COMMANDS = [
     (["fit", ""], "got an empty name"),
     (["fit", "digits", "-o", ""], "expected the name of a model file"),
     (["fit", "digits", "-o", "x" * 300], "cannot be the name of a file"),
-    (["fit", "digits", "-o", "folder.x", "--force"], "folder.x.safetensors is a folder"),
+    (["fit", "digits", "-o", "folder.1", "--force"], "folder.1.safetensors is a folder"),
     (["fit", "far.npy", "--epochs", "1"], "is too far from what fit() saw"),
     (["fit", "ragged.csv"], "ragged.csv: row 1 has 1 cell, expected 2: mend it"),
     (["fit", "header.csv"], "header.csv: expected rows under the header ('a', 'b'), got none"),
@@ -876,7 +876,7 @@ def make(folder):
     far[held_back, 1] = 1e200  # training never sees it, judging would stumble over it
     np.save(folder / "far.npy", far)
     (folder / "latin.csv").write_bytes("a,b\n1,é\n".encode("latin-1"))
-    (folder / "folder.x.safetensors").mkdir()
+    (folder / "folder.1.safetensors").mkdir()
     (folder / "nothing").mkdir()
     for name, text in {
         "blank.csv": "\n" + "1,2\n" * 12 + "x,6\n",

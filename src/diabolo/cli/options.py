@@ -130,8 +130,8 @@ def check_data(
 
     What is wrong with the options is said before what is wrong with the outputs, which are looked at next.
     """
-    from diabolo.data.sources import open_source
-    from diabolo.data.streams import check_options, columns_of, names_data_set
+    from diabolo.data.sources import names_data_set, open_source
+    from diabolo.data.streams import check_options, columns_of
     from diabolo.data.tables import Reading
     from diabolo.errors import DataError, unknown
 

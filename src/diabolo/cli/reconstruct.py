@@ -47,7 +47,8 @@ def reconstruct(
     force: Force = False,
 ) -> None:
     """Write the reconstruction of DATA. Default: DATA-reconstructed.npy, of tables .csv. Needs no TensorFlow."""
-    from diabolo.data.streams import from_stdin, names_data_set
+    from diabolo.data.sources import names_data_set
+    from diabolo.data.streams import from_stdin
 
     if data == "-" and picture is not None:
         data = str(from_stdin())  # to be read twice
@@ -86,7 +87,8 @@ def _ready(
     from functools import partial
 
     from diabolo import files, modelfile
-    from diabolo.data.streams import names_data_set, open_stream
+    from diabolo.data.sources import names_data_set
+    from diabolo.data.streams import open_stream
     from diabolo.errors import OptionError, ShapeError
 
     if picture is None:

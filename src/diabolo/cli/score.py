@@ -60,10 +60,7 @@ def score(
 
     if say is not None:
         how = how._replace(look=how.look._replace(skip_bad=skipped))
-    if path is None:
-        judge = _detector(rows, data_dir, how, names(keep), target, save, force=force)
-    else:
-        judge = _model(path)
+    judge = _detector(rows, data_dir, how, names(keep), target, save, force=force) if path is None else _model(path)
     oddest = Oddest(judge, top)
     write_rows(
         judge.model,

@@ -82,7 +82,8 @@ def check(options: Sequence[str], kind: Kind, name: str, *, typed: bool, fitted:
     for option in options:
         shown = f"--{option.replace('_', '-')}" if typed else f"{option}="
         if option not in kind.uses:
-            got = name if name == kind.words else f"{name}, {kind.words}"
-            raise OptionError(f"{shown} goes with {OPTIONS[option]}, got {got}: leave it out.")
+            what = "" if name == kind.words else f" That is {kind.words}:"
+            leave = f"{what} leave {shown} out." if what else f" Leave {shown} out."
+            raise OptionError(f"{shown} goes with {OPTIONS[option]}, got {name}.{leave}")
         if fitted and option in FIT_ONLY:
-            raise OptionError(f"{shown} goes with fit: the model knows its columns and their kinds. Leave it out.")
+            raise OptionError(f"{shown} goes with fit: the model knows its columns and their kinds. Leave {shown} out.")

@@ -78,7 +78,7 @@ class _Form(NamedTuple):
     separator: str
     quoted: bool  # whether there are quotes, within which a line may end
     counts: bool  # whether it is 0, 1, 2, ..., as pandas calls columns without names
-    index: bool  # whether a first column without a name stands before those of the header, which is left out
+    indexed: bool  # whether a first column without a name stands before those of the header, which is left out
     padded: bool  # whether there are blanks around cells
 
     def options(self) -> dict[str, Any]:
@@ -114,7 +114,7 @@ class _Form(NamedTuple):
     @property
     def included(self) -> list[str]:
         """The columns that are read, as pyarrow takes them: none names all of them."""
-        return list(self.header or ()) if self.index else []
+        return list(self.header or ()) if self.indexed else []
 
     def open(self, path: Path) -> Any:
         """Return what pyarrow should read: the path, or a file without the blanks around its cells."""
@@ -271,10 +271,10 @@ def _check_names(path: Path, form: "_Form") -> None:
     """Raise DataError where a column has no name of its own; log where the first one is an index."""
     for place, name in enumerate(form.header or ()):
         if not name.strip():
-            raise DataError(f"{path}: column {place + 1 + form.index} has no name in the header: give it one.")
+            raise DataError(f"{path}: column {place + 1 + form.indexed} has no name in the header: give it one.")
         if form.header is not None and name in form.header[:place]:
             raise DataError(f"{path}: the column {name!r} stands twice in the header: give each a name of its own.")
-    if form.index:
+    if form.indexed:
         if not _names_rows(path, form):
             raise DataError(
                 f"{path}: column 1 has no name in the header: give it one. Only numbers or names of rows, each "
@@ -289,7 +289,7 @@ def _names_rows(path: Path, form: "_Form") -> bool:
     import pyarrow.compute as pc
     from pyarrow import csv as arrow
 
-    everything = form._replace(index=False)
+    everything = form._replace(indexed=False)
     try:
         batch = next(iter(arrow.open_csv(form.open(path), **everything.options())), None)
     except (OSError, pa.ArrowInvalid):
@@ -468,14 +468,14 @@ def _reason(path: Path, form: "_Form", convert: Any, error: Exception) -> str:
     cell = re.search(r"In CSV column #(\d+): (?:Row #(\d+): )?CSV conversion error to ([^:]+): .*?'(.*?)'", text)
     if cell:
         place, row, kind, value = cell.groups()
-        name = repr(form.header[int(place) - form.index]) if form.header else str(int(place) + 1)
+        name = repr(form.header[int(place) - form.indexed]) if form.header else str(int(place) + 1)
         where = f" in row {int(row) - before}" if row else ""
-        expected = f"{path}: column {name} expected {_words(kind)}, got {value!r:.40}{where}"
+        refused = f"{path}: column {name} expected {_words(kind)}, got {value!r:.40}{where}"
         if re.fullmatch(texts.THOUSANDS, value.strip()):
-            return f"{expected}: thousands separators are not read, write {value.strip().replace(',', '')}."
+            return f"{refused}: thousands separators are not read, write {value.strip().replace(',', '')}."
         if re.fullmatch(r"[+-]?\d+,\d+", value.strip()) and convert.decimal_point == ".":
-            return f"{expected}: where commas are decimal marks, add --decimal ,"
-        return f"{expected}: mend it, or leave it empty."
+            return f"{refused}: where commas are decimal marks, add --decimal ,"
+        return f"{refused}: mend it, or leave it empty."
     ragged = re.search(r"Row #(\d+): Expected (\d+) columns, got (\d+)", text)
     if ragged:
         row, expected, got = map(int, ragged.groups())
