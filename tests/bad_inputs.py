@@ -4,6 +4,10 @@ Order: commands, calls, files.
 """
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pc
+import pyarrow.parquet as pq
+from PIL import Image
 from scipy import sparse
 
 from diabolo.data.splits import TEST, split_rows
@@ -46,7 +50,7 @@ COMMANDS = [
     (["fit", ""], "got an empty name"),
     (["fit", "digits", "-o", ""], "expected the name of a model file"),
     (["fit", "digits", "-o", "x" * 300], "cannot be the name of a file"),
-    (["fit", "digits", "-o", "folder.x", "--force"], "folder.x.safetensors is a folder"),
+    (["fit", "digits", "-o", "folder.1", "--force"], "folder.1.safetensors is a folder"),
     (["fit", "far.npy", "--epochs", "1"], "is too far from what fit() saw"),
     (["fit", "ragged.csv"], "ragged.csv: row 1 has 1 cell, expected 2: mend it"),
     (["fit", "header.csv"], "header.csv: expected rows under the header ('a', 'b'), got none"),
@@ -115,6 +119,111 @@ COMMANDS = [
     (["windows", "table.csv", "--time", "city", "--window", "2"], "column 'city' holds"),
     (["encode", "MODEL", "digits", "--keep", "id", "-o", "z.csv"], "digits: only files of tables"),
     (["decode", "MODEL", "absent.npy"], "no file 'absent.npy'"),
+    # Options that mean nothing for the data.
+    (["fit", "wide.npy", "--drop", "a"], "--drop goes with tables, got wide.npy. That is an array: leave --drop out."),
+    (["fit", "wide.npy", "--types", "a=count"], "--types goes with tables, got wide.npy"),
+    (["fit", "wide.npy", "--decimal", ","], "--decimal goes with CSV files, got wide.npy"),
+    (["fit", "wide.npy", "--separator", ";"], "--separator goes with CSV files, got wide.npy"),
+    (["fit", "wide.npy", "--size", "10x10"], "--size goes with pictures, got wide.npy"),
+    (["fit", "wide.npy", "--grayscale"], "--grayscale goes with pictures, got wide.npy"),
+    (["fit", "wide.npy", "--skip-bad"], "--skip-bad goes with pictures, got wide.npy"),
+    (["fit", "wide.npy", "--data-dir", "nothing"], "--data-dir goes with the data sets mnist and fashion-mnist, got"),
+    (["fit", "sparse.npz", "--drop", "a"], "--drop goes with tables, got sparse.npz. That is a sparse matrix"),
+    (["fit", "sparse.npz", "--series"], "--series goes with arrays (n, time, channels), which `windows` makes of"),
+    (["fit", "table.csv", "--series"], "--series goes with arrays (n, time, channels), which `windows` makes of"),
+    (["fit", "table.csv", "--size", "8"], "--size goes with pictures, got table.csv. That is a CSV file"),
+    (["fit", "table.csv", "--data-dir", "."], "--data-dir goes with the data sets mnist and fashion-mnist, got table"),
+    (["fit", "table.parquet", "--decimal", ","], "--decimal goes with CSV files, got table.parquet. That is a Parquet"),
+    (["fit", "table.parquet", "--drop", "town"], "unknown column 'town'. Known: age, city"),
+    (["fit", "columns.npz", "--separator", ";"], "--separator goes with CSV files, got columns.npz. That is named"),
+    (["fit", "columns.npz", "--drop", "c"], "unknown column 'c'. Known: a, b"),
+    (["fit", "digits", "--types", "a=count"], "--types goes with tables, got digits. That is a data set"),
+    (["fit", "grey", "--drop", "a"], "--drop goes with tables, got grey. That is pictures"),
+    (["fit", "grey", "--data-dir", "."], "--data-dir goes with the data sets mnist and fashion-mnist, got grey"),
+    (["search", "wide.npy", "--drop", "a"], "--drop goes with tables, got wide.npy"),
+    (["sizes", "wide.npy", "--types", "a=count"], "--types goes with tables, got wide.npy"),
+    (["race", "wide.npy", "--grayscale"], "--grayscale goes with pictures, got wide.npy"),
+    (["advise", "wide.npy", "--decimal", ","], "--decimal goes with CSV files, got wide.npy"),
+    (["rates", "wide.npy", "--skip-bad"], "--skip-bad goes with pictures, got wide.npy"),
+    (["score", "wide.npy", "--drop", "a"], "--drop goes with tables, got wide.npy"),
+    (["schema", "table.parquet", "--decimal", ","], "--decimal goes with CSV files, got table.parquet"),
+    (["windows", "table.parquet", "--time", "age", "--window", "2", "--separator", ";"], "--separator goes with CSV"),
+    (["encode", "MODEL", "small.npy", "--decimal", ","], "--decimal goes with CSV files, got small.npy"),
+    (["encode", "MODEL", "small.npy", "--data-dir", "."], "--data-dir goes with the data sets mnist and fashion-mnist"),
+    (["reconstruct", "MODEL", "small.npy", "--size", "28"], "--size goes with pictures, got small.npy"),
+    (["reconstruct", "MODEL", "small.npy", "--size", "28", "--picture", "p.png"], "--size goes with pictures, got"),
+    (["score", "MODEL", "small.npy", "--grayscale"], "--grayscale goes with pictures, got small.npy"),
+    (["score", "MODEL", "table.csv", "--drop", "city"], "--drop goes with fit: the model knows its columns and their"),
+    (["score", "MODEL", "table.csv", "--types", "city=category"], "--types goes with fit: the model knows its columns"),
+    # What else was silently wrong.
+    (["fit", "digits", "-o", "m.keras"], "m.keras: a model file ends in .safetensors: write m.safetensors."),
+    (["fit", "digits", "-o", "m.h5"], "m.h5: a model file ends in .safetensors: write m.safetensors."),
+    (["search", "digits", "-o", "m.onnx"], "m.onnx: a model file ends in .safetensors: write m.safetensors."),
+    (["score", "one.npy", "--save", "m.pkl"], "m.pkl: a model file ends in .safetensors: write m.safetensors."),
+    (["decode", "MODEL", "more.csv"], "more.csv holds 9 latents, latent_0 to latent_8, and this model has 8: use the"),
+    (["decode", "MODEL", "more.parquet"], "more.parquet holds 9 latents, latent_0 to latent_8, and this model has 8"),
+    (["decode", "MODEL", "fewer.csv"], "column 'latent_7' is missing"),
+    (["encode", "wide.npy", "model.safetensors"], "did you mean diabolo encode model.safetensors wide.npy?"),
+    (["reconstruct", "wide.npy", "m.safetensors", "--picture", "p.png"], "did you mean diabolo reconstruct m.safetens"),
+    (["score", "wide.npy", "model.safetensors"], "did you mean diabolo score model.safetensors wide.npy?"),
+    (["decode", "wide.npy", "model.safetensors"], "did you mean diabolo decode model.safetensors wide.npy?"),
+    (["search", "digits", "--space", "bad.json"], "goes with these rows: activation: unknown activation 'rellu'. Did"),
+    (["search", "digits", "--space", "names.json"], "unknown name in the space 'widths'. Did you mean 'width'?"),
+    (["search", "digits", "--trials", "0"], "trials must be a whole number of at least 1, got 0"),
+    (["fit", "one.npy"], "fit() expected at least 2 rows to learn from, got n_samples = 1"),
+]
+
+# The same where every output that a command could write exists: what is wrong with the options is said first.
+BEFORE_OUTPUTS = [
+    (["fit", "rows.npy", "--latent", "-3"], "--latent must be a whole number of at least 1, or auto, got '-3'"),
+    (["fit", "rows.npy", "--latent", "0"], "latent_dim must be a whole number of at least 1, got 0"),
+    (["fit", "rows.npy", "--epochs", "0"], "epochs must be a whole number of at least 1, got 0"),
+    (["fit", "rows.npy", "--batch-size", "0"], "batch_size must be a whole number of at least 1, got 0"),
+    (["fit", "rows.npy", "--structure", "dens"], "Did you mean 'dense'?"),
+    (["fit", "rows.npy", "--structure", "dense 0"], "expected sizes such as 'dense 64-32', got 'dense 0'"),
+    (["fit", "rows.npy", "--structure", "dense 64, cnv"], "unknown kind of layer 'cnv'. Did you mean 'conv'?"),
+    (["fit", "rows.npy", "--activation", "rellu"], "unknown activation 'rellu'. Did you mean 'relu'?"),
+    (["fit", "rows.npy", "--bottleneck", "gausian"], "unknown bottleneck 'gausian'. Did you mean 'gaussian'?"),
+    (["fit", "rows.npy", "--corruption", "masking:2"], "masking: expected a share in (0, 1)"),
+    (["fit", "rows.npy", "--penalty", "l3:1"], "unknown penalty 'l3'. Did you mean 'l2'?"),
+    (["fit", "rows.npy", "--reconstruction-loss", "bernouli"], "Did you mean 'bernoulli'?"),
+    (["fit", "rows.npy", "--optimizer", "adm"], "Did you mean 'adam'?"),
+    (["fit", "rows.npy", "--learning-rate", "0"], "learning_rate must be a number above 0"),
+    (["fit", "rows.npy", "--preset", "vaee"], "unknown preset 'vaee'. Did you mean 'vae'?"),
+    (["fit", "rows.npy", "--memory", "lots"], "memory must be a size such as 2GB or 500MB, got 'lots'"),
+    (["fit", "rows.npy", "--test-fraction", "1"], "--test-fraction must be in [0, 1), got 1.0"),
+    (["fit", "rows.npy", "--validation-fraction", "1.5"], "validation_fraction must be in [0, 1), got 1.5"),
+    (["fit", "rows.npy", "--random-state", "-1"], "--random-state must be"),
+    (["fit", "rows.npy", "--resume"], "resume=True (--resume) needs the folder of the run"),
+    (["fit", "rows.npy", "--drop", "a"], "--drop goes with tables, got rows.npy"),
+    (["fit", "rows.csv", "--drop", "d"], "unknown column 'd'. Known: a, b, c"),
+    (["fit", "rows.csv", "--types", "d=count"], "unknown column 'd'. Known: a, b, c"),
+    (["fit", "gone.npy"], "no file 'gone.npy'"),
+    (["search", "rows.npy", "--budget", "soon"], "budget must be a time such as 90s, 10m or 2h, got 'soon'"),
+    (["search", "rows.npy", "--epochs", "0"], "epochs must be a whole number of at least 1, got 0"),
+    (["search", "rows.npy", "--space", "gone.json"], "--space gone.json cannot be read"),
+    (["search", "rows.npy", "--size", "3"], "--size goes with pictures, got rows.npy"),
+    (["sizes", "rows.npy", "--sizes", "two", "-p", "p.png"], "--sizes must be whole numbers with commas between"),
+    (["sizes", "rows.npy", "--structure", "dens", "-p", "p.png"], "Did you mean 'dense'?"),
+    (["rates", "rows.npy", "--optimizer", "adm", "-p", "p.png"], "Did you mean 'adam'?"),
+    (["rates", "rows.npy", "--drop", "a", "-p", "p.png"], "--drop goes with tables, got rows.npy"),
+    (["encode", "MODEL", "rows.npy", "--size", "3"], "--size goes with pictures, got rows.npy"),
+    (["encode", "MODEL", "rows.csv", "--keep", "d"], "unknown column 'd'. Known: a, b, c"),
+    (["encode", "MODEL", "gone.npy"], "no file 'gone.npy'"),
+    (["encode", "gone.safetensors", "rows.npy"], "no model file 'gone.safetensors'"),
+    (["decode", "MODEL", "gone.npy"], "no file 'gone.npy'"),
+    (["reconstruct", "MODEL", "rows.npy", "--size", "3"], "--size goes with pictures, got rows.npy"),
+    (["reconstruct", "MODEL", "rows.npy", "--size", "3", "--picture", "p.png"], "--size goes with pictures, got rows"),
+    (["score", "rows.npy", "--drop", "a"], "--drop goes with tables, got rows.npy"),
+    (["score", "rows.npy", "--save", "m.pkl"], "m.pkl: a model file ends in .safetensors"),
+    (["score", "MODEL", "rows.npy", "--size", "3"], "--size goes with pictures, got rows.npy"),
+    (["windows", "rows.csv", "--time", "d", "--window", "2"], "unknown column 'd'. Known: a, b, c"),
+    (["windows", "rows.csv", "--time", "a", "--entity", "d", "--window", "2"], "unknown column 'd'. Known: a, b, c"),
+    (["windows", "rows.csv", "--time", "a", "--window", "0"], "window must be a whole number of at least 1, got 0"),
+    (
+        ["windows", "rows.csv", "--time", "a", "--window", "2", "--hole", "0"],
+        "hole must be None or a number of at least",
+    ),
 ]
 
 # What is written in Python, the error, and how its line begins. Names are those of `test_bad_inputs.py`.
@@ -856,10 +965,52 @@ CALLS = [
         "OptionError",
         "unknown structure 'dens'. Did you mean 'dense'? Known: attention, attention1d, conv,",
     ),
+    ('Autoencoder(2, types={"a": "count"}, epochs=1).fit(X)', "OptionError", "types= goes with tables, got an array."),
+    (
+        'Autoencoder(2, types={"a": "count"}).fit(sp.csr_matrix(X))',
+        "OptionError",
+        "types= goes with tables, got a sparse",
+    ),
+    (
+        "Autoencoder(2, series=True).fit(sp.csr_matrix(X))",
+        "OptionError",
+        "series= goes with arrays (n, time, channels)",
+    ),
+    ("Autoencoder(2, series=True).fit(frame)", "OptionError", "series= goes with arrays (n, time, channels), which"),
+    ('AnomalyDetector(Autoencoder(2, types={"a": "count"})).fit(X)', "OptionError", "types= goes with tables, got an"),
+    ('search(X, trials=1, types={"a": "count"})', "OptionError", "types= goes with tables, got an array."),
+    ('error_by_size(X, [2], types={"a": "count"})', "OptionError", "types= goes with tables, got an array."),
+    ('m.save("m.keras")', "OutputError", "m.keras: a model file ends in .safetensors: write m.safetensors."),
+    (
+        'm.save("folder/m.h5")',
+        "OutputError",
+        "folder/m.h5: a model file ends in .safetensors: write folder/m.safetensor",
+    ),
+    ('det.save("m.joblib")', "OutputError", "m.joblib: a model file ends in .safetensors: write m.safetensors."),
+    (
+        'mf.decode(pd.DataFrame(np.ones((3, 4)), columns=[f"latent_{at}" for at in range(4)]))',
+        "DataError",
+        "decode() holds 4 latents, latent_0 to latent_3, and this model has 2: use the model that",
+    ),
+    ("Autoencoder(2).fit(X[:1])", "DataError", "fit() expected at least 2 rows to learn from, got n_samples = 1."),
+    ('search(X, space={"activation": ["rellu"]}, folder="f")', "OptionError", "the space holds nothing that goes with"),
     ('diabolo.load(model_path, expect_sha256="00" * 32)', "ModelFileError", "': it is another file"),
     ('diabolo.load(model_path, expect_sha256="00")', "OptionError", "expect_sha256 must be the 64 hexadecimal digits"),
     ("diabolo.load(5)", "ModelFileError", "a model file is named by a path, got 5"),
 ]
+
+
+def make_with_outputs(folder):
+    """Make rows, and a file under each name that a command would write beside them."""
+    np.save(folder / "rows.npy", np.random.default_rng(0).normal(size=(30, 3)))
+    (folder / "rows.csv").write_text("a,b,c\n" + "".join(f"{at},{at % 3},{at % 5}\n" for at in range(30)))
+    for of in ("rows", "gone"):
+        (folder / f"{of}.safetensors").touch()
+        for kind in ("latents", "decoded", "reconstructed", "scores", "windows"):
+            (folder / f"{of}-{kind}.npy").touch()
+            (folder / f"{of}-{kind}.csv").touch()
+    (folder / "gone.safetensors").unlink()
+    (folder / "p.png").touch()
 
 
 def make(folder):
@@ -883,7 +1034,7 @@ def make(folder):
     far[held_back, 1] = 1e200  # training never sees it, judging would stumble over it
     np.save(folder / "far.npy", far)
     (folder / "latin.csv").write_bytes("a,b\n1,é\n".encode("latin-1"))
-    (folder / "folder.x.safetensors").mkdir()
+    (folder / "folder.1.safetensors").mkdir()
     (folder / "nothing").mkdir()
     for name, text in {
         "blank.csv": "\n" + "1,2\n" * 12 + "x,6\n",
@@ -906,4 +1057,14 @@ def make(folder):
     (folder / "photos").mkdir()
     (folder / "photos" / "cut.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(8))
     (folder / "list.json").write_text("[1]")
+    (folder / "bad.json").write_text('{"activation": ["rellu"]}')
+    (folder / "names.json").write_text('{"widths": [64]}')
+    (folder / "grey").mkdir()
+    Image.new("L", (8, 8)).save(folder / "grey" / "0.png")
+    pq.write_table(pa.table({"city": ["Rome", "Oslo", "Rome"], "age": [3, 4, 5]}), folder / "table.parquet")
+    np.savez(folder / "columns.npz", a=np.arange(3.0), b=np.array(["x", "y", "x"]))
+    for name, count in {"more": 9, "fewer": 7}.items():
+        latents = pa.table({f"latent_{at}": [0.0, 1.0] for at in range(count)})
+        pq.write_table(latents, folder / f"{name}.parquet")
+        pc.write_csv(latents, folder / f"{name}.csv")
     np.save(folder / "one.npy", np.ones((1, 3)))

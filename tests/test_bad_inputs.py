@@ -10,7 +10,7 @@ import pytest
 import scipy.sparse as sp
 
 import diabolo
-from bad_inputs import CALLS, COMMANDS, make
+from bad_inputs import BEFORE_OUTPUTS, CALLS, COMMANDS, make, make_with_outputs
 from diabolo import AnomalyDetector, Autoencoder, datasets, windows
 from diabolo.cli import main
 from diabolo.network.layers import Dense
@@ -77,6 +77,55 @@ def test_bad_input_is_one_line_exit_code_two_and_nothing_written(inside, bad, mo
     assert done.err.count("\n") == 1, done.err
     assert done.out == ""
     assert {path: path.stat().st_mtime_ns for path in bad.rglob("*")} == before
+
+
+@pytest.fixture(scope="module")
+def with_outputs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("outputs")
+    make_with_outputs(folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"), BEFORE_OUTPUTS, ids=lambda value: " ".join(value) if isinstance(value, list) else ""
+)
+def test_what_is_wrong_with_an_option_is_said_before_an_output_that_exists(
+    inside, with_outputs, model_path, arguments, line
+):
+    before = {path: path.stat().st_mtime_ns for path in with_outputs.rglob("*")}
+    done = inside(*[model_path if word == "MODEL" else word for word in arguments], cwd=with_outputs)
+    assert done.code == 2, done.err
+    assert line in done.err
+    assert "exists" not in done.err
+    assert done.err.count("\n") == 1, done.err
+    assert {path: path.stat().st_mtime_ns for path in with_outputs.rglob("*")} == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["fit", "rows.npy"],
+        ["search", "rows.npy"],
+        ["sizes", "rows.npy", "-p", "p.png"],
+        ["rates", "rows.npy", "-p", "p.png"],
+        ["encode", "MODEL", "rows.npy"],
+        ["decode", "MODEL", "rows.npy"],
+        ["reconstruct", "MODEL", "rows.npy"],
+        ["reconstruct", "MODEL", "rows.npy", "--picture", "p.png"],
+        ["score", "rows.npy"],
+        ["score", "MODEL", "rows.npy"],
+        ["windows", "rows.csv", "--time", "a", "--window", "2"],
+    ],
+    ids=" ".join,
+)
+def test_an_output_that_exists_is_refused_before_rows_are_read(
+    inside, with_outputs, model_path, arguments, monkeypatch
+):
+    monkeypatch.setattr(np, "load", None)  # nor, for a CSV file, as a table:
+    monkeypatch.setattr("diabolo.data.readers.csv.read_table", None)
+    done = inside(*[model_path if word == "MODEL" else word for word in arguments], cwd=with_outputs)
+    assert done.code == 2, done.err
+    assert " exists: choose another name, or pass force=True (--force) to overwrite it." in done.err
 
 
 @pytest.fixture(scope="module")

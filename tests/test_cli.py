@@ -1,6 +1,7 @@
 """The command line as a user meets it: real processes, an empty folder, files and exit codes."""
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -12,6 +13,9 @@ import pytest
 from PIL import Image
 
 import diabolo
+from diabolo import Autoencoder
+from diabolo.errors import OptionError, OutputError
+from diabolo.search.study import folder_of
 
 
 @pytest.fixture(scope="module")
@@ -236,3 +240,69 @@ def test_a_bar_is_drawn_on_a_terminal(tmp_path):
 def test_version_and_help(cli):
     assert cli("--version").out == f"diabolo {diabolo.__version__}\n"
     assert "fit" in cli("--help").out
+
+
+@pytest.mark.parametrize(
+    ("asked", "written"),
+    [
+        ("m", "m.safetensors"),
+        ("m.safetensors", "m.safetensors"),
+        ("run1.5", "run1.5.safetensors"),  # a number, no ending
+        ("2024.12.31", "2024.12.31.safetensors"),
+        ("m.", "m..safetensors"),
+    ],
+)
+def test_a_model_file_gets_its_ending_where_a_name_has_none(fitted, tmp_path, asked, written):
+    assert fitted.save(tmp_path / asked) == tmp_path / written
+    assert [path.name for path in tmp_path.iterdir()] == [written]
+
+
+@pytest.mark.parametrize("ending", ["keras", "h5", "pt", "onnx", "pkl", "npy", "SAFETENSORS", "v2"])
+def test_a_model_file_is_not_called_like_another_kind_of_file(fitted, tmp_path, ending):
+    with pytest.raises(OutputError, match=r"a model file ends in \.safetensors: write .*m\.safetensors\.$"):
+        fitted.save(tmp_path / f"m.{ending}", force=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_few_rows_are_said_to_be_few(rng, caplog):
+    with caplog.at_level(logging.WARNING):
+        Autoencoder(1, epochs=1, random_state=0, verbose=False).fit(rng.normal(size=(30, 4)))
+        assert "few" not in caplog.text
+        Autoencoder(1, epochs=1, random_state=0, verbose=False).fit(rng.normal(size=(2, 4)))
+    assert "fit(): 2 rows are few to learn from; what is learnt may fit no others" in caplog.text
+
+
+def test_the_folder_of_a_search_that_is_refused_goes_unless_something_was_in_it(tmp_path):
+    def refused(folder):
+        with pytest.raises(OptionError), folder_of(folder):
+            (folder / "study.db").touch()
+            raise OptionError
+
+    refused(tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "old").mkdir()
+    refused(tmp_path / "old")
+    assert (tmp_path / "old").exists()
+    with pytest.raises(OptionError), folder_of(tmp_path / "trained") as folder:
+        (folder / "0.checkpoint").touch()
+        raise OptionError
+    assert (tmp_path / "trained" / "0.checkpoint").exists()
+
+
+def test_latents_beside_other_columns_are_taken_and_those_of_another_model_are_not(cli, work):
+    assert cli("encode", "rows.safetensors", "rows.npy", "-o", "six.csv", cwd=work).code == 0
+    latents = np.loadtxt(work / "six.csv", delimiter=",", skiprows=1)
+    lines = (work / "six.csv").read_text().splitlines()
+    (work / "kept.csv").write_text(
+        "\n".join([f"id,{lines[0]}", *(f"a{at},{each}" for at, each in enumerate(lines[1:]))])
+    )
+    assert cli("decode", "rows.safetensors", "kept.csv", "-o", "kept.npy", cwd=work).code == 0
+    expected = diabolo.load(work / "rows.safetensors").decode(latents.astype(np.float32))
+    np.testing.assert_array_equal(np.load(work / "kept.npy"), expected)
+    (work / "seven.csv").write_text("\n".join([f"{lines[0]},latent_6", *(f"{each},0" for each in lines[1:])]))
+    done = cli("decode", "rows.safetensors", "seven.csv", "-o", "seven.npy", cwd=work)
+    assert done.code == 2
+    assert (
+        "seven.csv holds 7 latents, latent_0 to latent_6, and this model has 6: use the model that encoded" in done.err
+    )
+    assert not (work / "seven.npy").exists()

@@ -41,6 +41,8 @@ from diabolo.training.runs import Run
 
 logger = logging.getLogger(__name__)
 
+FEW_ROWS = 20  # below which a warning says so
+
 # Parts that may be missing.
 OPTIONAL = ("corruption", "penalty")
 
@@ -202,6 +204,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         if self.optimizer == advice.AUTO and not (is_stream(X) or sparse.is_sparse(X) or scipy_files.is_matrix(X)):
             X = open_rows(X, memory.limit(plain(self.memory)), reading=Reading(types=self.types or {}))
         ready = prepare(asked, X, also, wanted, seed)
+        _check_rows(ready.rows + ready.validation_rows)
         logger.info("reconstruction loss: %s (%s)", ready.loss.loss.kind, ready.loss.reason)
         if self.optimizer == advice.AUTO and before("optimizer") is not None:
             settings |= {name: before(name) for name in ("optimizer", "learning_rate")}
@@ -689,6 +692,14 @@ def _layers(config: Any, table: Mapping[str, type[Layer]]) -> Any:
     if isinstance(config, list):
         return [_layers(item, table) for item in config]
     return from_config("layer", table, config) if isinstance(config, dict) else config
+
+
+def _check_rows(count: int) -> None:
+    """Raise DataError where there is nothing to learn from, and log where there is little."""
+    if count < 2:
+        raise DataError(f"fit() expected at least 2 rows to learn from, got n_samples = {count}.")
+    if count < FEW_ROWS:
+        logger.warning("fit(): %d rows are few to learn from; what is learnt may fit no others", count)
 
 
 def _is_whole(value: Any, least: int) -> bool:

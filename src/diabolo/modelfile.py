@@ -101,8 +101,8 @@ DTYPES = (
 def save(model: Model, path: str | Path, *, force: bool = False) -> Path:
     """Write a model and return its path; whatever happens, a reader sees the old file, the new one, or none.
 
-    Args: path: gets the ending `.safetensors` ; force: overwrite.
-    Raises: OutputError where the file exists or cannot be written.
+    Args: path: gets the ending `.safetensors` where it has none; force: overwrite.
+    Raises: OutputError where the file exists or cannot be written, or has the ending of another kind of file.
     """
     target = with_suffix(path)
     refuse_existing(target, force=force)
@@ -111,11 +111,18 @@ def save(model: Model, path: str | Path, *, force: bool = False) -> Path:
 
 
 def with_suffix(path: str | Path) -> Path:
-    """Return the path with the ending of model files: `model.v1` becomes `model.v1.safetensors`."""
+    """Return the path with the ending of model files: `model` becomes `model.safetensors`, `run1.5` likewise.
+
+    Raises: OutputError for the ending of another kind of file, which this one would not be.
+    """
     path = Path(path)
     if not path.name:
         raise OutputError(f"expected the name of a model file, got {str(path)!r}.")
-    return path if path.suffix == SUFFIX else path.with_name(path.name + SUFFIX)
+    if path.suffix == SUFFIX:
+        return path
+    if re.fullmatch(r"\.[A-Za-z]\w*", path.suffix):  # with a digit in front it is a number in a name
+        raise OutputError(f"{path}: a model file ends in {SUFFIX}: write {path.with_suffix(SUFFIX)}.")
+    return path.with_name(path.name + SUFFIX)
 
 
 def to_bytes(model: Model) -> bytes:

@@ -19,7 +19,7 @@ from diabolo.data.readers import scipy_files
 from diabolo.data.schema import Schema
 from diabolo.data.sources import Source
 from diabolo.data.splits import VALIDATION, Division, divide, held_back
-from diabolo.data.streams import COPIES, open_rows
+from diabolo.data.streams import COPIES, check_options, open_rows
 from diabolo.data.tables import Reading
 from diabolo.data.windows import Streamed, check_memory
 from diabolo.errors import DataError, OptionError, ShapeError, unknown
@@ -77,14 +77,15 @@ def prepare(asked: Asked, X: Any, also: Any, settings: dict[str, Any], seed: int
 
     Raises: DataError, ShapeError, OptionError.
     """
-    limit = memory.limit(plain(asked["memory"]))
+    limit, reading = memory.limit(plain(asked["memory"])), Reading(types=asked["types"] or {})
+    check_options(X, reading, series=asked["series"])
     if scipy_files.is_matrix(X):
         return _prepare_sparse(
             asked, scipy_files.read(Path(X), limit // COPIES), also, settings, seed, name=Path(X).name
         )
     if sparse.is_sparse(X):
         return _prepare_sparse(asked, X, also, settings, seed)
-    opened = open_rows(X, limit, reading=Reading(types=asked["types"] or {}))
+    opened = open_rows(X, limit, reading=reading)
     if isinstance(opened, Source) and (asked["series"] or opened.series):
         opened = as_series(opened)
     check_memory(opened, limit, settings["batch_size"])

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from diabolo.cli.options import Data, DataDir, Force, Json, Latent, latents, reads, stem
+from diabolo.cli.options import (
+    Data,
+    DataDir,
+    Force,
+    Json,
+    Latent,
+    check_data,
+    check_settings,
+    latents,
+    reads,
+    stem,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -183,7 +194,6 @@ def fit(
     Rows are judged that training never saw: the test part of a data set, or a share of the rows held back.
     """
     started = time.perf_counter()
-    paths = outputs(output or Path(f"{stem(data)}.safetensors"), force=force)
 
     from diabolo.autoencoder import Autoencoder
     from diabolo.data.memory import limit
@@ -193,10 +203,10 @@ def fit(
     from diabolo.report.summary import summarise
     from diabolo.training.progress import shown
 
-    if not 0 <= test_fraction < 1:
-        raise OptionError(f"--test-fraction must be in [0, 1), got {test_fraction}.")
+    check_held_back(test_fraction, random_state)
+    if resume and run is None:
+        raise OptionError("resume=True (--resume) needs the folder of the run: give run (--run) as well.")
     at_most = limit(memory)
-    name, rows = read_judged(data, data_dir, how, at_most, batch_size, test_fraction, random_state, series=series)
     parts = {"structure": structure, "bottleneck": bottleneck, "corruption": corruption, "penalty": penalty}
     given = {name: part for name, part in parts.items() if part is not None}
     estimator = Autoencoder(
@@ -219,6 +229,10 @@ def fit(
         types=dict(how.types) or None,
         series=series,
     )
+    check_settings(estimator)
+    check_data(data, how, data_dir, series=series)
+    paths = outputs(output or Path(f"{stem(data)}.safetensors"), force=force)
+    name, rows = read_judged(data, data_dir, how, at_most, batch_size, test_fraction, random_state, series=series)
     if estimator.latent_dim == AUTO:
         print("latents: counted by a short training first", file=sys.stderr)
     try:
@@ -263,6 +277,16 @@ def fit(
         show_results(summary, model.record, written, findings, reason)
 
 
+def check_held_back(test_fraction: float, seed: int) -> None:
+    """Raise OptionError where these cannot say which rows are held back."""
+    from diabolo.errors import OptionError
+
+    if not 0 <= test_fraction < 1:
+        raise OptionError(f"--test-fraction must be in [0, 1), got {test_fraction}.")
+    if not 0 <= seed < 2**32:
+        raise OptionError(f"--random-state must be a whole number from 0 to 2**32 - 1, got {seed}.")
+
+
 def outputs(model_path: Path, *, force: bool) -> dict[str, Path]:
     """Return what will be written, by what it is; OutputError where something is in the way."""
     from diabolo import files, modelfile
@@ -292,11 +316,9 @@ def read_judged(
     from diabolo.data.splits import hold_back_sparse, hold_back_test
     from diabolo.data.streams import COPIES, Stream, open_rows
     from diabolo.data.windows import check_memory
-    from diabolo.errors import DataError, OptionError
+    from diabolo.errors import DataError
     from diabolo.preparation import as_series
 
-    if not 0 <= seed < 2**32:
-        raise OptionError(f"--random-state must be a whole number from 0 to 2**32 - 1, got {seed}.")
     if scipy_files.is_matrix(data):
         matrix = scipy_files.read(Path(data), limit // COPIES)
         return Path(data).name, hold_back_sparse(matrix, test_fraction, seed, limit=limit)

@@ -117,10 +117,88 @@ def latents(text: str | None) -> int | str | None:
     return int(text)
 
 
+def check_data(
+    data: str,
+    how: "Reading | None",
+    data_dir: Path | None,
+    *,
+    series: bool = False,
+    fitted: bool = False,
+    keep: tuple[str, ...] = (),
+) -> None:
+    """Raise OptionError or DataError where DATA is not there, or an option means nothing for it; read no more of it.
+
+    What is wrong with the options is said before what is wrong with the outputs, which are looked at next.
+    """
+    from diabolo.data.sources import names_data_set, open_source
+    from diabolo.data.streams import check_options, columns_of
+    from diabolo.data.tables import Reading
+    from diabolo.errors import DataError, unknown
+
+    how = how or Reading()
+    if data != "-" and not names_data_set(data):
+        there = Path(data).exists() or any(mark in data for mark in "*?[") or ".npz:" in data
+        if not there:
+            open_source(data)  # which says so
+    check_options(data, how, data_dir, series=series, fitted=fitted)
+    known = columns_of(data, how) if keep else ()
+    for name in keep:
+        if known and name not in known:
+            raise DataError(unknown("column", name, known))
+
+
+def check_settings(estimator: Any) -> None:
+    """Raise OptionError for a setting of an `Autoencoder` that no rows could make right."""
+    from diabolo.errors import OptionError, unknown
+    from diabolo.network.parts import from_text
+    from diabolo.network.structures import check_words
+    from diabolo.record import PARTS
+
+    settings = estimator.checked_settings()
+    if type(settings["latent_dim"]) is int and settings["latent_dim"] < 1:
+        raise OptionError(f"latent_dim must be a whole number of at least 1, got {settings['latent_dim']}.")
+    check_words(settings["structure"], settings["activation"])
+    for name, table in PARTS.items():
+        written = settings[name]
+        if written in (None, "auto"):
+            continue
+        kind = written.partition(":")[0]
+        if kind not in table:
+            raise OptionError(unknown(name, kind, table))
+        if name != "bottleneck":  # whose settings depend on how many latents there are
+            from_text(name, table, written)
+
+
+def check_training(data: str, how: "Reading", settings: dict[str, Any], data_dir: Path | None) -> None:
+    """Raise OptionError or DataError where `to_train_on` would, as far as it can be told before rows are read."""
+    from diabolo.autoencoder import Autoencoder
+    from diabolo.data.memory import limit
+
+    limit(settings["memory"])
+    check_settings(Autoencoder(**settings))
+    check_data(data, how, data_dir, series=settings["series"])
+
+
+def check_swapped(model: Path | None, data: str) -> None:
+    """Raise OptionError where MODEL and DATA stand in each other's place."""
+    import shlex
+
+    from diabolo.errors import OptionError
+    from diabolo.modelfile import SUFFIX
+
+    if model is not None and data.endswith(SUFFIX) and model.suffix != SUFFIX:
+        swapped = shlex.join(["diabolo", sys.argv[1], data, str(model)])
+        raise OptionError(f"MODEL comes first, and {data} is called like one: did you mean {swapped}?")
+
+
 def to_train_on(
     data: str, how: "Reading", settings: dict[str, Any], data_dir: Path | None
 ) -> tuple[Any, dict[str, Any]]:
-    """Return DATA opened, or its sparse matrix, and the settings of the `Autoencoder` that is to learn it."""
+    """Return DATA opened, or its sparse matrix, and the settings of the `Autoencoder` that is to learn it.
+
+    Raises: as `check_training`, and for what only the rows tell.
+    """
+    check_training(data, how, settings, data_dir)
     from diabolo.data.memory import limit
     from diabolo.data.readers import scipy_files
     from diabolo.data.streams import COPIES, open_rows
@@ -292,7 +370,7 @@ def reading(
             raise OptionError(f"{what} must be one letter, got {mark!r}.")
     look = images.Look(_size(size), grayscale, _skipped if skip_bad else None)
     form = csv.Options(separator, decimal)
-    return Reading(types=kinds, drop=names(drop), form=form, look=look, query=query)
+    return Reading(types=kinds, drop=names(drop), form=form, look=look, query=query, typed=True)
 
 
 def _size(text: str | None) -> tuple[int, int] | None:

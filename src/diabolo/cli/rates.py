@@ -11,6 +11,7 @@ from diabolo.cli.options import (
     Json,
     Picture,
     as_json,
+    check_training,
     draw,
     fit_command,
     png,
@@ -39,6 +40,7 @@ def rates(
     """Let the learning rate rise over 300 steps on DATA, until the loss does, and say which rate suits."""
     from diabolo.search import range_test
 
+    check_training(data, how, settings | {"optimizer": optimizer}, data_dir)
     png(picture, force=force)
     rows, settings = to_train_on(data, how, settings, data_dir)
     found = range_test(rows, optimizer=optimizer, **settings)

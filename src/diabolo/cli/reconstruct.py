@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from diabolo.cli.options import OF_KNOWN_COLUMNS, Data, DataDir, Force, ImageOutput, Keep, ModelPath, reads
+from diabolo.cli.options import (
+    OF_KNOWN_COLUMNS,
+    Data,
+    DataDir,
+    Force,
+    ImageOutput,
+    Keep,
+    ModelPath,
+    check_data,
+    check_swapped,
+    reads,
+)
 from diabolo.cli.rows import write_rows
 
 if TYPE_CHECKING:
@@ -36,11 +47,14 @@ def reconstruct(
     force: Force = False,
 ) -> None:
     """Write the reconstruction of DATA. Default: DATA-reconstructed.npy, of tables .csv. Needs no TensorFlow."""
-    if data == "-" and picture is not None:
-        from diabolo.data.streams import from_stdin
+    from diabolo.data.sources import names_data_set
+    from diabolo.data.streams import from_stdin
 
+    if data == "-" and picture is not None:
         data = str(from_stdin())  # to be read twice
     draw = _ready(model, data, clean, picture, data_dir, how, force=force)
+    if clean is not None and not names_data_set(data) and names_data_set(clean):
+        data_dir = None  # which holds the clean rows
     write_rows(
         model,
         data,
@@ -73,6 +87,7 @@ def _ready(
     from functools import partial
 
     from diabolo import files, modelfile
+    from diabolo.data.sources import names_data_set
     from diabolo.data.streams import open_stream
     from diabolo.errors import OptionError, ShapeError
 
@@ -82,14 +97,17 @@ def _ready(
         return None
     if picture.suffix.lower() != ".png":
         raise OptionError(f"--picture must end in .png, got {str(picture)!r}.")
-    files.refuse_existing(picture, force=force)
+    check_swapped(model, data)
     trained = modelfile.load(model)
+    clean_only = clean is not None and names_data_set(clean) and not names_data_set(data)
+    check_data(data, how, None if clean_only else data_dir, fitted=True)
+    files.refuse_existing(picture, force=force)
 
     def some(rows: str) -> Any:
         # What is noticed about them is said when all are read.
         stream = open_stream(
             rows,
-            data_dir=data_dir,
+            data_dir=data_dir if names_data_set(rows) else None,
             schema=trained.schema,
             reading=how,
             say=lambda note: None,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from diabolo.cli.options import names, stem
+from diabolo.cli.options import check_data, check_swapped, names, stem
 
 if TYPE_CHECKING:
     from diabolo.data.tables import Reading
@@ -52,7 +52,10 @@ def write_rows(
     from diabolo.data import sinks
     from diabolo.inference import by_chunk
 
+    if isinstance(model, Path):
+        check_swapped(model, data)
     trained, kept = modelfile.load(model) if isinstance(model, Path) else model, names(keep)
+    check_data(data, how, data_dir, fitted=True, keep=kept)
     framed = rows and trained.schema is not None
     table = kept or (framed and trained.adapter.kind == "table")
     path = output or default_output(data, ending, table=bool(table))

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from diabolo.cli.options import OF_TABLES, Json, reads
+from diabolo.cli.options import OF_TABLES, Json, check_data, reads
 
 if TYPE_CHECKING:
     from diabolo.data.tables import Reading
@@ -28,6 +28,7 @@ def schema(
     from diabolo.errors import DataError
 
     refused: dict[str, str] = {}
+    check_data(data, how, None)
     how = how._replace(refused=refused.__setitem__)
     opened = open_rows(data, memory.limit(None), reading=how)
     if not isinstance(opened, Source) or opened.schema is None:

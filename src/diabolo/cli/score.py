@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from diabolo.cli.options import DataDir, Force, Keep, Output, reads
+from diabolo.cli.options import DataDir, Force, Keep, Output, check_data, check_swapped, names, reads
 from diabolo.cli.rows import default_output, write_rows
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def score(
     if top < 0:
         raise OptionError(f"--top must be at least 0, got {top}.")
     path, rows = (None, model) if data is None else (Path(model), data)
+    check_swapped(path, rows)
     target = output or default_output(rows, "scores", table=bool(keep))
     if path is not None and save is not None:
         raise OptionError(f"--save keeps what is fitted to DATA: leave it out, or {path}.")
@@ -59,7 +60,7 @@ def score(
 
     if say is not None:
         how = how._replace(look=how.look._replace(skip_bad=skipped))
-    judge = _detector(rows, data_dir, how, target, save, force=force) if path is None else _model(path)
+    judge = _detector(rows, data_dir, how, names(keep), target, save, force=force) if path is None else _model(path)
     oddest = Oddest(judge, top)
     write_rows(
         judge.model,
@@ -70,7 +71,8 @@ def score(
         name="score",
         keep=keep,
         spare=how.drop,
-        how=how,
+        # What is fitted to DATA knows its columns by now.
+        how=how if path is not None else how._replace(types={}, drop=()),
         data_dir=data_dir,
         force=force,
     )
@@ -95,7 +97,16 @@ def _model(path: Path) -> Judge:
     return Judge(trained, partial(trained.detection.score, trained), trained.detection.scale)
 
 
-def _detector(data: str, data_dir: Path | None, how: Any, output: Path, save: Path | None, *, force: bool) -> Judge:
+def _detector(
+    data: str,
+    data_dir: Path | None,
+    how: Any,
+    keep: tuple[str, ...],
+    output: Path,
+    save: Path | None,
+    *,
+    force: bool,
+) -> Judge:
     from diabolo.anomaly import QUICK, AnomalyDetector
     from diabolo.autoencoder import Autoencoder
     from diabolo.data import memory, sinks
@@ -108,9 +119,10 @@ def _detector(data: str, data_dir: Path | None, how: Any, output: Path, save: Pa
         raise OptionError(f"which rows shall {data} score? Write diabolo score {data} DATA.")
     if data == "-":
         raise OptionError("standard input can be read once: fit a model first, and score with it.")
+    check_data(data, how, data_dir, keep=keep)
+    save = None if save is None else with_suffix(save)
     sinks.check(output, force=force)
     if save is not None:
-        save = with_suffix(save)
         refuse_existing(save, force=force)
     opened = open_rows(data, memory.limit(None), data_dir=data_dir, reading=how)
     if isinstance(opened, Stream):

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from diabolo.cli.fit import outputs, read_judged, show_results, write_results
-from diabolo.cli.options import Data, DataDir, Force, Latent, latents, reads, stem
+from diabolo.cli.fit import check_held_back, outputs, read_judged, show_results, write_results
+from diabolo.cli.options import Data, DataDir, Force, Latent, check_data, check_settings, latents, reads, stem
 
 if TYPE_CHECKING:
     from diabolo.data.tables import Reading
@@ -67,9 +67,9 @@ def search(
     ends it with the best so far.
     """
     started = time.perf_counter()
-    paths = outputs(output or Path(f"{stem(data)}.safetensors"), force=force)
 
     from diabolo import files
+    from diabolo.autoencoder import Autoencoder
     from diabolo.cli.show import print_tables
     from diabolo.data.memory import limit
     from diabolo.data.readers import scipy_files
@@ -78,17 +78,21 @@ def search(
     from diabolo.report.diagnosis import diagnose
     from diabolo.report.summary import summarise
     from diabolo.search import search as work
+    from diabolo.search.study import check_limits
 
+    check_held_back(test_fraction, random_state)
+    check_limits(budget, trials, epochs)
+    at_most, asked, latent = limit(memory), _space(space), latents(latent_dim)
+    check_settings(Autoencoder(latent, random_state=random_state, types=dict(how.types) or None, series=series))
+    check_data(data, how, data_dir, series=series)
+    if scipy_files.is_matrix(data):
+        raise DataError(f"a search needs dense rows, got a sparse matrix: write a part of {data} as a dense .npy.")
+    paths = outputs(output or Path(f"{stem(data)}.safetensors"), force=force)
     beside = {"trials": "trials.csv", "report": "report.html"}
     more = {what: paths["model"].with_name(f"{paths['model'].stem}-{name}") for what, name in beside.items()}
     for path in more.values():
         files.refuse_existing(path, force=force)
-    if not 0 <= test_fraction < 1:
-        raise OptionError(f"--test-fraction must be in [0, 1), got {test_fraction}.")
-    at_most = limit(memory)
     _, rows = read_judged(data, data_dir, how, at_most, 256, test_fraction, random_state, series=series)
-    if scipy_files.is_matrix(data):
-        raise DataError(f"a search needs dense rows, got a sparse matrix: write a part of {data} as a dense .npy.")
     if rows.source is None:
         raise OptionError(f"{data} is more than fits in memory: search on a part of it, and fit on the whole.")
     with live() as report:
@@ -96,8 +100,8 @@ def search(
             rows.source,
             budget=budget,
             trials=trials,
-            space=_space(space),
-            latent_dim=latents(latent_dim),
+            space=asked,
+            latent_dim=latent,
             epochs=epochs,
             folder=run or Path(f"{stem(data)}-search"),
             storage=storage,

@@ -12,6 +12,7 @@ from diabolo.cli.options import (
     Json,
     Picture,
     as_json,
+    check_training,
     draw,
     fit_command,
     names,
@@ -46,10 +47,11 @@ def sizes(
     from diabolo.errors import OptionError
     from diabolo.search import error_by_size
 
-    png(picture, force=force)
     asked = names(sizes)
     if (sizes is not None and not asked) or not all(each.isascii() and each.isdigit() for each in asked):
         raise OptionError(f"--sizes must be whole numbers with commas between, such as 2,8,32, got {sizes!r:.40}.")
+    check_training(data, how, settings, data_dir)
+    png(picture, force=force)
     rows, settings = to_train_on(data, how, settings, data_dir)
     found = error_by_size(
         rows,

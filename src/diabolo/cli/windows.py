@@ -29,6 +29,14 @@ def windows(
     step: Annotated[
         int | None, typer.Option(help="Rows from the start of a piece to that of the next. Default: --window.")
     ] = None,
+    hole: Annotated[
+        str,
+        typer.Option(
+            metavar="NUMBER|none",
+            help="A step in time longer than so many usual ones is a hole, which no window reaches over; none: there "
+            "are no holes, as in a table of working days.",
+        ),
+    ] = "1.5",
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Where to write: .npy. Default: DATA-windows.npy")
     ] = None,
@@ -42,25 +50,44 @@ def windows(
 
     from diabolo import files
     from diabolo.data import series, sinks
-    from diabolo.data.streams import open_frame
-    from diabolo.errors import OutputError
+    from diabolo.data.streams import check_options, columns_of, open_frame
+    from diabolo.errors import OptionError, OutputError, unknown
 
+    farthest = _hole(hole)
+    series.check_windows(window, step, farthest)
     path = output or Path(f"{stem(data)}-windows.npy")
     if path.suffix != ".npy":
         raise OutputError(f"{path}: series have three axes, which no table has: choose a name that ends in .npy.")
+    check_options(data, how)
+    known = [name for name in columns_of(data, how) if name not in how.drop]
+    for column in (time, entity):
+        if known and column is not None and column not in known:
+            raise OptionError(unknown("column", column, known))
     where = path.with_name(f"{path.stem}-where.csv")
     for each in (path, where):
         files.refuse_existing(each, force=force)
     # Of a CSV file the entity is kept as it is written: 007 is not 7.
     frame = open_frame(data, how._replace(types={entity: "category"} if entity else {}))
     name = "standard input" if data == "-" else data
-    cut = series.windows(frame, time=time, entity=entity, window=window, step=step, where=name)
+    cut = series.windows(
+        frame, time=time, entity=entity, window=window, step=step, hole=farthest, where=name, typed=True
+    )
     begins = dict(zip((entity, time), zip(*cut.where, strict=True), strict=True))
     table = pa.table({name: pa.array(begins[name], _plain(frame, name)) for name in (entity, time) if name})
     print(sinks.write(path, [cut.rows], name="row", force=force))
     print(sinks.write(where, [table], name="row", force=force))
     print(f"channels: {', '.join(cut.channels)}")
     print(f"go on with: diabolo fit {shlex.quote(str(path))} --series")
+
+
+def _hole(text: str) -> float | None:
+    """Return what --hole says. Raises OptionError."""
+    from diabolo.errors import OptionError
+
+    try:
+        return None if text.lower() == "none" else float(text)
+    except ValueError:
+        raise OptionError(f"--hole must be a number of at least 1, or none, got {text!r:.40}.") from None
 
 
 def _plain(frame: Any, name: str) -> Any:

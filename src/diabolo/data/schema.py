@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from diabolo.data import texts
 from diabolo.data.adapters.features import FEATURES
 from diabolo.data.adapters.rows import Rows
 from diabolo.errors import DataError, OptionError, listed, unknown
@@ -241,6 +242,7 @@ def learn(
     columns = []
     for name, array in cells.items():
         try:
+            _refuse_other_texts(name, array, types.get(name), library_of(frame), where)
             columns.append(_learn(name, array, native[name], types.get(name), where))
         except DataError as error:
             if refused is None:
@@ -250,6 +252,18 @@ def learn(
         raise DataError(f"{where}: none of its columns can be learnt from.")
     numbered = all(isinstance(name, (int, np.integer)) for name in frame_names(frame))
     return Schema(columns=tuple(columns), library=library_of(frame), numbered=numbered)
+
+
+def _refuse_other_texts(name: str, array: Any, told: str | None, library: str, where: str) -> None:
+    """Raise DataError for a column of texts that are numbers or dates, unless a user says what it is."""
+    if told is not None or _kind(array.type, False) != "category":
+        return
+    cells, shown, otherwise = texts.as_texts(array), repr(name), texts.otherwise(name, library)
+    said = texts.numbers_in(cells, shown, otherwise, library=library) or texts.dates_in(
+        cells, shown, otherwise, library=library
+    )
+    if said is not None:
+        raise DataError(f"{where}: {said}")
 
 
 def _learn(name: str, array: Any, native: str, told: str | None, where: str) -> Column:
@@ -686,10 +700,27 @@ Make = Callable[[Sequence[Column], list[Any], Any, bool], Any]
 FRAMES: dict[str, Make] = {"pandas": _to_pandas, "polars": _to_polars, "pyarrow": _to_pyarrow}
 
 
-def of_latents(size: int) -> Schema:
-    """Return the schema of a table of so many latents, as `numbers_as_frame` calls them."""
+class Latents(Schema):
+    """The columns of latents, as `numbers_as_frame` calls them. Latents of another model are refused."""
+
+    def read(self, frame: Any, *, where: str, first_row: int = 0, spare: Collection[str] = ()) -> Read:
+        """Return latents as an array, (n, latents); arguments as for any schema.
+
+        Raises: DataError where there are more latents than these, or fewer.
+        """
+        given = [str(name) for name in frame_names(frame) if re.fullmatch(r"latent_\d+", str(name))]
+        if not set(given) <= set(self.names):
+            raise DataError(
+                f"{where} holds {len(given)} latents, {given[0]} to {given[-1]}, and this model has "
+                f"{len(self.columns)}: use the model that encoded them."
+            )
+        return super().read(frame, where=where, first_row=first_row, spare=spare)
+
+
+def of_latents(size: int) -> Latents:
+    """Return the schema of a table of so many latents."""
     columns = (Column(name=f"latent_{at}", kind="number", arrow="float", native="float") for at in range(size))
-    return Schema(columns=tuple(columns), library="array")
+    return Latents(columns=tuple(columns), library="array")
 
 
 def numbers_as_frame(values: Rows, name: str, *, like: Any) -> Any:

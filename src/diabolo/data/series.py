@@ -1,5 +1,6 @@
 """Series: of different lengths, and cut from a long table."""
 
+import logging
 import numbers
 from typing import Any, NamedTuple
 
@@ -48,6 +49,9 @@ def padded(series: Any, length: int | None = None) -> Rows:
     return rows
 
 
+logger = logging.getLogger(__name__)
+
+
 class Windows(NamedTuple):
     """Pieces of equal length, cut from a long table.
 
@@ -62,6 +66,15 @@ class Windows(NamedTuple):
     where: list[tuple[Any, Any]]
 
 
+def check_windows(window: Any, step: Any, hole: Any) -> None:
+    """Raise OptionError for what cannot be asked of `windows`; arguments as there."""
+    for name, value in (("window", window), ("step", window if step is None else step)):
+        if isinstance(value, bool) or not isinstance(value, numbers.Integral) or int(value) < 1:
+            raise OptionError(f"{name} must be a whole number of at least 1, got {value!r:.40}.")
+    if hole is not None and not hole >= 1:
+        raise OptionError(f"hole must be None or a number of at least 1, got {hole!r:.40}.")
+
+
 def windows(
     frame: Any,
     *,
@@ -71,6 +84,7 @@ def windows(
     step: int | None = None,
     hole: float | None = 1.5,
     where: str = "windows()",
+    typed: bool = False,
 ) -> Windows:
     """Cut a long table, one row a moment, into windows that span neither two entities nor a hole in time.
 
@@ -83,19 +97,16 @@ def windows(
         hole: where the next row is further away than so many of the entity's median steps, rows are missing, and no
             piece reaches over them; None: none are, as in a table of working days.
         where: what asked, to open a message with.
+        typed: whether it was asked on a command line, whose words messages then use.
 
+    Rows that are in no window, because holes leave fewer rows than a window has, are counted in a warning.
     Raises: DataError for moments that stand twice or are missing, channels that are no numbers, series that are all too
         short, pieces that memory does not hold; OptionError for columns that there are not.
     """
     if not frames.is_frame(frame):
         raise DataError(f"windows() expected a frame of pandas, polars or pyarrow, got {type(frame).__name__}.")
+    check_windows(window, step, hole)
     step = window if step is None else step
-    for name, value in (("window", window), ("step", step)):
-        whole: Any = value
-        if isinstance(whole, bool) or not isinstance(whole, numbers.Integral) or int(whole) < 1:
-            raise OptionError(f"{name} must be a whole number of at least 1, got {value!r:.40}.")
-    if hole is not None and not hole >= 1:
-        raise OptionError(f"hole must be None or a number of at least 1, got {hole!r:.40}.")
     names = [str(name) for name in frames.frame_names(frame)]
     for name in (time, *([entity] if entity else [])):
         if name not in names:
@@ -116,6 +127,7 @@ def windows(
             raise DataError(f"{where}: column {entity!r} has no value in row {row}: whose is it? Drop or mend the row.")
         groups.setdefault(each, []).append(row)
     pieces, starts, longest = list[Any](), list[tuple[Any, Any]](), 0
+    holes, used = 0, 0  # how many there are; rows from the start of a series' first window to the end of its last
     for each, members in groups.items():
         order = np.asarray(members)[np.argsort(when[members], kind="stable")]
         steps = np.diff(when[order])
@@ -124,17 +136,47 @@ def windows(
             of = f" of {each!r:.40}" if entity else ""
             raise DataError(f"{where}: {time} {moments[order[twice[0]]]!s:.40}{of} stands twice: keep one of the rows.")
         farthest = np.inf if hole is None or not len(steps) else hole * np.median(steps)
-        for series in np.split(order, np.flatnonzero(steps > farthest) + 1):
+        parted = np.split(order, np.flatnonzero(steps > farthest) + 1)
+        holes += len(parted) - 1
+        for series in parted:
             longest = max(longest, len(series))
-            for start in range(0, len(series) - window + 1, step):
+            begun = range(0, len(series) - window + 1, step)
+            used += begun[-1] + window if begun else 0
+            for start in begun:
                 pieces.append(series[start : start + window])
                 starts.append((each, moments[pieces[-1][0]]))
+    reach = _reach_over(hole, typed=typed)
     if not pieces:
-        holes = (
-            "" if hole is None or longest == max(map(len, groups.values())) else ", or hole=None to reach over holes"
-        )
+        remedy = f", or {reach}" if holes else ""
         raise DataError(
-            f"{where}: no series has {window} rows, the longest has {longest}: choose a shorter window{holes}."
+            f"{where}: no series has {window} rows, the longest has {longest}: choose a shorter window{remedy}."
+        )
+    could = sum((len(each) - window) // step * step + window for each in groups.values() if len(each) >= window)
+    if holes and used < could:
+        logger.warning(
+            "%s: %s of %s rows are in windows; %s are left out, because %s %s, each longer than %g usual steps, %s "
+            "series with fewer than %s rows: choose a shorter window, or %s",
+            where,
+            f"{used:,}",
+            f"{len(when):,}",
+            f"{len(when) - used:,}",
+            f"{holes:,}",
+            "hole in time" if holes == 1 else "holes in time",
+            hole,
+            "leaves" if holes == 1 else "leave",
+            window,
+            reach,
+        )
+    elif any(len(each) < window for each in groups.values()):
+        short = sum(len(each) < window for each in groups.values())
+        logger.warning(
+            "%s: %s of %s rows are in windows; %s of %s series have fewer than %s rows and are left out",
+            where,
+            f"{used:,}",
+            f"{len(when):,}",
+            f"{short:,}",
+            f"{len(groups):,}",
+            window,
         )
     size = len(pieces) * window * len(channels) * 8
     if size > memory.free():
@@ -142,3 +184,9 @@ def windows(
             f"{where}: {len(pieces):,} windows take {memory.words(size)}, more than is free: choose a longer step."
         )
     return Windows(values[np.stack(pieces)], channels, starts)
+
+
+def _reach_over(hole: float | None, *, typed: bool) -> str:
+    """Return what to write so that windows reach over holes."""
+    none, more = ("--hole none", "--hole ") if typed else ("hole=None", "hole=")
+    return f"{none} to reach over holes, or {more}{2 * (hole or 1):g} to reach over the shorter ones"

@@ -121,7 +121,8 @@ def open_source(source: Any, *, data_dir: str | Path | None = None, reading: tab
     if columns is not None:
         import pyarrow as pa
 
-        return of_frame(pa.table(columns), path.name, reading.types if reading else None)
+        reading = reading or tables.Reading()
+        return of_frame(tables.dropped(pa.table(columns), reading, path), path.name, reading.types)
     rows = _reader(path)(path)
     return Source(path.name, rows, gaps=has_gaps(rows))
 

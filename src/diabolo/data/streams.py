@@ -24,13 +24,13 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from diabolo.data import memory, sinks, sparse, tables
+from diabolo.data import memory, sinks, sparse, tables, uses
 from diabolo.data.adapters.rows import as_rows, has_gaps
 from diabolo.data.readers import csv, idx, images, numpy_files, parquet, scipy_files, sql
 from diabolo.data.readers.parts import PART_BYTES, Part, held_bytes
 from diabolo.data.schema import Schema, is_frame
 from diabolo.data.sources import Array, Source, is_idx, names_data_set, of_files, open_source
-from diabolo.errors import DataError, OptionError, OutputError, ShapeError, listed
+from diabolo.errors import DataError, OutputError, ShapeError, listed
 
 PICTURES_AT_ONCE = 512
 BYTES_AT_ONCE = 32 << 20  # of rows in a chunk; two of them and what is computed from one are held at a time
@@ -155,7 +155,7 @@ def open_stream(
     if _only_comes_in_chunks(source):
         return _kept(source)
     reading = reading or tables.Reading()
-    source = _brought(source, reading)
+    source = _brought(source, reading, data_dir, fitted=schema is not None)
     pictures = pictures_in(source)
     if pictures is not None:
         like = row_shape if len(row_shape) in (2, 3) else None
@@ -190,10 +190,11 @@ def open_rows(
     if isinstance(source, Stream):
         return source
     if isinstance(source, np.memmap):
+        check_options(source, reading or tables.Reading(), data_dir)
         stream = _of_array("an array", source)
         return Source("an array", source) if stream.bytes * COPIES <= limit else stream
     reading = reading or tables.Reading()
-    source = _brought(source, reading)
+    source = _brought(source, reading, data_dir)
     pictures = pictures_in(source)
     if pictures is not None:
         stream = _of_pictures(source, pictures, reading.look)
@@ -225,7 +226,7 @@ def open_whole(source: Any, limit: int, *, reading: tables.Reading | None = None
 
 def open_frame(source: str, reading: tables.Reading) -> Any:
     """Return the table that a path, a folder, a pattern or - names, as an Arrow table. Raises DataError."""
-    path = _brought(source, reading)
+    path = _brought(source, reading._replace(types={}))  # which a command may have added for a column it knows
     files = _files(path)
     if files is None or not all(file.suffix.lower() in tables.ENDINGS for file in files):
         none = "" if files or Path(source).exists() else ", and there is no such file"
@@ -407,13 +408,86 @@ def _kept(chunks: Iterable[Any]) -> Stream:
     return Stream(name, numpy_files.parts(path), folder)
 
 
-def _brought(source: Any, reading: tables.Reading) -> Any:
-    """Return standard input, or what a query gives, as a file that goes when the process ends; others as they are."""
+def check_options(
+    source: Any,
+    reading: tables.Reading,
+    data_dir: str | Path | None = None,
+    *,
+    series: bool = False,
+    fitted: bool = False,
+) -> None:
+    """Raise OptionError where an option of reading cannot be used for a source, or names a column that is not there.
+
+    No more is read than what tells the kind of the source and the names of its columns: it is the first that a command
+    does, so that what is wrong with an option is said before anything else.
+
+    Args:
+        source: what a user names; standard input, which is not read, passes.
+        reading: how it is to be read.
+        data_dir: folder of the data sets, if it is given.
+        series: whether rows are said to be series.
+        fitted: whether a model is there, which knows its columns.
+
+    Raises: DataError for a column that is not there to be left out, and for a file that cannot be read.
+    """
+    options = uses.asked(reading, data_dir, series=series)
+    kind = _kind(source) if options else None
+    if kind is None:
+        return
+    name = str(tables.shown(Path(source))) if isinstance(source, (str, Path)) else kind.words
+    uses.check(options, kind, name, typed=reading.typed, fitted=fitted)
+    names = columns_of(source, reading) if reading.types or reading.drop else ()
+    if names:
+        tables.check_columns(names, reading, (_files(source) or [Path(source)])[0])
+
+
+def columns_of(source: Any, reading: tables.Reading) -> tuple[str, ...]:
+    """Return the names of the columns of a table in files; none of anything else, or where the first does not say."""
+    if _kind(source) not in (uses.CSV, uses.PARQUET, uses.COLUMNS):
+        return ()
+    return tables.columns_of((_files(source) or [Path(source)])[0], reading)
+
+
+def _kind(source: Any) -> uses.Kind | None:
+    """Return the kind of a source; None of what is open already, or cannot be opened, which whoever opens it says."""
+    if isinstance(source, (Stream, Source)) or (isinstance(source, str) and source == "-"):
+        return None
+    if sparse.is_sparse(source) or scipy_files.is_matrix(source):
+        return uses.MATRIX
+    if is_frame(source):
+        return uses.FRAME
+    if pictures_in(source) is not None:
+        return uses.PICTURES
+    if not isinstance(source, (str, Path)):
+        return uses.ARRAY
+    if names_data_set(source):
+        return uses.DATA_SET
+    path = Path(source)
+    if path.suffix.lower() in sql.ENDINGS and not path.is_dir():
+        return uses.DATABASE
+    if tables.is_named_columns(source):
+        return uses.COLUMNS
+    files = _files(source)
+    if files is None:
+        known = path.is_file() or path.suffix.lower().startswith(".npz:")
+        return uses.ARRAY if known else None
+    endings = {file.suffix.lower() for file in files}
+    if not endings <= {*tables.ENDINGS}:
+        return uses.ARRAY
+    return uses.PARQUET if endings == {".parquet"} else uses.CSV
+
+
+def _brought(source: Any, reading: tables.Reading, data_dir: str | Path | None = None, *, fitted: bool = False) -> Any:
+    """Return standard input, or what a query gives, as a file that goes when the process ends; others as they are.
+
+    Raises: as `check_options`.
+    """
     if isinstance(source, str) and source == "-":
-        return from_stdin()
+        path = from_stdin()
+        check_options(path, reading, data_dir, fitted=fitted)
+        return path
+    check_options(source, reading, data_dir, fitted=fitted)
     if not isinstance(source, (str, Path)) or Path(source).suffix.lower() not in sql.ENDINGS or Path(source).is_dir():
-        if reading.query:
-            raise OptionError(f"--query goes with a database ({', '.join(sql.ENDINGS)}), got {source!s:.60}.")
         return source
     folder = _Folder()
     atexit.register(lambda: folder)

@@ -18,7 +18,7 @@ from diabolo.data.readers import csv, images, numpy_files, parquet, sql
 from diabolo.data.readers.arrow import to_array
 from diabolo.data.readers.parts import Part, stamp
 from diabolo.data.schema import Schema
-from diabolo.errors import DataError, listed, unknown
+from diabolo.errors import DataError, OptionError, listed, unknown
 
 STDIN = "standard-input"  # what a file is called that holds it
 FOLDER = "diabolo-"  # what the temporary folder of such a file begins with
@@ -35,6 +35,7 @@ class Reading(NamedTuple):
         look: how pictures are to be taken.
         refused: as for `schema.learn`.
         query: what to read of a database, in SQL.
+        typed: whether these options were typed on a command line, whose words messages then use.
     """
 
     types: Mapping[str, str] = {}
@@ -43,6 +44,7 @@ class Reading(NamedTuple):
     look: images.Look = images.Look()
     refused: Callable[[str, str], None] | None = None
     query: str = ""
+    typed: bool = False
 
 
 class Table(NamedTuple):
@@ -80,7 +82,7 @@ def read_frame(paths: Sequence[Path], reading: Reading, *, where: str) -> Any:
     """
     import pyarrow as pa
 
-    tables = [_dropped(_read(path, reading), reading, path) for path in paths]
+    tables = [dropped(_read(path, reading), reading, path) for path in paths]
     for path, table in zip(paths[1:], tables[1:], strict=True):
         if table.column_names != tables[0].column_names:
             raise DataError(
@@ -108,14 +110,32 @@ def _texts(reading: Reading) -> dict[str, Any]:
     return {name: pa.string() for name, kind in reading.types.items() if kind == "category"}
 
 
-def _dropped(table: Any, reading: Reading, path: Path) -> Any:
-    for name in reading.drop:
-        if name not in table.column_names:
-            raise DataError(f"{path}: {unknown('column', name, table.column_names)}")
+def dropped(table: Any, reading: Reading, path: Path) -> Any:
+    """Return a table without the columns that are left out. Raises DataError for one that it does not have."""
+    check_columns(table.column_names, reading, path)
     kept = table.drop_columns(list(reading.drop))
     if not kept.column_names:
         raise DataError(f"{path}: expected columns beside those that are left out, got none.")
     return kept
+
+
+def check_columns(names: Sequence[str], reading: Reading, path: Path) -> None:
+    """Raise DataError, or OptionError for one of `types`, where a column is named that is not there."""
+    for name in reading.drop:
+        if name not in names:
+            raise DataError(f"{path}: {unknown('column', name, names)}")
+    for name in reading.types:
+        if name not in names:
+            raise OptionError(unknown("column", name, names))
+
+
+def columns_of(path: Path, reading: Reading) -> tuple[str, ...]:
+    """Return the names of the columns of a file, which its first bytes tell; none where it does not name them."""
+    if path.suffix.lower() == ".parquet":
+        return tuple(parquet.schema(path).names)
+    if path.suffix.lower() == ".npz":
+        return tuple(numpy_files.columns(path) or ())
+    return csv.columns(path, reading.form)
 
 
 def _is_number(kind: Any) -> bool:

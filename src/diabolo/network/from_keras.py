@@ -66,7 +66,10 @@ def _normalization(layer: Any) -> facts.Layer:
 
 def _same(layer: Any) -> None:
     if layer.padding != "same":
-        raise OptionError(f"layer {layer.name!r} has padding {layer.padding!r}, expected 'same'.")
+        kind = type(layer).__name__
+        raise OptionError(
+            f"layer {layer.name!r} has padding {layer.padding!r}, expected 'same': write {kind}(..., padding='same')."
+        )
 
 
 def _one(layer: Any, setting: str) -> int:
@@ -121,7 +124,9 @@ def _recurrent(kind: type[facts.Recurrent]) -> Callable[[Any], facts.Layer]:
 
 def _pooling(function: str) -> Callable[[Any], facts.Layer]:
     def read(layer: Any) -> facts.Layer:
-        _same(layer)
+        sizes = zip(layer.input.shape[1:-1], layer.pool_size, strict=True)
+        if any(length is None or length % size for length, size in sizes):
+            _same(layer)  # where nothing is left over at the ends, 'valid' is the same
         if tuple(layer.strides) != tuple(layer.pool_size):
             raise OptionError(f"layer {layer.name!r} must have strides like its pool_size.")
         return facts.Pooling(size=_one(layer, "pool_size"), function=function, name=layer.name)

@@ -7,6 +7,7 @@ decoder brings the shape of a row back.
 Order: the network, reading a structure, the mirror.
 """
 
+import contextlib
 import dataclasses
 import itertools
 import math
@@ -387,6 +388,16 @@ def _flat(layers: tuple[Layer, ...], input_shape: Shape) -> tuple[Layer, ...]:
 def says_latents(structure: Structure) -> bool:
     """Whether a structure says by itself how many latents it ends in, as "784-256-32" does."""
     return isinstance(structure, str) and not words.known(structure)
+
+
+def check_words(structure: str, activation: str) -> None:
+    """Raise OptionError for a structure in words that no rows could make right."""
+    check_activation(Activation(function="linear"), activation)
+    if not words.known(structure):
+        _sizes(structure)
+        return
+    with contextlib.suppress(ShapeError):  # which depends on the rows
+        words.read(structure, (64, 64, 1), activation)
 
 
 def _read(structure: Structure, input_shape: Shape, activation: str) -> tuple[tuple[Layer, ...], int | None]:

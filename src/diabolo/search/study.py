@@ -11,6 +11,8 @@ import hashlib
 import json
 import logging
 import math
+import os
+import shutil
 import tempfile
 import time
 import warnings
@@ -53,6 +55,7 @@ KEPT = 24  # checkpoints of trainings that may still go on
 MOST_STARTS = 3  # of a training from one state; what gets no further would end every process that goes on with it
 TRIED_IN_VAIN = 20  # choices that make no network, before a search gives up
 SECONDS_TO_WAIT = 0.2  # before it is asked again whether another process is done
+SCRAPS = {"study.db", "study.db-journal", ".study.lock", "lock"}  # of a folder in which nothing was trained
 NAME = "diabolo"  # of the study in its storage
 
 logger = logging.getLogger(__name__)
@@ -122,11 +125,19 @@ def search(
         OutputError where folder or storage cannot be used; DivergedError where no training came to an end.
     """
     settings = fixed | {"latent_dim": latent_dim}
+    seconds = check_limits(budget, trials, epochs)
     opened = in_memory(X, settings)
-    seconds = None if trials is not None and budget is None else duration(BUDGET if budget is None else budget)
     with folder_of(folder) as where:
         work = Search(opened, settings, space, seconds, trials, epochs, where, storage, seed_of(random_state), report)
         return work.run(refit=refit, refine=refine)
+
+
+def check_limits(budget: str | float | None, trials: int | None, epochs: int | None) -> float | None:
+    """Return the seconds of a search, None where `trials` alone bound it. Raises OptionError."""
+    for name, value in (("trials", trials), ("epochs", epochs)):
+        if value is not None and (type(value) is not int or value < 1):
+            raise OptionError(f"{name} must be a whole number of at least 1, got {value!r:.40}.")
+    return None if trials is not None and budget is None else duration(BUDGET if budget is None else budget)
 
 
 def in_memory(X: Any, settings: Mapping[str, Any], own: Sequence[str] = ("epochs", "patience")) -> Source:
@@ -553,12 +564,22 @@ class Search:
 
 @contextmanager
 def folder_of(asked: str | Path | None, what: str = "a search") -> Iterator[Path]:
-    """Give the folder of what is searched, made where it is missing; a temporary one where none is asked for."""
+    """Give the folder of what is searched, made where it is missing; a temporary one where none is asked for.
+
+    A folder that was made for what is then refused goes again.
+    """
     if asked is None:
         with tempfile.TemporaryDirectory(prefix="diabolo-search-") as temporary:
             yield Path(temporary)
         return
-    yield files.make_folder(asked, what)
+    there = isinstance(asked, (str, os.PathLike)) and Path(asked).exists()
+    folder = files.make_folder(asked, what)
+    try:
+        yield folder
+    except (OptionError, ShapeError):
+        if not there and {each.name for each in folder.iterdir()} <= SCRAPS:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _study(storage: str | None, folder: Path, identity: str) -> Any:

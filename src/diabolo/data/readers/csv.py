@@ -6,24 +6,25 @@ Order: what a file looks like, tables of any columns, arrays of numbers, what is
 """
 
 import csv
+import io
 import logging
 import re
 from collections.abc import Iterator, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 
+from diabolo.data import texts
 from diabolo.data.readers.arrow import to_array
-from diabolo.data.readers.parts import Part, stamp
+from diabolo.data.readers.parts import Part, Stamp, stamp
 from diabolo.data.schema import DATES
 from diabolo.errors import DataError
 
-# As pyarrow reads numbers; Python's float() also takes 1_000, and not all that is a space or a digit in Unicode.
-NUMBER = re.compile(
-    r"\s*[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?|inf|infinity|nan)\s*", re.IGNORECASE | re.ASCII
-)
+NUMBER = re.compile(texts.number(), re.IGNORECASE | re.ASCII)
+YEARS = (1500, 2199)
+YEAR = re.compile(r"(1[5-9]|2[01])\d\d")
 GAPS = {"", "?", "-", "na", "n/a", "#n/a", "nan", "null", "none"}  # what stands for nothing, in lower case
 
 # What pyarrow takes for a gap, and what the tables of UCI write; in quotes they are texts.
@@ -48,7 +49,6 @@ NULLS += ["null"]
 # Where points part it from the month, the day stands first; of slashes nobody knows.
 DAY_FIRST = ("%d.%m.%Y", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S")
 SEPARATORS = ",;\t|"
-FEW_TEXTS = 0.1  # of the cells of a column that are no numbers: then they are slips, not levels
 LONGEST_LINE = 1 << 24  # letters of the first lines, which are held whole
 MOST_COLUMNS = 1 << 17  # more are no table, but a file of another kind
 QUOTES_WITHIN = 1 << 20  # letters from the start in which quotes are looked for
@@ -78,6 +78,8 @@ class _Form(NamedTuple):
     separator: str
     quoted: bool  # whether there are quotes, within which a line may end
     counts: bool  # whether it is 0, 1, 2, ..., as pandas calls columns without names
+    indexed: bool  # whether a first column without a name stands before those of the header, which is left out
+    padded: bool  # whether there are blanks around cells
 
     def options(self) -> dict[str, Any]:
         """Return how pyarrow should read and parse such a file."""
@@ -95,9 +97,80 @@ class _Form(NamedTuple):
             ),
         }
 
+    def convert(self, options: Options | None, types: Mapping[str, Any] | None = None) -> Any:
+        """Return what pyarrow should make of the cells."""
+        from pyarrow import csv as arrow
+
+        return arrow.ConvertOptions(
+            null_values=NULLS,
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+            timestamp_parsers=[arrow.ISO8601, *DAY_FIRST],
+            decimal_point=(options or Options()).decimal,
+            column_types=dict(types or {}),
+            include_columns=self.included,
+        )
+
+    @property
+    def included(self) -> list[str]:
+        """The columns that are read, as pyarrow takes them: none names all of them."""
+        return list(self.header or ()) if self.indexed else []
+
+    def open(self, path: Path) -> Any:
+        """Return what pyarrow should read: the path, or a file without the blanks around its cells."""
+        return io.BufferedReader(_Trimmed(path, self.separator), BYTES_AT_ONCE) if self.padded else path
+
     def names(self, columns: list[str]) -> list[str]:
         """Return the columns as a message should have them."""
         return [repr(name) if self.header else f"{place + 1}" for place, name in enumerate(columns)]
+
+
+class _Trimmed(io.RawIOBase):
+    """A CSV file without the blanks around its cells; those within quotes stay.
+
+    It is given in pieces of whole lines, in which every quote that is opened is closed.
+    """
+
+    def __init__(self, path: Path, separator: str) -> None:
+        self._file, self._separator = path.open("rb"), separator.encode()
+        self._rest, self._ready = b"", memoryview(b"")
+        mark = re.escape(self._separator)
+        self._around = re.compile(
+            rb'(?:\A|(?<=[%b\n])) *("(?:[^"]|"")*")|(?:\A|(?<=[%b\n])) +| +(?=[%b\r\n]|\Z)' % (mark, mark, mark)
+        )
+
+    def readable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._ready:
+            piece = self._file.read(BYTES_AT_ONCE)
+            if not piece and not self._rest:
+                return 0
+            self._rest += piece
+            end = len(self._rest) if not piece else self._rest.rfind(b"\n") + 1
+            # A quote amid a cell opens nothing: that it is not closed must not hold up the rest for ever.
+            if piece and len(self._rest) < LONGEST_LINE and (not end or self._rest.count(b'"', 0, end) % 2):
+                continue
+            end = end or len(self._rest)
+            self._ready, self._rest = memoryview(self._trimmed(self._rest[:end])), self._rest[end:]
+        count = min(len(buffer), len(self._ready))
+        buffer[:count], self._ready = self._ready[:count], self._ready[count:]
+        return count
+
+    def _trimmed(self, lines: bytes) -> bytes:
+        if b'"' in lines:
+            return self._around.sub(lambda found: found[1] or b"", lines)
+        # Several times as fast.
+        for mark in (self._separator, b"\n", b"\r"):
+            for padded in (mark + b" ", b" " + mark):
+                while padded in lines:
+                    lines = lines.replace(padded, mark)
+        return lines.strip(b" ")
 
 
 def read_table(path: Path, options: Options | None = None, types: Mapping[str, Any] | None = None) -> Any:
@@ -109,9 +182,10 @@ def read_table(path: Path, options: Options | None = None, types: Mapping[str, A
     import pyarrow as pa
     from pyarrow import csv as arrow
 
-    form, convert = _checked_form(path, options), _convert(options, types)
+    form = _checked_form(path, options)
+    convert = form.convert(options, types)
     try:
-        table = arrow.read_csv(path, **form.options(), convert_options=convert)
+        table = arrow.read_csv(form.open(path), **form.options(), convert_options=convert)
     except (OSError, pa.ArrowInvalid) as error:
         raise DataError(_reason(path, form, convert, error)) from error
     if pa.binary() in table.schema.types:
@@ -124,7 +198,9 @@ def read_table(path: Path, options: Options | None = None, types: Mapping[str, A
     if not table.num_rows:
         names = ", ".join(form.names(table.column_names))
         raise DataError(f"{path}: expected rows under the header ({names}), got none.")
-    _refuse_near_numbers(table, form.names(table.column_names), where=str(path))
+    _refuse_near_numbers(table, form, options, types or {}, path)
+    if options is not None and options.decimal == ",":
+        _say_thousands(path, form, options, table)
     _refuse_lost_row(path, form, table)
     return table
 
@@ -141,9 +217,9 @@ def schema(path: Path, options: Options | None = None) -> Any:
 
     form = _checked_form(path, options)
     try:
-        return arrow.open_csv(path, **form.options(), convert_options=_convert(options, None)).schema
+        return arrow.open_csv(form.open(path), **form.options(), convert_options=form.convert(options)).schema
     except (OSError, pa.ArrowInvalid) as error:
-        raise DataError(_reason(path, form, _convert(options, None), error)) from error
+        raise DataError(_reason(path, form, form.convert(options), error)) from error
 
 
 def is_plain(path: Path) -> bool:
@@ -153,7 +229,7 @@ def is_plain(path: Path) -> bool:
 
     form = _form(path)
     try:
-        batch = next(iter(arrow.open_csv(path, **form.options(), convert_options=_convert(None, None))), None)
+        batch = next(iter(arrow.open_csv(form.open(path), **form.options(), convert_options=form.convert(None))), None)
     except (OSError, pa.ArrowInvalid):
         return False  # whoever reads it says what is wrong
     if batch is None:
@@ -172,39 +248,63 @@ def tables(path: Path, options: Options | None, types: Mapping[str, Any] | None,
     import pyarrow as pa
     from pyarrow import csv as arrow
 
-    form, convert = _checked_form(path, options), _convert(options, types)
+    form = _checked_form(path, options)
+    convert = form.convert(options, types)
     try:
-        for batch in arrow.open_csv(path, **form.options(), convert_options=convert):
+        for batch in arrow.open_csv(form.open(path), **form.options(), convert_options=convert):
             for start in range(0, len(batch), rows):
                 yield pa.Table.from_batches([batch.slice(start, rows)])
     except (OSError, pa.ArrowInvalid) as error:
         raise DataError(_reason(path, form, convert, error)) from error
 
 
-def _convert(options: Options | None, types: Mapping[str, Any] | None) -> Any:
-    from pyarrow import csv as arrow
-
-    return arrow.ConvertOptions(
-        null_values=NULLS,
-        strings_can_be_null=True,
-        quoted_strings_can_be_null=False,
-        timestamp_parsers=[arrow.ISO8601, *DAY_FIRST],
-        decimal_point=(options or Options()).decimal,
-        column_types=dict(types or {}),
-    )
-
-
 def _checked_form(path: Path, options: Options | None) -> "_Form":
     """Return what the first line tells, of a file whose names and quotes are in order."""
     form = _form(path, options)
-    for place, name in enumerate(form.header or ()):
-        if not name.strip():
-            raise DataError(f"{path}: column {place + 1} has no name in the header: give it one.")
-        if form.header is not None and name in form.header[:place]:
-            raise DataError(f"{path}: the column {name!r} stands twice in the header: give each a name of its own.")
+    _check_names(path, form)
     if form.quoted:
         _refuse_open_quote(path, form.separator)
     return form
+
+
+def _check_names(path: Path, form: "_Form") -> None:
+    """Raise DataError where a column has no name of its own; log where the first one is an index."""
+    for place, name in enumerate(form.header or ()):
+        if not name.strip():
+            raise DataError(f"{path}: column {place + 1 + form.indexed} has no name in the header: give it one.")
+        if form.header is not None and name in form.header[:place]:
+            raise DataError(f"{path}: the column {name!r} stands twice in the header: give each a name of its own.")
+    if form.indexed:
+        if not _names_rows(path, form):
+            raise DataError(
+                f"{path}: column 1 has no name in the header: give it one. Only numbers or names of rows, each "
+                f"different, may stand there without, and are left out."
+            )
+        _say_index(path, stamp(path))
+
+
+def _names_rows(path: Path, form: "_Form") -> bool:
+    """Whether the first column numbers or names the rows: whole numbers or texts of which no two are the same."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    from pyarrow import csv as arrow
+
+    everything = form._replace(indexed=False)
+    try:
+        batch = next(iter(arrow.open_csv(form.open(path), **everything.options())), None)
+    except (OSError, pa.ArrowInvalid):
+        return True  # whoever reads it says what is wrong
+    if batch is None:
+        return True
+    kind, cells = batch.schema.types[0], batch.column(0)
+    named = pa.types.is_integer(kind) or pa.types.is_string(kind)
+    return named and not cells.null_count and pc.count_distinct(cells).as_py() == len(cells)
+
+
+@lru_cache(maxsize=64)
+def _say_index(path: Path, when: Stamp) -> None:
+    """Log that an index is left out, once of each file, however often it is opened."""
+    logger.warning("%s: the first column has no name and numbers or names the rows: it is left out", path)
 
 
 def _refuse_open_quote(path: Path, separator: str) -> None:
@@ -249,11 +349,32 @@ def _refuse_lost_row(path: Path, form: "_Form", table: Any) -> None:
     else:
         gaps = sum(name.strip().lower() in GAPS for name, _ in typed)
         lost = len(alike) + gaps == len(typed) and not _counted(alike)
-    if alike and lost:
+    if alike and lost and not _are_years(alike, columns):
         raise DataError(
             f"{path}: the first line is taken for the names of the columns, and {alike[0]!r:.40} is a value like those "
-            f"below it: put a line with names on top."
+            f"below it: put a line with names on top, or if it is a name, make it a word, such as c{alike[0]}."
         )
+
+
+def _are_years(alike: list[str], columns: list[tuple[str, Any]]) -> bool:
+    """Whether all names that could be values are years, and the line that they are in cannot be a row.
+
+    It is no row where a text in it stands in no other row of a column whose texts recur, or where no number below is a
+    year.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not all(YEAR.fullmatch(name) for name in alike):
+        return False
+    texts_ = [(name, column) for name, column in columns if pa.types.is_string(column.type)]
+    if any(
+        2 * pc.count_distinct(column).as_py() <= len(column) and pc.index(column, name).as_py() < 0
+        for name, column in texts_
+    ):
+        return True
+    ends = [pc.min_max(column).as_py() for name, column in columns if name in alike]
+    return bool(texts_) and all(each["max"] < YEARS[0] or each["min"] > YEARS[1] for each in ends)
 
 
 def _fits(name: str, kind: Any) -> bool:
@@ -279,26 +400,51 @@ def _counted(names: list[str]) -> bool:
     return equal or (len(names) >= 8 and bool((steps > 0).all() or (steps < 0).all()))
 
 
-def _refuse_near_numbers(table: Any, names: list[str], *, where: str) -> None:
-    """Raise DataError where a column of text is numbers but for a few cells, or but for how decimals are written."""
-    import pyarrow.compute as pc
+def _refuse_near_numbers(
+    table: Any, form: "_Form", options: Options | None, told: Mapping[str, Any], path: Path
+) -> None:
+    """Raise DataError where a column of texts is numbers but for a few cells, or but for how they are written.
 
-    for name, column in zip(names, table.columns, strict=True):
-        if str(column.type) != "string" or column.null_count == len(column):
+    Args: told: columns that the user calls categories, by name.
+    """
+    point = (options or Options()).decimal
+    for name, shown, column in zip(table.column_names, form.names(table.column_names), table.columns, strict=True):
+        if str(column.type) != "string" or name in told:
             continue
-        known = len(column) - column.null_count
-        numbers = pc.match_substring_regex(column, f"^{NUMBER.pattern}$", ignore_case=True)
-        count = pc.sum(numbers).as_py() or 0
-        if 0 < known - count < known * FEW_TEXTS:
-            row = pc.index(numbers, False).as_py()
-            raise DataError(
-                f"{where}: column {name} expected numbers, got {column[row].as_py()!r:.40} in row {row}: mend "
-                f"it, leave it empty, or take the column for a category (types, --types)."
-            )
-        commas = pc.sum(pc.match_substring_regex(column, r"^\s*[+-]?\d+,\d+\s*$")).as_py() or 0
-        if commas + count == known and commas:
-            raise DataError(
-                f"{where}: column {name} has decimal commas ({column.drop_null()[0].as_py()!r:.40}): add --decimal ,"
+        otherwise = texts.otherwise(name) if form.header else ""
+        said = texts.numbers_in(column, shown, otherwise, point=point)
+        if said is not None:
+            raise DataError(f"{path}: {said}")
+
+
+def _say_thousands(path: Path, form: "_Form", options: Options, table: Any) -> None:
+    """Log of which columns every decimal comma stands before three digits, as it does between thousands."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    from pyarrow import csv as arrow
+
+    doubtful = {name: "" for name, kind in zip(table.column_names, table.schema.types, strict=True) if kind == "double"}
+    types = dict.fromkeys(doubtful, pa.string())
+    for batch in arrow.open_csv(form.open(path), **form.options(), convert_options=form.convert(options, types)):
+        for name in list(doubtful):
+            cells = batch.column(name)
+            cells = cells.filter(pc.match_substring(cells, ",").fill_null(False))
+            if not pc.all(pc.match_substring_regex(cells, rf"^\s*{texts.THOUSANDS}\s*$")).as_py():
+                del doubtful[name]
+            elif len(cells):
+                doubtful[name] = doubtful[name] or cells[0].as_py().strip()
+        if not doubtful:
+            return
+    for name, cell in doubtful.items():
+        if cell:
+            logger.warning(
+                "%s: column %r: every comma stands before three digits (%s), and --decimal , reads them as fractions "
+                "(%s): if they are thousands separators, write %s, and leave --decimal out",
+                path,
+                name,
+                cell,
+                cell.replace(",", "."),
+                cell.replace(",", ""),
             )
 
 
@@ -312,7 +458,7 @@ def _reason(path: Path, form: "_Form", convert: Any, error: Exception) -> str:
         settings = form.options()
         settings["read_options"].use_threads = False  # only then does it count rows
         try:
-            arrow.read_csv(path, **settings, convert_options=convert)
+            arrow.read_csv(form.open(path), **settings, convert_options=convert)
         except (OSError, pa.ArrowInvalid) as again:
             text = str(again).splitlines()[0]
     if "UTF8" in text:
@@ -322,9 +468,14 @@ def _reason(path: Path, form: "_Form", convert: Any, error: Exception) -> str:
     cell = re.search(r"In CSV column #(\d+): (?:Row #(\d+): )?CSV conversion error to ([^:]+): .*?'(.*?)'", text)
     if cell:
         place, row, kind, value = cell.groups()
-        name = repr(form.header[int(place)]) if form.header else str(int(place) + 1)
+        name = repr(form.header[int(place) - form.indexed]) if form.header else str(int(place) + 1)
         where = f" in row {int(row) - before}" if row else ""
-        return f"{path}: column {name} expected {_words(kind)}, got {value!r:.40}{where}: mend it, or leave it empty."
+        refused = f"{path}: column {name} expected {_words(kind)}, got {value!r:.40}{where}"
+        if re.fullmatch(texts.THOUSANDS, value.strip()):
+            return f"{refused}: thousands separators are not read, write {value.strip().replace(',', '')}."
+        if re.fullmatch(r"[+-]?\d+,\d+", value.strip()) and convert.decimal_point == ".":
+            return f"{refused}: where commas are decimal marks, add --decimal ,"
+        return f"{refused}: mend it, or leave it empty."
     ragged = re.search(r"Row #(\d+): Expected (\d+) columns, got (\d+)", text)
     if ragged:
         row, expected, got = map(int, ragged.groups())
@@ -367,6 +518,7 @@ def not_text(path: Path) -> str:
 def parts(path: Path) -> list[Part]:
     """Return the numbers of a CSV file as one part: where a row begins, only reading tells."""
     form, when = _form(path), stamp(path)
+    _check_names(path, form)
     if form.counts:
         logger.warning("%s: the first line, 0, 1, 2, ..., is taken for a row: delete it if it names the columns", path)
     with path.open("rb") as file:
@@ -385,9 +537,12 @@ def _chunks(path: Path, rows: int) -> Iterator[np.ndarray[Any, Any]]:
     form, done = _form(path), 0
     try:
         # Types are settled by the first block, so whole numbers there must not forbid fractions later.
-        schema = arrow.open_csv(path, **form.options()).schema
-        whole = {name: pa.float64() for name, kind in zip(schema.names, schema.types, strict=True) if _is_number(kind)}
-        for batch in arrow.open_csv(path, **form.options(), convert_options=arrow.ConvertOptions(column_types=whole)):
+        convert = arrow.ConvertOptions(include_columns=form.included)
+        schema = arrow.open_csv(form.open(path), **form.options(), convert_options=convert).schema
+        convert.column_types = {
+            name: pa.float64() for name, kind in zip(schema.names, schema.types, strict=True) if _is_number(kind)
+        }
+        for batch in arrow.open_csv(form.open(path), **form.options(), convert_options=convert):
             values = to_array(batch, where=str(path), names=form.names(schema.names), first_row=done)
             done += len(values)
             yield from (values[start : start + rows] for start in range(0, len(values), rows))
@@ -403,9 +558,10 @@ def _refuse_text(path: Path, form: "_Form") -> None:
 
     row = 0
     try:
-        names = arrow.open_csv(path, **form.options()).schema.names
-        texts = arrow.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
-        for batch in arrow.open_csv(path, **form.options(), convert_options=texts):
+        convert = arrow.ConvertOptions(include_columns=form.included, strings_can_be_null=False)
+        names = arrow.open_csv(form.open(path), **form.options(), convert_options=convert).schema.names
+        convert.column_types = dict.fromkeys(names, pa.string())
+        for batch in arrow.open_csv(form.open(path), **form.options(), convert_options=convert):
             for name, column in zip(form.names(names), batch.columns, strict=True):
                 for place, cell in enumerate(column.to_pylist()):
                     if not (NUMBER.fullmatch(cell) or cell.strip().lower() in GAPS):
@@ -436,19 +592,30 @@ def _form(path: Path, options: Options | None = None) -> _Form:
                         )
                     cells, known, used, separator = _first_row(line, file, (options or Options()).separator)
                     known.append(file.readline(LONGEST_LINE))
-                    numbers = all(NUMBER.fullmatch(cell) or cell.strip().lower() in GAPS for cell in cells)
+                    start = "".join(known) + file.read(QUOTES_WITHIN)
+                    padded = separator != " " and any(
+                        each in start for each in (f"{separator} ", f" {separator}", "\n ", " \n", " \r")
+                    )
+                    cells = [cell.strip(" ") for cell in cells] if padded else cells
+                    # As pandas writes an index and columns without names.
+                    counted = cells[:1] == [""] and cells[1:] == [str(at) for at in range(len(cells) - 1)] != []
+                    numbers = not counted and all(
+                        NUMBER.fullmatch(cell) or cell.strip().lower() in GAPS for cell in cells
+                    )
                     before += len("".join(known[:used]).encode())
                     longest = max(len("".join(known[:used]).encode()), len(known[used].encode()))
-                    quoted = any('"' in text for text in (*known, file.read(QUOTES_WITHIN)))
+                    index = not numbers and not cells[0] and len(cells) > 1 and all(cells[1:])
                     return _Form(
                         blank,
-                        None if numbers else tuple(cells),
+                        None if numbers else tuple(cells[index:]),
                         len(cells),
                         0 if numbers else before,
                         longest,
                         separator,
-                        quoted,
+                        '"' in start,
                         len(cells) > 2 and cells == [str(at) for at in range(len(cells))],
+                        index,
+                        padded,
                     )
                 before += len(line.encode())
     except UnicodeDecodeError as error:
