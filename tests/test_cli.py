@@ -273,19 +273,16 @@ def test_few_rows_are_said_to_be_few(rng, caplog):
 
 
 def test_the_folder_of_a_search_that_is_refused_goes_unless_something_was_in_it(tmp_path):
-    def refused(folder):
-        with pytest.raises(OptionError), folder_of(folder):
-            (folder / "study.db").touch()
+    def refused(folder, name):
+        with folder_of(folder) as made:
+            (made / name).touch()
             raise OptionError
 
-    refused(tmp_path / "new")
-    assert not (tmp_path / "new").exists()
     (tmp_path / "old").mkdir()
-    refused(tmp_path / "old")
-    assert (tmp_path / "old").exists()
-    with pytest.raises(OptionError), folder_of(tmp_path / "trained") as folder:
-        (folder / "0.checkpoint").touch()
-        raise OptionError
+    for folder, name in (("new", "study.db"), ("old", "study.db"), ("trained", "0.checkpoint")):
+        with pytest.raises(OptionError):
+            refused(tmp_path / folder, name)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["old", "trained"]
     assert (tmp_path / "trained" / "0.checkpoint").exists()
 
 
