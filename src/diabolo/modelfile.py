@@ -62,9 +62,11 @@ MAX_VALUES = 1 << 19
 MAX_KEYS = 64  # of one object about a table: they take twice as much, and ours has nine
 MAX_KNOTS = 1 << 20  # numbers of all columns of a table whose scale bends: 8,192 columns of 64 knots and marks
 MAX_TOGETHER = 13 << 16  # values in the JSON about a table, and its knots
-# What one layer may hold of one row: 64 MB. A picture of 512 x 512 has 2^24 numbers behind 64 filters, so 2^22 would
+# The largest tensor of one row: 64 MB. A picture of 512 x 512 has 2^24 numbers after 64 filters, so 2^22 would
 # shut out what people train; and one row at a time is encoded where rows are that wide, see `Model._rows_at_once`.
 MAX_NUMBERS_A_ROW = 1 << 24
+# What a layer needs besides, once: 128 MB. Two convolutions of a picture of 1,024 x 1,024 need 2^24.2 on the way back.
+MAX_WORKSPACE = 1 << 25
 MAX_DRAWN = 1 << 20  # rows that a detector compares others with; ours has 8,192 at most
 
 REST = 1 << 15  # letters of the configuration that are neither network nor settings: names of files, versions
@@ -614,6 +616,11 @@ def check_size(network: Network) -> None:
             raise OptionError(
                 f"layer {step.layer.name!r} has {size:,} numbers a row, more than {MAX_NUMBERS_A_ROW:,}: make it "
                 f"smaller, or the rows."
+            )
+        if network.workspace(step) > MAX_WORKSPACE:
+            raise OptionError(
+                f"layer {step.layer.name!r} needs {network.workspace(step):,} numbers to be computed, more than "
+                f"{MAX_WORKSPACE:,}: choose a smaller kernel, fewer filters or smaller rows."
             )
 
 

@@ -175,10 +175,15 @@ class ArrayAdapter:
         Bytes are rounded and kept within 0 to 255; other whole numbers and booleans come back as float32,
         because a reconstruction between two of them says something.
         """
-        rows = (tensors * self.scale + self.offset).reshape(-1, *self.row_shape)
+        rows = np.multiply(tensors, self.scale, dtype=np.float64)
+        rows += self.offset
+        rows = rows.reshape(-1, *self.row_shape)
         if self.gives_bytes:
-            return np.clip(np.rint(rows), 0, 255).astype(np.uint8)
-        return rows.astype(np.float64 if self.dtype == "float64" else np.float32)
+            return np.clip(np.rint(rows, out=rows), 0, 255, out=rows).astype(np.uint8)
+        if self.dtype == "float64":
+            return rows
+        most = np.finfo(np.float32).max
+        return np.clip(rows, -most, most, out=rows).astype(np.float32)
 
     @property
     def gives_bytes(self) -> bool:
