@@ -1,4 +1,4 @@
-"""Mutants of meaning: model files that are signed and well formed, and say something else than the one they come from."""
+"""Mutants of meaning: model files that are signed and well formed, but say something else than the sound one did."""
 
 import copy
 import json
@@ -7,52 +7,32 @@ import numpy as np
 
 from hostile import parts, rebuild
 
+KINDS = (
+    "number count boolean category date array image series table gaussian huber bernoulli poisson categorical ssim "
+    "masked plain ordered sparse quantized refined dense residual batch_normalization layer_normalization dropout "
+    "activation lstm gru"
+)
+ARROW = (
+    "int8|uint64|int64|halffloat|float|double|bool|string|large_string|string_view|date32[day]|date64[ms]|timestamp[s]|"
+    "timestamp[ns]|timestamp[us, tz=UTC]|timestamp[us, tz=Nowhere/Land]|timestamp[ns, tz=+01:00]|duration[ns]|"
+    "time32[s]|time64[us]|decimal128(9, 2)|decimal256(76, 70)|decimal128(3, -99)|decimal128(5, 38)"
+)
+NATIVE = (
+    "|object|int8|Int64|float32|bool|boolean|category|str|string|datetime64[ns]|datetime64[s, UTC]|timedelta64[s]|O|"
+    "double[pyarrow]|Enum(categories=['a'])|Categorical|complex128|dictionary<values=string, indices=int8, ordered=0>|"
+    "dictionary<indices=uint999>|Sparse[float64, nan]|period[D]|no such type"
+)
+FOUR = [["a", "b", "c", "d"], [1, 2, 3, 4], [1.5, 2.5, 3.5, 4.5], ["", "\ud800", "b", "c"], [2**70, 1, 2, 3]]
 # What a file could say in place of what it says, by key.
 PLAUSIBLE = {
-    "kind": ["number", "count", "boolean", "category", "date", "array", "image", "series", "table", "gaussian", "huber"]
-    + ["bernoulli", "poisson", "categorical", "ssim", "masked", "plain", "ordered", "sparse", "quantized", "refined"]
-    + ["dense", "residual", "batch_normalization", "layer_normalization", "dropout", "activation", "lstm", "gru"],
+    "kind": KINDS.split(),
     "activation": ["linear", "relu", "exponential", "softplus", "softmax", "elu", "gelu"],
     "function": ["max", "average", "exponential", "softmax"],
     "dtype": ["bool", "uint8", "int64", "float16", "float32", "float64"],
     "library": ["pandas", "polars", "pyarrow", "array"],
-    "arrow": [
-        "int8",
-        "uint64",
-        "int64",
-        "halffloat",
-        "float",
-        "double",
-        "bool",
-        "string",
-        "large_string",
-        "date32[day]",
-    ]
-    + ["date64[ms]", "timestamp[s]", "timestamp[ns]", "timestamp[us, tz=UTC]", "timestamp[us, tz=Nowhere/Land]"]
-    + ["timestamp[ns, tz=+01:00]", "duration[ns]", "time32[s]", "time64[us]", "decimal128(9, 2)", "decimal256(76, 70)"]
-    + ["decimal128(3, -99)", "string_view"],
-    "native": [
-        "",
-        "object",
-        "int8",
-        "Int64",
-        "float32",
-        "bool",
-        "boolean",
-        "category",
-        "str",
-        "string",
-        "datetime64[ns]",
-    ]
-    + ["datetime64[s, UTC]", "timedelta64[s]", "double[pyarrow]", "Enum(categories=['a'])", "Categorical", "complex128"]
-    + [
-        "dictionary<values=string, indices=int8, ordered=0>",
-        "dictionary<indices=uint999>",
-        "Sparse[float64, nan]",
-        "O",
-    ],
-    "levels": [["a", "b"], ["a", "b", "c", "d"], [1, 2], [1.5, 2.5, 3.5, 4.5], [True, False], ["\ud800", "b"], [""]]
-    + [[2**70, 1], ["a\0b", "c"], 4, 2],
+    "arrow": ARROW.split("|"),
+    "native": NATIVE.split("|"),
+    "levels": [["a", "b"], [1, 2], [True, False], ["a\0b", "c"], [""], 4, 2, *FOUR],
     "name": ["", "a", "0", "1", "\ud800", "a\nb", "level", "__index_level_0__", "x" * 300],
     "penalty": [None, "mmd", "mmd:100", "mmd:nan", "contractive", {"kind": "mmd", "weight": 1e300}],
     "corruption": [None, "auto", "masking:0.3", "nonsense"],
@@ -63,50 +43,11 @@ PLAUSIBLE = {
     "false_alarm_rate": [None, 0.01, 2.0, -1.0, 1e300],
     "contamination": [0.1, 0.0, 0.9, -1.0, 1e300],
 }
-NUMBERS = [
-    0,
-    1,
-    -1,
-    2,
-    7,
-    255,
-    1 << 31,
-    0.0,
-    -0.0,
-    0.5,
-    -2.5,
-    1e-3,
-    1e-18,
-    1e-160,
-    1e-320,
-    1e6,
-    1e18,
-    1e30,
-    3e38,
-    1e150,
-]
-NUMBERS += [-1e30, 1e155, 1e300, -1e300]
+NUMBERS = [0, 1, -1, 2, 7, 255, 1 << 31, 0.0, -0.0, 0.5, -2.5, 1e-3, 1e-18, 1e-160, 1e-320]
+NUMBERS += [1e6, 1e18, 1e30, -1e30, 3e38, 1e149, 1e155, 1e300, -1e300]
+FLOATS = [0.0, -1.0, 1.0, 1e-3, 1e3, 1e8, 1e14, -1e14, 1e16, 3e38, -3e38]
+FLOATS += [1e-15, 1e-30, 1e-149, 1e-160, 1e-320, 1e100, 1e149, 1e300]
 ODD = [None, True, False, "", "a", [], {}, [1, 1]]
-FLOATS = [
-    0.0,
-    -1.0,
-    1.0,
-    1e-3,
-    1e3,
-    1e8,
-    1e14,
-    -1e14,
-    1e16,
-    3e38,
-    -3e38,
-    1e-15,
-    1e-30,
-    1e-160,
-    1e-320,
-    1e100,
-    1e149,
-    1e300,
-]
 
 
 def mutant(content, chance):
@@ -120,13 +61,18 @@ def mutant(content, chance):
     }
     changes = []
     for _ in range(chance.choice([1, 1, 1, 2, 3])):
-        if chance.random() < 0.35:
+        what = chance.random()
+        if what < 0.35:
             name = chance.choice([name for name in header if name != "__metadata__" and name not in texts])
             changes.append(name)
             tensors = _with_other_numbers(header[name], tensors, chance)
+        elif "schema" in texts and what < 0.5:
+            changes.append(_retype(chance.choice(texts["schema"]["columns"]), chance))
+        elif texts and what < 0.8:
+            changes.append(_change(chance.choice([*texts.values()]), chance))
         else:
-            nest = chance.choice([config, *texts.values(), *texts.values()])
-            changes.append(_change(nest, chance))
+            nests = [config[key] for key in config if isinstance(config[key], dict)]
+            changes.append(_change(chance.choice(nests), chance))
     pieces, at = [], 0
     for name in sorted((each for each in header if each != "__metadata__"), key=lambda n: header[n]["data_offsets"]):
         piece = tensors[slice(*header[name]["data_offsets"])]
@@ -139,9 +85,22 @@ def mutant(content, chance):
     return rebuild(header, config, b"".join(pieces)), changes
 
 
+def _retype(column, chance):
+    """Give a column another type in place, and half of the time levels and a flag that could go with it."""
+    column["arrow"] = chance.choice(PLAUSIBLE["arrow"])
+    if chance.random() < 0.5:
+        column["native"] = chance.choice(PLAUSIBLE["native"])
+    if column["levels"] and chance.random() < 0.7:
+        column["levels"] = copy.deepcopy(chance.choice(PLAUSIBLE["levels"]))
+    if chance.random() < 0.3:
+        flag = chance.choice(["coded", "ordered", "whole"])
+        column[flag] = not column[flag]
+    return dict(column)
+
+
 def _change(nest, chance):
     """Change one value of a nest of JSON in place; return the way to it and what it became."""
-    leaves = [(path, place, key) for path, place, key in _leaves(nest) if key != "format_version"]
+    leaves = list(_leaves(nest))
     path, place, key = chance.choice(leaves)
     named = next((step for step in reversed(path) if isinstance(step, str)), "")
     what = chance.randrange(6)
@@ -178,7 +137,7 @@ def _with_other_numbers(entry, tensors, chance):
     if not len(numbers):
         return tensors
     what, at = chance.randrange(5), chance.randrange(len(numbers))
-    with np.errstate(over="ignore"):
+    with np.errstate(all="ignore"):
         if numbers.dtype.kind != "f":
             numbers[at] = chance.randrange(100)
         elif what == 0:

@@ -573,7 +573,7 @@ def _array(values: Rows, column: Column) -> Any:
         places = pa.array(np.where(missing, 0, values).astype(np.int32), mask=missing)
         levels = pa.array(list(column.levels), kind)
         coded = pa.DictionaryArray.from_arrays(places, levels, ordered=column.ordered)
-        return coded if column.coded else coded.cast(kind)
+        return coded if column.coded else _decoded(coded)
     values = np.where(missing, 0.0, values)
     types = pa.types
     if column.kind == "date":
@@ -601,6 +601,20 @@ def _array(values: Rows, column: Column) -> Any:
     return pa.array(np.clip(values, -most, most).astype(most.dtype), mask=missing)
 
 
+def _decoded(array: Any) -> Any:
+    """Return a dictionary array, in one chunk or in several, as an array of its values."""
+    import pyarrow as pa
+
+    kind = array.type.value_type
+    if not pa.types.is_string_view(kind):
+        return array.cast(kind)
+    if isinstance(array, pa.ChunkedArray):
+        return pa.chunked_array([_decoded(chunk) for chunk in array.chunks], kind)
+    # Arrow has no way from a dictionary of views.
+    texts = pa.DictionaryArray.from_arrays(array.indices, array.dictionary.cast(pa.string()))
+    return texts.cast(pa.string()).cast(kind)
+
+
 def _beside(own: Any, column: Column, array: Any, values: Rows, native: str) -> tuple[Column, Any]:
     """Return the cells of `own`, and where there is none those of `array`, and the column that can hold both.
 
@@ -612,14 +626,18 @@ def _beside(own: Any, column: Column, array: Any, values: Rows, native: str) -> 
     if pa.types.is_null(own.type):
         return column, array
     if pa.types.is_dictionary(own.type):
-        own = own.cast(own.type.value_type)
+        own = _decoded(own)
     if isinstance(own, pa.ChunkedArray):
         own = pa.concat_arrays(own.chunks)
+    # Of views of texts Arrow computes next to nothing.
+    own = own.cast(pa.string()) if pa.types.is_string_view(own.type) else own
     there = own.is_valid()
     if pa.types.is_floating(own.type):
         there = pc.and_(there, pc.invert(pc.is_nan(own.fill_null(0))))
     own = pc.if_else(there, own, pa.scalar(None, own.type))
-    array = array.cast(array.type.value_type) if column.coded else array
+    array = _decoded(array) if column.coded else array
+    view = pa.types.is_string_view(array.type)
+    array = array.cast(pa.string()) if view else array
     same = _exact(own, array.type)
     if same is not None:
         own = same
@@ -630,7 +648,7 @@ def _beside(own: Any, column: Column, array: Any, values: Rows, native: str) -> 
         array = _array(values, column)
     array = pc.if_else(there, own, array)
     if not column.coded:
-        return column, array
+        return column, array.cast(pa.string_view()) if view else array
     levels = pa.array(list(column.levels), arrow_type(column.arrow)).cast(array.type).to_pylist()
     levels += [level for level in pc.unique(array).to_pylist() if level is not None and level not in levels]
     places = pc.index_in(array, value_set=pa.array(levels, array.type))
@@ -752,10 +770,15 @@ def _cast(series: Any, native: str) -> Any:
 
 
 def _to_polars(columns: Sequence[Column], arrays: list[Any], index: Any, same: bool) -> Any:
+    import pyarrow as pa
+
     polars = _library("polars")
     cells = {}
     for column, array in zip(columns, arrays, strict=True):
-        series = polars.from_arrow(array.cast(arrow_type(column.arrow)) if column.coded else array)
+        array = _decoded(array) if column.coded else array
+        if pa.types.is_decimal256(array.type):  # which it does not hold
+            array = array.cast(pa.float64())
+        series = polars.from_arrow(array)
         if column.coded and isinstance(column.levels[0], str):  # all that they hold there
             enum = same and column.native.startswith("Enum")
             series = series.cast(polars.Enum(list(column.levels)) if enum else polars.Categorical)
