@@ -610,9 +610,14 @@ def _check_size_of_json(text: str, where: str, most_keys: int) -> int:
 
 
 def _keys(value: Any, expected: set[str], where: str) -> dict[str, Any]:
-    if not isinstance(value, dict) or set(value) != expected:
-        got = sorted(map(str, value)) if isinstance(value, dict) else type(value).__name__
-        raise ModelFileError(f"{where} must have exactly the keys {sorted(expected)}, got {got!s:.200}.")
+    if not isinstance(value, dict):
+        raise ModelFileError(f"{where} must have exactly the keys {sorted(expected)!s:.300}, got {value!r:.60}.")
+    if set(value) != expected:
+        missing, more = sorted(expected - set(value)), sorted(set(value) - expected)
+        raise ModelFileError(
+            f"{where} must have exactly the keys {sorted(expected)!s:.300}: missing are {missing!s:.150}, not known "
+            f"{more!s:.150}."
+        )
     return value
 
 
