@@ -21,7 +21,7 @@ from diabolo.data.sparse import check as check_sparse
 from diabolo.data.sparse import is_sparse
 from diabolo.data.streams import Stream, ahead, rows_at_once
 from diabolo.detection import Detection
-from diabolo.errors import OptionError, ShapeError
+from diabolo.errors import DataError, OptionError, ShapeError
 from diabolo.network.bottlenecks import Ordered, Quantized
 from diabolo.network.bottlenecks.gaussian import LOG_VAR_LIMIT
 from diabolo.network.losses import Loss, Masked, Mixed
@@ -37,6 +37,8 @@ Work = Callable[[Rows, int], Rows]  # a batch, and how many rows came before it 
 # 2^21 numbers are 8 MB. Fewer than 64 rows a call waste the call, more than 8,192 gain nothing.
 NUMBERS_AT_ONCE = 1 << 21
 NUMBERS_IN_CACHE = 1 << 18
+# The largest tensor of a batch of several rows: no larger than one row of the largest model that a file may hold.
+MOST_AT_ONCE = 1 << 24
 MOST_DENSE = 1 << 29  # numbers that sparse rows may become, 2 GB
 
 
@@ -82,21 +84,22 @@ class Model:
         """
 
         def one(batch: Rows, row: int) -> Floats:
-            return _run(self._encoder, "rows", self.adapter.adapt(batch, first_row=row), "latent")
+            return self._encode(self.adapter.adapt(batch, first_row=row), row)
 
         return self._each(X, where, one, (self.network.latent_dim,), out, first_row)
 
     def decode(self, latents: Any, *, where: str = "decode()", out: Any = None, first_row: int = 0) -> Rows:
         """Return rows (n, *row_shape), as they came to fit(), of latents. Raises DataError, ShapeError."""
         values = self.check_latents(latents, where=where, first_row=first_row)
-        return self._in_batches(values, self._decode, self.adapter.row_shape, out)
+        return self._in_batches(
+            values, lambda batch, row: self._decode(batch, first_row + row), self.adapter.row_shape, out
+        )
 
     def reconstruct(self, X: Any, *, where: str = "reconstruct()", out: Any = None, first_row: int = 0) -> Rows:
         """Return decode(encode(X)); arguments as for `encode`, `out` being (n, *row_shape). Raises as it does."""
 
         def one(batch: Rows, row: int) -> Rows:
-            latents = _run(self._encoder, "rows", self.adapter.adapt(batch, first_row=row), "latent")
-            return self._decode(latents, row)
+            return self._decode(self._encode(self.adapter.adapt(batch, first_row=row), row), row)
 
         return self._each(X, where, one, self.adapter.row_shape, out, first_row)
 
@@ -104,7 +107,7 @@ class Model:
         """Return rows with their missing cells (NaN) reconstructed, and all others as they are; as `reconstruct`."""
 
         def one(batch: Rows, row: int) -> Rows:
-            latents = _run(self._encoder, "rows", self.adapter.adapt(batch, first_row=row), "latent")
+            latents = self._encode(self.adapter.adapt(batch, first_row=row), row)
             return np.where(np.isnan(batch), self._decode(latents, row), batch)
 
         return self._each(X, where, one, self.adapter.row_shape, out, first_row)
@@ -143,17 +146,18 @@ class Model:
     def raw(self, tensors: Floats) -> Floats:
         """Return what the decoder ends in, (n, ...), of tensors as the adapter makes them."""
         size = self._rows_at_once
-        pieces = [tensors[start : start + size] for start in range(0, len(tensors), size)]
-        latents = [_run(self._encoder, "rows", piece, "latent") for piece in pieces]
-        return np.concatenate([_run(self._decoder, "latent", each, "raw") for each in latents])
+        starts = range(0, len(tensors), size)
+        return np.concatenate([self._raw(tensors[start : start + size], start) for start in starts])
 
     def shown(self, raw: Floats) -> Floats:
         """Return the reconstruction in the units of the network, of what the decoder ends in."""
-        return np.asarray(_LINKS[self.loss.link](raw), np.float32)
+        with np.errstate(all="ignore"):
+            return _finite(np.asarray(_LINKS[self.loss.link](raw), np.float32), 0)
 
     def cost(self, target: Floats, raw: Floats) -> np.ndarray[Any, np.dtype[np.float64]]:
         """Return the reconstruction loss of each row, (n,), of tensors and what the decoder ends in."""
-        return np.asarray(self._loss(target.astype(np.float64), raw.astype(np.float64)))
+        with np.errstate(all="ignore"):
+            return _finite(np.asarray(self._loss(target.astype(np.float64), raw.astype(np.float64))), 0)
 
     def residuals(self, X: Any, *, where: str = "residuals()") -> Floats:
         """Return what the network saw less what it gave back, (n, numbers), float32, in its own units.
@@ -164,7 +168,7 @@ class Model:
 
         def one(batch: Rows, row: int) -> Rows:
             target = self.adapter.adapt(batch, first_row=row)
-            raw = _run(self._decoder, "latent", _run(self._encoder, "rows", target, "latent"), "raw")
+            raw = self._raw(target, row)
             if not isinstance(self.loss, (Masked, Mixed)):
                 return np.asarray((target - _LINKS[self.loss.link](raw)).reshape(len(target), -1), np.float32)
             return np.asarray(self.loss.away(target, raw), np.float32)
@@ -228,7 +232,8 @@ class Model:
         if places.ndim != 1 or not len(places) or places.dtype.kind not in "iuf":
             raise OptionError(f"traverse(): values must be a list of numbers, got {values!r:.60}.")
         latents = np.repeat(self.encode([row], where="traverse()"), len(places), axis=0)
-        latents[:, latent] = places
+        with np.errstate(over="ignore"):  # decode() refuses what is too large
+            latents[:, latent] = places
         return self.decode(latents, where="traverse()")
 
     def log_likelihood(
@@ -251,21 +256,21 @@ class Model:
 
         def one(batch: Rows, row: int) -> Rows:
             target = self.adapter.adapt(batch, first_row=row)
-            mean, log_var = self.posterior(batch, where="log_likelihood()")
+            mean, log_var = self.posterior(batch, where="log_likelihood()", first_row=row)
             each = zip(target, mean, log_var, strict=True)
             logs = np.array([self._log_mean_weight(*parts, n_samples, chance) for parts in each])
             return np.asarray(logs - self._scales(target))
 
         return self._each(X, "log_likelihood()", one, (), None, 0)
 
-    def posterior(self, X: Any, *, where: str = "posterior()") -> tuple[Floats, Floats]:
+    def posterior(self, X: Any, *, where: str = "posterior()", first_row: int = 0) -> tuple[Floats, Floats]:
         """Return mean and log of the variance of latents, (n, latent_dim) each, of a gaussian bottleneck."""
         self._gaussian(where)
-        rows = self.checked(X, where=where)
+        rows = self.checked(X, where=where, first_row=first_row)
         size, parts = self._rows_at_once, []
         for start in range(0, len(rows), size):
-            tensors = self.adapter.adapt(rows[start : start + size], first_row=start)
-            parts.append(self._posterior.run(["latent", "log_var"], {"rows": tensors}))
+            tensors = self.adapter.adapt(rows[start : start + size], first_row=first_row + start)
+            parts.append(_outputs(self._posterior, "rows", tensors, ["latent", "log_var"], first_row + start))
         mean, log_var = (np.concatenate(part) for part in zip(*parts, strict=True))
         return mean, np.clip(log_var, -LOG_VAR_LIMIT, LOG_VAR_LIMIT)
 
@@ -278,7 +283,7 @@ class Model:
             count = min(at_once, samples - start)
             noise = chance.standard_normal((count, len(mean)), np.float32)
             latents = mean + np.exp(log_var / 2) * noise
-            raw = _run(self._decoder, "latent", latents, "raw")
+            raw = _run(self._decoder, "latent", latents, "raw", 0)
             targets = np.broadcast_to(target, raw.shape)
             excess = (np.square(latents) - np.square(noise) - log_var).sum(axis=1, dtype=np.float64) / 2
             logs.append(-self._loss(targets, raw).astype(np.float64) - excess)
@@ -314,9 +319,10 @@ class Model:
             kept = np.where(np.arange(self.network.latent_dim) < size, latents, np.float32(0))
 
             def one(batch: Rows, row: int) -> Rows:
-                raw = _run(self._decoder, "latent", batch, "raw")
+                raw = _run(self._decoder, "latent", batch, "raw", row)
                 theirs = target[row : row + len(batch)]
-                return self._error(theirs.astype(np.float64), raw.astype(np.float64))
+                with np.errstate(all="ignore"):
+                    return _finite(self._error(theirs.astype(np.float64), raw.astype(np.float64)), row)
 
             errors[size - 1] = self._in_batches(kept, one, (), None).mean()
         return errors
@@ -332,7 +338,7 @@ class Model:
     def _posterior(self) -> Any:
         from diabolo.network import onnx_builder
 
-        return _session(onnx_builder.build_encoder(self.network, self.weights, self.loss, heads=True))
+        return self._session(onnx_builder.build_encoder(self.network, self.weights, self.loss, heads=True))
 
     def check_latents(self, latents: Any, *, where: str, first_row: int = 0) -> Floats:
         """Return latents as float32 (n, latent_dim), or raise DataError or ShapeError."""
@@ -354,15 +360,21 @@ class Model:
         check_finite(values, where, first_row)  # only now: a double may be too large for a float32
         return values
 
+    def _encode(self, tensors: Floats, row: int) -> Floats:
+        return _run(self._encoder, "rows", tensors, "latent", row)
+
     def _decode(self, latents: Floats, row: int) -> Rows:
-        return self.adapter.restore(_run(self._decoder, "latent", latents, "reconstruction"))
+        return self.adapter.restore(_run(self._decoder, "latent", latents, "reconstruction", row))
+
+    def _raw(self, tensors: Floats, row: int) -> Floats:
+        return _run(self._decoder, "latent", self._encode(tensors, row), "raw", row)
 
     def _per_row(
         self, X: Any, where: str, measure: Callable[[Floats, Floats], Any], out: Any = None, first_row: int = 0
     ) -> np.ndarray[Any, np.dtype[np.float64]]:
         def one(batch: Rows, row: int) -> Rows:
             target = self.adapter.adapt(batch, first_row=row)
-            raw = _run(self._decoder, "latent", _run(self._encoder, "rows", target, "latent"), "raw")
+            raw = self._raw(target, row)
             return np.asarray(measure(target.astype(np.float64), raw.astype(np.float64)))
 
         return self._each(X, where, one, (), out, first_row)
@@ -376,7 +388,8 @@ class Model:
 
         def one(batch: Rows, row: int) -> Rows:
             self._check_values(batch, where, first_row + row)
-            return function(batch, first_row + row)
+            with np.errstate(all="ignore"):  # what is too large for a number is refused here, not warned of
+                return _finite(function(batch, first_row + row), first_row + row)
 
         return self._in_batches(rows, one, row_shape, out)
 
@@ -435,21 +448,29 @@ class Model:
 
     @cached_property
     def _rows_at_once(self) -> int:
-        widest = max(self.network.numbers(step) for step in self.network.steps)
-        fewest = 64 if widest <= NUMBERS_AT_ONCE else 1  # of wide ones the call is not what takes the time
-        return max(fewest, min(8192, NUMBERS_AT_ONCE // widest))
+        widest = self.network.widest
+        # Of wide rows the call is not what takes the time.
+        return max(1, min(64, MOST_AT_ONCE // widest), min(8192, NUMBERS_AT_ONCE // widest))
 
     @cached_property
     def _encoder(self) -> Any:
         from diabolo.network import onnx_builder
 
-        return _session(onnx_builder.build_encoder(self.network, self.weights, self.loss))
+        return self._session(onnx_builder.build_encoder(self.network, self.weights, self.loss))
 
     @cached_property
     def _decoder(self) -> Any:
         from diabolo.network import onnx_builder
 
-        return _session(onnx_builder.build_decoder(self.network, self.weights, link=self.loss.link))
+        return self._session(onnx_builder.build_decoder(self.network, self.weights, link=self.loss.link))
+
+    def _session(self, graph: Any) -> Any:
+        rows = self._rows_at_once
+        return _session(
+            graph,
+            blocks=self.network.blocked * rows <= MOST_AT_ONCE,
+            keep=self.network.widest * rows <= NUMBERS_AT_ONCE,
+        )
 
 
 def by_chunk(verb: Callable[..., Rows], stream: Stream, *, widest: int) -> Iterator[Rows]:
@@ -505,9 +526,44 @@ def _chance(random_state: Any) -> np.random.Generator:
         ) from error
 
 
-def _run(session: Any, start: str, tensors: Floats, end: str) -> Floats:
-    result: Floats = session.run([end], {start: tensors})[0]
+def _run(session: Any, start: str, tensors: Floats, end: str, first_row: int) -> Floats:
+    """Return an output of a graph for a batch, before which `first_row` rows came; DataError as `_outputs`."""
+    (result,) = _outputs(session, start, tensors, [end], first_row)
     return result
+
+
+def _outputs(session: Any, start: str, tensors: Floats, ends: list[str], first_row: int) -> list[Floats]:
+    """Return outputs of a graph; DataError where they cannot be computed, or are not finite."""
+    try:
+        results = session.run(ends, {start: tensors})
+    except Exception as error:  # its errors have no root of their own, and MemoryError is one of them
+        several = f"{len(tensors):,} rows" if len(tensors) > 1 else "a row"
+        raise DataError(_failed(f"from row {first_row} on, {several} of shape {tensors.shape[1:]}", error)) from error
+    return [_finite(result, first_row) for result in results]
+
+
+def _failed(what: str, error: Exception) -> str:
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return (
+        f"{what} cannot be computed, ONNX Runtime says {reason:.300}. Is memory free for it? One row of this model "
+        f"takes up to 320 MB and five times its weights."
+    )
+
+
+def _finite(values: Rows, first_row: int) -> Rows:
+    """Return results for rows, of which `first_row` came before; DataError where one is not finite."""
+    if values.dtype.kind != "f":
+        return values
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(values.sum()):  # one pass, without a mask as large as they are
+            return values
+    bad = ~np.isfinite(values.reshape(len(values), -1)).all(axis=1)
+    if bad.any():
+        raise DataError(
+            f"row {first_row + int(bad.argmax())} gives numbers that are not finite (NaN or infinity): the numbers of "
+            f"the row or the weights of the model are too large. Drop the row, or use another model."
+        )
+    return values
 
 
 def _sigmoid(raw: Any) -> Any:
@@ -527,8 +583,24 @@ _LINKS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def _session(graph: Any) -> Any:
+def _session(graph: Any, *, blocks: bool = True, keep: bool = True) -> Any:
+    """Return a session of ONNX Runtime; DataError where it makes none.
+
+    Args:
+        graph: in ONNX.
+        blocks: whether convolutions may lay out their tensors in blocks of channels, see `Layer.blocked`.
+        keep: whether memory is kept for the next batch, which saves time where rows are not wide.
+    """
     onnxruntime = privacy.import_onnxruntime()
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors only: what it warns of, no user can mend
-    return onnxruntime.InferenceSession(graph.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    options.enable_cpu_mem_arena = options.enable_mem_pattern = keep
+    options.log_severity_level = 4  # nothing: its errors are raised, and of what it warns of users can change nothing
+    try:
+        return onnxruntime.InferenceSession(
+            graph.SerializeToString(),
+            options,
+            providers=["CPUExecutionProvider"],
+            disabled_optimizers=[] if blocks else ["NchwcTransformer"],
+        )
+    except Exception as error:  # as in `_outputs`; and of weights beyond 2 GB no graph can be written
+        raise DataError(_failed("the network", error)) from error

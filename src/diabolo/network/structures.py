@@ -129,12 +129,27 @@ class Network:
         return self.encoder_steps + self.decoder_steps
 
     def numbers(self, step: Step) -> int:
-        """Return how many numbers a layer holds of one row at most, in its place, when rows are encoded and decoded."""
+        """Return the size of the largest tensor of one row that a layer takes or makes, in its place."""
         held = max(math.prod(step.input_shape), math.prod(step.output_shape), step.layer.numbers(step.input_shape))
         neighbours = self.bottleneck.neighbours
         if step == self.encoder_steps[-1]:  # where latents are refined: how each neighbour differs, in latent and row
             return max(held, neighbours * max(self.latent_dim, math.prod(self.input_shape)))
         return held * (1 + neighbours * (step in self.decoder_steps))
+
+    def workspace(self, step: Step) -> int:
+        """Return how many numbers a layer needs besides, in its place, once for all rows of a batch."""
+        return step.layer.workspace(step.input_shape)
+
+    @cached_property
+    def widest(self) -> int:
+        """The size of the largest tensor of one row."""
+        return max(map(self.numbers, self.steps))
+
+    @cached_property
+    def blocked(self) -> int:
+        """The same of the convolutions alone, with channels padded to blocks; 0 where there are none."""
+        sizes = [step.layer.blocked(step.input_shape) for step in self.steps]
+        return max(sizes) * (1 + self.bottleneck.neighbours)
 
     def own_layers(self) -> dict[str, type[Layer]]:
         """Return the classes of layers that the table does not have, by kind; OptionError where one cannot be kept."""

@@ -27,6 +27,11 @@ ACTIVATIONS = (
 )
 
 
+# ONNX Runtime may lay out the tensors of convolutions in blocks of so many channels (8 without AVX-512), the last one
+# padded: a convolution of one filter then takes 16 times the memory of its output.
+BLOCK = 16
+
+
 @dataclass(frozen=True, kw_only=True)
 class Layer(Part):
     """What all layers share. `name` is given by the network that the layer stands in."""
@@ -56,8 +61,19 @@ class Layer(Part):
         return {}
 
     def numbers(self, input_shape: Shape) -> int:
-        """Return how many numbers of one row the layer holds at a time, its output or what it makes on the way."""
+        """Return the size of the largest tensor that the layer makes of one row: its output, or one on the way to it.
+
+        This is what ONNX Runtime allocates for each row of a batch; tests/test_memory.py measures it.
+        """
         return math.prod(self.output_shape(input_shape))
+
+    def workspace(self, input_shape: Shape) -> int:
+        """Return how many numbers ONNX Runtime allocates besides, once for all rows of a batch."""
+        return 0
+
+    def blocked(self, input_shape: Shape) -> int:
+        """Return the size of the largest tensor of one row if channels are padded to blocks, see `BLOCK`; 0: never."""
+        return 0
 
     def borrows(self, input_shape: Shape) -> dict[str, tuple[str, Shape]]:
         """Return the weights of other layers that this one uses: as what, their name in the network, and shape."""
@@ -90,6 +106,11 @@ def check_activation(part: Part, name: str) -> None:
     """Raise OptionError where `name` is not an activation."""
     if name not in ACTIVATIONS:
         raise OptionError(f"{part.kind}: {unknown('activation', name, ACTIVATIONS)}")
+
+
+def padded(places: Shape, channels: int) -> int:
+    """Return the size of a tensor with channels padded to blocks."""
+    return math.prod(places) * math.ceil(channels / BLOCK) * BLOCK
 
 
 def last_axis(layer: Layer, input_shape: Shape) -> int:

@@ -1,5 +1,6 @@
 """Layers that choose: the largest latents, the nearest code."""
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -25,6 +26,10 @@ class TopK(Layer):
         if last_axis(self, input_shape) < self.active:
             raise ShapeError(f"layer 'top_k' ({self.name}): {self.active} of {input_shape[-1]} cannot be chosen.")
         return input_shape
+
+    def numbers(self, input_shape: Shape) -> int:
+        """The row, and of what is chosen the numbers, their places in 64 bits, and both once more to sort them."""
+        return math.prod(input_shape) + 5 * math.prod(input_shape[:-1]) * self.active
 
 
 @dataclass(frozen=True, kw_only=True)

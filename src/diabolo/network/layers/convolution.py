@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from diabolo.errors import ShapeError
-from diabolo.network.layers.base import Layer, check_activation
+from diabolo.network.layers.base import Layer, check_activation, padded
 from diabolo.network.parts import Shape
 
 
@@ -54,6 +54,10 @@ class Convolution(Layer):
     def output_shape(self, input_shape: Shape) -> Shape:
         """(h, w, c) -> (ceil(h / stride), ceil(w / stride), filters), and the same over one axis."""
         return (*fewer(space(self, input_shape), self.stride), self.filters)
+
+    def blocked(self, input_shape: Shape) -> int:
+        """The output; what comes in may be of fewer channels than a block."""
+        return padded(self.output_shape(input_shape)[:-1], self.filters)
 
     def weights(self, input_shape: Shape) -> dict[str, Shape]:
         """Kernel (size, [size,] channels, filters), bias (filters,)."""
@@ -106,8 +110,12 @@ class TransposedConvolution(Layer):
         return (*self.shape, self.filters)
 
     def numbers(self, input_shape: Shape) -> int:
-        """What is there before it is cut."""
+        """The output before it is cut."""
         return math.prod(input_shape[:-1]) * int(self.stride ** len(self.shape)) * self.filters
+
+    def workspace(self, input_shape: Shape) -> int:
+        """The products of every place with the whole kernel, before they are added up."""
+        return math.prod(input_shape[:-1]) * int(self.size ** len(self.shape)) * self.filters
 
     def weights(self, input_shape: Shape) -> dict[str, Shape]:
         """Kernel (size, [size,] filters, channels), bias (filters,)."""

@@ -26,6 +26,7 @@ class Recurrent(Layer):
     units: int
     sequences: bool = True  # a state for each step; False: the last alone
 
+    gates: ClassVar[int]  # products a unit, which are computed for all steps at once
     makes_features: ClassVar[bool] = True
     needs_axes: ClassVar[bool] = True
 
@@ -37,6 +38,11 @@ class Recurrent(Layer):
         """(time, channels) -> (time, units), or (units,) of the last step alone."""
         time, _ = series(self, input_shape)
         return (time, self.units) if self.sequences else (self.units,)
+
+    def numbers(self, input_shape: Shape) -> int:
+        """The gates of every step, whether or not the states of all steps are wanted."""
+        time, _ = series(self, input_shape)
+        return time * self.gates * self.units
 
     def mirror(self, input_shape: Shape) -> tuple[Layer, ...]:
         """Unroll over time; states lie in (-1, 1), so a dense layer brings the channels back to their own range."""
@@ -50,6 +56,7 @@ class LSTM(Recurrent):
     """Long short-term memory: Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000."""
 
     kind: ClassVar[str] = "lstm"
+    gates: ClassVar[int] = 4
 
     def weights(self, input_shape: Shape) -> dict[str, Shape]:
         """Gates in Keras' order: input, forget, cell, output."""
@@ -63,6 +70,7 @@ class GRU(Recurrent):
     """Gated recurrent units: Cho et al. 2014, arXiv:1406.1078, the reset gate behind the product as Keras has it."""
 
     kind: ClassVar[str] = "gru"
+    gates: ClassVar[int] = 3
 
     def weights(self, input_shape: Shape) -> dict[str, Shape]:
         """Gates in Keras' order: update, reset, candidate; two biases, one of the input, one of the state."""

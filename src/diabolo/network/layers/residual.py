@@ -3,11 +3,12 @@
 The last product of f starts at 0, so that a new block changes nothing and deep networks train from the first step.
 """
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
 from diabolo.errors import ShapeError
-from diabolo.network.layers.base import Layer, check_activation, last_axis
+from diabolo.network.layers.base import Layer, check_activation, last_axis, padded
 from diabolo.network.layers.convolution import space
 from diabolo.network.layers.recurrent import series
 from diabolo.network.parts import Shape
@@ -29,6 +30,10 @@ class Residual(Layer):
         """Refuse fewer than one unit and unknown activations."""
         self.require(self.units >= 1, "units of at least 1")
         check_activation(self, self.activation)
+
+    def numbers(self, input_shape: Shape) -> int:
+        """The row, or the hidden layer."""
+        return math.prod(input_shape[:-1]) * max(self.units, last_axis(self, input_shape))
 
     def weights(self, input_shape: Shape) -> dict[str, Shape]:
         """Scale and shift of the normalisation, then the two products."""
@@ -63,6 +68,14 @@ class ResidualConvolution(Layer):
         """The shape that came in, if it has space."""
         space(self, input_shape)
         return input_shape
+
+    def numbers(self, input_shape: Shape) -> int:
+        """The row, or the hidden layer."""
+        return math.prod(space(self, input_shape)) * max(self.filters, input_shape[-1])
+
+    def blocked(self, input_shape: Shape) -> int:
+        """The row, or the hidden layer."""
+        return padded(space(self, input_shape), max(self.filters, input_shape[-1]))
 
     def weights(self, input_shape: Shape) -> dict[str, Shape]:
         """The two convolutions."""
