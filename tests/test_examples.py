@@ -28,7 +28,36 @@ def test_the_python_of_a_page_runs(run, page):
     assert done.code == 0, done.err
 
 
+FOLDERS = ("benchmarks", "docs", "examples", "fuzz", "src")
+MARKDOWN = sorted([*ROOT.glob("*.md"), *(page for folder in FOLDERS for page in (ROOT / folder).rglob("*.md"))])
+
+
+def prose(page):
+    """Give the number and the text of each line outside tables, code and link definitions."""
+    fenced = False
+    for number, line in enumerate(page.read_text().splitlines(), 1):
+        if line.lstrip().startswith("```"):
+            fenced = not fenced
+        elif not fenced and not re.match(r"\s*(\||\[[^\]]+\]: )", line):
+            yield number, line
+
+
+def anchors(page):
+    """Give what the headings of a page are linked by: lower case, hyphens for spaces, no punctuation."""
+    for _, line in prose(page):
+        if heading := re.match("#+ (.*)", line):
+            yield re.sub(r"[^\w -]", "", heading[1].lower()).replace(" ", "-")
+
+
 def test_links_between_pages_lead_somewhere():
-    for page in [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]:
-        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
-            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+    for page in MARKDOWN:
+        for target, anchor in re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", page.read_text()):
+            other = page.parent / target if target else page
+            assert other.exists(), f"{page.name} links to {target}"
+            assert not anchor or anchor in anchors(other), f"{page.name} links to {target}#{anchor}"
+
+
+@pytest.mark.parametrize("page", MARKDOWN, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_line_of_prose_has_fewer_than_120_characters(page):
+    long = [number for number, line in prose(page) if len(line) >= 120]
+    assert not long, f"break lines {long}"
