@@ -221,8 +221,8 @@ BEFORE_OUTPUTS = [
     (["windows", "rows.csv", "--time", "a", "--entity", "d", "--window", "2"], "unknown column 'd'. Known: a, b, c"),
     (["windows", "rows.csv", "--time", "a", "--window", "0"], "window must be a whole number of at least 1, got 0"),
     (
-        ["windows", "rows.csv", "--time", "a", "--window", "2", "--hole", "0"],
-        "hole must be None or a number of at least",
+        ["windows", "rows.csv", "--time", "a", "--window", "2", "--max-gap", "0"],
+        "max_gap must be None or a number of at least",
     ),
 ]
 

@@ -348,30 +348,30 @@ def uneven():
     return pd.DataFrame({"when": pd.Timestamp("2024-01-01") + pd.to_timedelta(steps.cumsum(), "min"), "x": range(300)})
 
 
-def test_rows_that_holes_keep_out_of_windows_are_counted_with_what_to_do(cli, tmp_path, caplog):
+def test_rows_that_gaps_keep_out_of_windows_are_counted_with_what_to_do(cli, tmp_path, caplog):
     frame = uneven()
     with caplog.at_level(logging.WARNING):
         cut = windows(frame, time="when", window=12)
     inside = len(cut.rows) * 12
     assert 0 < inside < 160
-    assert f"windows(): {inside} of 300 rows are in windows; {300 - inside} are left out, because 49 holes in time" in (
+    assert f"windows(): {inside} of 300 rows are in windows; {300 - inside} are left out, because 49 gaps in time" in (
         caplog.text
     )
-    assert "hole=None to reach over holes, or hole=3 to reach over the shorter ones" in caplog.text
+    assert "max_gap=None to span gaps, or max_gap=3 to span the shorter ones" in caplog.text
     frame.to_csv(tmp_path / "t.csv", index=False)
     done = cli("windows", "t.csv", "--time", "when", "--window", "12")
     assert done.code == 0, done.err
     assert f"t.csv: {inside} of 300 rows are in windows; {300 - inside} are left out" in done.err
-    assert "--hole none to reach over holes, or --hole 3 to" in done.err
-    done = cli("windows", "t.csv", "--time", "when", "--window", "12", "--hole", "3", "-o", "all.npy")
+    assert "--max-gap none to span gaps, or --max-gap 3 to" in done.err
+    done = cli("windows", "t.csv", "--time", "when", "--window", "12", "--max-gap", "3", "-o", "all.npy")
     assert (done.code, done.err) == (0, "")
     assert np.load(tmp_path / "all.npy").shape == (25, 12, 1)
     done = cli("windows", "t.csv", "--time", "when", "--window", "200", "-o", "long.npy")
     assert done.code == 2
-    assert "choose a shorter window, or --hole none to reach over holes" in done.err
-    assert "hole=None" not in done.err
-    done = cli("windows", "t.csv", "--time", "when", "--window", "12", "--hole", "many")
-    assert "--hole must be a number of at least 1, or none, got 'many'" in done.err
+    assert "choose a shorter window, or --max-gap none to span gaps" in done.err
+    assert "max_gap=None" not in done.err
+    done = cli("windows", "t.csv", "--time", "when", "--window", "12", "--max-gap", "many")
+    assert "--max-gap must be a number of at least 1, or none, got 'many'" in done.err
 
 
 def test_rows_that_are_all_in_windows_are_no_news_and_short_series_are(caplog):
@@ -387,12 +387,12 @@ def test_the_case_of_uneven_steps(cli, case, tmp_path):
     path = case("6_jitter.csv")
     done = cli("windows", path, "--time", "when", "--window", "12", "-o", "w.npy")
     assert done.code == 0
-    assert "36 of 1,000 rows are in windows; 964 are left out, because 354 holes in time" in done.err
-    assert "--hole none to reach over holes" in done.err
+    assert "36 of 1,000 rows are in windows; 964 are left out, because 354 gaps in time" in done.err
+    assert "--max-gap none to span gaps" in done.err
     done = cli("windows", path, "--time", "when", "--window", "24", "-o", "v.npy")
     assert done.code == 2
-    assert "choose a shorter window, or --hole none to reach over holes" in done.err
-    assert cli("windows", path, "--time", "when", "--window", "24", "--hole", "none", "-o", "v.npy").code == 0
+    assert "choose a shorter window, or --max-gap none to span gaps" in done.err
+    assert cli("windows", path, "--time", "when", "--window", "24", "--max-gap", "none", "-o", "v.npy").code == 0
     assert np.load(tmp_path / "v.npy").shape == (41, 24, 1)
 
 

@@ -197,7 +197,7 @@ def test_a_long_table_is_cut_into_windows(library):
     np.testing.assert_array_equal(by_place["b", 6][:, 1], [1, 0, 0, 1])
 
 
-def test_windows_do_not_reach_over_holes_in_time():
+def test_windows_do_not_span_gaps_in_time():
     at = np.concatenate([np.arange(10), np.arange(1000, 1010), [2000], 5000 + 60 * np.arange(9)])
     who = ["a"] * 21 + ["b"] * 9  # whose steps are longer
     frame = pd.DataFrame({"t": at, "who": who, "x": at.astype(float)})
@@ -205,7 +205,7 @@ def test_windows_do_not_reach_over_holes_in_time():
     starts = sorted(start for _, start in cut.where)
     assert starts == [0, 1, 2, 1000, 1001, 1002, 5000, 5060]
     assert set(np.diff(cut.rows[:, :, 0]).ravel()) == {1, 60}
-    assert len(windows(frame, time="t", entity="who", window=8, step=1, hole=None).rows) == 14 + 2
+    assert len(windows(frame, time="t", entity="who", window=8, step=1, max_gap=None).rows) == 14 + 2
     uneven = pd.DataFrame({"t": pd.to_datetime("2024-01-31") + pd.offsets.MonthEnd() * np.arange(12), "x": 1.0})
     assert len(windows(uneven, time="t", window=12).rows) == 1  # months are of 28 to 31 days
 
@@ -234,8 +234,8 @@ def test_windows_do_not_reach_over_holes_in_time():
             "column 'who' has no value in row 4",
         ),
         (lambda f: f.to_dict("list"), {}, DataError, "expected a frame of pandas, polars or pyarrow, got dict"),
-        (lambda f: f.drop([2, 3]), {"window": 4}, DataError, "the longest has 2: .*, or hole=None to reach over holes"),
-        (lambda f: f, {"hole": 0.5}, OptionError, "hole must be None or a number of at least 1, got 0.5"),
+        (lambda f: f.drop([2, 3]), {"window": 4}, DataError, "the longest has 2: .*, or max_gap=None to span gaps"),
+        (lambda f: f, {"max_gap": 0.5}, OptionError, "max_gap must be None or a number of at least 1, got 0.5"),
         (lambda f: f, {"step": 0}, OptionError, "step must be a whole number of at least 1, got 0"),
         (lambda f: f[["when", "who"]], {}, DataError, "expected columns beside time and entity"),
         (lambda f: f.assign(when=f["when"].where(f["x"] != 2)), {}, DataError, "column 'when' has no value in row 2"),

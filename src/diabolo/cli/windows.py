@@ -29,12 +29,12 @@ def windows(
     step: Annotated[
         int | None, typer.Option(help="Rows from the start of a piece to that of the next. Default: --window.")
     ] = None,
-    hole: Annotated[
+    max_gap: Annotated[
         str,
         typer.Option(
             metavar="NUMBER|none",
-            help="A step in time longer than so many usual ones is a hole, which no window reaches over; none: there "
-            "are no holes, as in a table of working days.",
+            help="A step in time longer than this many median steps is a gap, which no window spans; none: there are no "
+            "gaps, as in a table of working days.",
         ),
     ] = "1.5",
     output: Annotated[
@@ -42,7 +42,7 @@ def windows(
     ] = None,
     force: Force = False,
 ) -> None:
-    """Cut DATA into pieces (n, window, channels) for `diabolo fit --series`; write where each begins beside them.
+    """Cut DATA into windows (n, window, channels) for `diabolo fit --series`, and write where each begins.
 
     All other columns are channels. The latents of the pieces have the order of the file DATA-windows-where.csv.
     """
@@ -53,7 +53,7 @@ def windows(
     from diabolo.data.streams import check_options, columns_of, open_frame
     from diabolo.errors import OptionError, OutputError, unknown
 
-    farthest = _hole(hole)
+    farthest = _max_gap(max_gap)
     series.check_windows(window, step, farthest)
     path = output or Path(f"{stem(data)}-windows.npy")
     if path.suffix != ".npy":
@@ -70,7 +70,7 @@ def windows(
     frame = open_frame(data, how._replace(types={entity: "category"} if entity else {}))
     name = "standard input" if data == "-" else data
     cut = series.windows(
-        frame, time=time, entity=entity, window=window, step=step, hole=farthest, where=name, typed=True
+        frame, time=time, entity=entity, window=window, step=step, max_gap=farthest, where=name, typed=True
     )
     begins = dict(zip((entity, time), zip(*cut.where, strict=True), strict=True))
     table = pa.table({name: pa.array(begins[name], _plain(frame, name)) for name in (entity, time) if name})
@@ -80,14 +80,14 @@ def windows(
     print(f"go on with: diabolo fit {shlex.quote(str(path))} --series")
 
 
-def _hole(text: str) -> float | None:
-    """Return what --hole says. Raises OptionError."""
+def _max_gap(text: str) -> float | None:
+    """Return what --max-gap says. Raises OptionError."""
     from diabolo.errors import OptionError
 
     try:
         return None if text.lower() == "none" else float(text)
     except ValueError:
-        raise OptionError(f"--hole must be a number of at least 1, or none, got {text!r:.40}.") from None
+        raise OptionError(f"--max-gap must be a number of at least 1, or none, got {text!r:.40}.") from None
 
 
 def _plain(frame: Any, name: str) -> Any:

@@ -66,13 +66,13 @@ class Windows(NamedTuple):
     where: list[tuple[Any, Any]]
 
 
-def check_windows(window: Any, step: Any, hole: Any) -> None:
+def check_windows(window: Any, step: Any, max_gap: Any) -> None:
     """Raise OptionError for what cannot be asked of `windows`; arguments as there."""
     for name, value in (("window", window), ("step", window if step is None else step)):
         if isinstance(value, bool) or not isinstance(value, numbers.Integral) or int(value) < 1:
             raise OptionError(f"{name} must be a whole number of at least 1, got {value!r:.40}.")
-    if hole is not None and not hole >= 1:
-        raise OptionError(f"hole must be None or a number of at least 1, got {hole!r:.40}.")
+    if max_gap is not None and not max_gap >= 1:
+        raise OptionError(f"max_gap must be None or a number of at least 1, got {max_gap!r:.40}.")
 
 
 def windows(
@@ -82,30 +82,30 @@ def windows(
     entity: str | None = None,
     window: int,
     step: int | None = None,
-    hole: float | None = 1.5,
+    max_gap: float | None = 1.5,
     where: str = "windows()",
     typed: bool = False,
 ) -> Windows:
-    """Cut a long table, one row a moment, into windows that span neither two entities nor a hole in time.
+    """Cut a long table, one row a moment, into windows that span neither two entities nor a gap in time.
 
     Args:
-        frame: of pandas, polars or pyarrow; columns other than `time` and `entity` are channels, and must be numbers.
-        time: column that says when; rows are sorted by it.
-        entity: column that says of whom or what a row is; None: all are of one.
-        window: rows in a piece.
-        step: rows from the start of a piece to that of the next; None: as many as a piece has.
-        hole: where the next row is further away than so many of the entity's median steps, rows are missing, and no
-            piece reaches over them; None: none are, as in a table of working days.
-        where: what asked, to open a message with.
-        typed: whether it was asked on a command line, whose words messages then use.
+        frame: of pandas, polars or pyarrow; all columns but `time` and `entity` are channels, and must be numbers.
+        time: the column of the time; rows are sorted by it.
+        entity: the column that identifies the machine, patient or sensor; None: there is only one.
+        window: rows in a window.
+        step: rows from the start of a window to that of the next; None: as many as a window has.
+        max_gap: a step in time longer than this many median steps of the entity is a gap, which no window spans; None:
+            there are no gaps, as in a table of working days.
+        where: the caller, to begin a message with.
+        typed: whether the caller is a command line, so that messages name its options.
 
-    Rows that are in no window, because holes leave fewer rows than a window has, are counted in a warning.
-    Raises: DataError for moments that stand twice or are missing, channels that are no numbers, series that are all too
-        short, pieces that memory does not hold; OptionError for columns that there are not.
+    Rows that are in no window, because gaps leave fewer rows than a window has, are counted in a warning.
+    Raises: DataError for times that occur twice or are missing, channels that are not numbers, series that are all too
+        short, windows that do not fit in memory; OptionError for columns that do not exist.
     """
     if not frames.is_frame(frame):
         raise DataError(f"windows() expected a frame of pandas, polars or pyarrow, got {type(frame).__name__}.")
-    check_windows(window, step, hole)
+    check_windows(window, step, max_gap)
     step = window if step is None else step
     names = [str(name) for name in frames.frame_names(frame)]
     for name in (time, *([entity] if entity else [])):
@@ -127,7 +127,7 @@ def windows(
             raise DataError(f"{where}: column {entity!r} has no value in row {row}: whose is it? Drop or mend the row.")
         groups.setdefault(each, []).append(row)
     pieces, starts, longest = list[Any](), list[tuple[Any, Any]](), 0
-    holes, used = 0, 0  # how many there are; rows from the start of a series' first window to the end of its last
+    gaps, used = 0, 0  # how many there are; rows from the start of a series' first window to the end of its last
     for each, members in groups.items():
         order = np.asarray(members)[np.argsort(when[members], kind="stable")]
         steps = np.diff(when[order])
@@ -135,9 +135,9 @@ def windows(
         if len(twice):
             of = f" of {each!r:.40}" if entity else ""
             raise DataError(f"{where}: {time} {moments[order[twice[0]]]!s:.40}{of} stands twice: keep one of the rows.")
-        farthest = np.inf if hole is None or not len(steps) else hole * np.median(steps)
+        farthest = np.inf if max_gap is None or not len(steps) else max_gap * np.median(steps)
         parted = np.split(order, np.flatnonzero(steps > farthest) + 1)
-        holes += len(parted) - 1
+        gaps += len(parted) - 1
         for series in parted:
             longest = max(longest, len(series))
             begun = range(0, len(series) - window + 1, step)
@@ -145,14 +145,14 @@ def windows(
             for start in begun:
                 pieces.append(series[start : start + window])
                 starts.append((each, moments[pieces[-1][0]]))
-    reach = _reach_over(hole, typed=typed)
+    reach = _span_gaps(max_gap, typed=typed)
     if not pieces:
-        remedy = f", or {reach}" if holes else ""
+        remedy = f", or {reach}" if gaps else ""
         raise DataError(
             f"{where}: no series has {window} rows, the longest has {longest}: choose a shorter window{remedy}."
         )
     could = sum((len(each) - window) // step * step + window for each in groups.values() if len(each) >= window)
-    if holes and used < could:
+    if gaps and used < could:
         logger.warning(
             "%s: %s of %s rows are in windows; %s are left out, because %s %s, each longer than %g usual steps, %s "
             "series with fewer than %s rows: choose a shorter window, or %s",
@@ -160,10 +160,10 @@ def windows(
             f"{used:,}",
             f"{len(when):,}",
             f"{len(when) - used:,}",
-            f"{holes:,}",
-            "hole in time" if holes == 1 else "holes in time",
-            hole,
-            "leaves" if holes == 1 else "leave",
+            f"{gaps:,}",
+            "gap in time" if gaps == 1 else "gaps in time",
+            max_gap,
+            "leaves" if gaps == 1 else "leave",
             window,
             reach,
         )
@@ -186,7 +186,7 @@ def windows(
     return Windows(values[np.stack(pieces)], channels, starts)
 
 
-def _reach_over(hole: float | None, *, typed: bool) -> str:
-    """Return what to write so that windows reach over holes."""
-    none, more = ("--hole none", "--hole ") if typed else ("hole=None", "hole=")
-    return f"{none} to reach over holes, or {more}{2 * (hole or 1):g} to reach over the shorter ones"
+def _span_gaps(max_gap: float | None, *, typed: bool) -> str:
+    """Return what to write so that windows span gaps."""
+    none, more = ("--max-gap none", "--max-gap ") if typed else ("max_gap=None", "max_gap=")
+    return f"{none} to span gaps, or {more}{2 * (max_gap or 1):g} to span the shorter ones"
