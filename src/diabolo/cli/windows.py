@@ -33,8 +33,8 @@ def windows(
         str,
         typer.Option(
             metavar="NUMBER|none",
-            help="A step in time longer than this many median steps is a gap, which no window spans; none: there are no "
-            "gaps, as in a table of working days.",
+            help="A step in time longer than this many median steps is a gap, which no window spans; none: there are "
+            "no gaps, as in a table of working days.",
         ),
     ] = "1.5",
     output: Annotated[
