@@ -151,6 +151,21 @@ def counted(opened: Source, settings: dict[str, Any], seed: int) -> dict[str, An
     return settings | {"latent_dim": Autoencoder(**settings, random_state=seed, verbose=False).count_latents(opened)}
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Optuna from talking while it is asked; afterwards its logging and the warnings are the user's again."""
+    import optuna
+
+    theirs = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            yield
+    finally:
+        optuna.logging.set_verbosity(theirs)
+
+
 class Search:
     """A search at work.
 
@@ -327,6 +342,7 @@ class Search:
             self._study.set_user_attr("identity", None)  # so that the folder can be used for a search that can be
         raise OptionError(f"the space holds nothing that goes with these rows: {reason}")
 
+    @_quiet()
     def _ask(self) -> Any:
         """Return a trial of Optuna's: one that was put first, or one drawn by all that is known.
 
@@ -475,6 +491,7 @@ class Search:
         self._optuna(number).set_user_attr("reason", reason)
         self._study.tell(number, state=TrialState.FAIL)
 
+    @_quiet()
     def _importance(self) -> dict[str, float]:
         """Return which share of the differences in the first error each name explains; nothing of a few trainings."""
         import optuna
@@ -561,14 +578,13 @@ def folder_of(asked: str | Path | None, what: str = "a search") -> Iterator[Path
     yield files.make_folder(asked, what)
 
 
+@_quiet()
 def _study(storage: str | None, folder: Path, identity: str) -> Any:
     """Return the study in a storage, or in the folder, new or begun before. Raises CheckpointError, OutputError."""
     import optuna
     from sqlalchemy import make_url
     from sqlalchemy.exc import SQLAlchemyError
 
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     address = shown = storage or f"sqlite:///{folder / 'study.db'}"
     try:
         shown = make_url(address).render_as_string()  # without its password
