@@ -15,6 +15,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 
 from diabolo import choosing, factors, modelfile
+from diabolo.checks import is_whole, whole
 from diabolo.data import memory, sparse
 from diabolo.data import schema as frames
 from diabolo.data.adapters import Rows, SeriesAdapter
@@ -610,8 +611,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
     def checked_settings(self) -> dict[str, Any]:
         """Return the settings as JSON values; OptionError with the one that cannot hold."""
         for name, least in (("epochs", 1), ("batch_size", 1), ("patience", 0)):
-            if not _is_whole(getattr(self, name), least):
-                raise OptionError(f"{name} must be a whole number of at least {least}, got {getattr(self, name)!r}.")
+            whole(name, getattr(self, name), least)
         if self.epochs > MAX_EPOCHS:
             raise OptionError(f"epochs must be at most {MAX_EPOCHS:,}, which a model file holds, got {self.epochs:,}.")
         fraction: Any = plain(self.validation_fraction)
@@ -695,17 +695,11 @@ def _layers(config: Any, table: Mapping[str, type[Layer]]) -> Any:
     return from_config("layer", table, config) if isinstance(config, dict) else config
 
 
-def _is_whole(value: Any, least: int) -> bool:
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-        return False
-    return int(value) >= least
-
-
 def seed_of(random_state: Any) -> int:
     """Return the seed that a whole number, a generator or None stands for; OptionError for anything else."""
     if random_state is None:
         return int(np.random.SeedSequence().generate_state(1)[0])
-    if _is_whole(random_state, 0) and random_state < 2**32:
+    if is_whole(random_state, 0) and random_state < 2**32:
         return int(random_state)
     if isinstance(random_state, np.random.Generator):
         return int(random_state.integers(2**32))

@@ -112,9 +112,9 @@ def save(model: Model, path: str | Path, *, force: bool = False) -> Path:
 
 def with_suffix(path: str | Path) -> Path:
     """Return the path with the ending of model files: `model.v1` becomes `model.v1.safetensors`."""
-    path = Path(path)
+    given, path = path, Path(path)
     if not path.name:
-        raise OutputError(f"expected the name of a model file, got {str(path)!r}.")
+        raise OutputError(f"expected the name of a model file, such as 'model.safetensors', got {str(given)!r:.60}.")
     return path if path.suffix == SUFFIX else path.with_name(path.name + SUFFIX)
 
 

@@ -1,10 +1,10 @@
 """Series: of different lengths, and cut from a long table."""
 
-import numbers
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from diabolo.checks import whole
 from diabolo.data import memory
 from diabolo.data import schema as frames
 from diabolo.data.adapters.rows import Rows
@@ -90,10 +90,7 @@ def windows(
     if not frames.is_frame(frame):
         raise DataError(f"windows() expected a frame of pandas, polars or pyarrow, got {type(frame).__name__}.")
     step = window if step is None else step
-    for name, value in (("window", window), ("step", step)):
-        whole: Any = value
-        if isinstance(whole, bool) or not isinstance(whole, numbers.Integral) or int(whole) < 1:
-            raise OptionError(f"{name} must be a whole number of at least 1, got {value!r:.40}.")
+    window, step = whole("window", window, 1), whole("step", step, 1)
     if hole is not None and not hole >= 1:
         raise OptionError(f"hole must be None or a number of at least 1, got {hole!r:.40}.")
     names = [str(name) for name in frames.frame_names(frame)]

@@ -19,7 +19,7 @@ def _glorot(seed: int) -> Any:
 
 
 def silu(x: Any) -> Any:
-    """x * sigmoid(x), as Keras has it, and under its name, by which Keras saves it.
+    """X * sigmoid(x), as Keras has it, and under its name, by which Keras saves it.
 
     Keras' own is a function with a gradient of its own, which TensorFlow keeps in a table that nothing is ever taken
     out of, and with it every program that it is traced in.

@@ -26,6 +26,7 @@ import numpy as np
 import diabolo
 from diabolo import factors, files, modelfile
 from diabolo.autoencoder import Autoencoder, from_model, seed_of
+from diabolo.checks import whole
 from diabolo.data import memory
 from diabolo.data.sources import Source
 from diabolo.data.splits import VALIDATION, held_back
@@ -190,9 +191,8 @@ class Search:
         pairs: Sequence[dict[str, Any]] | None = None,
         lengths: Mapping[str, int] | None = None,
     ) -> None:
-        for name, value in (("trials", trials), ("epochs", epochs)):
-            if value is not None and (type(value) is not int or value < 1):
-                raise OptionError(f"{name} must be a whole number of at least 1, got {value!r:.40}.")
+        trials = None if trials is None else whole("trials", trials, 1)
+        epochs = None if epochs is None else whole("epochs", epochs, 1)
         settings = counted(opened, settings, seed)
         self._opened, self._settings, self._folder = opened, settings, folder
         self._trials, self._seed, self._report = trials, seed, report

@@ -1,7 +1,6 @@
 """`diabolo.training.fit`: Keras' fit on the compiled loop, for any compiled Keras model."""
 
 import math
-import numbers
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -9,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from diabolo.checks import whole
 from diabolo.data.memory import limit
 from diabolo.data.splits import divide
 from diabolo.data.streams import is_stream, open_rows
@@ -75,7 +75,7 @@ def fit(
         raise OptionError(f"validation_split must be in [0, 1), got {validation_split}.")
     for name, value, least in (("batch_size", batch_size, 1), ("epochs", epochs, 1), ("seed", seed, 0)):
         if value is not None:
-            _check_whole(name, value, least)
+            whole(name, value, least)
     seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
     share = validation_split if validation_data is None else 0.0
     alone = y is None and sample_weight is None and shuffle
@@ -162,11 +162,6 @@ class _Pairs:
     def epoch(self, number: int) -> Iterator[Window]:
         for window in self._windows.epoch(number):
             yield window._replace(data=(window.data, window.data))
-
-
-def _check_whole(name: str, value: Any, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or int(value) < least:
-        raise OptionError(f"{name} must be a whole number of at least {least}, got {value!r}.")
 
 
 class _Data(NamedTuple):

@@ -67,7 +67,12 @@ class Statistics:
             # The mean of equal numbers is off by rounding; of huge ones, by enough to overflow when it is squared.
             variance = np.where(self.low == self.high, 0.0, self._squares / self._numbers)
         if not np.all(np.isfinite(variance)):
-            raise DataError("fit() expected numbers whose squares fit a double, got larger: rescale the rows.")
+            at = int(np.flatnonzero(~np.isfinite(variance))[0])
+            largest = max(self.high[at], -self.low[at])
+            raise DataError(
+                f"fit() expected numbers whose squares fit a double, got {largest:.3g} in column {at}, counted from 0: "
+                f"rescale it."
+            )
         return variance
 
     @property

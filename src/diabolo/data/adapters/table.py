@@ -20,6 +20,18 @@ from diabolo.network.losses import Mixed
 from diabolo.network.parts import from_config
 
 
+def _check_squares(values: Values, name: str) -> None:
+    """Raise DataError where the deviation of a column is beyond a double."""
+    known = values[~np.isnan(values)]
+    with np.errstate(over="ignore", invalid="ignore"):
+        if not len(known) or np.isfinite(known.var()):
+            return
+    raise DataError(
+        f"fit(): column {name!r} holds {np.abs(known).max():.3g}, expected numbers whose squares fit a double: rescale "
+        f"it."
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class TableAdapter:
     """Columns -> numbers, feature by feature, and back.
@@ -48,8 +60,9 @@ class TableAdapter:
         if columns is None:
             columns = [(str(at), "number", 0) for at in range(rows.shape[1])]
         features = []
-        for at, (_, kind, levels) in enumerate(columns):
+        for at, (name, kind, levels) in enumerate(columns):
             values = rows[:, at].astype(np.float64)
+            _check_squares(values, name)
             features.append(Category.learn(values, levels) if kind == "category" else FEATURES[kind].learn(values))
         return cls(features=tuple(features), names=tuple(name for name, _, _ in columns), gaps=gaps)
 
