@@ -248,9 +248,7 @@ def learn(
             refused(name, str(error).removeprefix(f"{where}: "))
     if not columns:
         raise DataError(f"{where}: none of its columns can be learnt from.")
-    return Schema(
-        columns=tuple(columns), library=library_of(frame), numbered=_are_numbered(frame_names(frame))
-    )
+    return Schema(columns=tuple(columns), library=library_of(frame), numbered=_are_numbered(frame_names(frame)))
 
 
 def _learn(name: str, array: Any, native: str, told: str | None, where: str) -> Column:

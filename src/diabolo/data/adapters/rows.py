@@ -76,7 +76,7 @@ def as_rows(X: Any, *, where: str) -> Rows:
             f"frame, pandas.DataFrame(X)."
         )
     if rows.dtype.kind in "OUSV":
-        rows = _numbers(rows, where)
+        rows = as_floats(rows, where)
     if rows.dtype.kind not in "biuf":
         hint = " Complex data not supported." if rows.dtype.kind == "c" else ""
         raise DataError(f"{where} expected real numbers, got {rows.dtype}.{hint}")
@@ -112,7 +112,7 @@ def is_arrow_stream(X: Any) -> bool:
 NUMBERS = (numbers.Real, Decimal, np.bool_)
 
 
-def _numbers(rows: Rows, where: str) -> Rows:
+def as_floats(rows: Rows, where: str) -> Rows:
     """Return objects that are all numbers as floats; say which is not otherwise."""
     place, value = next(
         ((place, value) for place, value in np.ndenumerate(rows) if not isinstance(value, NUMBERS)), ((), None)
@@ -128,7 +128,8 @@ def _numbers(rows: Rows, where: str) -> Rows:
             ) from None
     if isinstance(value, (str, bytes)):
         raise DataError(
-            f"{where} expected numbers, got {str(value)!r:.40} in {_at(place)}: turn text into numbers, or pass a frame."
+            f"{where} expected numbers, got {str(value)!r:.40} in {_at(place)}: turn text into numbers, or pass a "
+            f"frame."
         )
     # scikit-learn's checks look for some of these words.
     raise NoNumberError(
