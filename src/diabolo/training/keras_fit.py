@@ -84,7 +84,7 @@ def fit(
         if not isinstance(each, keras.callbacks.Callback):
             raise OptionError(f"callbacks must be a list of keras.callbacks.Callback, got {each!r:.60} in it.")
     given: Any = validation_split
-    if not isinstance(given, numbers.Real) or not 0 <= given < 1:
+    if not isinstance(given, numbers.Real) or not 0 <= float(given) < 1:
         raise OptionError(f"validation_split must be in [0, 1), got {validation_split!r:.60}.")
     batch_size, epochs = whole("batch_size", batch_size, 1), whole("epochs", epochs, 1)
     initial_epoch = whole("initial_epoch", initial_epoch, 0)
