@@ -15,6 +15,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 
 from diabolo import choosing, factors, modelfile
+from diabolo.checks import is_whole, whole
 from diabolo.data import memory, sparse
 from diabolo.data import schema as frames
 from diabolo.data.adapters import Rows, SeriesAdapter
@@ -614,8 +615,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
     def checked_settings(self) -> dict[str, Any]:
         """Return the settings as JSON values; OptionError with the one that cannot hold."""
         for name, least in (("epochs", 1), ("batch_size", 1), ("patience", 0)):
-            if not _is_whole(getattr(self, name), least):
-                raise OptionError(f"{name} must be a whole number of at least {least}, got {getattr(self, name)!r}.")
+            whole(name, getattr(self, name), least)
         if self.epochs > MAX_EPOCHS:
             raise OptionError(f"epochs must be at most {MAX_EPOCHS:,}, which a model file holds, got {self.epochs:,}.")
         fraction: Any = plain(self.validation_fraction)
@@ -699,20 +699,14 @@ def _check_rows(count: int) -> None:
     if count < 2:
         raise DataError(f"fit() expected at least 2 rows to learn from, got n_samples = {count}.")
     if count < FEW_ROWS:
-        logger.warning("fit(): %d rows are few to learn from; what is learnt may fit no others", count)
-
-
-def _is_whole(value: Any, least: int) -> bool:
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-        return False
-    return int(value) >= least
+        logger.warning("fit(): %d rows are few to learn from; the model may fit no other rows", count)
 
 
 def seed_of(random_state: Any) -> int:
     """Return the seed that a whole number, a generator or None stands for; OptionError for anything else."""
     if random_state is None:
         return int(np.random.SeedSequence().generate_state(1)[0])
-    if _is_whole(random_state, 0) and random_state < 2**32:
+    if is_whole(random_state, 0) and random_state < 2**32:
         return int(random_state)
     if isinstance(random_state, np.random.Generator):
         return int(random_state.integers(2**32))

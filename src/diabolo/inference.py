@@ -5,7 +5,6 @@ Every verb takes rows as the user holds them and gives rows as they came.
 """
 
 import math
-import numbers
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from diabolo import privacy
+from diabolo.checks import whole
 from diabolo.data.adapters import Adapter, ArrayAdapter, Rows, as_rows, check_finite
 from diabolo.data.adapters.rows import check_no_infinity
 from diabolo.data.schema import Schema
@@ -203,13 +203,13 @@ class Model:
         penalty = self.record.settings["penalty"]
         if penalty is None or not read_part("penalty", PENALTIES, penalty).makes_prior:
             self._gaussian("sample()", ", or penalty='mmd:100' (--penalty mmd:100)")
-        count = _whole("sample(): count", count, 1)
+        count = whole("sample(): count", count, 1)
         latents = _chance(random_state).standard_normal((count, self.network.latent_dim), np.float32)
         return self.decode(latents, where="sample()")
 
     def interpolate(self, first: Any, second: Any, *, steps: int = 10) -> Rows:
         """Return rows (steps, *row_shape) on the straight line between the latents of two rows, both ends included."""
-        steps = _whole("interpolate(): steps", steps, 2)
+        steps = whole("interpolate(): steps", steps, 2)
         ends = [self.encode([row], where="interpolate()")[0] for row in (first, second)]
         shares = np.linspace(0, 1, steps, dtype=np.float32)[:, None]
         return self.decode((1 - shares) * ends[0] + shares * ends[1], where="interpolate()")
@@ -222,7 +222,7 @@ class Model:
             latent: which, from 0.
             values: what it shall be; None: nine from -3 to 3.
         """
-        latent = _whole("traverse(): latent", latent, 0)
+        latent = whole("traverse(): latent", latent, 0)
         if latent >= self.network.latent_dim:
             raise OptionError(f"traverse() expected a latent from 0 to {self.network.latent_dim - 1}, got {latent}.")
         try:
@@ -252,7 +252,7 @@ class Model:
                 f"log_likelihood() needs a reconstruction loss that is one, got {self.loss.kind!r}: fit with "
                 f"reconstruction_loss='gaussian', or 'bernoulli' for values in [0, 1]."
             )
-        n_samples, chance = _whole("n_samples", n_samples, 1), _chance(random_state)
+        n_samples, chance = whole("n_samples", n_samples, 1), _chance(random_state)
 
         def one(batch: Rows, row: int) -> Rows:
             target = self.adapter.adapt(batch, first_row=row)
@@ -509,12 +509,6 @@ def _check_shape(out: Any, expected: tuple[int, ...]) -> None:
 def _check_type(out: Any, values: Rows) -> None:
     if not np.can_cast(values.dtype, out.dtype, "same_kind"):
         raise ShapeError(f"out expected {values.dtype}, got {out.dtype}, which cannot hold it.")
-
-
-def _whole(where: str, value: Any, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or int(value) < least:
-        raise OptionError(f"{where} must be a whole number of at least {least}, got {value!r:.60}.")
-    return int(value)
 
 
 def _chance(random_state: Any) -> np.random.Generator:

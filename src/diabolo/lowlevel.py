@@ -15,13 +15,13 @@ docs/from-the-article.md says what placeholder, variable, tensor, session and in
 Order: the optimizers, the network, its values, training.
 """
 
-import numbers
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
 import tensorflow as tf
 
+from diabolo.checks import is_whole, whole
 from diabolo.data.adapters import check_rows
 from diabolo.errors import CutError, DataError, DivergedError, OptionError, ShapeError, unknown
 
@@ -81,10 +81,6 @@ class Adam:
             variable.assign_sub(self.learning_rate * m_hat / (tf.sqrt(v_hat) + self.epsilon))
 
 
-def _whole(value: Any, least: int) -> bool:
-    return isinstance(value, numbers.Integral) and int(value) >= least
-
-
 OPTIMIZERS = {"rmsprop": RMSProp, "adam": Adam}
 
 
@@ -129,25 +125,24 @@ class Autoencoder:
         optimizer: Any = None,
         random_state: int = 0,
     ) -> None:
-        self.sizes: list[int] = np.asarray(sizes).tolist()  # so that NumPy's whole numbers will do
         if (
-            len(self.sizes) < 3
-            or self.sizes[0] != self.sizes[-1]
-            or not all(isinstance(size, int) and size >= 1 for size in self.sizes)
+            not hasattr(sizes, "__iter__")
+            or len(sizes := list(sizes)) < 3
+            or not all(is_whole(size, 1) for size in sizes)
+            or sizes[0] != sizes[-1]
         ):
-            raise OptionError(f"sizes must run from features over at least one layer to features, got {sizes!r}.")
-        if not _whole(random_state, 0):
-            raise OptionError(f"random_state must be a whole number of at least 0, got {random_state!r}.")
+            raise OptionError(f"sizes must run from features over at least one layer to features, got {sizes!r:.60}.")
+        self.sizes: list[int] = list(map(int, sizes))
         if recipe not in RECIPES:
             raise OptionError(unknown("recipe", recipe, RECIPES))
         if isinstance(optimizer, str) and optimizer not in OPTIMIZERS:
             raise OptionError(unknown("optimizer", optimizer, OPTIMIZERS))
         initialise, self._reduce, by_default = RECIPES[recipe]
-        self.random_state = random_state
+        self.random_state = whole("random_state", random_state, 0)
         self.variables: list[tf.Variable] = []
         for layer, (fan_in, fan_out) in enumerate(zip(self.sizes[:-1], self.sizes[1:], strict=True), 1):
-            W = initialise(fan_in, fan_out, (random_state, layer))
-            b = _normal(1, fan_out, (random_state, -layer))[0] if recipe == "article" else tf.zeros(fan_out)
+            W = initialise(fan_in, fan_out, (self.random_state, layer))
+            b = _normal(1, fan_out, (self.random_state, -layer))[0] if recipe == "article" else tf.zeros(fan_out)
             self.variables += [tf.Variable(W, name=f"W{layer}"), tf.Variable(b, name=f"b{layer}")]
         self.waist = 1 + int(np.argmin(self.sizes[1:-1]))  # the layer whose output is Z, counted from 1
         self.optimizer = OPTIMIZERS[optimizer]() if isinstance(optimizer, str) else optimizer or by_default()
@@ -259,8 +254,7 @@ class Autoencoder:
         rows = self._fed("X", X)
         if float(tf.reduce_min(rows)) < 0 or float(tf.reduce_max(rows)) > 1:
             raise DataError("fit() expected values in [0, 1]: divide pixels by 255 first.")
-        if not _whole(epochs, 1) or not _whole(batch_size, 1):
-            raise OptionError(f"epochs and batch_size must be whole numbers of at least 1, got {epochs}, {batch_size}.")
+        epochs, batch_size = whole("epochs", epochs, 1), whole("batch_size", batch_size, 1)
         train_epoch = tf.function(self.train_epoch, reduce_retracing=True)
         for _ in range(epochs):
             epoch = len(self.history["cost"])

@@ -119,9 +119,9 @@ def with_suffix(path: str | Path) -> Path:
 
     Raises: OutputError for the ending of another kind of file, which this one would not be.
     """
-    path = Path(path)
+    given, path = path, Path(path)
     if not path.name:
-        raise OutputError(f"expected the name of a model file, got {str(path)!r}.")
+        raise OutputError(f"expected the name of a model file, such as 'model.safetensors', got {str(given)!r:.60}.")
     if path.suffix == SUFFIX:
         return path
     if re.fullmatch(r"\.[A-Za-z]\w*", path.suffix):  # with a digit in front it is a number in a name
@@ -201,6 +201,11 @@ def judged(path: str | Path, *, layers: Own | None = None, expect_sha256: str | 
     """Return the model in a file and what tells the file from others; as `load`, which reads it once as well."""
     if not isinstance(path, (str, os.PathLike)):
         raise ModelFileError(f"a model file is named by a path, got {path!r:.60}.")
+    if Path(path).suffix.lower() in (".keras", ".h5", ".hdf5") and Path(path).is_file():
+        raise ModelFileError(
+            f"{path} is a file of Keras, expected a .safetensors file of Diabolo: in Python, "
+            f"diabolo.split(keras.models.load_model({str(path)!r})) makes an encoder and a decoder of it."
+        )
     asked = expect_sha256.strip().lower() if isinstance(expect_sha256, str) else expect_sha256
     if asked is not None and not (isinstance(asked, str) and re.fullmatch("[0-9a-f]{64}", asked)):
         raise OptionError(f"expect_sha256 must be the 64 hexadecimal digits of a SHA-256, got {expect_sha256!r:.80}.")

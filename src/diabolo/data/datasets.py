@@ -123,7 +123,9 @@ def _fetch(name: str) -> list[Path]:
     import pooch  # only where something may have to be downloaded
 
     origin, folder = _ORIGINS[name], Path(pooch.os_cache("diabolo")) / name
-    pooch.get_logger().setLevel("WARNING")
+    logger = pooch.get_logger()
+    theirs = logger.level
+    logger.setLevel("WARNING")
     try:
         return [
             Path(pooch.retrieve(f"{origin.url}{part}.gz", f"md5:{checksum}", fname=f"{part}.gz", path=folder))
@@ -135,3 +137,5 @@ def _fetch(name: str) -> list[Path]:
             f"could not fetch {name} from {origin.url} ({type(error).__name__}): put {files} into "
             f"FOLDER/{name}/ and pass --data-dir FOLDER, or set DIABOLO_DATA=FOLDER."
         ) from error
+    finally:
+        logger.setLevel(theirs)

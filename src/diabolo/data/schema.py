@@ -332,8 +332,7 @@ def learn(
             refused(name, str(error).removeprefix(f"{where}: "))
     if not columns:
         raise DataError(f"{where}: none of its columns can be learnt from.")
-    numbered = all(isinstance(name, (int, np.integer)) for name in frame_names(frame))
-    return Schema(columns=tuple(columns), library=library_of(frame), numbered=numbered)
+    return Schema(columns=tuple(columns), library=library_of(frame), numbered=_are_numbered(frame_names(frame)))
 
 
 def _refuse_other_texts(name: str, array: Any, told: str | None, library: str, where: str) -> None:
@@ -450,19 +449,31 @@ def cells_of(frame: Any, where: str) -> dict[str, Any]:
     import pyarrow as pa
 
     native_names = frame_names(frame)
-    twice = [name for name, count in Counter(native_names).items() if count > 1]
+    twice = [name for name, count in Counter(map(str, native_names)).items() if count > 1]
     if twice:
         raise DataError(f"{where}: the column {twice[0]!r} stands there twice: give each a name of its own.")
     wrapped = narwhals.from_native(frame, eager_only=True)
     if not len(wrapped) or not native_names:
         raise DataError(f"{where}: expected a table with rows and columns, got {len(wrapped)} rows.")
     cells = {}
-    whole_names = all(isinstance(name, (int, np.integer)) for name in native_names)
+    whole_names, boolean_names = _are_numbered(native_names), all(isinstance(name, _BOOLEANS) for name in native_names)
     for name in wrapped.columns:
-        if not isinstance(name, str) and not (whole_names and -1e9 < name < 1e9):
+        if not isinstance(name, str) and not boolean_names and not (whole_names and -1e9 < name < 1e9):
             raise DataError(f"{where}: expected names of columns to be texts, got {name!r}: df.columns.astype(str).")
+        if not _is_unicode(name):
+            raise DataError(f"{where}: the name {name!r} of a column is not valid Unicode: rename the column.")
         try:
             cells[str(name)] = wrapped.get_column(name).to_arrow()
+        except OverflowError as error:
+            raise DataError(
+                f"{where}: column {name!r} holds whole numbers that do not fit 64 bits: turn it into floats "
+                f"(df[{name!r}].astype(float)), or leave it out (--drop {name})."
+            ) from error
+        except UnicodeEncodeError as error:
+            raise DataError(
+                f"{where}: column {name!r} holds text that is not valid Unicode, {error.object!r:.40}: replace it, or "
+                f"leave the column out (--drop {name})."
+            ) from error
         except pa.ArrowException as error:
             kind = _native_types(frame)[str(name)]
             if kind.lower() == "object":
@@ -472,6 +483,23 @@ def cells_of(frame: Any, where: str) -> dict[str, Any]:
                 f"of them, or leave it out (--drop {name})."
             ) from error
     return cells
+
+
+_BOOLEANS = (bool, np.bool_)
+
+
+def _are_numbered(names: Sequence[Any]) -> bool:
+    """Whether columns are called by whole numbers; True and False are none, though Python counts with them."""
+    return all(isinstance(name, (int, np.integer)) and not isinstance(name, bool) for name in names)
+
+
+def _is_unicode(name: Any) -> bool:
+    """Whether a name can be written; half of a surrogate pair cannot."""
+    try:
+        str(name).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def frame_names(frame: Any) -> list[Any]:

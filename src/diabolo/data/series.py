@@ -1,11 +1,11 @@
 """Series: of different lengths, and cut from a long table."""
 
 import logging
-import numbers
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from diabolo.checks import whole
 from diabolo.data import memory
 from diabolo.data import schema as frames
 from diabolo.data.adapters.rows import Rows
@@ -68,9 +68,9 @@ class Windows(NamedTuple):
 
 def check_windows(window: Any, step: Any, max_gap: Any) -> None:
     """Raise OptionError for what cannot be asked of `windows`; arguments as there."""
-    for name, value in (("window", window), ("step", window if step is None else step)):
-        if isinstance(value, bool) or not isinstance(value, numbers.Integral) or int(value) < 1:
-            raise OptionError(f"{name} must be a whole number of at least 1, got {value!r:.40}.")
+    whole("window", window, 1)
+    if step is not None:
+        whole("step", step, 1)
     if max_gap is not None and not max_gap >= 1:
         raise OptionError(f"max_gap must be None or a number of at least 1, got {max_gap!r:.40}.")
 
@@ -106,7 +106,7 @@ def windows(
     if not frames.is_frame(frame):
         raise DataError(f"windows() expected a frame of pandas, polars or pyarrow, got {type(frame).__name__}.")
     check_windows(window, step, max_gap)
-    step = window if step is None else step
+    window, step = int(window), int(window if step is None else step)
     names = [str(name) for name in frames.frame_names(frame)]
     for name in (time, *([entity] if entity else [])):
         if name not in names:

@@ -4,6 +4,7 @@ Order: the table from layer to Keras, the build, weights in and out.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import keras
@@ -37,7 +38,7 @@ def _initializer(activation: str, seed: int) -> Any:
 def _dense(layer: facts.Dense, axes: int, seed: int) -> keras.layers.Layer:
     return keras.layers.Dense(
         layer.units,
-        activation=layer.activation,
+        activation=keras_layers.activation_of(layer.activation),
         use_bias=layer.use_bias,
         kernel_initializer=_initializer(layer.activation, seed),
         name=layer.name,
@@ -50,7 +51,7 @@ def _convolution(layer: facts.Convolution, axes: int, seed: int) -> keras.layers
         layer.size,
         strides=layer.stride,
         padding="same",
-        activation=layer.activation,
+        activation=keras_layers.activation_of(layer.activation),
         use_bias=layer.use_bias,
         kernel_initializer=_initializer(layer.activation, seed),
         name=layer.name,
@@ -106,7 +107,9 @@ BUILDERS: dict[type[facts.Layer], Callable[[Any, int, int], keras.layers.Layer]]
     ),
     facts.Attention: lambda layer, axes, seed: keras_layers.Attention(layer.heads, seed, layer.name),
     facts.Position: lambda layer, axes, seed: keras_layers.Position(seed, layer.name),
-    facts.Activation: lambda layer, axes, seed: keras.layers.Activation(layer.function, name=layer.name),
+    facts.Activation: lambda layer, axes, seed: keras.layers.Activation(
+        keras_layers.activation_of(layer.function), name=layer.name
+    ),
     facts.BatchNormalization: lambda layer, axes, seed: keras.layers.BatchNormalization(
         momentum=layer.momentum, epsilon=layer.epsilon, name=layer.name
     ),
@@ -126,6 +129,18 @@ BUILDERS: dict[type[facts.Layer], Callable[[Any, int, int], keras.layers.Layer]]
 }
 
 
+@contextmanager
+def in_float32() -> Iterator[None]:
+    """Let what is made here compute in float32, whatever precision the user has set for layers; theirs is kept."""
+    theirs = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(theirs)
+
+
+@in_float32()
 def build(network: Network, *, link: str = "linear", seed: int = 0) -> Models:
     """Return the network as Keras models that share their weights.
 
@@ -149,12 +164,12 @@ def build(network: Network, *, link: str = "linear", seed: int = 0) -> Models:
             layer.tie(named[step.layer.of])
     output = keras.layers.Activation(link, name="reconstruction")
 
-    rows = keras.Input(network.input_shape, name="rows")
+    rows = keras.Input(network.input_shape, dtype="float32", name="rows")
     hidden = _chain(encoder[: len(network.encoder)], rows)
     before = _chain(encoder[len(network.encoder) : -1], hidden)
     latent = encoder[-1](before)
     raw = _chain(decoder, latent)
-    alone = keras.Input((network.latent_dim,), name="latent")
+    alone = keras.Input((network.latent_dim,), dtype="float32", name="latent")
     alone_raw = _chain(decoder, alone)
     beside = {name: head(hidden) for name, head in heads.items()}
     return Models(

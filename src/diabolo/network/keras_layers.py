@@ -3,6 +3,7 @@
 The weights bear the names of `diabolo.network.layers`.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -15,6 +16,21 @@ NORMALISED = 1e-3  # added to the variance; Keras' default
 
 def _glorot(seed: int) -> Any:
     return keras.initializers.GlorotUniform(seed)
+
+
+def silu(x: Any) -> Any:
+    """X * sigmoid(x), as Keras has it, and under its name, by which Keras saves it.
+
+    Keras' own is a function with a gradient of its own, which TensorFlow keeps in a table that nothing is ever taken
+    out of, and with it every program that it is traced in.
+    """
+    return x * ops.sigmoid(x)
+
+
+def activation_of(name: str) -> Callable[[Any], Any]:
+    """Return an activation by its name."""
+    function: Callable[[Any], Any] = silu if name == "silu" else keras.activations.get(name)
+    return function
 
 
 def _normalise(x: Any, gamma: Any, beta: Any) -> Any:
@@ -35,7 +51,7 @@ class TiedDense(keras.layers.Layer):
     def __init__(self, units: int, activation: str, use_bias: bool, name: str) -> None:
         super().__init__(name=name)
         self._units, self._use_bias = units, use_bias
-        self._activation = keras.activations.get(activation)
+        self._activation = activation_of(activation)
         self._kernel: Any = None
 
     def tie(self, layer: keras.layers.Layer) -> None:
@@ -59,7 +75,7 @@ class Residual(keras.layers.Layer):
 
     def __init__(self, units: int, activation: str, seed: int, name: str) -> None:
         super().__init__(name=name)
-        self._units, self._activation, self._seed = units, keras.activations.get(activation), seed
+        self._units, self._activation, self._seed = units, activation_of(activation), seed
 
     def build(self, input_shape: Any) -> None:
         """Make the weights."""
@@ -86,7 +102,7 @@ class ResidualConvolution(keras.layers.Layer):
     def __init__(self, filters: int, size: int, activation: str, seed: int, name: str) -> None:
         super().__init__(name=name)
         self._filters, self._size, self._seed = filters, size, seed
-        self._activation = keras.activations.get(activation)
+        self._activation = activation_of(activation)
 
     def build(self, input_shape: Any) -> None:
         """Make the weights."""
@@ -203,7 +219,7 @@ class TransposedConvolution(keras.layers.Layer):
     ) -> None:
         super().__init__(name=name)
         self._filters, self._shape, self._size, self._stride = filters, shape, size, stride
-        self._activation, self._use_bias, self._start = keras.activations.get(activation), use_bias, initializer
+        self._activation, self._use_bias, self._start = activation_of(activation), use_bias, initializer
 
     def build(self, input_shape: Any) -> None:
         """Make the weights."""
@@ -259,7 +275,7 @@ class Quantize(keras.layers.Layer):
     def __init__(self, codes: int, groups: int, seed: int, name: str) -> None:
         super().__init__(name=name)
         self._codes, self._groups, self._seed = codes, groups, seed
-        self._chance = keras.random.SeedGenerator(seed)
+        self._chance = keras.random.SeedGenerator(seed, name="chance")
 
     def build(self, input_shape: Any) -> None:
         """Make the book and the averages, of which the file keeps the book alone.
@@ -297,8 +313,17 @@ class Quantize(keras.layers.Layer):
         self.book.assign(self.sums / ops.maximum(self.counts, 1e-6)[:, None])
 
 
-class Dropout(keras.layers.Dropout):
-    """Keras' own, drawn by the algorithm of `diabolo.network.chance`."""
+class Dropout(keras.layers.Layer):
+    """As Keras', drawn by the algorithm of `diabolo.network.chance`.
+
+    Not a subclass: the generator of Keras' own has a name that counts up, and TensorFlow keeps a kernel for each.
+    """
+
+    def __init__(self, rate: float, seed: int | None = None, **more: Any) -> None:
+        super().__init__(**more)
+        self.rate, self.seed = rate, seed
+        self.seed_generator = keras.random.SeedGenerator(seed, name="chance")
+        self.supports_masking = True
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Set a share of the numbers to 0 in training, and make up for it."""
@@ -306,3 +331,7 @@ class Dropout(keras.layers.Dropout):
             return inputs
         kept = ops.cast(uniform(ops.shape(inputs), self.seed_generator) >= self.rate, inputs.dtype)
         return inputs * kept / (1 - self.rate)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what makes it again."""
+        return {**super().get_config(), "rate": self.rate, "seed": self.seed}

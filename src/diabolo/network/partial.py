@@ -7,6 +7,8 @@ Order: split, evaluate, cutting the graph, finding layers.
 """
 
 import itertools
+import logging
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -14,6 +16,8 @@ import keras
 import numpy as np
 
 from diabolo.errors import CutError, DataError, ShapeError, unknown
+
+logger = logging.getLogger(__name__)
 
 # Keras' functional graph is public in use but not in name: every symbolic tensor carries the operation that made it,
 # the call of that operation, and which of its outputs it is.
@@ -33,8 +37,8 @@ def split(model: keras.Model, at: str | int | keras.layers.Layer = "bottleneck")
     Args:
         model: any built Keras model with a graph of layers.
         at: name, index or object of the layer whose output is the latent. A layer inside a nested model is named
-            by itself or, where that is not unique, with its path: "encoder/bottleneck". Of a layer that is called
-            several times, the last call counts.
+            by itself or, where that is not unique, with its path: "encoder/bottleneck", and one that is in none by
+            "/bottleneck". Of a layer that is called several times, the last call counts, which is logged.
 
     Returns: models that share their weights with `model`: its inputs -> latent, and latent -> its outputs (a list of
         them where there are several).
@@ -44,7 +48,7 @@ def split(model: keras.Model, at: str | int | keras.layers.Layer = "bottleneck")
     _check_graph(model, "split()")
     path = _path(model, at)
     flat = _flatten(model, _prefixes(path))
-    latent = flat.output_of(path)
+    latent = flat.output_of(path, "split()")
     if any(latent is tensor for tensor in flat.inputs):
         raise CutError(f"split(): {'/'.join(path)!r} is the input of the network: cut behind a later layer.")
     if _missing(flat.outputs, [latent]):
@@ -83,8 +87,8 @@ def evaluate(model: keras.Model, fetch: str | Sequence[str], feed: Any, *, batch
         raise CutError("evaluate() expected at least one layer to fetch and one to feed.")
     paths = {name: _path(model, name) for name in (*names, *fed)}
     flat = _flatten(model, {prefix for path in paths.values() for prefix in _prefixes(path)})
-    given = {name: flat.output_of(paths[name]) for name in fed}
-    wanted = [flat.output_of(paths[name]) for name in names]
+    given = {name: flat.output_of(paths[name], "evaluate()") for name in fed}
+    wanted = [flat.output_of(paths[name], "evaluate()") for name in names]
     missing = _missing(wanted, list(given.values()))
     if missing:
         raise CutError(
@@ -134,13 +138,17 @@ def _array(value: Any, tensor: Tensor, name: str) -> Any:
 class _Flat(NamedTuple):
     inputs: list[Tensor]
     outputs: list[Tensor]
-    outputs_of: dict[tuple[str, ...], Tensor]  # path of a layer -> its output
+    outputs_of: dict[tuple[str, ...], list[Tensor]]  # path of a layer -> its output in each of its calls
 
-    def output_of(self, path: tuple[str, ...]) -> Tensor:
-        """Return the output of a layer; CutError where it has several."""
+    def output_of(self, path: tuple[str, ...], where: str) -> Tensor:
+        """Return the output of a layer in its last call; CutError where one call has several."""
         if path not in self.outputs_of:
             raise CutError(f"{'/'.join(path)!r} has several outputs, or none that is used: name a layer with one.")
-        return self.outputs_of[path]
+        *others, last = self.outputs_of[path]
+        if others:
+            calls = len(others) + 1
+            logger.warning("%s: layer %r is called %d times, the last call is taken", where, "/".join(path), calls)
+        return last
 
 
 def _flatten(model: keras.Model, opened: set[tuple[str, ...]]) -> _Flat:
@@ -150,7 +158,7 @@ def _flatten(model: keras.Model, opened: set[tuple[str, ...]]) -> _Flat:
     """
     graph = _functional(model)
     inputs = [_fresh(tensor, _node(tensor).operation.name) for tensor in graph.inputs]
-    outputs_of: dict[tuple[str, ...], Tensor] = {}
+    outputs_of: dict[tuple[str, ...], list[Tensor]] = {}
     outputs = _replay(graph.inputs, inputs, graph.outputs, (), opened, outputs_of)
     return _Flat(inputs, outputs, outputs_of)
 
@@ -187,7 +195,7 @@ def _replay(
     wanted: Sequence[Tensor],
     path: tuple[str, ...],
     opened: set[tuple[str, ...]],
-    outputs_of: dict[tuple[str, ...], Tensor],
+    outputs_of: dict[tuple[str, ...], list[Tensor]],
     training: bool | None = None,
 ) -> list[Tensor]:
     """Call the layers between `given` and `wanted` again, on `fresh`; note each output under the path of its layer.
@@ -196,7 +204,7 @@ def _replay(
         laid open was called, if that was said.
     """
     known = {id(old): new for old, new in zip(given, fresh, strict=True)}
-    outputs_of.update(((*path, _node(old).operation.name), new) for old, new in zip(given, fresh, strict=True))
+    outputs_of.update(((*path, _node(old).operation.name), [new]) for old, new in zip(given, fresh, strict=True))
     for node in _nodes(wanted, set(known)):
         layer = node.operation
         here = (*path, layer.name)
@@ -211,7 +219,7 @@ def _replay(
             results = keras.tree.flatten(layer(*args, **kwargs))
         known.update((id(old), new) for old, new in zip(node.outputs, results, strict=True))
         if len(results) == 1:
-            outputs_of[here] = results[0]  # of a layer that is called several times, the last call
+            outputs_of.setdefault(here, []).append(results[0])
     return [known[id(tensor)] for tensor in wanted]
 
 
@@ -290,6 +298,10 @@ def _functional(model: keras.Model) -> Any:
 
 
 def _check_graph(model: Any, where: str) -> None:
+    if isinstance(model, (str, os.PathLike)):
+        own = str(model).endswith(".safetensors")
+        load = f"diabolo.load({str(model)!r}).to_keras()" if own else f"keras.models.load_model({str(model)!r})"
+        raise CutError(f"{where} expected a keras.Model, got {type(model).__name__}: pass {load}.")
     if not isinstance(model, keras.Model):
         hint = " Pass autoencoder.to_keras()." if hasattr(model, "to_keras") else ""
         raise CutError(f"{where} expected a keras.Model, got {type(model).__name__}.{hint}")
@@ -325,17 +337,27 @@ def _path(model: keras.Model, at: str | int | keras.layers.Layer) -> tuple[str, 
     if at == "input" and len(_functional(model).inputs) == 1:
         return (_node(_functional(model).inputs[0]).operation.name,)
     if isinstance(at, str):
-        found = [path for path, _ in places if path[-1] == at or "/".join(path) == at]
-        shallow = [path for path in found if len(path) == 1 or "/".join(path) == at]
-        found = shallow[:1] or found
+        found = [path for path, _ in places if f"/{'/'.join(path)}" == at]
+        found = found or [path for path, _ in places if len(path) > 1 and "/".join(path) == at]
+        # The inputs of nested models have the names of what is passed to them, and are no places of their own.
+        found = found or [path for path, layer in places if path[-1] == at and not _is_inner_input(path, layer)]
+        found = found or [path for path, _ in places if path[-1] == at]
     else:
         found = [path for path, layer in places if layer is at]
     if not found:
         names = ["/".join(path) for path, _ in places]
         raise CutError(unknown("layer", at if isinstance(at, str) else getattr(at, "name", at), names))
     if len(found) > 1:
-        raise CutError(f"{len(found)} layers are called {at!r}: write one of {', '.join('/'.join(p) for p in found)}.")
+        name = at if isinstance(at, str) else found[0][-1]
+        raise CutError(
+            f"{len(found)} layers are called {name!r}: write one of "
+            f"{', '.join(repr('/' * (len(path) == 1) + '/'.join(path)) for path in found)}."
+        )
     return found[0]
+
+
+def _is_inner_input(path: tuple[str, ...], layer: Any) -> bool:
+    return len(path) > 1 and isinstance(layer, keras.layers.InputLayer)
 
 
 def _prefixes(path: tuple[str, ...]) -> set[tuple[str, ...]]:

@@ -78,8 +78,9 @@ class Contractive(Penalty):
 
     def cost(self, network: Network, batch: Batch, chance: Any) -> Any:
         """Return the norm of each row, (batch,)."""
-        import keras
         import tensorflow as tf
+
+        from diabolo.network.keras_layers import activation_of
 
         rows, waist = batch.rows, batch.waist
         only = network.encoder_steps[-1].layer
@@ -89,7 +90,7 @@ class Contractive(Penalty):
             before = tf.reshape(rows, (tf.shape(rows)[0], -1)) @ layer.kernel + (layer.bias if only.use_bias else 0.0)
             with tf.GradientTape() as tape:
                 tape.watch(before)
-                after = tf.reduce_sum(keras.activations.get(only.activation)(before))
+                after = tf.reduce_sum(activation_of(only.activation)(before))
             slopes = tape.gradient(after, before)  # (batch, latent_dim)
             return tf.reduce_sum(tf.square(slopes) * tf.reduce_sum(tf.square(layer.kernel), axis=0), axis=1)
         with tf.GradientTape() as tape:
@@ -221,16 +222,20 @@ class Adversarial(Penalty):
 
         def dense(units: int, activation: str | None, more: int) -> Any:
             return keras.layers.Dense(
-                units, activation, kernel_initializer=keras.initializers.GlorotUniform((seed + more) % (1 << 31))
+                units,
+                activation,
+                kernel_initializer=keras.initializers.GlorotUniform((seed + more) % (1 << 31)),
+                name=f"judge_{more}",
             )
 
         return keras.Sequential(
             [
-                keras.Input((network.latent_dim,)),
+                keras.Input((network.latent_dim,), dtype="float32"),
                 dense(self.units, "leaky_relu", 1),
                 dense(self.units, "leaky_relu", 2),
                 dense(1, None, 3),
-            ]
+            ],
+            name="judge",
         )
 
     def cost(self, network: Network, batch: Batch, chance: Any) -> Any:
@@ -238,13 +243,12 @@ class Adversarial(Penalty):
         import keras
         import tensorflow as tf
 
-        @tf.custom_gradient  # type: ignore[untyped-decorator]
-        def reversed_gradient(latent: Any) -> Any:
-            return tf.identity(latent), lambda upstream: -upstream
-
         latent = batch.tensors["latent"]
+        # The same numbers, whose gradient is reversed. Not by tf.custom_gradient: TensorFlow would keep that function,
+        # and with it the whole traced program, for as long as the process lasts.
+        backwards = 2 * tf.stop_gradient(latent) - latent
         prior = normal(tf.shape(latent), chance)
-        ours = batch.helper(reversed_gradient(latent))[:, 0]  # (batch,)
+        ours = batch.helper(backwards)[:, 0]  # (batch,)
         drawn = batch.helper(prior)[:, 0]
         return keras.ops.softplus(ours) + keras.ops.softplus(-drawn)
 

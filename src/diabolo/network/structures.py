@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from diabolo.checks import is_whole, whole
 from diabolo.errors import OptionError, ShapeError, unknown
 from diabolo.network import from_keras, words
 from diabolo.network.bottlenecks import BOTTLENECKS, Bottleneck, Plain, Sparse
@@ -246,8 +247,7 @@ def build(
     """
     features = math.prod(input_shape)
     check_activation(Activation(function="linear"), activation)
-    if latent_dim is not None and (type(latent_dim) is not int or latent_dim < 1):
-        raise OptionError(f"latent_dim must be a whole number of at least 1, got {latent_dim!r}.")
+    latent_dim = None if latent_dim is None else whole("latent_dim", latent_dim, 1)
     if isinstance(bottleneck, Bottleneck) and bottleneck_activation is not None:
         raise OptionError("bottleneck_activation belongs into the Bottleneck that was passed: leave one out.")
     both = pair(structure)
@@ -436,7 +436,7 @@ def _read(structure: Structure, input_shape: Shape, activation: str) -> tuple[tu
     items: list[Any] = list(structure)
     if all(isinstance(item, Layer) for item in items):
         return tuple(items), None
-    if not all(type(item) is int and item >= 1 for item in items):
+    if not all(is_whole(item, 1) for item in items):
         raise OptionError(
             f"structure must be a name, sizes such as '784-256-128', widths or layers, got {structure!r}."
         )

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from diabolo.autoencoder import Autoencoder, seed_of
+from diabolo.checks import is_whole
 from diabolo.data.splits import VALIDATION, held_back
 from diabolo.errors import OptionError
 from diabolo.network.parts import plain
@@ -75,7 +76,7 @@ def error_by_size(
     sizes = plain(list(sizes)) if sizes is not None else None
     if sizes is None:
         sizes = [1 << at for at in range(int(math.log2(MOST)) + 1) if 1 << at < max(features, 2)]
-    if not sizes or not all(type(size) is int and size >= 1 for size in sizes):
+    if not sizes or not all(is_whole(size, 1) for size in sizes):
         raise OptionError(f"sizes must be whole numbers of at least 1, got {list(sizes)!r:.60}.")
     held = held_back(len(opened.rows), SHARE, seed + 1, VALIDATION)
     every = np.arange(len(opened.rows))

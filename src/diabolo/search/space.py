@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from diabolo.autoencoder import Autoencoder
+from diabolo.checks import whole
 from diabolo.errors import OptionError, unknown
+from diabolo.network.parts import plain
 from diabolo.network.words import usual_width
 from diabolo.training.optimizers import OPTIMIZERS
 
@@ -68,7 +70,7 @@ def read(asked: Mapping[str, Any] | None, row_shape: tuple[int, ...], fixed: Map
             raise OptionError(unknown("name in the space", name, {*DEFAULT, *SETTINGS} - {*SHARED}))
         if name in fixed and fixed[name] is not None:
             raise OptionError(f"{name} is fixed, and in the space as well: leave one out.")
-        space[name] = _choices(name, values)
+        space[name] = _choices(name, tuple(plain(values)) if isinstance(values, tuple) else plain(values))
     for name, values in space.items():
         for value in values:
             _check(name, value)
@@ -103,8 +105,8 @@ def _choices(name: str, values: Any) -> list[Any] | Range:
 def _check(name: str, value: Any) -> None:
     """Raise OptionError for a value that no row and no other choice could make right."""
     try:
-        if name in WHOLE and (type(value) is not int or value < 1):
-            raise OptionError(f"{name} must be a whole number of at least 1, got {value!r:.40}.")
+        if name in WHOLE:
+            whole(name, value, 1)
         if name in ("taper", "rate", "weight_decay") and not (_is_number(value) and value > 0):
             raise OptionError(f"{name} must be a number above 0, got {value!r:.40}.")
         if name == "noise" and not (_is_number(value) and 0 <= value < 1):

@@ -28,6 +28,7 @@ import numpy as np
 import diabolo
 from diabolo import factors, files, modelfile
 from diabolo.autoencoder import Autoencoder, from_model, seed_of
+from diabolo.checks import whole
 from diabolo.data import memory
 from diabolo.data.sources import Source
 from diabolo.data.splits import VALIDATION, held_back
@@ -162,6 +163,21 @@ def counted(opened: Source, settings: dict[str, Any], seed: int) -> dict[str, An
     return settings | {"latent_dim": Autoencoder(**settings, random_state=seed, verbose=False).count_latents(opened)}
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Optuna from talking while it is asked; afterwards its logging and the warnings are the user's again."""
+    import optuna
+
+    theirs = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            yield
+    finally:
+        optuna.logging.set_verbosity(theirs)
+
+
 class Search:
     """A search at work.
 
@@ -186,9 +202,8 @@ class Search:
         pairs: Sequence[dict[str, Any]] | None = None,
         lengths: Mapping[str, int] | None = None,
     ) -> None:
-        for name, value in (("trials", trials), ("epochs", epochs)):
-            if value is not None and (type(value) is not int or value < 1):
-                raise OptionError(f"{name} must be a whole number of at least 1, got {value!r:.40}.")
+        trials = None if trials is None else whole("trials", trials, 1)
+        epochs = None if epochs is None else whole("epochs", epochs, 1)
         settings = counted(opened, settings, seed)
         self._opened, self._settings, self._folder = opened, settings, folder
         self._trials, self._seed, self._report = trials, seed, report
@@ -338,6 +353,7 @@ class Search:
             self._study.set_user_attr("identity", None)  # so that the folder can be used for a search that can be
         raise OptionError(f"the space holds nothing that goes with these rows: {reason}")
 
+    @_quiet()
     def _ask(self) -> Any:
         """Return a trial of Optuna's: one that was put first, or one drawn by all that is known.
 
@@ -486,6 +502,7 @@ class Search:
         self._optuna(number).set_user_attr("reason", reason)
         self._study.tell(number, state=TrialState.FAIL)
 
+    @_quiet()
     def _importance(self) -> dict[str, float]:
         """Return which share of the differences in the first error each name explains; nothing of a few trainings."""
         import optuna
@@ -582,14 +599,13 @@ def folder_of(asked: str | Path | None, what: str = "a search") -> Iterator[Path
         raise
 
 
+@_quiet()
 def _study(storage: str | None, folder: Path, identity: str) -> Any:
     """Return the study in a storage, or in the folder, new or begun before. Raises CheckpointError, OutputError."""
     import optuna
     from sqlalchemy import make_url
     from sqlalchemy.exc import SQLAlchemyError
 
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     address = shown = storage or f"sqlite:///{folder / 'study.db'}"
     try:
         shown = make_url(address).render_as_string()  # without its password

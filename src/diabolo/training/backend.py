@@ -4,6 +4,7 @@ import contextlib
 import os
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from importlib import metadata
 from typing import Any
@@ -28,9 +29,6 @@ def load_tensorflow() -> None:
     """
     if "tensorflow" in sys.modules:
         return
-    with contextlib.suppress(metadata.PackageNotFoundError):  # it is there under another name, as tensorflow-cpu is
-        if metadata.version("tensorflow").startswith(TRIED_WITH):
-            os.environ.setdefault("XLA_FLAGS", XLA_FLAGS)
     with _log_level_of_notebooks() if in_notebook() else contextlib.nullcontext():
         quiet = os.environ.get("TF_CPP_MIN_LOG_LEVEL", "0") not in ("", "0")
         with _held_back() if quiet else contextlib.nullcontext():
@@ -39,6 +37,30 @@ def load_tensorflow() -> None:
 
             assert keras.backend.backend() == "tensorflow", "the loop is written for Keras on TensorFlow"
             del tensorflow
+
+
+@contextlib.contextmanager
+def flags_for_xla() -> Iterator[None]:
+    """Set XLA_FLAGS around the first use of XLA, which reads them once; afterwards the environment is as it was.
+
+    Left there, other programs that the user starts would read them, and end if their XLA does not know them.
+    """
+    if not _FLAGS_ARE_READ.acquire(blocking=False):
+        yield
+        return
+    set_here = False
+    with contextlib.suppress(metadata.PackageNotFoundError):  # it is there under another name, as tensorflow-cpu is
+        set_here = "XLA_FLAGS" not in os.environ and metadata.version("tensorflow").startswith(TRIED_WITH)
+    if set_here:
+        os.environ["XLA_FLAGS"] = XLA_FLAGS
+    try:
+        yield
+    finally:
+        if set_here:
+            del os.environ["XLA_FLAGS"]
+
+
+_FLAGS_ARE_READ = threading.Lock()  # taken by the first who uses XLA, and kept
 
 
 def tensor(values: Any) -> Any:

@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from diabolo.data.windows import Window, Windows
+from diabolo.network import keras_layers
 from diabolo.training.program import Program, Steps, on_device
 
 # What compiling costs, and what a compiled step saves: the calls that are left out, and the passes over memory for each
@@ -40,6 +41,7 @@ FAST_IN_XLA = (
     keras.layers.BatchNormalization,
     keras.layers.LayerNormalization,
     keras.layers.Dropout,
+    keras_layers.Dropout,
     keras.layers.Flatten,
     keras.layers.Reshape,
 )

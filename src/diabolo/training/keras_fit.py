@@ -2,13 +2,18 @@
 
 import math
 import numbers
+import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from diabolo.checks import whole
+from diabolo.data.adapters.rows import as_floats
 from diabolo.data.memory import limit
 from diabolo.data.splits import divide
 from diabolo.data.streams import is_stream, open_rows
@@ -68,36 +73,55 @@ def fit(
         memory: what rows that are no arrays may take, such as "2GB"; more are read in parts. None: a quarter of what is
             free.
 
-    Raises: OptionError, ShapeError where the model is not compiled or arrays do not fit each other.
+    Raises: OptionError, ShapeError where the model is not compiled or arrays do not fit each other or the model;
+        DataError for rows of text, or with NaN that makes the loss NaN.
     """
+    if not isinstance(model, keras.Model):
+        raise OptionError(f"fit() expected a compiled keras.Model, got {model!r:.60}.")
     if getattr(model, "optimizer", None) is None:
         raise OptionError("fit() expected a compiled model: call model.compile(optimizer, loss) first.")
-    if not 0 <= validation_split < 1:
-        raise OptionError(f"validation_split must be in [0, 1), got {validation_split}.")
-    for name, value, least in (("batch_size", batch_size, 1), ("epochs", epochs, 1), ("seed", seed, 0)):
-        if value is not None:
-            _check_whole(name, value, least)
+    _check_layers(model)
+    for each in callbacks or ():
+        if not isinstance(each, keras.callbacks.Callback):
+            raise OptionError(f"callbacks must be a list of keras.callbacks.Callback, got {each!r:.60} in it.")
+    given: Any = validation_split
+    if not isinstance(given, numbers.Real) or not 0 <= float(given) < 1:
+        raise OptionError(f"validation_split must be in [0, 1), got {validation_split!r:.60}.")
+    batch_size, epochs = whole("batch_size", batch_size, 1), whole("epochs", epochs, 1)
+    initial_epoch = whole("initial_epoch", initial_epoch, 0)
+    steps_a_call = None if steps_a_call is None else whole("steps_a_call", steps_a_call, 1)
+    seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else whole("seed", seed, 0)
     wanted = verbosity(verbose)
-    seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
     share = validation_split if validation_data is None else 0.0
     alone = y is None and sample_weight is None and shuffle
+    data = None
     if is_stream(x) or (isinstance(x, np.memmap) and alone):
         if not alone:
             raise OptionError(
                 "fit(): rows read from files or in chunks are shuffled and their own target: leave out y, "
                 "sample_weight and shuffle, or pass arrays."
             )
-        windows, held, one = _from_stream(x, share, batch_size, seed, limit(memory))
+        windows, held, one = _from_stream(model, x, share, batch_size, seed, limit(memory))
     else:
-        windows, held, one = _from_arrays(_arrays("x and y", x, y, sample_weight), share, seed, shuffle=shuffle)
+        data = _arrays(model, "x and y", x, y, sample_weight)
+        windows, held, one = _from_arrays(data, share, seed, shuffle=shuffle)
     if validation_data is not None:
         if not isinstance(validation_data, (tuple, list)) or not 2 <= len(validation_data) <= 3:
             raise OptionError("validation_data must be (x, y) or (x, y, sample_weight).")
         if any(is_stream(each) for each in validation_data):
             raise OptionError("validation_data must be arrays: pass validation_split to hold rows of a file back.")
-        held = _arrays("validation_data", *validation_data)
+        held = _arrays(model, "validation_data", *validation_data)
     batch_size = min(batch_size, windows.rows)
-    steps = KerasSteps(model, one)
+    with _in_one_line("Keras refuses the model with these rows"):
+        steps = KerasSteps(model, one)
+    _check_loss(model)
+    if data is not None:
+        _check_finite(steps, "", data)
+    if validation_data is not None:
+        if _shapes(held) != _shapes(one):
+            with _in_one_line("Keras refuses the model with validation_data"):
+                _try(steps, held, 0)
+        _check_finite(steps, "validation_data: ", held)
     model.stop_training = False
     hooks = keras.callbacks.CallbackList(
         list(callbacks or []),
@@ -139,18 +163,91 @@ def _call_back(
     hooks.on_train_end(logs)
 
 
-def _arrays(where: str, x: Any, y: Any = None, sample_weight: Any = None) -> tuple[Any, ...]:
+def _check_layers(model: keras.Model) -> None:
+    stateful = next((each for each in model._flatten_layers() if getattr(each, "stateful", False)), None)
+    if stateful is not None:
+        raise OptionError(
+            f"fit(): layer {stateful.name!r} is stateful, which needs batches of one size, in order and to the end: "
+            f"build it with stateful=False, or call model.fit."
+        )
+
+
+def _check_loss(model: keras.Model) -> None:
+    """Raise OptionError where nothing says what is to become less."""
+    own = any(getattr(type(model), name) is not getattr(keras.Model, name) for name in ("train_step", "compute_loss"))
+    if model.loss is None and not own and not model.losses:
+        raise OptionError("fit(): the model was compiled without a loss: model.compile(optimizer, loss='mse').")
+
+
+@contextmanager
+def _in_one_line(what: str) -> Iterator[None]:
+    """Let what Keras refuses be one line: the sentence that says why, without the call and without colours."""
+    try:
+        yield
+    except (ValueError, TypeError, tf.errors.OpError) as error:
+        text = str(error)
+        bold = re.search(r"\x1b\[1m(.*?)\x1b\[0m", text, re.DOTALL)
+        lines = [line.strip() for line in (bold[1] if bold else text).splitlines() if line.strip()]
+        if lines and lines[0] == "in user code:":
+            lines = lines[-1:]
+        said = " ".join(lines) or type(error).__name__
+        raise ShapeError(f"fit(): {what}: {said.rstrip('.'):.300}.") from error
+
+
+def _check_finite(steps: KerasSteps, where: str, data: Any) -> None:
+    """Raise DataError where a row has NaN or infinity that the loss does not leave out."""
+    for name, part in zip(("x", "y", "sample_weight"), data, strict=False):
+        for values in keras.tree.flatten(part):
+            if not values.dtype.is_floating or tf.math.is_finite(tf.reduce_sum(values)):
+                continue
+            bad = np.flatnonzero(~np.isfinite(np.asarray(values).reshape(len(values), -1)).all(axis=1))
+            if len(bad) and not math.isfinite(_try(steps, data, int(bad[0]))):
+                raise DataError(
+                    f"fit(): {where}{name} expected finite numbers, got NaN or infinity in {len(bad):,} of "
+                    f"{len(values):,} rows, the first in row {bad[0]}: drop those rows, or fill them in."
+                )
+
+
+def _try(steps: KerasSteps, data: Any, row: int) -> float:
+    """Return the loss of one row; everything that measuring it changes is put back."""
+    kept = [np.array(variable.numpy()) for variable in steps.variables()]
+    try:
+        steps.reset()
+        steps.test(keras.tree.map_structure(lambda values: values[row : row + 1], data))
+        return float(steps.results()["loss"])
+    finally:
+        for variable, value in zip(steps.variables(), kept, strict=True):
+            variable.assign(value)
+
+
+def _shapes(data: Any) -> list[tuple[int, ...]]:
+    return [tuple(values.shape[1:]) for values in keras.tree.flatten(data)]
+
+
+def _arrays(model: keras.Model, where: str, x: Any, y: Any = None, sample_weight: Any = None) -> tuple[Any, ...]:
     """Return (x, y) or (x, y, weights) as tensors, floats as the backend's float type."""
     parts = (x, x if y is None else y) if sample_weight is None else (x, x if y is None else y, sample_weight)
-    tensors = keras.tree.map_structure(_tensor, parts)
+    # Of a model that computes in call() nothing says what it takes.
+    text = any(each.dtype == "string" for each in getattr(model, "inputs", None) or ())
+    tensors = keras.tree.map_structure(partial(_tensor, where=where, text=text), parts, none_is_leaf=True)
     sizes = {len(each) for each in keras.tree.flatten(tensors)}
     if len(sizes) > 1:
         raise ShapeError(f"fit(): {where} must have as many rows each, got {sorted(sizes)}.")
     return tuple(tensors)
 
 
-def _tensor(values: Any) -> tf.Tensor:
-    return tensor(_floats(np.asarray(values)))
+def _tensor(values: Any, *, where: str, text: bool) -> tf.Tensor:
+    if values is None:
+        raise DataError(f"fit(): {where} expected arrays, got None.")
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise ShapeError(f"fit(): {where} expected rows of one length, got rows of several ({error}).") from error
+    if not array.ndim:
+        raise ShapeError(f"fit(): {where} expected arrays with a row for each example, got {values!r:.60}.")
+    if array.dtype.kind in "OUS" and not text:
+        array = as_floats(array, f"fit(): {where}")
+    return tensor(_floats(array))
 
 
 def _floats(array: Array) -> Array:
@@ -168,11 +265,6 @@ class _Pairs:
             yield window._replace(data=(window.data, window.data))
 
 
-def _check_whole(name: str, value: Any, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or int(value) < least:
-        raise OptionError(f"{name} must be a whole number of at least {least}, got {value!r}.")
-
-
 class _Data(NamedTuple):
     """What a model is trained on."""
 
@@ -187,7 +279,7 @@ def _from_arrays(data: Any, share: float, seed: int, *, shuffle: bool) -> _Data:
     return _Data(windows, held, keras.tree.map_structure(lambda values: values[:1], data))
 
 
-def _from_stream(x: Any, share: float, batch_size: int, seed: int, at_most: int) -> _Data:
+def _from_stream(model: keras.Model, x: Any, share: float, batch_size: int, seed: int, at_most: int) -> _Data:
     """Return windows of (x, x)."""
     opened = open_rows(x, at_most)
     check_memory(opened, at_most, batch_size)
@@ -196,10 +288,10 @@ def _from_stream(x: Any, share: float, batch_size: int, seed: int, at_most: int)
     if known is None:
         raise DataError("x expected finite numbers in columns of one kind, got gaps or several kinds.")
     dtype = _floats(np.empty(0, known.dtype)).dtype
-    held = None if part.validation is None else _arrays("x", part.validation)
-    one = _arrays("x", np.zeros((1, *known.row_shape), dtype))
+    held = None if part.validation is None else _arrays(model, "x", part.validation)
+    one = _arrays(model, "x", np.zeros((1, *known.row_shape), dtype))
     if isinstance(part.train, np.ndarray):
-        return _Data(Resident(_arrays("x", part.train), known.rows, seed=seed), held, one)
+        return _Data(Resident(_arrays(model, "x", part.train), known.rows, seed=seed), held, one)
     stream = Streamed(
         part.train,
         lambda rows: rows.astype(dtype, copy=False),

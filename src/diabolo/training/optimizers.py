@@ -79,7 +79,10 @@ def make(optimizer: str, learning_rate: Any, schedule: str, steps: int) -> Any:
         raise OptionError(f"optimizer {optimizer!r} needs a newer Keras than {keras.__version__}: upgrade it.")
     if schedule == "cosine" and entry.keras_name != "ScheduleFreeAdamW":
         rate = keras.optimizers.schedules.CosineDecay(learning_rate, decay_steps=max(1, steps))
-    return getattr(keras.optimizers, entry.keras_name)(learning_rate=rate, **(entry.settings | settings))
+    # One name for all: TensorFlow keeps a kernel for each name of a variable for as long as the process lasts.
+    return getattr(keras.optimizers, entry.keras_name)(
+        learning_rate=rate, name="optimizer", **(entry.settings | settings)
+    )
 
 
 def _read(written: Any) -> tuple[_Entry, dict[str, float]]:

@@ -9,7 +9,8 @@ Order: what a step is, ours, Keras', the program.
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol
 
 import keras
@@ -17,6 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from diabolo.data.windows import Window
+from diabolo.network import keras_builder
 from diabolo.network.bottlenecks import Objective
 from diabolo.network.chance import Seeds
 from diabolo.network.corruptions import Corrupted, Corruption, corrupt
@@ -24,7 +26,7 @@ from diabolo.network.keras_builder import Models
 from diabolo.network.losses import Loss
 from diabolo.network.penalties import Batch, Penalty
 from diabolo.network.structures import Network
-from diabolo.training.backend import tensor
+from diabolo.training.backend import flags_for_xla, tensor
 
 Array = np.ndarray[Any, Any]
 VALIDATION_BATCH = 1024
@@ -88,20 +90,26 @@ class Reconstruction:
         self._offset, self._scale = tf.constant(offset, tf.float32), tf.constant(scale, tf.float32)
         self._steps_an_epoch = steps_an_epoch
         seeds = Seeds.of(seed)
-        self._chance = keras.random.SeedGenerator(seeds.training)
+        # Named, because TensorFlow keeps a kernel for each name of a variable for as long as the process lasts, and
+        # Keras would count its own names up.
+        self._chance = keras.random.SeedGenerator(seeds.training, name="chance")
         # Validation draws the same noise every time, so that epochs compare.
-        self._fixed_chance = keras.random.SeedGenerator(seeds.validation)
+        self._fixed_chance = keras.random.SeedGenerator(seeds.validation, name="fixed_chance")
         self._first = self._fixed_chance.state.numpy()
         # In doubles, so that the means of a long epoch have the digits of their parts.
-        self._totals = {name: tf.Variable(0.0, dtype=tf.float64) for name in ("rows", "reconstruction", "penalty")}
+        parts = ("rows", "reconstruction", "penalty")
+        self._totals = {part: tf.Variable(0.0, dtype=tf.float64, name=f"total_{part}") for part in parts}
         self._penalised = False
         self._weights = [*self._waist.variables, *self._decoder.variables]
         self._learnt = {
-            name: keras.Variable((learnt or {}).get(name, np.zeros(shape, np.float32)), name=f"loss_{name}")
+            name: keras.Variable(
+                (learnt or {}).get(name, np.zeros(shape, np.float32)), dtype="float32", name=f"loss_{name}"
+            )
             for name, shape in loss.weights(network.input_shape).items()
         }
         self._weights += self._learnt.values()
-        self._helper = None if penalty is None else penalty.helper(network, seeds.helper)
+        with keras_builder.in_float32():
+            self._helper = None if penalty is None else penalty.helper(network, seeds.helper)
         helping = [] if self._helper is None else self._helper.trainable_variables
         self._trainable = [
             *self._waist.trainable_variables,
@@ -124,7 +132,8 @@ class Reconstruction:
             if objective.penalty is not None:
                 per_row += objective.penalty
             loss = self._optimizer.scale_loss(tf.reduce_mean(per_row))
-        self._optimizer.apply(tape.gradient(loss, self._trainable), self._trainable)
+        with alone(self._optimizer):
+            self._optimizer.apply(tape.gradient(loss, self._trainable), self._trainable)
         self._count(objective)
 
     def test(self, batch: tf.Tensor) -> None:
@@ -211,7 +220,8 @@ class KerasSteps:
 
     def train(self, batch: Any) -> None:
         """Run the model's `train_step`."""
-        self._model.train_step(batch)
+        with alone(self._model.optimizer):
+            self._model.train_step(batch)
 
     def test(self, batch: Any) -> None:
         """Run the model's `test_step`."""
@@ -229,6 +239,31 @@ class KerasSteps:
         """Weights, state of the optimizer, metrics."""
         model = self._model
         return [*model.variables, *model.optimizer.variables, *model.metrics_variables]
+
+
+@contextmanager
+def alone(optimizer: Any) -> Iterator[None]:
+    """Let a Keras optimizer be traced without its sum of gradients over machines, of which there is one.
+
+    The sum is a function with a gradient of its own, which TensorFlow keeps in a table that nothing is ever taken out
+    of, and with it the whole traced program: 6 MB for each training of a small network.
+    """
+    every = [optimizer, getattr(optimizer, "inner_optimizer", None)]  # the latter of one that scales the loss
+    name = "_all_reduce_sum_gradients"
+    taken = [each for each in every if hasattr(each, name) and name not in vars(each)]
+    if tf.distribute.has_strategy():
+        taken = []
+    for each in taken:
+        setattr(each, name, _as_they_are)
+    try:
+        yield
+    finally:
+        for each in taken:
+            delattr(each, name)
+
+
+def _as_they_are(gradients: Any) -> Any:
+    return gradients
 
 
 class Making(NamedTuple):
@@ -256,7 +291,8 @@ class Program:
         size = self.batch_size
         full, made = max(0, min(count, rows // size - start)) if self.compiled else 0, NOTHING
         if full:
-            made = _timed(self._full, full, data, order, tf.constant(start * size), tf.constant(full))
+            with flags_for_xla():
+                made = _timed(self._full, full, data, order, tf.constant(start * size), tf.constant(full))
         if full < count:
             places = tf.constant((start + full) * size), tf.constant(min(rows, (start + count) * size))
             more = _timed(self._any, count - full, data, order, *places)

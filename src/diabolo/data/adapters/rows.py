@@ -1,6 +1,9 @@
 """What counts as rows: the one check that all user data passes on its way in."""
 
 import math
+import numbers
+from collections.abc import Mapping, Set
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -51,6 +54,12 @@ def check_no_infinity(values: Rows, where: str, first_row: int = 0) -> None:
 
 def as_rows(X: Any, *, where: str) -> Rows:
     """Return X as `check_rows` does, without looking at the numbers themselves."""
+    if X is None or isinstance(X, (Mapping, Set)):
+        instead = ": pass pandas.DataFrame(X)" if isinstance(X, Mapping) else ""
+        got = "None" if X is None else f"a {type(X).__name__}"
+        raise DataError(f"{where} expected rows, such as an array (n, features) or a frame, got {got}{instead}.")
+    if is_arrow_stream(X):
+        raise DataError(f"{where} expected an array or a frame, got a {type(X).__name__}: pass pyarrow.table(X).")
     if hasattr(X, "toarray") and hasattr(X, "nnz"):
         raise DataError(f"{where} expected a dense array, got a sparse matrix: pass X.toarray().")
     if np.ma.is_masked(X):
@@ -61,8 +70,13 @@ def as_rows(X: Any, *, where: str) -> Rows:
         rows = np.asarray(X)
     except ValueError as error:
         raise ShapeError(f"{where} expected rows of one length, got rows of several ({error}).") from error
+    if rows.dtype.names is not None:
+        raise DataError(
+            f"{where} expected an array of numbers, got one of the fields {', '.join(rows.dtype.names):.60}: pass a "
+            f"frame, pandas.DataFrame(X)."
+        )
     if rows.dtype.kind in "OUSV":
-        rows = _numbers(rows, where)
+        rows = as_floats(rows, where)
     if rows.dtype.kind not in "biuf":
         hint = " Complex data not supported." if rows.dtype.kind == "c" else ""
         raise DataError(f"{where} expected real numbers, got {rows.dtype}.{hint}")
@@ -74,6 +88,8 @@ def as_rows(X: Any, *, where: str) -> Rows:
             f"{where} expected rows (n, features) or images (n, height, width[, channels]), got one axis of "
             f"{rows.size}. Reshape your data: one row is row[None], one feature is column[:, None]."
         )
+    if not rows.ndim:
+        raise ShapeError(f"{where} expected rows, such as an array (n, features) or a frame, got a single value.")
     if rows.ndim not in (2, 3, 4):
         raise ShapeError(
             f"{where} expected rows (n, features) or images (n, height, width[, channels]), got {rows.ndim} axes."
@@ -88,21 +104,46 @@ def as_rows(X: Any, *, where: str) -> Rows:
     return rows
 
 
-def _numbers(rows: Rows, where: str) -> Rows:
+def is_arrow_stream(X: Any) -> bool:
+    """Whether X gives a table by Arrow's protocol, and is no array or sequence: a relation of DuckDB, for one."""
+    return hasattr(X, "__arrow_c_stream__") and not hasattr(X, "__array__") and not hasattr(X, "column_names")
+
+
+NUMBERS = (numbers.Real, Decimal, np.bool_)
+
+
+def as_floats(rows: Rows, where: str) -> Rows:
     """Return objects that are all numbers as floats; say which is not otherwise."""
-    if rows.dtype.kind == "O" and all(isinstance(value, (int, float, np.number, np.bool_)) for value in rows.flat):
-        return rows.astype(np.float64)
     place, value = next(
-        ((place, value) for place, value in np.ndenumerate(rows) if not isinstance(value, (int, float, np.number))),
-        ((), rows.flat[0] if rows.size else "nothing"),
+        ((place, value) for place, value in np.ndenumerate(rows) if not isinstance(value, NUMBERS)), ((), None)
     )
-    if not isinstance(value, (str, bytes)):
-        raise NoNumberError(
-            f"{where}: argument must be a string in a frame or a number, got {str(value)!r:.40} in {_at(place)}."
+    if value is None and not place and rows.dtype.kind == "O":
+        try:
+            return rows.astype(np.float64)
+        except (OverflowError, ValueError):  # a whole number, or a signalling NaN, that no double stands for
+            place, value = next((place, value) for place, value in np.ndenumerate(rows) if not _fits(value))
+            raise DataError(
+                f"{where} expected numbers that fit a double, got {value!r:.40} in {_at(place)}: rescale the column, "
+                f"or drop the row."
+            ) from None
+    if isinstance(value, (str, bytes)):
+        raise DataError(
+            f"{where} expected numbers, got {str(value)!r:.40} in {_at(place)}: turn text into numbers, or pass a "
+            f"frame."
         )
-    raise DataError(
-        f"{where} expected numbers, got {str(value)!r:.40} in {_at(place)}: turn text into numbers, or pass a frame."
+    # scikit-learn's checks look for some of these words.
+    raise NoNumberError(
+        f"{where} expected numbers, got {str(value)!r:.40} ({type(value).__name__}) in {_at(place)}: each cell of the "
+        f"argument must be a number, or NaN where it is missing; pass strings and numbers together as a frame."
     )
+
+
+def _fits(value: Any) -> bool:
+    try:
+        float(value)
+    except (OverflowError, ValueError):
+        return False
+    return True
 
 
 def check_finite(values: Rows, where: str, first_row: int = 0) -> None:

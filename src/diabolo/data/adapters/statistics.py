@@ -68,8 +68,14 @@ class Statistics:
         with np.errstate(invalid="ignore"):
             # The mean of equal numbers is off by rounding; of huge ones, by enough to overflow when it is squared.
             variance = np.where(self.low == self.high, 0.0, self._squares / self._numbers)
-        if not np.all(np.isfinite(variance)) or max(-self.low.min(), self.high.max(), variance.max() / MOST) > MOST:
-            raise DataError("fit() expected numbers whose squares fit a double, got larger: rescale the rows.")
+        largest = np.maximum(self.high, -self.low)
+        too_large = ~np.isfinite(variance) | (largest > MOST) | (variance / MOST > MOST)
+        if np.any(too_large):
+            at = int(np.flatnonzero(too_large)[0])
+            raise DataError(
+                f"fit() expected numbers whose squares fit a double, got {largest[at]:.3g} in column {at}, counted "
+                f"from 0: rescale it."
+            )
         return variance
 
     @property
