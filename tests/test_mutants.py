@@ -179,7 +179,7 @@ def used(model, chance):
         for library in (None, "pandas", "polars", "pyarrow"):
             verbs[f"write {library}"] = lambda library=library: written(model, rows, latents, library)
     for name, verb in verbs.items():
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("error")
             try:
                 finite(verb(), name)
@@ -188,6 +188,7 @@ def used(model, chance):
                 check_line(error)
             except Exception as error:
                 raise AssertionError(f"{name}: {error!r}") from error
+        assert not warned, f"{name}: {warned[0].message}"  # pandas has filters of its own
     return gave
 
 

@@ -87,7 +87,7 @@ class Detection(NamedTuple):
         """Return what `to_config` and `to_tensors` described. Raises OptionError where a value cannot be."""
         for name in ("latent_scale", "residual_scale", "usual"):
             if not (tensors[name] >= 1 / FARTHEST).all():
-                raise OptionError(f"detection: {name} must be at least {1 / FARTHEST:g}.")
+                raise OptionError(f"detection: {name} must be above 0, at least {1 / FARTHEST:g}.")
         if not (np.abs(tensors["center"]) <= FARTHEST).all():
             raise OptionError(f"detection: center must be at most {FARTHEST:g} away from 0.")
         share, rate = config["contamination"], config["false_alarm_rate"]

@@ -805,6 +805,8 @@ def _to_pandas(columns: Sequence[Column], arrays: list[Any], index: Any, same: b
 
 def _cast(series: Any, native: str) -> Any:
     """Return a series of pandas in a type; as it is where this pandas does not know the type, or cannot cast."""
+    if not re.match("[A-Za-z]{3}", native):  # NumPy's short names, one of which it warns of
+        return series
     try:
         return series.astype(native)
     except (TypeError, ValueError, OverflowError):
