@@ -458,8 +458,8 @@ CALLS = [
     ),
     (
         "Autoencoder(2).fit(None)",
-        "NoNumberError",
-        "fit(): argument must be a string in a frame or a number, got 'None' in the data.",
+        "DataError",
+        "fit() expected rows, such as an array (n, features) or a frame, got None.",
     ),
     (
         "Autoencoder(2).fit([])",
@@ -484,7 +484,7 @@ CALLS = [
     (
         "Autoencoder(2).fit(5)",
         "ShapeError",
-        "fit() expected rows (n, features) or images (n, height, width[, channels]), got 0 axes.",
+        "fit() expected rows, such as an array (n, features) or a frame, got a single value.",
     ),
     (
         "Autoencoder(2).fit([[1, 2], [3]])",
@@ -519,7 +519,7 @@ CALLS = [
     (
         "Autoencoder(2).fit(np.array([[{}, 1]], object))",
         "NoNumberError",
-        "fit(): argument must be a string in a frame or a number, got '{}' in row 0, column 0.",
+        "fit() expected numbers, got '{}' (dict) in row 0, column 0: each cell of the argument must be a number",
     ),
     (
         "Autoencoder(2).fit(rng.normal(size=(3, 2, 2, 2, 2)))",
@@ -661,7 +661,7 @@ CALLS = [
         "OutputError",
         "/nowhere/model.safetensors: the folder /nowhere does not exist: make it first.",
     ),
-    ('m.save("")', "OutputError", "expected the name of a model file, got '.'."),
+    ('m.save("")', "OutputError", "expected the name of a model file, such as 'model.safetensors', got ''."),
     ('mf.encode(frame.drop(columns="b"))', "DataError", "encode(): column 'b' is missing: fit() saw 'a', 'b', 'when'."),
     ('mf.encode(frame.assign(a="x"))', "DataError", "encode(): column 'a' expected a number, got 'x' in row 0."),
     (
@@ -910,8 +910,8 @@ CALLS = [
     ),
     (
         "m.reconstruct(None)",
-        "NoNumberError",
-        "reconstruct(): argument must be a string in a frame or a number, got 'None' in the data.",
+        "DataError",
+        "reconstruct() expected rows, such as an array (n, features) or a frame, got None.",
     ),
     (
         "search(X, budget=1, epochs=1)",

@@ -340,7 +340,7 @@ NAN = np.array([[1.0, 2.0], [3.0, np.nan], [np.inf, 4.0]])
         (np.empty((4, 0)), ShapeError, r"0 feature\(s\)"),
         (np.ones(5), ShapeError, r"one row is row\[None\]"),
         (np.ones((2, 2, 2, 2, 2)), ShapeError, "got 5 axes"),
-        (3.0, ShapeError, "got 0 axes"),
+        (3.0, ShapeError, "got a single value"),
         ([[1.0], [1.0, 2.0]], ShapeError, "rows of one length"),
         ("no-such-set", DataError, "unknown data set"),
     ],

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from keras import layers
 
-from diabolo import evaluate, split
-from diabolo.errors import CutError, DataError, ShapeError
+from diabolo import evaluate, load, split
+from diabolo.errors import CutError, DataError, ModelFileError, ShapeError
 
 
 @pytest.fixture
@@ -274,3 +274,50 @@ def test_evaluate_leaves_nothing_behind_on_the_layers_beyond_their_graph(X):
     for _ in range(5):
         evaluate(model, "end", X)
     assert len(end._inbound_nodes) <= before + 5
+
+
+def with_one_name_twice():
+    inner = keras.Sequential([keras.Input((20,)), layers.Dense(5, name="code"), layers.Dense(4)], name="inner")
+    rows = keras.Input((20,), name="rows")
+    return keras.Model(rows, layers.Dense(20, name="end")(layers.Dense(3, name="code")(inner(rows))))
+
+
+def test_a_name_that_a_nested_layer_has_as_well_is_refused_and_each_place_can_be_named(X):
+    model = with_one_name_twice()
+    for act in (lambda: split(model, "code"), lambda: evaluate(model, "code", X)):
+        with pytest.raises(CutError, match="2 layers are called 'code': write one of 'inner/code', '/code'"):
+            act()
+    for at, width in (("inner/code", 5), ("/code", 3), (model.get_layer("code"), 3)):
+        encoder, decoder = split(model, at)
+        assert encoder.output_shape == (None, width)
+        np.testing.assert_allclose(out(decoder, out(encoder, X)), out(model, X), rtol=1e-5, atol=1e-6)
+    assert evaluate(model, "/code", X).shape == (7, 3)
+
+
+def test_which_call_of_a_shared_layer_is_cut_is_said(X, caplog):
+    encoder, _ = split(shared(), "end")
+    assert "split(): layer 'end' is called 2 times, the last call is taken" in caplog.text
+    assert len(encoder.layers) > 2
+    caplog.clear()
+    split(functional())
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    ("path", "load"),
+    [
+        ("a.h5", r"keras.models.load_model\('a.h5'\)"),
+        ("b.keras", r"keras.models.load_model\('b.keras'\)"),
+        ("c.safetensors", r"diabolo.load\('c.safetensors'\).to_keras\(\)"),
+    ],
+)
+def test_a_path_in_place_of_a_model_names_what_loads_it(path, load):
+    with pytest.raises(CutError, match=f"expected a keras.Model, got str: pass {load}"):
+        split(path)
+
+
+@pytest.mark.parametrize("name", ["k.keras", "k.h5"])
+def test_a_file_of_keras_is_not_a_model_of_diabolo_and_the_way_to_split_it_is_said(tmp_path, name):
+    functional().save(tmp_path / name)
+    with pytest.raises(ModelFileError, match=r"is a file of Keras, .*diabolo.split\(keras.models.load_model\("):
+        load(tmp_path / name)

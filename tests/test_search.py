@@ -13,13 +13,13 @@ import numpy as np
 import optuna
 import pytest
 
-from diabolo import Autoencoder
+from diabolo import Autoencoder, lowlevel
 from diabolo.cli.options import fit_command
 from diabolo.cli.race import WITHOUT
 from diabolo.errors import CheckpointError, DataError, OptionError, OutputError
 from diabolo.preparation import prepare
 from diabolo.report import page, searched
-from diabolo.search import budget, halving, race, search, space, study
+from diabolo.search import budget, error_by_size, halving, race, search, space, study
 from diabolo.search.halving import Runner
 from diabolo.training import advice, checkpoints, optimizers
 
@@ -581,3 +581,25 @@ def test_the_command_line_says_who_won_and_what_to_type(cli, table, tmp_path):
     out = cli("race", "rows.npy", "--optimizers", "adam,sgd", "--epochs", "9", "--latent", "3", cwd=tmp_path).out
     assert "the winner: " in out
     assert "try: diabolo fit rows.npy --epochs 9 --latent 3 --optimizer " in out
+
+
+def test_whole_numbers_of_numpy_are_whole_numbers_everywhere_and_booleans_nowhere(rng):
+    rows = rng.normal(size=(80, 6))
+    space = {"kind": ["dense"], "depth": [np.int64(1)], "width": np.array([16])}
+    found = search(
+        rows, trials=np.int64(2), epochs=np.int32(3), latent_dim=np.int64(2), space=space, random_state=np.int64(0)
+    )
+    assert len(found.trials) == 2
+    sizes = error_by_size(rows, np.array([1, 2]), epochs=np.int64(1), random_state=0)
+    assert [point.latents for point in sizes.points] == [1, 2]
+    net = lowlevel.Autoencoder(np.array([6, 2, 6]), random_state=np.int64(0))
+    net.fit(rng.random((20, 6)), epochs=np.int64(1), batch_size=np.int64(8))
+    for act in (
+        lambda: search(rows, trials=True),
+        lambda: error_by_size(rows, [True]),
+        lambda: lowlevel.Autoencoder([6, 2, 6], random_state=True),
+        lambda: net.fit(rng.random((20, 6)), epochs=True),
+        lambda: Autoencoder(True).fit(rows),
+    ):
+        with pytest.raises(OptionError, match=r"must be (a )?whole numbers? of at least [01], got"):
+            act()

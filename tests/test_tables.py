@@ -4,7 +4,10 @@ import datetime
 import json
 import logging
 import re
+from decimal import Decimal
+from fractions import Fraction
 
+import duckdb
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -15,7 +18,7 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 from sklearn.metrics import log_loss
 
-from diabolo import Autoencoder, load
+from diabolo import AnomalyDetector, Autoencoder, load
 from diabolo.data import schema as frames
 from diabolo.data import sinks
 from diabolo.data.adapters import TableAdapter
@@ -993,3 +996,99 @@ def test_named_columns_of_an_npz_are_read_by_the_names_and_levels_of_fit(cli, tm
     own = cells["size"][there]
     np.testing.assert_allclose(filled["size"][~np.isnan(own)], own[~np.isnan(own)])
     assert filled["size"].notna().all()
+
+
+HALF = "\ud800"  # half of a surrogate pair, which is no text that a file could hold
+
+
+def of_objects(values):
+    return pd.Series(values, dtype=object)
+
+
+def with_one(value, rows=40):
+    """Random numbers as objects, one of which is something else."""
+    cells = np.random.default_rng(0).normal(size=(rows, 2)).astype(object)
+    cells[3, 1] = value
+    return cells
+
+
+def huge(gap):
+    values = 1e300 * np.random.default_rng(0).normal(size=40)
+    values[:gap] = np.nan
+    return values
+
+
+ODD_VALUES = {
+    "whole numbers of 71 bits": (
+        lambda: pd.DataFrame({"a": np.arange(40.0), "big": of_objects([2**70, -1] * 20)}),
+        "column 'big' holds whole numbers that do not fit 64 bits: turn it into floats",
+    ),
+    "whole numbers of 64 bits beside negative ones": (
+        lambda: pd.DataFrame({"a": np.arange(40.0), "big": of_objects([2**64 - 1, -1] * 20)}),
+        "column 'big' holds whole numbers that do not fit 64 bits",
+    ),
+    "half a pair as text": (
+        lambda: pd.DataFrame({"a": np.arange(40.0), "c": of_objects(["x", HALF] * 20)}),
+        "column 'c' holds text that is not valid Unicode",
+    ),
+    "half a pair as a level": (
+        lambda: pd.DataFrame({"c": pd.Categorical.from_codes([0, 1] * 20, pd.Index(["x", HALF], dtype=object))}),
+        "column 'c' holds text that is not valid Unicode",
+    ),
+    "half a pair as a name": (
+        lambda: pd.DataFrame(np.eye(8, 2), columns=pd.Index(["a", HALF], dtype=object)),
+        "of a column is not valid Unicode: rename the column",
+    ),
+    "a number that no double stands for": (lambda: with_one(10**400), "expected numbers that fit a double, got 1000"),
+    "a list in an array": (lambda: with_one([1]), r"expected numbers, got '\[1\]' \(list\) in row 3, column 1"),
+    "squares beyond a double, with a gap": (
+        lambda: pd.DataFrame({"a": np.arange(40.0), "wide": huge(1)}),
+        r"column 'wide' holds .*e\+300, expected numbers whose squares fit a double: rescale it",
+    ),
+    "squares beyond a double, beside a category": (
+        lambda: pd.DataFrame({"c": ["u", "v"] * 20, "wide": huge(0)}),
+        r"column 'wide' holds .*e\+300, expected numbers whose squares fit a double",
+    ),
+    "squares beyond a double, without a gap": (
+        lambda: np.stack([np.arange(40.0), huge(0)], 1),
+        r"squares fit a double, got .*e\+300 in column 1, counted from 0: rescale it",
+    ),
+    "nothing": (lambda: None, "expected rows, such as an array .* or a frame, got None"),
+    "a dict": (lambda: {"a": [1.0, 2.0]}, r"expected rows, .* got a dict: pass pandas.DataFrame\(X\)"),
+    "fields": (
+        lambda: np.zeros(9, [("x", "f8"), ("y", "i4")]),
+        r"expected an array of numbers, got one of the fields x, y: pass a frame, pandas.DataFrame\(X\)",
+    ),
+    "a relation of DuckDB": (
+        lambda: duckdb.sql("select i * 0.5 as a, i * 2.5 as b from range(40) t(i)"),
+        r"expected an array or a frame, got a DuckDBPyRelation: pass pyarrow.table\(X\)",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", sorted(ODD_VALUES))
+def test_an_odd_value_is_refused_in_one_line_by_every_estimator(name):
+    make, line = ODD_VALUES[name]
+    for estimator in (AnomalyDetector(random_state=0), Autoencoder(1, epochs=1, verbose=False)):
+        with pytest.raises(DataError, match=line) as caught:
+            estimator.fit(make())
+        assert "\n" not in str(caught.value)
+
+
+def test_decimals_and_fractions_in_an_array_are_numbers(rng):
+    floats = rng.integers(-800, 800, size=(40, 3)) / 8
+    exact = np.array([[Decimal(each) for each in row] for row in floats.tolist()], object)
+    exact[:, 2] = [Fraction(each) for each in floats[:, 2].tolist()]
+    detector = AnomalyDetector(random_state=0).fit(exact)
+    np.testing.assert_array_equal(detector.score_samples(exact), detector.score_samples(floats))
+
+
+def test_columns_called_true_and_false_are_explained_and_come_back_by_these_names(rng):
+    frame = pd.DataFrame({True: rng.normal(size=60), False: rng.normal(size=60)})
+    explained = AnomalyDetector(random_state=0).fit(frame).explain(frame)
+    assert explained[0] == ("True", "False")
+    assert list(explained.expected.columns) == ["True", "False"]
+    model = Autoencoder(1, structure=[4], epochs=1, random_state=0, verbose=False).fit(frame)
+    assert list(model.reconstruct(frame).columns) == ["True", "False"]
+    with pytest.raises(DataError, match="expected names of columns to be texts, got True"):
+        model.fit(pd.DataFrame({True: [1.0, 2.0], 2: [3.0, 5.0]}))

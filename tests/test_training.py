@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from diabolo import training
+from diabolo import Autoencoder, training
 from diabolo.data.adapters.rows import aligned
 from diabolo.data.windows import Resident
-from diabolo.errors import OptionError, ShapeError
+from diabolo.errors import DataError, OptionError, ShapeError
 from diabolo.network import keras_builder, losses, structures
 from diabolo.training import Shard, Spec, backend, train
 from diabolo.training.choose import choose
@@ -367,3 +367,118 @@ def test_whatever_tensorflow_takes_is_taken_wherever_it_lies(dtype):
     read_only.flags.writeable = False
     assert float(backend.tensor(read_only)[0, 0]) == 2
     assert float(backend.tensor(read_only[:, ::2])[0, 1]) == 2
+
+
+def dense(loss="mse", **settings):
+    model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4), keras.layers.Dense(8)])
+    model.compile("adam", loss, **settings)
+    return model
+
+
+def stateful():
+    sequences = keras.Input(batch_shape=(8, 5, 8))
+    model = keras.Model(sequences, keras.layers.LSTM(8, stateful=True, return_sequences=True, name="rnn")(sequences))
+    model.compile("adam", "mse")
+    return model
+
+
+def numbers(*shape):
+    return np.random.default_rng(0).normal(size=(64, *(shape or (8,)))).astype(np.float32)
+
+
+def holed(value=np.nan):
+    rows = numbers()
+    rows[7, 2] = value
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("act", "error", "line"),
+    [
+        (lambda: training.fit(dense(), np.full((64, 8), "a")), DataError, "expected numbers, got 'a' in row 0"),
+        (lambda: training.fit(dense(), holed()), DataError, "x expected finite numbers, .* 1 of 64 rows, .* row 7"),
+        (lambda: training.fit(dense(), numbers(), holed(np.inf)), DataError, "y expected finite numbers"),
+        (lambda: training.fit(dense(), numbers(), sample_weight=holed()[:, 2]), DataError, "sample_weight expected"),
+        (
+            lambda: training.fit(dense(), numbers(), validation_data=(holed(), numbers())),
+            DataError,
+            "validation_data: x expected finite numbers",
+        ),
+        (lambda: training.fit(dense(), numbers(5)), ShapeError, "expected axis -1 of input shape to have value 8"),
+        (lambda: training.fit(dense(), numbers(), numbers(5)), ShapeError, "Dimensions must be equal"),
+        (
+            lambda: training.fit(dense(), numbers(), validation_data=(numbers(5), numbers())),
+            ShapeError,
+            "Keras refuses the model with validation_data",
+        ),
+        (lambda: training.fit(dense("msee"), numbers()), ShapeError, "Could not interpret loss identifier: msee"),
+        (lambda: training.fit(dense(None), numbers()), OptionError, "compiled without a loss: model.compile"),
+        (lambda: training.fit(stateful(), numbers(5, 8), batch_size=8), OptionError, "layer 'rnn' is stateful"),
+        (lambda: training.fit(dense(), None), DataError, "expected arrays, got None"),
+        (lambda: training.fit("m.keras", numbers()), OptionError, "expected a compiled keras.Model, got 'm.keras'"),
+        (lambda: training.fit(dense(), numbers(), steps_a_call=-1), OptionError, "steps_a_call must be a whole number"),
+        (lambda: training.fit(dense(), numbers(), callbacks=["a"]), OptionError, "callbacks must be a list"),
+    ],
+)
+def test_what_cannot_be_trained_is_one_line(act, error, line):
+    with pytest.raises(error, match=line) as caught:
+        act()
+    assert "\n" not in str(caught.value)
+
+
+def test_rows_with_nan_that_the_loss_leaves_out_are_trained_on():
+    def present(target, raw):
+        there = tf.math.is_finite(target)
+        return tf.reduce_mean(tf.where(there, (tf.where(there, target, 0.0) - raw) ** 2, 0.0))
+
+    model = dense(present)
+    before = [variable.numpy() for variable in model.variables]
+    losses = training.fit(model, numbers(), holed(), epochs=2, seed=0, verbose=0).history["loss"]
+    assert np.isfinite(losses).all()
+    assert any((variable.numpy() != old).any() for variable, old in zip(model.variables, before, strict=True))
+
+
+def test_whole_numbers_of_numpy_are_whole_numbers():
+    history = training.fit(dense(), numbers(), batch_size=np.int64(8), epochs=np.int32(2), seed=np.uint8(0), verbose=0)
+    assert len(history.history["loss"]) == 2
+
+
+@pytest.fixture
+def policy():
+    """Sets the precision of Keras' layers, as a user may have; it is put back."""
+    before, floats = keras.config.dtype_policy(), keras.config.floatx()
+    yield keras.config.set_dtype_policy
+    keras.config.set_floatx(floats)
+    keras.config.set_dtype_policy(before)
+
+
+PARTS = {
+    "dense": {"structure": [8], "penalty": "adversarial:1"},
+    "variational": {"structure": [8], "bottleneck": "gaussian", "activation": "silu"},
+    "quantized": {"structure": [8], "bottleneck": "quantized:codes=8,groups=1"},
+}
+
+
+@pytest.mark.parametrize("name", ["mixed_float16", "mixed_bfloat16", "float64"])
+def test_an_autoencoder_trains_the_same_whatever_precision_the_user_has_set_for_keras(policy, name):
+    def fit(settings):
+        return Autoencoder(4, epochs=2, random_state=0, verbose=False, **settings).fit(numbers())
+
+    expected = {part: fit(settings).history_ for part, settings in PARTS.items()}
+    if name == "float64":
+        keras.config.set_floatx(name)
+    policy(name)
+    for part, settings in PARTS.items():
+        model = fit(settings)
+        assert model.history_ == expected[part]
+        assert keras.config.dtype_policy().name == name
+    assert {variable.dtype for variable in model.to_keras().weights} <= {"float32", "int64", "uint32"}
+    assert keras.layers.Dense(1).dtype_policy.name == name
+
+
+@pytest.mark.parametrize("name", ["mixed_float16", "mixed_bfloat16"])
+def test_a_users_model_of_mixed_precision_learns(policy, name):
+    policy(name)
+    losses = training.fit(dense(), numbers(), epochs=8, batch_size=8, seed=0, verbose=0).history["loss"]
+    assert np.isfinite(losses).all()
+    assert losses[-1] < losses[0]

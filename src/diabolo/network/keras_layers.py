@@ -300,7 +300,7 @@ class Quantize(keras.layers.Layer):
         return x + ops.stop_gradient(chosen - x)
 
     def _follow(self, vectors: Any, nearest: Any) -> None:
-        mine = ops.one_hot(nearest, self._codes)  # (vectors, codes)
+        mine = ops.one_hot(nearest, self._codes, dtype="float32")  # (vectors, codes)
         counts = self.DECAY * self.counts + (1 - self.DECAY) * ops.sum(mine, axis=0)
         sums = self.DECAY * self.sums + (1 - self.DECAY) * (ops.transpose(mine) @ vectors)
         rows = ops.shape(vectors)[0]

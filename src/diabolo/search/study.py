@@ -168,7 +168,8 @@ def _quiet() -> Iterator[None]:
     """Keep Optuna from talking while it is asked; afterwards its logging and the warnings are the user's again."""
     import optuna
 
-    theirs = optuna.logging.get_verbosity()
+    theirs, alembic = optuna.logging.get_verbosity(), logging.getLogger("alembic")
+    level = alembic.level  # which Optuna sets where it makes tables
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
         with warnings.catch_warnings():
@@ -176,6 +177,7 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         optuna.logging.set_verbosity(theirs)
+        alembic.setLevel(level)
 
 
 class Search:
