@@ -267,9 +267,9 @@ def test_a_model_file_is_not_called_like_another_kind_of_file(fitted, tmp_path, 
 def test_few_rows_are_said_to_be_few(rng, caplog):
     with caplog.at_level(logging.WARNING):
         Autoencoder(1, epochs=1, random_state=0, verbose=False).fit(rng.normal(size=(30, 4)))
-        assert "few" not in caplog.text
+        assert caplog.text == ""
         Autoencoder(1, epochs=1, random_state=0, verbose=False).fit(rng.normal(size=(2, 4)))
-    assert "fit(): 2 rows are few to learn from; the model may fit no other rows" in caplog.text
+    assert "fit(): 2 rows to learn from: the model may not fit other rows" in caplog.text
 
 
 def test_the_folder_of_a_search_that_is_refused_goes_unless_something_was_in_it(tmp_path):

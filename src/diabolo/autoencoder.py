@@ -205,7 +205,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         if self.optimizer == advice.AUTO and not (is_stream(X) or sparse.is_sparse(X) or scipy_files.is_matrix(X)):
             X = open_rows(X, memory.limit(plain(self.memory)), reading=Reading(types=self.types or {}))
         ready = prepare(asked, X, also, wanted, seed)
-        _check_rows(ready.rows + ready.validation_rows)
+        if (count := ready.rows + ready.validation_rows) < FEW_ROWS:
+            logger.warning("fit(): %d row%s to learn from: the model may not fit other rows", count, "s" * (count > 1))
         logger.info("reconstruction loss: %s (%s)", ready.loss.loss.kind, ready.loss.reason)
         if self.optimizer == advice.AUTO and before("optimizer") is not None:
             settings |= {name: before(name) for name in ("optimizer", "learning_rate")}
@@ -692,14 +693,6 @@ def _layers(config: Any, table: Mapping[str, type[Layer]]) -> Any:
     if isinstance(config, list):
         return [_layers(item, table) for item in config]
     return from_config("layer", table, config) if isinstance(config, dict) else config
-
-
-def _check_rows(count: int) -> None:
-    """Raise DataError where there is nothing to learn from, and log where there is little."""
-    if count < 2:
-        raise DataError(f"fit() expected at least 2 rows to learn from, got n_samples = {count}.")
-    if count < FEW_ROWS:
-        logger.warning("fit(): %d rows are few to learn from; the model may fit no other rows", count)
 
 
 def seed_of(random_state: Any) -> int:
