@@ -288,6 +288,12 @@ def _tensors(sound):
         made[f"tensor: a weight of {name}"] = rebuild(*_first(sound, struct.pack("<f", value)))
     for curve in ("loss", "val_loss"):
         made[f"tensor: {curve} is NaN"] = with_tensor(sound, f"record/{curve}", lambda old: b"\xff" * len(old))
+    for value in (3e38, -1e20):
+        made[f"tensor: a weight of {value}"] = rebuild(*_first(sound, struct.pack("<f", value)))
+    for name, value in (("scale", 1e-320), ("scale", 1e300), ("scale", 0.0), ("offset", 1e300), ("offset", 1.0)):
+        made[f"tensor: {name} {value}"] = with_tensor(
+            sound, f"adapter/{name}", lambda old, value=value: struct.pack("<d", value)
+        )
     made["tensor: a scale below 0"] = with_tensor(sound, "adapter/scale", lambda old: struct.pack("<d", -1.0))
     made["tensor: a scale of infinity"] = with_tensor(
         sound, "adapter/scale", lambda old: struct.pack("<d", float("inf"))
@@ -416,6 +422,13 @@ def _adapters(sound):
         for key, several in values.items()
         for value in several
     }
+    made["adapter: rows in [0, 1] for squares"] = changed(
+        sound,
+        "reconstruction_loss",
+        to=lambda old: (
+            {"kind": "gaussian", "variance": "fixed"} if old["kind"] == "bernoulli" else {"kind": "bernoulli"}
+        ),
+    )
     made["adapter: one more key"] = changed(sound, "adapter", "code", to="x")
     made["adapter: a key less"] = changed(sound, "adapter", "gaps", drop=True)
     return made
@@ -455,7 +468,8 @@ def _records(sound):
         "corruption": [{}, {"kind": "masking", "share": 0.1}, 1],
         "types": [{"a": 1}, []],
         "tied": [0],
-        "structure": [1],
+        "structure": [1, [{"kind": "dense"}], [[{"kind": "lambda"}], []], "\ud800"],
+        "penalty": ["nonsense", "mmd:nan", "mmd:-1"],
     }
     made |= {
         f"record: setting {key} {value!r:.40}": changed(sound, "record", "settings", key, to=value)
@@ -521,6 +535,11 @@ def _tables(sound):
         "-1 knots": feature(number, knots=-1),
         "true knots": feature(number, knots=True),
         "knots in place": feature(number, knots=[0.0, 1.0], marks=[0.0, 1.0]),
+        "a scale of 1e-320": feature(number, scale=1e-320),
+        "a center of 1e300": feature(number, center=1e300),
+        "a cost of 1e300": feature(number, cost=1e300),
+        "a mean of 1e-320": lambda t: next(each for each in t["features"] if "mean" in each).update(mean=1e-320),
+        "half a surrogate in a name": lambda t: t["names"].__setitem__(0, "\ud800"),
     }
     made = {f"table: {name}": with_json(sound, "adapter/table", change) for name, change in files.items()}
     # Knots that no feature uses, and as many as may be.
@@ -536,6 +555,12 @@ def _tables(sound):
 def _schemas(sound):
     def column(**new):
         return lambda schema: schema["columns"][0].update(new)
+
+    def of(name, **new):
+        def change(schema):
+            next(column for column in schema["columns"] if column["name"] == name).update(new)
+
+        return change
 
     files = {
         "no UTF-8": b"\xff\xfe\xfd",
@@ -564,16 +589,37 @@ def _schemas(sound):
         "10,001 levels": lambda s: s["columns"][2].update(levels=list(map(str, range(10_001)))),
         "500,000 levels": lambda s: s["columns"][2].update(levels=list(map(str, range(500_000)))),
         "500,000 columns": '{"columns":[' + "{}," * 500_000 + "{}]}",
+        # Each of these is well formed, and contradicts itself.
+        "levels that are numbers, of texts": of("city", levels=[1, 2]),
+        "levels that are whole, of doubles": of("city", arrow="double", native="float64", levels=[1, 2]),
+        "levels that are texts, of numbers": of("city", arrow="int64", native="int64"),
+        "levels beyond 64 bits": of("city", arrow="int64", native="int64", levels=[1 << 70, 1]),
+        "half a surrogate in a level": of("city", levels=["\ud800", "b"]),
+        "half a surrogate in a type": of("city", native="\udfff"),
+        "a time zone that there is not": of("born", arrow="timestamp[us, tz=Nowhere/Land]"),
+        "an offset of 99 hours": of("born", arrow="timestamp[us, tz=+99:99]", whole=False),
+        "a number that is a date": of("wage", arrow="timestamp[us]"),
+        "a date that is a number": of("born", arrow="double"),
+        "a boolean that is a text": of("member", arrow="string"),
+        "a count that is a boolean": of("visits", arrow="bool"),
+        "a decimal that nothing can be": of("wage", arrow="decimal128(3, -99)"),
+        "a coded number": of("wage", coded=True),
+        "an ordered text": of("city", ordered=True),
+        "a whole category": of("city", whole=True),
+        "a type of pandas that wraps round": of("visits", native="int8"),
+        "a type of pandas that is a moment": of("visits", native="timedelta64[ns]"),
+        "a type of pandas that is complex": of("wage", native="complex128"),
     }
     return {f"schema: {name}": with_json(sound, "schema", change) for name, change in files.items()}
 
 
 def _detectors(sound):
     values = {
-        "threshold": [1, True, "0", None],
-        "spread": [0.0, -1.0, 1],
-        "contamination": [None],
-        "false_alarm_rate": [True, "0"],
+        "threshold": [1, True, "0", None, -1e300],
+        "spread": [0.0, -1.0, 1, 1e-320, 1e300],
+        "center": [1e300],
+        "contamination": [None, 0.0, 0.9],
+        "false_alarm_rate": [True, "0", 2.0, -0.1],
     }
     made = {
         f"detector: {key} {value!r}": changed(sound, "detection", key, to=value)
@@ -603,6 +649,10 @@ def _detectors(sound):
         sound, "detection/draws_1", lambda old: struct.pack("<i", -1) + old[4:]
     )
     made["detector: a scale of 0"] = with_tensor(sound, "detection/usual", lambda old: bytes(len(old)))
+    for name, value in (("residual_scale", 1e-320), ("latent_scale", 1e-300), ("usual", 1e-320), ("center", 1e300)):
+        made[f"detector: {name} {value}"] = with_tensor(
+            sound, f"detection/{name}", lambda old, value=value: struct.pack("<d", value) + old[8:]
+        )
     made["detector: places of NaN"] = with_tensor(sound, "detection/places", lambda old: b"\xff" * len(old))
     return made
 

@@ -61,7 +61,7 @@ def sound(model_path):
     frame["member"], frame["visits"] = rows[:, 2] > 0, rng.poisson(3, 60)
     frame["born"] = pd.Timestamp("2000-01-01") + pd.to_timedelta(np.arange(60), unit="D")
     frame.loc[3, "wage"] = np.nan
-    table = Autoencoder(2, **QUICK).fit(frame).model_
+    table = Autoencoder(2, types={"visits": "count"}, **QUICK).fit(frame).model_
     detector = AnomalyDetector(Autoencoder(2, **QUICK), random_state=0).fit(rows).model
     return {
         "digits": model_path.read_bytes(),

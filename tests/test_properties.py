@@ -15,7 +15,8 @@ from diabolo import Autoencoder, load, modelfile
 EXAMPLES = int(os.environ.get("DIABOLO_EXAMPLES", "50"))
 many = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 numbers = st.floats(-1e3, 1e3, width=32)
-weights = st.floats(width=32, allow_nan=False, allow_infinity=False)
+# As large as a file may hold.
+weights = st.floats(-999_999_986_991_104, 999_999_986_991_104, width=32)
 images = arrays.arrays(np.uint8, st.tuples(st.integers(1, 9), st.just(7), st.just(6)))
 tables = arrays.arrays(np.float32, st.tuples(st.integers(1, 40), st.just(5)), elements=numbers)
 KINDS = {

@@ -572,7 +572,8 @@ def test_a_column_of_one_value_comes_back_and_another_value_there_costs(rng):
     ("change", "message"),
     [
         (lambda s: s["columns"].pop(), "columns do not fit rows"),
-        (lambda s: s["columns"][0].update(kind="date"), "is not what the table says"),
+        (lambda s: s["columns"][0].update(kind="count"), "is not what the table says"),
+        (lambda s: s["columns"][0].update(kind="date"), "a date cannot be of type"),
         (lambda s: s["columns"][2].update(levels=["a", "a", "b", "c"]), "each once"),
         (lambda s: s["columns"][0].update(arrow="tensor"), "no type of a column"),
         (lambda s: s["columns"][0].update(more=1), "a key 'more' that is not known"),

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from diabolo.data.adapters import Rows
+from diabolo.data.adapters.array import FARTHEST
+from diabolo.data.adapters.statistics import MOST
 from diabolo.errors import OptionError
 
 if TYPE_CHECKING:
@@ -83,9 +85,18 @@ class Detection(NamedTuple):
     @classmethod
     def of(cls, config: Mapping[str, Any], tensors: Mapping[str, Any]) -> "Detection":
         """Return what `to_config` and `to_tensors` described. Raises OptionError where a value cannot be."""
-        for name, least in (("latent_scale", 0.0), ("residual_scale", 0.0), ("usual", 0.0)):
-            if not (tensors[name] > least).all():
-                raise OptionError(f"detection: {name} must be above 0.")
+        for name in ("latent_scale", "residual_scale", "usual"):
+            if not (tensors[name] >= 1 / FARTHEST).all():
+                raise OptionError(f"detection: {name} must be above 0, at least {1 / FARTHEST:g}.")
+        if not (np.abs(tensors["center"]) <= FARTHEST).all():
+            raise OptionError(f"detection: center must be at most {FARTHEST:g} away from 0.")
+        share, rate = config["contamination"], config["false_alarm_rate"]
+        if not 0 < share <= 0.5 or not (rate is None or 0 < rate <= 1):
+            raise OptionError(f"detection: contamination {share!r:.40} and false_alarm_rate {rate!r:.40} cannot be.")
+        if max(abs(config["threshold"]), abs(config["center"]), config["spread"]) > MOST or (
+            config["spread"] < 1 / FARTHEST
+        ):
+            raise OptionError(f"detection: scores lie within {MOST:g}, and their spread is at least {1 / FARTHEST:g}.")
         count = len(tensors["places"])
         drawn = [tensors[f"draws_{at}"] for at in range(len(DRAWS))]
         if not all(((each >= 0) & (each < count)).all() for each in drawn):

@@ -549,7 +549,7 @@ def _failed(what: str, error: Exception) -> str:
     )
 
 
-def _finite(values: Any, first_row: int) -> Any:
+def _finite(values: Rows, first_row: int) -> Rows:
     """Return results for rows, of which `first_row` came before; DataError where one is not finite."""
     if values.dtype.kind != "f":
         return values

@@ -34,12 +34,14 @@ from safetensors.numpy import save as save_tensors
 import diabolo
 from diabolo import detection as detections
 from diabolo.data.adapters import ADAPTERS, Adapter, ArrayAdapter, TableAdapter
+from diabolo.data.adapters.array import FARTHEST
 from diabolo.data.adapters.features import FEATURES, Category
+from diabolo.data.adapters.statistics import LEAST, MOST
 from diabolo.data.schema import Column, Schema
 from diabolo.errors import DiaboloError, ModelFileError, OptionError, OutputError, unknown
 from diabolo.files import open_file, refuse_existing, write_atomically
 from diabolo.inference import Model
-from diabolo.network.layers import LAYERS
+from diabolo.network.layers import LAYERS, BatchNormalization, Layer
 from diabolo.network.layers.own import Own, beside
 from diabolo.network.losses import LOSSES, Loss, Masked, Mixed
 from diabolo.network.parts import Numbers, from_config
@@ -161,7 +163,7 @@ def to_bytes(model: Model) -> bytes:
     content = bytes(save_tensors(tensors, metadata={"diabolo": _canonical(config)}))
     try:
         _announced(content[: 8 + _header_length(content)], len(content), model.network.own_layers())
-        _check_finite(tensors)
+        _check_numbers(tensors)
     except DiaboloError as error:
         raise OutputError(f"the model cannot be saved, no file could hold it: {error}") from error
     return content
@@ -268,6 +270,8 @@ def _announced(head: bytes, size: int, layers: Own | None) -> _Announced:
     if not table:
         loss = from_config("reconstruction loss", LOSSES | {Masked.kind: Masked}, config["reconstruction_loss"])
         loss.fits(network.input_shape)
+        if adapter["bounded"] != (loss.scaling == "widest") or adapter["gaps"] != isinstance(loss, Masked):
+            raise ModelFileError(f"a reconstruction loss {loss.kind!r} does not suit the rows.")
         learnt = {f"loss/{name}": shape for name, shape in loss.weights(network.input_shape).items()}
     expected = {name: ("F32", shape) for name, shape in (network.weights() | learnt).items()}
     for name in [TABLE] * table + [SCHEMA] * config["schema"]:
@@ -292,7 +296,7 @@ def from_bytes(content: bytes, layers: Own | None = None) -> Model:
         tensors = load_tensors(content)
     except SafetensorError as error:
         raise ModelFileError(f"safetensors says {error}.") from error
-    _check_finite(tensors)
+    _check_numbers(tensors)
     _check_together(tensors)
     made = _array_adapter(config["adapter"], tensors) if loss else _table(tensors, network)
     if made.row_shape != tuple(config["adapter"]["row_shape"]):
@@ -302,26 +306,53 @@ def from_bytes(content: bytes, layers: Own | None = None) -> Model:
         assert isinstance(made, TableAdapter)
         loss = made.loss
     history = {name: tensors[CURVE + name].tolist() for name in config["record"]["history"]}
+    weights = {name: tensors[name] for name in (*network.weights(), *learnt)}
+    _check_variances(network, weights)
     model = Model(
         network=network,
-        weights={name: tensors[name] for name in (*network.weights(), *learnt)},
+        weights=weights,
         adapter=made,
         loss=loss,
         record=Record.from_config(config["record"] | {"history": history}),
         schema=schema,
         detection=_detection(config["detection"], tensors),
     )
+    _check_structure(model.record.settings["structure"], LAYERS | network.own_layers())
     if model.detection is not None and len(model.detection.space.residual_scale) != model.numbers:
         raise ModelFileError(f"the detection does not fit rows of {model.numbers} numbers.")
     return model
 
 
-def _check_finite(tensors: Mapping[str, np.ndarray[Any, Any]]) -> None:
+def _check_numbers(tensors: Mapping[str, np.ndarray[Any, Any]]) -> None:
+    """Refuse numbers that nothing can be computed with; in the network they are float32, in the user's units double."""
     for name, values in tensors.items():
-        flat = values.reshape(-1) if values.dtype.kind == "f" else values[:0]
+        if values.dtype.kind != "f":
+            continue
+        flat, most = values.reshape(-1), FARTHEST if values.dtype.itemsize == 4 else MOST
         for start in range(0, flat.size, NUMBERS_AT_ONCE):
-            if not np.isfinite(flat[start : start + NUMBERS_AT_ONCE]).all():
-                raise ModelFileError(f"the tensor {name!r} holds NaN or infinity.")
+            some = flat[start : start + NUMBERS_AT_ONCE]
+            largest = max(some.max(), -some.min())  # NaN where one is
+            if not largest <= most:
+                if not np.isfinite(largest):
+                    raise ModelFileError(f"the tensor {name!r} holds NaN or infinity.")
+                raise ModelFileError(f"the tensor {name!r} holds {largest:.3g}, expected numbers up to {most:g}.")
+
+
+def _check_variances(network: Network, weights: Mapping[str, np.ndarray[Any, Any]]) -> None:
+    for step in network.steps:
+        if isinstance(step.layer, BatchNormalization):
+            name = f"{step.layer.name}/moving_variance"
+            if not (weights[name] >= 0).all():
+                raise ModelFileError(f"the tensor {name!r} must not be below 0: it holds variances.")
+
+
+def _check_structure(structure: Any, table: Mapping[str, type[Layer]]) -> None:
+    """Raise OptionError for layers in the settings that are none; the estimator is made with them."""
+    for each in structure if isinstance(structure, list) else ():
+        if isinstance(each, dict):
+            from_config("layer", table, each)
+        else:
+            _check_structure(each, table)
 
 
 def _check_together(tensors: Mapping[str, np.ndarray[Any, Any]]) -> None:
@@ -335,8 +366,10 @@ def _check_together(tensors: Mapping[str, np.ndarray[Any, Any]]) -> None:
 
 def _array_adapter(config: dict[str, Any], tensors: Mapping[str, Any]) -> ArrayAdapter:
     offset, scale = tensors["adapter/offset"], tensors["adapter/scale"]
-    if not (scale >= 0).all():
-        raise ModelFileError("the tensor 'adapter/scale' must not be below 0.")
+    if not ((scale == 0) | (scale >= LEAST)).all():
+        raise ModelFileError(f"the tensor 'adapter/scale' must hold 0, or at least {LEAST:g}.")
+    if config["bounded"] and (offset.any() or not 1 / FARTHEST <= scale.min() == scale.max() <= FARTHEST):
+        raise ModelFileError("rows that are brought into [0, 1] have offset 0 and one scale, above 0.")
     more = {"gaps": config["gaps"]} if config["kind"] == "series" else {}
     return ADAPTERS[config["kind"]](
         row_shape=tuple(config["row_shape"]),
@@ -529,7 +562,22 @@ def _strict_json(text: str, where: str, known: set[str] | None = None) -> dict[s
         raise ModelFileError(f"{where} is not JSON ({error!s:.100}).") from error
     if not isinstance(value, dict):
         raise ModelFileError(f"{where} must be a JSON object, got {type(value).__name__}.")
+    if HALF.search(text):  # which is rare, and may be half of a pair
+        _check_texts(value, where)
     return value
+
+
+HALF = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+def _check_texts(value: Any, where: str) -> None:
+    """Refuse texts with half of a surrogate pair, which nothing can write."""
+    if isinstance(value, str):
+        if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
+            raise ModelFileError(f"{where} has a text that is not Unicode: {value!r:.60}.")
+    elif isinstance(value, (dict, list)):
+        for each in (*value, *value.values()) if isinstance(value, dict) else value:
+            _check_texts(each, where)
 
 
 # Texts whole, so that what they hold is not taken for structure; possessive, so that nothing is kept for a way back.
@@ -562,9 +610,14 @@ def _check_size_of_json(text: str, where: str, most_keys: int) -> int:
 
 
 def _keys(value: Any, expected: set[str], where: str) -> dict[str, Any]:
-    if not isinstance(value, dict) or set(value) != expected:
-        got = sorted(map(str, value)) if isinstance(value, dict) else type(value).__name__
-        raise ModelFileError(f"{where} must have exactly the keys {sorted(expected)}, got {got!s:.200}.")
+    if not isinstance(value, dict):
+        raise ModelFileError(f"{where} must have exactly the keys {sorted(expected)!s:.300}, got {value!r:.60}.")
+    if set(value) != expected:
+        missing, more = sorted(expected - set(value)), sorted(set(value) - expected)
+        raise ModelFileError(
+            f"{where} must have exactly the keys {sorted(expected)!s:.300}: missing are {missing!s:.150}, not known "
+            f"{more!s:.150}."
+        )
     return value
 
 

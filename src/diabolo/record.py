@@ -7,7 +7,7 @@ from diabolo.errors import OptionError
 from diabolo.network.bottlenecks import BOTTLENECKS
 from diabolo.network.corruptions import CORRUPTIONS
 from diabolo.network.losses import LOSSES
-from diabolo.network.parts import from_config
+from diabolo.network.parts import from_config, read_part
 from diabolo.network.penalties import PENALTIES
 
 # The settings of the estimator that a record holds, and the JSON types each may have.
@@ -79,7 +79,9 @@ class Record:
 
     def to_config(self) -> dict[str, Any]:
         """Return the record as JSON values."""
-        return asdict(self)
+        # A name of a file that is not UTF-8 has signs that JSON has no way to write.
+        source = self.source.encode("utf-8", "backslashreplace").decode()
+        return asdict(self) | {"source": source}
 
     @classmethod
     def from_config(cls, config: Any) -> "Record":
@@ -103,6 +105,8 @@ class Record:
         for name, table in PARTS.items():
             if isinstance(record.settings[name], dict):
                 from_config(name, table, record.settings[name])
+        if record.settings["penalty"] is not None:  # which says whether there is anything to draw rows from
+            read_part("penalty", PENALTIES, record.settings["penalty"])
         if not (
             1 <= record.rows < MAX_COUNT
             and 0 <= record.validation_rows < MAX_COUNT

@@ -11,13 +11,14 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from diabolo.data.adapters.features import FEATURES
 from diabolo.data.adapters.rows import Rows
-from diabolo.errors import DataError, OptionError, listed, unknown
+from diabolo.errors import DataError, DiaboloError, OptionError, listed, unknown
 
 LIBRARIES = ("pandas", "polars", "pyarrow", "array")  # the last: of files of numbers, which come back as arrays
 KINDS = ("number", "count", "boolean", "category", "date")
@@ -135,7 +136,16 @@ class Schema:
             if column.name in cells:
                 own = cells[column.name]
                 columns[at], arrays[at] = _beside(own, column, arrays[at], rows[:, at], native.get(column.name, ""))
-        frame = FRAMES[library](columns, arrays, index, library == self.library)
+        try:
+            frame = FRAMES[library](columns, arrays, index, library == self.library)
+        except DiaboloError:
+            raise
+        except Exception as error:  # each library has errors of its own for a type that it does not hold
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise OptionError(
+                f"a frame of {library} cannot hold columns of the types {listed(sorted({c.arrow for c in columns}))} "
+                f"({reason:.200}): write a file, or pass a frame of another library."
+            ) from error
         if self.numbered and library == "pandas":
             frame.columns = [int(name) for name in self.names]
         return frame
@@ -160,8 +170,11 @@ class Schema:
         columns = tuple(map(_column, config["columns"]))
         if len({column.name for column in columns}) < len(columns):
             raise OptionError("a schema must not name a column twice.")
-        if config["numbered"] and not all(re.fullmatch(r"-?\d{1,9}", column.name) for column in columns):
+        if config["numbered"] and not all(re.fullmatch(r"0|-?[1-9][0-9]{0,8}", column.name) for column in columns):
             raise OptionError("a schema with numbered columns must call them by numbers.")
+        if config["library"] == "pandas":
+            for column in columns:
+                _check_native(column)
         return cls(columns=columns, library=config["library"], numbered=config["numbered"])
 
 
@@ -190,8 +203,77 @@ def _column(config: Any) -> Column:
         raise OptionError(f"a category has at most {LEVELS_TOLD:,} levels of one type.")
     if any(type(level) not in (str, int, float, bool) for level in levels) or len(set(levels)) < len(levels):
         raise OptionError("the levels of a category are texts, numbers or booleans, each once.")
-    arrow_type(config["arrow"])
-    return Column(**(config | {"levels": tuple(levels)}))
+    column = Column(**(config | {"levels": tuple(levels)}))
+    category = column.kind == "category"
+    if (column.coded and not category) or (column.ordered and not column.coded) or (column.whole and category):
+        raise OptionError(
+            f"column {column.name!r:.60}: only a category is coded, only a coded one ordered, and none is whole."
+        )
+    kind = arrow_type(column.arrow)
+    if column.kind not in SUITS.get(_kind(kind, False) or "", ()):
+        raise OptionError(f"column {column.name!r:.60}: a {column.kind} cannot be of type {column.arrow!r:.60}.")
+    if category:
+        _check_levels(column, kind)
+    elif reason := _why_unwritable(column.kind, column.arrow, column.whole):
+        raise OptionError(f"column {column.name!r:.60} cannot be written as {column.arrow!r:.60} ({reason}).")
+    return column
+
+
+# What may be learnt as what, of the kind that a type is by itself.
+SUITS = {
+    "number": ("number", "count", "boolean", "category"),
+    "boolean": ("boolean", "category", "number"),
+    "date": ("date",),
+    "category": ("category",),
+}
+
+
+def _check_levels(column: Column, kind: Any) -> None:
+    """Raise OptionError where a type does not hold levels exactly as they are."""
+    import pyarrow as pa
+
+    levels = list(column.levels)
+    try:
+        held = pa.array(levels, kind).to_pylist()
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):
+        held = []
+    if held != levels or any(type(one) is not type(other) for one, other in zip(held, levels, strict=True)):
+        raise OptionError(
+            f"column {column.name!r:.60}: the type {column.arrow!r:.60} does not hold levels such as {levels[0]!r:.40}."
+        )
+
+
+@lru_cache(maxsize=1024)  # a wide table has thousands of columns of one type
+def _why_unwritable(kind: str, arrow: str, whole: bool) -> str:
+    """Return why numbers, however large, cannot be written as a type; "" where they can."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    column = Column(name="", kind=kind, arrow=arrow, native="", whole=whole)
+    try:
+        array = _array(np.array([np.nan, 0.0, 1.0, -1.0, 1e200, -1e200]), column)
+        if getattr(array.type, "tz", None):
+            array = pc.local_timestamp(array[:4])  # which looks the time zone up
+        array.to_pylist()
+    except (pa.ArrowException, KeyError, TypeError, ValueError, ArithmeticError) as error:
+        return f"{str(error).splitlines()[0] if str(error) else type(error).__name__:.200}"
+    return ""
+
+
+def _check_native(column: Column) -> None:
+    """Raise OptionError where the type in pandas would change the values of the Arrow type, or what they are."""
+    kind = arrow_type(column.arrow)
+    name = column.native.lower().removesuffix("[pyarrow]")
+    plain = {"bool": "bool", "boolean": "bool", "float16": "halffloat", "float32": "float", "float64": "double"}
+    whole = re.fullmatch(r"u?int(8|16|32|64)", name)
+    moment = {"datetime64": "timestamp", "timedelta64": "duration"}.get(name.partition("[")[0])
+    holds = (
+        column.arrow == (name if whole else plain[name])
+        if whole or name in plain
+        else str(kind).startswith(moment or "") and not name.startswith(("complex", "period", "interval"))
+    )
+    if not holds:
+        raise OptionError(f"column {column.name!r:.60}: {column.native!r:.60} of pandas is not {column.arrow!r:.60}.")
 
 
 # Learning.
@@ -491,7 +573,7 @@ def _array(values: Rows, column: Column) -> Any:
         places = pa.array(np.where(missing, 0, values).astype(np.int32), mask=missing)
         levels = pa.array(list(column.levels), kind)
         coded = pa.DictionaryArray.from_arrays(places, levels, ordered=column.ordered)
-        return coded if column.coded else coded.cast(kind)
+        return coded if column.coded else _decoded(coded)
     values = np.where(missing, 0.0, values)
     types = pa.types
     if column.kind == "date":
@@ -506,7 +588,8 @@ def _array(values: Rows, column: Column) -> Any:
     if types.is_decimal(kind):
         # What has more digits than the type would come back as 0.
         most = np.nextafter(10.0 ** (kind.precision - kind.scale) - 10.0**-kind.scale, 0)
-        return pa.array(np.clip(np.round(values, kind.scale), -most, most), mask=missing).cast(kind, safe=False)
+        values = np.round(np.clip(values, -most, most), kind.scale)
+        return pa.array(np.clip(values, -most, most), mask=missing).cast(kind, safe=False)
     if column.whole:
         values = np.rint(values)
     if types.is_integer(kind):
@@ -514,7 +597,22 @@ def _array(values: Rows, column: Column) -> Any:
         # The largest of 64 bits is no double: the next one below it is.
         low, high = float(bounds.min), np.nextafter(float(bounds.max), 0) if bounds.bits == 64 else float(bounds.max)
         return pa.array(np.clip(np.rint(values), low, high).astype(bounds.dtype), mask=missing)
-    return pa.array(values.astype(kind.to_pandas_dtype()), mask=missing)
+    most = np.finfo(kind.to_pandas_dtype()).max
+    return pa.array(np.clip(values, -most, most).astype(most.dtype), mask=missing)
+
+
+def _decoded(array: Any) -> Any:
+    """Return a dictionary array, in one chunk or in several, as an array of its values."""
+    import pyarrow as pa
+
+    kind = array.type.value_type
+    if not pa.types.is_string_view(kind):
+        return array.cast(kind)
+    if isinstance(array, pa.ChunkedArray):
+        return pa.chunked_array([_decoded(chunk) for chunk in array.chunks], kind)
+    # Arrow has no way from a dictionary of views.
+    texts = pa.DictionaryArray.from_arrays(array.indices, array.dictionary.cast(pa.string()))
+    return texts.cast(pa.string()).cast(kind)
 
 
 def _beside(own: Any, column: Column, array: Any, values: Rows, native: str) -> tuple[Column, Any]:
@@ -528,14 +626,18 @@ def _beside(own: Any, column: Column, array: Any, values: Rows, native: str) -> 
     if pa.types.is_null(own.type):
         return column, array
     if pa.types.is_dictionary(own.type):
-        own = own.cast(own.type.value_type)
+        own = _decoded(own)
     if isinstance(own, pa.ChunkedArray):
         own = pa.concat_arrays(own.chunks)
+    # Of views of texts Arrow computes next to nothing.
+    own = own.cast(pa.string()) if pa.types.is_string_view(own.type) else own
     there = own.is_valid()
     if pa.types.is_floating(own.type):
         there = pc.and_(there, pc.invert(pc.is_nan(own.fill_null(0))))
     own = pc.if_else(there, own, pa.scalar(None, own.type))
-    array = array.cast(array.type.value_type) if column.coded else array
+    array = _decoded(array) if column.coded else array
+    view = pa.types.is_string_view(array.type)
+    array = array.cast(pa.string()) if view else array
     same = _exact(own, array.type)
     if same is not None:
         own = same
@@ -546,7 +648,7 @@ def _beside(own: Any, column: Column, array: Any, values: Rows, native: str) -> 
         array = _array(values, column)
     array = pc.if_else(there, own, array)
     if not column.coded:
-        return column, array
+        return column, array.cast(pa.string_view()) if view else array
     levels = pa.array(list(column.levels), arrow_type(column.arrow)).cast(array.type).to_pylist()
     levels += [level for level in pc.unique(array).to_pylist() if level is not None and level not in levels]
     places = pc.index_in(array, value_set=pa.array(levels, array.type))
@@ -628,7 +730,7 @@ def _to_pyarrow(columns: Sequence[Column], arrays: list[Any], index: Any, same: 
     import pyarrow as pa
 
     for at, column in enumerate(columns):
-        indices = re.search(r"indices=(u?int\d+)", column.native) if same and column.coded else None
+        indices = re.search(r"indices=(u?int(?:8|16|32|64))\b", column.native) if same and column.coded else None
         if indices and len(arrays[at].dictionary) <= np.iinfo(indices[1]).max:
             places = arrays[at].indices.cast(arrow_type(indices[1]))
             arrays[at] = pa.DictionaryArray.from_arrays(places, arrays[at].dictionary, ordered=column.ordered)
@@ -651,7 +753,7 @@ def _to_pandas(columns: Sequence[Column], arrays: list[Any], index: Any, same: b
         elif same and column.native and str(series.dtype) != column.native:
             # A column of whole numbers or booleans has no room for a gap, which only a reconstruction could leave.
             gap = array.null_count and re.fullmatch(r"u?int\d+|bool", column.native)
-            series = series if gap else series.astype(column.native)
+            series = series if gap else _cast(series, column.native)
         cells[column.name] = series
     frame = pandas.DataFrame(cells)
     if index is not None:
@@ -659,12 +761,27 @@ def _to_pandas(columns: Sequence[Column], arrays: list[Any], index: Any, same: b
     return frame
 
 
+def _cast(series: Any, native: str) -> Any:
+    """Return a series of pandas in a type; as it is where this pandas does not know the type, or cannot cast."""
+    if not re.match("[A-Za-z]{3}", native):  # NumPy's short names, one of which it warns of
+        return series
+    try:
+        return series.astype(native)
+    except (TypeError, ValueError, OverflowError):
+        return series
+
+
 def _to_polars(columns: Sequence[Column], arrays: list[Any], index: Any, same: bool) -> Any:
+    import pyarrow as pa
+
     polars = _library("polars")
     cells = {}
     for column, array in zip(columns, arrays, strict=True):
-        series = polars.from_arrow(array.cast(arrow_type(column.arrow)) if column.coded else array)
-        if column.coded:
+        array = _decoded(array) if column.coded else array
+        if pa.types.is_decimal256(array.type):  # which it does not hold
+            array = array.cast(pa.float64())
+        series = polars.from_arrow(array)
+        if column.coded and isinstance(column.levels[0], str):  # all that they hold there
             enum = same and column.native.startswith("Enum")
             series = series.cast(polars.Enum(list(column.levels)) if enum else polars.Categorical)
         cells[column.name] = series

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from diabolo.data.adapters.rows import Rows, aligned
-from diabolo.data.adapters.statistics import NUMBERS_AT_ONCE, Statistics
+from diabolo.data.adapters.statistics import LEAST, NUMBERS_AT_ONCE, Statistics
 from diabolo.errors import DataError, ShapeError
 
 # Squares of numbers beyond this, summed over a wide row, leave the range of a float32.
@@ -51,9 +51,9 @@ class ArrayAdapter:
         offset, scale = np.zeros_like(statistics.mean), np.full_like(statistics.mean, widest)
         if scaling == "standardise":
             scale = np.sqrt(statistics.variance)
-            # What varies by rounding alone is constant; and below the smallest normal double nothing can be divided.
+            # What varies by rounding alone is constant, and what varies less than a file may say.
             far = np.abs(statistics.mean)
-            scale = np.where(scale > np.maximum(1e-12 * far, np.finfo(np.float64).tiny), scale, 0.0)
+            scale = np.where(scale > np.maximum(1e-12 * far, LEAST), scale, 0.0)
             offset = np.where(scale > 0, statistics.mean, statistics.low)  # a mean of equal numbers is off by rounding
         return cls(
             row_shape=statistics.row_shape,
@@ -150,8 +150,9 @@ class ArrayAdapter:
         for start in range(0, len(rows), at_once):
             block = rows[start : start + at_once]
             # In doubles until scaled: a time stamp of 1.7e9 has no room for its seconds in a float32.
-            wide = np.subtract(block, self.offset, dtype=np.float64)
-            wide /= self.divisor
+            with np.errstate(over="ignore"):  # which is too far
+                wide = np.subtract(block, self.offset, dtype=np.float64)
+                wide /= self.divisor
             if max(wide.max(), -wide.min()) > FARTHEST:
                 place = int((np.abs(wide) > FARTHEST).reshape(len(wide), -1).any(axis=1).argmax())
                 number = None if first_row is None else first_row + start + place
@@ -172,18 +173,20 @@ class ArrayAdapter:
     def restore(self, tensors: np.ndarray[Any, np.dtype[np.float32]]) -> Rows:
         """Return rows (n, *row_shape) of tensors (n, *tensor_shape), in the type of fit() if it can hold them.
 
-        Bytes are rounded and kept within 0 to 255; other whole numbers and booleans come back as float32,
-        because a reconstruction between two of them says something.
+        Bytes are rounded and kept within 0 to 255, and float32 within its range; other whole numbers and booleans come
+        back as float32, because a reconstruction between two of them says something.
         """
-        rows = np.multiply(tensors, self.scale, dtype=np.float64)
+        rows: Rows = np.multiply(tensors, self.scale, dtype=np.float64)
         rows += self.offset
         rows = rows.reshape(-1, *self.row_shape)
         if self.gives_bytes:
-            return np.clip(np.rint(rows, out=rows), 0, 255, out=rows).astype(np.uint8)
+            np.clip(np.rint(rows, out=rows), 0, 255, out=rows)
+            return rows.astype(np.uint8)
         if self.dtype == "float64":
             return rows
         most = np.finfo(np.float32).max
-        return np.clip(rows, -most, most, out=rows).astype(np.float32)
+        np.clip(rows, -most, most, out=rows)
+        return rows.astype(np.float32)
 
     @property
     def gives_bytes(self) -> bool:

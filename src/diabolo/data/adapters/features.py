@@ -12,7 +12,8 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from diabolo.data.adapters.array import NEAR_ENOUGH
+from diabolo.data.adapters.array import FARTHEST, NEAR_ENOUGH
+from diabolo.data.adapters.statistics import LEAST, MOST
 from diabolo.network.parts import Numbers, Part, Shape
 
 Values = np.ndarray[Any, np.dtype[np.float64]]
@@ -38,7 +39,9 @@ class Feature(Part):
     words: ClassVar[str] = "a number"
 
     def check(self) -> None:
-        """Refuse a guess that gains."""
+        """Refuse a guess that gains, and numbers that cannot be computed with."""
+        several = [each if isinstance(each, tuple) else (each,) for each in vars(self).values()]
+        self.require(all(abs(each) <= MOST for numbers in several for each in numbers), f"numbers up to {MOST:g}")
         self.require(self.cost >= 0, "a cost of at least 0")
 
     @classmethod
@@ -63,7 +66,7 @@ class Feature(Part):
     @property
     def factors(self) -> Numbers:
         """What each number's loss is multiplied by, (width,)."""
-        return (1 / self.cost if self.cost else 1.0,) * self.width
+        return (1 / max(self.cost, LEAST_COST) if self.cost else 1.0,) * self.width
 
     def to_tensor(self, values: Values) -> Tensor:
         """Return numbers (n, width) of values (n,); NaN gives 0."""
@@ -74,6 +77,13 @@ class Feature(Part):
         raise TypeError(f"{type(self).__name__} must say how it comes back")
 
 
+def _single(numbers: Values) -> Tensor:
+    """Return float32 numbers, 0 where one is missing; what is too large becomes infinity, and is refused later."""
+    with np.errstate(over="ignore"):
+        return np.where(np.isnan(numbers), 0.0, numbers).astype(np.float32)
+
+
+LEAST_COST = 1 / FARTHEST  # in nats; 1 divided by less cannot be computed with
 STEEP = 1e-12  # of the range: between two knots at least
 KNOTS = 64  # where a quantile scale bends
 # Beyond these shapes a standard scale leaves most values in one heap. A normal column has 0 and 0, an exponential one
@@ -103,16 +113,17 @@ class Number(Feature):
         """Knots and marks go up, as many of the one as of the other."""
         super().check()
         both = (self.knots, self.marks)
-        self.require(self.scale >= 0, "a scale of at least 0")
+        self.require(self.scale == 0 or self.scale >= LEAST, f"a scale of 0, or of at least {LEAST:g}")
         self.require(len(self.knots) == len(self.marks) != 1, "as many marks as knots, none or several")
-        self.require(all(a < b for each in both for a, b in itertools.pairwise(each)), "rising knots and marks")
+        rising = all(a + LEAST <= b and a < b for each in both for a, b in itertools.pairwise(each))
+        self.require(rising, "rising knots and marks")
 
     @classmethod
     def learn(cls, values: Values) -> Self:
         """Mean and deviation, or quantiles; what varies by rounding alone is constant."""
         known = values[~np.isnan(values)]
         center, scale = (float(known.mean()), float(known.std())) if len(known) else (0.0, 0.0)
-        if scale <= max(1e-12 * abs(center), float(np.finfo(np.float64).tiny)):
+        if scale <= max(1e-12 * abs(center), LEAST):
             return cls(cost=0.0, center=float(known.min()) if len(known) else 0.0, scale=0.0)
         standard = (known - center) / scale
         skewed, heavy = abs(float(np.mean(standard**3))), float(np.mean(standard**4)) - 3
@@ -138,7 +149,7 @@ class Number(Feature):
             numbers = np.interp(values, self.knots, self.marks)
             beyond = np.where(values > self.knots[-1], values - self.knots[-1], np.minimum(values - self.knots[0], 0.0))
             numbers = numbers + beyond / self.scale
-        return np.nan_to_num(numbers, nan=0.0).astype(np.float32)[:, None]
+        return _single(numbers)[:, None]
 
     def from_tensor(self, raw: Tensor) -> Values:
         """The same the other way round; the one value of a column that had one."""
@@ -184,7 +195,7 @@ class Count(Feature):
     def check(self) -> None:
         """Refuse no mean."""
         super().check()
-        self.require(0 < self.mean < 1e15, "a mean above 0")
+        self.require(LEAST <= self.mean < 1e15, "a mean above 0")
 
     @classmethod
     def refused(cls, values: Values) -> Mask:
@@ -207,7 +218,7 @@ class Count(Feature):
 
     def to_tensor(self, values: Values) -> Tensor:
         """Value / mean."""
-        return np.nan_to_num(values / self.mean, nan=0.0).astype(np.float32)[:, None]
+        return _single(values / self.mean)[:, None]
 
     def from_tensor(self, raw: Tensor) -> Values:
         """The mean times exp(raw)."""
@@ -237,7 +248,7 @@ class Boolean(Feature):
 
     def to_tensor(self, values: Values) -> Tensor:
         """0 or 1."""
-        return np.nan_to_num(values, nan=0.0).astype(np.float32)[:, None]
+        return _single(values)[:, None]
 
     def from_tensor(self, raw: Tensor) -> Values:
         """True where the odds say so."""
@@ -314,7 +325,8 @@ class Date(Feature):
     def check(self) -> None:
         """Refuse periods of no length."""
         super().check()
-        self.require(self.scale >= 0 and all(each > 0 for each in self.periods), "a scale and periods above 0")
+        both = (*self.periods, self.scale or 1.0)
+        self.require(all(each >= LEAST for each in both), f"a scale of 0, or scale and periods of at least {LEAST:g}")
 
     @classmethod
     def learn(cls, values: Values) -> Self:
@@ -349,7 +361,7 @@ class Date(Feature):
         for period in self.periods:
             turn = 2 * math.pi * (values % period) / period
             parts += [np.sin(turn), np.cos(turn)]
-        return np.nan_to_num(np.stack(parts, axis=1), nan=0.0).astype(np.float32)
+        return _single(np.stack(parts, axis=1))
 
     def from_tensor(self, raw: Tensor) -> Values:
         """By the line."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from diabolo.data.adapters.array import ArrayAdapter
 from diabolo.data.adapters.rows import Rows
+from diabolo.data.adapters.statistics import LEAST, MOST
 from diabolo.errors import DataError
 
 
@@ -31,10 +32,12 @@ class SeriesAdapter(ArrayAdapter):
             raise DataError(
                 f"fit(): channel {int(known.any(axis=0).argmin())} has no value in any series: leave it out."
             )
+        if max(np.nanmax(columns), -np.nanmin(columns)) > MOST:
+            raise DataError("fit() expected numbers whose squares fit a double, got larger: rescale the series.")
         mean = np.nanmean(columns, axis=0)
         scale = np.nanstd(columns, axis=0)
         low = np.nanmin(columns, axis=0)
-        scale = np.where(scale > np.maximum(1e-12 * np.abs(mean), np.finfo(np.float64).tiny), scale, 0.0)
+        scale = np.where(scale > np.maximum(1e-12 * np.abs(mean), LEAST), scale, 0.0)
         return cls(
             row_shape=rows.shape[1:],
             dtype=str(rows.dtype),

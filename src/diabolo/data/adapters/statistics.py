@@ -9,6 +9,8 @@ from diabolo.errors import DataError
 
 Vector = np.ndarray[Any, np.dtype[np.float64]]
 
+# Numbers of rows, and scales that divide them: the squares of both, and of their quotients, stay within a double.
+MOST, LEAST = 1e150, 1e-150
 NUMBERS_AT_ONCE = 1 << 17  # 1 MB of doubles: what is worked on stays in the processor's cache
 
 
@@ -66,7 +68,7 @@ class Statistics:
         with np.errstate(invalid="ignore"):
             # The mean of equal numbers is off by rounding; of huge ones, by enough to overflow when it is squared.
             variance = np.where(self.low == self.high, 0.0, self._squares / self._numbers)
-        if not np.all(np.isfinite(variance)):
+        if not np.all(np.isfinite(variance)) or max(-self.low.min(), self.high.max(), variance.max() / MOST) > MOST:
             raise DataError("fit() expected numbers whose squares fit a double, got larger: rescale the rows.")
         return variance
 

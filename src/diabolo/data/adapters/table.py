@@ -15,6 +15,7 @@ import numpy as np
 from diabolo.data.adapters.array import FARTHEST
 from diabolo.data.adapters.features import FEATURES, LOSS_ORDER, Category, Feature, Values, owners
 from diabolo.data.adapters.rows import Rows
+from diabolo.data.adapters.statistics import MOST
 from diabolo.errors import DataError, OptionError, ShapeError
 from diabolo.network.losses import Mixed
 from diabolo.network.parts import from_config
@@ -48,8 +49,14 @@ class TableAdapter:
         if columns is None:
             columns = [(str(at), "number", 0) for at in range(rows.shape[1])]
         features = []
-        for at, (_, kind, levels) in enumerate(columns):
+        for at, (name, kind, levels) in enumerate(columns):
             values = rows[:, at].astype(np.float64)
+            large = np.abs(values) > MOST
+            if large.any():
+                raise DataError(
+                    f"fit() expected numbers whose squares fit a double, got {values[large.argmax()]:.3g} in row "
+                    f"{int(large.argmax())}, column {name!r}: rescale the column."
+                )
             features.append(Category.learn(values, levels) if kind == "category" else FEATURES[kind].learn(values))
         return cls(features=tuple(features), names=tuple(name for name, _, _ in columns), gaps=gaps)
 
@@ -156,7 +163,7 @@ class TableAdapter:
         """Return float32 tensors (n, numbers) of rows (n, columns); arguments as for `ArrayAdapter.adapt`."""
         rows = np.asarray(rows, np.float64)
         tensors = np.empty((len(rows), *self.tensor_shape), np.float32)
-        with np.errstate(over="ignore"):
+        with np.errstate(all="ignore"):
             for at, place in self.places.items():
                 refused = self.features[at].refused(rows[:, at])
                 if refused.any():
