@@ -1092,3 +1092,9 @@ def test_columns_called_true_and_false_are_explained_and_come_back_by_these_name
     assert list(model.reconstruct(frame).columns) == ["True", "False"]
     with pytest.raises(DataError, match="expected names of columns to be texts, got True"):
         model.fit(pd.DataFrame({True: [1.0, 2.0], 2: [3.0, 5.0]}))
+
+
+def test_a_missing_cell_of_a_column_of_views_is_no_level():
+    texts = pa.array(["x", "y", None] * 10)
+    frame = pa.table({"a": texts.cast(pa.string_view()), "b": list(range(30))})
+    assert frames.learn(frame, where="fit()").columns[0].levels == ("x", "y")

@@ -364,8 +364,7 @@ def _learn(name: str, array: Any, native: str, told: str | None, where: str) -> 
             f"(--drop {name})."
         )
     chosen = told or inferred
-    allowed = {"number": KINDS[:4], "boolean": ("boolean", "category", "number"), "date": ("date",)}
-    if chosen not in allowed.get(inferred, ("category",)) or (coded and chosen != "category"):
+    if chosen not in SUITS[inferred] or (coded and chosen != "category"):
         read = (
             f": dates in files are {DATES}; parse those of a frame"
             if chosen == "date" and inferred == "category"
@@ -423,7 +422,9 @@ def _levels(array: Any, name: str, told: bool, where: str) -> tuple[Level, ...]:
         chunks = combined.chunks if isinstance(combined, pa.ChunkedArray) else [combined]
         levels = chunks[0].dictionary.to_pylist() if chunks else []
     else:
-        levels = sorted(level for level in pc.unique(array).to_pylist() if level is not None)
+        # Of views Arrow makes a missing cell an empty text.
+        values = array.cast(pa.string()) if pa.types.is_string_view(array.type) else array
+        levels = sorted(level for level in pc.unique(values).to_pylist() if level is not None)
     most = LEVELS_TOLD if told else LEVELS
     known = len(array) - array.null_count
     if len(levels) > most or (not told and len(levels) > FEW and 2 * len(levels) > known):
