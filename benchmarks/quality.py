@@ -33,7 +33,7 @@ class Resumable(Autoencoder):
     start: Autoencoder | None = None  # whose weights to begin with
 
     def _train(self, spec: Any, shard: Any, report: Any, **where: Any) -> Any:
-        from diabolo.network import keras_builder
+        from diabolo.network.backends.keras import builder as keras_builder
         from diabolo.training import loop
 
         if self.start is not None:

@@ -1,8 +1,8 @@
 """What each optimizer does at each rate on many small problems: `python -m benchmarks.races train|measure|held-out`.
 
-`train` lets every candidate of `diabolo.training.advice` train to the end on every problem and writes races.csv beside
-this file, a problem at a time: stopped and called again it goes on. `measure` judges the advice, leaving out all
-problems on the rows of the one that is asked about, and writes the table that the package carries. `held-out` lets
+`train` trains every candidate of `diabolo.fitting.automatic.advice` to the end on every problem and writes races.csv
+next to this file, one problem at a time; if it is stopped, the next call continues. `measure` evaluates the advice,
+leaving out all problems on the rows of the one in question, and writes the table that the package carries. `held-out` lets
 `diabolo.search.race` and the advice answer on twenty data sets that played no part in either (DIABOLO_DATA must hold
 anomaly/), beside the whole grid. `deep` races over equal time on MNIST with 784-1000-500-250-30, and says how long what
 it picks takes to the training loss that Adam ends with at the best of three rates.
@@ -25,9 +25,9 @@ import numpy as np
 
 from diabolo import Autoencoder, datasets
 from diabolo.errors import DivergedError
-from diabolo.preparation import prepare
+from diabolo.fitting.automatic import advice
+from diabolo.fitting.preparation import prepare
 from diabolo.search import race
-from diabolo.training import advice
 from diabolo.training.optimizers import OPTIMIZERS
 
 Rows = np.ndarray[Any, Any]

@@ -112,8 +112,8 @@ class _ByKeras(Autoencoder):
     def _train(self, spec: Any, shard: Any, report: Any) -> Any:
         import keras
 
-        from diabolo.training.choose import Choice
         from diabolo.training.loop import Outcome
+        from diabolo.training.xla import Choice
 
         outer = self
 

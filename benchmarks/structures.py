@@ -20,7 +20,8 @@ def one(who: str, words: str, rows: int, batch_size: int, epochs: int) -> None:
     import keras
 
     import diabolo.training
-    from diabolo.network import keras_builder, structures
+    from diabolo.network import structures
+    from diabolo.network.backends.keras import builder as keras_builder
 
     images = Task((784,), batch_size, epochs, rows).scaled.reshape(-1, 28, 28, 1)
     network = structures.build(words, (28, 28, 1), latent_dim=32)

@@ -9,9 +9,9 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from diabolo import modelfile
 from diabolo.data.readers import csv, idx, numpy_files
 from diabolo.errors import DataError, DiaboloError
+from diabolo.model import file as modelfile
 
 SIGNED = re.compile(rb'(sha256\\":\\")[0-9a-f]{64}')
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from diabolo import AnomalyDetector, Autoencoder, modelfile
+from diabolo import AnomalyDetector, Autoencoder
+from diabolo.model import file as modelfile
 
 FOLDER = Path(__file__).parents[1] / "tests" / "golden"
 SETTINGS = {"epochs": 2, "random_state": 0, "verbose": False}

@@ -3,7 +3,7 @@
 import json
 import struct
 
-from diabolo import modelfile
+from diabolo.model import file as modelfile
 
 
 def parts(content):

@@ -12,10 +12,10 @@ from scipy import sparse
 import diabolo
 from diabolo import Autoencoder
 from diabolo.errors import OptionError
+from diabolo.fitting.automatic import advice
 from diabolo.network.structures import build
 from diabolo.search import error_by_size, range_test
 from diabolo.search.sizes import knee
-from diabolo.training import advice
 
 RACES = Path(__file__).parents[1] / "benchmarks" / "races.csv"
 

@@ -11,8 +11,9 @@ from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import LocalOutlierFactor
 
-from diabolo import AnomalyDetector, Autoencoder, load, modelfile
+from diabolo import AnomalyDetector, Autoencoder, load
 from diabolo.errors import DataError, ModelFileError, NotFittedError, OptionError, OutputError
+from diabolo.model import file as modelfile
 
 FAST = {"epochs": 10, "random_state": 0, "verbose": False}
 

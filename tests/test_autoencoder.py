@@ -119,7 +119,8 @@ def test_two_runs_with_one_seed_give_the_same_file_and_another_seed_another(digi
 
 
 def test_the_compiled_program_gives_the_same_bits_twice_and_the_same_loss_as_the_plain_one(digits):
-    from diabolo.network import keras_builder, losses, structures
+    from diabolo.network import losses, structures
+    from diabolo.network.backends.keras import builder as keras_builder
     from diabolo.training import Shard, Spec, train
 
     network = structures.build([32], (28, 28, 1), latent_dim=8)
@@ -147,7 +148,8 @@ def test_the_compiled_program_gives_the_same_bits_twice_and_the_same_loss_as_the
 
 def test_the_loop_computes_what_keras_fit_computes(digits):
     """One epoch in the same order from the same weights, beside Keras' own trainer."""
-    from diabolo.network import keras_builder, losses, structures
+    from diabolo.network import losses, structures
+    from diabolo.network.backends.keras import builder as keras_builder
     from diabolo.training import Shard, Spec, train
 
     network = structures.build([32], (784,), latent_dim=8)
@@ -464,7 +466,7 @@ def test_many_trainings_in_one_process_say_nothing(table, capfd):
 
 
 def test_the_settings_of_a_record_are_those_of_the_estimator():
-    from diabolo.record import SETTINGS
+    from diabolo.model.record import SETTINGS
 
     assert set(SETTINGS) == set(Autoencoder().get_params()) - {"memory", "verbose"}
 

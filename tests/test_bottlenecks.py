@@ -12,7 +12,9 @@ from scipy.special import logsumexp
 
 from diabolo import Autoencoder, load
 from diabolo.errors import OptionError, ShapeError
-from diabolo.network import keras_builder, keras_layers, losses, structures
+from diabolo.network import losses, structures
+from diabolo.network.backends.keras import builder as keras_builder
+from diabolo.network.backends.keras import layers as keras_layers
 from diabolo.network.bottlenecks import BOTTLENECKS, Gaussian, Ordered, Plain, Quantized, Sparse
 from diabolo.network.bottlenecks.gaussian import gaussian_kl
 from diabolo.network.bottlenecks.sparse import bernoulli_kl

@@ -402,7 +402,7 @@ def test_the_case_of_uneven_steps(cli, case, tmp_path):
 def test_pooling_by_keras_default_is_the_same_where_nothing_is_left_over():
     import keras
 
-    from diabolo.network import from_keras
+    from diabolo.network.backends.keras import reading as from_keras
 
     for pooling, function in ((keras.layers.MaxPooling2D, "max"), (keras.layers.AveragePooling2D, "average")):
         model = keras.Sequential([keras.Input((16, 8, 1)), pooling(2)])

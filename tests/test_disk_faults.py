@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from diabolo import modelfile
+from diabolo.model import file as modelfile
 from diabolo.training import checkpoints
 
 ERRORS = ("ENOSPC", "EIO", "EACCES")
@@ -30,7 +30,7 @@ SAVER = """
 import os, pathlib, signal, sys
 from dataclasses import replace
 import numpy as np
-from diabolo import modelfile
+from diabolo.model import file as modelfile
 from diabolo.errors import OutputError
 from diabolo.training import checkpoints
 

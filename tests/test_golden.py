@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from diabolo import AnomalyDetector, load, modelfile
+from diabolo import AnomalyDetector, load
+from diabolo.model import file as modelfile
 
 FOLDER = Path(__file__).parent / "golden"
 FILES = sorted(FOLDER.glob("*.safetensors"))

@@ -15,8 +15,9 @@ import pandas as pd
 import pytest
 
 import diabolo
-from diabolo import AnomalyDetector, Autoencoder, modelfile
+from diabolo import AnomalyDetector, Autoencoder
 from diabolo.errors import DiaboloError, ModelFileError, OptionError, OutputError
+from diabolo.model import file as modelfile
 from hostile import changed, models, parts, places, rebuild, with_json, with_tensor
 
 QUICK = {"structure": [], "epochs": 1, "random_state": 0, "verbose": False}
@@ -27,7 +28,7 @@ MOST = 4 << 30  # bytes of address space that a child may have, far below what s
 # count the peak anew where it is asked to.
 READER = """
 import gc, json, pathlib, re, sys, time
-from diabolo import modelfile
+from diabolo.model import file as modelfile
 from diabolo.errors import DiaboloError
 
 def memory(name):

@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diabolo.errors import OptionError, ShapeError
-from diabolo.network import keras_builder, layers, onnx_builder
+from diabolo.network import layers
+from diabolo.network.backends.keras import builder as keras_builder
+from diabolo.network.backends.onnx import builder as onnx_builder
 from diabolo.network.bottlenecks import Plain
 from diabolo.network.layers import LAYERS, TiedDense
 from diabolo.network.parts import from_config

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from diabolo import modelfile
 from diabolo.data.adapters import ArrayAdapter
 from diabolo.errors import OptionError
+from diabolo.model import file as modelfile
 from diabolo.network import layers
 from diabolo.network.bottlenecks import Plain, Refined
 from diabolo.network.layers import LAYERS
@@ -67,7 +67,7 @@ NAMES = ["-".join(map(str, [*layer.to_config().values(), *shape])) for layer, sh
 CHILD = """
 import ctypes, gc, json, pathlib, re, resource, sys
 import numpy as np
-from diabolo import modelfile
+from diabolo.model import file as modelfile
 from diabolo.errors import DiaboloError
 
 def memory(name):

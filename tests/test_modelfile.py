@@ -10,11 +10,11 @@ import pytest
 from safetensors.numpy import load_file
 
 import diabolo
-from diabolo import modelfile
 from diabolo.errors import ModelFileError, OptionError, OutputError
+from diabolo.model import file as modelfile
+from diabolo.model.record import MAX_EPOCHS
 from diabolo.network import structures
 from diabolo.network.layers import Attention, Dense, Flatten, Reshape, Upsampling
-from diabolo.record import MAX_EPOCHS
 from hostile import parts, rebuild
 
 

@@ -15,7 +15,8 @@ import pyarrow as pa
 import pytest
 
 import mutants
-from diabolo import AnomalyDetector, Autoencoder, modelfile
+from diabolo import AnomalyDetector, Autoencoder
+from diabolo.anomaly.explain import by_column
 from diabolo.autoencoder import from_model
 from diabolo.cli.info import _facts, _show
 from diabolo.data import schema as frames
@@ -24,7 +25,7 @@ from diabolo.data.adapters.features import Number
 from diabolo.data.adapters.statistics import Statistics
 from diabolo.data.schema import Schema
 from diabolo.errors import DataError, DiaboloError, OptionError
-from diabolo.explain import by_column
+from diabolo.model import file as modelfile
 from diabolo.network import structures
 from diabolo.network.losses import LOSSES, Masked
 

@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from diabolo import Autoencoder, load, modelfile
+from diabolo import Autoencoder, load
+from diabolo.model import file as modelfile
 
 # A nightly run looks further: DIABOLO_EXAMPLES=5000 pytest tests/test_properties.py
 EXAMPLES = int(os.environ.get("DIABOLO_EXAMPLES", "50"))

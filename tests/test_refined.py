@@ -8,8 +8,8 @@ from scipy import optimize
 
 from diabolo import Autoencoder, load
 from diabolo.errors import OptionError, ShapeError
-from diabolo.inference import Model
-from diabolo.modelfile import check_size
+from diabolo.model.file import check_size
+from diabolo.model.model import Model
 from diabolo.network.bottlenecks import Refined
 from diabolo.network.structures import Network
 

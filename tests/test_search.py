@@ -17,11 +17,12 @@ from diabolo import Autoencoder, lowlevel
 from diabolo.cli.options import fit_command
 from diabolo.cli.race import WITHOUT
 from diabolo.errors import CheckpointError, DataError, OptionError, OutputError
-from diabolo.preparation import prepare
+from diabolo.fitting.automatic import advice
+from diabolo.fitting.preparation import prepare
 from diabolo.report import page, searched
 from diabolo.search import budget, error_by_size, halving, race, search, space, study
 from diabolo.search.halving import Runner
-from diabolo.training import advice, checkpoints, optimizers
+from diabolo.training import checkpoints, optimizers
 
 QUICK = {
     "structure": ["dense 16", "dense 32-16"],

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from diabolo import modelfile
 from diabolo.errors import OutputError
+from diabolo.model import file as modelfile
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and devices of POSIX")
 
@@ -280,7 +280,7 @@ def test_a_file_system_without_hard_links_loses_nothing_either(model_path, tmp_p
     with pytest.raises(OutputError, match="exists"):
         modelfile.save(modelfile.load(model_path), tmp_path / "m")
     monkeypatch.setattr(
-        "diabolo.modelfile.refuse_existing", lambda *arguments, **options: None
+        "diabolo.model.file.refuse_existing", lambda *arguments, **options: None
     )  # it appears after that
     with pytest.raises(OutputError, match="appeared while this ran"):
         modelfile.save(modelfile.load(model_path), tmp_path / "m")
@@ -301,7 +301,7 @@ def test_new_files_and_folders_have_the_permissions_that_the_umask_leaves(shell,
 def test_saving_in_threads_never_changes_the_umask(run, model_path):
     script = """
 import os, sys, threading
-from diabolo import modelfile
+from diabolo.model import file as modelfile
 sys.setswitchinterval(1e-6)
 changed = []
 real = os.umask

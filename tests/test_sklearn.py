@@ -55,7 +55,7 @@ def test_a_pickle_holds_the_bytes_of_a_model_file(fitted_table, table):
     again = pickle.loads(content)
     np.testing.assert_array_equal(again.encode(table), fitted_table.encode(table))
     assert again.get_params() == fitted_table.get_params()
-    from diabolo import modelfile
+    from diabolo.model import file as modelfile
 
     assert modelfile.to_bytes(fitted_table.model_) in content
     assert not hasattr(pickle.loads(pickle.dumps(clone(fitted_table))), "model_")

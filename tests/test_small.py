@@ -7,7 +7,7 @@ from sklearn.decomposition import PCA
 from diabolo import AnomalyDetector, Autoencoder
 from diabolo.errors import DivergedError
 from diabolo.network.structures import build
-from diabolo.training import small
+from diabolo.training.engines import numpy as small
 
 SETTINGS = {"epochs": 30, "batch_size": 64, "seed": 3}
 
@@ -32,7 +32,7 @@ def forward(network, weights, rows):
 def test_its_steps_are_those_of_keras(rows):
     import keras
 
-    from diabolo.network import keras_builder
+    from diabolo.network.backends.keras import builder as keras_builder
 
     network = build("dense", (8,), latent_dim=3)
     # A batch is all rows, so that their order does not matter.

@@ -50,8 +50,10 @@ def test_it_learns_what_dense_rows_teach(fitted, words):
 def test_the_loss_from_a_draw_of_zeros_is_right_on_average(words, monkeypatch):
     """Against the same loss of the dense rows, written by NumPy from the saved weights."""
     from diabolo.data.sparse import choose_loss, learn
-    from diabolo.network import keras_builder, structures
-    from diabolo.training import optimizers, sparse
+    from diabolo.network import structures
+    from diabolo.network.backends.keras import builder as keras_builder
+    from diabolo.training import optimizers
+    from diabolo.training.engines import sparse
 
     loss = choose_loss("auto", words).loss
     net = structures.build([16], (300,), latent_dim=3, activation="tanh", bottleneck="plain")

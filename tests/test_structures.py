@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from diabolo import Autoencoder, load
 from diabolo.errors import OptionError, ShapeError
-from diabolo.network import keras_builder, layers
+from diabolo.network import layers
+from diabolo.network.backends.keras import builder as keras_builder
 from diabolo.network.bottlenecks import Plain
 from diabolo.network.structures import Network, build
 

@@ -586,7 +586,7 @@ def test_a_column_of_one_value_comes_back_and_another_value_there_costs(rng):
     ],
 )
 def test_a_model_file_with_another_schema_is_refused(model, tmp_path, change, message):
-    from diabolo import modelfile
+    from diabolo.model import file as modelfile
 
     class Changed:
         def to_config(self):

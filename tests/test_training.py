@@ -9,10 +9,11 @@ from diabolo import Autoencoder, training
 from diabolo.data.adapters.rows import aligned
 from diabolo.data.windows import Resident
 from diabolo.errors import DataError, OptionError, ShapeError
-from diabolo.network import keras_builder, losses, structures
+from diabolo.network import losses, structures
+from diabolo.network.backends.keras import builder as keras_builder
 from diabolo.training import Shard, Spec, backend, train
-from diabolo.training.choose import choose
 from diabolo.training.program import Program, Reconstruction, on_device
+from diabolo.training.xla import choose
 
 
 @pytest.fixture(scope="module")
@@ -287,7 +288,7 @@ def test_a_seed_decides_the_order_and_no_seed_draws_one(scaled):
 
 
 def test_a_trial_changes_nothing(rows, monkeypatch):
-    from diabolo.training import choose as module
+    from diabolo.training import xla as module
 
     monkeypatch.setattr(module, "FAST_IN_XLA", ())  # as if the layers were not known
     monkeypatch.setattr(module, "SECONDS_TO_COMPILE", 0.0)

@@ -26,20 +26,20 @@ __all__ = [
 
 if TYPE_CHECKING:
     from diabolo import lowlevel, network, search, training
-    from diabolo.anomaly import AnomalyDetector
+    from diabolo.anomaly.detector import AnomalyDetector
     from diabolo.autoencoder import Autoencoder, load
     from diabolo.data import datasets
     from diabolo.data.series import windows
     from diabolo.errors import DiaboloError
-    from diabolo.network.partial import evaluate, split
+    from diabolo.network.backends.keras.partial import evaluate, split
 
 # name -> (module, attribute); an empty attribute means the module itself.
 _HOMES = {
-    "AnomalyDetector": ("diabolo.anomaly", "AnomalyDetector"),
+    "AnomalyDetector": ("diabolo.anomaly.detector", "AnomalyDetector"),
     "Autoencoder": ("diabolo.autoencoder", "Autoencoder"),
     "load": ("diabolo.autoencoder", "load"),
-    "split": ("diabolo.network.partial", "split"),
-    "evaluate": ("diabolo.network.partial", "evaluate"),
+    "split": ("diabolo.network.backends.keras.partial", "split"),
+    "evaluate": ("diabolo.network.backends.keras.partial", "evaluate"),
     "datasets": ("diabolo.data.datasets", ""),
     "windows": ("diabolo.data.series", "windows"),
     "lowlevel": ("diabolo.lowlevel", ""),

@@ -14,7 +14,6 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 
-from diabolo import choosing, factors, modelfile
 from diabolo.checks import is_whole, whole
 from diabolo.data import memory, sparse
 from diabolo.data import schema as frames
@@ -25,17 +24,21 @@ from diabolo.data.sources import Source
 from diabolo.data.streams import is_stream, open_rows, open_stream, open_whole
 from diabolo.data.tables import Reading
 from diabolo.errors import DataError, DivergedError, ModelFileError, NotFittedError, OptionError, ShapeError
-from diabolo.inference import Model, by_chunk, fill
+from diabolo.fitting.automatic import advice
+from diabolo.fitting.automatic import latents as factors
+from diabolo.fitting.automatic import optimizer as choosing
+from diabolo.fitting.automatic.advice import Advice
+from diabolo.fitting.preparation import Prepared, prepare, prepare_again
+from diabolo.model import file as modelfile
+from diabolo.model.model import Model, by_chunk, fill
+from diabolo.model.record import MAX_EPOCHS, PARTS, SETTINGS, Record
 from diabolo.network import losses, structures
 from diabolo.network.bottlenecks import Bottleneck, Ordered
 from diabolo.network.corruptions import Corruption
 from diabolo.network.layers import LAYERS, Layer
 from diabolo.network.parts import Part, from_config, plain, read_part
 from diabolo.network.penalties import Penalty
-from diabolo.preparation import Prepared, prepare, prepare_again
-from diabolo.record import MAX_EPOCHS, PARTS, SETTINGS, Record
-from diabolo.training import advice, backend, optimizers, runs
-from diabolo.training.advice import Advice
+from diabolo.training import backend, optimizers, runs
 from diabolo.training.checkpoints import State
 from diabolo.training.progress import Progress, Report, shown, verbosity
 from diabolo.training.runs import Run
@@ -58,7 +61,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
 
     Args:
         latent_dim: numbers in a latent; None: what the structure says, else 32 or a quarter of the features; "auto":
-            as many as the rows have factors, which trainings of half a minute count (`diabolo.factors`).
+            as many as the rows have factors, counted by two short trainings (`diabolo.fitting.automatic.latents`).
         structure: in words ("dense", "conv 32-64, dense 256": `diabolo.network.words`), sizes from features to latent
             ("784-256-128"), hidden widths ([256]), or `diabolo.network.layers` of the encoder; the decoder mirrors it.
             Or a pair (encoder, decoder) of lists of layers or of Keras models of your own, of which the layers are
@@ -100,7 +103,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             in a notebook and else nothing. A notebook shows it on stdout, everything else on stderr.
 
     Attributes:
-        model_: the trained `diabolo.inference.Model`.
+        model_: the trained `diabolo.model.model.Model`.
         history_: {"loss": [...], "val_loss": [...]}, one number an epoch, in nats a row.
         best_epoch_: from 1; the weights are those of this epoch.
         latent_dim_, reconstruction_loss_, random_state_: what was chosen.
@@ -216,7 +219,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         return self._learn(ready, settings, seed, report=report, source=source, run=run)
 
     def count_latents(self, X: Any) -> int:
-        """Return how many latents rows need, as latent_dim="auto" does: see `diabolo.factors`.
+        """Return how many latents rows need, as latent_dim="auto" does: see `diabolo.fitting.automatic.latents`.
 
         Raises: as fit().
         """
@@ -285,7 +288,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         """Train and keep the model: from nothing, or for one epoch more."""
         before = self.model_ if partial and hasattr(self, "model_") else None
         backend.load_tensorflow()  # seconds, so not before every check above has passed
-        from diabolo.network import keras_builder
+        from diabolo.network.backends.keras import builder as keras_builder
         from diabolo.training import loop
 
         network, loss = ready.network, ready.loss.loss
@@ -466,7 +469,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         """
         model = self._model
         backend.load_tensorflow()
-        from diabolo.network import keras_builder
+        from diabolo.network.backends.keras import builder as keras_builder
 
         models = keras_builder.build(model.network, link=model.loss.link)
         keras_builder.set_weights(models, model.network, model.weights)

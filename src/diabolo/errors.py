@@ -72,7 +72,7 @@ class DivergedError(DiaboloError, ArithmeticError):
 
     Attributes:
         outcome: of the epochs before, for whoever builds on the loop; None where there were none.
-        model: a `diabolo.inference.Model` with the best weights of these; None where there were none.
+        model: a `diabolo.model.model.Model` with the best weights of these; None where there were none.
     """
 
     exit_code = 3

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from diabolo.data.splits import Judged
     from diabolo.data.tables import Reading
-    from diabolo.inference import Model
+    from diabolo.model.model import Model
 
 # Headings of the help text.
 PARTS, TRAINING = "Parts", "Training"
@@ -198,7 +198,7 @@ def fit(
     from diabolo.autoencoder import Autoencoder
     from diabolo.data.memory import limit
     from diabolo.errors import DivergedError, OptionError, OutputError
-    from diabolo.factors import AUTO
+    from diabolo.fitting.automatic.latents import AUTO
     from diabolo.report.diagnosis import diagnose
     from diabolo.report.summary import summarise
     from diabolo.training.progress import shown
@@ -289,7 +289,8 @@ def check_held_back(test_fraction: float, seed: int) -> None:
 
 def outputs(model_path: Path, *, force: bool) -> dict[str, Path]:
     """Return what will be written, by what it is; OutputError where something is in the way."""
-    from diabolo import files, modelfile
+    from diabolo.model import file as modelfile
+    from diabolo.storage import files
 
     model_path = modelfile.with_suffix(model_path)
     pictures = {name: model_path.with_name(f"{model_path.stem}-{name}.png") for name in ("reconstructions", "training")}
@@ -317,7 +318,7 @@ def read_judged(
     from diabolo.data.streams import COPIES, Stream, open_rows
     from diabolo.data.windows import check_memory
     from diabolo.errors import DataError
-    from diabolo.preparation import as_series
+    from diabolo.fitting.preparation import as_series
 
     if scipy_files.is_matrix(data):
         matrix = scipy_files.read(Path(data), limit // COPIES)
@@ -364,9 +365,9 @@ def write_results(
     model: "Model", judge: Any, seen: Any, columns: list[dict[str, Any]], paths: dict[str, Path], *, force: bool
 ) -> dict[str, "Figure"]:
     """Write the model, and then its pictures; nothing before everything is made. Return them. Raises OutputError."""
-    from diabolo import files
     from diabolo.report import pictures
     from diabolo.report.columns import ColumnFigures
+    from diabolo.storage import files
 
     if columns:
         reconstructions = pictures.columns([ColumnFigures(**each) for each in columns])
@@ -386,8 +387,8 @@ def _save(model: "Model", path: Path, *, force: bool) -> None:
     """
     import tempfile
 
-    from diabolo import modelfile
     from diabolo.errors import OutputError
+    from diabolo.model import file as modelfile
 
     try:
         modelfile.save(model, path, force=force)

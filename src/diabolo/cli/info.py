@@ -10,7 +10,7 @@ WIDTH = 24  # of the widest bar
 
 def info(model: ModelPath, json: Json = False) -> None:
     """Draw the network of MODEL as text and tell how it was trained. Needs no TensorFlow."""
-    from diabolo import modelfile
+    from diabolo.model import file as modelfile
 
     trained = modelfile.load(model)
     if json:

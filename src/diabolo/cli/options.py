@@ -108,7 +108,7 @@ def stem(data: str) -> str:
 def latents(text: str | None) -> int | str | None:
     """Return what --latent says. Raises OptionError."""
     from diabolo.errors import OptionError
-    from diabolo.factors import AUTO
+    from diabolo.fitting.automatic.latents import AUTO
 
     if text is None or text == AUTO:
         return text
@@ -150,9 +150,9 @@ def check_data(
 def check_settings(estimator: Any) -> None:
     """Raise OptionError for a setting of an `Autoencoder` that no rows could make right."""
     from diabolo.errors import OptionError, unknown
+    from diabolo.model.record import PARTS
     from diabolo.network.parts import from_text
     from diabolo.network.structures import check_words
-    from diabolo.record import PARTS
 
     settings = estimator.checked_settings()
     if type(settings["latent_dim"]) is int and settings["latent_dim"] < 1:
@@ -184,7 +184,7 @@ def check_swapped(model: Path | None, data: str) -> None:
     import shlex
 
     from diabolo.errors import OptionError
-    from diabolo.modelfile import SUFFIX
+    from diabolo.model.file import SUFFIX
 
     if model is not None and data.endswith(SUFFIX) and model.suffix != SUFFIX:
         swapped = shlex.join(["diabolo", sys.argv[1], data, str(model)])
@@ -211,8 +211,8 @@ def to_train_on(
 
 def png(path: Path | None, *, force: bool) -> None:
     """Raise OptionError or OutputError where --picture cannot be."""
-    from diabolo import files
     from diabolo.errors import OptionError
+    from diabolo.storage import files
 
     if path is None:
         return
@@ -223,8 +223,8 @@ def png(path: Path | None, *, force: bool) -> None:
 
 def draw(picture: Path | None, plot: str, found: Any, *, force: bool) -> None:
     """Write the picture that was asked for. Args: plot: the function of diabolo.report.pictures that draws."""
-    from diabolo import files
     from diabolo.report import pictures
+    from diabolo.storage import files
 
     if picture is not None:
         figure = getattr(pictures, plot)(found)

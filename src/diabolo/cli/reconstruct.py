@@ -86,10 +86,11 @@ def _ready(
     """Check what a picture needs before any work; return what draws it and says so, or None."""
     from functools import partial
 
-    from diabolo import files, modelfile
     from diabolo.data.sources import names_data_set
     from diabolo.data.streams import open_stream
     from diabolo.errors import OptionError, ShapeError
+    from diabolo.model import file as modelfile
+    from diabolo.storage import files
 
     if picture is None:
         if clean is not None:

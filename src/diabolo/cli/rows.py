@@ -10,7 +10,7 @@ from diabolo.cli.options import check_data, check_swapped, names, stem
 
 if TYPE_CHECKING:
     from diabolo.data.tables import Reading
-    from diabolo.inference import Model
+    from diabolo.model.model import Model
 
 
 def write_rows(
@@ -48,9 +48,9 @@ def write_rows(
         data_dir: folder of the data sets.
         force: overwrite what exists.
     """
-    from diabolo import modelfile
     from diabolo.data import sinks
-    from diabolo.inference import by_chunk
+    from diabolo.model import file as modelfile
+    from diabolo.model.model import by_chunk
 
     if isinstance(model, Path):
         check_swapped(model, data)

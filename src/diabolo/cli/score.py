@@ -13,7 +13,7 @@ from diabolo.cli.rows import default_output, write_rows
 
 if TYPE_CHECKING:
     from diabolo.data.tables import Reading
-    from diabolo.inference import Model
+    from diabolo.model.model import Model
 
 CELLS = 3  # of a row that are named
 
@@ -89,7 +89,7 @@ class Judge:
 
 
 def _model(path: Path) -> Judge:
-    from diabolo import modelfile
+    from diabolo.model import file as modelfile
 
     trained = modelfile.load(path)
     if trained.detection is None:
@@ -107,13 +107,13 @@ def _detector(
     *,
     force: bool,
 ) -> Judge:
-    from diabolo.anomaly import QUICK, AnomalyDetector
+    from diabolo.anomaly.detector import QUICK, AnomalyDetector
     from diabolo.autoencoder import Autoencoder
     from diabolo.data import memory, sinks
     from diabolo.data.streams import Stream, open_rows
     from diabolo.errors import DataError, OptionError
-    from diabolo.files import refuse_existing
-    from diabolo.modelfile import with_suffix
+    from diabolo.model.file import with_suffix
+    from diabolo.storage.files import refuse_existing
 
     if Path(data).suffix == ".safetensors":
         raise OptionError(f"which rows shall {data} score? Write diabolo score {data} DATA.")
@@ -162,8 +162,8 @@ class Oddest:
         """
         import numpy as np
 
+        from diabolo.anomaly.explain import by_column
         from diabolo.cli.show import print_tables, table
-        from diabolo.explain import by_column
 
         model = self._judge.model
         rows = np.stack([row for *_, row in self._rows])

@@ -68,7 +68,6 @@ def search(
     """
     started = time.perf_counter()
 
-    from diabolo import files
     from diabolo.autoencoder import Autoencoder
     from diabolo.cli.show import print_tables
     from diabolo.data.memory import limit
@@ -79,6 +78,7 @@ def search(
     from diabolo.report.summary import summarise
     from diabolo.search import search as work
     from diabolo.search.study import check_limits
+    from diabolo.storage import files
 
     check_held_back(test_fraction, random_state)
     check_limits(budget, trials, epochs)

@@ -15,8 +15,8 @@ def verify(
     json: Json = False,
 ) -> None:
     """Check MODEL as every command does before it builds anything, and say what was checked. Needs no TensorFlow."""
-    from diabolo import modelfile
     from diabolo.cli.show import count, facts, print_tables
+    from diabolo.model import file as modelfile
 
     trained, size, sha256 = modelfile.judged(model, expect_sha256=expect_sha256)
     weights = sum(weight.size for weight in trained.weights.values())

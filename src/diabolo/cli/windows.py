@@ -48,10 +48,10 @@ def windows(
     """
     import pyarrow as pa
 
-    from diabolo import files
     from diabolo.data import series, sinks
     from diabolo.data.streams import check_options, columns_of, open_frame
     from diabolo.errors import OptionError, OutputError, unknown
+    from diabolo.storage import files
 
     farthest = _max_gap(max_gap)
     series.check_windows(window, step, farthest)

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from diabolo.errors import OutputError, unknown
-from diabolo.files import refuse_existing, temporary_name, write_atomically
+from diabolo.storage.files import refuse_existing, temporary_name, write_atomically
 
 Array = np.ndarray[Any, Any]
 ENDINGS = (".npy", ".npz", ".csv", ".parquet")

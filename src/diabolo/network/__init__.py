@@ -18,5 +18,5 @@ def __getattr__(name: str) -> Any:
     if name in _HEAVY:
         return importlib.import_module(f"diabolo.network.{name}")
     if name in ("split", "evaluate"):
-        return getattr(importlib.import_module("diabolo.network.partial"), name)
+        return getattr(importlib.import_module("diabolo.network.backends.keras.partial"), name)
     raise AttributeError(f"module 'diabolo.network' has no attribute {name!r}. Public names: {', '.join(__all__)}.")

@@ -80,7 +80,7 @@ class Contractive(Penalty):
         """Return the norm of each row, (batch,)."""
         import tensorflow as tf
 
-        from diabolo.network.keras_layers import activation_of
+        from diabolo.network.backends.keras.layers import activation_of
 
         rows, waist = batch.rows, batch.waist
         only = network.encoder_steps[-1].layer

@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 
 from diabolo.checks import is_whole, whole
 from diabolo.errors import OptionError, ShapeError, unknown
-from diabolo.network import from_keras, words
+from diabolo.network import words
+from diabolo.network.backends.keras import reading as from_keras
 from diabolo.network.bottlenecks import BOTTLENECKS, Bottleneck, Plain, Sparse
 from diabolo.network.layers import (
     LAYERS,

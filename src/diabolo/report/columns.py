@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from diabolo.data.adapters import Rows, TableAdapter
-from diabolo.inference import Model
+from diabolo.model.model import Model
 
 LEVELLED = ("category", "boolean")
 

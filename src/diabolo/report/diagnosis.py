@@ -10,7 +10,7 @@ import numpy as np
 
 from diabolo.data.adapters import Rows, Statistics, TableAdapter
 from diabolo.data.schema import is_frame
-from diabolo.inference import Model
+from diabolo.model.model import Model
 from diabolo.network import losses
 from diabolo.network.bottlenecks import Gaussian, Quantized, Sparse
 from diabolo.network.bottlenecks.gaussian import gaussian_kl

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from diabolo.data.adapters import Rows, TableAdapter
-from diabolo.inference import Model
+from diabolo.model.model import Model
 from diabolo.report.columns import ColumnFigures
 from diabolo.report.summary import error_through, in_units_of_the_network
 

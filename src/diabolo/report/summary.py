@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from diabolo.data.adapters import ArrayAdapter, Rows, TableAdapter
-from diabolo.inference import Model
+from diabolo.model.model import Model
 from diabolo.network.losses import Masked
 from diabolo.report.columns import ColumnFigures, judge_columns
 

@@ -18,11 +18,11 @@ from typing import Any, NamedTuple
 from diabolo.autoencoder import Autoencoder, seed_of
 from diabolo.data.sources import Source
 from diabolo.errors import CheckpointError, DivergedError, OptionError, unknown
-from diabolo.files import locked, make_folder, write_atomically
+from diabolo.fitting.automatic import advice
 from diabolo.network.parts import plain
 from diabolo.search.budget import EPOCHS
 from diabolo.search.study import Row, Search, counted, folder_of, in_memory
-from diabolo.training import advice
+from diabolo.storage.files import locked, make_folder, write_atomically
 from diabolo.training.optimizers import check
 from diabolo.training.progress import Progress
 

@@ -26,7 +26,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import diabolo
-from diabolo import factors, files, modelfile
 from diabolo.autoencoder import Autoencoder, from_model, seed_of
 from diabolo.checks import whole
 from diabolo.data import memory
@@ -43,11 +42,15 @@ from diabolo.errors import (
     ShapeError,
     unknown,
 )
+from diabolo.fitting.automatic import advice
+from diabolo.fitting.automatic import latents as factors
+from diabolo.model import file as modelfile
 from diabolo.network.bottlenecks import Plain, Refined
 from diabolo.search import halving, space
 from diabolo.search.budget import BUDGET, FEWEST, Budget, duration
 from diabolo.search.trials import TooSlowError, Trial, fingerprint
-from diabolo.training import advice, backend
+from diabolo.storage import files
+from diabolo.training import backend
 
 TOO_SLOW = f"too slow: its share of the budget holds fewer than {FEWEST} epochs"
 UNINFORMED = 8  # trainings that are drawn by chance, before what they reached says where to look
@@ -327,7 +330,7 @@ class Search:
 
     def _draw(self) -> int:
         """Return the number of a new training. Raises OptionError where nothing in the space makes a network."""
-        from diabolo.preparation import prepare
+        from diabolo.fitting.preparation import prepare
 
         reason = ""
         for again in reversed(range(TRIED_IN_VAIN)):

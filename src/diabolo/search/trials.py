@@ -62,7 +62,7 @@ class Trial(Autoencoder):
 
     def _train(self, spec: Any, shard: Any, report: Any, **where: Any) -> Any:
         from diabolo.training import loop
-        from diabolo.training.choose import pays, settled
+        from diabolo.training.xla import pays, settled
 
         kept = time.monotonic()
 

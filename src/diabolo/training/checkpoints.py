@@ -16,7 +16,7 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from diabolo.errors import CheckpointError
-from diabolo.files import read_file, write_atomically
+from diabolo.storage.files import read_file, write_atomically
 
 Array = np.ndarray[Any, Any]
 

@@ -20,10 +20,10 @@ from diabolo.data.streams import is_stream, open_rows
 from diabolo.data.windows import Array, Resident, Streamed, Window, Windows, check_memory
 from diabolo.errors import DataError, OptionError, ShapeError
 from diabolo.training.backend import tensor
-from diabolo.training.choose import choose
 from diabolo.training.loop import epochs as run_epochs
 from diabolo.training.program import KerasSteps, Measure
 from diabolo.training.progress import Progress, Report, shown, verbosity
+from diabolo.training.xla import choose
 
 
 def fit(

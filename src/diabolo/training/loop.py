@@ -21,17 +21,17 @@ import tensorflow as tf
 import diabolo
 from diabolo.data.windows import Resident, Windows
 from diabolo.errors import DivergedError
+from diabolo.network.backends.keras.builder import Models
 from diabolo.network.corruptions import Corruption
-from diabolo.network.keras_builder import Models
 from diabolo.network.losses import Loss
 from diabolo.network.penalties import Penalty
 from diabolo.network.structures import Network
 from diabolo.training.backend import tensor
 from diabolo.training.checkpoints import State
-from diabolo.training.choose import Choice, choose
+from diabolo.training.engines.sparse import SparseReconstruction
 from diabolo.training.program import Making, Measure, Program, Reconstruction, on_device
 from diabolo.training.progress import Progress, Report, quiet
-from diabolo.training.sparse import SparseReconstruction
+from diabolo.training.xla import Choice, choose
 
 Array = np.ndarray[Any, Any]
 

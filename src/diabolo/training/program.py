@@ -18,11 +18,11 @@ import numpy as np
 import tensorflow as tf
 
 from diabolo.data.windows import Window
-from diabolo.network import keras_builder
+from diabolo.network.backends.keras import builder as keras_builder
+from diabolo.network.backends.keras.builder import Models
 from diabolo.network.bottlenecks import Objective
 from diabolo.network.chance import Seeds
 from diabolo.network.corruptions import Corrupted, Corruption, corrupt
-from diabolo.network.keras_builder import Models
 from diabolo.network.losses import Loss
 from diabolo.network.penalties import Batch, Penalty
 from diabolo.network.structures import Network

@@ -28,7 +28,7 @@ import numpy as np
 
 from diabolo.data import memory
 from diabolo.errors import CheckpointError
-from diabolo.files import locked, make_folder, write_atomically
+from diabolo.storage.files import locked, make_folder, write_atomically
 from diabolo.training import checkpoints
 from diabolo.training.checkpoints import State
 from diabolo.training.progress import Progress

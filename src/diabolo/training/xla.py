@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from diabolo.data.windows import Window, Windows
-from diabolo.network import keras_layers
+from diabolo.network.backends.keras import layers as keras_layers
 from diabolo.training.program import Program, Steps, on_device
 
 # What compiling costs, and what a compiled step saves: the calls that are left out, and the passes over memory for each

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from diabolo.inference import Model
+from diabolo.model.model import Model
 
 STEPS = 9_000  # that the pilot trains
 MOST = 64  # latents that it may use

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from diabolo.network import keras_layers
 from diabolo.network import layers as facts
+from diabolo.network.backends.keras import layers as keras_layers
 from diabolo.network.structures import Network, Step
 
 Weights = dict[str, np.ndarray[Any, Any]]

@@ -1,6 +1,6 @@
 """Which rows do not fit, and which of their columns make it so: an Autoencoder with a threshold.
 
-How odd a row is, `diabolo.detection` says; here is the estimator around it.
+How odd a row is, `diabolo.anomaly.scoring` says; here is the estimator around it.
 """
 
 import math
@@ -15,21 +15,21 @@ from sklearn import exceptions as theirs
 from sklearn.base import BaseEstimator, OutlierMixin, clone
 
 import diabolo
+from diabolo.anomaly.explain import by_column
+from diabolo.anomaly.scoring import Detection, Draws, Space, spread, usual
 from diabolo.autoencoder import Autoencoder, load, seed_of
 from diabolo.data import memory
 from diabolo.data import schema as frames
 from diabolo.data.adapters import Rows
 from diabolo.data.streams import open_whole
 from diabolo.data.tables import Reading
-from diabolo.detection import Detection, Draws, Space, spread, usual
 from diabolo.errors import DataError, ModelFileError, NotFittedError, OptionError
-from diabolo.explain import by_column
-from diabolo.inference import Model
+from diabolo.fitting.preparation import HIDDEN, Prepared
+from diabolo.model.model import Model
+from diabolo.model.record import Record
 from diabolo.network.layers import Layer
 from diabolo.network.parts import plain
-from diabolo.preparation import HIDDEN, Prepared
-from diabolo.record import Record
-from diabolo.training import small
+from diabolo.training.engines import numpy as small
 from diabolo.training.progress import verbosity
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -47,7 +47,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         autoencoder: a `diabolo.Autoencoder` with the settings to use; None: the defaults, but 40 epochs of 256 rows a
             step, and rows of one number are taken. It is cloned, learns to foresee hidden cells unless it has a
             corruption of its own, or None, and compares plain numbers by squares unless it has a loss of its own. A
-            small dense network for rows of floats is trained without TensorFlow: see `diabolo.training.small`.
+            small dense network for rows of floats is trained without TensorFlow: see `diabolo.training.engines.numpy`.
         contamination: share of the training rows that is called odd, in (0, 0.5].
         false_alarm_rate: in place of it the share of ordinary rows that may be called odd; for training rows that are
             all ordinary.

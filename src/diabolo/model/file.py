@@ -32,21 +32,21 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 import diabolo
-from diabolo import detection as detections
+from diabolo.anomaly import scoring as detections
 from diabolo.data.adapters import ADAPTERS, Adapter, ArrayAdapter, TableAdapter
 from diabolo.data.adapters.array import FARTHEST
 from diabolo.data.adapters.features import FEATURES, Category
 from diabolo.data.adapters.statistics import LEAST, MOST
 from diabolo.data.schema import Column, Schema
 from diabolo.errors import DiaboloError, ModelFileError, OptionError, OutputError, unknown
-from diabolo.files import open_file, refuse_existing, write_atomically
-from diabolo.inference import Model
+from diabolo.model.model import Model
+from diabolo.model.record import CURVES, MAX_EPOCHS, Record
 from diabolo.network.layers import LAYERS, BatchNormalization, Layer
 from diabolo.network.layers.own import Own, beside
 from diabolo.network.losses import LOSSES, Loss, Masked, Mixed
 from diabolo.network.parts import Numbers, from_config
 from diabolo.network.structures import Network
-from diabolo.record import CURVES, MAX_EPOCHS, Record
+from diabolo.storage.files import open_file, refuse_existing, write_atomically
 
 FORMAT_VERSION = 1
 SUFFIX = ".safetensors"

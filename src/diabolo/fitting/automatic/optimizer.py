@@ -7,9 +7,9 @@ from sklearn.base import clone
 
 from diabolo.data.sources import Source
 from diabolo.errors import DivergedError
-from diabolo.preparation import Prepared
-from diabolo.training import advice
-from diabolo.training.advice import Answer
+from diabolo.fitting.automatic import advice
+from diabolo.fitting.automatic.advice import Answer
+from diabolo.fitting.preparation import Prepared
 
 PART = 10  # of the epochs, that each of those who race gets
 

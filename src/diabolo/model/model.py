@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from diabolo import privacy
+from diabolo.anomaly.scoring import Detection
 from diabolo.checks import whole
 from diabolo.data.adapters import Adapter, ArrayAdapter, Rows, as_rows, check_finite
 from diabolo.data.adapters.rows import check_no_infinity
@@ -20,15 +21,14 @@ from diabolo.data.schema import Schema
 from diabolo.data.sparse import check as check_sparse
 from diabolo.data.sparse import is_sparse
 from diabolo.data.streams import Stream, ahead, rows_at_once
-from diabolo.detection import Detection
 from diabolo.errors import DataError, OptionError, ShapeError
+from diabolo.model.record import Record
 from diabolo.network.bottlenecks import Ordered, Quantized
 from diabolo.network.bottlenecks.gaussian import LOG_VAR_LIMIT
 from diabolo.network.losses import Loss, Masked, Mixed
 from diabolo.network.parts import read_part
 from diabolo.network.penalties import PENALTIES
 from diabolo.network.structures import Network
-from diabolo.record import Record
 
 Floats = np.ndarray[Any, np.dtype[np.float32]]
 Work = Callable[[Rows, int], Rows]  # a batch, and how many rows came before it -> what is wanted of each row
@@ -336,7 +336,7 @@ class Model:
 
     @cached_property
     def _posterior(self) -> Any:
-        from diabolo.network import onnx_builder
+        from diabolo.network.backends.onnx import builder as onnx_builder
 
         return self._session(onnx_builder.build_encoder(self.network, self.weights, self.loss, heads=True))
 
@@ -454,13 +454,13 @@ class Model:
 
     @cached_property
     def _encoder(self) -> Any:
-        from diabolo.network import onnx_builder
+        from diabolo.network.backends.onnx import builder as onnx_builder
 
         return self._session(onnx_builder.build_encoder(self.network, self.weights, self.loss))
 
     @cached_property
     def _decoder(self) -> Any:
-        from diabolo.network import onnx_builder
+        from diabolo.network.backends.onnx import builder as onnx_builder
 
         return self._session(onnx_builder.build_decoder(self.network, self.weights, link=self.loss.link))
 

@@ -20,7 +20,7 @@ from diabolo.data.adapters.statistics import MOST
 from diabolo.errors import OptionError
 
 if TYPE_CHECKING:
-    from diabolo.inference import Model
+    from diabolo.model.model import Model
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from diabolo import modelfile
 from diabolo.data import adapters, memory, sparse
 from diabolo.data.adapters import Rows, Statistics, as_rows, check_rows
 from diabolo.data.readers import scipy_files
@@ -23,12 +22,13 @@ from diabolo.data.streams import COPIES, check_options, open_rows
 from diabolo.data.tables import Reading
 from diabolo.data.windows import Streamed, check_memory
 from diabolo.errors import DataError, OptionError, ShapeError, unknown
-from diabolo.inference import Model
+from diabolo.fitting.automatic import advice
+from diabolo.model import file as modelfile
+from diabolo.model.model import Model
 from diabolo.network import losses, structures
 from diabolo.network.corruptions import CORRUPTIONS, Corruption
 from diabolo.network.parts import plain, read_part
 from diabolo.network.penalties import PENALTIES, Penalty
-from diabolo.training import advice
 
 HIDDEN = "masking:0.1"  # of the cells of a table with gaps
 
@@ -53,7 +53,7 @@ class Prepared(NamedTuple):
     schema: Schema | None
 
     def facts(self, *, batch_size: int, epochs: int) -> dict[str, float]:
-        """Return what `diabolo.training.advice` goes by."""
+        """Return what `diabolo.fitting.automatic.advice` goes by."""
         rows = self.shard["rows"]
         return advice.facts(
             self.network,

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from diabolo.data.adapters import Rows, SeriesAdapter, TableAdapter
-from diabolo.inference import Model
+from diabolo.model.model import Model
 
 ROWS_AT_ONCE = 8_192  # with one column hidden each
 TIMES = 8  # that a cell is foreseen again

@@ -15,10 +15,10 @@ import onnx
 from onnx import TensorProto, helper
 
 from diabolo.network import layers as facts
-from diabolo.network import refining
+from diabolo.network.backends.onnx import gauss_newton as refining
+from diabolo.network.backends.onnx.graph import Constants, Graph
 from diabolo.network.bottlenecks import Refined
 from diabolo.network.losses import Loss
-from diabolo.network.onnx_graph import Constants, Graph
 from diabolo.network.parts import Shape
 from diabolo.network.structures import Network, Step
 

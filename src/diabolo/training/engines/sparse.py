@@ -12,10 +12,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from diabolo.network.backends.keras.builder import called, chains
 from diabolo.network.bottlenecks import Objective
 from diabolo.network.chance import uniform
 from diabolo.network.corruptions import Corrupted, Masking
-from diabolo.network.keras_builder import called, chains
 from diabolo.network.structures import Network
 from diabolo.training.program import Reconstruction
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from diabolo.network import losses
-from diabolo.network.onnx_graph import Graph
+from diabolo.network.backends.onnx.graph import Graph
 from diabolo.network.parts import Shape
 
 # How far neighbours are: of the size of a latent. Nearer, rounding shows; farther, the bend of the decoder.

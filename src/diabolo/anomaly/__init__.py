@@ -1,0 +1,1 @@
+"""The anomaly detector: an estimator, its scores, and what makes a row anomalous."""

@@ -1,0 +1,1 @@
+"""From rows and settings to a trained model."""

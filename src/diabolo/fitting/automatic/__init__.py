@@ -1,0 +1,1 @@
+"""What is chosen automatically: the number of latents, the optimizer."""

@@ -1,0 +1,1 @@
+"""The same layers for training in Keras and for use in ONNX."""

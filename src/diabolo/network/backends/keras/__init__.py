@@ -1,0 +1,1 @@
+"""Networks in Keras: built from layers, read from models, cut in two."""

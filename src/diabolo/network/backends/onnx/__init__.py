@@ -1,0 +1,1 @@
+"""Networks in ONNX: built node by node, for use without TensorFlow."""

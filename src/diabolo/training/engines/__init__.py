@@ -1,0 +1,1 @@
+"""What runs the training steps of networks that need no compiled program."""
