@@ -32,10 +32,10 @@ def model(content: bytes) -> None:
 def signed(content: bytes) -> bytes:
     """Return a model file with the checksum that its content has; anything else as it is."""
     try:
-        length = modelfile._header_length(content)
+        length = modelfile.header_length(content)
         config = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["diabolo"])
         del config["sha256"]
-        digest = modelfile._checksum(config, content[8 + length :]).encode()
+        digest = modelfile.checksum(config, content[8 + length :]).encode()
     except Exception:
         return content
     return SIGNED.sub(rb"\g<1>" + digest, content[: 8 + length]) + content[8 + length :]

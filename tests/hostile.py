@@ -18,7 +18,7 @@ def rebuild(header, config, tensors, *, sign=True):
     config = dict(config)
     if sign:
         config.pop("sha256", None)
-        config["sha256"] = modelfile._checksum(config, tensors)
+        config["sha256"] = modelfile.checksum(config, tensors)
     header = header | {"__metadata__": {"diabolo": json.dumps(config)}}
     text = json.dumps(header).encode()
     return struct.pack("<Q", len(text)) + text + tensors

@@ -280,7 +280,7 @@ def test_a_file_system_without_hard_links_loses_nothing_either(model_path, tmp_p
     with pytest.raises(OutputError, match="exists"):
         modelfile.save(modelfile.load(model_path), tmp_path / "m")
     monkeypatch.setattr(
-        "diabolo.model.file.refuse_existing", lambda *arguments, **options: None
+        "diabolo.model.file.writing.refuse_existing", lambda *arguments, **options: None
     )  # it appears after that
     with pytest.raises(OutputError, match="appeared while this ran"):
         modelfile.save(modelfile.load(model_path), tmp_path / "m")

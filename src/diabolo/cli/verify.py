@@ -18,7 +18,7 @@ def verify(
     from diabolo.cli.show import count, facts, print_tables
     from diabolo.model import file as modelfile
 
-    trained, size, sha256 = modelfile.judged(model, expect_sha256=expect_sha256)
+    trained, size, sha256 = modelfile.load_with_sha256(model, expect_sha256=expect_sha256)
     weights = sum(weight.size for weight in trained.weights.values())
     writer_version = trained.record.versions.get("diabolo", "unknown")
     checked = {

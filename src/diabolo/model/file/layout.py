@@ -1,0 +1,101 @@
+"""What reading and writing share: keys of the JSON, names of the tensors, the checksum, the knots of a table."""
+
+import hashlib
+import json
+import struct
+from collections.abc import Mapping
+from typing import Any, get_type_hints
+
+import numpy as np
+
+from diabolo.data.adapters.features import FEATURES
+from diabolo.errors import ModelFileError
+from diabolo.network.parts import Numbers
+
+FORMAT_VERSION = 1
+SUFFIX = ".safetensors"
+
+BYTES = {"F64": 8, "F32": 4, "I32": 4, "U8": 1}
+CONFIG_KEYS = {
+    "format_version",
+    "diabolo_version",
+    "network",
+    "adapter",
+    "schema",
+    "detection",
+    "reconstruction_loss",
+    "record",
+    "sha256",
+}
+# The JSON of a table is stored in tensors, as bytes: names and levels are data, and there can be many of them.
+TABLE, SCHEMA = "adapter/table", "schema"
+WHERE = {TABLE: "the table", SCHEMA: "the schema"}
+KNOTS = "adapter/knots"  # the lists of numbers of the features of a table, one after the other
+CURVE = "record/"  # prefix of the tensors of the history, which is long after many epochs
+DETECTION = "detection/"  # prefix of the tensors of a detector
+ADAPTER_KEYS = {"kind", "row_shape", "dtype", "bounded", "gaps"}
+DTYPES = (
+    "bool",
+    *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
+    "float16",
+    "float32",
+    "float64",
+)
+
+
+def canonical(config: Mapping[str, Any]) -> str:
+    """Return the canonical text of a JSON object: keys sorted, no spaces, ASCII, no NaN."""
+    return json.dumps(config, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def checksum(config: Mapping[str, Any], tensors: bytes | memoryview) -> str:
+    """Return the SHA-256 of CONFIG without its checksum, followed by every byte after the header."""
+    digest = hashlib.sha256(canonical(config).encode("ascii"))
+    digest.update(tensors)
+    return digest.hexdigest()
+
+
+def header_length(content: bytes) -> int:
+    """Return the length of the header that the first eight bytes of a file announce."""
+    return int(struct.unpack_from("<Q", content)[0])
+
+
+def json_tensor(config: Any) -> np.ndarray[Any, Any]:
+    """Return a JSON value as the bytes of a tensor."""
+    return np.frombuffer(canonical(config).encode("ascii"), np.uint8)
+
+
+def feature_settings() -> dict[str, bool]:
+    """Return the settings of all features, and whether each is a list of numbers, which is stored in a tensor."""
+    hints = {name: hint for each in FEATURES.values() for name, hint in get_type_hints(each).items()}
+    return {"kind": False} | {name: hint == Numbers for name, hint in hints.items()}
+
+
+def without_knots(config: dict[str, Any]) -> tuple[dict[str, Any], list[float]]:
+    """Return the JSON of a table in which each list of numbers is replaced by its length, and all these numbers."""
+    knots: list[float] = []
+    lists, features = [name for name, is_list in sorted(feature_settings().items()) if is_list], []
+    for feature in config["features"]:
+        here = [name for name in lists if name in feature]
+        knots += [number for name in here for number in feature[name]]
+        features.append(feature | {name: len(feature[name]) for name in here})
+    return config | {"features": features}, knots
+
+
+def with_knots(config: dict[str, Any], knots: np.ndarray[Any, Any]) -> dict[str, Any]:
+    """Return the JSON of a table with its lists of numbers instead of their lengths: the inverse of `without_knots`."""
+    features, done = config.get("features"), 0
+    if not isinstance(features, list) or not all(isinstance(feature, dict) for feature in features):
+        raise ModelFileError("the table must have a list of features.")
+    lists = [name for name, is_list in sorted(feature_settings().items()) if is_list]
+    for feature in features:
+        for name in lists:
+            if name not in feature:
+                continue
+            length = feature[name]
+            if type(length) is not int or not 0 <= length <= len(knots) - done:
+                raise ModelFileError(f"the table: {name} must be a number of knots there are, got {length!r:.40}.")
+            feature[name], done = knots[done : done + length].tolist(), done + length
+    if done != len(knots):
+        raise ModelFileError(f"the table uses {done:,} of {len(knots):,} knots.")
+    return config

@@ -1,0 +1,82 @@
+"""What a model file may ask for, and whether a file could hold a network, checked before the network is trained.
+
+Reading a file of N bytes takes at most 2 N bytes and 64 MiB of memory, whatever the file says.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from diabolo.data.adapters import Adapter, TableAdapter
+from diabolo.data.schema import Schema
+from diabolo.errors import OptionError
+from diabolo.model.file.layout import canonical, without_knots
+from diabolo.network.structures import Network
+
+MAX_FILE = 4 << 30  # bytes; a dense network of a billion weights
+MAX_HEADER = 1 << 20  # bytes; 2,048 tensors with long names, and the configuration twice, as its quotes are escaped
+MAX_CONFIG = 1 << 18  # characters; 256 layers take a quarter of it
+MAX_DEPTH = 32  # of nested JSON; a file written by Diabolo has a depth of 5
+MAX_TENSORS = 2_048  # 256 layers of attention have 1,536
+MAX_LAYERS = 256
+MAX_TABLE = 1 << 23  # bytes of JSON about the columns of a table: 33,000 columns, or 400,000 levels of 20 letters
+# Values in one JSON text; an object or a list counts as two. A value takes up to 100 bytes in Python, a column has 12.
+MAX_VALUES = 1 << 19
+MAX_KEYS = 64  # of one object about a table: a key takes twice the memory of a value; files of Diabolo have nine
+MAX_KNOTS = 1 << 20  # of all columns of a table that have a non-linear scale: 8,192 columns of 64 knots and marks
+MAX_TOGETHER = 13 << 16  # values in the JSON about a table, and its knots, in sum
+# The largest tensor of one row: 64 MB. An image of 512 x 512 has 2^24 numbers after 64 filters, so 2^22 would exclude
+# networks that people train. Rows that wide are encoded one at a time, see `Model._rows_at_once`.
+MAX_NUMBERS_A_ROW = 1 << 24
+# What a layer needs once in addition: 128 MB. Two transposed convolutions to an image of 1,024 x 1,024 need 2^24.2.
+MAX_WORKSPACE = 1 << 25
+MAX_DRAWN = 1 << 20  # reference rows of a detector; Diabolo writes at most 8,192
+
+REST = 1 << 15  # characters of CONFIG for everything but network and settings: names of files, versions
+
+
+def check_size(network: Network) -> None:
+    """Raise OptionError if no model file could hold the network; to be called before the training."""
+    network.own_layers()
+    if len(network.encoder) + len(network.decoder) > MAX_LAYERS:
+        raise OptionError(f"the network has more than {MAX_LAYERS} layers: choose fewer.")
+    for step in network.steps:
+        size = network.numbers(step)
+        if size > MAX_NUMBERS_A_ROW:
+            raise OptionError(
+                f"layer {step.layer.name!r} has {size:,} numbers a row, more than {MAX_NUMBERS_A_ROW:,}: make it "
+                f"smaller, or the rows."
+            )
+        if network.workspace(step) > MAX_WORKSPACE:
+            raise OptionError(
+                f"layer {step.layer.name!r} needs {network.workspace(step):,} numbers to be computed, more than "
+                f"{MAX_WORKSPACE:,}: choose a smaller kernel, fewer filters or smaller rows."
+            )
+
+
+def check_room(network: Network, adapter: Adapter, schema: Schema | None, settings: Mapping[str, Any]) -> None:
+    """Raise OptionError if a model file could not hold the columns and settings; to be called before the training.
+
+    Args: settings: of the estimator, as JSON values.
+    """
+    size = len(canonical({"network": network.to_config(), "settings": settings}))
+    if size > MAX_CONFIG - REST:
+        raise OptionError(
+            f"network and settings take {size:,} letters, a model file holds {MAX_CONFIG - REST:,}: shorten names, or "
+            f"leave out types that are inferred as well."
+        )
+    config, knots = without_knots(adapter.to_config()) if isinstance(adapter, TableAdapter) else ({}, [])
+    together = len(knots)
+    for text in (canonical(config), canonical({} if schema is None else schema.to_config())):
+        # Counted as in `check_size_of_json`, but including the signs within texts.
+        values = text.count(",") + 2 * (text.count("[") + text.count("{"))
+        together += values
+        if len(text) > MAX_TABLE or values > MAX_VALUES:
+            raise OptionError(
+                f"{adapter.row_shape[0]:,} columns with their names and levels take {len(text):,} letters, a model "
+                f"file holds {MAX_TABLE:,} and {MAX_VALUES:,} values: leave columns out, or levels."
+            )
+    if len(knots) > MAX_KNOTS or together > MAX_TOGETHER:
+        raise OptionError(
+            f"the columns have {together:,} values and knots, {len(knots):,} of them knots where a few values lie far "
+            f"from all others, a model file holds {MAX_TOGETHER:,}: take logarithms first, or leave columns out."
+        )

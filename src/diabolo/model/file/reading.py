@@ -1,0 +1,255 @@
+"""Reading: a file becomes bytes, of which the header is checked first, and the bytes become a model.
+
+What the header says is checked in `header.py`; here follow the checksum, the numbers, and whether the parts agree.
+"""
+
+import contextlib
+import hashlib
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_tensors
+
+from diabolo.anomaly import scoring as detections
+from diabolo.data.adapters import ADAPTERS, Adapter, ArrayAdapter, TableAdapter
+from diabolo.data.adapters.array import FARTHEST
+from diabolo.data.adapters.features import Category
+from diabolo.data.adapters.statistics import LEAST, MOST
+from diabolo.data.schema import Column, Schema
+from diabolo.errors import DiaboloError, ModelFileError, OptionError
+from diabolo.model.file.header import announced
+from diabolo.model.file.layout import (
+    CURVE,
+    DETECTION,
+    KNOTS,
+    SCHEMA,
+    TABLE,
+    WHERE,
+    checksum,
+    feature_settings,
+    header_length,
+    with_knots,
+)
+from diabolo.model.file.limits import MAX_FILE, MAX_HEADER, MAX_KEYS, MAX_TOGETHER
+from diabolo.model.file.strict_json import check_size_of_json, strict_object, text_of
+from diabolo.model.model import Model
+from diabolo.model.record import Record
+from diabolo.network.layers import LAYERS, BatchNormalization, Layer
+from diabolo.network.layers.own import Own, beside
+from diabolo.network.parts import from_config
+from diabolo.network.structures import Network
+from diabolo.storage.files import open_file
+
+NUMBERS_AT_ONCE = 1 << 20  # are checked, so that the results of the comparison take little memory
+
+
+def load(path: str | Path, *, layers: Own | None = None, expect_sha256: str | None = None) -> Model:
+    """Return the model in a file. Raises ModelFileError with the reason if it is not a valid model file.
+
+    Args:
+        path: of the file.
+        layers: classes of your own layers, by the kinds in the file: {"scaled": Scaled}.
+        expect_sha256: of the whole file, in hexadecimal; any other file is refused.
+
+    Raises: OptionError if `expect_sha256` is not a SHA-256 or `layers` are not classes of layers.
+    """
+    return load_with_sha256(path, layers=layers, expect_sha256=expect_sha256).model
+
+
+class Loaded(NamedTuple):
+    """A model, and the size and SHA-256 of its file."""
+
+    model: Model
+    size: int
+    sha256: str
+
+
+def load_with_sha256(path: str | Path, *, layers: Own | None = None, expect_sha256: str | None = None) -> Loaded:
+    """As `load`, but return the size and SHA-256 of the file as well; the file is read once."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise ModelFileError(f"a model file is named by a path, got {path!r:.60}.")
+    if Path(path).suffix.lower() in (".keras", ".h5", ".hdf5") and Path(path).is_file():
+        raise ModelFileError(
+            f"{path} is a file of Keras, expected a .safetensors file of Diabolo: in Python, "
+            f"diabolo.split(keras.models.load_model({str(path)!r})) makes an encoder and a decoder of it."
+        )
+    asked = expect_sha256.strip().lower() if isinstance(expect_sha256, str) else expect_sha256
+    if asked is not None and not (isinstance(asked, str) and re.fullmatch("[0-9a-f]{64}", asked)):
+        raise OptionError(f"expect_sha256 must be the 64 hexadecimal digits of a SHA-256, got {expect_sha256!r:.80}.")
+    beside(LAYERS, layers)
+    path, content = Path(path), read(path, layers)
+    found = hashlib.sha256(content).hexdigest()
+    if asked not in (None, found):
+        raise ModelFileError(f"{path} has the SHA-256 {found}, expected {expect_sha256!r:.80}: it is another file.")
+    with _named(path):
+        return Loaded(from_bytes(content, layers), len(content), found)
+
+
+def read(path: str | Path, layers: Own | None = None) -> bytes:
+    """Return the bytes of a model file after the check of its header.
+
+    Raises: ModelFileError if it cannot be read, is not a regular file, or has a header that is not valid; then nothing
+        after the header was read.
+    """
+    path = Path(path)
+    try:
+        with open_file(path) as file:
+            about = os.fstat(file.fileno())
+            if about.st_size > MAX_FILE:
+                raise ModelFileError(f"{path}: {about.st_size:,} bytes, expected at most {MAX_FILE:,}.")
+            with _named(path):
+                head = file.read(8)
+                if len(head) == 8:
+                    head += file.read(min(header_length(head), MAX_HEADER))
+                announced(head, about.st_size, layers)
+                file.seek(0)
+                content = file.read(about.st_size + 1)
+                if len(content) != about.st_size:
+                    raise ModelFileError("it changed while it was read.")
+            return bytes(content)
+    except FileNotFoundError as error:
+        raise ModelFileError(f"no model file {str(path)!r:.200}: make one with `diabolo fit`.") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        if isinstance(error, DiaboloError):
+            raise
+        reason = getattr(error, "strerror", None) or error
+        raise ModelFileError(f"{str(path)!r:.200} cannot be read: {reason!s:.200}.") from error
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Name the file in every error about its bytes."""
+    try:
+        yield
+    except DiaboloError as error:
+        raise ModelFileError(f"{path} is not a sound Diabolo model: {error}") from error
+
+
+def from_bytes(content: bytes, layers: Own | None = None) -> Model:
+    """Return the model that `to_bytes` wrote. Raises ModelFileError, OptionError or ShapeError."""
+    config, network, loss, learnt, start = announced(content, len(content), layers)
+    if config.pop("sha256") != checksum(config, memoryview(content)[start:]):
+        raise ModelFileError("the checksum does not fit the content: the file is damaged or was changed.")
+    try:
+        tensors = load_tensors(content)
+    except SafetensorError as error:
+        raise ModelFileError(f"safetensors says {error}.") from error
+    check_numbers(tensors)
+    _check_together(tensors)
+    made = _array_adapter(config["adapter"], tensors) if loss else _table(tensors, network)
+    if made.row_shape != tuple(config["adapter"]["row_shape"]):
+        raise ModelFileError(f"a table of {len(made.row_shape)} columns does not fit rows of {made.row_shape}.")
+    schema = _schema(tensors, made) if config["schema"] else None
+    if loss is None:
+        assert isinstance(made, TableAdapter)
+        loss = made.loss
+    history = {name: tensors[CURVE + name].tolist() for name in config["record"]["history"]}
+    weights = {name: tensors[name] for name in (*network.weights(), *learnt)}
+    _check_variances(network, weights)
+    model = Model(
+        network=network,
+        weights=weights,
+        adapter=made,
+        loss=loss,
+        record=Record.from_config(config["record"] | {"history": history}),
+        schema=schema,
+        detection=_detection(config["detection"], tensors),
+    )
+    _check_structure(model.record.settings["structure"], LAYERS | network.own_layers())
+    if model.detection is not None and len(model.detection.space.residual_scale) != model.numbers:
+        raise ModelFileError(f"the detection does not fit rows of {model.numbers} numbers.")
+    return model
+
+
+def check_numbers(tensors: Mapping[str, np.ndarray[Any, Any]]) -> None:
+    """Refuse numbers that would overflow in use: float32 in the network, float64 in the units of the rows."""
+    for name, values in tensors.items():
+        if values.dtype.kind != "f":
+            continue
+        flat, most = values.reshape(-1), FARTHEST if values.dtype.itemsize == 4 else MOST
+        for start in range(0, flat.size, NUMBERS_AT_ONCE):
+            some = flat[start : start + NUMBERS_AT_ONCE]
+            largest = max(some.max(), -some.min())  # NaN if there is one
+            if not largest <= most:
+                if not np.isfinite(largest):
+                    raise ModelFileError(f"the tensor {name!r} holds NaN or infinity.")
+                raise ModelFileError(f"the tensor {name!r} holds {largest:.3g}, expected numbers up to {most:g}.")
+
+
+def _check_variances(network: Network, weights: Mapping[str, np.ndarray[Any, Any]]) -> None:
+    for step in network.steps:
+        if isinstance(step.layer, BatchNormalization):
+            name = f"{step.layer.name}/moving_variance"
+            if not (weights[name] >= 0).all():
+                raise ModelFileError(f"the tensor {name!r} must not be below 0: it holds variances.")
+
+
+def _check_structure(structure: Any, table: Mapping[str, type[Layer]]) -> None:
+    """Raise OptionError for layers in the settings that do not exist; the estimator is made with these settings."""
+    for each in structure if isinstance(structure, list) else ():
+        if isinstance(each, dict):
+            from_config("layer", table, each)
+        else:
+            _check_structure(each, table)
+
+
+def _check_together(tensors: Mapping[str, np.ndarray[Any, Any]]) -> None:
+    """Refuse a table that would take far more memory than its bytes, before any object is made of it."""
+    texts = [(tensors[name], where) for name, where in WHERE.items() if name in tensors]
+    values = sum(check_size_of_json(text_of(content, where), where, MAX_KEYS) for content, where in texts)
+    values += len(tensors[KNOTS]) if KNOTS in tensors else 0
+    if values > MAX_TOGETHER:
+        raise ModelFileError(f"the table has {values:,} values and knots, more than {MAX_TOGETHER:,}.")
+
+
+def _array_adapter(config: dict[str, Any], tensors: Mapping[str, Any]) -> ArrayAdapter:
+    offset, scale = tensors["adapter/offset"], tensors["adapter/scale"]
+    if not ((scale == 0) | (scale >= LEAST)).all():
+        raise ModelFileError(f"the tensor 'adapter/scale' must hold 0, or at least {LEAST:g}.")
+    if config["bounded"] and (offset.any() or not 1 / FARTHEST <= scale.min() == scale.max() <= FARTHEST):
+        raise ModelFileError("rows that are brought into [0, 1] have offset 0 and one scale, above 0.")
+    more = {"gaps": config["gaps"]} if config["kind"] == "series" else {}
+    return ADAPTERS[config["kind"]](
+        row_shape=tuple(config["row_shape"]),
+        dtype=config["dtype"],
+        bounded=config["bounded"],
+        offset=offset,
+        scale=scale,
+        **more,
+    )
+
+
+def _table(tensors: Mapping[str, Any], network: Network) -> TableAdapter:
+    known = {"features", "names", "gaps", *feature_settings()}
+    config = strict_object(text_of(tensors[TABLE], WHERE[TABLE]), WHERE[TABLE], known)
+    adapter = TableAdapter.from_config(with_knots(config, tensors[KNOTS]))
+    if adapter.tensor_shape != network.input_shape:
+        raise ModelFileError(f"a table of {adapter.tensor_shape} does not fit a network for {network.input_shape}.")
+    return adapter
+
+
+def _schema(tensors: Mapping[str, Any], adapter: Adapter) -> Schema:
+    known = {"library", "numbered", "columns", *Column.__dataclass_fields__}
+    schema = Schema.from_config(strict_object(text_of(tensors[SCHEMA], WHERE[SCHEMA]), WHERE[SCHEMA], known))
+    if (len(schema.columns),) != adapter.row_shape:
+        raise ModelFileError(f"{len(schema.columns)} columns do not fit rows of shape {adapter.row_shape}.")
+    if isinstance(adapter, TableAdapter):
+        for column, name, feature in zip(schema.columns, adapter.names, adapter.features, strict=True):
+            levels = feature.levels if isinstance(feature, Category) else 0
+            if (column.name, column.kind, len(column.levels)) != (name, feature.kind, levels):
+                raise ModelFileError(f"the column {column.name!r:.60} is not what the table says of it.")
+    elif any(column.kind != "number" for column in schema.columns):
+        raise ModelFileError("rows of numbers have columns that are none.")
+    return schema
+
+
+def _detection(config: Any, tensors: Mapping[str, Any]) -> detections.Detection | None:
+    if config is None:
+        return None
+    own = {name.removeprefix(DETECTION): each for name, each in tensors.items() if name.startswith(DETECTION)}
+    return detections.Detection.of(config, own)

@@ -1,0 +1,104 @@
+"""Writing: a model becomes bytes, checked as if they had just been read, and the bytes become a file."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import save as save_tensors
+
+import diabolo
+from diabolo.data.adapters import TableAdapter
+from diabolo.errors import DiaboloError, OutputError
+from diabolo.model.file.header import announced
+from diabolo.model.file.layout import (
+    CURVE,
+    DETECTION,
+    FORMAT_VERSION,
+    KNOTS,
+    SCHEMA,
+    SUFFIX,
+    TABLE,
+    canonical,
+    checksum,
+    header_length,
+    json_tensor,
+    without_knots,
+)
+from diabolo.model.file.reading import check_numbers
+from diabolo.model.model import Model
+from diabolo.storage.files import refuse_existing, write_atomically
+
+
+def save(model: Model, path: str | Path, *, force: bool = False) -> Path:
+    """Write a model and return its path. A reader sees the old file or the complete new one, never a part of one.
+
+    Args: path: gets the ending `.safetensors` if it has none; force: overwrite.
+    Raises: OutputError if the file exists, cannot be written, or has the ending of another kind of file.
+    """
+    target = with_suffix(path)
+    refuse_existing(target, force=force)
+    write_atomically(target, lambda file: file.write(to_bytes(model)), force=force)
+    return target
+
+
+def with_suffix(path: str | Path) -> Path:
+    """Return the path with the ending of model files: `model` becomes `model.safetensors`, `run1.5` likewise.
+
+    Raises: OutputError for the ending of another kind of file.
+    """
+    given, path = path, Path(path)
+    if not path.name:
+        raise OutputError(f"expected the name of a model file, such as 'model.safetensors', got {str(given)!r:.60}.")
+    if path.suffix == SUFFIX:
+        return path
+    if re.fullmatch(r"\.[A-Za-z]\w*", path.suffix):  # an ending that starts with a digit is a number in a name
+        raise OutputError(f"{path}: a model file ends in {SUFFIX}: write {path.with_suffix(SUFFIX)}.")
+    return path.with_name(path.name + SUFFIX)
+
+
+def to_bytes(model: Model) -> bytes:
+    """Return the bytes of a model file. Raises OutputError if `load` would refuse them."""
+    adapter = model.adapter
+    tensors: dict[str, np.ndarray[Any, Any]] = {
+        name: np.ascontiguousarray(values, "<f4") for name, values in model.weights.items()
+    }
+    if isinstance(adapter, TableAdapter):
+        config, knots = without_knots(adapter.to_config())
+        tensors[TABLE], tensors[KNOTS] = json_tensor(config), np.asarray(knots, "<f8")
+    else:
+        tensors["adapter/offset"] = np.asarray(adapter.offset, "<f8")
+        tensors["adapter/scale"] = np.asarray(adapter.scale, "<f8")
+    if model.schema is not None:
+        tensors[SCHEMA] = json_tensor(model.schema.to_config())
+    if model.detection is not None:
+        tensors |= {
+            DETECTION + name: np.ascontiguousarray(values) for name, values in model.detection.to_tensors().items()
+        }
+    record = model.record.to_config()
+    tensors |= {CURVE + name: np.asarray(curve, "<f8") for name, curve in record["history"].items()}
+    config = {
+        "format_version": FORMAT_VERSION,
+        "diabolo_version": diabolo.__version__,
+        "network": model.network.to_config(),
+        "adapter": {
+            "kind": adapter.kind,
+            "row_shape": list(adapter.row_shape),
+            "dtype": adapter.dtype,
+            "bounded": adapter.bounded,
+            "gaps": adapter.kind != "image" and getattr(adapter, "gaps", False),
+        },
+        "schema": model.schema is not None,
+        "detection": None if model.detection is None else model.detection.to_config(),
+        "reconstruction_loss": model.loss.to_config(),
+        "record": record | {"history": {name: len(curve) for name, curve in record["history"].items()}},
+    }
+    content = save_tensors(tensors)
+    config["sha256"] = checksum(config, memoryview(content)[8 + header_length(content) :])
+    content = bytes(save_tensors(tensors, metadata={"diabolo": canonical(config)}))
+    try:
+        announced(content[: 8 + header_length(content)], len(content), model.network.own_layers())
+        check_numbers(tensors)
+    except DiaboloError as error:
+        raise OutputError(f"the model cannot be saved, no file could hold it: {error}") from error
+    return content
