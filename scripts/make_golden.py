@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from diabolo import AnomalyDetector, Autoencoder
-from diabolo.model import file as modelfile
+from diabolo.model.file.upgrade import FORMAT_VERSION
 
 FOLDER = Path(__file__).parents[1] / "tests" / "golden"
 SETTINGS = {"epochs": 2, "random_state": 0, "verbose": False}
@@ -30,7 +30,7 @@ def main() -> None:
     }
     FOLDER.mkdir(exist_ok=True)
     for name, (model, rows) in made.items():
-        path = FOLDER / f"{name}-v{modelfile.FORMAT_VERSION}.safetensors"
+        path = FOLDER / f"{name}-v{FORMAT_VERSION}.safetensors"
         rows = rng.normal(size=(4, 5, 2)) if rows is None else rows[:5]
         found = {"rows": rows, "scores": model.score_samples(rows)}
         if isinstance(model, Autoencoder):

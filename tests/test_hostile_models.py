@@ -1,5 +1,6 @@
 """Model files from an enemy: none is taken, none runs code, none takes more than its size twice and 64 MiB."""
 
+import contextlib
 import copy
 import json
 import os
@@ -18,6 +19,7 @@ import diabolo
 from diabolo import AnomalyDetector, Autoencoder
 from diabolo.errors import DiaboloError, ModelFileError, OptionError, OutputError
 from diabolo.model import file as modelfile
+from diabolo.model.file import upgrade
 from hostile import changed, models, parts, places, rebuild, with_json, with_tensor
 
 QUICK = {"structure": [], "epochs": 1, "random_state": 0, "verbose": False}
@@ -126,6 +128,20 @@ def test_every_hostile_file_is_refused_in_one_line_and_takes_little_memory(files
     assert not sentinel.exists()
     slowest, most = max(answer[3] for answer in answers), max(answer[4] for answer in answers)
     print(f"{len(answers)} files, slowest {slowest:.2f} s, most {most / (1 << 20):.0f} MiB")
+
+
+def test_every_hostile_file_is_refused_as_an_older_file_too(sound, tmp_path, monkeypatch):
+    monkeypatch.setattr(upgrade, "FORMAT_VERSION", 2)
+    monkeypatch.setattr(upgrade, "UPGRADES", {1: dict})
+    for content in sound.values():
+        assert modelfile.from_bytes(content)
+    accepted = []
+    for name, content in models(**sound, sentinel=tmp_path / "code was run").items():
+        with contextlib.suppress(DiaboloError):
+            modelfile.from_bytes(content)
+            accepted.append(name)
+    assert accepted == ["config: format_version 2"]  # hostile only while the present version is 1
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_command_line_says_it_in_one_line_and_ends_with_2(cli, files):

@@ -18,7 +18,7 @@ def verify(
     from diabolo.cli.show import count, facts, print_tables
     from diabolo.model import file as modelfile
 
-    trained, size, sha256 = modelfile.load_with_sha256(model, expect_sha256=expect_sha256)
+    trained, version, size, sha256 = modelfile.load_with_sha256(model, expect_sha256=expect_sha256)
     weights = sum(weight.size for weight in trained.weights.values())
     writer_version = trained.record.versions.get("diabolo", "unknown")
     checked = {
@@ -29,7 +29,7 @@ def verify(
         "memory": f"no layer holds more than {modelfile.MAX_NUMBERS_A_ROW:,} numbers of a row",
         "numbers": "all finite",
         "checksum": "fits",
-        "format": f"version {modelfile.FORMAT_VERSION}, written by Diabolo {writer_version}",
+        "format": f"version {version}, written by Diabolo {writer_version}",
         "sha256": sha256 + (", as expected" if expect_sha256 else ""),
     }
     if json:

@@ -1,6 +1,6 @@
 """How a model came to be: what a model file keeps of its training."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, get_origin
 
 from diabolo.errors import OptionError
@@ -10,28 +10,44 @@ from diabolo.network.losses import LOSSES
 from diabolo.network.parts import from_config, read_part
 from diabolo.network.penalties import PENALTIES
 
-# The settings of the estimator that a record holds, and the JSON types each may have.
-SETTINGS: dict[str, tuple[type, ...]] = {
-    "latent_dim": (int, str, type(None)),
-    "structure": (str, list),
-    "tied": (bool,),
-    "activation": (str,),
-    "bottleneck": (str, dict),
-    "bottleneck_activation": (str, type(None)),
-    "corruption": (str, dict, type(None)),
-    "penalty": (str, dict, type(None)),
-    "reconstruction_loss": (str, dict),
-    "optimizer": (str, type(None)),
-    "learning_rate": (float, int, type(None)),
-    "learning_rate_schedule": (str,),
-    "epochs": (int,),
-    "batch_size": (int,),
-    "validation_fraction": (float, int),
-    "patience": (int,),
-    "allow_overcomplete": (bool,),
-    "random_state": (int,),
-    "types": (dict, type(None)),
-    "series": (bool,),
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting of the estimator in a record.
+
+    Attributes:
+        types: the JSON types that its value may have.
+        since: the format version that brought it.
+        before: the value that older files get, see `model/file/upgrade.py`.
+    """
+
+    types: tuple[type, ...]
+    since: int = field(default=1, kw_only=True)
+    before: Any = field(default=None, kw_only=True)
+
+
+# The settings of the estimator that a record holds.
+SETTINGS: dict[str, Setting] = {
+    "latent_dim": Setting((int, str, type(None))),
+    "structure": Setting((str, list)),
+    "tied": Setting((bool,)),
+    "activation": Setting((str,)),
+    "bottleneck": Setting((str, dict)),
+    "bottleneck_activation": Setting((str, type(None))),
+    "corruption": Setting((str, dict, type(None))),
+    "penalty": Setting((str, dict, type(None))),
+    "reconstruction_loss": Setting((str, dict)),
+    "optimizer": Setting((str, type(None))),
+    "learning_rate": Setting((float, int, type(None))),
+    "learning_rate_schedule": Setting((str,)),
+    "epochs": Setting((int,)),
+    "batch_size": Setting((int,)),
+    "validation_fraction": Setting((float, int)),
+    "patience": Setting((int,)),
+    "allow_overcomplete": Setting((bool,)),
+    "random_state": Setting((int,)),
+    "types": Setting((dict, type(None))),
+    "series": Setting((bool,)),
 }
 
 # Settings that are parts.
@@ -96,8 +112,8 @@ class Record:
         record = cls(**config)
         if set(record.settings) != set(SETTINGS):
             raise OptionError(f"record: settings must have exactly the keys {sorted(SETTINGS)}.")
-        for name, kinds in SETTINGS.items():
-            if type(record.settings[name]) not in kinds:
+        for name, setting in SETTINGS.items():
+            if type(record.settings[name]) not in setting.types:
                 raise OptionError(f"record: setting {name} has the wrong type, got {record.settings[name]!r:.60}.")
         types = record.settings["types"] or {}
         if not all(type(kind) is str for kind in types.values()):

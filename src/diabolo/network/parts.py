@@ -29,7 +29,11 @@ LISTS: dict[Any, tuple[type, str]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """Settings that are checked when they are set: types exactly as annotated, then `check()` for the ranges."""
+    """Settings that are checked when they are set: types exactly as annotated, then `check()` for the ranges.
+
+    A setting that is newer than files of a released version has metadata={"since": ..., "before": ...}, see
+    `model/file/upgrade.py`.
+    """
 
     kind: ClassVar[str]
 

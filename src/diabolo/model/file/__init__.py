@@ -18,18 +18,18 @@ Modules, each importing only from those before it:
     layout.py       keys, names of tensors, checksum
     limits.py       how much a file may ask for
     strict_json.py  JSON from bytes
+    upgrade.py      from the JSON of older versions to that of the present one; how to change the format
     header.py       the checks of the header
     reading.py      from a file to a model
     writing.py      from a model to a file
 """
 
-from diabolo.model.file.layout import FORMAT_VERSION, SUFFIX, checksum, header_length
+from diabolo.model.file.layout import SUFFIX, checksum, header_length
 from diabolo.model.file.limits import MAX_DEPTH, MAX_FILE, MAX_NUMBERS_A_ROW, check_room, check_size
 from diabolo.model.file.reading import Loaded, from_bytes, load, load_with_sha256
 from diabolo.model.file.writing import save, to_bytes, with_suffix
 
 __all__ = [
-    "FORMAT_VERSION",
     "MAX_DEPTH",
     "MAX_FILE",
     "MAX_NUMBERS_A_ROW",

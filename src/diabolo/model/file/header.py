@@ -1,14 +1,13 @@
 """The checks of the header, made before the rest of a file is read.
 
-`announced` checks in this order: sizes, strict JSON, exact keys and types, the network, then the table of tensors
-against the shapes that follow from the network, the adapter, the history and the detector.
+`announced` checks in this order: sizes, strict JSON, the version, exact keys and types, the network, then the table of
+tensors against the shapes that follow from the network, the adapter, the history and the detector.
 """
 
 import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import diabolo
 from diabolo.anomaly import scoring as detections
 from diabolo.data.adapters import ADAPTERS, TableAdapter
 from diabolo.errors import ModelFileError, unknown
@@ -19,7 +18,6 @@ from diabolo.model.file.layout import (
     CURVE,
     DETECTION,
     DTYPES,
-    FORMAT_VERSION,
     KNOTS,
     SCHEMA,
     TABLE,
@@ -37,6 +35,7 @@ from diabolo.model.file.limits import (
     check_size,
 )
 from diabolo.model.file.strict_json import exact_keys, strict_object, text_of
+from diabolo.model.file.upgrade import upgraded
 from diabolo.model.record import CURVES, MAX_EPOCHS
 from diabolo.network.layers import LAYERS
 from diabolo.network.layers.own import Own
@@ -48,7 +47,8 @@ from diabolo.network.structures import Network
 class Announced(NamedTuple):
     """The content of a header after all its checks."""
 
-    config: dict[str, Any]
+    written: dict[str, Any]  # CONFIG as the file has it, which the checksum covers
+    config: dict[str, Any]  # CONFIG as the present version writes it
     network: Network
     loss: Loss | None  # None for a table, whose columns determine it
     learnt: list[str]  # names of the weights of the loss
@@ -58,7 +58,7 @@ class Announced(NamedTuple):
 def announced(head: bytes, size: int, layers: Own | None) -> Announced:
     """Check the header of a file of `size` bytes. Raises ModelFileError, OptionError or ShapeError."""
     header = _header(head, size)
-    config = _config(header)
+    written, config = _config(header)
     network = _network(config["network"], layers)
     adapter = _check_adapter(config["adapter"], network)
     table = adapter["kind"] == TableAdapter.kind
@@ -83,7 +83,7 @@ def announced(head: bytes, size: int, layers: Own | None) -> Announced:
     expected |= _detection_tensors(config["detection"], header, network.latent_dim, math.prod(adapter["row_shape"]))
     start = 8 + header_length(head)
     _check_tensors(header, expected, size - start)
-    return Announced(config, network, loss, list(learnt), start)
+    return Announced(written, config, network, loss, list(learnt), start)
 
 
 def _header(head: bytes, size: int) -> dict[str, Any]:
@@ -95,25 +95,19 @@ def _header(head: bytes, size: int) -> dict[str, Any]:
     return strict_object(text_of(memoryview(head)[8 : 8 + length], "the header", "utf-8"), "the header")
 
 
-def _config(header: dict[str, Any]) -> dict[str, Any]:
+def _config(header: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return CONFIG as the file has it, and as the present version writes it."""
     metadata = header.get("__metadata__")
     if not isinstance(metadata, dict) or set(metadata) != {"diabolo"} or not isinstance(metadata["diabolo"], str):
         raise ModelFileError("its metadata does not hold one text under the key 'diabolo': not written by Diabolo.")
     if len(metadata["diabolo"]) > MAX_CONFIG:
         raise ModelFileError(f"the metadata has {len(metadata['diabolo']):,} letters, more than {MAX_CONFIG:,}.")
-    config = strict_object(metadata["diabolo"], "the metadata")
-    version = config.get("format_version")
-    if type(version) is not int or version < 1:
-        raise ModelFileError(f"format_version must be a whole number of at least 1, got {version!r:.40}.")
-    if version > FORMAT_VERSION:
-        raise ModelFileError(
-            f"it has format version {version!r:.40}, this is Diabolo {diabolo.__version__}: upgrade Diabolo."
-        )
-    exact_keys(config, CONFIG_KEYS, "the metadata")
+    written = strict_object(metadata["diabolo"], "the metadata")
+    config = exact_keys(upgraded(written), CONFIG_KEYS, "the metadata")
     for key, kind in (("diabolo_version", str), ("sha256", str), ("record", dict), ("schema", bool)):
         if type(config[key]) is not kind:
             raise ModelFileError(f"{key} must be of type {kind.__name__}, got {config[key]!r:.40}.")
-    return config
+    return written, config
 
 
 def _network(config: Any, layers: Own | None) -> Network:

@@ -12,7 +12,6 @@ from diabolo.data.adapters.features import FEATURES
 from diabolo.errors import ModelFileError
 from diabolo.network.parts import Numbers
 
-FORMAT_VERSION = 1
 SUFFIX = ".safetensors"
 
 BYTES = {"F64": 8, "F32": 4, "I32": 4, "U8": 1}

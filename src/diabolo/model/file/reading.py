@@ -37,6 +37,7 @@ from diabolo.model.file.layout import (
 )
 from diabolo.model.file.limits import MAX_FILE, MAX_HEADER, MAX_KEYS, MAX_TOGETHER
 from diabolo.model.file.strict_json import check_size_of_json, strict_object, text_of
+from diabolo.model.file.upgrade import fill_in_schema, fill_in_table
 from diabolo.model.model import Model
 from diabolo.model.record import Record
 from diabolo.network.layers import LAYERS, BatchNormalization, Layer
@@ -62,15 +63,16 @@ def load(path: str | Path, *, layers: Own | None = None, expect_sha256: str | No
 
 
 class Loaded(NamedTuple):
-    """A model, and the size and SHA-256 of its file."""
+    """A model, and what identifies its file."""
 
     model: Model
+    format_version: int  # of the file, which can be older than the present one
     size: int
     sha256: str
 
 
 def load_with_sha256(path: str | Path, *, layers: Own | None = None, expect_sha256: str | None = None) -> Loaded:
-    """As `load`, but return the size and SHA-256 of the file as well; the file is read once."""
+    """As `load`, but return version, size and SHA-256 of the file as well; the file is read once."""
     if not isinstance(path, (str, os.PathLike)):
         raise ModelFileError(f"a model file is named by a path, got {path!r:.60}.")
     if Path(path).suffix.lower() in (".keras", ".h5", ".hdf5") and Path(path).is_file():
@@ -87,7 +89,7 @@ def load_with_sha256(path: str | Path, *, layers: Own | None = None, expect_sha2
     if asked not in (None, found):
         raise ModelFileError(f"{path} has the SHA-256 {found}, expected {expect_sha256!r:.80}: it is another file.")
     with _named(path):
-        return Loaded(from_bytes(content, layers), len(content), found)
+        return Loaded(*_versioned(content, layers), len(content), found)
 
 
 def read(path: str | Path, layers: Own | None = None) -> bytes:
@@ -132,8 +134,14 @@ def _named(path: Path) -> Iterator[None]:
 
 def from_bytes(content: bytes, layers: Own | None = None) -> Model:
     """Return the model that `to_bytes` wrote. Raises ModelFileError, OptionError or ShapeError."""
-    config, network, loss, learnt, start = announced(content, len(content), layers)
-    if config.pop("sha256") != checksum(config, memoryview(content)[start:]):
+    return _versioned(content, layers)[0]
+
+
+def _versioned(content: bytes, layers: Own | None) -> tuple[Model, int]:
+    """Return the model in a file, and the format version of the file."""
+    written, config, network, loss, learnt, start = announced(content, len(content), layers)
+    signed = {key: value for key, value in written.items() if key != "sha256"}
+    if config["sha256"] != checksum(signed, memoryview(content)[start:]):
         raise ModelFileError("the checksum does not fit the content: the file is damaged or was changed.")
     try:
         tensors = load_tensors(content)
@@ -141,10 +149,11 @@ def from_bytes(content: bytes, layers: Own | None = None) -> Model:
         raise ModelFileError(f"safetensors says {error}.") from error
     check_numbers(tensors)
     _check_together(tensors)
-    made = _array_adapter(config["adapter"], tensors) if loss else _table(tensors, network)
+    version = written["format_version"]
+    made = _array_adapter(config["adapter"], tensors) if loss else _table(tensors, network, version)
     if made.row_shape != tuple(config["adapter"]["row_shape"]):
         raise ModelFileError(f"a table of {len(made.row_shape)} columns does not fit rows of {made.row_shape}.")
-    schema = _schema(tensors, made) if config["schema"] else None
+    schema = _schema(tensors, made, version) if config["schema"] else None
     if loss is None:
         assert isinstance(made, TableAdapter)
         loss = made.loss
@@ -163,7 +172,7 @@ def from_bytes(content: bytes, layers: Own | None = None) -> Model:
     _check_structure(model.record.settings["structure"], LAYERS | network.own_layers())
     if model.detection is not None and len(model.detection.space.residual_scale) != model.numbers:
         raise ModelFileError(f"the detection does not fit rows of {model.numbers} numbers.")
-    return model
+    return model, version
 
 
 def check_numbers(tensors: Mapping[str, np.ndarray[Any, Any]]) -> None:
@@ -224,18 +233,22 @@ def _array_adapter(config: dict[str, Any], tensors: Mapping[str, Any]) -> ArrayA
     )
 
 
-def _table(tensors: Mapping[str, Any], network: Network) -> TableAdapter:
+def _table(tensors: Mapping[str, Any], network: Network, version: int) -> TableAdapter:
     known = {"features", "names", "gaps", *feature_settings()}
     config = strict_object(text_of(tensors[TABLE], WHERE[TABLE]), WHERE[TABLE], known)
-    adapter = TableAdapter.from_config(with_knots(config, tensors[KNOTS]))
+    config = with_knots(config, tensors[KNOTS])
+    fill_in_table(config, version)
+    adapter = TableAdapter.from_config(config)
     if adapter.tensor_shape != network.input_shape:
         raise ModelFileError(f"a table of {adapter.tensor_shape} does not fit a network for {network.input_shape}.")
     return adapter
 
 
-def _schema(tensors: Mapping[str, Any], adapter: Adapter) -> Schema:
+def _schema(tensors: Mapping[str, Any], adapter: Adapter, version: int) -> Schema:
     known = {"library", "numbered", "columns", *Column.__dataclass_fields__}
-    schema = Schema.from_config(strict_object(text_of(tensors[SCHEMA], WHERE[SCHEMA]), WHERE[SCHEMA], known))
+    config = strict_object(text_of(tensors[SCHEMA], WHERE[SCHEMA]), WHERE[SCHEMA], known)
+    fill_in_schema(config, version)
+    schema = Schema.from_config(config)
     if (len(schema.columns),) != adapter.row_shape:
         raise ModelFileError(f"{len(schema.columns)} columns do not fit rows of shape {adapter.row_shape}.")
     if isinstance(adapter, TableAdapter):

@@ -10,11 +10,11 @@ from safetensors.numpy import save as save_tensors
 import diabolo
 from diabolo.data.adapters import TableAdapter
 from diabolo.errors import DiaboloError, OutputError
+from diabolo.model.file import upgrade
 from diabolo.model.file.header import announced
 from diabolo.model.file.layout import (
     CURVE,
     DETECTION,
-    FORMAT_VERSION,
     KNOTS,
     SCHEMA,
     SUFFIX,
@@ -78,7 +78,7 @@ def to_bytes(model: Model) -> bytes:
     record = model.record.to_config()
     tensors |= {CURVE + name: np.asarray(curve, "<f8") for name, curve in record["history"].items()}
     config = {
-        "format_version": FORMAT_VERSION,
+        "format_version": upgrade.FORMAT_VERSION,
         "diabolo_version": diabolo.__version__,
         "network": model.network.to_config(),
         "adapter": {

@@ -1,0 +1,136 @@
+"""How to change the file format. Older files are read here.
+
+Files of every released version stay readable. Before the strict checks, the JSON of an older file is turned into that
+of the present version; then it must pass the same checks as any other file. A file of the present version is not
+touched.
+
+To add a setting (of the estimator, or of a layer, bottleneck, loss, corruption, penalty or kind of column):
+
+1. Raise FORMAT_VERSION by one, unless it has been raised since the last release.
+2. State the version that brings the setting, and the value that older files get: the one that gives what Diabolo did
+   before the setting existed. This value may differ from the default for new models.
+   - Argument of the estimator, in SETTINGS of `model/record.py`: `"x": Setting((bool,), since=2, before=False)`.
+   - Field of a part or of a column: `x: bool = field(default=True, metadata={"since": 2, "before": False})`.
+3. Go to step A.
+
+To rename, remove or restructure anything else in CONFIG:
+
+1. Raise FORMAT_VERSION by one, unless it has been raised since the last release.
+2. Write a function that takes the CONFIG of the version before as a dict, and returns that of the new version without
+   changing its argument. Enter it in UPGRADES under the version before. It may assume a valid file, since an exception
+   becomes a ModelFileError. Settings that are newer than the file are still absent when it is called.
+3. Go to step A.
+
+Step A, for every change:
+
+1. Run `python scripts/make_golden.py`. It trains small models and writes them to `tests/golden` under the new version.
+   Commit these files, and never change or delete those of a released version: `tests/test_golden.py` reads them all and
+   compares the numbers that the models give.
+2. State in `docs/model-file.md` what changed with which version, and add a line to CHANGELOG.md.
+
+Not covered, because nothing has needed it yet: other names or shapes of tensors, and other keys in the JSON that is
+stored in tensors (table, schema). For absent settings in these, step 2 above is enough.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import diabolo
+from diabolo.data.adapters.features import FEATURES
+from diabolo.data.schema import Column
+from diabolo.errors import ModelFileError
+from diabolo.model.record import PARTS, SETTINGS
+from diabolo.network.bottlenecks import BOTTLENECKS
+from diabolo.network.layers import LAYERS
+from diabolo.network.losses import LOSSES, Masked
+
+FORMAT_VERSION = 1
+
+# By version: what turns the CONFIG of this version into that of the next one. No entry: only settings were added.
+UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+
+
+def upgraded(written: dict[str, Any]) -> dict[str, Any]:
+    """Return the CONFIG of a file as the present version writes it; `written` itself for a file of this version.
+
+    Raises: ModelFileError for a newer file, and for an older one that an upgrade cannot read.
+    """
+    version = written.get("format_version")
+    if type(version) is not int or version < 1:
+        raise ModelFileError(f"format_version must be a whole number of at least 1, got {version!r:.40}.")
+    if version > FORMAT_VERSION:
+        raise ModelFileError(
+            f"it has format version {version!r:.40}, this is Diabolo {diabolo.__version__}: upgrade Diabolo."
+        )
+    if version == FORMAT_VERSION:
+        return written
+    config = written
+    for step in range(version, FORMAT_VERSION):
+        try:
+            config = UPGRADES.get(step, dict)(config)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:  # nothing was checked so far
+            raise ModelFileError(f"it does not have the content of format version {step} ({error!r:.100}).") from error
+    return {**_with_newer_settings(config, version), "format_version": FORMAT_VERSION}
+
+
+def fill_in_table(table: dict[str, Any], version: int) -> None:
+    """Add the settings that are newer than a file of this version to the features of a table, in place."""
+    before = {kind: newer_fields(feature, version) for kind, feature in FEATURES.items()}
+    if any(before.values()):
+        for feature in table["features"]:
+            kind = feature.get("kind")
+            _fill_in(feature, before.get(kind, {}) if isinstance(kind, str) else {})
+
+
+def fill_in_schema(schema: dict[str, Any], version: int) -> None:
+    """Add the settings that are newer than a file of this version to the columns of a schema, in place."""
+    before, columns = newer_fields(Column, version), schema.get("columns")
+    for column in columns if before and isinstance(columns, list) else ():
+        if isinstance(column, dict):
+            _fill_in(column, before)
+
+
+def newer_fields(part: Any, version: int) -> dict[str, Any]:
+    """Return the fields of a dataclass that files of this version do not have, with the value they get."""
+    fields = dataclasses.fields(part)
+    return {each.name: each.metadata["before"] for each in fields if each.metadata.get("since", 1) > version}
+
+
+def _fill_in(target: dict[str, Any], before: Mapping[str, Any]) -> None:
+    for name, value in before.items():
+        target.setdefault(name, value)
+
+
+def _with_newer_settings(config: dict[str, Any], version: int) -> Any:
+    """Return CONFIG with the settings that are newer than its file. Nothing was checked: any value may be anything."""
+
+    def part(table: Mapping[str, Any], value: Any) -> Any:
+        kind = value.get("kind") if isinstance(value, dict) else None
+        return newer_fields(table[kind], version) | value if isinstance(kind, str) and kind in table else value
+
+    def layers(value: Any) -> Any:  # a structure in the settings is a list of lists
+        return [layers(each) for each in value] if isinstance(value, list) else part(LAYERS, value)
+
+    def settings(value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        newer = {name: setting.before for name, setting in SETTINGS.items() if setting.since > version}
+        return _changed(
+            newer | value, structure=layers, **{name: partial(part, table) for name, table in PARTS.items()}
+        )
+
+    return _changed(
+        config,
+        network=lambda value: _changed(value, encoder=layers, bottleneck=partial(part, BOTTLENECKS), decoder=layers),
+        reconstruction_loss=partial(part, LOSSES | {Masked.kind: Masked}),
+        record=lambda value: _changed(value, settings=settings),
+    )
+
+
+def _changed(value: Any, **changes: Callable[[Any], Any]) -> Any:
+    """Return a JSON object with the values of some keys changed, where it has them; any other value as it is."""
+    if not isinstance(value, dict):
+        return value
+    return value | {key: change(value[key]) for key, change in changes.items() if key in value}
