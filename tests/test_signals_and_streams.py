@@ -209,7 +209,7 @@ def test_a_hang_up_leaves_a_run_that_goes_on(run, rows, tmp_path):
 def race(model_path, tmp_path, rounds):
     """Have two processes write one file at the same time; return how often both said that they did."""
     script = (
-        "import sys; from diabolo import modelfile; from diabolo.errors import OutputError\n"
+        "import sys; from diabolo.model import file as modelfile; from diabolo.errors import OutputError\n"
         "from dataclasses import replace\n"
         "model = modelfile.load(sys.argv[1]); mine = int(sys.argv[2])\n"
         "for line in sys.stdin:\n"
