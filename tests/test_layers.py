@@ -14,9 +14,10 @@ from diabolo.network import layers
 from diabolo.network.backends.keras import builder as keras_builder
 from diabolo.network.backends.onnx import builder as onnx_builder
 from diabolo.network.bottlenecks import Plain
-from diabolo.network.layers import LAYERS, TiedDense
+from diabolo.network.layers import LAYERS, Layer, TiedDense
 from diabolo.network.parts import from_config
 from diabolo.network.structures import Network
+from scaled_layer import Scaled
 
 FLAT, SERIES, IMAGE = (12,), (3, 4), (5, 7, 2)
 # At least one of every kind, and the shape of a row that it stands before; a kind that is missing here fails the first
@@ -71,7 +72,11 @@ EXAMPLES = [
     (layers.FromPatches(size=2, shape=(1, 5)), SERIES),
     (layers.TopK(active=3), SERIES),
     (layers.Quantize(codes=7, groups=4), FLAT),
+    (Scaled(first=0.5), FLAT),
+    (Scaled(), IMAGE),
 ]
+# A layer that only the tests have must keep the contract of the built-in ones, by the same tests.
+TABLE = LAYERS | {"scaled": Scaled}
 named = pytest.mark.parametrize(
     ("layer", "shape"),
     EXAMPLES,
@@ -79,17 +84,41 @@ named = pytest.mark.parametrize(
 )
 
 
-def test_every_layer_of_the_table_has_an_example_and_both_builders():
-    kinds = set(LAYERS.values())
-    # A tied layer cannot stand alone: test_structures.py has it beside the layer that it is tied to.
-    assert {type(example) for example, _ in EXAMPLES} == kinds - {TiedDense}
-    assert set(keras_builder.BUILDERS) == set(onnx_builder.BUILDERS) == kinds
-    assert set(onnx_builder.ACTIVATIONS) == set(layers.ACTIVATIONS)
+def test_every_layer_of_the_table_has_an_example():
+    # A tied layer cannot stand alone: test_structures.py has it next to the layer that it is tied to.
+    assert {type(example) for example, _ in EXAMPLES} == set(TABLE.values()) - {TiedDense}
+
+
+@pytest.mark.parametrize("layer", TABLE.values(), ids=TABLE)
+def test_every_layer_says_itself_how_it_is_made_and_read(layer):
+    assert layer.to_keras is not Layer.to_keras
+    assert layer.to_onnx is not Layer.to_onnx
+    reads = layer.from_keras.__func__ is not Layer.from_keras.__func__
+    assert reads == bool(layer.keras_classes)
+
+
+def test_a_class_of_keras_is_read_by_one_layer():
+    names = [name for layer in LAYERS.values() for name in layer.keras_classes]
+    assert len(names) == len(set(names)) > 15
+    assert all(issubclass(getattr(keras.layers, name), keras.layers.Layer) for name in names)
+
+
+def test_a_layer_that_says_nothing_names_the_method_that_it_lacks():
+    class Silent(Layer):
+        kind = "silent"
+
+    for method, call in (
+        ("from_keras", lambda: Silent.from_keras(None)),
+        ("to_keras", lambda: Silent().to_keras(1, 0)),
+        ("to_onnx", lambda: Silent().to_onnx(None, None, None)),
+    ):
+        with pytest.raises(TypeError, match=rf"Silent must say .* give it {method}\("):
+            call()
 
 
 def in_a_network(layer, shape, name="tested"):
     """Return a network that has the layer in its encoder and ends in one latent."""
-    layer = from_config("layer", LAYERS, layer.to_config() | {"name": name})
+    layer = from_config("layer", TABLE, layer.to_config() | {"name": name})
     flatten = layers.Flatten(name="flatten")
     back = (layers.Dense(units=math.prod(shape), name="back"), layers.Reshape(shape=shape, name="reshape"))
     return Network(input_shape=shape, encoder=(layer, flatten), bottleneck=Plain(latent_dim=1), decoder=back)
@@ -137,6 +166,16 @@ def test_onnx_gives_what_keras_gives(layer, shape, rng):
 
 
 @named
+def test_a_layer_is_read_from_the_keras_layer_that_it_makes(layer, shape):
+    network = in_a_network(layer, shape)
+    built = keras_builder.build(network).raw.get_layer("tested")
+    if type(built).__name__ in layer.keras_classes:  # others are made by layers of Diabolo's own, which no user has
+        assert layer.from_keras(built) == network.encoder[0]
+    else:
+        assert type(built).__module__.startswith("diabolo.")
+
+
+@named
 def test_the_mirror_brings_the_shape_back(layer, shape):
     back = layer.output_shape(shape)
     for undoing in layer.mirror(shape):
@@ -146,7 +185,7 @@ def test_the_mirror_brings_the_shape_back(layer, shape):
 
 @named
 def test_a_layer_survives_json(layer, shape):
-    assert from_config("layer", LAYERS, layer.to_config()) == layer
+    assert from_config("layer", TABLE, layer.to_config()) == layer
 
 
 @settings(max_examples=50, deadline=None)

@@ -10,36 +10,9 @@ import pytest
 import diabolo
 from diabolo import AnomalyDetector, Autoencoder
 from diabolo.errors import ModelFileError, OptionError
-from diabolo.network.layers import Dense, Layer
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scaled(Layer):
-    """Each number by a factor that is learnt."""
-
-    first: float = 1.0
-    kind: ClassVar[str] = "scaled"
-
-    def weights(self, input_shape):
-        return {"factors": input_shape}
-
-    def to_keras(self, axes, seed):
-        import keras
-
-        first = self.first
-
-        class Scale(keras.layers.Layer):
-            def build(self, shape):
-                self.factors = self.add_weight(shape=shape[1:], initializer=keras.initializers.Constant(first))
-
-            def call(self, rows):
-                return rows * self.factors
-
-        return Scale(name=self.name)
-
-    def to_onnx(self, graph, step, weights):
-        graph.add("Mul", weights["factors"])
-
+from diabolo.network.backends.keras import reading
+from diabolo.network.layers import LAYERS, Dense, Layer
+from scaled_layer import Scaled
 
 STRUCTURE = [Scaled(first=0.5), Dense(units=8, activation="tanh")]
 
@@ -70,6 +43,27 @@ def test_whoever_reads_the_file_brings_the_class(trained, path, table):
     again = diabolo.load(path, layers={"scaled": Scaled})
     np.testing.assert_array_equal(again.encode(table), trained.encode(table))
     assert again.get_params()["structure"] == STRUCTURE
+
+
+def test_a_layer_in_the_table_needs_nobody_to_bring_its_class(trained, table, tmp_path, monkeypatch):
+    monkeypatch.setitem(LAYERS, "scaled", Scaled)
+    path = Autoencoder(3, structure=STRUCTURE, epochs=3, random_state=0, verbose=False).fit(table).save(tmp_path / "in")
+    again = diabolo.load(path)
+    assert again.get_params()["structure"] == STRUCTURE
+    np.testing.assert_array_equal(again.encode(table), trained.encode(table))
+    with pytest.raises(OptionError, match="must be a new name such as 'scaled', got 'scaled'"):
+        diabolo.load(path, layers={"scaled": Scaled})
+
+
+def test_a_layer_in_the_table_is_read_from_a_keras_model(monkeypatch):
+    import keras
+
+    scaled = Scaled(first=0.5, name="factors")
+    model = keras.Sequential([keras.Input((4,)), scaled.to_keras(1, 0), keras.layers.Dense(2, name="last")])
+    with pytest.raises(OptionError, match="unknown kind of layer 'Scale'"):
+        reading.read(model)
+    monkeypatch.setitem(LAYERS, "scaled", Scaled)
+    assert reading.read(model) == (scaled, Dense(units=2, name="last"))
 
 
 def test_a_detector_may_have_layers_of_ones_own_too(table, tmp_path):

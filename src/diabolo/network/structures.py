@@ -24,13 +24,12 @@ from diabolo.network.bottlenecks import BOTTLENECKS, Bottleneck, Plain, Sparse
 from diabolo.network.layers import (
     LAYERS,
     Activation,
-    Convolution,
     Dense,
     Flatten,
     Layer,
     Reshape,
+    Step,
     TiedDense,
-    TransposedConvolution,
     check_activation,
     own,
 )
@@ -43,14 +42,6 @@ Structure = str | Sequence[int] | Sequence[Layer] | Sequence[Sequence[Layer]]  #
 
 # Inputs and outputs of what is built, and what else has weights in a file.
 RESERVED = ("rows", "latent", "reconstruction", "loss", "adapter")
-
-
-class Step(NamedTuple):
-    """One layer in its place."""
-
-    layer: Layer
-    input_shape: Shape
-    output_shape: Shape
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -369,8 +360,8 @@ def _without_last_activation(layers: Sequence[Layer]) -> tuple[Layer, ...]:
         if isinstance(layer, Activation):
             del kept[place]
             break
-        if isinstance(layer, (Dense, TiedDense, Convolution, TransposedConvolution)):
-            kept[place] = dataclasses.replace(layer, activation="linear")
+        if layer.ends_in_activation:
+            kept[place] = layer.with_activation("linear")
             break
         if not isinstance(layer, (Flatten, Reshape)):
             break
@@ -486,10 +477,7 @@ def mirror(encoder: Sequence[Layer], input_shape: Shape, *, tied: bool = False) 
         undone = block[0].layer.mirror(block[0].input_shape)
         if tied and isinstance(block[0].layer, Dense):
             undone = (block[0].layer.tied(block[0].input_shape),)
-        for layer in undone:
-            if isinstance(layer, (Dense, TiedDense, Convolution, TransposedConvolution)):
-                layer = dataclasses.replace(layer, activation=getattr(features, "activation", "linear"))
-            decoder.append(layer)
+        decoder.extend(layer.with_activation(getattr(features, "activation", "linear")) for layer in undone)
         first = before is blocks[0]
         decoder.extend(_undo_behind(before if first else before[1:], followers=not first))
     return tuple(decoder)

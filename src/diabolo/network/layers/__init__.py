@@ -1,83 +1,45 @@
 """The one table of layers.
 
-Each layer is a frozen dataclass that knows the shape it gives, the names and shapes of its weights, and the layers
-that undo it. Nothing here computes: `keras_builder` makes the network that trains, `onnx_builder` the graph that
-infers, and a test holds the two equal on every entry of `LAYERS`. Shapes leave out the batch axis.
+Each layer is a frozen dataclass. It knows the shape it gives, the names and shapes of its weights, and the layers that
+undo it; `to_keras` makes the Keras layer that trains, `to_onnx` the ONNX nodes that are used afterwards, and a test
+holds the two equal on every entry of `LAYERS`. Importing this module loads neither Keras nor ONNX. Shapes leave out the
+batch axis.
+
+To add a layer, write its class in one of these files and import it here. `X as X` exports a name to type checkers.
 """
 
-from diabolo.network.layers.base import ACTIVATIONS, Layer, check_activation
-from diabolo.network.layers.choosing import Quantize, TopK
-from diabolo.network.layers.common import (
-    Activation,
-    BatchNormalization,
-    Dense,
-    Dropout,
-    Flatten,
-    LayerNormalization,
-    Reshape,
-    TiedDense,
-)
-from diabolo.network.layers.convolution import Convolution, Pooling, TransposedConvolution, Upsampling
-from diabolo.network.layers.patches import FromPatches, Patches
-from diabolo.network.layers.recurrent import GRU, LSTM, Recurrent, Repeat
-from diabolo.network.layers.residual import Attention, Position, Residual, ResidualConvolution
+from diabolo.network.layers.activations import ACTIVATIONS as ACTIVATIONS
+from diabolo.network.layers.activations import check_activation as check_activation
+from diabolo.network.layers.base import Layer as Layer
+from diabolo.network.layers.base import Step as Step
+from diabolo.network.layers.choosing import Quantize as Quantize
+from diabolo.network.layers.choosing import TopK as TopK
+from diabolo.network.layers.common import Activation as Activation
+from diabolo.network.layers.common import BatchNormalization as BatchNormalization
+from diabolo.network.layers.common import Dense as Dense
+from diabolo.network.layers.common import Dropout as Dropout
+from diabolo.network.layers.common import Flatten as Flatten
+from diabolo.network.layers.common import LayerNormalization as LayerNormalization
+from diabolo.network.layers.common import Reshape as Reshape
+from diabolo.network.layers.common import TiedDense as TiedDense
+from diabolo.network.layers.convolution import Convolution as Convolution
+from diabolo.network.layers.convolution import Pooling as Pooling
+from diabolo.network.layers.convolution import TransposedConvolution as TransposedConvolution
+from diabolo.network.layers.convolution import Upsampling as Upsampling
+from diabolo.network.layers.patches import FromPatches as FromPatches
+from diabolo.network.layers.patches import Patches as Patches
+from diabolo.network.layers.recurrent import GRU as GRU
+from diabolo.network.layers.recurrent import LSTM as LSTM
+from diabolo.network.layers.recurrent import Recurrent as Recurrent
+from diabolo.network.layers.recurrent import Repeat as Repeat
+from diabolo.network.layers.residual import Attention as Attention
+from diabolo.network.layers.residual import Position as Position
+from diabolo.network.layers.residual import Residual as Residual
+from diabolo.network.layers.residual import ResidualConvolution as ResidualConvolution
 
+# Every layer that is imported above, by its kind. Recurrent has none: it is only what LSTM and GRU share.
 LAYERS: dict[str, type[Layer]] = {
-    layer.kind: layer
-    for layer in (
-        Dense,
-        TiedDense,
-        Convolution,
-        TransposedConvolution,
-        LSTM,
-        GRU,
-        Residual,
-        ResidualConvolution,
-        Attention,
-        Position,
-        Activation,
-        BatchNormalization,
-        LayerNormalization,
-        Dropout,
-        Pooling,
-        Upsampling,
-        Repeat,
-        TopK,
-        Quantize,
-        Patches,
-        FromPatches,
-        Flatten,
-        Reshape,
-    )
+    part.kind: part
+    for part in tuple(globals().values())
+    if isinstance(part, type) and issubclass(part, Layer) and hasattr(part, "kind")
 }
-
-__all__ = [
-    "ACTIVATIONS",
-    "GRU",
-    "LAYERS",
-    "LSTM",
-    "Activation",
-    "Attention",
-    "BatchNormalization",
-    "Convolution",
-    "Dense",
-    "Dropout",
-    "Flatten",
-    "FromPatches",
-    "Layer",
-    "LayerNormalization",
-    "Patches",
-    "Pooling",
-    "Position",
-    "Quantize",
-    "Recurrent",
-    "Repeat",
-    "Reshape",
-    "Residual",
-    "ResidualConvolution",
-    "TiedDense",
-    "TopK",
-    "TransposedConvolution",
-    "Upsampling",
-    "check_activation",
-]

@@ -1,31 +1,16 @@
-"""What every layer is, and the activations that some of them end in."""
+"""What every layer is."""
 
 import dataclasses
 import math
 import re
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from diabolo.errors import OptionError, ShapeError, unknown
+from diabolo.errors import OptionError, ShapeError
 from diabolo.network.parts import MOST_AXES, Part, Shape
 
-# Keras' names and Keras' constants (leaky_relu has slope 0.2, gelu is the exact one, elu has alpha 1).
-ACTIVATIONS = (
-    "linear",
-    "relu",
-    "leaky_relu",
-    "elu",
-    "selu",
-    "gelu",
-    "silu",
-    "softplus",
-    "softsign",
-    "tanh",
-    "sigmoid",
-    "exponential",
-    "softmax",
-)
-
+if TYPE_CHECKING:
+    from diabolo.network.backends.onnx.graph import Constants, Graph
 
 # ONNX Runtime may lay out the tensors of convolutions in blocks of so many channels (8 without AVX-512), the last one
 # padded: a convolution of one filter then takes 16 times the memory of its output.
@@ -40,7 +25,9 @@ class Layer(Part):
 
     makes_features: ClassVar[bool] = False  # new numbers by weights: starts a block of a structure (see mirror())
     reshapes: ClassVar[bool] = False  # the same numbers under other axes
-    needs_axes: ClassVar[bool] = False  # looks at places beside each other: of no use on a flat row
+    needs_axes: ClassVar[bool] = False  # looks at neighbouring places: of no use on a flat row
+    ends_in_activation: ClassVar[bool] = False  # its output is that of its `activation`, which a decoder may replace
+    keras_classes: ClassVar[tuple[str, ...]] = ()  # names of the classes of Keras that `from_keras` reads
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -76,36 +63,56 @@ class Layer(Part):
         return 0
 
     def borrows(self, input_shape: Shape) -> dict[str, tuple[str, Shape]]:
-        """Return the weights of other layers that this one uses: as what, their name in the network, and shape."""
+        """Return the weights of other layers that this one uses: as what, their name in the network, and shape.
+
+        Its Keras layer then has a method `tie`, which is called with the Keras layer that has the weights.
+        """
         return {}
 
     def mirror(self, input_shape: Shape) -> "tuple[Layer, ...]":
         """Return the layers that bring `output_shape(input_shape)` back to `input_shape`, nameless."""
         return (dataclasses.replace(self, name=""),)
 
-    def to_keras(self, axes: int, seed: int) -> Any:
-        """Return a keras.layers.Layer, called as this one, whose weights are attributes by the names of `weights`.
+    def with_activation(self, activation: str) -> "Layer":
+        """Return the layer with another activation of its output; the same layer where it has none there."""
+        return dataclasses.replace(self, **{"activation": activation}) if self.ends_in_activation else self
 
-        Only for layers of one's own; those of the table are made by keras_builder. Args: axes: of a row that comes in;
-        seed: of whatever is random.
+    @classmethod
+    def from_keras(cls, layer: Any) -> "Layer":
+        """Return the layer that a Keras layer of one of the `keras_classes` is; weights are not read.
+
+        Raises: OptionError where the Keras layer has a setting that this one cannot hold.
+        """
+        raise TypeError(f"{cls.__name__} must say how it is read from Keras: give it from_keras(layer).")
+
+    def to_keras(self, axes: int, seed: int) -> Any:
+        """Return a keras.layers.Layer of the same name, whose weights are attributes by the names of `weights`.
+
+        Keras is imported within this method, because files are read and used without it.
+
+        Args:
+            axes: number of axes of one row of the input.
+            seed: decides everything that is random in the layer.
         """
         raise TypeError(f"{type(self).__name__} must say how it is made in Keras: give it to_keras(axes, seed).")
 
-    def to_onnx(self, graph: Any, step: Any, weights: Any) -> None:
-        """Add nodes that compute the layer; as `to_keras`, for layers of one's own.
+    def to_onnx(self, graph: "Graph", step: "Step", weights: "Constants") -> None:
+        """Add the nodes that compute the layer, from `graph.end` to a new `graph.end`.
 
         Args:
             graph: `graph.add("Mul", name)` adds a node that takes what was computed last, and the tensor of a name.
             step: input_shape and output_shape of a row.
-            weights: `weights["kernel"]` is the name of a weight in the graph.
+            weights: `weights["kernel"]` is the name of a weight in the graph, `weights.arrays["kernel"]` its values.
         """
         raise TypeError(f"{type(self).__name__} must say how it is computed: give it to_onnx(graph, step, weights).")
 
 
-def check_activation(part: Part, name: str) -> None:
-    """Raise OptionError where `name` is not an activation."""
-    if name not in ACTIVATIONS:
-        raise OptionError(f"{part.kind}: {unknown('activation', name, ACTIVATIONS)}")
+class Step(NamedTuple):
+    """One layer in its place in a network."""
+
+    layer: Layer
+    input_shape: Shape
+    output_shape: Shape
 
 
 def padded(places: Shape, channels: int) -> int:

@@ -2,11 +2,16 @@
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
 
 from diabolo.errors import ShapeError
-from diabolo.network.layers.base import Layer, last_axis
+from diabolo.network.layers.base import Layer, Step, last_axis
 from diabolo.network.parts import Shape
+
+if TYPE_CHECKING:
+    from diabolo.network.backends.onnx.graph import Constants, Graph
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +35,21 @@ class TopK(Layer):
     def numbers(self, input_shape: Shape) -> int:
         """The row, and of what is chosen the numbers, their places in 64 bits, and both once more to sort them."""
         return math.prod(input_shape) + 5 * math.prod(input_shape[:-1]) * self.active
+
+    def to_keras(self, axes: int, seed: int) -> Any:
+        """Return Diabolo's Keras layer."""
+        from diabolo.network.backends.keras import layers as keras_layers
+
+        return keras_layers.TopK(self.active, self.name)
+
+    def to_onnx(self, graph: "Graph", step: Step, weights: "Constants") -> None:
+        """Add the sizes, the least of the largest, and a choice between a number and 0."""
+        start = graph.end
+        (sizes,) = graph.aside("Abs", start)
+        largest, _ = graph.aside("TopK", sizes, graph.integers(self.active), outputs=2, axis=-1)
+        (least,) = graph.aside("ReduceMin", largest, graph.integers(-1), keepdims=1)
+        (chosen,) = graph.aside("GreaterOrEqual", sizes, least)
+        (graph.end,) = graph.aside("Where", chosen, start, weights.put("nothing", np.float32(0)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,3 +81,19 @@ class Quantize(Layer):
     def weights(self, input_shape: Shape) -> dict[str, Shape]:
         """The book."""
         return {"book": (self.codes, self.output_shape(input_shape)[0] // self.groups)}
+
+    def to_keras(self, axes: int, seed: int) -> Any:
+        """Return Diabolo's Keras layer."""
+        from diabolo.network.backends.keras import layers as keras_layers
+
+        return keras_layers.Quantize(self.codes, self.groups, seed, self.name)
+
+    def to_onnx(self, graph: "Graph", step: Step, weights: "Constants") -> None:
+        """Add the distances of each part to all codes, ArgMin and Gather."""
+        book = weights.arrays["book"]
+        graph.add("Reshape", graph.integers(-1, book.shape[1]))
+        graph.add("MatMul", weights.put("twice", -2 * book.T))
+        graph.add("Add", weights.put("squares", np.square(book).sum(axis=1)))
+        graph.add("ArgMin", axis=1, keepdims=0)
+        (graph.end,) = graph.aside("Gather", weights["book"], graph.end, axis=0)
+        graph.add("Reshape", graph.integers(-1, *step.output_shape))

@@ -3,11 +3,17 @@
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from diabolo.errors import ShapeError
-from diabolo.network.layers.base import Layer, check_activation, last_axis
+import numpy as np
+
+from diabolo.errors import OptionError, ShapeError
+from diabolo.network.layers.activations import ACTIVATIONS, check_activation, keras_activation
+from diabolo.network.layers.base import Layer, Step, last_axis
 from diabolo.network.parts import Shape
+
+if TYPE_CHECKING:
+    from diabolo.network.backends.onnx.graph import Constants, Graph
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +25,9 @@ class Dense(Layer):
     use_bias: bool = True
 
     kind: ClassVar[str] = "dense"
+    keras_classes: ClassVar[tuple[str, ...]] = ("Dense",)
     makes_features: ClassVar[bool] = True
+    ends_in_activation: ClassVar[bool] = True
 
     def check(self) -> None:
         """Refuse fewer than one unit and unknown activations."""
@@ -48,10 +56,39 @@ class Dense(Layer):
             of=self.name, units=last_axis(self, input_shape), activation=self.activation, use_bias=self.use_bias
         )
 
+    @classmethod
+    def from_keras(cls, layer: Any) -> Layer:
+        """Take the settings of a Keras Dense."""
+        return cls(units=layer.units, activation=keras_activation(layer), use_bias=layer.use_bias, name=layer.name)
+
+    def to_keras(self, axes: int, seed: int) -> Any:
+        """Return a Keras Dense."""
+        import keras
+
+        from diabolo.network.backends.keras import layers as keras_layers
+
+        return keras.layers.Dense(
+            self.units,
+            activation=keras_layers.activation_of(self.activation),
+            use_bias=self.use_bias,
+            kernel_initializer=keras_layers.initializer_for(self.activation, seed),
+            name=self.name,
+        )
+
+    def to_onnx(self, graph: "Graph", step: Step, weights: "Constants") -> None:
+        """Add one Gemm where the input is a matrix, otherwise MatMul and Add; then the activation."""
+        if self.use_bias and len(step.input_shape) == 1:
+            graph.add("Gemm", weights["kernel"], weights["bias"])
+        else:
+            graph.add("MatMul", weights["kernel"])
+            if self.use_bias:
+                graph.add("Add", weights["bias"])
+        ACTIVATIONS[self.activation](graph)
+
 
 @dataclass(frozen=True, kw_only=True)
 class TiedDense(Layer):
-    """activation(x @ kernel' + bias), kernel being that of the dense layer `of`, turned over."""
+    """activation(x @ kernel' + bias), where kernel is that of the dense layer `of`, transposed."""
 
     of: str
     units: int
@@ -60,6 +97,7 @@ class TiedDense(Layer):
 
     kind: ClassVar[str] = "tied_dense"
     makes_features: ClassVar[bool] = True
+    ends_in_activation: ClassVar[bool] = True
 
     def check(self) -> None:
         """Refuse fewer than one unit and unknown activations."""
@@ -79,12 +117,26 @@ class TiedDense(Layer):
         """The kernel (units, features) of the other layer."""
         return {"kernel": (f"{self.of}/kernel", (self.units, last_axis(self, input_shape)))}
 
+    def to_keras(self, axes: int, seed: int) -> Any:
+        """Return Diabolo's Keras layer, which gets the kernel of the other layer from its `tie`."""
+        from diabolo.network.backends.keras import layers as keras_layers
+
+        return keras_layers.TiedDense(self.units, self.activation, self.use_bias, self.name)
+
+    def to_onnx(self, graph: "Graph", step: Step, weights: "Constants") -> None:
+        """Add MatMul with the transposed kernel, Add and the activation."""
+        graph.add("MatMul", weights.put("kernel", weights.arrays["kernel"].T))
+        if self.use_bias:
+            graph.add("Add", weights["bias"])
+        ACTIVATIONS[self.activation](graph)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Flatten(Layer):
-    """All axes of a row into one."""
+    """All axes of a row joined into one."""
 
     kind: ClassVar[str] = "flatten"
+    keras_classes: ClassVar[tuple[str, ...]] = ("Flatten",)
     reshapes: ClassVar[bool] = True
 
     def output_shape(self, input_shape: Shape) -> Shape:
@@ -95,6 +147,21 @@ class Flatten(Layer):
         """Give the axes back."""
         return (Reshape(shape=input_shape),)
 
+    @classmethod
+    def from_keras(cls, layer: Any) -> Layer:
+        """Take the name of a Keras Flatten."""
+        return cls(name=layer.name)
+
+    def to_keras(self, axes: int, seed: int) -> Any:
+        """Return a Keras Flatten."""
+        import keras
+
+        return keras.layers.Flatten(name=self.name)
+
+    def to_onnx(self, graph: "Graph", step: Step, weights: "Constants") -> None:
+        """Add Reshape."""
+        graph.add("Reshape", graph.integers(-1, *step.output_shape))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Reshape(Layer):
@@ -103,6 +170,7 @@ class Reshape(Layer):
     shape: Shape
 
     kind: ClassVar[str] = "reshape"
+    keras_classes: ClassVar[tuple[str, ...]] = ("Reshape",)
     reshapes: ClassVar[bool] = True
 
     def check(self) -> None:
@@ -123,6 +191,21 @@ class Reshape(Layer):
         """Give the axes back."""
         return (Reshape(shape=input_shape),)
 
+    @classmethod
+    def from_keras(cls, layer: Any) -> Layer:
+        """Take the shape that a Keras Reshape gives in its model."""
+        return cls(shape=tuple(layer.output.shape[1:]), name=layer.name)
+
+    def to_keras(self, axes: int, seed: int) -> Any:
+        """Return a Keras Reshape."""
+        import keras
+
+        return keras.layers.Reshape(self.shape, name=self.name)
+
+    def to_onnx(self, graph: "Graph", step: Step, weights: "Constants") -> None:
+        """Add Reshape."""
+        graph.add("Reshape", graph.integers(-1, *step.output_shape))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Activation(Layer):
@@ -131,10 +214,29 @@ class Activation(Layer):
     function: str
 
     kind: ClassVar[str] = "activation"
+    keras_classes: ClassVar[tuple[str, ...]] = ("Activation", "ReLU")
 
     def check(self) -> None:
         """Refuse unknown functions."""
         check_activation(self, self.function)
+
+    @classmethod
+    def from_keras(cls, layer: Any) -> Layer:
+        """Take the function of a Keras Activation or ReLU."""
+        function = "relu" if type(layer).__name__ == "ReLU" else keras_activation(layer)
+        return cls(function=function, name=layer.name)
+
+    def to_keras(self, axes: int, seed: int) -> Any:
+        """Return a Keras Activation."""
+        import keras
+
+        from diabolo.network.backends.keras import layers as keras_layers
+
+        return keras.layers.Activation(keras_layers.activation_of(self.function), name=self.name)
+
+    def to_onnx(self, graph: "Graph", step: Step, weights: "Constants") -> None:
+        """Add the function."""
+        ACTIVATIONS[self.function](graph)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +247,7 @@ class BatchNormalization(Layer):
     epsilon: float = 1e-3  # added to the variance; Keras' default
 
     kind: ClassVar[str] = "batch_normalization"
+    keras_classes: ClassVar[tuple[str, ...]] = ("BatchNormalization",)
 
     def check(self) -> None:
         """Refuse what would divide by zero or never settle."""
@@ -155,6 +258,28 @@ class BatchNormalization(Layer):
         size = (last_axis(self, input_shape),)
         return {"gamma": size, "beta": size, "moving_mean": size, "moving_variance": size}
 
+    @classmethod
+    def from_keras(cls, layer: Any) -> Layer:
+        """Take the settings of a Keras BatchNormalization."""
+        _check_last_axis(layer)
+        return cls(momentum=layer.momentum, epsilon=layer.epsilon, name=layer.name)
+
+    def to_keras(self, axes: int, seed: int) -> Any:
+        """Return a Keras BatchNormalization."""
+        import keras
+
+        return keras.layers.BatchNormalization(momentum=self.momentum, epsilon=self.epsilon, name=self.name)
+
+    def to_onnx(self, graph: "Graph", step: Step, weights: "Constants") -> None:
+        """Add (x - mean) / sqrt(variance + epsilon) * gamma + beta."""
+        # Not ONNX's own operator, which wants the features on axis 1.
+        epsilon = weights.put("epsilon", np.float32(self.epsilon))
+        graph.add("Sub", weights["moving_mean"])
+        (variance,) = graph.aside("Add", weights["moving_variance"], epsilon)
+        graph.add("Div", *graph.aside("Sqrt", variance))
+        graph.add("Mul", weights["gamma"])
+        graph.add("Add", weights["beta"])
+
 
 @dataclass(frozen=True, kw_only=True)
 class LayerNormalization(Layer):
@@ -163,6 +288,7 @@ class LayerNormalization(Layer):
     epsilon: float = 1e-3  # added to the variance; Keras' default
 
     kind: ClassVar[str] = "layer_normalization"
+    keras_classes: ClassVar[tuple[str, ...]] = ("LayerNormalization",)
 
     def check(self) -> None:
         """Refuse what would divide by zero."""
@@ -173,6 +299,22 @@ class LayerNormalization(Layer):
         size = (last_axis(self, input_shape),)
         return {"gamma": size, "beta": size}
 
+    @classmethod
+    def from_keras(cls, layer: Any) -> Layer:
+        """Take the settings of a Keras LayerNormalization."""
+        _check_last_axis(layer)
+        return cls(epsilon=layer.epsilon, name=layer.name)
+
+    def to_keras(self, axes: int, seed: int) -> Any:
+        """Return a Keras LayerNormalization."""
+        import keras
+
+        return keras.layers.LayerNormalization(epsilon=self.epsilon, name=self.name)
+
+    def to_onnx(self, graph: "Graph", step: Step, weights: "Constants") -> None:
+        """Add LayerNormalization."""
+        graph.add("LayerNormalization", weights["gamma"], weights["beta"], axis=-1, epsilon=self.epsilon)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Dropout(Layer):
@@ -181,7 +323,29 @@ class Dropout(Layer):
     rate: float
 
     kind: ClassVar[str] = "dropout"
+    keras_classes: ClassVar[tuple[str, ...]] = ("Dropout",)
 
     def check(self) -> None:
         """Refuse a rate that drops everything."""
         self.require(0 <= self.rate < 1, "0 <= rate < 1")
+
+    @classmethod
+    def from_keras(cls, layer: Any) -> Layer:
+        """Take the rate of a Keras Dropout."""
+        return cls(rate=layer.rate, name=layer.name)
+
+    def to_keras(self, axes: int, seed: int) -> Any:
+        """Return Diabolo's Keras layer, which draws by its own algorithm."""
+        from diabolo.network.backends.keras import layers as keras_layers
+
+        return keras_layers.Dropout(self.rate, seed=seed, name=self.name)
+
+    def to_onnx(self, graph: "Graph", step: Step, weights: "Constants") -> None:
+        """Add nothing: dropout drops nothing at inference."""
+
+
+def _check_last_axis(layer: Any) -> None:
+    """Raise OptionError where a Keras layer normalises another axis than the last."""
+    last = len(layer.output.shape) - 1
+    if layer.axis not in (-1, last, [-1], [last]):
+        raise OptionError(f"layer {layer.name!r} normalises axis {layer.axis}, expected the last.")

@@ -1,17 +1,23 @@
 """Layers over one or two axes of space, (time, channels) or (height, width, channels), padded so that none is lost.
 
 Along an axis of n places a stride of s leaves ceil(n / s); the way back is told how many places there were, so that odd
-sizes come back as they were. Order: convolutions, pooling.
+sizes come back as they were. Order: convolutions, pooling, what they share in Keras, what they share in ONNX.
 """
 
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from diabolo.errors import ShapeError
-from diabolo.network.layers.base import Layer, check_activation, padded
+import numpy as np
+
+from diabolo.errors import OptionError, ShapeError
+from diabolo.network.layers.activations import ACTIVATIONS, check_activation, keras_activation
+from diabolo.network.layers.base import Layer, Step, padded
 from diabolo.network.parts import Shape
+
+if TYPE_CHECKING:
+    from diabolo.network.backends.onnx.graph import Constants, Graph
 
 
 def space(layer: Layer, input_shape: Shape) -> Shape:
@@ -40,8 +46,10 @@ class Convolution(Layer):
     use_bias: bool = True
 
     kind: ClassVar[str] = "convolution"
+    keras_classes: ClassVar[tuple[str, ...]] = ("Conv1D", "Conv2D")
     needs_axes: ClassVar[bool] = True
     makes_features: ClassVar[bool] = True
+    ends_in_activation: ClassVar[bool] = True
 
     def check(self) -> None:
         """Refuse strides that would skip numbers."""
@@ -80,6 +88,45 @@ class Convolution(Layer):
             ),
         )
 
+    @classmethod
+    def from_keras(cls, layer: Any) -> Layer:
+        """Take the settings of a Keras Conv1D or Conv2D."""
+        _check_padding(layer)
+        if _one_size(layer, "dilation_rate") != 1 or layer.groups != 1:
+            raise OptionError(f"layer {layer.name!r} has a dilation or groups, which are not known here.")
+        return cls(
+            filters=layer.filters,
+            size=_one_size(layer, "kernel_size"),
+            stride=_one_size(layer, "strides"),
+            activation=keras_activation(layer),
+            use_bias=layer.use_bias,
+            name=layer.name,
+        )
+
+    def to_keras(self, axes: int, seed: int) -> Any:
+        """Return a Keras Conv1D or Conv2D."""
+        import keras
+
+        from diabolo.network.backends.keras import layers as keras_layers
+
+        return (keras.layers.Conv1D if axes == 2 else keras.layers.Conv2D)(
+            self.filters,
+            self.size,
+            strides=self.stride,
+            padding="same",
+            activation=keras_layers.activation_of(self.activation),
+            use_bias=self.use_bias,
+            kernel_initializer=keras_layers.initializer_for(self.activation, seed),
+            name=self.name,
+        )
+
+    def to_onnx(self, graph: "Graph", step: Step, weights: "Constants") -> None:
+        """Add Conv and the activation."""
+        kernel = weights.put("kernel", kernel_first(weights.arrays["kernel"]))
+        bias = weights["bias"] if self.use_bias else None
+        convolve(graph, step.input_shape[:-1], kernel, bias, self.size, self.stride)
+        ACTIVATIONS[self.activation](graph)
+
 
 @dataclass(frozen=True, kw_only=True)
 class TransposedConvolution(Layer):
@@ -93,8 +140,10 @@ class TransposedConvolution(Layer):
     use_bias: bool = True
 
     kind: ClassVar[str] = "transposed_convolution"
+    keras_classes: ClassVar[tuple[str, ...]] = ("Conv1DTranspose", "Conv2DTranspose")
     needs_axes: ClassVar[bool] = True
     makes_features: ClassVar[bool] = True
+    ends_in_activation: ClassVar[bool] = True
 
     def check(self) -> None:
         """Refuse strides that would leave holes."""
@@ -135,6 +184,47 @@ class TransposedConvolution(Layer):
             ),
         )
 
+    @classmethod
+    def from_keras(cls, layer: Any) -> Layer:
+        """Take the settings of a Keras Conv1DTranspose or Conv2DTranspose, and the shape it gives in its model."""
+        _check_padding(layer)
+        return cls(
+            filters=layer.filters,
+            size=_one_size(layer, "kernel_size"),
+            stride=_one_size(layer, "strides"),
+            shape=tuple(layer.output.shape[1:-1]),
+            activation=keras_activation(layer),
+            use_bias=layer.use_bias,
+            name=layer.name,
+        )
+
+    def to_keras(self, axes: int, seed: int) -> Any:
+        """Return Diabolo's Keras layer: Keras' own cannot cut to a shape."""
+        from diabolo.network.backends.keras import layers as keras_layers
+
+        return keras_layers.TransposedConvolution(
+            self.filters,
+            self.shape,
+            self.size,
+            self.stride,
+            self.activation,
+            self.use_bias,
+            keras_layers.initializer_for(self.activation, seed),
+            self.name,
+        )
+
+    def to_onnx(self, graph: "Graph", step: Step, weights: "Constants") -> None:
+        """Add ConvTranspose, Slice and the activation."""
+        axes, over = len(self.shape), self.size - self.stride
+        channels_first(graph, axes)
+        inputs = [weights.put("kernel", kernel_first(weights.arrays["kernel"]))]
+        inputs += [weights["bias"]] if self.use_bias else []
+        pads = [over // 2] * axes + [over - over // 2] * axes
+        graph.add("ConvTranspose", *inputs, strides=[self.stride] * axes, pads=pads)
+        channels_last(graph, axes)
+        cut(graph, self.shape)
+        ACTIVATIONS[self.activation](graph)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Pooling(Layer):
@@ -144,6 +234,12 @@ class Pooling(Layer):
     function: str = "max"
 
     kind: ClassVar[str] = "pooling"
+    keras_classes: ClassVar[tuple[str, ...]] = (
+        "MaxPooling1D",
+        "MaxPooling2D",
+        "AveragePooling1D",
+        "AveragePooling2D",
+    )
     needs_axes: ClassVar[bool] = True
     reshapes: ClassVar[bool] = True
 
@@ -160,6 +256,38 @@ class Pooling(Layer):
         """Repeat what is left."""
         return (Upsampling(size=self.size, shape=space(self, input_shape)),)
 
+    @classmethod
+    def from_keras(cls, layer: Any) -> Layer:
+        """Take the settings of a Keras MaxPooling1D, MaxPooling2D, AveragePooling1D or AveragePooling2D."""
+        sizes = zip(layer.input.shape[1:-1], layer.pool_size, strict=True)
+        if any(length is None or length % size for length, size in sizes):
+            _check_padding(layer)  # where nothing is left over at the ends, 'valid' is the same
+        if tuple(layer.strides) != tuple(layer.pool_size):
+            raise OptionError(f"layer {layer.name!r} must have strides like its pool_size.")
+        function = "max" if type(layer).__name__.startswith("Max") else "average"
+        return cls(size=_one_size(layer, "pool_size"), function=function, name=layer.name)
+
+    def to_keras(self, axes: int, seed: int) -> Any:
+        """Return a Keras MaxPooling1D, MaxPooling2D, AveragePooling1D or AveragePooling2D."""
+        import keras
+
+        pool = {
+            (2, "max"): keras.layers.MaxPooling1D,
+            (3, "max"): keras.layers.MaxPooling2D,
+            (2, "average"): keras.layers.AveragePooling1D,
+            (3, "average"): keras.layers.AveragePooling2D,
+        }
+        return pool[axes, self.function](self.size, padding="same", name=self.name)
+
+    def to_onnx(self, graph: "Graph", step: Step, weights: "Constants") -> None:
+        """Add MaxPool or AveragePool."""
+        sizes = step.input_shape[:-1]
+        window = {"kernel_shape": [self.size] * len(sizes), "strides": [self.size] * len(sizes)}
+        channels_first(graph, len(sizes))
+        operator = "MaxPool" if self.function == "max" else "AveragePool"
+        graph.add(operator, pads=_padding(sizes, self.size, self.size), **window)
+        channels_last(graph, len(sizes))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Upsampling(Layer):
@@ -169,6 +297,7 @@ class Upsampling(Layer):
     size: int = 2
 
     kind: ClassVar[str] = "upsampling"
+    keras_classes: ClassVar[tuple[str, ...]] = ("UpSampling1D", "UpSampling2D")
     needs_axes: ClassVar[bool] = True
     reshapes: ClassVar[bool] = True
 
@@ -190,9 +319,82 @@ class Upsampling(Layer):
         """Take the mean of what was repeated."""
         return (Pooling(size=self.size, function="average"),)
 
+    @classmethod
+    def from_keras(cls, layer: Any) -> Layer:
+        """Take the size of a Keras UpSampling1D or UpSampling2D, and the shape it gives in its model."""
+        return cls(size=_one_size(layer, "size"), shape=tuple(layer.output.shape[1:-1]), name=layer.name)
+
+    def to_keras(self, axes: int, seed: int) -> Any:
+        """Return Diabolo's Keras layer: Keras' own cannot cut to a shape."""
+        from diabolo.network.backends.keras import layers as keras_layers
+
+        return keras_layers.Upsampling(self.size, self.shape, self.name)
+
+    def to_onnx(self, graph: "Graph", step: Step, weights: "Constants") -> None:
+        """Add Resize and Slice."""
+        scales = weights.put("scales", np.array([1.0, *[self.size] * len(self.shape), 1.0]))
+        how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+        graph.add("Resize", "", scales, **how)
+        cut(graph, self.shape)
+
 
 def _check_target(layer: Layer, input_shape: Shape, shape: Shape, stride: int) -> None:
     if space(layer, input_shape) != fewer(shape, stride):
         raise ShapeError(
             f"layer {layer.kind!r} ({layer.name}): from {input_shape[:-1]} by {stride} there is no way to {shape}."
         )
+
+
+def _check_padding(layer: Any) -> None:
+    """Raise OptionError where the padding of a Keras layer is not 'same'."""
+    if layer.padding != "same":
+        kind = type(layer).__name__
+        raise OptionError(
+            f"layer {layer.name!r} has padding {layer.padding!r}, expected 'same': write {kind}(..., padding='same')."
+        )
+
+
+def _one_size(layer: Any, setting: str) -> int:
+    """Return a setting of a Keras layer that is the same along all axes; OptionError where it is not."""
+    value = getattr(layer, setting)
+    sizes = set(value) if isinstance(value, (tuple, list)) else {value}
+    if len(sizes) > 1:
+        raise OptionError(f"layer {layer.name!r} has {setting} {value}, expected one size for both axes.")
+    return int(sizes.pop())
+
+
+def channels_first(graph: "Graph", axes: int) -> None:
+    """Move the channels before `axes` axes of space, as ONNX's operators want them."""
+    graph.add("Transpose", perm=[0, axes + 1, *range(1, axes + 1)])
+
+
+def channels_last(graph: "Graph", axes: int) -> None:
+    """Move the channels after `axes` axes of space again."""
+    graph.add("Transpose", perm=[0, *range(2, axes + 2), 1])
+
+
+def kernel_first(kernel: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """(size, [size,] a, b) -> (b, a, size, [size])."""
+    axes = kernel.ndim - 2
+    return kernel.transpose(axes + 1, axes, *range(axes))
+
+
+def convolve(graph: "Graph", sizes: Shape, kernel: str, bias: str | None, window: int, stride: int) -> None:
+    """Add a convolution over axes of space of these sizes, padded as TensorFlow's "same"."""
+    axes = len(sizes)
+    channels_first(graph, axes)
+    inputs = (kernel,) if bias is None else (kernel, bias)
+    graph.add("Conv", *inputs, strides=[stride] * axes, pads=_padding(sizes, window, stride))
+    channels_last(graph, axes)
+
+
+def cut(graph: "Graph", shape: Shape) -> None:
+    """Keep only the first places of the axes of space."""
+    starts, ends = graph.integers(*[0] * len(shape)), graph.integers(*shape)
+    graph.add("Slice", starts, ends, graph.integers(*range(1, len(shape) + 1)))
+
+
+def _padding(sizes: Shape, window: int, stride: int) -> list[int]:
+    """Return what TensorFlow's padding "same" puts before and after each axis, in ONNX's order."""
+    totals = [max((-(-size // stride) - 1) * stride + window - size, 0) for size in sizes]
+    return [*(total // 2 for total in totals), *(total - total // 2 for total in totals)]

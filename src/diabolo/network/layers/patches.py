@@ -2,12 +2,15 @@
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from diabolo.errors import ShapeError
-from diabolo.network.layers.base import Layer
-from diabolo.network.layers.convolution import fewer, space
+from diabolo.network.layers.base import Layer, Step
+from diabolo.network.layers.convolution import cut, fewer, space
 from diabolo.network.parts import Shape
+
+if TYPE_CHECKING:
+    from diabolo.network.backends.onnx.graph import Constants, Graph
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +38,21 @@ class Patches(Layer):
     def mirror(self, input_shape: Shape) -> tuple[Layer, ...]:
         """Put the image together."""
         return (FromPatches(size=self.size, shape=input_shape[:-1]),)
+
+    def to_keras(self, axes: int, seed: int) -> Any:
+        """Return Diabolo's Keras layer."""
+        from diabolo.network.backends.keras import layers as keras_layers
+
+        return keras_layers.Patches(self.size, self.name)
+
+    def to_onnx(self, graph: "Graph", step: Step, weights: "Constants") -> None:
+        """Add Pad, and Transpose between two Reshape."""
+        size, (height, width, channels) = self.size, step.input_shape
+        down, across = fewer((height, width), size)
+        graph.add("Pad", graph.integers(0, 0, 0, 0, 0, down * size - height, across * size - width, 0))
+        graph.add("Reshape", graph.integers(-1, down, size, across, size, channels))
+        graph.add("Transpose", perm=[0, 1, 3, 2, 4, 5])
+        graph.add("Reshape", graph.integers(-1, *step.output_shape))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,3 +84,18 @@ class FromPatches(Layer):
     def mirror(self, input_shape: Shape) -> tuple[Layer, ...]:
         """Cut the image again."""
         return (Patches(size=self.size),)
+
+    def to_keras(self, axes: int, seed: int) -> Any:
+        """Return Diabolo's Keras layer."""
+        from diabolo.network.backends.keras import layers as keras_layers
+
+        return keras_layers.FromPatches(self.size, self.shape, self.name)
+
+    def to_onnx(self, graph: "Graph", step: Step, weights: "Constants") -> None:
+        """Add Transpose between two Reshape, and Slice."""
+        size, (height, width, channels) = self.size, step.output_shape
+        down, across = fewer((height, width), size)
+        graph.add("Reshape", graph.integers(-1, down, across, size, size, channels))
+        graph.add("Transpose", perm=[0, 1, 3, 2, 4, 5])
+        graph.add("Reshape", graph.integers(-1, down * size, across * size, channels))
+        cut(graph, (height, width))

@@ -1,12 +1,19 @@
 """Layers over time, (time, channels): long short-term memory, gated recurrent units, and a row repeated over time."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from diabolo.errors import ShapeError
-from diabolo.network.layers.base import Layer
+import numpy as np
+
+from diabolo.errors import OptionError, ShapeError
+from diabolo.network.layers.base import Layer, Step
 from diabolo.network.layers.common import Dense
 from diabolo.network.parts import Shape
+
+if TYPE_CHECKING:
+    from diabolo.network.backends.onnx.graph import Constants, Graph
+
+Arrays = dict[str, np.ndarray[Any, Any]]
 
 
 def series(layer: Layer, input_shape: Shape) -> tuple[int, int]:
@@ -50,12 +57,43 @@ class Recurrent(Layer):
         again = type(self)(units=self.units)
         return (*(() if self.sequences else (Repeat(times=time),)), again, Dense(units=channels))
 
+    @classmethod
+    def from_keras(cls, layer: Any) -> Layer:
+        """Take the settings of a Keras LSTM or GRU."""
+        usual = layer.activation.__name__ == "tanh" and layer.recurrent_activation.__name__ == "sigmoid"
+        if not usual or not layer.use_bias or layer.go_backwards:
+            raise OptionError(f"layer {layer.name!r} must have Keras' own activations and a bias, and go forwards.")
+        return cls(units=layer.units, sequences=layer.return_sequences, name=layer.name)
+
+    def _to_keras(self, make: Any, seed: int) -> Any:
+        import keras
+
+        return make(
+            self.units,
+            return_sequences=self.sequences,
+            kernel_initializer=keras.initializers.GlorotUniform(seed),
+            recurrent_initializer=keras.initializers.Orthogonal(seed=seed ^ 1),
+            name=self.name,
+        )
+
+    def _to_onnx(self, graph: "Graph", weights: "Constants", operator: str, parts: Arrays, **settings: int) -> None:
+        """Add an operator over time; `parts`: the weights in ONNX's order."""
+        graph.add("Transpose", perm=[1, 0, 2])  # (time, batch, channels)
+        names = [weights.put(name, value) for name, value in parts.items()]
+        every, last = graph.aside(operator, graph.end, *names, outputs=2, hidden_size=self.units, **settings)
+        if self.sequences:
+            (graph.end,) = graph.aside("Squeeze", every, graph.integers(1))  # (time, batch, units)
+            graph.add("Transpose", perm=[1, 0, 2])
+        else:
+            (graph.end,) = graph.aside("Squeeze", last, graph.integers(0))  # (batch, units)
+
 
 @dataclass(frozen=True, kw_only=True)
 class LSTM(Recurrent):
     """Long short-term memory: Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000."""
 
     kind: ClassVar[str] = "lstm"
+    keras_classes: ClassVar[tuple[str, ...]] = ("LSTM",)
     gates: ClassVar[int] = 4
 
     def weights(self, input_shape: Shape) -> dict[str, Shape]:
@@ -64,12 +102,31 @@ class LSTM(Recurrent):
         four = 4 * self.units
         return {"kernel": (channels, four), "recurrent_kernel": (self.units, four), "bias": (four,)}
 
+    def to_keras(self, axes: int, seed: int) -> Any:
+        """Return a Keras LSTM."""
+        import keras
+
+        return self._to_keras(keras.layers.LSTM, seed)
+
+    def to_onnx(self, graph: "Graph", step: Step, weights: "Constants") -> None:
+        """Add LSTM."""
+        # Keras: input, forget, cell, output; ONNX: input, output, forget, cell.
+        order = np.arange(4 * self.units).reshape(4, self.units)[[0, 3, 1, 2]].ravel()
+        bias = weights.arrays["bias"][order]
+        parts = {
+            "kernel": weights.arrays["kernel"].T[order][None],
+            "recurrent_kernel": weights.arrays["recurrent_kernel"].T[order][None],
+            "bias": np.stack([bias, np.zeros_like(bias)]).reshape(1, -1),
+        }
+        self._to_onnx(graph, weights, "LSTM", parts)
+
 
 @dataclass(frozen=True, kw_only=True)
 class GRU(Recurrent):
-    """Gated recurrent units: Cho et al. 2014, arXiv:1406.1078, the reset gate behind the product as Keras has it."""
+    """Gated recurrent units: Cho et al. 2014, arXiv:1406.1078, the reset gate after the product as Keras has it."""
 
     kind: ClassVar[str] = "gru"
+    keras_classes: ClassVar[tuple[str, ...]] = ("GRU",)
     gates: ClassVar[int] = 3
 
     def weights(self, input_shape: Shape) -> dict[str, Shape]:
@@ -77,6 +134,21 @@ class GRU(Recurrent):
         _, channels = series(self, input_shape)
         three = 3 * self.units
         return {"kernel": (channels, three), "recurrent_kernel": (self.units, three), "bias": (2, three)}
+
+    def to_keras(self, axes: int, seed: int) -> Any:
+        """Return a Keras GRU."""
+        import keras
+
+        return self._to_keras(keras.layers.GRU, seed)
+
+    def to_onnx(self, graph: "Graph", step: Step, weights: "Constants") -> None:
+        """Add GRU."""
+        parts = {
+            "kernel": weights.arrays["kernel"].T[None],
+            "recurrent_kernel": weights.arrays["recurrent_kernel"].T[None],
+            "bias": weights.arrays["bias"].reshape(1, -1),
+        }
+        self._to_onnx(graph, weights, "GRU", parts, linear_before_reset=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +158,7 @@ class Repeat(Layer):
     times: int
 
     kind: ClassVar[str] = "repeat"
+    keras_classes: ClassVar[tuple[str, ...]] = ("RepeatVector",)
     reshapes: ClassVar[bool] = True
 
     def check(self) -> None:
@@ -101,3 +174,19 @@ class Repeat(Layer):
     def mirror(self, input_shape: Shape) -> tuple[Layer, ...]:
         """Go over time once more and keep the last state."""
         return (LSTM(units=input_shape[-1], sequences=False),)
+
+    @classmethod
+    def from_keras(cls, layer: Any) -> Layer:
+        """Take the times of a Keras RepeatVector."""
+        return cls(times=layer.n, name=layer.name)
+
+    def to_keras(self, axes: int, seed: int) -> Any:
+        """Return a Keras RepeatVector."""
+        import keras
+
+        return keras.layers.RepeatVector(self.times, name=self.name)
+
+    def to_onnx(self, graph: "Graph", step: Step, weights: "Constants") -> None:
+        """Add Unsqueeze and Tile."""
+        graph.add("Unsqueeze", graph.integers(1))
+        graph.add("Tile", graph.integers(1, self.times, 1))

@@ -5,13 +5,21 @@ The last product of f starts at 0, so that a new block changes nothing and deep 
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
 
 from diabolo.errors import ShapeError
-from diabolo.network.layers.base import Layer, check_activation, last_axis, padded
-from diabolo.network.layers.convolution import space
+from diabolo.network.layers.activations import ACTIVATIONS, check_activation
+from diabolo.network.layers.base import Layer, Step, last_axis, padded
+from diabolo.network.layers.convolution import convolve, kernel_first, space
 from diabolo.network.layers.recurrent import series
 from diabolo.network.parts import Shape
+
+if TYPE_CHECKING:
+    from diabolo.network.backends.onnx.graph import Constants, Graph
+
+EPSILON = 1e-3  # added to the variance by the normalisation within a block; Keras' default
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +54,21 @@ class Residual(Layer):
             "kernel_out": (self.units, features),
             "bias_out": (features,),
         }
+
+    def to_keras(self, axes: int, seed: int) -> Any:
+        """Return Diabolo's Keras layer."""
+        from diabolo.network.backends.keras import layers as keras_layers
+
+        return keras_layers.Residual(self.units, self.activation, EPSILON, seed, self.name)
+
+    def to_onnx(self, graph: "Graph", step: Step, weights: "Constants") -> None:
+        """Add LayerNormalization, the two products with the activation between them, and the sum."""
+        start = graph.end
+        _normalise(graph, weights)
+        _multiply(graph, weights, "in")
+        ACTIVATIONS[self.activation](graph)
+        _multiply(graph, weights, "out")
+        graph.add("Add", start)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,10 +110,25 @@ class ResidualConvolution(Layer):
             "bias_out": (channels,),
         }
 
+    def to_keras(self, axes: int, seed: int) -> Any:
+        """Return Diabolo's Keras layer."""
+        from diabolo.network.backends.keras import layers as keras_layers
+
+        return keras_layers.ResidualConvolution(self.filters, self.size, self.activation, seed, self.name)
+
+    def to_onnx(self, graph: "Graph", step: Step, weights: "Constants") -> None:
+        """Add two convolutions, each after the activation, and the sum."""
+        start = graph.end
+        for which in ("in", "out"):
+            ACTIVATIONS[self.activation](graph)
+            kernel = weights.put(f"kernel_{which}", kernel_first(weights.arrays[f"kernel_{which}"]))
+            convolve(graph, step.input_shape[:-1], kernel, weights[f"bias_{which}"], self.size, 1)
+        graph.add("Add", start)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Attention(Layer):
-    """x + what each place takes from all others: self-attention of several heads behind a normalisation.
+    """x + what each place takes from all others: self-attention of several heads after a normalisation.
 
     Source: Vaswani et al. 2017, arXiv:1706.03762, normalised first as in Xiong et al. 2020, arXiv:2002.04745.
     """
@@ -120,7 +158,7 @@ class Attention(Layer):
         return max(3 * places * features, self.heads * places**2)
 
     def weights(self, input_shape: Shape) -> dict[str, Shape]:
-        """Scale and shift of the normalisation; query, key and value side by side; the product behind."""
+        """Scale and shift of the normalisation; query, key and value side by side; the last product."""
         _, features = series(self, input_shape)
         return {
             "gamma": (features,),
@@ -130,6 +168,32 @@ class Attention(Layer):
             "kernel_out": (features, features),
             "bias_out": (features,),
         }
+
+    def to_keras(self, axes: int, seed: int) -> Any:
+        """Return Diabolo's Keras layer."""
+        from diabolo.network.backends.keras import layers as keras_layers
+
+        return keras_layers.Attention(self.heads, EPSILON, seed, self.name)
+
+    def to_onnx(self, graph: "Graph", step: Step, weights: "Constants") -> None:
+        """Add LayerNormalization, queries, keys and values, their products for each head, and the sum."""
+        (time, features), size = step.input_shape, step.input_shape[1] // self.heads
+        start = graph.end
+        _normalise(graph, weights)
+        _multiply(graph, weights, "in")
+        graph.add("Reshape", graph.integers(-1, time, 3, self.heads, size))
+        graph.add("Transpose", perm=[2, 0, 3, 1, 4])  # (3, batch, heads, time, size)
+        parts = graph.aside("Split", graph.end, outputs=3, axis=0, num_outputs=3)
+        query, key, value = (graph.aside("Squeeze", part, graph.integers(0))[0] for part in parts)
+        (transposed,) = graph.aside("Transpose", key, perm=[0, 1, 3, 2])
+        (graph.end,) = graph.aside("MatMul", query, transposed)  # (batch, heads, time, time)
+        graph.add("Div", weights.put("root", np.float32(size**0.5)))
+        graph.add("Softmax", axis=-1)
+        graph.add("MatMul", value)
+        graph.add("Transpose", perm=[0, 2, 1, 3])
+        graph.add("Reshape", graph.integers(-1, time, features))
+        _multiply(graph, weights, "out")
+        graph.add("Add", start)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,3 +206,22 @@ class Position(Layer):
     def weights(self, input_shape: Shape) -> dict[str, Shape]:
         """As many as a row has numbers."""
         return {"offset": series(self, input_shape)}
+
+    def to_keras(self, axes: int, seed: int) -> Any:
+        """Return Diabolo's Keras layer."""
+        from diabolo.network.backends.keras import layers as keras_layers
+
+        return keras_layers.Position(seed, self.name)
+
+    def to_onnx(self, graph: "Graph", step: Step, weights: "Constants") -> None:
+        """Add the sum."""
+        graph.add("Add", weights["offset"])
+
+
+def _normalise(graph: "Graph", weights: "Constants") -> None:
+    graph.add("LayerNormalization", weights["gamma"], weights["beta"], axis=-1, epsilon=EPSILON)
+
+
+def _multiply(graph: "Graph", weights: "Constants", which: str) -> None:
+    graph.add("MatMul", weights[f"kernel_{which}"])
+    graph.add("Add", weights[f"bias_{which}"])

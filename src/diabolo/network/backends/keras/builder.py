@@ -1,18 +1,17 @@
-"""Layers -> keras.Model, for training. The other builder is onnx_builder; a test holds the two equal.
+"""Layers -> keras.Model, for training. The ONNX builder makes the same of them for inference; a test holds both equal.
 
-Order: the table from layer to Keras, the build, weights in and out.
+Each layer makes its own Keras layer, by `to_keras`. Order: the build, weights in and out.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
-from diabolo.network import layers as facts
-from diabolo.network.backends.keras import layers as keras_layers
-from diabolo.network.structures import Network, Step
+from diabolo.network.layers import Step
+from diabolo.network.structures import Network
 
 Weights = dict[str, np.ndarray[Any, Any]]
 
@@ -26,107 +25,6 @@ class Models(NamedTuple):
     raw: keras.Model  # rows -> the raw numbers that the reconstruction loss takes
     waist: keras.Model  # rows -> {"latent", "before" (what its last layer took), and the heads of the bottleneck}
     raw_decoder: keras.Model  # latent -> raw numbers
-
-
-def _initializer(activation: str, seed: int) -> Any:
-    # He's variance makes up for the half that relu throws away; Glorot's suits what is near linear around 0.
-    # Glorot & Bengio 2010; He et al. 2015, arXiv:1502.01852.
-    rectified = activation in ("relu", "leaky_relu")
-    return (keras.initializers.HeUniform if rectified else keras.initializers.GlorotUniform)(seed)
-
-
-def _dense(layer: facts.Dense, axes: int, seed: int) -> keras.layers.Layer:
-    return keras.layers.Dense(
-        layer.units,
-        activation=keras_layers.activation_of(layer.activation),
-        use_bias=layer.use_bias,
-        kernel_initializer=_initializer(layer.activation, seed),
-        name=layer.name,
-    )
-
-
-def _convolution(layer: facts.Convolution, axes: int, seed: int) -> keras.layers.Layer:
-    return (keras.layers.Conv1D if axes == 2 else keras.layers.Conv2D)(
-        layer.filters,
-        layer.size,
-        strides=layer.stride,
-        padding="same",
-        activation=keras_layers.activation_of(layer.activation),
-        use_bias=layer.use_bias,
-        kernel_initializer=_initializer(layer.activation, seed),
-        name=layer.name,
-    )
-
-
-def _transposed(layer: facts.TransposedConvolution, axes: int, seed: int) -> keras.layers.Layer:
-    return keras_layers.TransposedConvolution(
-        layer.filters,
-        layer.shape,
-        layer.size,
-        layer.stride,
-        layer.activation,
-        layer.use_bias,
-        _initializer(layer.activation, seed),
-        layer.name,
-    )
-
-
-def _pooling(layer: facts.Pooling, axes: int, seed: int) -> keras.layers.Layer:
-    pool = {
-        (2, "max"): keras.layers.MaxPooling1D,
-        (3, "max"): keras.layers.MaxPooling2D,
-        (2, "average"): keras.layers.AveragePooling1D,
-        (3, "average"): keras.layers.AveragePooling2D,
-    }
-    return pool[axes, layer.function](layer.size, padding="same", name=layer.name)
-
-
-def _recurrent(layer: facts.Recurrent, axes: int, seed: int) -> keras.layers.Layer:
-    return (keras.layers.LSTM if isinstance(layer, facts.LSTM) else keras.layers.GRU)(
-        layer.units,
-        return_sequences=layer.sequences,
-        kernel_initializer=keras.initializers.GlorotUniform(seed),
-        recurrent_initializer=keras.initializers.Orthogonal(seed=seed ^ 1),
-        name=layer.name,
-    )
-
-
-# Each takes a layer, the axes of a row that comes in, and a seed for whatever is random in it.
-BUILDERS: dict[type[facts.Layer], Callable[[Any, int, int], keras.layers.Layer]] = {
-    facts.Dense: _dense,
-    facts.TiedDense: lambda layer, axes, seed: keras_layers.TiedDense(
-        layer.units, layer.activation, layer.use_bias, layer.name
-    ),
-    facts.Convolution: _convolution,
-    facts.TransposedConvolution: _transposed,
-    facts.LSTM: _recurrent,
-    facts.GRU: _recurrent,
-    facts.Residual: lambda layer, axes, seed: keras_layers.Residual(layer.units, layer.activation, seed, layer.name),
-    facts.ResidualConvolution: lambda layer, axes, seed: keras_layers.ResidualConvolution(
-        layer.filters, layer.size, layer.activation, seed, layer.name
-    ),
-    facts.Attention: lambda layer, axes, seed: keras_layers.Attention(layer.heads, seed, layer.name),
-    facts.Position: lambda layer, axes, seed: keras_layers.Position(seed, layer.name),
-    facts.Activation: lambda layer, axes, seed: keras.layers.Activation(
-        keras_layers.activation_of(layer.function), name=layer.name
-    ),
-    facts.BatchNormalization: lambda layer, axes, seed: keras.layers.BatchNormalization(
-        momentum=layer.momentum, epsilon=layer.epsilon, name=layer.name
-    ),
-    facts.LayerNormalization: lambda layer, axes, seed: keras.layers.LayerNormalization(
-        epsilon=layer.epsilon, name=layer.name
-    ),
-    facts.Dropout: lambda layer, axes, seed: keras_layers.Dropout(layer.rate, seed=seed, name=layer.name),
-    facts.Pooling: _pooling,
-    facts.Upsampling: lambda layer, axes, seed: keras_layers.Upsampling(layer.size, layer.shape, layer.name),
-    facts.Repeat: lambda layer, axes, seed: keras.layers.RepeatVector(layer.times, name=layer.name),
-    facts.TopK: lambda layer, axes, seed: keras_layers.TopK(layer.active, layer.name),
-    facts.Quantize: lambda layer, axes, seed: keras_layers.Quantize(layer.codes, layer.groups, seed, layer.name),
-    facts.Patches: lambda layer, axes, seed: keras_layers.Patches(layer.size, layer.name),
-    facts.FromPatches: lambda layer, axes, seed: keras_layers.FromPatches(layer.size, layer.shape, layer.name),
-    facts.Flatten: lambda layer, axes, seed: keras.layers.Flatten(name=layer.name),
-    facts.Reshape: lambda layer, axes, seed: keras.layers.Reshape(layer.shape, name=layer.name),
-}
 
 
 @contextmanager
@@ -154,14 +52,14 @@ def build(network: Network, *, link: str = "linear", seed: int = 0) -> Models:
 
     def made(steps: Iterable[Step]) -> list[keras.layers.Layer]:
         # int32 at most: Keras hands seeds to TensorFlow as such.
-        return [_made(step.layer, len(step.input_shape), next(seeds) >> 1) for step in steps]
+        return [step.layer.to_keras(len(step.input_shape), next(seeds) >> 1) for step in steps]
 
     encoder, decoder = made(network.encoder_steps), made(network.decoder_steps)
     heads = dict(zip(network.heads, made(network.heads.values()), strict=True))
     named = {layer.name: layer for layer in encoder}
     for layer, step in zip(decoder, network.decoder_steps, strict=True):
-        if isinstance(step.layer, facts.TiedDense):
-            layer.tie(named[step.layer.of])
+        for lent, _ in step.layer.borrows(step.input_shape).values():
+            layer.tie(named[lent.rpartition("/")[0]])
     output = keras.layers.Activation(link, name="reconstruction")
 
     rows = keras.Input(network.input_shape, dtype="float32", name="rows")
@@ -180,11 +78,6 @@ def build(network: Network, *, link: str = "linear", seed: int = 0) -> Models:
         waist=keras.Model(rows, {"latent": latent, "before": before, **beside}, name="waist"),
         raw_decoder=keras.Model(alone, alone_raw, name="raw_decoder"),
     )
-
-
-def _made(layer: facts.Layer, axes: int, seed: int) -> keras.layers.Layer:
-    builder = BUILDERS.get(type(layer))
-    return layer.to_keras(axes, seed) if builder is None else builder(layer, axes, seed)
 
 
 def _chain(layers: Sequence[keras.layers.Layer], tensor: Any) -> Any:

@@ -1,6 +1,6 @@
 """What Keras has no layer for, as Keras layers: residual blocks, attention, patches, places that are cut off.
 
-The weights bear the names of `diabolo.network.layers`.
+Weights have the names that `diabolo.network.layers` gives them, whose `to_keras` makes these layers.
 """
 
 from collections.abc import Callable
@@ -10,8 +10,6 @@ import keras
 from keras import ops
 
 from diabolo.network.chance import uniform
-
-NORMALISED = 1e-3  # added to the variance; Keras' default
 
 
 def _glorot(seed: int) -> Any:
@@ -33,9 +31,17 @@ def activation_of(name: str) -> Callable[[Any], Any]:
     return function
 
 
-def _normalise(x: Any, gamma: Any, beta: Any) -> Any:
+def initializer_for(activation: str, seed: int) -> Any:
+    """Return what draws the first weights of a layer that ends in this activation."""
+    # He's variance makes up for the half that relu throws away; Glorot's suits what is near linear around 0.
+    # Glorot & Bengio 2010; He et al. 2015, arXiv:1502.01852.
+    rectified = activation in ("relu", "leaky_relu")
+    return (keras.initializers.HeUniform if rectified else keras.initializers.GlorotUniform)(seed)
+
+
+def _normalise(x: Any, gamma: Any, beta: Any, epsilon: float) -> Any:
     mean, variance = ops.moments(x, axes=[-1], keepdims=True)
-    return (x - mean) / ops.sqrt(variance + NORMALISED) * gamma + beta
+    return (x - mean) / ops.sqrt(variance + epsilon) * gamma + beta
 
 
 def _times(x: Any, kernel: Any) -> Any:
@@ -73,9 +79,10 @@ class TiedDense(keras.layers.Layer):
 class Residual(keras.layers.Layer):
     """x + activation(normalise(x) @ kernel_in + bias_in) @ kernel_out + bias_out."""
 
-    def __init__(self, units: int, activation: str, seed: int, name: str) -> None:
+    def __init__(self, units: int, activation: str, epsilon: float, seed: int, name: str) -> None:
         super().__init__(name=name)
         self._units, self._activation, self._seed = units, activation_of(activation), seed
+        self._epsilon = epsilon
 
     def build(self, input_shape: Any) -> None:
         """Make the weights."""
@@ -91,7 +98,7 @@ class Residual(keras.layers.Layer):
 
     def call(self, x: Any) -> Any:
         """(..., features) -> the same."""
-        normal = _normalise(x, self.gamma, self.beta)
+        normal = _normalise(x, self.gamma, self.beta, self._epsilon)
         hidden = self._activation(_times(normal, self.kernel_in) + self.bias_in)
         return x + _times(hidden, self.kernel_out) + self.bias_out
 
@@ -125,9 +132,9 @@ class ResidualConvolution(keras.layers.Layer):
 class Attention(keras.layers.Layer):
     """x + softmax(q k' / sqrt(size)) v @ kernel_out + bias_out for each head, of normalise(x)."""
 
-    def __init__(self, heads: int, seed: int, name: str) -> None:
+    def __init__(self, heads: int, epsilon: float, seed: int, name: str) -> None:
         super().__init__(name=name)
-        self._heads, self._seed = heads, seed
+        self._heads, self._epsilon, self._seed = heads, epsilon, seed
 
     def build(self, input_shape: Any) -> None:
         """Make the weights."""
@@ -145,7 +152,7 @@ class Attention(keras.layers.Layer):
         """(batch, time, features) -> the same."""
         time, features = x.shape[1:]
         size = features // self._heads
-        mixed = _times(_normalise(x, self.gamma, self.beta), self.kernel_in) + self.bias_in
+        mixed = _times(_normalise(x, self.gamma, self.beta, self._epsilon), self.kernel_in) + self.bias_in
         split = ops.reshape(mixed, (-1, time, 3, self._heads, size))
         query, key, value = ops.unstack(ops.transpose(split, (2, 0, 3, 1, 4)), 3)  # (batch, heads, time, size) each
         alike = query @ ops.swapaxes(key, 2, 3) / size**0.5  # (batch, heads, time, time)

@@ -1,0 +1,45 @@
+"""The activations that layers end in, by Keras' names, and what computes each in ONNX."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from diabolo.errors import OptionError, unknown
+from diabolo.network.parts import Part
+
+if TYPE_CHECKING:
+    from diabolo.network.backends.onnx.graph import Graph
+
+
+def _silu(graph: "Graph") -> None:
+    start = graph.end
+    graph.add("Sigmoid")
+    graph.add("Mul", start)
+
+
+# Keras' definitions: elu and softplus with 1, leaky_relu with 0.2, the exact gelu, softmax over the last axis.
+ACTIVATIONS: dict[str, Callable[["Graph"], None]] = {
+    "linear": lambda graph: None,
+    "relu": lambda graph: graph.add("Relu"),
+    "leaky_relu": lambda graph: graph.add("LeakyRelu", alpha=0.2),
+    "elu": lambda graph: graph.add("Elu", alpha=1.0),
+    "selu": lambda graph: graph.add("Selu"),
+    "gelu": lambda graph: graph.add("Gelu"),
+    "silu": _silu,
+    "softplus": lambda graph: graph.add("Softplus"),
+    "softsign": lambda graph: graph.add("Softsign"),
+    "tanh": lambda graph: graph.add("Tanh"),
+    "sigmoid": lambda graph: graph.add("Sigmoid"),
+    "exponential": lambda graph: graph.add("Exp"),
+    "softmax": lambda graph: graph.add("Softmax", axis=-1),
+}
+
+
+def check_activation(part: Part, name: str) -> None:
+    """Raise OptionError where `name` is not an activation."""
+    if name not in ACTIVATIONS:
+        raise OptionError(f"{part.kind}: {unknown('activation', name, ACTIVATIONS)}")
+
+
+def keras_activation(layer: Any) -> str:
+    """Return the name of the activation of a Keras layer; empty where it has none."""
+    return str(getattr(layer.activation, "__name__", ""))
