@@ -19,8 +19,9 @@ from diabolo.cli.race import WITHOUT
 from diabolo.errors import CheckpointError, DataError, OptionError, OutputError
 from diabolo.fitting.automatic import advice
 from diabolo.fitting.preparation import prepare
-from diabolo.report import page, searched
+from diabolo.report import page
 from diabolo.search import budget, error_by_size, halving, race, search, space, study
+from diabolo.search import report as searched
 from diabolo.search.halving import Runner
 from diabolo.training import checkpoints, optimizers
 

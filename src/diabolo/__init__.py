@@ -7,7 +7,7 @@ TensorFlow, Keras and scikit-learn come in only with what needs them.
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from diabolo._version import __version__ as __version__
 
 __all__ = [
     "AnomalyDetector",

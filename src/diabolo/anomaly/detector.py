@@ -14,7 +14,7 @@ import numpy as np
 from sklearn import exceptions as theirs
 from sklearn.base import BaseEstimator, OutlierMixin, clone
 
-import diabolo
+from diabolo._version import __version__
 from diabolo.anomaly.explain import by_column
 from diabolo.anomaly.scoring import Detection, Draws, Space, spread, usual
 from diabolo.autoencoder import Autoencoder, load, seed_of
@@ -268,7 +268,7 @@ class _Quick(Autoencoder):
             history=trained.history,
             compiled=False,
             streamed_within=0,
-            versions={"diabolo": diabolo.__version__, "numpy": np.__version__},
+            versions={"diabolo": __version__, "numpy": np.__version__},
         )
         return self.take(
             Model(

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from diabolo import __version__
+from diabolo._version import __version__
 from diabolo.cli import (
     advise,
     decode,

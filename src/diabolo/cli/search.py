@@ -73,9 +73,9 @@ def search(
     from diabolo.data.memory import limit
     from diabolo.data.readers import scipy_files
     from diabolo.errors import DataError, OptionError
-    from diabolo.report import searched
     from diabolo.report.diagnosis import diagnose
     from diabolo.report.summary import summarise
+    from diabolo.search import report as searched
     from diabolo.search import search as work
     from diabolo.search.study import check_limits
     from diabolo.storage import files
@@ -195,7 +195,7 @@ def _say(trials: list[dict[str, Any]]) -> None:
 def trials_table(trials: list[dict[str, Any]]) -> Any:
     """Return the table of trainings, the best first."""
     from diabolo.cli.show import table
-    from diabolo.report.searched import chosen
+    from diabolo.search.report import chosen
 
     result = table(header=True)
     for head in ("training", "error", "epochs", "seconds"):

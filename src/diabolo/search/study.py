@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-import diabolo
+from diabolo._version import __version__
 from diabolo.autoencoder import Autoencoder, from_model, seed_of
 from diabolo.checks import whole
 from diabolo.data import memory
@@ -223,7 +223,7 @@ class Search:
         held = held_back(len(rows), settings.get("validation_fraction", 0.1), seed, VALIDATION)
         self._judges = rows if held is None else rows[held]  # the rows that no training learns from
         # Of another search: other rows, or other settings. Budgets may differ, to go on for longer.
-        facts = [settings, self._space, self._budget.epochs, seed, diabolo.__version__]
+        facts = [settings, self._space, self._budget.epochs, seed, __version__]
         about = json.dumps(facts, sort_keys=True, default=repr)
         self._identity = hashlib.sha256(f"{fingerprint(opened)} {about}".encode()).hexdigest()
         with (folder / ".study.lock").open("w") as lock:

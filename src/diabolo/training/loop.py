@@ -18,7 +18,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-import diabolo
+from diabolo._version import __version__
 from diabolo.data.windows import Resident, Windows
 from diabolo.errors import DivergedError
 from diabolo.network.backends.keras.builder import Models
@@ -299,7 +299,7 @@ def _shown(logs: dict[str, float]) -> str:
 
 def versions() -> dict[str, str]:
     """Return the versions that decide the bits of a training."""
-    return {"diabolo": diabolo.__version__, "keras": keras.__version__, "tensorflow": tf.__version__}
+    return {"diabolo": __version__, "keras": keras.__version__, "tensorflow": tf.__version__}
 
 
 class _Clock:

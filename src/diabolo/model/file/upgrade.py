@@ -37,7 +37,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-import diabolo
+from diabolo._version import __version__
 from diabolo.data.adapters.features import FEATURES
 from diabolo.data.schema import Column
 from diabolo.errors import ModelFileError
@@ -61,9 +61,7 @@ def upgraded(written: dict[str, Any]) -> dict[str, Any]:
     if type(version) is not int or version < 1:
         raise ModelFileError(f"format_version must be a whole number of at least 1, got {version!r:.40}.")
     if version > FORMAT_VERSION:
-        raise ModelFileError(
-            f"it has format version {version!r:.40}, this is Diabolo {diabolo.__version__}: upgrade Diabolo."
-        )
+        raise ModelFileError(f"it has format version {version!r:.40}, this is Diabolo {__version__}: upgrade Diabolo.")
     if version == FORMAT_VERSION:
         return written
     config = written

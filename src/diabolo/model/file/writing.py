@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save as save_tensors
 
-import diabolo
+from diabolo._version import __version__
 from diabolo.data.adapters import TableAdapter
 from diabolo.errors import DiaboloError, OutputError
 from diabolo.model.file import upgrade
@@ -79,7 +79,7 @@ def to_bytes(model: Model) -> bytes:
     tensors |= {CURVE + name: np.asarray(curve, "<f8") for name, curve in record["history"].items()}
     config = {
         "format_version": upgrade.FORMAT_VERSION,
-        "diabolo_version": diabolo.__version__,
+        "diabolo_version": __version__,
         "network": model.network.to_config(),
         "adapter": {
             "kind": adapter.kind,
