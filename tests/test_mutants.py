@@ -16,6 +16,7 @@ import pytest
 
 import mutants
 from diabolo import AnomalyDetector, Autoencoder
+from diabolo.anomaly import scoring
 from diabolo.anomaly.explain import by_column
 from diabolo.autoencoder import from_model
 from diabolo.cli.info import _facts, _show
@@ -174,7 +175,7 @@ def used(model, chance):
         "info": lambda: said(model),
     }
     if model.detection is not None:
-        verbs["score"] = lambda: model.detection.score(model, model.checked(rows, where="score()"))
+        verbs["score"] = lambda: scoring.score(model, model.detection, model.checked(rows, where="score()"))
         verbs["detector"] = lambda: detected(model, rows)
     if model.schema is not None:
         for library in (None, "pandas", "polars", "pyarrow"):

@@ -32,13 +32,13 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 import diabolo
-from diabolo.anomaly import scoring as detections
 from diabolo.data.adapters import ADAPTERS, Adapter, ArrayAdapter, TableAdapter
 from diabolo.data.adapters.array import FARTHEST
 from diabolo.data.adapters.features import FEATURES, Category
 from diabolo.data.adapters.statistics import LEAST, MOST
 from diabolo.data.schema import Column, Schema
 from diabolo.errors import DiaboloError, ModelFileError, OptionError, OutputError, unknown
+from diabolo.model import detection as detections
 from diabolo.model.model import Model
 from diabolo.model.record import CURVES, MAX_EPOCHS, Record
 from diabolo.network.layers import LAYERS, BatchNormalization, Layer

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from diabolo import privacy
-from diabolo.anomaly.scoring import Detection
 from diabolo.checks import whole
 from diabolo.data.adapters import Adapter, ArrayAdapter, Rows, as_rows, check_finite
 from diabolo.data.adapters.rows import check_no_infinity
@@ -22,6 +21,7 @@ from diabolo.data.sparse import check as check_sparse
 from diabolo.data.sparse import is_sparse
 from diabolo.data.streams import Stream, ahead, rows_at_once
 from diabolo.errors import DataError, OptionError, ShapeError
+from diabolo.model.detection import Detection
 from diabolo.model.record import Record
 from diabolo.network.bottlenecks import Ordered, Quantized
 from diabolo.network.bottlenecks.gaussian import LOG_VAR_LIMIT
@@ -51,7 +51,7 @@ class Model:
             ("loss/log_var") where it learns.
         record: the settings of the estimator, and what training saw and did.
         schema: of rows that came as a table, the columns: between a frame and the array that all verbs here take.
-        detection: of an `AnomalyDetector`, what tells odd rows.
+        detection: of an `AnomalyDetector`, what it learnt about anomalies.
     """
 
     network: Network
