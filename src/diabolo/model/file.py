@@ -65,7 +65,7 @@ MAX_KEYS = 64  # of one object about a table: they take twice as much, and ours 
 MAX_KNOTS = 1 << 20  # numbers of all columns of a table whose scale bends: 8,192 columns of 64 knots and marks
 MAX_TOGETHER = 13 << 16  # values in the JSON about a table, and its knots
 # The largest tensor of one row: 64 MB. A picture of 512 x 512 has 2^24 numbers after 64 filters, so 2^22 would
-# shut out what people train; and one row at a time is encoded where rows are that wide, see `Model._rows_at_once`.
+# shut out what people train; and one row at a time is encoded where rows are that wide, see `Runtime.rows_at_once`.
 MAX_NUMBERS_A_ROW = 1 << 24
 # What a layer needs besides, once: 128 MB. Two convolutions of a picture of 1,024 x 1,024 need 2^24.2 on the way back.
 MAX_WORKSPACE = 1 << 25
