@@ -20,6 +20,7 @@ from diabolo.model.detection import Detection
 from diabolo.model.record import Record
 from diabolo.model.runtime import Floats, Runtime, finite
 from diabolo.network.bottlenecks import Ordered, Quantized
+from diabolo.network.links import LINKS
 from diabolo.network.losses import Loss, Masked, Mixed
 from diabolo.network.structures import Network
 
@@ -153,7 +154,7 @@ class Model:
         if isinstance(self.loss, Masked):
             there = (1 - target[..., self.loss.channels :]).reshape(len(target), -1).sum(axis=1)
             return np.asarray(2 * self._loss(target, raw) / np.maximum(there, 1))
-        away = np.square(target - _LINKS[self.loss.link](raw))
+        away = np.square(target - LINKS[self.loss.link](raw))
         return np.asarray(away.reshape(len(target), -1).mean(axis=1))
 
     def error_by_size(self, X: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -187,7 +188,7 @@ class Model:
             target = self.adapter.adapt(batch, first_row=row)
             raw = self.runtime.raw(target, row)
             if not isinstance(self.loss, (Masked, Mixed)):
-                return np.asarray((target - _LINKS[self.loss.link](raw)).reshape(len(target), -1), np.float32)
+                return np.asarray((target - LINKS[self.loss.link](raw)).reshape(len(target), -1), np.float32)
             return np.asarray(self.loss.away(target, raw), np.float32)
 
         return self.runtime.each(X, one, (self.numbers,), where=where)
@@ -220,7 +221,7 @@ class Model:
     def shown(self, raw: Floats) -> Floats:
         """Return the reconstruction, in the units of the network, for the raw numbers that the decoder ends in."""
         with np.errstate(all="ignore"):
-            return finite(np.asarray(_LINKS[self.loss.link](raw), np.float32), 0)
+            return finite(np.asarray(LINKS[self.loss.link](raw), np.float32), 0)
 
     def cost(self, target: Floats, raw: Floats) -> np.ndarray[Any, np.dtype[np.float64]]:
         """Return the reconstruction loss of each row, (n,), from its tensors and the decoder's raw numbers."""
@@ -250,20 +251,3 @@ class Model:
             values = as_rows(values, where=where).astype(np.float32)
         check_finite(values, where, first_row)  # only now: a double may be too large for a float32
         return values
-
-
-def _sigmoid(raw: Any) -> Any:
-    return np.exp(-np.logaddexp(0, -raw))  # without overflow on either side
-
-
-def _softmax(raw: Any) -> Any:
-    shares = np.exp(raw - raw.max(axis=-1, keepdims=True))
-    return shares / shares.sum(axis=-1, keepdims=True)
-
-
-_LINKS: dict[str, Callable[[Any], Any]] = {
-    "linear": lambda raw: raw,
-    "sigmoid": _sigmoid,
-    "exponential": np.exp,
-    "softmax": _softmax,
-}

@@ -19,6 +19,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from diabolo.errors import OptionError
+from diabolo.network import links
 from diabolo.network.cells import Cells
 from diabolo.network.parts import Numbers, Part, Shape
 
@@ -221,8 +222,7 @@ class Categorical(Loss):
 
     def each(self, target: Any, raw: Any, xp: Any, learnt: Learnt = None) -> Any:
         """-t log softmax(raw)."""
-        raw = raw - xp.max(raw, axis=-1, keepdims=True)
-        return target * (xp.log(xp.sum(xp.exp(raw), axis=-1, keepdims=True)) - raw)
+        return target * links.minus_log_softmax(raw, xp)
 
 
 WINDOW = 7  # places along an edge of what is compared at a time
@@ -252,7 +252,7 @@ class Ssim(Loss):
 
     def per_row(self, target: Any, raw: Any, xp: Any, learnt: Learnt = None, counts: Any = None) -> Any:
         """Of images (batch, height, width, channels)."""
-        shown = 1 / (1 + xp.exp(-xp.clip(raw, -60.0, 60.0)))
+        shown = links.clipped_sigmoid(raw, xp)
         mean_t, mean_s = _means(target), _means(shown)
         spread_t = _means(target * target) - mean_t * mean_t
         spread_s = _means(shown * shown) - mean_s * mean_s
@@ -340,8 +340,8 @@ class Mixed(Loss):
         parts = []
         for loss, (theirs, ours) in zip((Gaussian(), Poisson(), Bernoulli()), spans, strict=False):
             if theirs.shape[1]:
-                # exp() of more than 50 leaves the range of a float32.
-                parts.append(loss.each(theirs, xp.minimum(ours, 50.0) if loss.kind == Poisson.kind else ours, xp))
+                ours = xp.minimum(ours, links.MOST_LOG_RATE) if loss.kind == Poisson.kind else ours
+                parts.append(loss.each(theirs, ours, xp))
         parts += [_surprise(theirs, ours, xp) for theirs, ours in spans[3:]]
         costs = xp.concatenate(parts, axis=1) * np.asarray(self.factors, np.float32)
         if self.flags:
@@ -363,11 +363,10 @@ class Mixed(Loss):
         wide, expected = len(self.factors), np.array(raw[:, : len(self.factors)], np.float64)
         ends = np.cumsum([0, self.gaussian, self.poisson, self.bernoulli, *self.levels]).tolist()
         counts, odds, *levels = (slice(*both) for both in itertools.pairwise(ends[1:]))
-        expected[:, counts] = np.exp(np.minimum(expected[:, counts], 50.0))
-        expected[:, odds] = np.exp(-np.logaddexp(0, -expected[:, odds]))
+        expected[:, counts] = links.rate(expected[:, counts], np)
+        expected[:, odds] = links.sigmoid(expected[:, odds])
         for place in levels:
-            shares = np.exp(expected[:, place] - expected[:, place].max(axis=1, keepdims=True))
-            expected[:, place] = shares / shares.sum(axis=1, keepdims=True)
+            expected[:, place] = links.softmax(expected[:, place])
         away = target[:, :wide] - expected
         return away * (1 - target[:, wide:][:, self._owners]) if self.flags else away
 
@@ -383,10 +382,8 @@ class Mixed(Loss):
 
 
 def _surprise(target: Any, raw: Any, xp: Any) -> Any:
-    raw = raw - xp.max(raw, axis=1, keepdims=True)
     known = xp.sum(target, axis=1, keepdims=True)
-    each = target * (xp.log(xp.sum(xp.exp(raw), axis=1, keepdims=True)) - raw)
-    return each + (1 - known) * (UNSEEN / target.shape[1])
+    return target * links.minus_log_softmax(raw, xp) + (1 - known) * (UNSEEN / target.shape[1])
 
 
 LOSSES: dict[str, type[Loss]] = {each.kind: each for each in (Bernoulli, Gaussian, Huber, Poisson, Categorical, Ssim)}
