@@ -35,7 +35,7 @@ from diabolo.model.model import Model
 from diabolo.model.record import MAX_EPOCHS, PARTS, SETTINGS, Record
 from diabolo.model.runtime import by_chunk, fill
 from diabolo.network import losses, structures
-from diabolo.network.bottlenecks import Bottleneck, Ordered
+from diabolo.network.bottlenecks import Bottleneck
 from diabolo.network.corruptions import Corruption
 from diabolo.network.layers import LAYERS, Layer
 from diabolo.network.parts import Part, from_config, plain, read_part
@@ -536,7 +536,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
     def _latents(self, frame: Any) -> Rows:
         """Return a frame of latents as numbers, (n, latent_dim), or of an ordered bottleneck as many as there are."""
         names, size = frames.frame_names(frame), self._model.network.latent_dim
-        if isinstance(self._model.network.bottleneck, Ordered):
+        if self._model.network.bottleneck.can_be_cut:
             size = next((at for at in range(1, size) if f"latent_{at}" not in names), size)
         rows, notes = frames.of_latents(size).read(frame, where="decode()", spare=set(map(str, names)))
         for note in notes:

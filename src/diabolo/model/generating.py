@@ -3,18 +3,16 @@
 Order: sampling, interpolating and traversing; the posterior of the latents and the likelihood of rows.
 """
 
-import math
 from typing import Any
 
 import numpy as np
 
 from diabolo.checks import whole
-from diabolo.data.adapters import ArrayAdapter, Rows
+from diabolo.data.adapters import Rows
 from diabolo.errors import OptionError
 from diabolo.model.model import Model
 from diabolo.model.runtime import Floats
 from diabolo.network.bottlenecks.gaussian import LOG_VAR_LIMIT
-from diabolo.network.losses import Masked
 from diabolo.network.parts import read_part
 from diabolo.network.penalties import PENALTIES
 
@@ -129,12 +127,7 @@ def _log_mean_weight(
 
 def _log_scale(model: Model, target: Floats) -> Any:
     """Return the logarithm of what each row was divided by, (n,) or a number; probabilities have no units."""
-    if model.loss.scaling != "standardise" or not isinstance(model.adapter, ArrayAdapter):
-        return 0.0
-    scales = np.log(model.adapter.divisor)
-    if isinstance(model.loss, Masked):  # what is missing has no density
-        return ((1 - target[..., model.loss.channels :]) * scales).sum(axis=(1, 2))
-    return scales.sum() * (math.prod(model.adapter.row_shape) / len(scales))
+    return model.adapter.log_scale(target) if model.loss.scaling == "standardise" else 0.0
 
 
 def _check_posterior(model: Model, where: str, other: str = "") -> None:

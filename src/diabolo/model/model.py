@@ -19,9 +19,8 @@ from diabolo.errors import OptionError, ShapeError
 from diabolo.model.detection import Detection
 from diabolo.model.record import Record
 from diabolo.model.runtime import Floats, Runtime, finite
-from diabolo.network.bottlenecks import Ordered, Quantized
 from diabolo.network.links import LINKS
-from diabolo.network.losses import Loss, Masked, Mixed
+from diabolo.network.losses import Loss
 from diabolo.network.structures import Network
 
 
@@ -67,10 +66,7 @@ class Model:
     @property
     def numbers(self) -> int:
         """How many values a row has in the network, without the flags of missing cells."""
-        numbers = math.prod(self.network.input_shape)
-        if isinstance(self.loss, Masked):
-            return numbers // 2
-        return numbers - (0 if self.loss.cells is None else self.loss.cells.flags)
+        return self.loss.values(self.network.input_shape)
 
     def encode(self, X: Any, *, where: str = "encode()", out: Any = None, first_row: int = 0) -> Floats:
         """Return latents (n, latent_dim), float32, of rows (n, *row_shape).
@@ -126,7 +122,7 @@ class Model:
         For tables with several kinds of columns it is the mean loss of the columns, where the best constant guess
         costs 1.
         """
-        return self._per_row(X, self._error, where="squared_error_per_row()")
+        return self._per_row(X, self.loss.error, where="squared_error_per_row()")
 
     def _per_row(
         self,
@@ -147,16 +143,6 @@ class Model:
     def _loss(self, target: Rows, raw: Rows) -> Any:
         return self.loss.per_row(target, raw, np, self.learnt)
 
-    def _error(self, target: Floats, raw: Floats) -> Rows:
-        """Return the mean squared error of each row; for tables, whose columns have no common unit, the mean loss."""
-        if isinstance(self.loss, Mixed):
-            return np.asarray(self._loss(target, raw)) / math.prod(self.adapter.row_shape)
-        if isinstance(self.loss, Masked):
-            there = (1 - target[..., self.loss.channels :]).reshape(len(target), -1).sum(axis=1)
-            return np.asarray(2 * self._loss(target, raw) / np.maximum(there, 1))
-        away = np.square(target - LINKS[self.loss.link](raw))
-        return np.asarray(away.reshape(len(target), -1).mean(axis=1))
-
     def error_by_size(self, X: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
         """Return the mean squared error of a feature, (latent_dim,), with the first latent, the first two, ... and all.
 
@@ -172,7 +158,8 @@ class Model:
                 raw = self.runtime.decode_raw(batch, row)
                 theirs = target[row : row + len(batch)]
                 with np.errstate(all="ignore"):
-                    return finite(self._error(theirs.astype(np.float64), raw.astype(np.float64)), row)
+                    error = self.loss.error(theirs.astype(np.float64), raw.astype(np.float64))
+                return finite(np.asarray(error), row)
 
             errors[size - 1] = self.runtime.in_batches(kept, one, ()).mean()
         return errors
@@ -186,10 +173,7 @@ class Model:
 
         def one(batch: Rows, row: int) -> Rows:
             target = self.adapter.adapt(batch, first_row=row)
-            raw = self.runtime.raw(target, row)
-            if not isinstance(self.loss, (Masked, Mixed)):
-                return np.asarray((target - LINKS[self.loss.link](raw)).reshape(len(target), -1), np.float32)
-            return np.asarray(self.loss.away(target, raw), np.float32)
+            return np.asarray(self.loss.residuals(target, self.runtime.raw(target, row)), np.float32)
 
         return self.runtime.each(X, one, (self.numbers,), where=where)
 
@@ -198,7 +182,7 @@ class Model:
     ) -> np.ndarray[Any, np.dtype[np.int32]]:
         """Return which codes represent each row, (n, groups), int32, of a quantized bottleneck; arguments as above."""
         part = self.network.bottleneck
-        if not isinstance(part, Quantized):
+        if not part.codes_per_row:
             raise OptionError(
                 f"codes() needs a quantized bottleneck, got a {part.kind} one: fit with bottleneck='quantized' "
                 f"(--bottleneck quantized)."
@@ -208,9 +192,9 @@ class Model:
         def one(batch: Rows, row: int) -> Rows:
             vectors = self.encode(batch, where=where, first_row=row).reshape(-1, book.shape[1])
             distance = np.square(book).sum(axis=1) - 2 * vectors @ book.T
-            return np.asarray(distance.argmin(axis=1), np.int32).reshape(-1, part.groups)
+            return np.asarray(distance.argmin(axis=1), np.int32).reshape(-1, part.codes_per_row)
 
-        return self.runtime.each(X, one, (part.groups,), where=where, out=out, first_row=first_row)
+        return self.runtime.each(X, one, (part.codes_per_row,), where=where, out=out, first_row=first_row)
 
     def raw(self, tensors: Floats) -> Floats:
         """Return the raw numbers that the decoder ends in, (n, ...), for tensors as the adapter makes them."""
@@ -238,9 +222,8 @@ class Model:
             values = np.asarray(latents)
         except ValueError as error:
             raise ShapeError(f"{where} expected latents of one length, got several ({error}).") from error
-        # With an ordered bottleneck the first latents are enough, and those that were cut off are 0.
-        ordered = isinstance(self.network.bottleneck, Ordered)
-        if ordered and values.ndim == 2 and 1 <= values.shape[1] < self.network.latent_dim:
+        cut = self.network.bottleneck.can_be_cut
+        if cut and values.ndim == 2 and 1 <= values.shape[1] < self.network.latent_dim:
             missing = np.zeros((len(values), self.network.latent_dim - values.shape[1]), values.dtype)
             values = np.concatenate([values, missing], axis=1)
         if values.ndim != 2 or values.shape[1] != self.network.latent_dim or not len(values):

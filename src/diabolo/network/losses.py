@@ -79,6 +79,18 @@ class Loss(Part):
         """Return what `per_row` leaves out of minus the log-likelihood of each row, (batch,), in nats; NumPy."""
         return 0.0
 
+    def values(self, input_shape: Shape) -> int:
+        """Return how many values a row of this shape has, without the flags of missing cells."""
+        return math.prod(input_shape)
+
+    def residuals(self, target: Any, raw: Any) -> Any:
+        """Return the target minus its reconstruction, (batch, values), 0 where a cell is missing; NumPy."""
+        return (target - links.LINKS[self.link](raw)).reshape(len(target), -1)
+
+    def error(self, target: Any, raw: Any) -> Any:
+        """Return the mean squared error of each row, (batch,), over the values that are present; NumPy."""
+        return np.square(target - links.LINKS[self.link](raw)).reshape(len(target), -1).mean(axis=1)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Bernoulli(Loss):
@@ -298,10 +310,19 @@ class Masked(Loss):
         away = xp.square(values - raw[..., : self.channels]) / 2 * (1 - flags)
         return xp.concatenate([away, 0 * flags], axis=-1)
 
-    def away(self, target: Any, raw: Any) -> Any:
-        """Return what was there less what came back, (n, time * channels); 0 where a value is missing."""
+    def values(self, input_shape: Shape) -> int:
+        """Every value has a flag."""
+        return math.prod(input_shape) // 2
+
+    def residuals(self, target: Any, raw: Any) -> Any:
+        """Target minus reconstruction, (n, time * channels); 0 where a value is missing."""
         values, flags = target[..., : self.channels], target[..., self.channels :]
         return ((values - raw[..., : self.channels]) * (1 - flags)).reshape(len(target), -1)
+
+    def error(self, target: Any, raw: Any) -> Any:
+        """Twice the loss, over the values that are present."""
+        there = (1 - target[..., self.channels :]).reshape(len(target), -1).sum(axis=1)
+        return 2 * self.per_row(target, raw, np) / np.maximum(there, 1)
 
     def left_out(self, target: Any) -> Any:
         """log(2 pi) / 2 a value that is there."""
@@ -358,8 +379,16 @@ class Mixed(Loss):
     def _owners(self) -> Any:
         return np.asarray(self.owners, np.int32)
 
-    def away(self, target: Any, raw: Any) -> Any:
-        """Return the target less what is expected of it, (n, numbers), 0 where a cell is missing; NumPy."""
+    def values(self, input_shape: Shape) -> int:
+        """The flags are one a column, or none."""
+        return math.prod(input_shape) - self.flags
+
+    def error(self, target: Any, raw: Any) -> Any:
+        """The mean loss of the columns, which have no common unit."""
+        return self.per_row(target, raw, np) / (max(self.owners) + 1)
+
+    def residuals(self, target: Any, raw: Any) -> Any:
+        """The target minus its expected value, (n, numbers), 0 where a cell is missing."""
         wide, expected = len(self.factors), np.array(raw[:, : len(self.factors)], np.float64)
         ends = np.cumsum([0, self.gaussian, self.poisson, self.bernoulli, *self.levels]).tolist()
         counts, odds, *levels = (slice(*both) for both in itertools.pairwise(ends[1:]))
@@ -367,8 +396,8 @@ class Mixed(Loss):
         expected[:, odds] = links.sigmoid(expected[:, odds])
         for place in levels:
             expected[:, place] = links.softmax(expected[:, place])
-        away = target[:, :wide] - expected
-        return away * (1 - target[:, wide:][:, self._owners]) if self.flags else away
+        residuals = target[:, :wide] - expected
+        return residuals * (1 - target[:, wide:][:, self._owners]) if self.flags else residuals
 
     def by_column(self, costs: Any) -> Any:
         """Return what each column costs, (n, columns), of the costs of each number; NumPy."""
