@@ -2,10 +2,10 @@
 
 `train` trains every candidate of `diabolo.fitting.automatic.advice` to the end on every problem and writes races.csv
 next to this file, one problem at a time; if it is stopped, the next call continues. `measure` evaluates the advice,
-leaving out all problems on the rows of the one in question, and writes the table that the package carries. `held-out` lets
-`diabolo.search.race` and the advice answer on twenty data sets that played no part in either (DIABOLO_DATA must hold
-anomaly/), beside the whole grid. `deep` races over equal time on MNIST with 784-1000-500-250-30, and says how long what
-it picks takes to the training loss that Adam ends with at the best of three rates.
+leaving out all problems on the rows of the one in question, and writes the table that the package carries.
+`held-out` compares `diabolo.search.race` and the advice with the whole grid on twenty data sets that played no part in
+either (DIABOLO_DATA must hold anomaly/). `deep` races over equal time on MNIST with 784-1000-500-250-30, and measures
+how long the winner takes to the training loss that Adam ends with at the best of three rates.
 
 Order: the rows, the problems, the trainings, the judgement, the deep network.
 """

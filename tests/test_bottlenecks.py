@@ -12,6 +12,7 @@ from scipy.special import logsumexp
 
 from diabolo import Autoencoder, load
 from diabolo.errors import OptionError, ShapeError
+from diabolo.model import generating
 from diabolo.network import losses, structures
 from diabolo.network.backends.keras import builder as keras_builder
 from diabolo.network.backends.keras import layers as keras_layers
@@ -251,13 +252,14 @@ def test_log_likelihood_matches_the_exact_one_of_a_linear_model(rng):
     exact = stats.multivariate_normal(
         (bias * scale) + offset, (kernel.T @ kernel + np.eye(4)) * np.outer(scale, scale)
     ).logpdf(rows[:20])
-    estimate = model.log_likelihood(rows[:20], n_samples=20_000, random_state=0)
+    estimate = generating.log_likelihood(model, rows[:20], n_samples=20_000, random_state=0)
     # Where rows are rare the encoder's own latents, which the estimate draws, are rare too.
     usual = exact > np.median(exact)
     np.testing.assert_allclose(estimate[usual], exact[usual], atol=0.02)
     assert (estimate < exact + 0.1).all()
     # The bound of fewer samples is lower, and that of training lowest.
-    fewer = np.mean([model.log_likelihood(rows[:20], n_samples=2, random_state=seed) for seed in range(200)], axis=0)
+    each = [generating.log_likelihood(model, rows[:20], n_samples=2, random_state=seed) for seed in range(200)]
+    fewer = np.mean(each, axis=0)
     assert fewer.mean() < exact.mean()
 
 
@@ -526,7 +528,7 @@ def test_a_penalty_lowers_what_it_names(penalty, digits):
         if kind == "mmd":
             prior = np.random.default_rng(0).normal(size=latents.shape)
             return mmd(latents.astype(float), prior, np)
-        mean, log_var = model.model_.posterior(rows)
+        mean, log_var = generating.posterior(model.model_, rows)
         drawn = mean + np.exp(log_var / 2) * np.random.default_rng(0).normal(size=mean.shape)
         return total_correlation(drawn, mean, log_var, np).mean()
 

@@ -107,7 +107,7 @@ def outside_of(tree, methods):
 
 
 def test_the_mathematics_of_layers_is_pure_python():
-    names = ("structures", "words", "parts", "losses", "presets")
+    names = ("structures", "words", "parts", "links", "losses", "presets")
     files = [*(SOURCE / "network" / "layers").glob("*.py"), *(SOURCE / "network" / f"{name}.py" for name in names)]
     assert len(files) > 10
     for file in files:

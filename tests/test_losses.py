@@ -7,7 +7,7 @@ from scipy import ndimage, special, stats
 
 from diabolo import Autoencoder
 from diabolo.errors import OptionError
-from diabolo.network import losses
+from diabolo.network import links, losses
 from diabolo.network.parts import from_text
 
 
@@ -82,6 +82,16 @@ def test_ssim_is_that_of_its_definition(size, rng):
     alike *= (2 * together + 9e-4) / (spread[0] + spread[1] + 9e-4)
     expected = np.prod(target.shape[1:]) * (1 - alike.mean(axis=(1, 2, 3))) / 2
     np.testing.assert_allclose(losses.Ssim().per_row(target, raw, np), expected, rtol=1e-6)
+
+
+def test_links_are_those_of_scipy_and_never_overflow():
+    raw = np.array([[-1e4, -60.0, -3.0], [0.5, 60.0, 1e4]])
+    with np.errstate(over="raise", invalid="raise"):
+        np.testing.assert_allclose(links.sigmoid(raw), special.expit(raw), rtol=1e-12)
+        np.testing.assert_allclose(links.clipped_sigmoid(raw, np), special.expit(raw), rtol=1e-12, atol=1e-26)
+        np.testing.assert_allclose(links.softmax(raw), special.softmax(raw, axis=1), rtol=1e-12)
+        np.testing.assert_allclose(links.minus_log_softmax(raw, np), -special.log_softmax(raw, axis=1), rtol=1e-12)
+        np.testing.assert_allclose(links.rate(raw, np), np.exp(np.minimum(raw, 50)), rtol=1e-12)
 
 
 EVERY = [*losses.LOSSES, "gaussian:variance=learnt"]

@@ -16,6 +16,7 @@ import pytest
 
 import mutants
 from diabolo import AnomalyDetector, Autoencoder
+from diabolo.anomaly import scoring
 from diabolo.anomaly.explain import by_column
 from diabolo.autoencoder import from_model
 from diabolo.cli.info import _facts, _show
@@ -26,6 +27,7 @@ from diabolo.data.adapters.statistics import Statistics
 from diabolo.data.schema import Schema
 from diabolo.errors import DataError, DiaboloError, OptionError
 from diabolo.model import file as modelfile
+from diabolo.model import generating
 from diabolo.network import structures
 from diabolo.network.losses import LOSSES, Masked
 
@@ -163,18 +165,18 @@ def used(model, chance):
         "squared_error_per_row": lambda: model.squared_error_per_row(rows),
         "residuals": lambda: model.residuals(rows),
         "codes": lambda: model.codes(rows),
-        "sample": lambda: model.sample(3, random_state=0),
-        "interpolate": lambda: model.interpolate(rows[0], rows[1], steps=3),
-        "traverse": lambda: model.traverse(rows[0], 0, values=[-1e300, 0, 3]),
-        "posterior": lambda: model.posterior(rows),
-        "log_likelihood": lambda: model.log_likelihood(rows, n_samples=3, random_state=0),
+        "sample": lambda: generating.sample(model, 3, random_state=0),
+        "interpolate": lambda: generating.interpolate(model, rows[0], rows[1], steps=3),
+        "traverse": lambda: generating.traverse(model, rows[0], 0, values=[-1e300, 0, 3]),
+        "posterior": lambda: generating.posterior(model, rows),
+        "log_likelihood": lambda: generating.log_likelihood(model, rows, n_samples=3, random_state=0),
         "error_by_size": lambda: model.error_by_size(rows),
         "by_column": lambda: tuple(by_column(model, model.checked(rows, where="explain()"))),
         "estimator": lambda: from_model(model).encode(rows),
         "info": lambda: said(model),
     }
     if model.detection is not None:
-        verbs["score"] = lambda: model.detection.score(model, model.checked(rows, where="score()"))
+        verbs["score"] = lambda: scoring.score(model, model.detection, model.checked(rows, where="score()"))
         verbs["detector"] = lambda: detected(model, rows)
     if model.schema is not None:
         for library in (None, "pandas", "polars", "pyarrow"):

@@ -30,10 +30,12 @@ from diabolo.fitting.automatic import optimizer as choosing
 from diabolo.fitting.automatic.advice import Advice
 from diabolo.fitting.preparation import Prepared, prepare, prepare_again
 from diabolo.model import file as modelfile
-from diabolo.model.model import Model, by_chunk, fill
+from diabolo.model import generating
+from diabolo.model.model import Model
 from diabolo.model.record import MAX_EPOCHS, PARTS, SETTINGS, Record
+from diabolo.model.runtime import by_chunk, fill
 from diabolo.network import losses, structures
-from diabolo.network.bottlenecks import Bottleneck, Ordered
+from diabolo.network.bottlenecks import Bottleneck
 from diabolo.network.corruptions import Corruption
 from diabolo.network.layers import LAYERS, Layer
 from diabolo.network.parts import Part, from_config, plain, read_part
@@ -431,25 +433,27 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         return self._each(self._model.codes, X, out)
 
     def sample(self, count: int, *, random_state: Any = None) -> Any:
-        """Return rows drawn from what was learnt, as they came to fit(): see `Model.sample`.
+        """Return rows drawn from what was learnt, as they came to fit(): see `diabolo.model.generating.sample`.
 
         For a gaussian bottleneck, or a penalty that makes latents a standard normal, "mmd" or "adversarial".
         """
-        return self._as_frame(self._model.sample(count, random_state=random_state), None)
+        return self._as_frame(generating.sample(self._model, count, random_state=random_state), None)
 
     def interpolate(self, first: Any, second: Any, *, steps: int = 10) -> Any:
-        """Return rows on the way from one row to another, through the latents: see `Model.interpolate`."""
+        """Return rows on the way from one row to another, through the latents: see `diabolo.model.generating`."""
         ends = [self._one(row, "interpolate()") for row in (first, second)]
-        return self._as_frame(self._model.interpolate(*ends, steps=steps), first)
+        return self._as_frame(generating.interpolate(self._model, *ends, steps=steps), first)
 
     def traverse(self, row: Any, latent: int, *, values: Any = None) -> Any:
-        """Return rows that differ in one latent alone: see `Model.traverse`."""
-        return self._as_frame(self._model.traverse(self._one(row, "traverse()"), latent, values=values), row)
+        """Return rows that differ in one latent alone: see `diabolo.model.generating`."""
+        return self._as_frame(
+            generating.traverse(self._model, self._one(row, "traverse()"), latent, values=values), row
+        )
 
     def log_likelihood(self, X: Any, *, n_samples: int = 5000, random_state: Any = None) -> Floats:
-        """Return an estimate of log p(row), (n,), in nats, of a gaussian bottleneck: see `Model.log_likelihood`."""
+        """Return an estimate of log p(row), (n,), in nats, of a gaussian bottleneck: see `diabolo.model.generating`."""
         rows = X if sparse.is_sparse(X) else self.as_numbers(X, where="log_likelihood()")
-        return self._model.log_likelihood(rows, n_samples=n_samples, random_state=random_state)
+        return generating.log_likelihood(self._model, rows, n_samples=n_samples, random_state=random_state)
 
     def error_by_size(self, X: Any) -> Floats:
         """Return the error from the first latent, the first two, ... to all: see `Model.error_by_size`."""
@@ -532,7 +536,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
     def _latents(self, frame: Any) -> Rows:
         """Return a frame of latents as numbers, (n, latent_dim), or of an ordered bottleneck as many as there are."""
         names, size = frames.frame_names(frame), self._model.network.latent_dim
-        if isinstance(self._model.network.bottleneck, Ordered):
+        if self._model.network.bottleneck.can_be_cut:
             size = next((at for at in range(1, size) if f"latent_{at}" not in names), size)
         rows, notes = frames.of_latents(size).read(frame, where="decode()", spare=set(map(str, names)))
         for note in notes:

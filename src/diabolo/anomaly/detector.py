@@ -1,6 +1,6 @@
 """Which rows do not fit, and which of their columns make it so: an Autoencoder with a threshold.
 
-How odd a row is, `diabolo.anomaly.scoring` says; here is the estimator around it.
+`diabolo.anomaly.scoring` computes the scores of rows; here is the estimator around it.
 """
 
 import math
@@ -15,8 +15,8 @@ from sklearn import exceptions as theirs
 from sklearn.base import BaseEstimator, OutlierMixin, clone
 
 from diabolo._version import __version__
+from diabolo.anomaly import scoring
 from diabolo.anomaly.explain import by_column
-from diabolo.anomaly.scoring import Detection, Draws, Space, spread, usual
 from diabolo.autoencoder import Autoencoder, load, seed_of
 from diabolo.data import memory
 from diabolo.data import schema as frames
@@ -25,6 +25,7 @@ from diabolo.data.streams import open_whole
 from diabolo.data.tables import Reading
 from diabolo.errors import DataError, ModelFileError, NotFittedError, OptionError
 from diabolo.fitting.preparation import HIDDEN, Prepared
+from diabolo.model.detection import Detection
 from diabolo.model.model import Model
 from diabolo.model.record import Record
 from diabolo.network.layers import Layer
@@ -103,19 +104,19 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         if hasattr(quick, "optimizer_reason_"):
             inner.optimizer_reason_ = quick.optimizer_reason_
         rows = model.checked(opened.rows, where="fit()")
-        space = Space.of(model, rows)
-        places = space.place(model, rows)
-        draws = Draws.of(rows, places, seed)
-        scores = draws.score(rows, places)
+        space = scoring.space_of(model, rows)
+        places = scoring.place(model, space, rows)
+        draws = scoring.draw(rows, places, seed)
+        scores = scoring.score_places(draws, rows, places)
         some = int(np.clip(KNOWN_CELLS // math.prod(rows.shape[1:]), *KNOWN_ROWS))
         chosen = np.sort(np.random.default_rng([seed, 1]).permutation(len(rows))[:some])
         detection = Detection(
             space=space,
             draws=draws,
-            usual=usual(by_column(model, rows[chosen]).scores),
+            usual=scoring.usual(by_column(model, rows[chosen]).scores),
             threshold=float(np.quantile(scores, 1 - share)),
             center=float(np.median(scores)),
-            spread=spread(scores),
+            spread=scoring.spread(scores),
             contamination=float(self.contamination),
             false_alarm_rate=None if self.false_alarm_rate is None else float(self.false_alarm_rate),
         )
@@ -150,8 +151,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         return -self.score_rows(self._rows(X, "score_samples()"))
 
     def score_rows(self, rows: Rows) -> Floats:
-        """Return how odd rows are that passed `Model.checked`, (n,): the higher, the odder."""
-        return self._fitted.score(self.model, rows)
+        """Return the anomaly scores, (n,), of rows that passed `Model.checked`: higher is more unusual."""
+        return scoring.score(self.model, self._fitted, rows)
 
     def decision_function(self, X: Any) -> Floats:
         """Return `score_samples` less `offset_`, (n,): odd rows are below 0."""
@@ -189,7 +190,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
             library = frames.library_of(X) if frames.is_frame(X) else None
             expected = schema.write(found.expected, library, index=getattr(X, "index", None))
         names = schema.names if schema is not None else tuple(map(str, range(found.scores.shape[1])))
-        return Explanation(names, self._fitted.scale(found.scores), expected)
+        return Explanation(names, scoring.scaled(self._fitted, found.scores), expected)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "autoencoder_")

@@ -50,7 +50,7 @@ def write_rows(
     """
     from diabolo.data import sinks
     from diabolo.model import file as modelfile
-    from diabolo.model.model import by_chunk
+    from diabolo.model.runtime import by_chunk
 
     if isinstance(model, Path):
         check_swapped(model, data)

@@ -89,12 +89,15 @@ class Judge:
 
 
 def _model(path: Path) -> Judge:
+    from diabolo.anomaly import scoring
     from diabolo.model import file as modelfile
 
     trained = modelfile.load(path)
     if trained.detection is None:
         return Judge(trained, trained.loss_per_row, lambda scores: scores)
-    return Judge(trained, partial(trained.detection.score, trained), trained.detection.scale)
+    return Judge(
+        trained, partial(scoring.score, trained, trained.detection), partial(scoring.scaled, trained.detection)
+    )
 
 
 def _detector(
@@ -107,6 +110,7 @@ def _detector(
     *,
     force: bool,
 ) -> Judge:
+    from diabolo.anomaly import scoring
     from diabolo.anomaly.detector import QUICK, AnomalyDetector
     from diabolo.autoencoder import Autoencoder
     from diabolo.data import memory, sinks
@@ -133,7 +137,7 @@ def _detector(
         print(f"model written to {detector.save(save, force=force)}", file=sys.stderr)
     detection = detector.model.detection
     assert detection is not None, "fit() sees to it"
-    return Judge(detector.model, detector.score_rows, detection.scale)
+    return Judge(detector.model, detector.score_rows, partial(scoring.scaled, detection))
 
 
 class Oddest:

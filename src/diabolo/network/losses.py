@@ -19,6 +19,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from diabolo.errors import OptionError
+from diabolo.network import links
 from diabolo.network.cells import Cells
 from diabolo.network.parts import Numbers, Part, Shape
 
@@ -77,6 +78,18 @@ class Loss(Part):
     def left_out(self, target: Any) -> Any:
         """Return what `per_row` leaves out of minus the log-likelihood of each row, (batch,), in nats; NumPy."""
         return 0.0
+
+    def values(self, input_shape: Shape) -> int:
+        """Return how many values a row of this shape has, without the flags of missing cells."""
+        return math.prod(input_shape)
+
+    def residuals(self, target: Any, raw: Any) -> Any:
+        """Return the target minus its reconstruction, (batch, values), 0 where a cell is missing; NumPy."""
+        return (target - links.LINKS[self.link](raw)).reshape(len(target), -1)
+
+    def error(self, target: Any, raw: Any) -> Any:
+        """Return the mean squared error of each row, (batch,), over the values that are present; NumPy."""
+        return np.square(target - links.LINKS[self.link](raw)).reshape(len(target), -1).mean(axis=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,8 +234,7 @@ class Categorical(Loss):
 
     def each(self, target: Any, raw: Any, xp: Any, learnt: Learnt = None) -> Any:
         """-t log softmax(raw)."""
-        raw = raw - xp.max(raw, axis=-1, keepdims=True)
-        return target * (xp.log(xp.sum(xp.exp(raw), axis=-1, keepdims=True)) - raw)
+        return target * links.minus_log_softmax(raw, xp)
 
 
 WINDOW = 7  # places along an edge of what is compared at a time
@@ -252,7 +264,7 @@ class Ssim(Loss):
 
     def per_row(self, target: Any, raw: Any, xp: Any, learnt: Learnt = None, counts: Any = None) -> Any:
         """Of images (batch, height, width, channels)."""
-        shown = 1 / (1 + xp.exp(-xp.clip(raw, -60.0, 60.0)))
+        shown = links.clipped_sigmoid(raw, xp)
         mean_t, mean_s = _means(target), _means(shown)
         spread_t = _means(target * target) - mean_t * mean_t
         spread_s = _means(shown * shown) - mean_s * mean_s
@@ -298,10 +310,19 @@ class Masked(Loss):
         away = xp.square(values - raw[..., : self.channels]) / 2 * (1 - flags)
         return xp.concatenate([away, 0 * flags], axis=-1)
 
-    def away(self, target: Any, raw: Any) -> Any:
-        """Return what was there less what came back, (n, time * channels); 0 where a value is missing."""
+    def values(self, input_shape: Shape) -> int:
+        """Every value has a flag."""
+        return math.prod(input_shape) // 2
+
+    def residuals(self, target: Any, raw: Any) -> Any:
+        """Target minus reconstruction, (n, time * channels); 0 where a value is missing."""
         values, flags = target[..., : self.channels], target[..., self.channels :]
         return ((values - raw[..., : self.channels]) * (1 - flags)).reshape(len(target), -1)
+
+    def error(self, target: Any, raw: Any) -> Any:
+        """Twice the loss, over the values that are present."""
+        there = (1 - target[..., self.channels :]).reshape(len(target), -1).sum(axis=1)
+        return 2 * self.per_row(target, raw, np) / np.maximum(there, 1)
 
     def left_out(self, target: Any) -> Any:
         """log(2 pi) / 2 a value that is there."""
@@ -340,8 +361,8 @@ class Mixed(Loss):
         parts = []
         for loss, (theirs, ours) in zip((Gaussian(), Poisson(), Bernoulli()), spans, strict=False):
             if theirs.shape[1]:
-                # exp() of more than 50 leaves the range of a float32.
-                parts.append(loss.each(theirs, xp.minimum(ours, 50.0) if loss.kind == Poisson.kind else ours, xp))
+                ours = xp.minimum(ours, links.MOST_LOG_RATE) if loss.kind == Poisson.kind else ours
+                parts.append(loss.each(theirs, ours, xp))
         parts += [_surprise(theirs, ours, xp) for theirs, ours in spans[3:]]
         costs = xp.concatenate(parts, axis=1) * np.asarray(self.factors, np.float32)
         if self.flags:
@@ -358,18 +379,25 @@ class Mixed(Loss):
     def _owners(self) -> Any:
         return np.asarray(self.owners, np.int32)
 
-    def away(self, target: Any, raw: Any) -> Any:
-        """Return the target less what is expected of it, (n, numbers), 0 where a cell is missing; NumPy."""
+    def values(self, input_shape: Shape) -> int:
+        """The flags are one a column, or none."""
+        return math.prod(input_shape) - self.flags
+
+    def error(self, target: Any, raw: Any) -> Any:
+        """The mean loss of the columns, which have no common unit."""
+        return self.per_row(target, raw, np) / (max(self.owners) + 1)
+
+    def residuals(self, target: Any, raw: Any) -> Any:
+        """The target minus its expected value, (n, numbers), 0 where a cell is missing."""
         wide, expected = len(self.factors), np.array(raw[:, : len(self.factors)], np.float64)
         ends = np.cumsum([0, self.gaussian, self.poisson, self.bernoulli, *self.levels]).tolist()
         counts, odds, *levels = (slice(*both) for both in itertools.pairwise(ends[1:]))
-        expected[:, counts] = np.exp(np.minimum(expected[:, counts], 50.0))
-        expected[:, odds] = np.exp(-np.logaddexp(0, -expected[:, odds]))
+        expected[:, counts] = links.rate(expected[:, counts], np)
+        expected[:, odds] = links.sigmoid(expected[:, odds])
         for place in levels:
-            shares = np.exp(expected[:, place] - expected[:, place].max(axis=1, keepdims=True))
-            expected[:, place] = shares / shares.sum(axis=1, keepdims=True)
-        away = target[:, :wide] - expected
-        return away * (1 - target[:, wide:][:, self._owners]) if self.flags else away
+            expected[:, place] = links.softmax(expected[:, place])
+        residuals = target[:, :wide] - expected
+        return residuals * (1 - target[:, wide:][:, self._owners]) if self.flags else residuals
 
     def by_column(self, costs: Any) -> Any:
         """Return what each column costs, (n, columns), of the costs of each number; NumPy."""
@@ -383,10 +411,8 @@ class Mixed(Loss):
 
 
 def _surprise(target: Any, raw: Any, xp: Any) -> Any:
-    raw = raw - xp.max(raw, axis=1, keepdims=True)
     known = xp.sum(target, axis=1, keepdims=True)
-    each = target * (xp.log(xp.sum(xp.exp(raw), axis=1, keepdims=True)) - raw)
-    return each + (1 - known) * (UNSEEN / target.shape[1])
+    return target * links.minus_log_softmax(raw, xp) + (1 - known) * (UNSEEN / target.shape[1])
 
 
 LOSSES: dict[str, type[Loss]] = {each.kind: each for each in (Bernoulli, Gaussian, Huber, Poisson, Categorical, Ssim)}

@@ -10,6 +10,7 @@ import numpy as np
 
 from diabolo.data.adapters import Rows, Statistics, TableAdapter
 from diabolo.data.schema import is_frame
+from diabolo.model import generating
 from diabolo.model.model import Model
 from diabolo.network import losses
 from diabolo.network.bottlenecks import Gaussian, Quantized, Sparse
@@ -64,7 +65,7 @@ def diagnose(model: Model, rows: Any) -> list[Finding]:
 def _collapse(look: Look) -> Finding | None:
     if not isinstance(look.model.network.bottleneck, Gaussian):
         return None
-    mean, log_var = look.model.posterior(look.rows)
+    mean, log_var = generating.posterior(look.model, look.rows)
     divergence = gaussian_kl(mean, log_var, np).mean(axis=0)
     silent = int((divergence < SAYS_NOTHING).sum())
     if divergence.sum() < COLLAPSED:

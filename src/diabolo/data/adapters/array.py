@@ -77,6 +77,11 @@ class ArrayAdapter:
         """What rows are divided by: the scale, or 1 for a feature that was constant."""
         return np.where(self.scale > 0, self.scale, 1.0)
 
+    def log_scale(self, tensors: Rows) -> Any:
+        """Return the logarithm of what each row was divided by in all, (n,) or one number for all rows."""
+        scales = np.log(self.divisor)
+        return scales.sum() * (math.prod(self.row_shape) / len(scales))
+
     def check(self, rows: Rows, *, where: str) -> None:
         """Raise ShapeError or DataError where rows are not like those that were learnt from."""
         self.check_shape(rows, where=where)

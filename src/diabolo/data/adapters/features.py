@@ -14,6 +14,7 @@ import numpy as np
 
 from diabolo.data.adapters.array import FARTHEST, NEAR_ENOUGH
 from diabolo.data.adapters.statistics import LEAST, MOST
+from diabolo.network import links
 from diabolo.network.parts import Numbers, Part, Shape
 
 Values = np.ndarray[Any, np.dtype[np.float64]]
@@ -222,7 +223,7 @@ class Count(Feature):
 
     def from_tensor(self, raw: Tensor) -> Values:
         """The mean times exp(raw)."""
-        values: Values = self.mean * np.exp(np.minimum(raw[:, 0].astype(np.float64), 50.0))
+        values: Values = self.mean * links.rate(raw[:, 0].astype(np.float64), np)
         return values
 
 

@@ -68,6 +68,12 @@ class SeriesAdapter(ArrayAdapter):
             )
         return " For one series pass [series]." if shape == self.row_shape[1:] and self.gaps else ""
 
+    def log_scale(self, tensors: Rows) -> Any:
+        """Return the logarithm of what the values of each row that are present were divided by in all, (n,)."""
+        if not self.gaps:
+            return super().log_scale(tensors)
+        return ((1 - tensors[..., self.row_shape[1] :]) * np.log(self.divisor)).sum(axis=(1, 2))
+
     def check_values(self, rows: Rows, *, where: str) -> None:
         """Raise DataError for gaps where there were none."""
         if not self.gaps and rows.dtype.kind == "f" and np.isnan(rows).any():

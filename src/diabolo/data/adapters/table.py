@@ -127,6 +127,10 @@ class TableAdapter:
             flags=len(features) * self.gaps,
         )
 
+    def log_scale(self, tensors: Rows) -> Any:
+        """Return 0: columns of several kinds have no density in common units."""
+        return 0.0
+
     def check(self, rows: Rows, *, where: str) -> None:
         """Raise ShapeError or DataError where rows are not like those that were learnt from."""
         self.check_shape(rows, where=where)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from diabolo.model import generating
 from diabolo.model.model import Model
 
 STEPS = 9_000  # that the pilot trains
@@ -56,7 +57,7 @@ def pilots(asked: dict[str, Any], loss: str, features: int, rows: int) -> list[d
 def used(model: Model, rows: Any) -> int:
     """Return how many latents of a gaussian bottleneck are in use, at least 1. Rows passed `Model.checked`."""
     some = rows[:: max(1, len(rows) // ROWS)]
-    mean, log_var = model.posterior(some, where="fit()")
+    mean, log_var = generating.posterior(model, some, where="fit()")
     nats = (0.5 * (np.square(mean) + np.exp(log_var) - 1 - log_var)).mean(axis=0)
     count = int((nats > NATS).sum())
     logger.info("latent_dim='auto': %d of %d latents are in use", count, len(nats))

@@ -8,9 +8,9 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from diabolo.anomaly import scoring as detections
 from diabolo.data.adapters import ADAPTERS, TableAdapter
 from diabolo.errors import ModelFileError, unknown
+from diabolo.model import detection as detections
 from diabolo.model.file.layout import (
     ADAPTER_KEYS,
     BYTES,

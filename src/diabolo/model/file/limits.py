@@ -25,7 +25,7 @@ MAX_KEYS = 64  # of one object about a table: a key takes twice the memory of a 
 MAX_KNOTS = 1 << 20  # of all columns of a table that have a non-linear scale: 8,192 columns of 64 knots and marks
 MAX_TOGETHER = 13 << 16  # values in the JSON about a table, and its knots, in sum
 # The largest tensor of one row: 64 MB. An image of 512 x 512 has 2^24 numbers after 64 filters, so 2^22 would exclude
-# networks that people train. Rows that wide are encoded one at a time, see `Model._rows_at_once`.
+# networks that people train. Rows that wide are encoded one at a time, see `Runtime.rows_at_once`.
 MAX_NUMBERS_A_ROW = 1 << 24
 # What a layer needs once in addition: 128 MB. Two transposed convolutions to an image of 1,024 x 1,024 need 2^24.2.
 MAX_WORKSPACE = 1 << 25

@@ -15,13 +15,13 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 
-from diabolo.anomaly import scoring as detections
 from diabolo.data.adapters import ADAPTERS, Adapter, ArrayAdapter, TableAdapter
 from diabolo.data.adapters.array import FARTHEST
 from diabolo.data.adapters.features import Category
 from diabolo.data.adapters.statistics import LEAST, MOST
 from diabolo.data.schema import Column, Schema
 from diabolo.errors import DiaboloError, ModelFileError, OptionError
+from diabolo.model import detection as detections
 from diabolo.model.file.header import announced
 from diabolo.model.file.layout import (
     CURVE,

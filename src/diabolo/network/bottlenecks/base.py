@@ -42,6 +42,16 @@ class Bottleneck(Part):
         """Epochs in which training minimises something else than validation measures; none of them is the best."""
         return 0
 
+    @property
+    def can_be_cut(self) -> bool:
+        """Whether the first latents of a row are enough, and those that were cut off count as 0."""
+        return False
+
+    @property
+    def codes_per_row(self) -> int:
+        """How many codes represent a row; 0 where latents are not taken from a code book."""
+        return 0
+
     def layers(self) -> tuple[Layer, ...]:
         """Return the layers from the last hidden features to the latent; the last is named `bottleneck`.
 

@@ -41,6 +41,11 @@ class Ordered(Bottleneck):
         """Each row is decoded at so many sizes."""
         return len(self.sizes) + 1
 
+    @property
+    def can_be_cut(self) -> bool:
+        """The first latents say most."""
+        return True
+
     def layers(self) -> tuple[Layer, ...]:
         """One dense layer."""
         return (Dense(units=self.latent_dim, name="bottleneck"),)

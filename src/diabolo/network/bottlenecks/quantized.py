@@ -31,6 +31,11 @@ class Quantized(Bottleneck):
         self.require(2 <= self.codes < 1 << 20 and self.commitment >= 0, "codes of at least 2 and commitment >= 0")
         self.require(self.groups >= 1 and self.latent_dim % self.groups == 0, "groups that divide latent_dim")
 
+    @property
+    def codes_per_row(self) -> int:
+        """One a group."""
+        return self.groups
+
     def layers(self) -> tuple[Layer, ...]:
         """A dense layer, and the nearest code of each of its groups."""
         return (

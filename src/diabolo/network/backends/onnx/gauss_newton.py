@@ -16,6 +16,7 @@ import numpy as np
 
 from diabolo.network import losses
 from diabolo.network.backends.onnx.graph import Graph
+from diabolo.network.links import MOST_LOG_RATE
 from diabolo.network.parts import Shape
 
 # How far neighbours are: of the size of a latent. Nearer, rounding shows; farther, the bend of the decoder.
@@ -24,7 +25,6 @@ LEAST_REACH = 1e-4
 DAMPING = 0.1  # of the diagonal is added to it: the decoder bends, and full steps would go too far
 MOST_TURNS = 8  # of conjugate gradients; with 16 latents 4 are as good as the exact solution
 NEAR_ZERO = 1e-30
-MOST_LOG_RATE = 50.0  # exp() of more leaves the range of a float32
 
 
 class Values:
