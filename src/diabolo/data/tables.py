@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from diabolo.data import schema as frames
+from diabolo.data import frames
+from diabolo.data.frames import Schema
 from diabolo.data.readers import csv, images, numpy_files, parquet, sql
 from diabolo.data.readers.arrow import to_array
 from diabolo.data.readers.parts import Part, stamp
-from diabolo.data.schema import Schema
 from diabolo.errors import DataError, OptionError, listed, unknown
 
 STDIN = "standard-input"  # what a file is called that holds it
@@ -71,7 +71,7 @@ def read(paths: Sequence[Path], reading: Reading, *, where: str) -> Table:
     if not reading.types and all(map(_is_number, table.schema.types)) and not any(c.null_count for c in table.columns):
         return Table(to_array(table, where=where, names=_names(table, named)), _numbers(table.schema, named), False)
     schema = frames.learn(table, where=where, types=reading.types, refused=reading.refused)
-    rows = schema.read(table, where=where).rows
+    rows = frames.read(table, schema, where=where).rows
     return Table(rows, schema if named else None, bool(np.isnan(rows).any()))
 
 
@@ -212,7 +212,7 @@ def parts(
         for table in _tables(path, schema, reading, size):
             if keep is not None:
                 keep(table, first_row)
-            rows, notes = schema.read(table, where=shown(path), first_row=first_row, spare=spare)
+            rows, notes = frames.read(table, schema, where=shown(path), first_row=first_row, spare=spare)
             for note in notes:
                 if note not in said:
                     said.add(note)

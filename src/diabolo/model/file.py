@@ -33,11 +33,12 @@ from safetensors.numpy import save as save_tensors
 
 import diabolo
 from diabolo.anomaly import scoring as detections
+from diabolo.data import frames
 from diabolo.data.adapters import ADAPTERS, Adapter, ArrayAdapter, TableAdapter
 from diabolo.data.adapters.array import FARTHEST
 from diabolo.data.adapters.features import FEATURES, Category
 from diabolo.data.adapters.statistics import LEAST, MOST
-from diabolo.data.schema import Column, Schema
+from diabolo.data.frames import Column, Schema
 from diabolo.errors import DiaboloError, ModelFileError, OptionError, OutputError, unknown
 from diabolo.model.model import Model
 from diabolo.model.record import CURVES, MAX_EPOCHS, Record
@@ -440,7 +441,7 @@ def _with_knots(config: dict[str, Any], knots: np.ndarray[Any, Any]) -> dict[str
 
 def _schema(tensors: Mapping[str, Any], adapter: Adapter) -> Schema:
     known = {"library", "numbered", "columns", *Column.__dataclass_fields__}
-    schema = Schema.from_config(_strict_json(_text(tensors[SCHEMA], WHERE[SCHEMA]), WHERE[SCHEMA], known))
+    schema = frames.from_config(_strict_json(_text(tensors[SCHEMA], WHERE[SCHEMA]), WHERE[SCHEMA], known))
     if (len(schema.columns),) != adapter.row_shape:
         raise ModelFileError(f"{len(schema.columns)} columns do not fit rows of shape {adapter.row_shape}.")
     if isinstance(adapter, TableAdapter):

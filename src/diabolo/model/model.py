@@ -17,7 +17,7 @@ from diabolo.anomaly.scoring import Detection
 from diabolo.checks import whole
 from diabolo.data.adapters import Adapter, ArrayAdapter, Rows, as_rows, check_finite
 from diabolo.data.adapters.rows import check_no_infinity
-from diabolo.data.schema import Schema
+from diabolo.data.frames import Schema
 from diabolo.data.sparse import check as check_sparse
 from diabolo.data.sparse import is_sparse
 from diabolo.data.streams import Stream, ahead, rows_at_once

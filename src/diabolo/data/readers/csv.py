@@ -16,10 +16,9 @@ from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 
-from diabolo.data import texts
+from diabolo.data.frames import texts
 from diabolo.data.readers.arrow import to_array
 from diabolo.data.readers.parts import Part, Stamp, stamp
-from diabolo.data.schema import DATES
 from diabolo.errors import DataError
 
 NUMBER = re.compile(texts.number(), re.IGNORECASE | re.ASCII)
@@ -489,7 +488,7 @@ def _reason(path: Path, form: "_Form", convert: Any, error: Exception) -> str:
 def _words(kind: str) -> str:
     """Return what a cell of an Arrow type must be."""
     if kind.startswith(("timestamp", "date")):
-        return "a date" + (" with its zone" if "tz=" in kind else "") + f" ({DATES})"
+        return "a date" + (" with its zone" if "tz=" in kind else "") + f" ({texts.DATES})"
     return {"bool": "a boolean (true or false)", "string": "a text"}.get(
         kind, "a time of day" if kind.startswith("time") else "a number"
     )
