@@ -19,7 +19,7 @@ import pytest
 from diabolo import Autoencoder, DiaboloError, windows
 from diabolo.data import frames
 from diabolo.data.frames import texts
-from diabolo.data.readers import csv
+from diabolo.data.readers import csv, csv_form
 from diabolo.data.sources import open_source
 from diabolo.data.streams import open_frame
 from diabolo.data.tables import Reading
@@ -141,14 +141,14 @@ def test_decimal_commas_are_told_by_other_than_three_digits_or_a_zero_in_front(t
     pd.DataFrame({"a": rows, "b": range(60)}).to_csv(tmp_path / "t.csv", index=False, sep=";")
     with pytest.raises(DataError, match=r"column 'a' has decimal commas \('.*'\): add --decimal ,$"):
         open_source(tmp_path / "t.csv")
-    read = open_source(tmp_path / "t.csv", reading=Reading(form=csv.Options(decimal=",")))
+    read = open_source(tmp_path / "t.csv", reading=Reading(form=csv_form.Options(decimal=",")))
     np.testing.assert_allclose(read.rows[:, 0], [float(each.replace(",", ".")) for each in rows])
 
 
 def test_an_explicit_decimal_comma_is_obeyed_and_said_where_it_may_part_thousands(tmp_path, caplog):
     pd.DataFrame({"a": ["12,928", "1,250"] * 30, "b": ["1,5", "0,125"] * 30}).to_csv(tmp_path / "t.csv", index=False)
     with caplog.at_level(logging.WARNING):
-        read = open_source(tmp_path / "t.csv", reading=Reading(form=csv.Options(decimal=",")))
+        read = open_source(tmp_path / "t.csv", reading=Reading(form=csv_form.Options(decimal=",")))
     assert set(read.rows[:, 0]) == {12.928, 1.25}
     assert "column 'a': every comma stands before three digits (12,928)" in caplog.text
     assert "write 12928, and leave --decimal out" in caplog.text
@@ -156,7 +156,7 @@ def test_an_explicit_decimal_comma_is_obeyed_and_said_where_it_may_part_thousand
 
 
 def test_points_under_a_decimal_comma_are_told(tmp_path):
-    form = Reading(form=csv.Options(decimal=","))
+    form = Reading(form=csv_form.Options(decimal=","))
     pd.DataFrame({"a": ["1.5", "2.25"] * 30, "b": "x"}).to_csv(tmp_path / "t.csv", index=False)
     with pytest.raises(DataError, match=r"has decimal points \('1.5'\): leave out --decimal ,"):
         open_source(tmp_path / "t.csv", reading=form)
@@ -231,8 +231,8 @@ def test_blanks_are_cut_wherever_pieces_of_a_file_end(tmp_path, monkeypatch):
     (tmp_path / "t.csv").write_text(text)
     expected = re.sub(r" *\n *", "\n", re.sub(r' +, +(?="|u|v)|(?<=") +, +', ",", re.sub("^ +", "", text))).strip()
     for size in (1, 7, 64, 1 << 20):
-        monkeypatch.setattr(csv, "BYTES_AT_ONCE", size)
-        read = csv._Trimmed(tmp_path / "t.csv", ",").readall().decode()
+        monkeypatch.setattr(csv_form, "BYTES_AT_ONCE", size)
+        read = csv_form._Trimmed(tmp_path / "t.csv", ",").readall().decode()
         assert read.strip() == expected.replace("a, b, c", "a,b,c")
 
 

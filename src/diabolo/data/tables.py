@@ -15,7 +15,7 @@ import numpy as np
 
 from diabolo.data import frames
 from diabolo.data.frames import Schema
-from diabolo.data.readers import csv, images, numpy_files, parquet, sql
+from diabolo.data.readers import csv, csv_form, images, numpy_files, parquet, sql
 from diabolo.data.readers.arrow import to_array
 from diabolo.data.readers.parts import Part, stamp
 from diabolo.errors import DataError, OptionError, listed, unknown
@@ -40,7 +40,7 @@ class Reading(NamedTuple):
 
     types: Mapping[str, str] = {}
     drop: tuple[str, ...] = ()
-    form: csv.Options = csv.Options()
+    form: csv_form.Options = csv_form.Options()
     look: images.Look = images.Look()
     refused: Callable[[str, str], None] | None = None
     query: str = ""
@@ -57,7 +57,7 @@ class Table(NamedTuple):
 
 def is_plain(path: Path, reading: Reading) -> bool:
     """Whether a file has columns of numbers without gaps, as far as it tells before it is read."""
-    if reading.types or reading.drop or reading.form != csv.Options():
+    if reading.types or reading.drop or reading.form != csv_form.Options():
         return False
     if path.suffix.lower() == ".parquet":
         return parquet.is_plain(path)
@@ -169,7 +169,7 @@ def needs(paths: Sequence[Path], schema: Schema, reading: Reading) -> bool:
     """Whether files are to be read by a schema: not where they are arrays of its columns in its order."""
     if not all(path.suffix.lower() in ENDINGS for path in paths):
         return all(map(is_named_columns, paths))
-    if schema.library != "array" or reading.form != csv.Options():
+    if schema.library != "array" or reading.form != csv_form.Options():
         return True
     if not all(is_plain(path, Reading()) for path in paths):
         return True
