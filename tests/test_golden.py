@@ -9,7 +9,7 @@ import pytest
 
 from diabolo import AnomalyDetector, load
 from diabolo.data.adapters.features import FEATURES, Number
-from diabolo.data.schema import Column, Schema
+from diabolo.data.frames import Column, Schema
 from diabolo.errors import DiaboloError, ModelFileError, OptionError
 from diabolo.model import file as modelfile
 from diabolo.model.file import upgrade

@@ -20,11 +20,10 @@ from diabolo.anomaly import scoring
 from diabolo.anomaly.explain import by_column
 from diabolo.autoencoder import from_model
 from diabolo.cli.info import _facts, _show
-from diabolo.data import schema as frames
+from diabolo.data import frames
 from diabolo.data.adapters import ArrayAdapter, ImageAdapter, SeriesAdapter, TableAdapter
 from diabolo.data.adapters.features import Number
 from diabolo.data.adapters.statistics import Statistics
-from diabolo.data.schema import Schema
 from diabolo.errors import DataError, DiaboloError, OptionError
 from diabolo.model import file as modelfile
 from diabolo.model import generating
@@ -206,7 +205,7 @@ def detected(model, rows):
     autoencoder = from_model(model)
     detector = AnomalyDetector(autoencoder)._take(autoencoder, model.detection)
     if model.schema is not None:
-        rows = model.schema.write(rows)
+        rows = frames.write(rows, model.schema)
     labels = detector.predict(rows)
     detector.explain(rows)
     return detector.score_samples(rows), detector.probability(rows), labels
@@ -216,10 +215,12 @@ def written(model, rows, latents, library):
     """Write rows as frames, read them back, and fill them in."""
     schema, found = model.schema, []
     for values in (model.decode(latents), rows):
-        made = schema.write(values, library)
+        made = frames.write(values, schema, library)
         if not isinstance(made, np.ndarray):
-            found.append(schema.read(made, where="read()").rows)
-            schema.write(model.fill_in(found[-1]) if model.adapter.kind == "table" else values, library, known=made)
+            found.append(frames.read(made, schema, where="read()").rows)
+            frames.write(
+                model.fill_in(found[-1]) if model.adapter.kind == "table" else values, schema, library, known=made
+            )
     return tuple(np.nan_to_num(each, nan=0.0) for each in found)  # of which the rows may have had gaps
 
 
@@ -305,9 +306,9 @@ def test_texts_that_arrow_holds_as_views_come_back_as_they_were():
     coded = pa.DictionaryArray.from_arrays(pa.array([0, 1, 0], pa.int32()), texts[:2])
     known = pa.table({"plain": texts, "coded": coded})
     schema = frames.learn(known, where="fit()")
-    rows = schema.read(known, where="encode()").rows
-    assert schema.write(rows).equals(known)
-    assert schema.write(rows, known=known).to_pydict() == known.to_pydict()
+    rows = frames.read(known, schema, where="encode()").rows
+    assert frames.write(rows, schema).equals(known)
+    assert frames.write(rows, schema, known=known).to_pydict() == known.to_pydict()
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
@@ -317,8 +318,8 @@ def test_every_type_of_a_column_that_loads_is_written_in_every_library(library):
             config = {"name": "a", "kind": kind, "arrow": arrow, "native": "", "levels": []}
             config |= dict.fromkeys(("ordered", "coded", "whole"), False)
             try:
-                schema = Schema.from_config({"library": library, "numbered": False, "columns": [config]})
-                made = schema.write(np.array([[np.nan], [0.0], [1.0], [1e200], [-1e200]]))
+                schema = frames.from_config({"library": library, "numbered": False, "columns": [config]})
+                made = frames.write(np.array([[np.nan], [0.0], [1.0], [1e200], [-1e200]]), schema)
             except OptionError as error:
                 check_line(error)
             else:

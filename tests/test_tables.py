@@ -19,8 +19,7 @@ from pyarrow import parquet
 from sklearn.metrics import log_loss
 
 from diabolo import AnomalyDetector, Autoencoder, load
-from diabolo.data import schema as frames
-from diabolo.data import sinks
+from diabolo.data import frames, sinks
 from diabolo.data.adapters import TableAdapter
 from diabolo.data.adapters.features import Category, Count, Date, Number
 from diabolo.errors import DataError, ModelFileError, OptionError, OutputError
@@ -117,11 +116,11 @@ def test_every_type_of_column_survives_the_way_to_numbers_and_back():
         }
     )
     schema = frames.learn(frame, where="frame")
-    assert schema.write(schema.read(frame, where="frame").rows).equals(frame)
-    assert frames.Schema.from_config(json.loads(json.dumps(schema.to_config()))) == schema
+    assert frames.write(frames.read(frame, schema, where="frame").rows, schema).equals(frame)
+    assert frames.from_config(json.loads(json.dumps(schema.to_config()))) == schema
     arrow = frame.to_arrow()
     schema = frames.learn(arrow, where="frame")
-    assert schema.write(schema.read(arrow, where="frame").rows).equals(arrow)
+    assert frames.write(frames.read(arrow, schema, where="frame").rows, schema).equals(arrow)
 
 
 def test_pandas_types_survive_as_well():
@@ -136,11 +135,11 @@ def test_pandas_types_survive_as_well():
         }
     ).set_index(pd.Index(["i", "j", "k"]))
     schema = frames.learn(frame, where="frame")
-    back = schema.write(schema.read(frame, where="frame").rows, index=frame.index)
+    back = frames.write(frames.read(frame, schema, where="frame").rows, schema, index=frame.index)
     pd.testing.assert_frame_equal(back, frame)
     numbered = pd.DataFrame(np.eye(3))
     schema = frames.learn(numbered, where="frame")
-    back = schema.write(schema.read(numbered, where="frame").rows)
+    back = frames.write(frames.read(numbered, schema, where="frame").rows, schema)
     pd.testing.assert_frame_equal(back, numbered, check_column_type=False)
 
 
@@ -200,7 +199,7 @@ def test_what_is_there_stays_though_fit_saw_a_narrower_type(rng, library, name):
 def test_a_decimal_that_is_foreseen_beyond_its_digits_is_the_largest_there_is():
     table = pa.table({"d": pa.array(["9.5", "-9.5", "0", "1"]).cast(pa.decimal128(6, 2))})
     schema = frames.learn(table, where="t")
-    back = schema.write(np.array([[1e9], [-1e9], [12345.67], [1.005]]))["d"].to_pylist()
+    back = frames.write(np.array([[1e9], [-1e9], [12345.67], [1.005]]), schema)["d"].to_pylist()
     assert [float(each) for each in back] == [9999.99, -9999.99, 9999.99, 1.0]
 
 
@@ -872,7 +871,7 @@ def test_codes_of_digits_can_be_told_to_be_levels(tmp_path):
 def test_dates_of_arrow_keep_their_unit():
     table = pa.table({"at": pa.array([0, 10**9, 2 * 10**9], pa.timestamp("s")), "n": [1.0, 2.0, 3.0]})
     schema = frames.learn(table, where="t")
-    assert schema.write(schema.read(table, where="t").rows).equals(table)
+    assert frames.write(frames.read(table, schema, where="t").rows, schema).equals(table)
 
 
 def test_later_rows_of_a_parquet_file_take_the_types_of_the_first_or_say_that_they_cannot(tmp_path):

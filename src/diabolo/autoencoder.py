@@ -15,8 +15,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 
 from diabolo.checks import is_whole, whole
-from diabolo.data import memory, sparse
-from diabolo.data import schema as frames
+from diabolo.data import frames, memory, sparse
 from diabolo.data.adapters import Rows, SeriesAdapter
 from diabolo.data.readers import scipy_files
 from diabolo.data.series import are_shorter, is_ragged, padded
@@ -491,10 +490,10 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         if schema is None:
             return rows
         if not frames.is_frame(like):
-            return schema.write(rows)
+            return frames.write(rows, schema)
         index = getattr(like, "index", None)
         index = index if index is not None and len(index) == len(rows) else None
-        return schema.write(rows, frames.library_of(like), index=index, known=known)
+        return frames.write(rows, schema, frames.library_of(like), index=index, known=known)
 
     def as_numbers(self, X: Any, *, where: str, who: str | None = None) -> Rows:
         """Return rows as the model takes them, (n, *row_shape), checked: of a frame its cells as numbers.
@@ -515,7 +514,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         if schema is None or is_stream(X):
             return X
         if frames.is_frame(X):
-            rows, notes = schema.read(X, where=where)
+            rows, notes = frames.read(X, schema, where=where)
             for note in notes:
                 logger.warning("%s: %s", where, note)
             return rows
@@ -538,7 +537,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         names, size = frames.frame_names(frame), self._model.network.latent_dim
         if self._model.network.bottleneck.can_be_cut:
             size = next((at for at in range(1, size) if f"latent_{at}" not in names), size)
-        rows, notes = frames.of_latents(size).read(frame, where="decode()", spare=set(map(str, names)))
+        rows, notes = frames.read(frame, frames.of_latents(size), where="decode()", spare=set(map(str, names)))
         for note in notes:
             logger.warning("decode(): %s", note)
         return rows
@@ -566,7 +565,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         """Return a row as numbers: of a frame, the only one it has."""
         if self._model.schema is None or not frames.is_frame(row):
             return row
-        rows = self._model.schema.read(row, where=where).rows
+        rows = frames.read(row, self._model.schema, where=where).rows
         if len(rows) != 1:
             raise ShapeError(f"{where} expected a frame of one row, got {len(rows)}: frame.iloc[[0]].")
         return rows[0]

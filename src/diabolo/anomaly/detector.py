@@ -18,8 +18,7 @@ from diabolo._version import __version__
 from diabolo.anomaly import scoring
 from diabolo.anomaly.explain import by_column
 from diabolo.autoencoder import Autoencoder, load, seed_of
-from diabolo.data import memory
-from diabolo.data import schema as frames
+from diabolo.data import frames, memory
 from diabolo.data.adapters import Rows
 from diabolo.data.streams import open_whole
 from diabolo.data.tables import Reading
@@ -188,7 +187,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         expected: Any = found.expected
         if schema is not None:
             library = frames.library_of(X) if frames.is_frame(X) else None
-            expected = schema.write(found.expected, library, index=getattr(X, "index", None))
+            expected = frames.write(found.expected, schema, library, index=getattr(X, "index", None))
         names = schema.names if schema is not None else tuple(map(str, range(found.scores.shape[1])))
         return Explanation(names, scoring.scaled(self._fitted, found.scores), expected)
 

@@ -354,7 +354,7 @@ def reading(
     skip_bad: bool = False,
 ) -> "Reading":
     """Return how files are to be read. Raises OptionError."""
-    from diabolo.data.readers import csv, images
+    from diabolo.data.readers import csv_form, images
     from diabolo.data.tables import Reading
     from diabolo.errors import OptionError
 
@@ -369,7 +369,7 @@ def reading(
         if len(mark) != 1:
             raise OptionError(f"{what} must be one letter, got {mark!r}.")
     look = images.Look(_size(size), grayscale, _skipped if skip_bad else None)
-    form = csv.Options(separator, decimal)
+    form = csv_form.Options(separator, decimal)
     return Reading(types=kinds, drop=names(drop), form=form, look=look, query=query, typed=True)
 
 

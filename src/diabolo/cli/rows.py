@@ -91,7 +91,7 @@ class Taken:
         latents: bool,
         whole: bool,
     ) -> None:
-        from diabolo.data.schema import of_latents
+        from diabolo.data.frames import of_latents
         from diabolo.data.streams import open_stream
 
         self._name, self._kept, self._tables, self._whole = data, kept, deque[Any](), whole
@@ -117,9 +117,11 @@ class Taken:
 
     def as_tables(self, chunks: Iterator[Any], schema: Any) -> Iterator[Any]:
         """Give rows as tables with the columns of fit(), over cells that are there where those shall stay."""
+        from diabolo.data.frames import write
+
         for chunk in chunks:
             known = self._tables[0] if self._whole and self._tables else None
-            yield schema.write(chunk, "pyarrow", known=known)
+            yield write(chunk, schema, "pyarrow", known=known)
             if known is not None and not self._kept:
                 self._tables.popleft()
 

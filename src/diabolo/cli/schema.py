@@ -72,6 +72,8 @@ def _range(schema: Any, column: Any, values: Any) -> str:
     """Return the levels of a column, or its least and largest value."""
     import numpy as np
 
+    from diabolo.data import frames
+
     if column.kind == "category":
         shown = ", ".join(map(str, column.levels[:LEVELS]))
         more = len(column.levels) - LEVELS
@@ -79,5 +81,5 @@ def _range(schema: Any, column: Any, values: Any) -> str:
     if column.kind == "boolean":
         return f"true {np.nanmean(values):.0%}"
     one = type(schema)(columns=(column,), library="pyarrow")
-    ends = one.write(np.array([[np.nanmin(values)], [np.nanmax(values)]])).column(0).to_pylist()
+    ends = frames.write(np.array([[np.nanmin(values)], [np.nanmax(values)]]), one).column(0).to_pylist()
     return " to ".join(f"{end:.6g}" if isinstance(end, float) else str(end) for end in ends)

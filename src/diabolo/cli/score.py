@@ -195,6 +195,8 @@ def _cells(model: "Model", rows: Any) -> tuple[list[str], list[list[str]]]:
     """Return the names of the columns, and the cells as texts."""
     import numpy as np
 
+    from diabolo.data import frames
+
     flat = rows.reshape(len(rows), -1)
     if model.schema is None:
         places: Any = np.ndindex(*rows.shape[1:])
@@ -203,7 +205,7 @@ def _cells(model: "Model", rows: Any) -> tuple[list[str], list[list[str]]]:
         )
         names = [words.format(at) for at in places]
         return names, [[f"{value:.4g}" for value in row] for row in flat]
-    frame = model.schema.write(rows, "pyarrow")
+    frame = frames.write(rows, model.schema, "pyarrow")
     columns = [[_shown(value) for value in column.to_pylist()] for column in frame.columns]
     return list(frame.column_names), [list(row) for row in zip(*columns, strict=True)]
 

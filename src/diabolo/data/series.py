@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from diabolo.checks import whole
-from diabolo.data import memory
-from diabolo.data import schema as frames
+from diabolo.data import frames, memory
 from diabolo.data.adapters.rows import Rows
 from diabolo.errors import DataError, OptionError, ShapeError, unknown
 

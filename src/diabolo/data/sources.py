@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from diabolo.data import datasets, schema, tables
+from diabolo.data import datasets, frames, tables
 from diabolo.data.adapters.rows import has_gaps, unmasked
+from diabolo.data.frames import Schema
 from diabolo.data.readers import idx, numpy_files, scipy_files
-from diabolo.data.schema import Schema
 from diabolo.data.series import is_ragged, padded
 from diabolo.errors import DataError, unknown
 
@@ -66,8 +66,8 @@ ENDINGS = (*READERS, *tables.ENDINGS)
 
 def of_frame(frame: Any, name: str, types: Mapping[str, str] | None = None) -> Source:
     """Return the rows of a frame as numbers, and its columns."""
-    columns = schema.learn(frame, where=name, types=types)
-    rows = columns.read(frame, where=name).rows
+    columns = frames.learn(frame, where=name, types=types)
+    rows = frames.read(frame, columns, where=name).rows
     return Source(name, rows, schema=columns, gaps=bool(np.isnan(rows).any()))
 
 
@@ -82,8 +82,8 @@ def open_source(source: Any, *, data_dir: str | Path | None = None, reading: tab
 
     Args: reading: how the columns of a table are to be taken.
     """
-    if schema.is_frame(source):
-        return of_frame(source, f"a frame of {schema.library_of(source)}", reading.types if reading else None)
+    if frames.is_frame(source):
+        return of_frame(source, f"a frame of {frames.library_of(source)}", reading.types if reading else None)
     if isinstance(source, Source):
         return source
     if is_ragged(source):

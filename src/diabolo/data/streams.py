@@ -26,9 +26,9 @@ import numpy as np
 
 from diabolo.data import memory, sinks, sparse, tables, uses
 from diabolo.data.adapters.rows import as_rows, has_gaps
+from diabolo.data.frames import Schema, is_frame
 from diabolo.data.readers import csv, idx, images, numpy_files, parquet, scipy_files, sql
 from diabolo.data.readers.parts import PART_BYTES, Part, held_bytes
-from diabolo.data.schema import Schema, is_frame
 from diabolo.data.sources import Array, Source, is_idx, names_data_set, of_files, open_source
 from diabolo.errors import DataError, OutputError, ShapeError, listed
 

@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from diabolo.data import schema as frames
-from diabolo.data.readers import csv, images, numpy_files, parquet, sql
+from diabolo.data import frames
+from diabolo.data.frames import Schema
+from diabolo.data.readers import csv, csv_form, images, numpy_files, parquet, sql
 from diabolo.data.readers.arrow import to_array
 from diabolo.data.readers.parts import Part, stamp
-from diabolo.data.schema import Schema
 from diabolo.errors import DataError, OptionError, listed, unknown
 
 STDIN = "standard-input"  # what a file is called that holds it
@@ -40,7 +40,7 @@ class Reading(NamedTuple):
 
     types: Mapping[str, str] = {}
     drop: tuple[str, ...] = ()
-    form: csv.Options = csv.Options()
+    form: csv_form.Options = csv_form.Options()
     look: images.Look = images.Look()
     refused: Callable[[str, str], None] | None = None
     query: str = ""
@@ -57,7 +57,7 @@ class Table(NamedTuple):
 
 def is_plain(path: Path, reading: Reading) -> bool:
     """Whether a file has columns of numbers without gaps, as far as it tells before it is read."""
-    if reading.types or reading.drop or reading.form != csv.Options():
+    if reading.types or reading.drop or reading.form != csv_form.Options():
         return False
     if path.suffix.lower() == ".parquet":
         return parquet.is_plain(path)
@@ -71,7 +71,7 @@ def read(paths: Sequence[Path], reading: Reading, *, where: str) -> Table:
     if not reading.types and all(map(_is_number, table.schema.types)) and not any(c.null_count for c in table.columns):
         return Table(to_array(table, where=where, names=_names(table, named)), _numbers(table.schema, named), False)
     schema = frames.learn(table, where=where, types=reading.types, refused=reading.refused)
-    rows = schema.read(table, where=where).rows
+    rows = frames.read(table, schema, where=where).rows
     return Table(rows, schema if named else None, bool(np.isnan(rows).any()))
 
 
@@ -169,7 +169,7 @@ def needs(paths: Sequence[Path], schema: Schema, reading: Reading) -> bool:
     """Whether files are to be read by a schema: not where they are arrays of its columns in its order."""
     if not all(path.suffix.lower() in ENDINGS for path in paths):
         return all(map(is_named_columns, paths))
-    if schema.library != "array" or reading.form != csv.Options():
+    if schema.library != "array" or reading.form != csv_form.Options():
         return True
     if not all(is_plain(path, Reading()) for path in paths):
         return True
@@ -212,7 +212,7 @@ def parts(
         for table in _tables(path, schema, reading, size):
             if keep is not None:
                 keep(table, first_row)
-            rows, notes = schema.read(table, where=shown(path), first_row=first_row, spare=spare)
+            rows, notes = frames.read(table, schema, where=shown(path), first_row=first_row, spare=spare)
             for note in notes:
                 if note not in said:
                     said.add(note)

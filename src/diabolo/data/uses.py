@@ -6,7 +6,7 @@ Order: the options, the kinds, the check.
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from diabolo.data.readers import csv, sql
+from diabolo.data.readers import csv_form, sql
 from diabolo.errors import OptionError
 
 # Option -> what it is for.
@@ -57,8 +57,8 @@ def asked(reading: Any, data_dir: Any = None, *, series: bool = False) -> list[s
     given = {
         "types": bool(reading.types),
         "drop": bool(reading.drop),
-        "separator": reading.form.separator != csv.Options().separator,
-        "decimal": reading.form.decimal != csv.Options().decimal,
+        "separator": reading.form.separator != csv_form.Options().separator,
+        "decimal": reading.form.decimal != csv_form.Options().decimal,
         "query": bool(reading.query),
         "size": look.size is not None,
         "grayscale": look.grayscale,

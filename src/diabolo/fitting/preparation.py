@@ -14,8 +14,8 @@ import numpy as np
 
 from diabolo.data import adapters, memory, sparse
 from diabolo.data.adapters import Rows, Statistics, as_rows, check_rows
+from diabolo.data.frames import Schema
 from diabolo.data.readers import scipy_files
-from diabolo.data.schema import Schema
 from diabolo.data.sources import Source
 from diabolo.data.splits import VALIDATION, Division, divide, held_back
 from diabolo.data.streams import COPIES, check_options, open_rows

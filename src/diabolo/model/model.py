@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from diabolo.data.adapters import Adapter, Rows, as_rows, check_finite
-from diabolo.data.schema import Schema
+from diabolo.data.frames import Schema
 from diabolo.errors import OptionError, ShapeError
 from diabolo.model.detection import Detection
 from diabolo.model.record import Record

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from diabolo.data import frames
 from diabolo.data.adapters import Rows, Statistics, TableAdapter
-from diabolo.data.schema import is_frame
 from diabolo.model import generating
 from diabolo.model.model import Model
 from diabolo.network import losses
@@ -55,8 +55,8 @@ def diagnose(model: Model, rows: Any) -> list[Finding]:
 
     Args: rows: as for the verbs of a model; of a model of a table also a frame.
     """
-    if model.schema is not None and is_frame(rows):
-        rows = model.schema.read(rows, where="diagnose()").rows
+    if model.schema is not None and frames.is_frame(rows):
+        rows = frames.read(rows, model.schema, where="diagnose()").rows
     some = rows[:ROWS]
     look = Look(model, some, model.encode(some, where="diagnose()"))
     return [finding for rule in RULES if (finding := rule(look)) is not None]

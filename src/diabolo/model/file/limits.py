@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from diabolo.data.adapters import Adapter, TableAdapter
-from diabolo.data.schema import Schema
+from diabolo.data.frames import Schema
 from diabolo.errors import OptionError
 from diabolo.model.file.layout import canonical, without_knots
 from diabolo.network.structures import Network

@@ -15,11 +15,12 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 
+from diabolo.data import frames
 from diabolo.data.adapters import ADAPTERS, Adapter, ArrayAdapter, TableAdapter
 from diabolo.data.adapters.array import FARTHEST
 from diabolo.data.adapters.features import Category
 from diabolo.data.adapters.statistics import LEAST, MOST
-from diabolo.data.schema import Column, Schema
+from diabolo.data.frames import Column, Schema
 from diabolo.errors import DiaboloError, ModelFileError, OptionError
 from diabolo.model import detection as detections
 from diabolo.model.file.header import announced
@@ -248,7 +249,7 @@ def _schema(tensors: Mapping[str, Any], adapter: Adapter, version: int) -> Schem
     known = {"library", "numbered", "columns", *Column.__dataclass_fields__}
     config = strict_object(text_of(tensors[SCHEMA], WHERE[SCHEMA]), WHERE[SCHEMA], known)
     fill_in_schema(config, version)
-    schema = Schema.from_config(config)
+    schema = frames.from_config(config)
     if (len(schema.columns),) != adapter.row_shape:
         raise ModelFileError(f"{len(schema.columns)} columns do not fit rows of shape {adapter.row_shape}.")
     if isinstance(adapter, TableAdapter):

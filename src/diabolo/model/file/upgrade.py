@@ -39,7 +39,7 @@ from typing import Any
 
 from diabolo._version import __version__
 from diabolo.data.adapters.features import FEATURES
-from diabolo.data.schema import Column
+from diabolo.data.frames import Column
 from diabolo.errors import ModelFileError
 from diabolo.model.record import PARTS, SETTINGS
 from diabolo.network.bottlenecks import BOTTLENECKS

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 # As pyarrow reads numbers; Python's float() also takes 1_000, and not all that is a space or a digit in Unicode.
 # {point} is the decimal mark.
 _NUMBER = r"[+-]?(\d+{point}?\d*([eE][+-]?\d+)?|{point}\d+([eE][+-]?\d+)?|inf|infinity|nan)"
+DATES = "2024-05-31 or 31.05.2024, with a time behind it or not"  # as files write them
 FEW_TEXTS = 0.1  # of the cells of a column that are not numbers, or not dates: then they are slips, not levels
 SEPARATORS = (",", ".", " ", "'", "\u2019", "\u00a0", "\u202f")  # that are written between thousands
 # No number begins with zeros before such a separator: 0,532 is a fraction.

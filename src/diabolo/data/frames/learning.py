@@ -1,0 +1,149 @@
+"""Learning the schema of a frame: the kind of each column, and the levels of a category.
+
+Order: the schema, texts that are no category, a column, levels.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from diabolo.data.adapters.features import FEATURES
+from diabolo.data.frames import texts
+from diabolo.data.frames.columns import KINDS, LEVELS, LEVELS_TOLD, SUITS, Column, Level, Schema, kind_of
+from diabolo.data.frames.reading import are_numbered, cells_of, frame_names, library_of, native_types, numbers_of
+from diabolo.errors import DataError, OptionError, unknown
+
+FEW = 20  # levels that are a category however few rows there are
+
+
+def learn(
+    frame: Any,
+    *,
+    where: str,
+    types: Mapping[str, str] | None = None,
+    refused: Callable[[str, str], None] | None = None,
+) -> Schema:
+    """Return the schema of a frame.
+
+    Args:
+        frame: of any library.
+        where: what asked, to open a message with.
+        types: kinds of columns by name, where they should not be inferred.
+        refused: called with the name of a column that cannot be learnt from and the reason, which then is left out;
+            None: it is an error.
+
+    Raises: DataError for text that is no category, columns of lists or bytes, columns without any value, names that
+    stand twice; OptionError for types that there are not.
+    """
+    types = dict(types or {})
+    cells = cells_of(frame, where)
+    for name, kind in types.items():
+        if name not in cells:
+            raise OptionError(unknown("column", name, list(cells)))
+        if kind not in KINDS:
+            raise OptionError(f"column {name!r}: {unknown('kind', kind, KINDS)}")
+    native = native_types(frame)
+    columns = []
+    for name, array in cells.items():
+        try:
+            _refuse_other_texts(name, array, types.get(name), library_of(frame), where)
+            columns.append(_learn(name, array, native[name], types.get(name), where))
+        except DataError as error:
+            if refused is None:
+                raise
+            refused(name, str(error).removeprefix(f"{where}: "))
+    if not columns:
+        raise DataError(f"{where}: none of its columns can be learnt from.")
+    return Schema(columns=tuple(columns), library=library_of(frame), numbered=are_numbered(frame_names(frame)))
+
+
+def _refuse_other_texts(name: str, array: Any, told: str | None, library: str, where: str) -> None:
+    """Raise DataError for a column of texts that are numbers or dates, unless a user says what it is."""
+    if told is not None or kind_of(array.type, False) != "category":
+        return
+    cells, shown, otherwise = texts.as_texts(array), repr(name), texts.otherwise(name, library)
+    said = texts.numbers_in(cells, shown, otherwise, library=library) or texts.dates_in(
+        cells, shown, otherwise, library=library
+    )
+    if said is not None:
+        raise DataError(f"{where}: {said}")
+
+
+def _learn(name: str, array: Any, native: str, told: str | None, where: str) -> Column:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind = array.type
+    given: dict[str, Any] = {"name": name, "native": native}
+    if len(array) == array.null_count or pa.types.is_null(kind):
+        raise DataError(f"{where}: column {name!r} has no value in any row: leave it out (--drop {name}).")
+    coded = pa.types.is_dictionary(kind)
+    values = kind.value_type if coded else kind
+    inferred = kind_of(values, coded)
+    if inferred is None:
+        raise DataError(
+            f"{where}: column {name!r} holds {values}, expected numbers, texts, booleans or dates: leave it out "
+            f"(--drop {name})."
+        )
+    chosen = told or inferred
+    if chosen not in SUITS[inferred] or (coded and chosen != "category"):
+        read = (
+            f": dates in files are {texts.DATES}; parse those of a frame"
+            if chosen == "date" and inferred == "category"
+            else ""
+        )
+        raise OptionError(f"column {name!r} holds {values}, which cannot be of kind {chosen!r}{read}.")
+    if chosen == "category":
+        levels = _levels(array, name, told is not None, where)
+        return Column(
+            **given,
+            kind=chosen,
+            arrow=str(values),
+            levels=levels,
+            coded=coded,
+            ordered=coded and bool(kind.ordered),
+        )
+    floats = numbers_of(array)
+    known = floats[~np.isnan(floats)]
+    if not len(known):
+        raise DataError(f"{where}: column {name!r} has no value in any row: leave it out (--drop {name}).")
+    refused = FEATURES[chosen].refused(known)
+    if refused.any():
+        value = known[refused.argmax()]
+        raise OptionError(f"column {name!r} holds {value:.6g}, expected {FEATURES[chosen].words}: choose 'number'.")
+    if pa.types.is_timestamp(values) and values.tz:
+        local = numbers_of(pc.local_timestamp(array))  # a day begins where people are
+        known = local[~np.isnan(local)]
+    unit = 86_400.0 if chosen == "date" else 1.0
+    with np.errstate(invalid="ignore"):
+        whole = bool(np.isfinite(known).all()) and not (known % unit).any()
+    return Column(**given, kind=chosen, arrow=str(values), whole=whole)
+
+
+def _levels(array: Any, name: str, told: bool, where: str) -> tuple[Level, ...]:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_dictionary(array.type):
+        combined = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+        chunks = combined.chunks if isinstance(combined, pa.ChunkedArray) else [combined]
+        levels = chunks[0].dictionary.to_pylist() if chunks else []
+    else:
+        # Of views Arrow makes a missing cell an empty text.
+        values = array.cast(pa.string()) if pa.types.is_string_view(array.type) else array
+        levels = sorted(level for level in pc.unique(values).to_pylist() if level is not None)
+    most = LEVELS_TOLD if told else LEVELS
+    known = len(array) - array.null_count
+    if len(levels) > most or (not told and len(levels) > FEW and 2 * len(levels) > known):
+        raise DataError(
+            f"{where}: column {name!r} is text with {len(levels):,} different values in {known:,} rows, which is no "
+            f"category: leave it out (--drop {name}), or say that it is one"
+            + (f" (types={{{name!r}: 'category'}}, --types {name}=category)." if len(levels) <= LEVELS_TOLD else ".")
+        )
+    odd = next((level for level in levels if type(level) not in (str, int, float, bool)), None)
+    if odd is not None:
+        raise DataError(
+            f"{where}: column {name!r} has levels such as {odd!r:.40}: expected texts, numbers or booleans."
+        )
+    return tuple(levels)

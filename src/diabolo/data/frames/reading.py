@@ -1,0 +1,227 @@
+"""From a frame to an array of numbers.
+
+The array is (n, columns), float64, NaN where a cell is missing: numbers as they are, booleans 0 and 1, categories the
+number of their level, dates seconds since 1970, durations and times of day seconds.
+Order: a frame, its cells, one column as numbers.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from diabolo.data.adapters.features import FEATURES
+from diabolo.data.adapters.rows import Rows
+from diabolo.data.frames.columns import UNITS, Column, Schema, kind_of
+from diabolo.errors import DataError, listed
+
+
+class Read(NamedTuple):
+    """An array of a frame, and what was noticed on the way."""
+
+    rows: Rows  # (n, columns), float64
+    notes: tuple[str, ...]
+
+
+def read(frame: Any, schema: Schema, *, where: str, first_row: int = 0, spare: Collection[str] = ()) -> Read:
+    """Return a frame as an array, its columns found by their names.
+
+    Args:
+        frame: of any library.
+        schema: of the frame that was learnt from.
+        where: what asked, to open a message with.
+        first_row: rows that came before these, for messages.
+        spare: columns that are known not to be learnt from.
+
+    Raises: DataError for a column that is missing or has another type. Columns that were not learnt from are left
+    out, another order is mended, and levels that were never seen are told as such: the notes say so.
+    """
+    cells, notes = cells_of(frame, where), []
+    schema.check_names(cells, where)
+    extra = [name for name in cells if name not in schema.names and name not in spare]
+    if extra:
+        notes.append(f"left out what fit() did not see: {listed(extra)}")
+    if [name for name in cells if name in schema.names] != list(schema.names):
+        notes.append("put columns in the order of fit()")
+    size = len(next(iter(cells.values())))
+    rows = np.empty((size, len(schema.columns)))
+    for at, column in enumerate(schema.columns):
+        rows[:, at] = _values(cells[column.name], column, where, first_row)
+        unseen = np.flatnonzero(rows[:, at] >= len(column.levels))
+        if column.kind == "category" and len(unseen):
+            value = cells[column.name][int(unseen[0])].as_py()
+            notes.append(
+                f"column {column.name!r}: {len(unseen):,} cell{'s' * (len(unseen) != 1)} with a level that fit() "
+                f"never saw, the first {value!r:.40} in row {first_row + int(unseen[0])}"
+            )
+    return Read(rows, tuple(notes))
+
+
+def is_frame(value: Any) -> bool:
+    """Whether a value is a frame of pandas, polars or pyarrow."""
+    if type(value).__module__.partition(".")[0] not in ("pandas", "polars", "pyarrow"):
+        return False
+    import narwhals
+
+    return bool(narwhals.dependencies.is_into_dataframe(value))
+
+
+def library_of(frame: Any) -> str:
+    """Return the library of a frame."""
+    return type(frame).__module__.partition(".")[0]
+
+
+def cells_of(frame: Any, where: str) -> dict[str, Any]:
+    """Return the columns of a frame as Arrow arrays, by name."""
+    import narwhals
+    import pyarrow as pa
+
+    native_names = frame_names(frame)
+    twice = [name for name, count in Counter(map(str, native_names)).items() if count > 1]
+    if twice:
+        raise DataError(f"{where}: the column {twice[0]!r} stands there twice: give each a name of its own.")
+    wrapped = narwhals.from_native(frame, eager_only=True)
+    if not len(wrapped) or not native_names:
+        raise DataError(f"{where}: expected a table with rows and columns, got {len(wrapped)} rows.")
+    cells = {}
+    whole_names, boolean_names = are_numbered(native_names), all(isinstance(name, _BOOLEANS) for name in native_names)
+    for name in wrapped.columns:
+        if not isinstance(name, str) and not boolean_names and not (whole_names and -1e9 < name < 1e9):
+            raise DataError(f"{where}: expected names of columns to be texts, got {name!r}: df.columns.astype(str).")
+        if not _is_unicode(name):
+            raise DataError(f"{where}: the name {name!r} of a column is not valid Unicode: rename the column.")
+        try:
+            cells[str(name)] = wrapped.get_column(name).to_arrow()
+        except OverflowError as error:
+            raise DataError(
+                f"{where}: column {name!r} holds whole numbers that do not fit 64 bits: turn it into floats "
+                f"(df[{name!r}].astype(float)), or leave it out (--drop {name})."
+            ) from error
+        except UnicodeEncodeError as error:
+            raise DataError(
+                f"{where}: column {name!r} holds text that is not valid Unicode, {error.object!r:.40}: replace it, or "
+                f"leave the column out (--drop {name})."
+            ) from error
+        except pa.ArrowException as error:
+            kind = native_types(frame)[str(name)]
+            if kind.lower() == "object":
+                raise DataError(f"{where}: column {name!r} mixes types ({str(error).splitlines()[0]}).") from error
+            raise DataError(
+                f"{where}: column {name!r} holds {kind}, expected numbers, texts, booleans or dates: turn it into one "
+                f"of them, or leave it out (--drop {name})."
+            ) from error
+    return cells
+
+
+_BOOLEANS = (bool, np.bool_)
+
+
+def are_numbered(names: Sequence[Any]) -> bool:
+    """Whether columns are called by whole numbers; True and False are none, though Python counts with them."""
+    return all(isinstance(name, (int, np.integer)) and not isinstance(name, bool) for name in names)
+
+
+def _is_unicode(name: Any) -> bool:
+    """Whether a name can be written; half of a surrogate pair cannot."""
+    try:
+        str(name).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def frame_names(frame: Any) -> list[Any]:
+    """Return the names of a frame's columns."""
+    return list(frame.column_names) if library_of(frame) == "pyarrow" else list(frame.columns)
+
+
+def native_types(frame: Any) -> dict[str, str]:
+    """Return the type of each column in the library of the frame, as text, by name."""
+    if library_of(frame) == "pandas":
+        return {str(name): str(kind) for name, kind in frame.dtypes.items()}
+    if library_of(frame) == "polars":
+        return {name: str(kind) for name, kind in frame.schema.items()}
+    return {field.name: str(field.type) for field in frame.schema}
+
+
+def _values(array: Any, column: Column, where: str, first_row: int) -> Rows:
+    """Return one column as numbers, (n,); DataError where it is of another kind than it was."""
+    import pyarrow as pa
+
+    kind = array.type
+    if pa.types.is_null(kind) or len(array) == array.null_count:
+        return np.full(len(array), np.nan)
+    coded = pa.types.is_dictionary(kind)
+    found = kind_of(kind.value_type if coded else kind, coded)
+    if column.kind == "category":
+        return _places(array, column)
+    accepts = {"date": ("date",), "boolean": ("boolean", "number")}.get(column.kind, ("number", "boolean"))
+    if found not in accepts:
+        values = array.drop_null()
+        got = f"{values[0].as_py()!r:.40}" if len(values) else str(kind)
+        row = first_row + next(at for at, valid in enumerate(array.is_valid().to_pylist()) if valid)
+        raise DataError(f"{where}: column {column.name!r} expected a {column.kind}, got {got} in row {row}.")
+    floats = numbers_of(array)
+    if np.isinf(floats).any():
+        row = first_row + int(np.isinf(floats).argmax())
+        raise DataError(f"{where}: column {column.name!r} holds infinity in row {row}: drop or mend the row.")
+    refused = FEATURES[column.kind].refused(floats)
+    if refused.any():
+        at = int(refused.argmax())
+        raise DataError(
+            f"{where}: column {column.name!r} expected {FEATURES[column.kind].words}, got {floats[at]:.6g} in row "
+            f"{first_row + at}: drop or mend the row."
+        )
+    return floats
+
+
+def _places(array: Any, column: Column) -> Rows:
+    """Return the number of each cell's level, (n,); as many as there are levels where it is none of them."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if isinstance(array, pa.ChunkedArray):
+        array = array.combine_chunks()
+    if isinstance(array, pa.ChunkedArray):
+        return np.concatenate([_places(chunk, column) for chunk in array.chunks])
+    if not pa.types.is_dictionary(array.type):
+        array = pc.dictionary_encode(array)
+    known = {level: place for place, level in enumerate(column.levels)}
+    to = [np.nan if level is None else known.get(level, len(known)) for level in array.dictionary.to_pylist()]
+    indices = array.indices.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    missing = np.isnan(indices)
+    places: Rows = np.asarray([*to, np.nan])[np.where(missing, len(to), indices).astype(np.int64)]
+    return places
+
+
+def numbers_of(array: Any) -> Rows:
+    """Return numbers, booleans, dates, durations and times of day as float64, NaN where there is none."""
+    import pyarrow as pa
+
+    kind, per_second = array.type, 1.0
+    if pa.types.is_dictionary(kind):
+        array = array.cast(kind.value_type)
+        kind = array.type
+    if pa.types.is_date(kind):
+        array, per_second = array.cast(pa.timestamp("s")).cast(pa.int64()), 1.0
+    elif pa.types.is_timestamp(kind) or pa.types.is_duration(kind) or pa.types.is_time(kind):
+        per_second = UNITS[kind.unit]
+        array = array.cast(pa.int32() if pa.types.is_time32(kind) else pa.int64())
+    # safe=False: an integer beyond 2**53 becomes the nearest double, as in any other array of doubles.
+    floats = np.asarray(array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), np.float64)
+    return floats / per_second
+
+
+def floats(array: Any, name: str, where: str, expected: str = "") -> Rows:
+    """Return a column of numbers, booleans, dates or durations as float64; DataError of any other.
+
+    Args: expected: what, and what to do about it, in words.
+    """
+    import pyarrow as pa
+
+    kind = array.type.value_type if pa.types.is_dictionary(array.type) else array.type
+    if kind_of(kind, False) in (None, "category"):
+        expected = expected or f"numbers: leave it out (--drop {name})"
+        raise DataError(f"{where}: column {name!r} holds {kind}, expected {expected}.")
+    return numbers_of(array)
