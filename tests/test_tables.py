@@ -1050,7 +1050,7 @@ ODD_VALUES = {
     ),
     "squares beyond a double, without a gap": (
         lambda: np.stack([np.arange(40.0), huge(0)], 1),
-        r"squares fit a double, got .*e\+300 in column 1, counted from 0: rescale it",
+        r"squares fit a double, got .*e\+300 in column 1, counted from 0: rescale the rows",
     ),
     "nothing": (lambda: None, "expected rows, such as an array .* or a frame, got None"),
     "a dict": (lambda: {"a": [1.0, 2.0]}, r"expected rows, .* got a dict: pass pandas.DataFrame\(X\)"),

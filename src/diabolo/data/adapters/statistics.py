@@ -71,7 +71,7 @@ class Statistics:
             largest = max(self.high[at], -self.low[at])
             raise DataError(
                 f"fit() expected numbers whose squares fit a double, got {largest:.3g} in column {at}, counted from 0: "
-                f"rescale it."
+                f"rescale the rows."
             )
         return variance
 
