@@ -62,50 +62,6 @@ def test_every_public_name_is_there_and_no_other():
         diabolo.Autoencoders  # noqa: B018
 
 
-# The floors of the house, from the ground up; each may import from its own and from those below.
-FLOORS = [
-    {"errors", "files", "checks", "privacy"},
-    {"data", "network", "record"},
-    {"inference", "detection", "training", "factors"},
-    {"modelfile", "explain", "preparation", "choosing"},
-    {"autoencoder", "lowlevel"},
-    {"anomaly", "report", "search"},
-    {"cli"},
-]
-
-
-def imports(path):
-    for node in ast.walk(ast.parse(path.read_text())):
-        names = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names = [f"{node.module}.{alias.name}" if node.module == "diabolo" else node.module for alias in node.names]
-        yield from (name.split(".")[1] for name in names if name.startswith("diabolo."))
-
-
-def test_imports_go_down_never_up():
-    floor = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
-    checked = 0
-    for path in SOURCE.rglob("*.py"):
-        room = path.relative_to(SOURCE).parts[0].removesuffix(".py")
-        if room in ("__init__", "__main__"):
-            continue
-        for other in imports(path):
-            if other != "__version__":
-                assert floor[other] <= floor[room], f"{path.name} ({room}) imports {other}"
-                checked += 1
-    assert checked > 40
-
-
-def outside_of(tree, methods):
-    """Return the nodes of a tree that do not lie in functions of these names."""
-    for node in ast.iter_child_nodes(tree):
-        if not (isinstance(node, ast.FunctionDef) and node.name in methods):
-            yield node
-            yield from outside_of(node, methods)
-
-
 def test_the_mathematics_of_layers_is_pure_python():
     names = ("structures", "words", "parts", "links", "losses", "presets")
     files = [*(SOURCE / "network" / "layers").glob("*.py"), *(SOURCE / "network" / f"{name}.py" for name in names)]

@@ -74,7 +74,7 @@ class Statistics:
             at = int(np.flatnonzero(too_large)[0])
             raise DataError(
                 f"fit() expected numbers whose squares fit a double, got {largest[at]:.3g} in column {at}, counted "
-                f"from 0: rescale it."
+                f"from 0: rescale the rows."
             )
         return variance
 
