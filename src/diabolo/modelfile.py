@@ -119,6 +119,8 @@ def with_suffix(path: str | Path) -> Path:
 
     Raises: OutputError for the ending of another kind of file, which this one would not be.
     """
+    if not isinstance(path, (str, os.PathLike)) or "\0" in str(path):
+        raise OutputError(f"expected the name of a model file, such as 'model.safetensors', got {path!r:.60}.")
     given, path = path, Path(path)
     if not path.name:
         raise OutputError(f"expected the name of a model file, such as 'model.safetensors', got {str(given)!r:.60}.")

@@ -48,6 +48,8 @@ NULLS = [
 NULLS += ["null"]
 # Where points part it from the month, the day stands first; of slashes nobody knows.
 DAY_FIRST = ("%d.%m.%Y", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S")
+SHORT_YEAR = r"^\s*\d\d?\.\d\d?\.\d{1,3}(\D|$)"  # which %Y takes for a year of the first century
+YEAR_1000 = -30_610_224_000  # in seconds since 1970
 SEPARATORS = ",;\t|"
 LONGEST_LINE = 1 << 24  # letters of the first lines, which are held whole
 MOST_COLUMNS = 1 << 17  # more are no table, but a file of another kind
@@ -198,6 +200,7 @@ def read_table(path: Path, options: Options | None = None, types: Mapping[str, A
     if not table.num_rows:
         names = ", ".join(form.names(table.column_names))
         raise DataError(f"{path}: expected rows under the header ({names}), got none.")
+    _refuse_short_years(table, form, path)
     _refuse_near_numbers(table, form, options, types or {}, path)
     if options is not None and options.decimal == ",":
         _say_thousands(path, form, options, table)
@@ -252,6 +255,7 @@ def tables(path: Path, options: Options | None, types: Mapping[str, Any] | None,
     convert = form.convert(options, types)
     try:
         for batch in arrow.open_csv(form.open(path), **form.options(), convert_options=convert):
+            _refuse_short_years(batch, form, path)
             for start in range(0, len(batch), rows):
                 yield pa.Table.from_batches([batch.slice(start, rows)])
     except (OSError, pa.ArrowInvalid) as error:
@@ -415,6 +419,34 @@ def _refuse_near_numbers(
         said = texts.numbers_in(column, shown, otherwise, point=point)
         if said is not None:
             raise DataError(f"{path}: {said}")
+
+
+def _refuse_short_years(table: Any, form: "_Form", path: Path) -> None:
+    """Raise DataError where a year has two digits: 31.05.24 is not the year 24, and nothing says which century it is.
+
+    Args: table: the rows that were read, or a part of them.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    from pyarrow import csv as arrow
+
+    for place, (name, kind) in enumerate(zip(table.schema.names, table.schema.types, strict=True)):
+        if not pa.types.is_timestamp(kind):
+            continue
+        first = pc.min(table.column(name).cast(pa.timestamp("s"), safe=False).cast(pa.int64())).as_py()
+        if first is None or first >= YEAR_1000:
+            continue
+        as_texts = arrow.ConvertOptions(include_columns=[name], column_types={name: pa.string()})
+        row = 0
+        for batch in arrow.open_csv(form.open(path), **form.options(), convert_options=as_texts):
+            short = pc.index(pc.match_substring_regex(batch.column(0), SHORT_YEAR), True).as_py()
+            if short >= 0:
+                shown = form.names(table.schema.names)[place]
+                raise DataError(
+                    f"{path}: column {shown} expected years of four digits, got {batch.column(0)[short].as_py()!r:.40} "
+                    f"in row {row + short}: write dates as {DATES}."
+                )
+            row += len(batch)
 
 
 def _say_thousands(path: Path, form: "_Form", options: Options, table: Any) -> None:
