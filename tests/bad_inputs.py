@@ -979,6 +979,9 @@ CALLS = [
     ('AnomalyDetector(Autoencoder(2, types={"a": "count"})).fit(X)', "OptionError", "types= goes with tables, got an"),
     ('search(X, trials=1, types={"a": "count"})', "OptionError", "types= goes with tables, got an array."),
     ('error_by_size(X, [2], types={"a": "count"})', "OptionError", "types= goes with tables, got an array."),
+    ("m.save(None)", "OutputError", "expected the name of a model file, such as 'model.safetensors', got None."),
+    ("m.save(5)", "OutputError", "expected the name of a model file, such as 'model.safetensors', got 5."),
+    ('m.save("m\\0")', "OutputError", "expected the name of a model file, such as 'model.safetensors', got 'm"),
     ('m.save("m.keras")', "OutputError", "m.keras: a model file ends in .safetensors: write m.safetensors."),
     (
         'm.save("folder/m.h5")',

@@ -135,7 +135,7 @@ def test_a_few_thousands_among_numbers_are_named_as_such(tmp_path):
         open_source(tmp_path / "t.csv")
 
 
-@pytest.mark.parametrize("cells", [["1,5", "2,25"], ["0,532", "1,250"], ["12,928", "3,5"]])
+@pytest.mark.parametrize("cells", [["1,5", "2,25"], ["0,532", "1,250"], ["12,928", "3,5"], ["1,5E+03", "7"]])
 def test_decimal_commas_are_told_by_other_than_three_digits_or_a_zero_in_front(tmp_path, cells):
     rows = [cells[at % 2] for at in range(60)]
     pd.DataFrame({"a": rows, "b": range(60)}).to_csv(tmp_path / "t.csv", index=False, sep=";")
@@ -274,6 +274,28 @@ def test_dates_that_the_documentation_names_are_read(tmp_path, form):
     assert kinds(open_source(tmp_path / "t.csv"))["day"] == "date"
 
 
+@pytest.mark.parametrize("form", ["%d.%m.%y", "%d.%m.%y %H:%M"])
+def test_years_of_two_digits_are_never_the_first_century(tmp_path, form):
+    days = ["" if at == 1 else day for at, day in enumerate(DAYS.strftime(form))]
+    frame = pd.DataFrame({"load": range(120), "day": days})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    said = r"column 'day' expected years of four digits, got '01\.01\.23.*' in row 0: write dates as 2024-05-31"
+    with pytest.raises(DataError, match=said):
+        open_source(tmp_path / "t.csv")
+    frame.assign(day=["01.01.2023", *days[1:]]).to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(DataError, match=r"expected years of four digits, got '01\.01\.23.*' in row 2"):
+        open_source(tmp_path / "t.csv")
+    frame.assign(day="01.01.2023").to_csv(tmp_path / "good.csv", index=False)
+    net = Autoencoder(1, **FAST).fit(tmp_path / "good.csv")
+    with pytest.raises(DataError, match="expected years of four digits"):
+        net.encode(tmp_path / "t.csv")
+
+
+def test_an_old_year_of_four_digits_is_a_date(tmp_path):
+    (tmp_path / "t.csv").write_text(by_rows("day,load", lambda at: f"{1 + at % 28}.1.{24 + at:04},{at}"))
+    assert kinds(open_source(tmp_path / "t.csv"))["day"] == "date"
+
+
 @pytest.mark.parametrize(
     "levels",
     [
@@ -322,6 +344,16 @@ def test_a_frame_is_checked_as_its_file_is(tmp_path, make):
         Autoencoder(1, **FAST).fit(make({"day": days, "load": load}))
     parsed = eval(parse, {"pd": pd, "frame": make({"day": days, "load": load})})
     assert frames.learn(make({"day": parsed}), where="a frame").columns[0].kind == "date"
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame])
+def test_what_turns_dates_with_points_into_dates_takes_the_day_first(make):
+    frame = make({"day": ["01.02.2024", "03.02.2024"] * 30})
+    with pytest.raises(DataError, match=r"holds dates as texts \('01.02.2024'\)") as refused:
+        schema.learn(frame, where="a frame")
+    parse = re.search(r"parse them \((.*)\), or", str(refused.value))[1]
+    parsed = eval(parse, {"pd": pd, "frame": frame})
+    assert [f"{day:%Y-%m-%d}" for day in parsed[:2]] == ["2024-02-01", "2024-02-03"]
 
 
 def test_numbers_as_texts_are_told_and_codes_are_not():

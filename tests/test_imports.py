@@ -62,6 +62,14 @@ def test_every_public_name_is_there_and_no_other():
         diabolo.Autoencoders  # noqa: B018
 
 
+def outside_of(tree, methods):
+    """Return the nodes of a tree that do not lie in functions of these names."""
+    for node in ast.iter_child_nodes(tree):
+        if not (isinstance(node, ast.FunctionDef) and node.name in methods):
+            yield node
+            yield from outside_of(node, methods)
+
+
 def test_the_mathematics_of_layers_is_pure_python():
     names = ("structures", "words", "parts", "links", "losses", "presets")
     files = [*(SOURCE / "network" / "layers").glob("*.py"), *(SOURCE / "network" / f"{name}.py" for name in names)]

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shlex
 import signal
 import subprocess
 import sys
@@ -111,6 +112,14 @@ def test_ctrl_c_in_an_import_is_one_line_and_exit_code_130(run, rows, module):
     done = run("-c", INTERRUPTED, module, int(signal.SIGINT), "fit", "rows.npy")
     assert (done.code, done.out) == (130, "")
     assert done.err == "diabolo: interrupted: no unfinished output is left behind.\n"
+
+
+@pytest.mark.parametrize("redirection", ["2>/dev/full", "2>&-"])
+def test_ctrl_c_in_an_import_keeps_its_exit_code_where_standard_error_cannot_be_written(tmp_path, redirection):
+    (tmp_path / "interrupted.py").write_text(INTERRUPTED)
+    line = f"{shlex.quote(sys.executable)} interrupted.py typer {int(signal.SIGINT)} --version {redirection}"
+    done = subprocess.run(["sh", "-c", line], cwd=tmp_path, capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (130, b"")
 
 
 @pytest.fixture

@@ -1074,6 +1074,14 @@ def test_an_odd_value_is_refused_in_one_line_by_every_estimator(name):
         assert "\n" not in str(caught.value)
 
 
+def test_decimals_of_arrow_in_a_frame_of_pandas_are_explained():
+    kind = pd.ArrowDtype(pa.decimal128(5, 2))
+    cells = [Decimal(at) / 4 if at % 5 else None for at in range(40)]
+    frame = pd.DataFrame({"price": pd.Series(cells, dtype=kind), "load": np.arange(40.0)})
+    detector = AnomalyDetector(random_state=0).fit(frame)
+    assert len(detector.explain(frame.head(3)).expected) == 3
+
+
 def test_decimals_and_fractions_in_an_array_are_numbers(rng):
     floats = rng.integers(-800, 800, size=(40, 3)) / 8
     exact = np.array([[Decimal(each) for each in row] for row in floats.tolist()], object)

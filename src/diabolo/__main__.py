@@ -1,12 +1,14 @@
 """`diabolo`, and the same as `python -m diabolo`."""
 
+import contextlib
 import os
 import signal
 from types import FrameType
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
-    os.write(2, b"diabolo: interrupted: no unfinished output is left behind.\n")
+    with contextlib.suppress(OSError):  # standard error may be closed or full
+        os.write(2, b"diabolo: interrupted: no unfinished output is left behind.\n")
     os._exit(128 + number)
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 # As pyarrow reads numbers; Python's float() also takes 1_000, and not all that is a space or a digit in Unicode.
 # {point} is the decimal mark.
 _NUMBER = r"[+-]?(\d+{point}?\d*([eE][+-]?\d+)?|{point}\d+([eE][+-]?\d+)?|inf|infinity|nan)"
-DATES = "2024-05-31 or 31.05.2024, with a time behind it or not"  # as files write them
+DATES = "2024-05-31 or 31.05.2024, with or without a time"  # as files write them
 FEW_TEXTS = 0.1  # of the cells of a column that are not numbers, or not dates: then they are slips, not levels
 SEPARATORS = (",", ".", " ", "'", "\u2019", "\u00a0", "\u202f")  # that are written between thousands
 # No number begins with zeros before such a separator: 0,532 is a fraction.
@@ -83,7 +83,7 @@ def numbers_in(cells: Any, name: str, otherwise: str, *, point: str = ".", libra
         turn = FRAMES[library].numbers.format(name)
         return f"{column} holds numbers as texts ({_shown(known)}): turn them into numbers ({turn}){otherwise}."
     first = rest[0].as_py().strip()
-    decimals = _count(_which(rest, rf"[+-]?\d+{re.escape(comma)}\d+"))
+    decimals = _count(_which(rest, rf"[+-]?\d+{re.escape(comma)}\d+([eE][+-]?\d+)?"))
     grouped = {each: _count(_which(rest, _grouped(each, point))) for each in SEPARATORS}
     if decimals == len(rest) and grouped[comma] < decimals:
         if point == ",":
@@ -142,7 +142,7 @@ def dates_in(cells: Any, name: str, otherwise: str, *, library: str = "") -> str
             f"it empty{otherwise}."
         )
     if library in FRAMES:
-        parse = FRAMES[library].dates.format(name)
+        parse = (FRAMES[library].days if re.match(r"'\s*\d+\.", first) else FRAMES[library].dates).format(name)
         return f"{column} holds dates as texts ({first}): parse them ({parse}){otherwise}."
     return (
         f"{column} looks like dates ({first}), in a form that is not read: write them as 2024-05-31 or "
@@ -155,11 +155,12 @@ class _Fix(NamedTuple):
 
     numbers: str
     dates: str
+    days: str  # of dates with points, in which the day stands first
 
 
 FRAMES = {
-    "pandas": _Fix("pd.to_numeric(frame[{}])", "pd.to_datetime(frame[{}])"),
-    "polars": _Fix("frame[{}].cast(pl.Float64)", "frame[{}].str.to_datetime()"),
+    "pandas": _Fix("pd.to_numeric(frame[{}])", "pd.to_datetime(frame[{}])", "pd.to_datetime(frame[{}], dayfirst=True)"),
+    "polars": _Fix("frame[{}].cast(pl.Float64)", "frame[{}].str.to_datetime()", "frame[{}].str.to_date('%d.%m.%Y')"),
 }
 
 

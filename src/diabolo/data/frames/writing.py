@@ -231,7 +231,7 @@ def _cast(series: Any, native: str) -> Any:
         return series
     try:
         return series.astype(native)
-    except (TypeError, ValueError, OverflowError):
+    except (TypeError, ValueError, OverflowError, NotImplementedError):
         return series
 
 

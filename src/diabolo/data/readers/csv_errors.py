@@ -18,6 +18,9 @@ from diabolo.data.readers.csv_form import BYTES_AT_ONCE, GAPS, LONGEST_LINE, NUM
 from diabolo.data.readers.parts import Stamp, stamp
 from diabolo.errors import DataError
 
+SHORT_YEAR = r"^\s*\d\d?\.\d\d?\.\d{1,3}(\D|$)"  # which %Y takes for a year of the first century
+YEAR_1000 = -30_610_224_000  # in seconds since 1970
+
 logger = logging.getLogger(__name__)
 
 YEARS = (1500, 2199)
@@ -170,6 +173,34 @@ def refuse_near_numbers(table: Any, form: Form, options: Options | None, told: M
         said = texts.numbers_in(column, shown, otherwise, point=point)
         if said is not None:
             raise DataError(f"{path}: {said}")
+
+
+def refuse_short_years(table: Any, form: Form, path: Path) -> None:
+    """Raise DataError where a year has two digits: 31.05.24 is not the year 24, and nothing says which century it is.
+
+    Args: table: the rows that were read, or a part of them.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    from pyarrow import csv as arrow
+
+    for place, (name, kind) in enumerate(zip(table.schema.names, table.schema.types, strict=True)):
+        if not pa.types.is_timestamp(kind):
+            continue
+        first = pc.min(table.column(name).cast(pa.timestamp("s"), safe=False).cast(pa.int64())).as_py()
+        if first is None or first >= YEAR_1000:
+            continue
+        as_texts = arrow.ConvertOptions(include_columns=[name], column_types={name: pa.string()})
+        row = 0
+        for batch in arrow.open_csv(form.open(path), **form.options(), convert_options=as_texts):
+            short = pc.index(pc.match_substring_regex(batch.column(0), SHORT_YEAR), True).as_py()
+            if short >= 0:
+                shown = form.names(table.schema.names)[place]
+                raise DataError(
+                    f"{path}: column {shown} expected years of four digits, got {batch.column(0)[short].as_py()!r:.40} "
+                    f"in row {row + short}: write dates as {texts.DATES}."
+                )
+            row += len(batch)
 
 
 def warn_of_thousands(path: Path, form: Form, options: Options, table: Any) -> None:

@@ -1,5 +1,6 @@
 """Writing: a model becomes bytes, checked as if they had just been read, and the bytes become a file."""
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,8 @@ def with_suffix(path: str | Path) -> Path:
 
     Raises: OutputError for the ending of another kind of file.
     """
+    if not isinstance(path, (str, os.PathLike)) or "\0" in str(path):
+        raise OutputError(f"expected the name of a model file, such as 'model.safetensors', got {path!r:.60}.")
     given, path = path, Path(path)
     if not path.name:
         raise OutputError(f"expected the name of a model file, such as 'model.safetensors', got {str(given)!r:.60}.")
