@@ -350,7 +350,7 @@ def test_a_frame_is_checked_as_its_file_is(tmp_path, make):
 def test_what_turns_dates_with_points_into_dates_takes_the_day_first(make):
     frame = make({"day": ["01.02.2024", "03.02.2024"] * 30})
     with pytest.raises(DataError, match=r"holds dates as texts \('01.02.2024'\)") as refused:
-        schema.learn(frame, where="a frame")
+        frames.learn(frame, where="a frame")
     parse = re.search(r"parse them \((.*)\), or", str(refused.value))[1]
     parsed = eval(parse, {"pd": pd, "frame": frame})
     assert [f"{day:%Y-%m-%d}" for day in parsed[:2]] == ["2024-02-01", "2024-02-03"]
