@@ -39,7 +39,7 @@ COMMANDS = [
     (["fit", "digits", "--random-state", "-1"], "--random-state must be"),
     (["fit", "digits", "--latnt", "3"], "No such option: --latnt"),
     (["fit", "digits", "-o", "nowhere/model"], "make it first"),
-    (["fit", "text.csv"], "column 'name' is text with 30 different values in 30 rows, which is no category"),
+    (["fit", "text.csv"], "column 'name' is text with 30 different values in 30 rows, which is not a category"),
     (["fit", "blank.csv"], "column 1 expected numbers, got 'x' in row 12"),
     (["fit", "allgap.csv"], "column 'b' has no value in any row: leave it out (--drop b)"),
     (["fit", "latin.csv"], "expected UTF-8 text"),
@@ -52,7 +52,7 @@ COMMANDS = [
     (["fit", "digits", "-o", "x" * 300], "cannot be the name of a file"),
     (["fit", "digits", "-o", "folder.1", "--force"], "folder.1.safetensors is a folder"),
     (["fit", "far.npy", "--epochs", "1"], "is too far from what fit() saw"),
-    (["fit", "ragged.csv"], "ragged.csv: row 1 has 1 cell, expected 2: mend it"),
+    (["fit", "ragged.csv"], "ragged.csv: row 1 has 1 cell, expected 2: correct it"),
     (["fit", "header.csv"], "header.csv: expected rows under the header ('a', 'b'), got none"),
     (["fit", "empty.csv"], "empty.csv"),
     (["fit", "nan.npy"], "got 1 that are infinite; the first in row 1, column 1"),
@@ -90,8 +90,8 @@ COMMANDS = [
     (["fit", "table.csv", "--separator", "ab"], "--separator must be one letter, got 'ab'"),
     (["fit", "table.csv", "--query", "select 1"], "--query goes with a database (.duckdb, .db), got table.csv"),
     (["fit", "comma.csv"], "column 'a' has decimal commas ('1,5'): add --decimal ,"),
-    (["fit", "twice.csv"], "the column 'a' stands twice in the header: give each a name of its own"),
-    (["fit", "quote.csv"], "quote.csv: a quote is opened and not closed, perhaps in line 2 of 3: mend it"),
+    (["fit", "twice.csv"], "two columns are called 'a' in the header: give each column a name of its own"),
+    (["fit", "quote.csv"], "quote.csv: a quote is opened and not closed, perhaps in line 2 of 3: close it"),
     (["fit", "cut.parquet"], "cut.parquet: expected a Parquet file"),
     (["fit", "photos"], "photos/cut.png: expected a picture, got something else"),
     (["fit", "wide.npy", "--series"], "expected series (n, time, channels), got shape (5, 3)"),
@@ -549,7 +549,7 @@ CALLS = [
     (
         'Autoencoder(2).fit(pd.DataFrame([[1, 2]], columns=["a", "a"]))',
         "DataError",
-        "a frame of pandas: the column 'a' stands there twice: give each a name of its own.",
+        "a frame of pandas: two columns are called 'a': give each column a name of its own.",
     ),
     (
         'Autoencoder(2).fit(pd.DataFrame({"a": [1, 2], "b": [None, None]}))',
@@ -885,7 +885,7 @@ CALLS = [
     (
         'Autoencoder(2).fit(pd.DataFrame({"a": [1.0, np.inf], "b": [1, 2]}))',
         "DataError",
-        "a frame of pandas: column 'a' holds infinity in row 1: drop or mend the row.",
+        "a frame of pandas: column 'a' holds infinity in row 1: drop or correct the row.",
     ),
     (
         'Autoencoder(2, bottleneck="gaussian").fit(X).sample(0)',

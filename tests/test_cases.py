@@ -150,7 +150,7 @@ def test_an_explicit_decimal_comma_is_obeyed_and_said_where_it_may_part_thousand
     with caplog.at_level(logging.WARNING):
         read = open_source(tmp_path / "t.csv", reading=Reading(form=csv_form.Options(decimal=",")))
     assert set(read.rows[:, 0]) == {12.928, 1.25}
-    assert "column 'a': every comma stands before three digits (12,928)" in caplog.text
+    assert "column 'a': every comma comes before three digits (12,928)" in caplog.text
     assert "write 12928, and leave --decimal out" in caplog.text
     assert "column 'b'" not in caplog.text
 
@@ -189,7 +189,7 @@ def test_the_case_of_thousands(cli, case, tmp_path):
     assert "leave the column out (--drop amount)" in done.err
     assert "--decimal" not in done.err
     done = cli("schema", case("2_thousands.csv"), "--decimal", ",")
-    assert "every comma stands before three digits (12,928)" in done.err
+    assert "every comma comes before three digits (12,928)" in done.err
 
 
 # Blanks around cells.

@@ -271,7 +271,7 @@ def test_a_bad_table_on_standard_input_is_called_so(run):
     command = "import sys, subprocess\nsys.exit(subprocess.run([sys.executable, '-m', 'diabolo', 'fit', '-'], "
     done = run("-c", command + "input=b'a,b\\n1,2\\n3\\n').returncode)")
     assert done.code == 2
-    assert done.err.startswith("diabolo: standard input: row 1 has 1 cell, expected 2: mend it")
+    assert done.err.startswith("diabolo: standard input: row 1 has 1 cell, expected 2: correct it")
 
 
 def test_gaps_where_fit_saw_none_are_refused(frame):
@@ -477,7 +477,7 @@ BAD = [
     (lambda f: f.assign(born="x"), "column 'born' expected a date, got 'x'"),
     (lambda f: f.to_numpy(), "expected a frame, as fit\\(\\) had"),
     (lambda f: f.iloc[:0], "expected a table with rows and columns, got 0 rows"),
-    (lambda f: pd.concat([f, f[["age"]]], axis=1), "the column 'age' stands there twice"),
+    (lambda f: pd.concat([f, f[["age"]]], axis=1), "two columns are called 'age'"),
 ]
 
 
@@ -577,7 +577,7 @@ def test_a_column_of_one_value_comes_back_and_another_value_there_costs(rng):
         (lambda s: s["columns"][0].update(kind="count"), "is not what the table says"),
         (lambda s: s["columns"][0].update(kind="date"), "a date cannot be of type"),
         (lambda s: s["columns"][2].update(levels=["a", "a", "b", "c"]), "each once"),
-        (lambda s: s["columns"][0].update(arrow="tensor"), "no type of a column"),
+        (lambda s: s["columns"][0].update(arrow="tensor"), "not a type of a column"),
         (lambda s: s["columns"][0].update(more=1), "a key 'more' that is not known"),
         (lambda s: s["columns"][0].pop("arrow"), "must have exactly the keys"),
         (lambda s: s.update(library="pickle"), "must name one of"),
@@ -706,16 +706,16 @@ def test_a_file_of_numbers_is_read_by_its_names(cli, tmp_path, rng):
 
 
 BAD_FILES = {
-    "ragged.csv": ("a,b\n1,x\n2\n", "ragged.csv: row 1 has 1 cell, expected 2: mend it"),
+    "ragged.csv": ("a,b\n1,x\n2\n", "ragged.csv: row 1 has 1 cell, expected 2: correct it"),
     "open.csv": ('a,b\n1,"x\n2,y\n', "a quote is opened and not closed, perhaps in line 2 of 3"),
-    "twice.csv": ("a,a\n1,x\n", "the column 'a' stands twice in the header"),
+    "twice.csv": ("a,a\n1,x\n", "two columns are called 'a' in the header"),
     "unnamed.csv": ("a,\n1,x\n", "column 2 has no name in the header"),
     "header.csv": ("a,b\n", "expected rows under the header ('a', 'b'), got none"),
     "text.csv": ("a,b\n" + "1,2\n" * 30 + "old,2\n", "column 'a' expected numbers, got 'old' in row 30"),
     "comma.csv": ("a;b\n1,5;x\n2,5;y\n", "column 'a' has decimal commas ('1,5'): add --decimal ,"),
     "names.csv": (
         "a,b\n" + "".join(f"{at},n{at}\n" for at in range(50)),
-        "which is no category: leave it out (--drop b)",
+        "which is not a category: leave it out (--drop b)",
     ),
     "gone.csv": ("a,b\n1,\n2,\n", "column 'b' has no value in any row"),
 }
@@ -727,9 +727,9 @@ BAD_FILES = {
         (
             "a,b\n1,Zürich\n2,y\n",
             "latin1",
-            "in line 2, got '1,Zürich': turn it into such, as by iconv -f latin1 -t utf8",
+            "in line 2, got '1,Zürich': convert it, for example with iconv -f latin1 -t utf8",
         ),
-        ("a,b\n1,x\n2,y\n", "utf16", "in line 1: turn it into such, as by iconv -f utf16 -t utf8"),
+        ("a,b\n1,x\n2,y\n", "utf16", "in line 1: convert it, for example with iconv -f utf16 -t utf8"),
         ("a,b\n" + "1,x\n2,y\n" * 400_000 + "3,é\n", "latin1", "in line 800002, got '3,é'"),
     ],
     ids=["early", "wide", "late"],
@@ -749,7 +749,7 @@ def test_a_date_that_is_none_is_named_with_its_row_whether_lines_are_blank_or_no
     for before in ("", "\n\n"):
         (tmp_path / "bad.csv").write_text(before + "day,x\n" + "".join(days))
         with pytest.raises(
-            DataError, match=r"column 'day' expected a date \(2024-05-31 or .*, got 'tomorrow' in row 40: mend"
+            DataError, match=r"column 'day' expected a date \(2024-05-31 or .*, got 'tomorrow' in row 40: correct"
         ):
             net.encode(tmp_path / "bad.csv")
 

@@ -1,7 +1,8 @@
-"""Frames of pandas, polars and pyarrow, which narwhals tells apart, and their way to arrays of numbers and back.
+"""Frames of pandas, polars and pyarrow, and how they become arrays of numbers and frames again.
 
-`columns` says what a column is, `learning` finds that out, `reading` and `writing` go to numbers and back, `config`
-checks a schema that comes from a file, `texts` says what a column of texts probably is.
+`columns` defines a column and a schema, `learning` infers the schema of a frame, `reading` turns a frame into numbers,
+`writing` turns numbers into a frame, `config` checks a schema from a file, `texts` recognizes numbers and dates that
+are written as text. narwhals hides the differences between the libraries.
 """
 
 from diabolo.data.frames.columns import Column, Latents, Schema, arrow_type, of_latents

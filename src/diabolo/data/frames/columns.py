@@ -1,5 +1,6 @@
-"""The columns of a table: which kind each is, and which Arrow type holds it. Arrow's types stand between all libraries.
+"""The columns of a table: the kind of each column and the Arrow type of its cells.
 
+Frames of every library are converted through Arrow, so a column has one type whatever library it came from.
 Order: a column, the schema, the schema of latents, Arrow types.
 """
 
@@ -10,12 +11,12 @@ from typing import Any
 
 from diabolo.errors import DataError, OptionError, listed
 
-LIBRARIES = ("pandas", "polars", "pyarrow", "array")  # the last: of files of numbers, which come back as arrays
+LIBRARIES = ("pandas", "polars", "pyarrow", "array")  # "array": a file of numbers, which comes back as an array
 KINDS = ("number", "count", "boolean", "category", "date")
 
-# Text with more levels than this, or with more than one level in two rows, is taken for names or sentences, which no
-# row could tell of another; up to the second where a user says that it is a category.
-LEVELS, LEVELS_TOLD = 1_000, 10_000
+# A text column with more levels than this, or with more levels than half its rows, holds names or sentences, from which
+# nothing about other rows can be learnt. The second limit holds where a user declares the column a category.
+LEVELS, LEVELS_DECLARED = 1_000, 10_000
 
 Level = str | int | float | bool
 
@@ -25,14 +26,14 @@ class Column:
     """One column of a table.
 
     Attributes:
-        name: as the frame has it.
+        name: its name in the frame.
         kind: one of `KINDS`.
-        arrow: its Arrow type, as text ("timestamp[us, tz=UTC]"); of a dictionary that of its values.
+        arrow: its Arrow type, as text ("timestamp[us, tz=UTC]"); for a dictionary, the type of the values.
         native: its type in the library of the frame, as text ("Int64").
-        levels: of a category, in order.
-        ordered: whether the levels are.
+        levels: the levels of a category, in order.
+        ordered: whether the levels have an order.
         coded: whether the type itself lists levels: pandas' category, polars' Enum and Categorical, Arrow's dictionary.
-        whole: whether all values were whole, or all dates days, so that what comes back is rounded.
+        whole: whether all values were whole numbers, or all dates whole days; reconstructions are then rounded.
     """
 
     name: str
@@ -51,15 +52,15 @@ class Schema:
 
     columns: tuple[Column, ...]
     library: str
-    numbered: bool = False  # whether pandas' columns are called 0, 1, 2, ... by numbers, not by texts
+    numbered: bool = False  # whether pandas' column names are numbers (0, 1, 2, ...), not texts
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of the columns."""
+        """Names of the columns."""
         return tuple(column.name for column in self.columns)
 
     def check_names(self, names: Collection[str], where: str) -> None:
-        """Raise DataError where a frame with columns of these names lacks one of the schema."""
+        """Raise DataError if `names`, the columns of a frame, lack a column of the schema."""
         missing = [name for name in self.names if name not in names]
         if missing:
             more = f" and {len(missing) - 1} more columns are" if missing[1:] else " is"
@@ -72,10 +73,10 @@ class Schema:
 
 
 class Latents(Schema):
-    """The columns of latents, as `numbers_as_frame` calls them. Latents of another model are refused."""
+    """The columns of a table of latents, named as `numbers_as_frame` names them."""
 
     def check_names(self, names: Collection[str], where: str) -> None:
-        """Raise DataError where there are more latents than these, or fewer."""
+        """Raise DataError if there are more or fewer latents than in this schema: they come from another model."""
         given = [name for name in names if re.fullmatch(r"latent_\d+", name)]
         if not set(given) <= set(self.names):
             raise DataError(
@@ -86,12 +87,12 @@ class Latents(Schema):
 
 
 def of_latents(size: int) -> Latents:
-    """Return the schema of a table of so many latents."""
+    """Return the schema of a table with `size` latents."""
     columns = (Column(name=f"latent_{at}", kind="number", arrow="float", native="float") for at in range(size))
     return Latents(columns=tuple(columns), library="array")
 
 
-# What may be learnt as what, of the kind that a type is by itself.
+# The kinds that a user may declare, by the kind that is inferred from the type.
 SUITS = {
     "number": ("number", "count", "boolean", "category"),
     "boolean": ("boolean", "category", "number"),
@@ -101,7 +102,7 @@ SUITS = {
 
 
 def kind_of(kind: Any, coded: bool) -> str | None:
-    """Return the kind of an Arrow type; None where there is none."""
+    """Return the kind of a column of an Arrow type, None if it has none; coded: whether the type is a dictionary."""
     import pyarrow as pa
 
     types = pa.types
@@ -127,7 +128,7 @@ _NAMED = {
 
 
 def arrow_type(text: str) -> Any:
-    """Return the Arrow type that its text stands for; OptionError where it is none of ours."""
+    """Return the Arrow type with this name; OptionError if columns cannot have such a type."""
     import pyarrow as pa
 
     if text in _NAMED:
@@ -139,8 +140,9 @@ def arrow_type(text: str) -> Any:
         if decimal := _DECIMAL.fullmatch(text):
             return getattr(pa, f"decimal{decimal[1]}")(int(decimal[2]), int(decimal[3]))
     except (ValueError, pa.ArrowInvalid) as error:
-        raise OptionError(f"{text!r:.60} is no type of a column ({error}).") from error
-    raise OptionError(f"{text!r:.60} is no type of a column.")
+        raise OptionError(f"{text!r:.60} is not a type of a column ({error}).") from error
+    raise OptionError(f"{text!r:.60} is not a type of a column.")
 
 
+# How many of a unit are one second.
 UNITS = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}

@@ -1,5 +1,6 @@
-"""A schema from the JSON values of `Schema.to_config`, which may come from an attacker: every contradiction is refused.
+"""Rebuild a schema from the JSON values of `Schema.to_config`.
 
+They may come from an attacker, so every contradiction is refused.
 Order: the schema, a column, its levels, whether values can be written as its types.
 """
 
@@ -9,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from diabolo.data.frames.columns import KINDS, LEVELS_TOLD, LIBRARIES, SUITS, Column, Schema, arrow_type, kind_of
+from diabolo.data.frames.columns import KINDS, LEVELS_DECLARED, LIBRARIES, SUITS, Column, Schema, arrow_type, kind_of
 from diabolo.data.frames.writing import array_of
 from diabolo.errors import OptionError
 
 
 def from_config(config: Any) -> Schema:
-    """Return the schema that `to_config` described; OptionError where a key or a type is not as it must be."""
+    """Return the schema that `Schema.to_config` described; OptionError if a key, a type or a value is wrong."""
     if not isinstance(config, dict) or set(config) != {"library", "numbered", "columns"}:
         raise OptionError("a schema must have exactly the keys 'columns', 'library' and 'numbered'.")
     if (
@@ -57,15 +58,16 @@ def _column(config: Any) -> Column:
     levels = config["levels"]
     if config["kind"] not in KINDS or (config["kind"] == "category") != bool(levels):
         raise OptionError(f"a column must be one of {', '.join(KINDS)}, with levels if it is a category.")
-    if len(levels) > LEVELS_TOLD or len({type(level) for level in levels} - {int, float}) > 1:
-        raise OptionError(f"a category has at most {LEVELS_TOLD:,} levels of one type.")
+    if len(levels) > LEVELS_DECLARED or len({type(level) for level in levels} - {int, float}) > 1:
+        raise OptionError(f"a category has at most {LEVELS_DECLARED:,} levels of one type.")
     if any(type(level) not in (str, int, float, bool) for level in levels) or len(set(levels)) < len(levels):
         raise OptionError("the levels of a category are texts, numbers or booleans, each once.")
     column = Column(**(config | {"levels": tuple(levels)}))
     category = column.kind == "category"
     if (column.coded and not category) or (column.ordered and not column.coded) or (column.whole and category):
         raise OptionError(
-            f"column {column.name!r:.60}: only a category is coded, only a coded one ordered, and none is whole."
+            f"column {column.name!r:.60}: only a category can be coded, only a coded one can be ordered, and "
+            f"none is whole."
         )
     kind = arrow_type(column.arrow)
     if column.kind not in SUITS.get(kind_of(kind, False) or "", ()):
@@ -78,7 +80,7 @@ def _column(config: Any) -> Column:
 
 
 def _check_levels(column: Column, kind: Any) -> None:
-    """Raise OptionError where a type does not hold levels exactly as they are."""
+    """Raise OptionError if a type cannot hold the levels of a column exactly."""
     import pyarrow as pa
 
     levels = list(column.levels)
@@ -94,7 +96,7 @@ def _check_levels(column: Column, kind: Any) -> None:
 
 @lru_cache(maxsize=1024)  # a wide table has thousands of columns of one type
 def _why_unwritable(kind: str, arrow: str, whole: bool) -> str:
-    """Return why numbers, however large, cannot be written as a type; "" where they can."""
+    """Return why numbers of any size cannot be written as an Arrow type; empty if they can."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -102,7 +104,7 @@ def _why_unwritable(kind: str, arrow: str, whole: bool) -> str:
     try:
         array = array_of(np.array([np.nan, 0.0, 1.0, -1.0, 1e200, -1e200]), column)
         if getattr(array.type, "tz", None):
-            array = pc.local_timestamp(array[:4])  # which looks the time zone up
+            array = pc.local_timestamp(array[:4])  # fails if the time zone is unknown
         array.to_pylist()
     except (pa.ArrowException, KeyError, TypeError, ValueError, ArithmeticError) as error:
         return f"{str(error).splitlines()[0] if str(error) else type(error).__name__:.200}"
@@ -110,7 +112,7 @@ def _why_unwritable(kind: str, arrow: str, whole: bool) -> str:
 
 
 def _check_native(column: Column) -> None:
-    """Raise OptionError where the type in pandas would change the values of the Arrow type, or what they are."""
+    """Raise OptionError if the type in pandas would change values of the Arrow type, or their meaning."""
     kind = arrow_type(column.arrow)
     name = column.native.lower().removesuffix("[pyarrow]")
     plain = {"bool": "bool", "boolean": "bool", "float16": "halffloat", "float32": "float", "float64": "double"}

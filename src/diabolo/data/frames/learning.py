@@ -1,6 +1,6 @@
-"""Learning the schema of a frame: the kind of each column, and the levels of a category.
+"""Infer the schema of a frame: the kind of each column, and the levels of a category.
 
-Order: the schema, texts that are no category, a column, levels.
+Order: the schema, texts that are not a category, a column, levels.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,11 +10,11 @@ import numpy as np
 
 from diabolo.data.adapters.features import FEATURES
 from diabolo.data.frames import texts
-from diabolo.data.frames.columns import KINDS, LEVELS, LEVELS_TOLD, SUITS, Column, Level, Schema, kind_of
+from diabolo.data.frames.columns import KINDS, LEVELS, LEVELS_DECLARED, SUITS, Column, Level, Schema, kind_of
 from diabolo.data.frames.reading import are_numbered, cells_of, frame_names, library_of, native_types, numbers_of
 from diabolo.errors import DataError, OptionError, unknown
 
-FEW = 20  # levels that are a category however few rows there are
+FEW = 20  # up to this many levels are a category, however few rows there are
 
 
 def learn(
@@ -28,13 +28,13 @@ def learn(
 
     Args:
         frame: of any library.
-        where: what asked, to open a message with.
-        types: kinds of columns by name, where they should not be inferred.
-        refused: called with the name of a column that cannot be learnt from and the reason, which then is left out;
-            None: it is an error.
+        where: the caller, which begins a message.
+        types: kinds of columns by name, instead of the inferred ones.
+        refused: called with the name of each column that cannot be learnt from, and the reason; the column is left
+            out. None: such a column is an error.
 
-    Raises: DataError for text that is no category, columns of lists or bytes, columns without any value, names that
-    stand twice; OptionError for types that there are not.
+    Raises: DataError for text that is not a category, columns of lists or bytes, columns without any value, and
+    repeated names; OptionError for unknown columns and kinds.
     """
     types = dict(types or {})
     cells = cells_of(frame, where)
@@ -58,9 +58,9 @@ def learn(
     return Schema(columns=tuple(columns), library=library_of(frame), numbered=are_numbered(frame_names(frame)))
 
 
-def _refuse_other_texts(name: str, array: Any, told: str | None, library: str, where: str) -> None:
-    """Raise DataError for a column of texts that are numbers or dates, unless a user says what it is."""
-    if told is not None or kind_of(array.type, False) != "category":
+def _refuse_other_texts(name: str, array: Any, declared: str | None, library: str, where: str) -> None:
+    """Raise DataError for a text column that holds numbers or dates, unless a user declared its kind."""
+    if declared is not None or kind_of(array.type, False) != "category":
         return
     cells, shown, otherwise = texts.as_texts(array), repr(name), texts.otherwise(name, library)
     said = texts.numbers_in(cells, shown, otherwise, library=library) or texts.dates_in(
@@ -70,7 +70,7 @@ def _refuse_other_texts(name: str, array: Any, told: str | None, library: str, w
         raise DataError(f"{where}: {said}")
 
 
-def _learn(name: str, array: Any, native: str, told: str | None, where: str) -> Column:
+def _learn(name: str, array: Any, native: str, declared: str | None, where: str) -> Column:
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -86,7 +86,7 @@ def _learn(name: str, array: Any, native: str, told: str | None, where: str) -> 
             f"{where}: column {name!r} holds {values}, expected numbers, texts, booleans or dates: leave it out "
             f"(--drop {name})."
         )
-    chosen = told or inferred
+    chosen = declared or inferred
     if chosen not in SUITS[inferred] or (coded and chosen != "category"):
         read = (
             f": dates in files are {texts.DATES}; parse those of a frame"
@@ -95,7 +95,7 @@ def _learn(name: str, array: Any, native: str, told: str | None, where: str) -> 
         )
         raise OptionError(f"column {name!r} holds {values}, which cannot be of kind {chosen!r}{read}.")
     if chosen == "category":
-        levels = _levels(array, name, told is not None, where)
+        levels = _levels(array, name, declared is not None, where)
         return Column(
             **given,
             kind=chosen,
@@ -113,7 +113,7 @@ def _learn(name: str, array: Any, native: str, told: str | None, where: str) -> 
         value = known[refused.argmax()]
         raise OptionError(f"column {name!r} holds {value:.6g}, expected {FEATURES[chosen].words}: choose 'number'.")
     if pa.types.is_timestamp(values) and values.tz:
-        local = numbers_of(pc.local_timestamp(array))  # a day begins where people are
+        local = numbers_of(pc.local_timestamp(array))  # whole days are days of the local calendar
         known = local[~np.isnan(local)]
     unit = 86_400.0 if chosen == "date" else 1.0
     with np.errstate(invalid="ignore"):
@@ -121,7 +121,7 @@ def _learn(name: str, array: Any, native: str, told: str | None, where: str) -> 
     return Column(**given, kind=chosen, arrow=str(values), whole=whole)
 
 
-def _levels(array: Any, name: str, told: bool, where: str) -> tuple[Level, ...]:
+def _levels(array: Any, name: str, declared: bool, where: str) -> tuple[Level, ...]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -130,16 +130,20 @@ def _levels(array: Any, name: str, told: bool, where: str) -> tuple[Level, ...]:
         chunks = combined.chunks if isinstance(combined, pa.ChunkedArray) else [combined]
         levels = chunks[0].dictionary.to_pylist() if chunks else []
     else:
-        # Of views Arrow makes a missing cell an empty text.
+        # Arrow would turn a missing cell of a string view into an empty text.
         values = array.cast(pa.string()) if pa.types.is_string_view(array.type) else array
         levels = sorted(level for level in pc.unique(values).to_pylist() if level is not None)
-    most = LEVELS_TOLD if told else LEVELS
+    most = LEVELS_DECLARED if declared else LEVELS
     known = len(array) - array.null_count
-    if len(levels) > most or (not told and len(levels) > FEW and 2 * len(levels) > known):
+    if len(levels) > most or (not declared and len(levels) > FEW and 2 * len(levels) > known):
         raise DataError(
-            f"{where}: column {name!r} is text with {len(levels):,} different values in {known:,} rows, which is no "
+            f"{where}: column {name!r} is text with {len(levels):,} different values in {known:,} rows, which is not a "
             f"category: leave it out (--drop {name}), or say that it is one"
-            + (f" (types={{{name!r}: 'category'}}, --types {name}=category)." if len(levels) <= LEVELS_TOLD else ".")
+            + (
+                f" (types={{{name!r}: 'category'}}, --types {name}=category)."
+                if len(levels) <= LEVELS_DECLARED
+                else "."
+            )
         )
     odd = next((level for level in levels if type(level) not in (str, int, float, bool)), None)
     if odd is not None:

@@ -1,8 +1,8 @@
-"""From a frame to an array of numbers.
+"""Turn a frame into an array of numbers.
 
-The array is (n, columns), float64, NaN where a cell is missing: numbers as they are, booleans 0 and 1, categories the
-number of their level, dates seconds since 1970, durations and times of day seconds.
-Order: a frame, its cells, one column as numbers.
+The array has shape (n, columns) and type float64. Numbers stay as they are; booleans become 0 and 1, categories the
+index of their level, dates seconds since 1970, durations and times of day seconds; a missing cell becomes NaN.
+Order: a frame, its cells, one column.
 """
 
 from collections import Counter
@@ -18,24 +18,26 @@ from diabolo.errors import DataError, listed
 
 
 class Read(NamedTuple):
-    """An array of a frame, and what was noticed on the way."""
+    """The array of a frame, and notes about the columns that differ from those in fit()."""
 
     rows: Rows  # (n, columns), float64
     notes: tuple[str, ...]
 
 
 def read(frame: Any, schema: Schema, *, where: str, first_row: int = 0, spare: Collection[str] = ()) -> Read:
-    """Return a frame as an array, its columns found by their names.
+    """Return a frame as an array; columns are found by their names.
 
     Args:
         frame: of any library.
-        schema: of the frame that was learnt from.
-        where: what asked, to open a message with.
-        first_row: rows that came before these, for messages.
-        spare: columns that are known not to be learnt from.
+        schema: the schema of the frame that was learnt from.
+        where: the caller, which begins a message.
+        first_row: the number of rows before these, for messages.
+        spare: columns outside the schema that need no note.
 
-    Raises: DataError for a column that is missing or has another type. Columns that were not learnt from are left
-    out, another order is mended, and levels that were never seen are told as such: the notes say so.
+    Raises: DataError for a column that is missing or has another kind.
+
+    Other columns are left out, columns in another order are reordered, and a level that the schema does not have
+    becomes the number of levels. A note reports each of these.
     """
     cells, notes = cells_of(frame, where), []
     schema.check_names(cells, where)
@@ -59,7 +61,7 @@ def read(frame: Any, schema: Schema, *, where: str, first_row: int = 0, spare: C
 
 
 def is_frame(value: Any) -> bool:
-    """Whether a value is a frame of pandas, polars or pyarrow."""
+    """Return whether a value is a frame of pandas, polars or pyarrow."""
     if type(value).__module__.partition(".")[0] not in ("pandas", "polars", "pyarrow"):
         return False
     import narwhals
@@ -68,7 +70,7 @@ def is_frame(value: Any) -> bool:
 
 
 def library_of(frame: Any) -> str:
-    """Return the library of a frame."""
+    """Return the name of the library that a frame belongs to."""
     return type(frame).__module__.partition(".")[0]
 
 
@@ -80,7 +82,7 @@ def cells_of(frame: Any, where: str) -> dict[str, Any]:
     native_names = frame_names(frame)
     twice = [name for name, count in Counter(map(str, native_names)).items() if count > 1]
     if twice:
-        raise DataError(f"{where}: the column {twice[0]!r} stands there twice: give each a name of its own.")
+        raise DataError(f"{where}: two columns are called {twice[0]!r}: give each column a name of its own.")
     wrapped = narwhals.from_native(frame, eager_only=True)
     if not len(wrapped) or not native_names:
         raise DataError(f"{where}: expected a table with rows and columns, got {len(wrapped)} rows.")
@@ -118,12 +120,12 @@ _BOOLEANS = (bool, np.bool_)
 
 
 def are_numbered(names: Sequence[Any]) -> bool:
-    """Whether columns are called by whole numbers; True and False are none, though Python counts with them."""
+    """Return whether all names are whole numbers; True and False are not, though bool is a subclass of int."""
     return all(isinstance(name, (int, np.integer)) and not isinstance(name, bool) for name in names)
 
 
 def _is_unicode(name: Any) -> bool:
-    """Whether a name can be written; half of a surrogate pair cannot."""
+    """Return whether a name can be encoded; half of a surrogate pair cannot."""
     try:
         str(name).encode()
     except UnicodeEncodeError:
@@ -146,7 +148,7 @@ def native_types(frame: Any) -> dict[str, str]:
 
 
 def _values(array: Any, column: Column, where: str, first_row: int) -> Rows:
-    """Return one column as numbers, (n,); DataError where it is of another kind than it was."""
+    """Return one column as numbers (n,); DataError if its kind is not that of the schema."""
     import pyarrow as pa
 
     kind = array.type
@@ -165,19 +167,19 @@ def _values(array: Any, column: Column, where: str, first_row: int) -> Rows:
     floats = numbers_of(array)
     if np.isinf(floats).any():
         row = first_row + int(np.isinf(floats).argmax())
-        raise DataError(f"{where}: column {column.name!r} holds infinity in row {row}: drop or mend the row.")
+        raise DataError(f"{where}: column {column.name!r} holds infinity in row {row}: drop or correct the row.")
     refused = FEATURES[column.kind].refused(floats)
     if refused.any():
         at = int(refused.argmax())
         raise DataError(
             f"{where}: column {column.name!r} expected {FEATURES[column.kind].words}, got {floats[at]:.6g} in row "
-            f"{first_row + at}: drop or mend the row."
+            f"{first_row + at}: drop or correct the row."
         )
     return floats
 
 
 def _places(array: Any, column: Column) -> Rows:
-    """Return the number of each cell's level, (n,); as many as there are levels where it is none of them."""
+    """Return the index of the level of each cell, (n,); for an unknown level, the number of levels."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -196,7 +198,7 @@ def _places(array: Any, column: Column) -> Rows:
 
 
 def numbers_of(array: Any) -> Rows:
-    """Return numbers, booleans, dates, durations and times of day as float64, NaN where there is none."""
+    """Return numbers, booleans, dates, durations and times of day as float64, and missing cells as NaN."""
     import pyarrow as pa
 
     kind, per_second = array.type, 1.0
@@ -214,9 +216,9 @@ def numbers_of(array: Any) -> Rows:
 
 
 def floats(array: Any, name: str, where: str, expected: str = "") -> Rows:
-    """Return a column of numbers, booleans, dates or durations as float64; DataError of any other.
+    """Return a column of numbers, booleans, dates or durations as float64; DataError for any other column.
 
-    Args: expected: what, and what to do about it, in words.
+    Args: expected: the end of the message: what was expected, and what to do.
     """
     import pyarrow as pa
 

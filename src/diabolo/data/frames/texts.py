@@ -1,23 +1,22 @@
-"""What a column of texts probably is if it is not a category: numbers or dates in a form that is not read.
+"""Recognize a text column that holds numbers or dates in a form that is not read.
 
-Taken for a category without a word, such a column would be learnt as levels that have no order and no distance.
-Order: numbers, dates, the search.
+If such a column were silently used as a category, its levels would have no order and no distance.
+Order: patterns, what else a user can do, numbers, dates.
 """
 
 import re
 from typing import Any, NamedTuple
 
-# As pyarrow reads numbers; Python's float() also takes 1_000, and not all that is a space or a digit in Unicode.
-# {point} is the decimal mark.
+# The numbers that pyarrow reads; Python's float() also accepts 1_000. {point} is the decimal mark.
 _NUMBER = r"[+-]?(\d+{point}?\d*([eE][+-]?\d+)?|{point}\d+([eE][+-]?\d+)?|inf|infinity|nan)"
-DATES = "2024-05-31 or 31.05.2024, with or without a time"  # as files write them
-FEW_TEXTS = 0.1  # of the cells of a column that are not numbers, or not dates: then they are slips, not levels
-SEPARATORS = (",", ".", " ", "'", "\u2019", "\u00a0", "\u202f")  # that are written between thousands
-# No number begins with zeros before such a separator: 0,532 is a fraction.
+DATES = "2024-05-31 or 31.05.2024, with or without a time"  # the forms that are read from files
+FEW_TEXTS = 0.1  # if a smaller share of cells are not numbers (or dates), they are mistakes, not levels
+SEPARATORS = (",", ".", " ", "'", "\u2019", "\u00a0", "\u202f")  # that may stand between thousands
+# No number with thousands separators begins with 0: 0,532 is a fraction.
 _GROUPED = r"[+-]?[1-9]\d{{0,2}}({between}\d{{3}}){times}({point}\d*)?"
 _SIGN = "(%|\u2030|[$\u20ac\u00a3\u00a5]|EUR|USD|GBP|CHF)"
 THOUSANDS = r"[+-]?[1-9]\d{0,2}(,\d{3})+"
-CODE = r"[+-]?0\d+"  # 007 is not 7
+CODE = r"[+-]?0\d+"  # 007 is a code, not the number 7
 
 _YEAR = r"(1[5-9]|2[01])\d\d"
 _DAY, _MONTH = r"(0?[1-9]|[12]\d|3[01])", r"(0?[1-9]|1[0-2])"
@@ -44,30 +43,30 @@ DATE = "|".join(
 
 
 def otherwise(name: str, library: str = "") -> str:
-    """Return what can be done about a column of texts beside writing them in another way, to end a sentence with.
+    """Return the end of a sentence: what a user can do with a text column instead of rewriting its cells.
 
-    Args: library: of the frame that it is in; empty: it is in a file.
+    Args: library: the library of the frame; empty: the column is in a file.
     """
-    told = f"types={{{name!r}: 'category'}}"
+    declared = f"types={{{name!r}: 'category'}}"
     if library in FRAMES:
-        return f", or take the column for a category ({told})"
-    return f", leave the column out (--drop {name}), or take it for a category ({told}, --types {name}=category)"
+        return f", or make the column a category ({declared})"
+    return f", leave the column out (--drop {name}), or make it a category ({declared}, --types {name}=category)"
 
 
 def number(point: str = ".") -> str:
-    """Return the pattern of a number with this decimal mark, blanks around it or not."""
+    """Return the pattern of a number with this decimal mark; there may be blanks around it."""
     return rf"\s*{_NUMBER.format(point=re.escape(point))}\s*"
 
 
 def numbers_in(cells: Any, name: str, otherwise: str, *, point: str = ".", library: str = "") -> str | None:
-    """Return the sentence for a column of texts that are numbers, with what to do; None for any other column.
+    """Return a sentence that says that a text column holds numbers, and what to do; None for any other column.
 
     Args:
         cells: an Arrow array of texts.
-        name: of the column, as the message should have it.
-        otherwise: what else can be done, to end the sentence with.
-        point: the decimal mark that the cells were read by.
-        library: of the frame that they are from; empty: from a CSV file.
+        name: the name of the column for the message.
+        otherwise: the end of the sentence, from `otherwise`.
+        point: the decimal mark with which the cells were read.
+        library: the library of the frame; empty: the cells are from a CSV file.
     """
     import pyarrow.compute as pc
 
@@ -123,7 +122,7 @@ def numbers_in(cells: Any, name: str, otherwise: str, *, point: str = ".", libra
 
 
 def dates_in(cells: Any, name: str, otherwise: str, *, library: str = "") -> str | None:
-    """Return the sentence for a column of texts that are dates, with what to do; None for any other column.
+    """Return a sentence that says that a text column holds dates, and what to do; None for any other column.
 
     Arguments as for `numbers_in`.
     """
@@ -151,7 +150,7 @@ def dates_in(cells: Any, name: str, otherwise: str, *, library: str = "") -> str
 
 
 class _Fix(NamedTuple):
-    """What to type to turn the texts of a frame into something else; {} is the name of the column."""
+    """What to type to convert the texts of a column; {} is the name of the column."""
 
     numbers: str
     dates: str
@@ -165,14 +164,14 @@ FRAMES = {
 
 
 def as_texts(cells: Any) -> Any:
-    """Return an array of any type of text as one that the functions above take."""
+    """Return an array of any text type as an array of strings, which the functions above take."""
     import pyarrow as pa
 
     return cells if pa.types.is_string(cells.type) else cells.cast(pa.string())
 
 
 def _grouped(between: str, point: str) -> str:
-    # 1.234 is a number where the point is the decimal mark, and 1.234.567 is none.
+    # With a decimal point, 1.234 is a plain number; only 1.234.567 shows that points separate thousands.
     times = "{2,}" if between == point else "+"
     return _GROUPED.format(between=re.escape(between), point=re.escape(point), times=times)
 

@@ -1,6 +1,6 @@
-"""From an array of numbers, as `reading.read` gives it, to a frame of pandas, polars or pyarrow.
+"""Turn an array of numbers, as `reading.read` returns it, into a frame of pandas, polars or pyarrow.
 
-Order: the frame, numbers to an Arrow array, cells that are known, frames of each library, latents.
+Order: the frame, numbers to an Arrow array, known cells, the frame of each library, other numbers as a frame.
 """
 
 import re
@@ -17,18 +17,18 @@ from diabolo.errors import DiaboloError, OptionError, listed
 
 
 def write(rows: Rows, schema: Schema, library: str | None = None, *, index: Any = None, known: Any = None) -> Any:
-    """Return an array (n, columns) as a frame of a library; None: the one it came from. NaN is a missing cell.
+    """Return an array (n, columns) as a frame. NaN becomes a missing cell.
 
     Args:
-        rows: as `read` gives them.
-        schema: of their columns.
-        library: of the frame.
-        index: of a pandas frame.
-        known: the frame that rows are of, whose own cells stand where it has any: not every one of them, such as
-            nanoseconds or a level that was never seen, is the same when it comes back from a number. A column that
-            could not hold one of them as it is has the type of that frame, or the level beside its own.
+        rows: numbers, as `read` returns them.
+        schema: the columns.
+        library: the library of the frame; None: the library of the schema.
+        index: the index of a pandas frame.
+        known: the frame that the rows were read from. Its cells are kept wherever it has a value, because some cells,
+            such as nanoseconds or a level that fit() never saw, cannot be restored from a number. If the type of a
+            column cannot hold such a cell, the column takes the type of `known`, or the level is added to its levels.
 
-    Raises: OptionError where the library is not installed.
+    Raises: OptionError if the library is not installed or cannot hold the columns.
     """
     library = library or schema.library
     if library == "array":
@@ -40,12 +40,12 @@ def write(rows: Rows, schema: Schema, library: str | None = None, *, index: Any 
         arrays.append(array_of(rows[:, at], column))
         if column.name in cells:
             own = cells[column.name]
-            columns[at], arrays[at] = _beside(own, column, arrays[at], rows[:, at], native.get(column.name, ""))
+            columns[at], arrays[at] = _merged(own, column, arrays[at], rows[:, at], native.get(column.name, ""))
     try:
         frame = FRAMES[library](columns, arrays, index, library == schema.library)
     except DiaboloError:
         raise
-    except Exception as error:  # each library has errors of its own for a type that it does not hold
+    except Exception as error:  # each library has its own errors for types that it cannot hold
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise OptionError(
             f"a frame of {library} cannot hold columns of the types {listed(sorted({c.arrow for c in columns}))} "
@@ -57,13 +57,13 @@ def write(rows: Rows, schema: Schema, library: str | None = None, *, index: Any 
 
 
 def array_of(values: Rows, column: Column) -> Any:
-    """Return numbers (n,) as an Arrow array of the column's type; of coded categories a dictionary array."""
+    """Return numbers (n,) as an Arrow array of the column's type; a coded category as a dictionary array."""
     import pyarrow as pa
 
     missing = np.isnan(values)
     kind = arrow_type(column.arrow)
     if column.kind == "category":
-        # A level that was never seen has no name to come back by.
+        # A level that fit() never saw has no name that could be restored.
         missing |= values >= len(column.levels)
         places = pa.array(np.where(missing, 0, values).astype(np.int32), mask=missing)
         levels = pa.array(list(column.levels), kind)
@@ -81,18 +81,18 @@ def array_of(values: Rows, column: Column) -> Any:
     if types.is_timestamp(kind) or types.is_duration(kind) or types.is_time(kind) or types.is_date(kind):
         return _moments(values, kind, missing)
     if types.is_decimal(kind):
-        # What has more digits than the type would come back as 0.
+        # A number with more digits than the type would become 0.
         most = np.nextafter(10.0 ** (kind.precision - kind.scale) - 10.0**-kind.scale, 0)
         values = np.round(np.clip(values, -most, most), kind.scale)
         return pa.array(np.clip(values, -most, most), mask=missing).cast(kind, safe=False)
     if column.whole:
         values = np.rint(values)
     if types.is_integer(kind):
-        bounds = np.iinfo(str(kind))  # Arrow's name is NumPy's; to_pandas_dtype() of some versions needs pandas
-        # The largest of 64 bits is no double: the next one below it is.
+        bounds = np.iinfo(str(kind))  # same name as in NumPy; to_pandas_dtype() of some versions of Arrow needs pandas
+        # The largest integer of 64 bits is not a double; the next smaller double is used.
         low, high = float(bounds.min), np.nextafter(float(bounds.max), 0) if bounds.bits == 64 else float(bounds.max)
         return pa.array(np.clip(np.rint(values), low, high).astype(bounds.dtype), mask=missing)
-    most = np.finfo(f"f{kind.bit_width // 8}").max  # to_pandas_dtype() of some versions needs pandas
+    most = np.finfo(f"f{kind.bit_width // 8}").max  # to_pandas_dtype() of some versions of Arrow needs pandas
     return pa.array(np.clip(values, -most, most).astype(most.dtype), mask=missing)
 
 
@@ -110,12 +110,13 @@ def _moments(seconds: Rows, kind: Any, missing: Rows) -> Any:
     return pa.array(whole.astype(np.int32 if types.is_time32(kind) else np.int64), mask=missing).cast(kind)
 
 
-# Seconds since 1970 of the first and the last day but one of the years 1 to 9999, all that Python's dates can be.
+# Python's dates end with the years 1 and 9999. These are one day inside, in seconds since 1970, so that a time zone
+# cannot push them out.
 YEARS = (-62_135_510_400, 253_402_214_400)
 
 
 def _local_days(moments: Any) -> Any:
-    """Return moments of a zone as the midnights there that are nearest."""
+    """Return the nearest local midnights of timestamps with a time zone."""
     import pyarrow.compute as pc
 
     days = pc.round_temporal(pc.local_timestamp(moments), unit="day")
@@ -124,7 +125,7 @@ def _local_days(moments: Any) -> Any:
 
 
 def _decoded(array: Any) -> Any:
-    """Return a dictionary array, in one chunk or in several, as an array of its values."""
+    """Return a dictionary array, chunked or not, as an array of its values."""
     import pyarrow as pa
 
     kind = array.type.value_type
@@ -132,15 +133,15 @@ def _decoded(array: Any) -> Any:
         return array.cast(kind)
     if isinstance(array, pa.ChunkedArray):
         return pa.chunked_array([_decoded(chunk) for chunk in array.chunks], kind)
-    # Arrow has no way from a dictionary of views.
+    # Arrow cannot cast a dictionary of string views.
     texts = pa.DictionaryArray.from_arrays(array.indices, array.dictionary.cast(pa.string()))
     return texts.cast(pa.string()).cast(kind)
 
 
-def _beside(own: Any, column: Column, array: Any, values: Rows, native: str) -> tuple[Column, Any]:
-    """Return the cells of `own`, and where there is none those of `array`, and the column that can hold both.
+def _merged(own: Any, column: Column, array: Any, values: Rows, native: str) -> tuple[Column, Any]:
+    """Return a column that can hold both arrays, and the cells of `own`, with those of `array` where `own` has a gap.
 
-    Args: values: what `array` was made of; native: the type of `own` in the library of its frame.
+    Args: values: the numbers that `array` was made from; native: the type of `own` in the library of its frame.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -151,7 +152,7 @@ def _beside(own: Any, column: Column, array: Any, values: Rows, native: str) -> 
         own = _decoded(own)
     if isinstance(own, pa.ChunkedArray):
         own = pa.concat_arrays(own.chunks)
-    # Of views of texts Arrow computes next to nothing.
+    # Arrow has hardly any functions for string views.
     own = own.cast(pa.string()) if pa.types.is_string_view(own.type) else own
     there = own.is_valid()
     if pa.types.is_floating(own.type):
@@ -179,12 +180,12 @@ def _beside(own: Any, column: Column, array: Any, values: Rows, native: str) -> 
 
 
 def _exact(array: Any, kind: Any) -> Any:
-    """Return an array in another type; None where that would change a cell."""
+    """Return an array in another type; None if that would change a cell."""
     import pyarrow as pa
 
     try:
         cast = array.cast(kind)
-        # Arrow cuts the time off a timestamp, and digits off a double, without a word.
+        # Arrow silently drops the time of a timestamp and digits of a double.
         return cast if cast.cast(array.type).equals(array) else None
     except pa.ArrowException:
         return None
@@ -215,7 +216,7 @@ def _to_pandas(columns: Sequence[Column], arrays: list[Any], index: Any, same: b
             kind = pandas.CategoricalDtype(levels, column.ordered)
             series = pandas.Series(pandas.Categorical.from_codes(series.cat.codes, dtype=kind))
         elif same and column.native and str(series.dtype) != column.native:
-            # A column of whole numbers or booleans has no room for a gap, which only a reconstruction could leave.
+            # pandas' types of whole numbers and booleans cannot hold a gap, which a reconstruction may leave.
             gap = array.null_count and re.fullmatch(r"u?int\d+|bool", column.native)
             series = series if gap else _cast(series, column.native)
         cells[column.name] = series
@@ -226,8 +227,8 @@ def _to_pandas(columns: Sequence[Column], arrays: list[Any], index: Any, same: b
 
 
 def _cast(series: Any, native: str) -> Any:
-    """Return a series of pandas in a type; as it is where this pandas does not know the type, or cannot cast."""
-    if not re.match("[A-Za-z]{3}", native):  # NumPy's short names, one of which it warns of
+    """Return a pandas series in a type; unchanged if this pandas does not know the type or cannot cast to it."""
+    if not re.match("[A-Za-z]{3}", native):  # short names of NumPy's types, one of which raises a warning
         return series
     try:
         return series.astype(native)
@@ -242,10 +243,10 @@ def _to_polars(columns: Sequence[Column], arrays: list[Any], index: Any, same: b
     cells = {}
     for column, array in zip(columns, arrays, strict=True):
         array = _decoded(array) if column.coded else array
-        if pa.types.is_decimal256(array.type):  # which it does not hold
+        if pa.types.is_decimal256(array.type):  # polars has no such type
             array = array.cast(pa.float64())
         series = polars.from_arrow(array)
-        if column.coded and isinstance(column.levels[0], str):  # all that they hold there
+        if column.coded and isinstance(column.levels[0], str):  # their levels must be texts
             enum = same and column.native.startswith("Enum")
             series = series.cast(polars.Enum(list(column.levels)) if enum else polars.Categorical)
         cells[column.name] = series
@@ -268,9 +269,9 @@ FRAMES: dict[str, Make] = {"pandas": _to_pandas, "polars": _to_polars, "pyarrow"
 
 
 def numbers_as_frame(values: Rows, name: str, *, like: Any) -> Any:
-    """Return an array (n, k) or (n,) as a frame with columns name_0, name_1, ..., or one of that name.
+    """Return an array (n, k) as a frame with columns name_0, name_1, ..., or an array (n,) as one column `name`.
 
-    Args: like: a frame of the library that is wanted, and of pandas with the index.
+    Args: like: a frame that determines the library and, for pandas, the index.
     """
     import pyarrow as pa
 

@@ -1,7 +1,7 @@
-"""CSV through pyarrow: columns parted by commas, semicolons, tabs or bars, under a header or without one.
+"""CSV through pyarrow: columns separated by commas, semicolons, tabs or bars, with or without a header.
 
-`csv_form` reads the first lines. Where a row would be lost because it was taken for a header, the file is refused;
-`csv_errors` says what is wrong.
+`csv_form` reads the first lines; `csv_errors` says what is wrong with a file. A file whose first row would be lost,
+because it looks like a header, is refused.
 Order: tables of any columns, arrays of numbers.
 """
 
@@ -26,7 +26,7 @@ def read_table(path: Path, options: Options | None = None, types: Mapping[str, A
     """Return a CSV file as an Arrow table; without a header its columns are f0, f1, ...
 
     Args: types: Arrow types of columns by name; others are inferred.
-    Raises: DataError with line or column for what is no table.
+    Raises: DataError, with the line or column, if the file is not a valid table.
     """
     import pyarrow as pa
     from pyarrow import csv as arrow
@@ -41,7 +41,7 @@ def read_table(path: Path, options: Options | None = None, types: Mapping[str, A
         raise DataError(not_text(path))
     if form.header is not None and len(form.header) != table.num_columns:
         raise DataError(
-            f"{path}: the first line names {len(form.header)} columns, and {table.num_columns} are below it: mend its "
+            f"{path}: the first line names {len(form.header)} columns, and {table.num_columns} are below it: check its "
             f"quotes."
         )
     if not table.num_rows:
@@ -56,12 +56,12 @@ def read_table(path: Path, options: Options | None = None, types: Mapping[str, A
 
 
 def columns(path: Path, options: Options | None = None) -> tuple[str, ...]:
-    """Return the names of the columns; none of a file without a header."""
+    """Return the names of the columns; an empty tuple for a file without a header."""
     return form_of(path, options).header or ()
 
 
 def schema(path: Path, options: Options | None = None) -> Any:
-    """Return the Arrow schema that the first block tells."""
+    """Return the Arrow schema of the first block."""
     import pyarrow as pa
     from pyarrow import csv as arrow
 
@@ -73,7 +73,7 @@ def schema(path: Path, options: Options | None = None) -> Any:
 
 
 def is_plain(path: Path) -> bool:
-    """Whether the first block holds numbers alone, without gaps."""
+    """Return whether the first block holds only numbers, without gaps."""
     import pyarrow as pa
     from pyarrow import csv as arrow
 
@@ -81,7 +81,7 @@ def is_plain(path: Path) -> bool:
     try:
         batch = next(iter(arrow.open_csv(form.open(path), **form.options(), convert_options=form.convert(None))), None)
     except (OSError, pa.ArrowInvalid):
-        return False  # whoever reads it says what is wrong
+        return False  # reading the file will say what is wrong
     if batch is None:
         return False
     numbers = all(pa.types.is_integer(kind) or pa.types.is_floating(kind) for kind in batch.schema.types)
@@ -89,12 +89,12 @@ def is_plain(path: Path) -> bool:
 
 
 def has_header(path: Path, options: Options | None = None) -> bool:
-    """Whether the first line names the columns."""
+    """Return whether the first line names the columns."""
     return form_of(path, options).header is not None
 
 
 def tables(path: Path, options: Options | None, types: Mapping[str, Any] | None, rows: int) -> Iterator[Any]:
-    """Give a CSV file as Arrow tables, up to `rows` rows at a time; arguments as for `read_table`."""
+    """Yield a CSV file as Arrow tables of up to `rows` rows; arguments as for `read_table`."""
     import pyarrow as pa
     from pyarrow import csv as arrow
 
@@ -110,7 +110,7 @@ def tables(path: Path, options: Options | None, types: Mapping[str, Any] | None,
 
 
 def _checked_form(path: Path, options: Options | None) -> Form:
-    """Return what the first line tells, of a file whose names and quotes are in order."""
+    """Return what the first lines say; DataError if names or quotes are wrong."""
     form = form_of(path, options)
     csv_errors.check_names(path, form)
     if form.quoted:
@@ -119,7 +119,7 @@ def _checked_form(path: Path, options: Options | None) -> Form:
 
 
 def parts(path: Path) -> list[Part]:
-    """Return the numbers of a CSV file as one part: where a row begins, only reading tells."""
+    """Return the numbers of a CSV file as one part: where a row begins is known only after reading."""
     form, when = form_of(path), stamp(path)
     csv_errors.check_names(path, form)
     if form.counts:
@@ -133,13 +133,13 @@ def parts(path: Path) -> list[Part]:
 
 
 def _chunks(path: Path, rows: int) -> Iterator[np.ndarray[Any, Any]]:
-    """Give the numbers block by block, each up to `rows` rows."""
+    """Yield the numbers in blocks of up to `rows` rows."""
     import pyarrow as pa
     from pyarrow import csv as arrow
 
     form, done = form_of(path), 0
     try:
-        # Types are settled by the first block, so whole numbers there must not forbid fractions later.
+        # The first block determines the types, so whole numbers in it must not exclude fractions later.
         convert = arrow.ConvertOptions(include_columns=form.included)
         schema = arrow.open_csv(form.open(path), **form.options(), convert_options=convert).schema
         convert.column_types = {

@@ -1,6 +1,7 @@
 """What is wrong with a CSV file, in one line: where, what was expected, what came, what to do.
 
-Order: names and quotes, rows taken for names, numbers that were not read as such, errors of pyarrow, cells of texts.
+Order: names and quotes, a row that was read as a header, numbers that were read as text, pyarrow's errors, text among
+numbers.
 """
 
 import csv
@@ -28,12 +29,14 @@ YEAR = re.compile(r"(1[5-9]|2[01])\d\d")
 
 
 def check_names(path: Path, form: Form) -> None:
-    """Raise DataError where a column has no name of its own; log where the first one is an index."""
+    """Raise DataError if a column has no name or the name of another; log if the first column is an index."""
     for place, name in enumerate(form.header or ()):
         if not name.strip():
             raise DataError(f"{path}: column {place + 1 + form.indexed} has no name in the header: give it one.")
         if form.header is not None and name in form.header[:place]:
-            raise DataError(f"{path}: the column {name!r} stands twice in the header: give each a name of its own.")
+            raise DataError(
+                f"{path}: two columns are called {name!r} in the header: give each column a name of its own."
+            )
     if form.indexed:
         if not _names_rows(path, form):
             raise DataError(
@@ -44,7 +47,7 @@ def check_names(path: Path, form: Form) -> None:
 
 
 def _names_rows(path: Path, form: Form) -> bool:
-    """Whether the first column numbers or names the rows: whole numbers or texts of which no two are the same."""
+    """Return whether the first column is an index: whole numbers or texts, each different."""
     import pyarrow as pa
     import pyarrow.compute as pc
     from pyarrow import csv as arrow
@@ -53,7 +56,7 @@ def _names_rows(path: Path, form: Form) -> bool:
     try:
         batch = next(iter(arrow.open_csv(form.open(path), **everything.options())), None)
     except (OSError, pa.ArrowInvalid):
-        return True  # whoever reads it says what is wrong
+        return True  # reading the file will say what is wrong
     if batch is None:
         return True
     kind, cells = batch.schema.types[0], batch.column(0)
@@ -63,12 +66,12 @@ def _names_rows(path: Path, form: Form) -> bool:
 
 @lru_cache(maxsize=64)
 def _say_index(path: Path, when: Stamp) -> None:
-    """Log that an index is left out, once of each file, however often it is opened."""
+    """Log that an index is left out: once for each file, however often it is opened."""
     logger.warning("%s: the first column has no name and numbers or names the rows: it is left out", path)
 
 
 def refuse_open_quote(path: Path, separator: str) -> None:
-    """Raise DataError where a quote is opened and not closed; one amid a cell is a letter like others."""
+    """Raise DataError if a quote is opened and not closed. A quote inside a cell is an ordinary character."""
     with path.open("rb") as file:
         if not sum(part.count(b'"') for part in iter(lambda: file.read(BYTES_AT_ONCE), b"")) % 2:
             return
@@ -82,12 +85,12 @@ def refuse_open_quote(path: Path, separator: str) -> None:
             if "unexpected end" in str(error):
                 raise DataError(
                     f"{path}: a quote is opened and not closed, perhaps in line {first + 1} of {reader.line_num}: "
-                    f"mend it."
+                    f"close it."
                 ) from error
 
 
 def refuse_lost_row(path: Path, form: Form, table: Any) -> None:
-    """Raise DataError where a row is taken for names, because texts or dates stand in it, or names for a row."""
+    """Raise DataError if a row with texts or dates was read as a header, or a header of numbers as a row."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -103,7 +106,7 @@ def refuse_lost_row(path: Path, form: Form, table: Any) -> None:
     typed = [(name, column.type) for name, column in columns if not pa.types.is_string(column.type)]
     alike = [name for name, kind in typed if _fits(name, kind)]
     if not typed:
-        # Of texts alone one may be called like one of its levels, but not most of them.
+        # If all columns are text, a few may have the name of one of their levels, but not most of them.
         alike = [name for name, column in columns if pc.index(column, name).as_py() >= 0]
         lost = 2 * len(alike) > len(columns)
     else:
@@ -117,10 +120,10 @@ def refuse_lost_row(path: Path, form: Form, table: Any) -> None:
 
 
 def _are_years(alike: list[str], columns: list[tuple[str, Any]]) -> bool:
-    """Whether all names that could be values are years, and the line that they are in cannot be a row.
+    """Return whether all names that could be values are years, and the first line cannot be a row.
 
-    It is no row where a text in it stands in no other row of a column whose texts recur, or where no number below is a
-    year.
+    It cannot be a row if it has a text that is in no row of a column with recurring texts, or if no number below the
+    years is a year.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -138,7 +141,7 @@ def _are_years(alike: list[str], columns: list[tuple[str, Any]]) -> bool:
 
 
 def _fits(name: str, kind: Any) -> bool:
-    """Whether a name could be a cell of a column."""
+    """Return whether a name could be a cell of a column of this type."""
     import pyarrow as pa
 
     if is_number(kind):
@@ -150,7 +153,7 @@ def _fits(name: str, kind: Any) -> bool:
 
 
 def _counted(names: list[str]) -> bool:
-    """Whether names count on: years one after the other, equal steps, or eight that rise or fall, as wavelengths do."""
+    """Return whether names are a sequence: equal steps (years), or eight that rise or fall (wavelengths)."""
     if len(names) < 2 or not all(NUMBER.fullmatch(name) for name in names):
         return False
     steps = np.diff([float(name) for name in names])
@@ -160,14 +163,16 @@ def _counted(names: list[str]) -> bool:
     return equal or (len(names) >= 8 and bool((steps > 0).all() or (steps < 0).all()))
 
 
-def refuse_near_numbers(table: Any, form: Form, options: Options | None, told: Mapping[str, Any], path: Path) -> None:
-    """Raise DataError where a column of texts is numbers but for a few cells, or but for how they are written.
+def refuse_near_numbers(
+    table: Any, form: Form, options: Options | None, declared: Mapping[str, Any], path: Path
+) -> None:
+    """Raise DataError if a text column is numbers except for a few cells, or in a form that is not read.
 
-    Args: told: columns that the user calls categories, by name.
+    Args: declared: the columns that the user declared categories, by name.
     """
     point = (options or Options()).decimal
     for name, shown, column in zip(table.column_names, form.names(table.column_names), table.columns, strict=True):
-        if str(column.type) != "string" or name in told:
+        if str(column.type) != "string" or name in declared:
             continue
         otherwise = texts.otherwise(name) if form.header else ""
         said = texts.numbers_in(column, shown, otherwise, point=point)
@@ -204,7 +209,7 @@ def refuse_short_years(table: Any, form: Form, path: Path) -> None:
 
 
 def warn_of_thousands(path: Path, form: Form, options: Options, table: Any) -> None:
-    """Log of which columns every decimal comma stands before three digits, as it does between thousands."""
+    """Log the columns in which every comma comes before three digits: it may separate thousands."""
     import pyarrow as pa
     import pyarrow.compute as pc
     from pyarrow import csv as arrow
@@ -224,7 +229,7 @@ def warn_of_thousands(path: Path, form: Form, options: Options, table: Any) -> N
     for name, cell in doubtful.items():
         if cell:
             logger.warning(
-                "%s: column %r: every comma stands before three digits (%s), and --decimal , reads them as fractions "
+                "%s: column %r: every comma comes before three digits (%s), and --decimal , reads them as fractions "
                 "(%s): if they are thousands separators, write %s, and leave --decimal out",
                 path,
                 name,
@@ -235,21 +240,21 @@ def warn_of_thousands(path: Path, form: Form, options: Options, table: Any) -> N
 
 
 def reason_for(path: Path, form: Form, convert: Any, error: Exception) -> str:
-    """Return what is wrong with a file in one line, with its row where pyarrow can tell it."""
+    """Return one line that says what is wrong with a file, with the row if pyarrow can find it."""
     import pyarrow as pa
     from pyarrow import csv as arrow
 
     text = str(error).splitlines()[0]
     if "Row #" not in text:
         settings = form.options()
-        settings["read_options"].use_threads = False  # only then does it count rows
+        settings["read_options"].use_threads = False  # pyarrow counts rows only without threads
         try:
             arrow.read_csv(form.open(path), **settings, convert_options=convert)
         except (OSError, pa.ArrowInvalid) as again:
             text = str(again).splitlines()[0]
     if "UTF8" in text:
         return not_text(path)
-    # pyarrow counts from 1, with the header and what is left out before it.
+    # pyarrow counts from 1 and includes the header and the empty lines before it.
     before = form.blank + (form.header is not None) + 1
     cell = re.search(r"In CSV column #(\d+): (?:Row #(\d+): )?CSV conversion error to ([^:]+): .*?'(.*?)'", text)
     if cell:
@@ -261,19 +266,20 @@ def reason_for(path: Path, form: Form, convert: Any, error: Exception) -> str:
             return f"{refused}: thousands separators are not read, write {value.strip().replace(',', '')}."
         if re.fullmatch(r"[+-]?\d+,\d+", value.strip()) and convert.decimal_point == ".":
             return f"{refused}: where commas are decimal marks, add --decimal ,"
-        return f"{refused}: mend it, or leave it empty."
+        return f"{refused}: correct it, or leave it empty."
     ragged = re.search(r"Row #(\d+): Expected (\d+) columns, got (\d+)", text)
     if ragged:
         row, expected, got = map(int, ragged.groups())
         cells = f"{got} cell{'s' * (got != 1)}"
         return (
-            f"{path}: row {row - before} has {cells}, expected {expected}: mend it; a separator in a text needs quotes."
+            f"{path}: row {row - before} has {cells}, expected {expected}: correct it; a text with a separator needs "
+            f"quotes."
         )
     return f"{path}: {text}"
 
 
 def _words(kind: str) -> str:
-    """Return what a cell of an Arrow type must be."""
+    """Return in words what a cell of an Arrow type must be."""
     if kind.startswith(("timestamp", "date")):
         return "a date" + (" with its zone" if "tz=" in kind else "") + f" ({texts.DATES})"
     return {"bool": "a boolean (true or false)", "string": "a text"}.get(
@@ -282,7 +288,7 @@ def _words(kind: str) -> str:
 
 
 def refuse_text(path: Path, form: Form) -> None:
-    """Raise DataError with column and row where a cell is no number: pyarrow does not say the row."""
+    """Raise DataError with column and row if a cell is not a number: pyarrow does not say which row."""
     import pyarrow as pa
     from pyarrow import csv as arrow
 

@@ -1,6 +1,6 @@
 """What the first lines of a CSV file say: separator, header, index, quotes, blanks around cells.
 
-The first line is a header if any of its cells is neither a number nor a gap; a first line of numbers is a row.
+The first line is a header if any of its cells is neither a number nor a gap; otherwise it is a row.
 Order: options, the form, blanks, reading the first lines.
 """
 
@@ -15,9 +15,9 @@ from diabolo.data.frames import texts
 from diabolo.errors import DataError
 
 NUMBER = re.compile(texts.number(), re.IGNORECASE | re.ASCII)
-GAPS = {"", "?", "-", "na", "n/a", "#n/a", "nan", "null", "none"}  # what stands for nothing, in lower case
+GAPS = {"", "?", "-", "na", "n/a", "#n/a", "nan", "null", "none"}  # cells that mean "no value", in lower case
 
-# What pyarrow takes for a gap, and what the tables of UCI write; in quotes they are texts.
+# Cells that are read as gaps: those of pyarrow, and "?", which the tables of UCI use. Within quotes they are texts.
 NULLS = [
     "",
     "#N/A",
@@ -36,40 +36,40 @@ NULLS = [
     "nan",
 ]
 NULLS += ["null"]
-# Where points part it from the month, the day stands first; of slashes nobody knows.
+# With points between them, the day comes before the month; with slashes that is not known.
 DAY_FIRST = ("%d.%m.%Y", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S")
 SEPARATORS = ",;\t|"
-LONGEST_LINE = 1 << 24  # letters of the first lines, which are held whole
-MOST_COLUMNS = 1 << 17  # more are no table, but a file of another kind
-QUOTES_WITHIN = 1 << 20  # letters from the start in which quotes are looked for
+LONGEST_LINE = 1 << 24  # characters; the first lines are held in memory
+MOST_COLUMNS = 1 << 17  # a file with more is not a table
+QUOTES_WITHIN = 1 << 20  # characters at the start that are searched for quotes
 
-BYTES_AT_ONCE = 1 << 20  # pyarrow's own; larger blocks are no faster, and it reads several ahead
-LINES_AT_ONCE = 4  # at least: a block must hold whole rows
+BYTES_AT_ONCE = 1 << 20  # pyarrow's default; larger blocks are not faster, and pyarrow reads several ahead
+LINES_AT_ONCE = 4  # a block holds at least so many of the longest first lines, because it must hold whole rows
 
 
 class Options(NamedTuple):
-    """How a file is written, where its first line does not tell."""
+    """How a file is written, as far as its first lines do not show it."""
 
-    separator: str = ""  # empty: the one of , ; tab | that cuts the first line into most cells
+    separator: str = ""  # empty: whichever of , ; tab | gives the first line the most cells
     decimal: str = "."
 
 
 class Form(NamedTuple):
-    """What the first line of a file tells."""
+    """What the first lines of a file say."""
 
     blank: int  # empty lines before it
-    header: tuple[str, ...] | None  # names of the columns, if it has them
+    header: tuple[str, ...] | None  # names of the columns; None: the file has no header
     columns: int
-    header_bytes: int  # of the first line, if it is a header, and what comes before it
-    longest: int  # of the first lines, in bytes
+    header_bytes: int  # size of the header and of what comes before it
+    longest: int  # the longest of the first lines, in bytes
     separator: str
-    quoted: bool  # whether there are quotes, within which a line may end
-    counts: bool  # whether it is 0, 1, 2, ..., as pandas calls columns without names
-    indexed: bool  # whether a first column without a name stands before those of the header, which is left out
+    quoted: bool  # whether there are quotes, inside which a line may end
+    counts: bool  # whether the first line is 0, 1, 2, ..., pandas' names for unnamed columns
+    indexed: bool  # whether there is a first column without a name, which is left out
     padded: bool  # whether there are blanks around cells
 
     def options(self) -> dict[str, Any]:
-        """Return how pyarrow should read and parse such a file."""
+        """Return pyarrow's options for reading and parsing the file."""
         from pyarrow import csv as arrow
 
         return {
@@ -78,14 +78,17 @@ class Form(NamedTuple):
                 autogenerate_column_names=not self.header,
                 block_size=max(BYTES_AT_ONCE, LINES_AT_ONCE * self.longest),
             ),
-            # In a file of one column an empty line is a gap; in any other it is just an empty line.
+            # In a file with one column an empty line is a gap; in other files it means nothing.
             "parse_options": arrow.ParseOptions(
                 delimiter=self.separator, ignore_empty_lines=self.columns > 1, newlines_in_values=self.quoted
             ),
         }
 
     def convert(self, options: Options | None, types: Mapping[str, Any] | None = None) -> Any:
-        """Return what pyarrow should make of the cells."""
+        """Return pyarrow's options for converting the cells.
+
+        Args: types: Arrow types of columns by name; the others are inferred.
+        """
         from pyarrow import csv as arrow
 
         return arrow.ConvertOptions(
@@ -100,22 +103,22 @@ class Form(NamedTuple):
 
     @property
     def included(self) -> list[str]:
-        """The columns that are read, as pyarrow takes them: none names all of them."""
+        """The columns that pyarrow should read; an empty list means all of them."""
         return list(self.header or ()) if self.indexed else []
 
     def open(self, path: Path) -> Any:
-        """Return what pyarrow should read: the path, or a file without the blanks around its cells."""
+        """Return the source that pyarrow should read: the path, or a stream without the blanks around cells."""
         return io.BufferedReader(_Trimmed(path, self.separator), BYTES_AT_ONCE) if self.padded else path
 
     def names(self, columns: list[str]) -> list[str]:
-        """Return the columns as a message should have them."""
+        """Return the columns as a message names them: by name, or by number in a file without a header."""
         return [repr(name) if self.header else f"{place + 1}" for place, name in enumerate(columns)]
 
 
 class _Trimmed(io.RawIOBase):
-    """A CSV file without the blanks around its cells; those within quotes stay.
+    """A CSV file without the blanks around its cells; blanks inside quotes stay.
 
-    It is given in pieces of whole lines, in which every quote that is opened is closed.
+    The file is processed in pieces of whole lines, in which every opened quote is closed.
     """
 
     def __init__(self, path: Path, separator: str) -> None:
@@ -140,7 +143,7 @@ class _Trimmed(io.RawIOBase):
                 return 0
             self._rest += piece
             end = len(self._rest) if not piece else self._rest.rfind(b"\n") + 1
-            # A quote amid a cell opens nothing: that it is not closed must not hold up the rest for ever.
+            # A quote inside a cell does not open a quotation and is never closed: LONGEST_LINE limits the wait for it.
             if piece and len(self._rest) < LONGEST_LINE and (not end or self._rest.count(b'"', 0, end) % 2):
                 continue
             end = end or len(self._rest)
@@ -152,7 +155,7 @@ class _Trimmed(io.RawIOBase):
     def _trimmed(self, lines: bytes) -> bytes:
         if b'"' in lines:
             return self._around.sub(lambda found: found[1] or b"", lines)
-        # Several times as fast.
+        # Without quotes this is several times as fast.
         for mark in (self._separator, b"\n", b"\r"):
             for padded in (mark + b" ", b" " + mark):
                 while padded in lines:
@@ -179,7 +182,7 @@ def form_of(path: Path, options: Options | None = None) -> Form:
                         each in start for each in (f"{separator} ", f" {separator}", "\n ", " \n", " \r")
                     )
                     cells = [cell.strip(" ") for cell in cells] if padded else cells
-                    # As pandas writes an index and columns without names.
+                    # pandas writes an index and unnamed columns like this.
                     counted = cells[:1] == [""] and cells[1:] == [str(at) for at in range(len(cells) - 1)] != []
                     numbers = not counted and all(
                         NUMBER.fullmatch(cell) or cell.strip().lower() in GAPS for cell in cells
@@ -188,16 +191,16 @@ def form_of(path: Path, options: Options | None = None) -> Form:
                     longest = max(len("".join(known[:used]).encode()), len(known[used].encode()))
                     index = not numbers and not cells[0] and len(cells) > 1 and all(cells[1:])
                     return Form(
-                        blank,
-                        None if numbers else tuple(cells[index:]),
-                        len(cells),
-                        0 if numbers else before,
-                        longest,
-                        separator,
-                        '"' in start,
-                        len(cells) > 2 and cells == [str(at) for at in range(len(cells))],
-                        index,
-                        padded,
+                        blank=blank,
+                        header=None if numbers else tuple(cells[index:]),
+                        columns=len(cells),
+                        header_bytes=0 if numbers else before,
+                        longest=longest,
+                        separator=separator,
+                        quoted='"' in start,
+                        counts=len(cells) > 2 and cells == [str(at) for at in range(len(cells))],
+                        indexed=index,
+                        padded=padded,
                     )
                 before += len(line.encode())
     except UnicodeDecodeError as error:
@@ -210,8 +213,9 @@ def form_of(path: Path, options: Options | None = None) -> Form:
 def _first_row(line: str, file: TextIO, asked: str) -> tuple[list[str], list[str], int, str]:
     """Return the cells of the first row, the lines read, how many of them it takes, and the separator.
 
-    A name in quotes may go on in the lines behind `line`. Args: asked: the separator; empty: the one that cuts the row
-    into most cells, a comma where nothing does.
+    A name in quotes may continue in the lines after `line`.
+
+    Args: asked: the separator; empty: the one that gives the most cells, or a comma if all give one cell.
     """
     known = [line]
 
@@ -234,7 +238,7 @@ def _first_row(line: str, file: TextIO, asked: str) -> tuple[list[str], list[str
 
 
 def not_text(path: Path) -> str:
-    """Return in one line that a file is no UTF-8 text, with the first line that is not."""
+    """Return one line that says that a file is not UTF-8 text, and where the first such line is."""
     with path.open("rb") as file:
         for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), b""), 1):
             wide = number == 1 and line[:2] in (b"\xff\xfe", b"\xfe\xff")
@@ -247,7 +251,7 @@ def not_text(path: Path) -> str:
                     else f", got {line[max(0, error.start - 12) : error.start + 12].decode('latin1').strip()!r}"
                 )
                 return (
-                    f"{path}: expected UTF-8 text in line {number}{got}: turn it into such, as by "
+                    f"{path}: expected UTF-8 text in line {number}{got}: convert it, for example with "
                     f"iconv -f {'utf16' if wide else 'latin1'} -t utf8 {path.name}."
                 )
     return f"{path}: expected UTF-8 text."
