@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from diabolo import AnomalyDetector, load
+from diabolo.anomaly import scoring
 from diabolo.data.adapters.features import FEATURES, Number
 from diabolo.data.frames import Column, Schema
 from diabolo.errors import DiaboloError, ModelFileError, OptionError
@@ -55,7 +56,7 @@ def compare(path, verbs):
 def compare_model(path, model):
     """Compare a bare model, which has no estimator around it, with what is stored next to a golden file."""
     if model.detection is not None:
-        compare(path, {"scores": lambda rows: -model.detection.score(model, rows)})
+        compare(path, {"scores": lambda rows: -scoring.score(model, model.detection, rows)})
     else:
         verbs = {"latents": model.encode, "reconstructions": model.reconstruct}
         compare(path, verbs | {"scores": lambda rows: -model.loss_per_row(rows)})
