@@ -168,8 +168,10 @@ def test_statistics_do_not_lose_a_small_variance_beside_a_large_mean():
     rows = 1.7e9 + np.tile([0.0, 1.0], 50_000)[:, None]
     statistics = Statistics.of(rows)
     np.testing.assert_allclose(statistics.variance, 0.25, rtol=1e-6)
-    constant = np.full((1000, 1), 1e200)
+    constant = np.full((1000, 1), 1e149)
     assert Statistics.of(np.concatenate([constant] * 200)).variance == 0
+    with pytest.raises(DataError, match=r"squares fit a double, got 1e\+200 in column 0"):
+        _ = Statistics.of(np.full((1000, 1), 1e200)).variance  # which no model file could hold
 
 
 def test_training_in_windows_reaches_the_loss_of_training_in_memory(parts, rows):

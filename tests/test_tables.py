@@ -1042,11 +1042,11 @@ ODD_VALUES = {
     "a list in an array": (lambda: with_one([1]), r"expected numbers, got '\[1\]' \(list\) in row 3, column 1"),
     "squares beyond a double, with a gap": (
         lambda: pd.DataFrame({"a": np.arange(40.0), "wide": huge(1)}),
-        r"squares fit a double, got .*e\+300 in row \d+, column 'wide': rescale the column",
+        r"squares fit a double, got .*e\+\d+ in row \d+, column 'wide': rescale the column",
     ),
     "squares beyond a double, beside a category": (
         lambda: pd.DataFrame({"c": ["u", "v"] * 20, "wide": huge(0)}),
-        r"column 'wide' holds .*e\+300, expected numbers whose squares fit a double",
+        r"squares fit a double, got .*e\+\d+ in row \d+, column 'wide': rescale the column",
     ),
     "squares beyond a double, without a gap": (
         lambda: np.stack([np.arange(40.0), huge(0)], 1),

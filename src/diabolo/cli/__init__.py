@@ -110,6 +110,8 @@ def main(*, own_process: bool = False) -> None:
             code = _say(f"{message}. Try --help.", 2) if message else 2  # without a command, the help was shown already
         else:
             raise
+    if own_process:
+        process.ignore_signals()
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -65,6 +65,13 @@ def _imports(frame: FrameType | None) -> bool:
     return False
 
 
+def ignore_signals() -> None:
+    """Let a process that has done its work end in peace: while Python ends, signals have no handler any more."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+
+
 def say(message: str) -> None:
     """Print a line on standard error, if that can be written to."""
     print("diabolo:", " ".join(message.split("\n")), file=sys.stderr)

@@ -139,8 +139,8 @@ def search(
 def check_limits(budget: str | float | None, trials: int | None, epochs: int | None) -> float | None:
     """Return the seconds of a search, None where `trials` alone bound it. Raises OptionError."""
     for name, value in (("trials", trials), ("epochs", epochs)):
-        if value is not None and (type(value) is not int or value < 1):
-            raise OptionError(f"{name} must be a whole number of at least 1, got {value!r:.40}.")
+        if value is not None:
+            whole(name, value, 1)
     return None if trials is not None and budget is None else duration(BUDGET if budget is None else budget)
 
 
