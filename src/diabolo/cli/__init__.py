@@ -34,7 +34,7 @@ from diabolo.errors import DiaboloError
 
 app = typer.Typer(
     name="diabolo",
-    help="Auto-encoders from one command: learn to squeeze rows through a narrow waist, and to bring them back.",
+    help="Train and use auto-encoders: compress rows into a few numbers, and reconstruct the rows from them.",
     epilog="Start with: diabolo fit digits",
     no_args_is_help=True,
     add_completion=False,

@@ -56,7 +56,7 @@ def fit(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", help="Model file to write; the pictures stand beside it. Default: DATA.safetensors"
+            "--output", "-o", help="Model file to write, with two pictures next to it. Default: DATA.safetensors"
         ),
     ] = None,
     latent_dim: Latent = None,
@@ -72,7 +72,7 @@ def fit(
         bool,
         typer.Option(
             "--tied",
-            help="Dense layers of the decoder use the kernels of the encoder, turned over.",
+            help="Dense layers of the decoder use the transposed kernels of the encoder.",
             rich_help_panel=PARTS,
         ),
     ] = False,
@@ -121,7 +121,7 @@ def fit(
     optimizer: Annotated[
         str | None,
         typer.Option(
-            help="adam, adamw, nadam, rmsprop, adamax, lion, muon, adafactor, schedule_free or sgd; settings behind a "
+            help="adam, adamw, nadam, rmsprop, adamax, lion, muon, adafactor, schedule_free or sgd; settings follow a "
             "colon. auto: chosen from the data. Default: adamw:0.1, or adam for a gaussian bottleneck.",
             rich_help_panel=TRAINING,
         ),

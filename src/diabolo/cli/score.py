@@ -31,12 +31,12 @@ def score(
         Path | None,
         typer.Option("--save", metavar="MODEL", help="Where no MODEL is given: a model file to keep the detector in."),
     ] = None,
-    top: Annotated[int, typer.Option(help="Show so many of the oddest rows, and the cells that make them so.")] = 0,
+    top: Annotated[int, typer.Option(help="Show this many of the most anomalous rows, and the cells that make them so.")] = 0,
     keep: Keep = None,
     data_dir: DataDir = None,
     force: Force = False,
 ) -> None:
-    """Write how odd each row of DATA is. Default: DATA-scores.npy.
+    """Write the anomaly score of each row of DATA. Default: DATA-scores.npy.
 
     Without a MODEL an anomaly detector is fitted to DATA itself, and each row compared with the others; --save keeps
     it, to score other rows with. Under a MODEL of `diabolo fit` the score is the reconstruction loss, in nats.

@@ -26,7 +26,7 @@ def search(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", help="Model file to write. Default: DATA.safetensors; table and report beside it."
+            "--output", "-o", help="Model file to write. Default: DATA.safetensors; a table and a report are next to it."
         ),
     ] = None,
     budget: Annotated[str | None, typer.Option(help="Time to spend: 90s, 10m, 2h. Default: 10m.")] = None,

@@ -42,7 +42,7 @@ def sizes(
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Train a network for each size of the latent on DATA, and show how far each is off, PCA beside it."""
+    """Train a network for each size of the latent on DATA, and show its error, compared with PCA."""
     from diabolo.cli.show import print_tables, table
     from diabolo.errors import OptionError
     from diabolo.search import error_by_size
