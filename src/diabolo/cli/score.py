@@ -31,7 +31,9 @@ def score(
         Path | None,
         typer.Option("--save", metavar="MODEL", help="Where no MODEL is given: a model file to keep the detector in."),
     ] = None,
-    top: Annotated[int, typer.Option(help="Show this many of the most anomalous rows, and the cells that make them so.")] = 0,
+    top: Annotated[
+        int, typer.Option(help="Show this many of the most anomalous rows, and the cells that make them so.")
+    ] = 0,
     keep: Keep = None,
     data_dir: DataDir = None,
     force: Force = False,

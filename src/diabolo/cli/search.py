@@ -26,7 +26,9 @@ def search(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", help="Model file to write. Default: DATA.safetensors; a table and a report are next to it."
+            "--output",
+            "-o",
+            help="Model file to write, with a table and a report next to it. Default: DATA.safetensors",
         ),
     ] = None,
     budget: Annotated[str | None, typer.Option(help="Time to spend: 90s, 10m, 2h. Default: 10m.")] = None,
