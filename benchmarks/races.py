@@ -24,11 +24,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from diabolo import Autoencoder, datasets
+from diabolo.autoencoder import settings_of
 from diabolo.errors import DivergedError
 from diabolo.fitting.automatic import advice
 from diabolo.fitting.preparation import prepare
+from diabolo.network.optimizers import OPTIMIZERS
 from diabolo.search import race
-from diabolo.training.optimizers import OPTIMIZERS
 
 Rows = np.ndarray[Any, Any]
 TABLE = Path(__file__).parent / "races.csv"
@@ -190,10 +191,8 @@ def _problem(name: str, data: str, rows: Rows, chance: np.random.Generator) -> P
 
 def facts(problem: Problem) -> dict[str, float]:
     """Return what the advice knows of a problem."""
-    estimator = Autoencoder(**problem.settings)
-    settings = estimator.checked_settings()
-    ready = prepare(estimator.get_params(deep=False), problem.rows, None, settings, SEED)
-    return ready.facts(batch_size=settings["batch_size"], epochs=settings["epochs"])
+    settings = settings_of(Autoencoder(**problem.settings)).seeded(SEED)
+    return prepare(problem.rows, settings).facts(batch_size=settings.batch_size, epochs=settings.epochs)
 
 
 def error(problem: Problem, name: str, times: float) -> float:
@@ -321,11 +320,11 @@ def deep(epochs: int) -> None:
     rows = datasets.mnist(os.environ["DIABOLO_DATA"]).x_train.reshape(-1, 784)
     started = time.perf_counter()
     raced = race(rows, epochs=epochs, equal="time", **DEEP)
-    for row in raced.rows:
+    for row in raced.trials:
         rate = advice.rate_of(row["optimizer"], row["rate"])
         print(f"| {row['optimizer']} {rate:g} | {row['state']} | {row['epochs']} | {row['error']:.2f} |", flush=True)
     print(f"the race took {time.perf_counter() - started:.0f} s and picks {raced.optimizer} {raced.learning_rate:g}")
-    length = max(row["epochs"] for row in raced.rows if row["optimizer"] == raced.optimizer)
+    length = max(row["epochs"] for row in raced.trials if row["optimizer"] == raced.optimizer)
     adams = [_curve(rows, "adam", advice.rate_of("adam", times), epochs) for times in (0.3, 1.0, 3.0)]
     ours = _curve(rows, raced.optimizer, raced.learning_rate, length)
     tuned = min(adams, key=lambda curve: curve[-1][1])

@@ -666,7 +666,8 @@ CALLS = [
     (
         "mf.encode(X[:, :3])",
         "DataError",
-        "encode() expected a frame, as fit() had, got ndarray: no array says which 'b' is meant.",
+        "encode() expected a frame, as fit() had, got ndarray: column 'b' does not hold numbers. Pass a frame with the "
+        "same columns.",
     ),
     (
         'mf.encode(frame.assign(when="soon"))',

@@ -456,7 +456,7 @@ def test_bytes_that_are_zeros_and_ones_but_for_one_row_train(rng):
 def test_a_loss_is_chosen_that_can_take_the_rows_to_be_judged(rng):
     rows = rng.integers(0, 2, (60, 5)).astype(float)
     assert quick(2).fit(rows).reconstruction_loss_ == "bernoulli"
-    assert quick(2).fit(rows, also=rows + 1).reconstruction_loss_ == "gaussian"
+    assert quick(2).fit(rows, evaluation_rows=rows + 1).reconstruction_loss_ == "gaussian"
 
 
 def test_many_trainings_in_one_process_say_nothing(table, capfd):

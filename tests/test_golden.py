@@ -14,7 +14,7 @@ from diabolo.data.frames import Column, Schema
 from diabolo.errors import DiaboloError, ModelFileError, OptionError
 from diabolo.model import file as modelfile
 from diabolo.model.file import upgrade
-from diabolo.model.record import PARTS, SETTINGS, Setting
+from diabolo.model.settings import PARTS, SETTINGS, Setting, table_of
 from diabolo.network.layers import LAYERS, Dense
 from hostile import changed, parts, rebuild, with_json
 
@@ -79,7 +79,7 @@ def test_a_model_file_of_any_time_gives_what_it_gave(path):
 
 
 def test_no_setting_is_newer_than_the_present_format_version():
-    tables = (LAYERS, FEATURES, *PARTS.values())
+    tables = (LAYERS, FEATURES, *map(table_of, PARTS))
     fields = [each for table in tables for part in table.values() for each in dataclasses.fields(part)]
     newer = [each.metadata for each in (*fields, *dataclasses.fields(Column)) if "since" in each.metadata]
     since = [setting.since for setting in SETTINGS.values()] + [each["since"] for each in newer]
@@ -166,7 +166,7 @@ def test_fields_of_layers_and_columns_that_are_newer_than_the_file_get_the_value
 def test_layers_and_parts_in_the_settings_are_filled_in_too(version, monkeypatch):
     metadata = MappingProxyType({"since": 2, "before": True})
     monkeypatch.setattr(Dense.__dataclass_fields__["use_bias"], "metadata", metadata)
-    penalty = next(iter(PARTS["penalty"].values()))
+    penalty = next(iter(table_of("penalty").values()))
     field = dataclasses.fields(penalty)[0]
     monkeypatch.setattr(field, "metadata", MappingProxyType({"since": 2, "before": 0.5}))
     version(2, {})

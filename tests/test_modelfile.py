@@ -12,7 +12,7 @@ from safetensors.numpy import load_file
 import diabolo
 from diabolo.errors import ModelFileError, OptionError, OutputError
 from diabolo.model import file as modelfile
-from diabolo.model.record import MAX_EPOCHS
+from diabolo.model.settings import MAX_EPOCHS
 from diabolo.network import structures
 from diabolo.network.layers import Attention, Dense, Flatten, Reshape, Upsampling
 from hostile import parts, rebuild

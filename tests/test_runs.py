@@ -1,6 +1,5 @@
 """A training in a folder goes on where it was, whatever ended it, and ends with the bits of one that was not broken."""
 
-import dataclasses
 import json
 import os
 import shutil
@@ -17,6 +16,7 @@ import diabolo
 from diabolo import Autoencoder
 from diabolo.errors import CheckpointError, DivergedError, OptionError, OutputError
 from diabolo.training import checkpoints, runs
+from diabolo.training.engines import Compiled
 
 CHECKPOINTS = "0*-0*.safetensors"
 SETTINGS = {"structure": [16], "random_state": 0, "verbose": False}
@@ -24,16 +24,15 @@ SETTINGS = {"structure": [16], "random_state": 0, "verbose": False}
 # Trains in sys.argv[2], or nowhere, and prints the bits of the latents. steps_a_call=1: it can stop at every step.
 SCRIPT = """
 import hashlib, os, sys
-from dataclasses import replace
 import numpy as np
 from diabolo import Autoencoder
 from diabolo.training import runs
+from diabolo.training.engines import Compiled
 runs.SHARE, runs.SECONDS_BETWEEN = 0, 0.05
 
 class Own(Autoencoder):
-    def _train(self, spec, shard, report, **where):
-        spec = replace(spec, compile=COMPILED, steps_a_call=3)
-        return super()._train(spec, shard, report, **where)
+    def fit(self, X, **more):
+        return super().fit(X, engine=Compiled(compile=COMPILED, steps_a_call=3), **more)
 
 kind, folder = sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else None
 rng = np.random.default_rng(0)
@@ -309,13 +308,16 @@ def test_a_run_beside_the_main_thread_holds_no_signals(table, tmp_path):
 class Poisoned(Autoencoder):
     """An estimator that breaks in its third epoch, by the rate."""
 
-    def _train(self, spec, shard, report, **where):
-        import keras
+    def fit(self, X, **more):
+        return super().fit(X, engine=Compiled(optimizer=rising_in_epoch_3, steps_a_call=1, compile=False), **more)
 
-        steps = -(-len(shard.rows) // spec.batch_size)
-        rising = keras.optimizers.schedules.PiecewiseConstantDecay([2 * steps], [1e-3, 1e30])
-        spec = dataclasses.replace(spec, optimizer=keras.optimizers.SGD(rising), steps_a_call=1, compile=False)
-        return super()._train(spec, shard, report, **where)
+
+def rising_in_epoch_3(job):
+    import keras
+
+    steps = -(-job.shard.row_count // job.batch_size)
+    rising = keras.optimizers.schedules.PiecewiseConstantDecay([2 * steps], [1e-3, 1e30])
+    return keras.optimizers.SGD(rising)
 
 
 def test_what_diverges_behind_an_interruption_leaves_the_epochs_before(table, tmp_path, monkeypatch):
@@ -351,8 +353,8 @@ def test_what_diverges_leaves_the_epochs_before(table, tmp_path):
 class Stepwise(Autoencoder):
     """An estimator that can be stopped at every second step."""
 
-    def _train(self, spec, shard, report, **where):
-        return super()._train(dataclasses.replace(spec, steps_a_call=2, compile=False), shard, report, **where)
+    def fit(self, X, **more):
+        return super().fit(X, engine=Compiled(steps_a_call=2, compile=False), **more)
 
 
 def stop_at(epoch, step):

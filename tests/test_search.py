@@ -14,16 +14,17 @@ import optuna
 import pytest
 
 from diabolo import Autoencoder, lowlevel
+from diabolo.autoencoder import settings_of
 from diabolo.cli.options import fit_command
 from diabolo.cli.race import WITHOUT
 from diabolo.errors import CheckpointError, DataError, OptionError, OutputError
 from diabolo.fitting.automatic import advice
 from diabolo.fitting.preparation import prepare
+from diabolo.network import optimizers
 from diabolo.report import page
-from diabolo.search import budget, error_by_size, halving, race, search, space, study
+from diabolo.search import budget, error_by_size, halving, ledger, race, scheduler, search, space, study
 from diabolo.search import report as searched
-from diabolo.search.halving import Runner
-from diabolo.training import checkpoints, optimizers
+from diabolo.training import checkpoints
 
 QUICK = {
     "structure": ["dense 16", "dense 32-16"],
@@ -49,20 +50,24 @@ def without_seconds(trials):
     return [{name: value for name, value in row.items() if name != "seconds"} for row in trials]
 
 
+def runner(number, errors):
+    return ledger.TrialState(number=number, choice={}, errors=tuple(errors), finished=False)
+
+
 def test_a_third_of_those_that_reached_a_rung_goes_on():
-    runners = [Runner(number, [error]) for number, error in enumerate([5.0, 1.0, 3.0, 4.0, 2.0, 6.0])]
+    runners = [runner(number, [error]) for number, error in enumerate([5.0, 1.0, 3.0, 4.0, 2.0, 6.0])]
     first = halving.promoted(runners, top=2)
-    assert first == Runner(1, [1.0])
-    runners[1] = Runner(1, [1.0, 0.9])
-    assert halving.promoted(runners, top=2) == Runner(4, [2.0])
-    runners[4] = Runner(4, [2.0, 0.8])
+    assert first == runner(1, [1.0])
+    runners[1] = runner(1, [1.0, 0.9])
+    assert halving.promoted(runners, top=2) == runner(4, [2.0])
+    runners[4] = runner(4, [2.0, 0.8])
     assert halving.promoted(runners, top=2) is None  # two of six have gone on; of two none can
-    assert halving.leader(runners) == Runner(4, [2.0, 0.8])
+    assert halving.leader(runners) == runner(4, [2.0, 0.8])
 
 
 def test_what_is_used_without_a_search_goes_to_its_end_unless_another_is_clearly_better():
     def chosen(usual, other):
-        return halving.to_go_on([Runner(0, usual), Runner(1, other)], top=2, usual=0).number
+        return halving.to_go_on([runner(0, usual), runner(1, other)], top=2, default=0).number
 
     assert chosen([9.0, 5.0], [8.0, 4.95]) == 0
     assert chosen([9.0, 5.0], [8.0, 4.8]) == 1
@@ -70,8 +75,8 @@ def test_what_is_used_without_a_search_goes_to_its_end_unless_another_is_clearly
     assert chosen([9.0, -4.8], [8.0, -5.0]) == 1
     assert chosen([9.0], [8.0, 4.95]) == 1  # it is not there yet
     assert chosen([9.0, 5.0, 4.0], [8.0, 4.9, 3.99]) == 1  # at the end the best is the best
-    assert halving.to_go_on([Runner(1, [3.0]), Runner(2, [2.99])], top=2, usual=None).number == 2
-    assert halving.to_go_on([], top=2, usual=0) is None
+    assert halving.to_go_on([runner(1, [3.0]), runner(2, [2.99])], top=2, default=None).number == 2
+    assert halving.to_go_on([], top=2, default=0) is None
 
 
 def test_rungs_are_thirds_and_end_with_the_whole():
@@ -156,10 +161,10 @@ def test_short_trainings_may_have_several_rungs_at_one_epoch(table, epochs):
 def test_a_training_that_diverges_is_told_and_the_others_go_on(table):
     settings = {"structure": [], "latent_dim": 2, "epochs": 27, "random_state": 0}
     raced = race(table, optimizers=["sgd"], times=(1.0, 1e8), **settings)
-    states = {(row["optimizer"], row["rate"]): row["state"] for row in reversed(raced.rows)}
+    states = {(row["optimizer"], row["rate"]): row["state"] for row in reversed(raced.trials)}
     assert states["sgd", 1e8] == "failed"
     assert states["sgd", 1.0] == "whole"
-    assert "training diverged" in next(row["reason"] for row in raced.rows if row["state"] == "failed")
+    assert "training diverged" in next(row["reason"] for row in raced.trials if row["state"] == "failed")
 
 
 def test_refit_learns_from_the_rows_that_were_held_back_too(table):
@@ -208,7 +213,7 @@ def test_what_is_drawn_goes_by_what_stopped_trainings_reached(table):
     drawn = sorted(found.trials, key=lambda row: row["number"])
     best = np.log(drawn[int(np.argmin([row["error"] for row in drawn]))]["rate"])
     away = [abs(np.log(row["rate"]) - best) for row in drawn]
-    assert np.median(away[study.UNINFORMED :]) < 0.5 * np.median(away[: study.UNINFORMED])
+    assert np.median(away[ledger.RANDOM_TRIALS :]) < 0.5 * np.median(away[: ledger.RANDOM_TRIALS])
 
 
 def test_what_is_used_without_a_search_goes_far_enough_to_be_compared(table):
@@ -232,8 +237,8 @@ def test_in_a_budget_of_time_the_best_is_trained_longest_and_whole(table, monkey
 
 def test_the_best_comes_to_its_end_also_when_the_time_is_over_before(table, monkeypatch):
     # As on a machine that is busy with something else: the first stop comes after the end.
-    took, work = [], study.Search._work
-    monkeypatch.setattr(study.Search, "_work", lambda *job: [took.append(job[1:]), work(*job)])
+    took, work = [], scheduler.Search._work
+    monkeypatch.setattr(scheduler.Search, "_work", lambda *job: [took.append(job[1:]), work(*job)])
     monkeypatch.setattr(budget.Budget, "left", property(lambda _: -5.0 if took else 60.0))
     (only,) = quick(np.tile(table, (20, 1)), trials=None, budget="60s", epochs=81).trials
     assert took == [(0, 0), (0, 3)]
@@ -249,7 +254,7 @@ def test_a_training_that_no_budget_holds_is_given_up_at_first_sight(table, monke
     given_up = [row for row in trials if row["structure"] == "dense 1024-1024-1024"]
     assert trials[0]["structure"] == "dense 16"
     assert given_up
-    assert all(row["state"] == "failed" and row["reason"] == study.TOO_SLOW for row in given_up)
+    assert all(row["state"] == "failed" and row["reason"] == scheduler.TOO_SLOW for row in given_up)
     with pytest.raises(OptionError, match=r"too short for these rows: all \d+ that were begun are too slow"):
         search(rows, budget="8s", latent_dim=3, space=slow | {"structure": ["dense 1024-1024-1024"]}, random_state=1)
 
@@ -268,7 +273,7 @@ def test_a_search_that_could_not_begin_leaves_its_folder_free(table, tmp_path):
 
 def test_a_training_that_was_killed_while_it_was_drawn_is_forgotten(table, tmp_path):
     quick(table, trials=1, folder=tmp_path)
-    optuna.load_study(study_name=study.NAME, storage=f"sqlite:///{tmp_path / 'study.db'}").ask()
+    optuna.load_study(study_name=ledger.NAME, storage=f"sqlite:///{tmp_path / 'study.db'}").ask()
     numbers = [row["number"] for row in quick(table, trials=2, folder=tmp_path).trials]
     assert sorted(numbers) == [0, 2]
 
@@ -278,18 +283,18 @@ def test_a_training_that_ends_the_process_each_time_is_given_up(table, tmp_path,
         raise MemoryError
 
     with monkeypatch.context() as patch:
-        patch.setattr(study.Trial, "fit", no_room)
-        for _ in range(study.MOST_STARTS):
+        patch.setattr(scheduler.Trial, "train", no_room)
+        for _ in range(scheduler.MOST_STARTS):
             with pytest.raises(MemoryError):
                 quick(table, trials=2, folder=tmp_path)
     trials = quick(table, trials=2, folder=tmp_path).trials
     assert [(row["number"], row["state"]) for row in trials] == [(1, "whole"), (0, "failed")]
-    assert trials[1]["reason"] == "it ended the process 3 times: it may take more memory than there is."
+    assert trials[1]["reason"] == "it ended the process 3 times: it may need more memory than there is."
 
 
 def test_the_best_is_the_first_of_the_table_by_the_error_it_ended_with(table, tmp_path):
     found = quick(table, folder=tmp_path, refine=False, bottleneck="gaussian", latent_dim=2)  # whose error may rise
-    held = study.held_back(len(table), 0.1, 0, study.VALIDATION)
+    held = scheduler.held_back(len(table), 0.1, 0, scheduler.VALIDATION)
     first = found.trials[0]
     assert found.best.model_.loss_per_row(table[held]).mean() == pytest.approx(first["error"])
     assert found.curves[first["number"]][-1][1] == first["error"]
@@ -297,10 +302,10 @@ def test_the_best_is_the_first_of_the_table_by_the_error_it_ended_with(table, tm
 
 def test_only_what_is_used_without_a_search_is_known_to_end_well():
     asked = space.read({"batch_size": [128]}, (784,), {})
-    assert space.usual(asked, (784,)) is None
+    assert space.default_choice(asked, (784,)) is None
     assert [each["batch_size"] for each in space.first(asked, (784,))] == [128]
     whole = space.read(None, (784,), {})
-    assert space.usual(whole, (784,)) == space.first(whole, (784,))[0]
+    assert space.default_choice(whole, (784,)) == space.first(whole, (784,))[0]
 
 
 def test_the_best_can_be_fitted_again_where_a_linear_waist_was_asked_for(table):
@@ -336,7 +341,7 @@ def test_a_search_begins_with_what_is_used_without_one(shape):
     chosen = space.first(space.read(None, shape, {}), shape)[0]
     found, without = Autoencoder(2, **space.settings(chosen, {})), Autoencoder(2)
     rows = np.random.default_rng(0).normal(size=(50, *shape))
-    ready = [prepare(each.get_params(deep=False), rows, None, each.checked_settings(), 0) for each in (found, without)]
+    ready = [prepare(rows, settings_of(each).seeded(0)) for each in (found, without)]
     assert ready[0].network == ready[1].network
     rate = optimizers.check("adamw:0.1", None, "cosine")
     assert (found.batch_size, found.learning_rate) == (without.batch_size, rate)
@@ -404,7 +409,7 @@ class Elements(HTMLParser):
 def found_with(trials, space, importance=None):
     usual = {"epochs": 9, "of": 9, "seconds": 1.0, "state": "whole", "reason": ""}
     rows = [usual | {"number": number} | each for number, each in enumerate(trials)]
-    return study.Found(None, rows, importance or {}, {}, space)
+    return study.SearchResult(None, rows, importance or {}, {}, space)
 
 
 def test_a_choice_at_the_end_of_what_was_tried_is_said_and_a_wider_space_named():
@@ -517,7 +522,7 @@ def rate(row):
 def test_a_race_costs_a_fifth_and_the_best_of_the_short_trainings_runs_to_the_end(table):
     names, times, seen = ["adam", "sgd", "rmsprop", "nadam"], (0.01, 0.1, 1.0, 3.0, 10.0), []
     raced = race(table, optimizers=names, times=times, epochs=27, latent_dim=3, random_state=0, report=seen.append)
-    short, whole = ([row for row in raced.rows if row["state"] == state] for state in ("short", "whole"))
+    short, whole = ([row for row in raced.trials if row["state"] == state] for state in ("short", "whole"))
     assert [row["epochs"] for row in short] == [9] * 6
     assert [row["epochs"] for row in whole] == [27] * 2
     assert raced.epochs == 6 * 9 + 2 * 27 <= raced.epochs_of_all / 5
@@ -527,12 +532,12 @@ def test_a_race_costs_a_fifth_and_the_best_of_the_short_trainings_runs_to_the_en
     # The one that promised most, and the best of the others.
     best = [row for row in (first, *short) if row is first or row["number"] != first["number"]][:2]
     assert {(row["optimizer"], row["rate"]) for row in best} == {(row["optimizer"], row["rate"]) for row in whole}
-    assert all(row["rate"] > 0.1 for row in raced.rows)  # who is known to be slow does not begin
+    assert all(row["rate"] > 0.1 for row in raced.trials)  # who is known to be slow does not begin
     assert [row["error"] for row in whole] == sorted(row["error"] for row in whole)
-    assert seen[-1] == raced.rows
+    assert seen[-1] == raced.trials
     model = study.Autoencoder(3, optimizer=raced.optimizer, learning_rate=raced.learning_rate, epochs=27, patience=0)
     again = model.set_params(random_state=0, verbose=False).fit(table)
-    assert min(again.history_["val_loss"]) == pytest.approx(raced.rows[0]["error"], rel=1e-4)  # it keeps its promise
+    assert min(again.history_["val_loss"]) == pytest.approx(raced.trials[0]["error"], rel=1e-4)  # it keeps its promise
 
 
 def test_a_race_in_a_folder_is_not_run_again(table, tmp_path):
@@ -549,7 +554,7 @@ def test_a_race_over_equal_time_gives_dear_optimizers_fewer_epochs(table, tmp_pa
     settings |= {"structure": "dense 512-512", "equal": "time", "folder": tmp_path}
     rows = np.tile(table, (3, 1))
     raced = race(rows, **settings)
-    short = {row["optimizer"]: row["epochs"] for row in raced.rows if row["state"] == "short"}
+    short = {row["optimizer"]: row["epochs"] for row in raced.trials if row["state"] == "short"}
     dearer = json.loads((tmp_path / "seconds.json").read_text())
     assert short == {"adam": 8, "muon": max(1, round(8 * dearer["adam"] / dearer["muon"]))}
     assert short["muon"] < 7  # its steps decompose 512 x 512

@@ -50,9 +50,8 @@ def test_it_learns_what_dense_rows_teach(fitted, words):
 def test_the_loss_from_a_draw_of_zeros_is_right_on_average(words, monkeypatch):
     """Against the same loss of the dense rows, written by NumPy from the saved weights."""
     from diabolo.data.sparse import choose_loss, learn
-    from diabolo.network import structures
+    from diabolo.network import optimizers, structures
     from diabolo.network.backends.keras import builder as keras_builder
-    from diabolo.training import optimizers
     from diabolo.training.engines import sparse
 
     loss = choose_loss("auto", words).loss
@@ -166,7 +165,7 @@ def test_wide_rows_are_judged_by_fewer_of_them(words):
     assert judged.train.shape == (1480, 300)
     assert judged.test.sum() + judged.train.sum() == words.sum()
     with pytest.raises(OptionError, match="needs values in \\[0, 1\\]"):
-        Autoencoder(4, reconstruction_loss="bernoulli", **FAST).fit(judged.train, also=judged.test * 2)
+        Autoencoder(4, reconstruction_loss="bernoulli", **FAST).fit(judged.train, evaluation_rows=judged.test * 2)
 
 
 BROKEN = {

@@ -71,12 +71,14 @@ class DivergedError(DiaboloError, ArithmeticError):
     """The training loss, or a weight, is not finite any more.
 
     Attributes:
-        outcome: of the epochs before, for whoever builds on the loop; None where there were none.
+        outcome: of the epochs before, from `diabolo.training.train`; None where there were none.
+        trained: the same from an engine.
         model: a `diabolo.model.model.Model` with the best weights of these; None where there were none.
     """
 
     exit_code = 3
     outcome: Any = None
+    trained: Any = None
     model: Any = None
 
 

@@ -14,22 +14,22 @@ import numpy as np
 from sklearn import exceptions as theirs
 from sklearn.base import BaseEstimator, OutlierMixin, clone
 
-from diabolo._version import __version__
 from diabolo.anomaly import scoring
 from diabolo.anomaly.explain import by_column
-from diabolo.autoencoder import Autoencoder, load, seed_of
+from diabolo.autoencoder import Autoencoder, load, with_model
 from diabolo.data import frames, memory
 from diabolo.data.adapters import Rows
 from diabolo.data.streams import open_whole
 from diabolo.data.tables import Reading
 from diabolo.errors import DataError, ModelFileError, NotFittedError, OptionError
-from diabolo.fitting.preparation import HIDDEN, Prepared
+from diabolo.fitting.preparation import HIDDEN
+from diabolo.model import rows as user_rows
 from diabolo.model.detection import Detection
 from diabolo.model.model import Model
-from diabolo.model.record import Record
+from diabolo.model.settings import seed_of
 from diabolo.network.layers import Layer
 from diabolo.network.parts import plain
-from diabolo.training.engines import numpy as small
+from diabolo.training.engines import Quickest
 from diabolo.training.progress import verbosity
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -98,10 +98,9 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         numbers_alone = known.ndim == 2 and known.dtype != np.uint8 and not opened.gaps and opened.schema is None
         if numbers_alone and inner.reconstruction_loss == "auto":
             inner.set_params(reconstruction_loss="gaussian")
-        quick = _Quick(**inner.get_params(deep=False)) if type(inner) is Autoencoder else inner
-        model = quick.fit(opened).model_
-        if hasattr(quick, "optimizer_reason_"):
-            inner.optimizer_reason_ = quick.optimizer_reason_
+        # Only our own estimator is known to take an engine.
+        more: dict[str, Any] = {"engine": Quickest()} if type(inner) is Autoencoder else {}
+        model = inner.fit(opened, **more).model_
         rows = model.checked(opened.rows, where="fit()")
         space = scoring.space_of(model, rows)
         places = scoring.place(model, space, rows)
@@ -119,7 +118,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
             contamination=float(self.contamination),
             false_alarm_rate=None if self.false_alarm_rate is None else float(self.false_alarm_rate),
         )
-        return self._take(inner.take(replace(model, detection=detection)), detection)
+        return self._take(with_model(inner, replace(model, detection=detection)), detection)
 
     def save(self, path: str | Path, *, force: bool = False) -> Path:
         """Write a model file, for `AnomalyDetector.load` and `diabolo score`; as `Autoencoder.save`."""
@@ -225,8 +224,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         return self
 
     def _rows(self, X: Any, where: str) -> Rows:
-        assert self._fitted
-        return self.autoencoder_.as_numbers(X, where=where, who=type(self).__name__)
+        return user_rows.read(self.model, X, where=where, who=type(self).__name__)
 
     def _share(self) -> float:
         name, most = "contamination", 0.5
@@ -236,50 +234,6 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         if isinstance(share, bool) or not isinstance(share, numbers.Real) or not 0 < float(share) <= most:
             raise OptionError(f"{name} must be a share in (0, {most:g}], got {share!r}.")
         return float(share)
-
-
-class _Quick(Autoencoder):
-    """An Autoencoder that is trained without TensorFlow where that can be."""
-
-    def _learn(self, ready: Prepared, settings: dict[str, Any], seed: int, **more: Any) -> Self:
-        parts: dict[str, Any] = {"corruption": ready.corruption, "penalty": ready.penalty, "settings": settings}
-        if not small.suits(ready.network, ready.loss.loss, ready.shard["rows"], **parts):
-            return super()._learn(ready, settings, seed, **more)
-        with self._shown(more["report"]) as report:
-            trained = small.train(
-                ready.network,
-                ready.shard["rows"],
-                ready.shard.get("validation"),
-                epochs=settings["epochs"],
-                batch_size=settings["batch_size"],
-                patience=settings["patience"],
-                hidden=getattr(ready.corruption, "share", 0.0),
-                seed=seed,
-                report=report,
-            )
-        record = Record(
-            settings=settings | {"random_state": seed},
-            source=more["source"] or ready.name,
-            rows=ready.rows,
-            validation_rows=ready.validation_rows,
-            learning_rate=small.RATE,
-            loss_reason=ready.loss.reason,
-            best_epoch=trained.best_epoch,
-            history=trained.history,
-            compiled=False,
-            streamed_within=0,
-            versions={"diabolo": __version__, "numpy": np.__version__},
-        )
-        return self.take(
-            Model(
-                network=ready.network,
-                weights=trained.weights,
-                adapter=ready.adapter,
-                loss=ready.loss.loss,
-                record=record,
-                schema=ready.schema,
-            )
-        )
 
 
 class _NotFittedError(NotFittedError, theirs.NotFittedError):  # type: ignore[misc]

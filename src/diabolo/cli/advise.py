@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from diabolo.cli.options import Data, DataDir, Json, as_json, fit_command, reads, to_train_on, trains
+from diabolo.cli.options import SEVERAL, Data, DataDir, Json, as_json, fit_command, reads, to_train_on, trains
 
 if TYPE_CHECKING:
     from diabolo.data.tables import Reading
@@ -11,7 +11,7 @@ SHOWN = 8  # candidates in the table
 
 
 @reads()
-@trains()
+@trains(*SEVERAL, random_state=0)
 def advise(
     *, how: "Reading", settings: dict[str, Any], data: Data, data_dir: DataDir = None, json: Json = False
 ) -> None:

@@ -49,7 +49,7 @@ def _weights(step: Any) -> int:
 
 def _show(model: Any, name: str) -> None:
     from diabolo.cli.show import bar, count, facts, print_tables, table
-    from diabolo.training.optimizers import suiting
+    from diabolo.network.optimizers import suiting
 
     network, record = model.network, model.record
     encoder, decoder = network.encoder_steps, network.decoder_steps

@@ -11,6 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from diabolo.data.tables import Reading
+    from diabolo.model.settings import Settings
 
 Data = Annotated[
     str,
@@ -29,16 +30,6 @@ ImageOutput = Annotated[
     Path | None,
     typer.Option(
         "--output", "-o", help="Where to write: .npy, .npz, .csv, .parquet, - for CSV here, or for images a folder."
-    ),
-]
-Latent = Annotated[
-    str | None,
-    typer.Option(
-        "--latent",
-        "--latent-dim",
-        "-l",
-        metavar="NUMBER|auto",
-        help="Numbers in a latent. Default: 32, or a quarter of the features; auto: as many as a first training needs.",
     ),
 ]
 COLUMNS = "Columns of a table"
@@ -108,7 +99,7 @@ def stem(data: str) -> str:
 def latents(text: str | None) -> int | str | None:
     """Return what --latent says. Raises OptionError."""
     from diabolo.errors import OptionError
-    from diabolo.fitting.automatic.latents import AUTO
+    from diabolo.model.settings import AUTO
 
     if text is None or text == AUTO:
         return text
@@ -147,36 +138,18 @@ def check_data(
             raise DataError(unknown("column", name, known))
 
 
-def check_settings(estimator: Any) -> None:
-    """Raise OptionError for a setting of an `Autoencoder` that no rows could make right."""
-    from diabolo.errors import OptionError, unknown
-    from diabolo.model.record import PARTS
-    from diabolo.network.parts import from_text
-    from diabolo.network.structures import check_words
+def check_settings(given: dict[str, Any]) -> "Settings":
+    """Return settings, checked as far as is possible before rows are read. Raises OptionError."""
+    from diabolo.data.memory import limit
+    from diabolo.model.settings import Settings
 
-    settings = estimator.checked_settings()
-    if type(settings["latent_dim"]) is int and settings["latent_dim"] < 1:
-        raise OptionError(f"latent_dim must be a whole number of at least 1, got {settings['latent_dim']}.")
-    check_words(settings["structure"], settings["activation"])
-    for name, table in PARTS.items():
-        written = settings[name]
-        if written in (None, "auto"):
-            continue
-        kind = written.partition(":")[0]
-        if kind not in table:
-            raise OptionError(unknown(name, kind, table))
-        if name != "bottleneck":  # whose settings depend on how many latents there are
-            from_text(name, table, written)
+    limit(given.get("memory"))  # which only this can check
+    return Settings(**given).seeded()
 
 
 def check_training(data: str, how: "Reading", settings: dict[str, Any], data_dir: Path | None) -> None:
-    """Raise OptionError or DataError where `to_train_on` would, as far as it can be told before rows are read."""
-    from diabolo.autoencoder import Autoencoder
-    from diabolo.data.memory import limit
-
-    limit(settings["memory"])
-    check_settings(Autoencoder(**settings))
-    check_data(data, how, data_dir, series=settings["series"])
+    """Raise OptionError or DataError where `to_train_on` would, as far as is possible before rows are read."""
+    check_data(data, how, data_dir, series=check_settings(settings).series)
 
 
 def check_swapped(model: Path | None, data: str) -> None:
@@ -292,32 +265,49 @@ def reads(*options: str) -> Callable[[Command], Command]:
     return _gathered("how", {name: READING[name] for name in options or READING}, reading)
 
 
-# What is trained, of commands that train several times: what a command decorated by `trains` takes as `settings`.
-NETWORK = {
-    "latent_dim": (Latent, None),
-    "structure": (Annotated[str, typer.Option(help="As for fit.")], "dense"),
-    "activation": (Annotated[str, typer.Option(help="As for fit.")], "elu"),
-    "bottleneck": (Annotated[str, typer.Option(help="As for fit.")], "plain"),
-    "reconstruction_loss": (Annotated[str, typer.Option(help="As for fit.")], "auto"),
-    "batch_size": (Annotated[int, typer.Option(help="Rows a step.")], 64),
-    "epochs": (Annotated[int, typer.Option(help="Of a whole training.")], 50),
-    "allow_overcomplete": (
-        Annotated[bool, typer.Option("--allow-overcomplete", help="Accept as many latents as features, or more.")],
-        False,
-    ),
-    "series": (Annotated[bool, typer.Option("--series", help="As for fit.")], False),
-    "random_state": (Annotated[int, typer.Option(help="The seed.")], 0),
-    "memory": (Annotated[str | None, typer.Option(help="What rows may take, such as 2GB.")], None),
-}
+# The settings that commands which train several times take as options.
+SEVERAL = (
+    "latent_dim",
+    "structure",
+    "activation",
+    "bottleneck",
+    "reconstruction_loss",
+    "batch_size",
+    "epochs",
+    "allow_overcomplete",
+    "series",
+    "random_state",
+    "memory",
+)
 
 
-def trains(*without: str) -> Callable[[Command], Command]:
-    """Give a command the options of NETWORK but some; it gets what they say as `settings`, a dict."""
-    return _gathered("settings", {name: each for name, each in NETWORK.items() if name not in without}, _settings)
+def trains(*names: str, unset: tuple[str, ...] = (), **defaults: Any) -> Callable[[Command], Command]:
+    """Give a command an option for each setting of a training; it gets those that were given as `settings`, a dict.
 
+    Args:
+        names: of the settings; none: all.
+        unset: settings that are left out of the dict where their option is not given, because something else may say
+            them.
+        defaults: other defaults than those of `Settings`.
+    """
+    from diabolo.model.settings import DEFAULTS, SETTINGS
 
-def _settings(**given: Any) -> dict[str, Any]:
-    return given | ({"latent_dim": latents(given["latent_dim"])} if "latent_dim" in given else {})
+    options = {}
+    for name in names or SETTINGS:
+        known = SETTINGS[name]
+        if known.option is None:
+            continue
+        written = known.names or ((f"--{name.replace('_', '-')}",) if known.option is bool else ())
+        option = typer.Option(*written, help=known.help, metavar=known.metavar, rich_help_panel=known.group or None)
+        default = None if name in unset else defaults.get(name, DEFAULTS[name])
+        kind = known.option | None if name in unset else known.option
+        options[name] = (Annotated[kind, option], default)
+
+    def made(**given: Any) -> dict[str, Any]:
+        asked = {name: value for name, value in given.items() if not (name in unset and value is None)}
+        return asked | ({"latent_dim": latents(asked["latent_dim"])} if "latent_dim" in asked else {})
+
+    return _gathered("settings", options, made)
 
 
 def _gathered(argument: str, options: dict[str, Any], make: Callable[..., Any]) -> Callable[[Command], Command]:

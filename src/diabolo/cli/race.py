@@ -5,38 +5,40 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from diabolo.cli.options import Data, DataDir, Json, as_json, fit_command, names, reads, to_train_on, trains
+from diabolo.cli.options import SEVERAL, Data, DataDir, Json, as_json, fit_command, names, reads, to_train_on, trains
 from diabolo.cli.search import live, trials_table
 
 if TYPE_CHECKING:
     from diabolo.data.tables import Reading
+    from diabolo.search import RaceResult
 
 
-FASTER = 1.5  # times as fast is worth a word
-WITHOUT = ("--optimizers", "--equal")  # options that fit does not know
+FASTER = 1.5  # an optimizer that many times as fast is mentioned
+WITHOUT = ("--optimizers", "--equal")  # options that fit does not have
 
 
 @reads()
-@trains()
+@trains(*SEVERAL, random_state=0)
 def race(
     *,
     how: "Reading",
     settings: dict[str, Any],
     data: Data,
     optimizers: Annotated[
-        str | None, typer.Option(metavar="NAME,...", help="Who runs. Default: all that `diabolo advise` knows.")
+        str | None,
+        typer.Option(metavar="NAME,...", help="Optimizers to try. Default: all that `diabolo advise` knows."),
     ] = None,
     equal: Annotated[
-        str, typer.Option(help="What all trainings have alike: epochs, or time, because some optimizers take longer.")
+        str, typer.Option(help="What all trials have in common: epochs, or time, because some optimizers are slower.")
     ] = "epochs",
-    run: Annotated[Path | None, typer.Option(help="Folder of the race, which goes on where it was.")] = None,
+    run: Annotated[Path | None, typer.Option(help="Folder of the race; a race continues in its own folder.")] = None,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Let optimizers race on DATA, each at five learning rates, and say who wins; nothing is written but --run.
+    """Train with several optimizers on DATA, each at five learning rates, and print the best; only --run is written.
 
-    Those that promise most by races on other rows run a third of the epochs, the best of them all: together a fifth
-    of what all would cost.
+    The pairs that did best on other data train for a third of the epochs, and the best of these for all epochs: a fifth
+    of the cost of training every pair to its end.
     """
     from diabolo.cli.show import print_tables
     from diabolo.search import race as work
@@ -54,16 +56,16 @@ def race(
     if json:
         print(as_json(raced))
         return
-    print_tables(trials_table(raced.rows), "", *_told(raced))
+    print_tables(trials_table(raced.trials), "", *_conclusion(raced))
 
 
-def _told(raced: Any) -> list[str]:
+def _conclusion(raced: "RaceResult") -> list[str]:
     share = raced.epochs / raced.epochs_of_all
-    whole = f"{raced.epochs:,} epochs were trained, {share:.0%} of the {raced.epochs_of_all:,} of all to their end"
+    whole = f"{raced.epochs:,} epochs were trained, {share:.0%} of the {raced.epochs_of_all:,} of all pairs"
     chosen = ("--optimizer", raced.optimizer, "--learning-rate", f"{raced.learning_rate:g}")
     return [
         f"the winner: {raced.optimizer} at {raced.learning_rate:g}; {whole}",
-        *_cheaper(raced.rows),
+        *_cheaper(raced.trials),
         f"try: {fit_command(*chosen, without=WITHOUT)}",
     ]
 

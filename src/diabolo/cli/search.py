@@ -9,19 +9,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from diabolo.cli.fit import check_held_back, outputs, read_judged, show_results, write_results
-from diabolo.cli.options import Data, DataDir, Force, Latent, check_data, check_settings, latents, reads, stem
+from diabolo.cli.options import Data, DataDir, Force, check_data, check_settings, reads, stem, trains
+from diabolo.cli.results import Results, outputs
 
 if TYPE_CHECKING:
-    from diabolo.data.tables import Reading
+    from matplotlib.figure import Figure
 
-SHOWN = 12  # trainings in the table
+    from diabolo.data.tables import Reading
+    from diabolo.search import SearchResult
+
+SHOWN = 12  # trials in the table
+BESIDES = {"trials": "trials.csv", "report": "report.html"}  # what is written in addition to the model and its pictures
 
 
 @reads()
+@trains("latent_dim", "memory", "series", "random_state", random_state=0)
 def search(
     *,
     how: "Reading",
+    settings: dict[str, Any],
     data: Data,
     output: Annotated[
         Path | None,
@@ -33,108 +39,102 @@ def search(
     ] = None,
     budget: Annotated[str | None, typer.Option(help="Time to spend: 90s, 10m, 2h. Default: 10m.")] = None,
     trials: Annotated[
-        int | None, typer.Option(help="How many trainings to begin; with one seed the same table each time.")
+        int | None, typer.Option(help="How many trials to begin; with one seed the same table each time.")
     ] = None,
-    latent_dim: Latent = None,
     space: Annotated[
         Path | None,
         typer.Option(help='A JSON file of what may be chosen: {"structure": ["dense 256"], "batch_size": [64, 128]}.'),
     ] = None,
     epochs: Annotated[
-        int | None, typer.Option(help="Of a whole training, at most. Default: 300 in a budget of time, else 60.")
+        int | None, typer.Option(help="The most epochs of a whole training. Default: 300 in a budget of time, else 60.")
     ] = None,
     run: Annotated[
         Path | None,
-        typer.Option(help="Folder of the search, which goes on where it was. Default: DATA-search."),
+        typer.Option(help="Folder of the search; a search continues in its own folder. Default: DATA-search."),
     ] = None,
     storage: Annotated[
         str | None, typer.Option(help="Where the table is kept: postgresql://... Default: SQLite in the folder.")
     ] = None,
     refit: Annotated[bool, typer.Option("--refit", help="Train the best once more, on all rows.")] = False,
     refine: Annotated[
-        bool, typer.Option(help="Have the best go on from the guess of its encoder: errs less, encodes more slowly.")
+        bool, typer.Option(help="Improve the latents of the best after its encoder: lower error, slower encoding.")
     ] = True,
-    test_fraction: Annotated[float, typer.Option(help="Share of the rows held back to judge the best by.")] = 0.1,
-    random_state: Annotated[int, typer.Option(help="The seed.")] = 0,
-    memory: Annotated[str | None, typer.Option(help="What rows may take, such as 2GB.")] = None,
-    series: Annotated[
-        bool, typer.Option("--series", help="Arrays of three axes are series (n, time, channels), not grey images.")
-    ] = False,
+    test_fraction: Annotated[float, typer.Option(help="Fraction of the rows held back to evaluate the best.")] = 0.1,
     data_dir: DataDir = None,
     force: Force = False,
 ) -> None:
     """Try structures, activations, noise, batches, optimizers and rates on DATA; write the best, a table, a report.
 
-    Stopped in any way and called again, a search goes on where it was; several processes may work at one. Ctrl-C
+    A search that was stopped, in any way, continues when it is called again; several processes may work on one. Ctrl-C
     ends it with the best so far.
     """
     started = time.perf_counter()
 
-    from diabolo.autoencoder import Autoencoder
-    from diabolo.cli.show import print_tables
     from diabolo.data.memory import limit
     from diabolo.data.readers import scipy_files
     from diabolo.errors import DataError, OptionError
-    from diabolo.report.diagnosis import diagnose
-    from diabolo.report.summary import summarise
-    from diabolo.search import report as searched
+    from diabolo.fitting.evaluation import check_fraction, open_divided
     from diabolo.search import search as work
     from diabolo.search.study import check_limits
     from diabolo.storage import files
 
-    check_held_back(test_fraction, random_state)
+    check_fraction(test_fraction)
     check_limits(budget, trials, epochs)
-    at_most, asked, latent = limit(memory), _space(space), latents(latent_dim)
-    check_settings(Autoencoder(latent, random_state=random_state, types=dict(how.types) or None, series=series))
-    check_data(data, how, data_dir, series=series)
+    settings |= {"types": dict(how.types) or None, "memory": limit(settings["memory"])}
+    asked, checked = _space(space), check_settings(settings)
+    check_data(data, how, data_dir, series=checked.series)
     if scipy_files.is_matrix(data):
         raise DataError(f"a search needs dense rows, got a sparse matrix: write a part of {data} as a dense .npy.")
     paths = outputs(output or Path(f"{stem(data)}.safetensors"), force=force)
-    beside = {"trials": "trials.csv", "report": "report.html"}
-    more = {what: paths["model"].with_name(f"{paths['model'].stem}-{name}") for what, name in beside.items()}
+    more = {what: paths["model"].with_name(f"{paths['model'].stem}-{name}") for what, name in BESIDES.items()}
     for path in more.values():
         files.refuse_existing(path, force=force)
-    _, rows = read_judged(data, data_dir, how, at_most, 256, test_fraction, random_state, series=series)
+    rows = open_divided(data, checked, reading=how, data_dir=data_dir, test_fraction=test_fraction).rows
     if rows.source is None:
-        raise OptionError(f"{data} is more than fits in memory: search on a part of it, and fit on the whole.")
+        raise OptionError(f"{data} takes more memory than there is: search on a part of it, and fit on the whole.")
     with live() as report:
         found = work(
             rows.source,
             budget=budget,
             trials=trials,
             space=asked,
-            latent_dim=latent,
             epochs=epochs,
             folder=run or Path(f"{stem(data)}-search"),
             storage=storage,
             refit=refit,
             refine=refine,
-            random_state=random_state,
-            types=dict(how.types) or None,
-            series=series,
             report=report,
+            **settings,
         )
-    model = found.best.model_
-    judge, judged_on = (rows.sample, "training") if rows.test is None else (rows.test, "test")
-    summary = summarise(
-        model,
-        rows.sample,
-        judge,
-        judged_on=judged_on,
-        test_rows=0 if rows.test is None else len(rows.test),
-        seconds=time.perf_counter() - started,
-    )
-    findings = diagnose(model, judge)
-    drawn = write_results(model, judge, None, summary.columns, paths, force=force)
-    told = searched.as_page(found, summary, drawn, [str(each) for each in findings], stem(data))
-    files.write_atomically(more["trials"], lambda file: file.write(as_csv(found.trials).encode()), force=force)
-    files.write_atomically(more["report"], lambda file: file.write(told.encode()), force=force)
-    print_tables(trials_table(found.trials), "", *searched.conclusions(found), "")
-    show_results(summary, model.record, {what: str(path) for what, path in (paths | more).items()}, findings)
+    results = Results(found.best.model_, rows, time.perf_counter() - started)
+    drawn = results.write(paths, force=force)
+    _write(found, results, drawn, more, stem(data), force=force)
+
+
+def _write(
+    found: "SearchResult",
+    results: Results,
+    drawn: dict[str, "Figure"],
+    paths: dict[str, Path],
+    name: str,
+    *,
+    force: bool,
+) -> None:
+    """Write the table and the report of a search, and show both in short."""
+    from diabolo.cli.show import print_tables
+    from diabolo.search import report
+    from diabolo.storage import files
+
+    page = report.as_page(found, results.summary, drawn, [str(each) for each in results.findings], name)
+    files.write_atomically(paths["trials"], lambda file: file.write(as_csv(found.trials).encode()), force=force)
+    files.write_atomically(paths["report"], lambda file: file.write(page.encode()), force=force)
+    results.written |= {what: str(path) for what, path in paths.items()}
+    print_tables(trials_table(found.trials), "", *report.conclusions(found), "")
+    results.show()
 
 
 def as_csv(trials: list[dict[str, Any]]) -> str:
-    """Return the table of trainings as CSV."""
+    """Return the table of trials as CSV."""
     import csv
     import io
 
@@ -146,7 +146,7 @@ def as_csv(trials: list[dict[str, Any]]) -> str:
 
 
 def _space(path: Path | None) -> dict[str, Any] | None:
-    """Return the space in a JSON file; a pair of numbers under a name that has a range is one."""
+    """Return the space in a JSON file; a pair of numbers is a range for the names that have one."""
     import json
 
     from diabolo.errors import OptionError
@@ -173,7 +173,7 @@ def _is_pair(value: Any) -> bool:
 
 @contextmanager
 def live() -> Iterator[Callable[[list[dict[str, Any]]], None]]:
-    """Give what shows the table while it grows: live on a terminal, else a line for each training."""
+    """Give a report that shows the table while it grows: live on a terminal, otherwise a line for each trial."""
     if not sys.stderr.isatty():
         yield _say
         return
@@ -187,20 +187,20 @@ def live() -> Iterator[Callable[[list[dict[str, Any]]], None]]:
 def _say(trials: list[dict[str, Any]]) -> None:
     best, whole = trials[0], sum(row["state"] == "whole" for row in trials)
     print(
-        f"{len(trials)} begun, {whole} whole; best so far: number {best['number']}, error {best['error']:.4g} after "
-        f"{best['epochs']} of {best['of']} epochs",
+        f"{len(trials)} trials begun, {whole} whole; best so far: number {best['number']}, error {best['error']:.4g} "
+        f"after {best['epochs']} of {best['of']} epochs",
         file=sys.stderr,
         flush=True,
     )
 
 
 def trials_table(trials: list[dict[str, Any]]) -> Any:
-    """Return the table of trainings, the best first."""
+    """Return the table of trials, the best first."""
     from diabolo.cli.show import table
     from diabolo.search.report import chosen
 
     result = table(header=True)
-    for head in ("training", "error", "epochs", "seconds"):
+    for head in ("trial", "error", "epochs", "seconds"):
         result.add_column(head, justify="right", no_wrap=True)
     result.add_column("choice")
     for at, row in enumerate(trials[:SHOWN]):

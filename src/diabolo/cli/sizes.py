@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from diabolo.cli.options import (
+    SEVERAL,
     Data,
     DataDir,
     Force,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @reads()
-@trains("latent_dim")
+@trains(*(name for name in SEVERAL if name != "latent_dim"), random_state=0)
 def sizes(
     *,
     how: "Reading",

@@ -1,1 +1,26 @@
-"""From rows and settings to a trained model."""
+"""From rows and settings to a trained model.
+
+    plan = fitting.plan(X, Settings(latent_dim=8).seeded())
+    model = fitting.fit(plan.prepared, plan.settings).model
+
+`plan` decides everything that is left to the rows, and finds everything that can be wrong with them; `fit` trains. The
+estimator, the searches and the detector all call these two.
+"""
+
+from diabolo.fitting.planning import Plan, advise_on, count_latents, plan, plan_epoch
+from diabolo.fitting.preparation import Prepared, prepare, prepare_again
+from diabolo.fitting.training import Fitted, fit, fit_epoch
+
+__all__ = [
+    "Fitted",
+    "Plan",
+    "Prepared",
+    "advise_on",
+    "count_latents",
+    "fit",
+    "fit_epoch",
+    "plan",
+    "plan_epoch",
+    "prepare",
+    "prepare_again",
+]

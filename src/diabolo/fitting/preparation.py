@@ -1,7 +1,7 @@
-"""What fit() knows of rows before anything is trained: adapter, loss, network, parts, and the rows themselves.
+"""What is known of rows before anything is trained: adapter, loss, network, parts, and the rows themselves.
 
 Everything that can be wrong with rows or settings is found here, in seconds, before TensorFlow is loaded.
-Order: what comes out, the preparation, what each kind of rows is learnt as, the shard.
+Order: the result, the preparation, how each kind of rows is learnt, the shard.
 """
 
 import logging
@@ -16,29 +16,29 @@ from diabolo.data import adapters, memory, sparse
 from diabolo.data.adapters import Rows, Statistics, as_rows, check_rows
 from diabolo.data.frames import Schema
 from diabolo.data.readers import scipy_files
+from diabolo.data.shard import Shard
 from diabolo.data.sources import Source
 from diabolo.data.splits import VALIDATION, Division, divide, held_back
 from diabolo.data.streams import COPIES, check_options, open_rows
 from diabolo.data.tables import Reading
-from diabolo.data.windows import Streamed, check_memory
+from diabolo.data.windows import Streamed, Windows, check_memory
 from diabolo.errors import DataError, OptionError, ShapeError, unknown
 from diabolo.fitting.automatic import advice
 from diabolo.model import file as modelfile
 from diabolo.model.model import Model
+from diabolo.model.settings import AUTO, Settings
 from diabolo.network import losses, structures
 from diabolo.network.corruptions import CORRUPTIONS, Corruption
-from diabolo.network.parts import plain, read_part
+from diabolo.network.parts import read_part
 from diabolo.network.penalties import PENALTIES, Penalty
 
 HIDDEN = "masking:0.1"  # of the cells of a table with gaps
 
 logger = logging.getLogger(__name__)
 
-Asked = dict[str, Any]  # the parameters of an estimator, as they were given
-
 
 class Prepared(NamedTuple):
-    """What fit() knows before it loads TensorFlow; rows themselves are in the shard alone."""
+    """What is known before the training begins; the rows themselves are in the shard alone."""
 
     name: str
     rows: int
@@ -48,16 +48,16 @@ class Prepared(NamedTuple):
     network: structures.Network
     corruption: Corruption | None
     penalty: Penalty | None
-    shard: dict[str, Any]
+    shard: Shard
     streamed_within: int
     schema: Schema | None
 
     def facts(self, *, batch_size: int, epochs: int) -> dict[str, float]:
         """Return what `diabolo.fitting.automatic.advice` goes by."""
-        rows = self.shard["rows"]
+        rows = self.shard.rows
         return advice.facts(
             self.network,
-            rows if isinstance(rows, np.ndarray) and "matrix" not in self.shard else None,
+            rows if isinstance(rows, np.ndarray) and self.shard.matrix is None else None,
             rows=self.rows,
             batch_size=batch_size,
             epochs=epochs,
@@ -65,31 +65,28 @@ class Prepared(NamedTuple):
         )
 
 
-def prepare(asked: Asked, X: Any, also: Any, settings: dict[str, Any], seed: int) -> Prepared:
-    """Return what fit() knows of rows before anything is trained.
+def prepare(X: Any, settings: Settings, *, evaluation_rows: Any = None) -> Prepared:
+    """Return what is known of rows before anything is trained.
 
     Args:
-        asked: the parameters of the estimator.
         X: as for `Autoencoder.fit`.
-        also: rows that will be judged later, as numbers.
-        settings: the parameters as JSON values.
-        seed: of what is drawn.
+        settings: with a seed.
+        evaluation_rows: (n, ...), numbers that the model will be evaluated on later; nothing is learnt from them.
 
     Raises: DataError, ShapeError, OptionError.
     """
-    limit, reading = memory.limit(plain(asked["memory"])), Reading(types=asked["types"] or {})
-    check_options(X, reading, series=asked["series"])
+    limit, reading = memory.limit(settings.memory), Reading(types=settings.types or {})
+    check_options(X, reading, series=settings.series)
     if scipy_files.is_matrix(X):
-        return _prepare_sparse(
-            asked, scipy_files.read(Path(X), limit // COPIES), also, settings, seed, name=Path(X).name
-        )
+        matrix = scipy_files.read(Path(X), limit // COPIES)
+        return _prepare_sparse(matrix, settings, evaluation_rows, name=Path(X).name)
     if sparse.is_sparse(X):
-        return _prepare_sparse(asked, X, also, settings, seed)
+        return _prepare_sparse(X, settings, evaluation_rows)
     opened = open_rows(X, limit, reading=reading)
-    if isinstance(opened, Source) and (asked["series"] or opened.series):
+    if isinstance(opened, Source) and (settings.series or opened.series):
         opened = as_series(opened)
-    check_memory(opened, limit, settings["batch_size"])
-    part = divide(opened, settings["validation_fraction"], seed, limit=limit)
+    check_memory(opened, limit, settings.batch_size)
+    part = divide(opened, settings.validation_fraction, settings.seed, limit=limit)
     schema = opened.schema if isinstance(opened, Source) else None
     adapter: adapters.Adapter
     if part.statistics is None:
@@ -98,12 +95,12 @@ def prepare(asked: Asked, X: Any, also: Any, settings: dict[str, Any], seed: int
         if not opened.series:  # whose adapter says it of channels
             _refuse_empty_columns(opened.rows)
         learn = _learn_series if opened.series else _learn_table
-        adapter, choice = learn(asked, opened, part.train, also)
+        adapter, choice = learn(settings, opened, part.train, evaluation_rows)
     else:
-        adapter, choice = _learn_array(asked, part, part.statistics, also)
-    network = _network(asked, adapter.tensor_shape, settings)
-    modelfile.check_room(network, adapter, schema, settings | {"random_state": seed})
-    corruption, penalty = _noise_and_penalty(asked, adapter)
+        adapter, choice = _learn_array(settings, part, part.statistics, evaluation_rows)
+    network = _network(settings, adapter.tensor_shape)
+    modelfile.check_room(network, adapter, schema, settings.to_config())
+    corruption, penalty = _noise_and_penalty(settings, adapter)
     if corruption is not None:
         corruption.fits(adapter.tensor_shape, choice.loss)
         if getattr(corruption, "hidden_only", False) and not choice.loss.masks:
@@ -112,7 +109,7 @@ def prepare(asked: Asked, X: Any, also: Any, settings: dict[str, Any], seed: int
             )
     if penalty is not None:
         penalty.fits(network.bottleneck)
-    shard = _shard(adapter, part, limit=limit, batch_size=settings["batch_size"], seed=seed)
+    shard = _shard(adapter, part, limit=limit, batch_size=settings.batch_size, seed=settings.seed)
     return Prepared(
         name=part.name,
         rows=part.rows,
@@ -128,13 +125,13 @@ def prepare(asked: Asked, X: Any, also: Any, settings: dict[str, Any], seed: int
     )
 
 
-def prepare_again(asked: Asked, model: Model, rows: Rows) -> Prepared:
-    """Return the same for rows that passed `Model.checked`, to go on from a model with."""
+def prepare_again(model: Model, rows: Rows, settings: Settings) -> Prepared:
+    """Return the same for rows that passed `Model.checked`, to continue the training of a model with."""
     adapter = model.adapter
     if isinstance(adapter, adapters.ArrayAdapter) and adapter.bounded:
         model.loss.check_rows(rows, float(adapter.scale.max()))
     division = Division("an array", rows, None, None)
-    corruption, penalty = _noise_and_penalty(asked, adapter)
+    corruption, penalty = _noise_and_penalty(settings, adapter)
     return Prepared(
         name=model.record.source,
         rows=len(rows),
@@ -150,56 +147,55 @@ def prepare_again(asked: Asked, model: Model, rows: Rows) -> Prepared:
     )
 
 
-def _noise_and_penalty(asked: Asked, adapter: adapters.Adapter) -> tuple[Corruption | None, Penalty | None]:
-    written = asked["corruption"]
-    if isinstance(written, str) and written == "auto":
+def _noise_and_penalty(settings: Settings, adapter: adapters.Adapter) -> tuple[Corruption | None, Penalty | None]:
+    written = settings.corruption
+    if written == AUTO:
         written = HIDDEN if isinstance(adapter, adapters.TableAdapter) and adapter.gaps else None
     corruption = None if written is None else read_part("corruption", CORRUPTIONS, written)
-    penalty = None if asked["penalty"] is None else read_part("penalty", PENALTIES, asked["penalty"])
+    penalty = None if settings.penalty is None else read_part("penalty", PENALTIES, settings.penalty)
     return corruption, penalty
 
 
-def _network(asked: Asked, input_shape: tuple[int, ...], settings: dict[str, Any]) -> structures.Network:
+def _network(settings: Settings, input_shape: tuple[int, ...]) -> structures.Network:
+    latent_dim: Any = settings.latent_dim  # "auto" was counted before
     network = structures.build(
-        plain(asked["structure"]),
+        settings.structure,
         input_shape,
-        latent_dim=settings["latent_dim"],
-        activation=settings["activation"],
-        bottleneck=asked["bottleneck"],
-        bottleneck_activation=settings["bottleneck_activation"],
-        tied=settings["tied"],
-        allow_overcomplete=settings["allow_overcomplete"],
+        latent_dim=latent_dim,
+        activation=settings.activation,
+        bottleneck=settings.bottleneck,
+        bottleneck_activation=settings.bottleneck_activation,
+        tied=settings.tied,
+        allow_overcomplete=settings.allow_overcomplete,
     )
     modelfile.check_size(network)
     return network
 
 
-def _prepare_sparse(
-    asked: Asked, X: Any, also: Any, settings: dict[str, Any], seed: int, *, name: str = "a sparse matrix"
-) -> Prepared:
+def _prepare_sparse(X: Any, settings: Settings, evaluation_rows: Any, *, name: str = "a sparse matrix") -> Prepared:
     matrix = sparse.check(X, where="fit()")
-    held = held_back(matrix.shape[0], settings["validation_fraction"], seed, VALIDATION)
+    held = held_back(matrix.shape[0], settings.validation_fraction, settings.seed, VALIDATION)
     order = (
         np.arange(matrix.shape[0]) if held is None else np.concatenate([np.flatnonzero(~held), np.flatnonzero(held)])
     )
     rows = matrix.shape[0] - (0 if held is None else int(held.sum()))
     if not matrix[order[:rows]].count_nonzero():
         raise DataError("fit() expected rows to learn from, got a sparse matrix with no value other than zero in them.")
-    choice = sparse.choose_loss(asked["reconstruction_loss"], matrix, also)
+    choice = sparse.choose_loss(settings.reconstruction_loss, matrix, evaluation_rows)
     adapter = sparse.learn(matrix[order[:rows]], choice.loss)
-    network = _network(asked, adapter.tensor_shape, settings)
+    network = _network(settings, adapter.tensor_shape)
     corruption = None
-    if asked["corruption"] is not None and asked["corruption"] != "auto":
-        corruption = read_part("corruption", CORRUPTIONS, asked["corruption"])
-    sparse.fits(network, corruption, asked["penalty"])
+    if settings.corruption is not None and settings.corruption != AUTO:
+        corruption = read_part("corruption", CORRUPTIONS, settings.corruption)
+    sparse.fits(network, corruption, settings.penalty)
     scaled = matrix[order].astype(np.float32)
     scaled.data /= adapter.divisor.max()
-    shard = {
-        "rows": np.arange(rows, dtype=np.int32),
-        "validation": None if held is None else np.arange(rows, len(order), dtype=np.int32),
-        "bounded": adapter.bounded,
-        "matrix": scaled,
-    }
+    shard = Shard(
+        rows=np.arange(rows, dtype=np.int32),
+        validation=None if held is None else np.arange(rows, len(order), dtype=np.int32),
+        bounded=adapter.bounded,
+        matrix=scaled,
+    )
     return Prepared(
         name=name,
         rows=rows,
@@ -216,58 +212,62 @@ def _prepare_sparse(
 
 
 def _learn_array(
-    asked: Asked, part: Division, statistics: Statistics, also: Any
+    settings: Settings, part: Division, statistics: Statistics, evaluation_rows: Any
 ) -> tuple[adapters.ArrayAdapter, losses.Choice]:
-    also = None if also is None else check_rows(also, where="fit()")
-    judges = [rows for rows in (part.validation, also) if rows is not None]
-    every = [statistics, *map(Statistics.of, judges)]
+    evaluation_rows = None if evaluation_rows is None else check_rows(evaluation_rows, where="fit()")
+    others = [rows for rows in (part.validation, evaluation_rows) if rows is not None]
+    every = [statistics, *map(Statistics.of, others)]
     widest = max(each.widest for each in every)
-    choice = _choose_loss(asked["reconstruction_loss"], every, widest)
+    choice = _choose_loss(settings.reconstruction_loss, every, widest)
     adapter = adapters.learn(statistics, scaling=choice.loss.scaling, widest=widest)
     choice.loss.fits(adapter.tensor_shape)
-    for rows in (part.train, *judges) if isinstance(part.train, np.ndarray) else judges:
+    for rows in (part.train, *others) if isinstance(part.train, np.ndarray) else others:
         choice.loss.check_rows(rows, widest)
-    for rows in judges:
+    for rows in others:
         adapter.check(rows, where="fit()")
-    if also is not None and not adapter.bounded:
-        adapter.adapt(also)  # refuses what is too far off, now rather than after the training
+    if evaluation_rows is not None and not adapter.bounded:
+        adapter.adapt(evaluation_rows)  # refuses what is too far off, now rather than after the training
     return adapter, choice
 
 
-def _learn_series(asked: Asked, opened: Source, rows: Rows, also: Any) -> tuple[adapters.SeriesAdapter, losses.Choice]:
+def _learn_series(
+    settings: Settings, opened: Source, rows: Rows, evaluation_rows: Any
+) -> tuple[adapters.SeriesAdapter, losses.Choice]:
     adapter = adapters.SeriesAdapter.of(rows, gaps=opened.gaps)
-    if also is not None:
-        adapter.check(also, where="fit()")
-        adapter.adapt(also)
+    if evaluation_rows is not None:
+        adapter.check(evaluation_rows, where="fit()")
+        adapter.adapt(evaluation_rows)
     if opened.gaps:
-        if asked["reconstruction_loss"] not in ("auto", "gaussian"):
+        if settings.reconstruction_loss not in ("auto", "gaussian"):
             raise OptionError(
                 f"series with gaps are compared by squares: leave reconstruction_loss at 'auto', got "
-                f"{asked['reconstruction_loss']!r:.60}."
+                f"{settings.reconstruction_loss!r:.60}."
             )
         return adapter, losses.Choice(losses.Masked(channels=rows.shape[2]), "series with gaps, which are left out")
-    if asked["reconstruction_loss"] == "auto":
+    if settings.reconstruction_loss == "auto":
         return adapter, losses.Choice(losses.Gaussian(), "series, each channel standardised")
-    loss = read_part("reconstruction_loss", losses.LOSSES, asked["reconstruction_loss"])
+    loss = read_part("reconstruction_loss", losses.LOSSES, settings.reconstruction_loss)
     if loss.scaling != "standardise":
         raise OptionError(f"series are standardised, which reconstruction_loss {loss.kind!r} cannot take.")
     return adapter, losses.Choice(loss, "asked for")
 
 
-def _learn_table(asked: Asked, opened: Source, rows: Rows, also: Any) -> tuple[adapters.TableAdapter, losses.Choice]:
-    if asked["reconstruction_loss"] != "auto":
+def _learn_table(
+    settings: Settings, opened: Source, rows: Rows, evaluation_rows: Any
+) -> tuple[adapters.TableAdapter, losses.Choice]:
+    if settings.reconstruction_loss != "auto":
         what = "gaps" if opened.schema is None else "gaps or columns of several kinds"
         raise OptionError(
             f"rows with {what} have a loss for each column: leave reconstruction_loss at 'auto', got "
-            f"{asked['reconstruction_loss']!r:.60}."
+            f"{settings.reconstruction_loss!r:.60}."
         )
     columns = None
     if opened.schema is not None:
         columns = [(each.name, each.kind, len(each.levels)) for each in opened.schema.columns]
     adapter = adapters.TableAdapter.learn(rows, columns, gaps=opened.gaps)
-    if also is not None:
-        adapter.check(also, where="fit()")
-        adapter.adapt(also)
+    if evaluation_rows is not None:
+        adapter.check(evaluation_rows, where="fit()")
+        adapter.adapt(evaluation_rows)
     kinds = Counter(feature.kind for feature in adapter.features)
     return adapter, losses.Choice(adapter.loss, f"each column by its kind: {_counted(kinds)}")
 
@@ -318,36 +318,36 @@ def _counted(kinds: Counter[str]) -> str:
     return ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
 
 
-def _shard(adapter: adapters.Adapter, part: Division, *, limit: int, batch_size: int, seed: int) -> dict[str, Any]:
-    """Return the fields of a Shard: bytes as they are, to be scaled inside the program, all else scaled here."""
+def _shard(adapter: adapters.Adapter, part: Division, *, limit: int, batch_size: int, seed: int) -> Shard:
+    """Return the shard of rows: bytes as they are, to be scaled by the engine, all others scaled here."""
     bytes_stay = isinstance(adapter, adapters.ArrayAdapter) and adapter.dtype == "uint8"
 
     def convert(rows: Rows, **where: Any) -> Rows:
         return rows.reshape(-1, *adapter.tensor_shape) if bytes_stay else adapter.adapt(rows, **where)
 
-    shard: dict[str, Any] = {}
-    if isinstance(adapter, adapters.ArrayAdapter) and bytes_stay:
-        shard |= {"offset": adapter.offset, "scale": adapter.divisor}
-    shard["bounded"] = adapter.bounded
-    shard["validation"] = None
+    validation = None
     if part.validation is not None:
         held = part.held
         numbers = None if held is None else lambda: np.flatnonzero(held)
-        shard["validation"] = convert(part.validation, first_row=None, numbers=numbers)
+        validation = convert(part.validation, first_row=None, numbers=numbers)
+    rows: Rows | Windows
     if isinstance(part.train, np.ndarray):
         others = part.held
-        return shard | {
-            "rows": convert(part.train, numbers=None if others is None else lambda: np.flatnonzero(~others))
-        }
-    windows = Streamed(
-        part.train,
-        partial(convert, first_row=None),
-        rows=part.rows,
-        shape=adapter.tensor_shape,
-        dtype=np.uint8 if bytes_stay else np.float32,
-        limit=limit,
-        batch_size=min(batch_size, part.rows),
-        seed=seed,
-    )
-    logger.info("%s is read again for every epoch, %d rows at a time", part.name, windows.chunk)
-    return shard | {"rows": windows}
+        rows = convert(part.train, numbers=None if others is None else lambda: np.flatnonzero(~others))
+    else:
+        rows = Streamed(
+            part.train,
+            partial(convert, first_row=None),
+            rows=part.rows,
+            shape=adapter.tensor_shape,
+            dtype=np.uint8 if bytes_stay else np.float32,
+            limit=limit,
+            batch_size=min(batch_size, part.rows),
+            seed=seed,
+        )
+        logger.info("%s is read again for every epoch, %d rows at a time", part.name, rows.chunk)
+    if isinstance(adapter, adapters.ArrayAdapter) and bytes_stay:
+        return Shard(
+            rows=rows, validation=validation, bounded=adapter.bounded, offset=adapter.offset, scale=adapter.divisor
+        )
+    return Shard(rows=rows, validation=validation, bounded=adapter.bounded)

@@ -1,65 +1,12 @@
 """How a model came to be: what a model file keeps of its training."""
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any, get_origin
 
 from diabolo.errors import OptionError
-from diabolo.network.bottlenecks import BOTTLENECKS
-from diabolo.network.corruptions import CORRUPTIONS
-from diabolo.network.losses import LOSSES
-from diabolo.network.parts import from_config, read_part
-from diabolo.network.penalties import PENALTIES
-
-
-@dataclass(frozen=True)
-class Setting:
-    """A setting of the estimator in a record.
-
-    Attributes:
-        types: the JSON types that its value may have.
-        since: the format version that brought it.
-        before: the value that older files get, see `model/file/upgrade.py`.
-    """
-
-    types: tuple[type, ...]
-    since: int = field(default=1, kw_only=True)
-    before: Any = field(default=None, kw_only=True)
-
-
-# The settings of the estimator that a record holds.
-SETTINGS: dict[str, Setting] = {
-    "latent_dim": Setting((int, str, type(None))),
-    "structure": Setting((str, list)),
-    "tied": Setting((bool,)),
-    "activation": Setting((str,)),
-    "bottleneck": Setting((str, dict)),
-    "bottleneck_activation": Setting((str, type(None))),
-    "corruption": Setting((str, dict, type(None))),
-    "penalty": Setting((str, dict, type(None))),
-    "reconstruction_loss": Setting((str, dict)),
-    "optimizer": Setting((str, type(None))),
-    "learning_rate": Setting((float, int, type(None))),
-    "learning_rate_schedule": Setting((str,)),
-    "epochs": Setting((int,)),
-    "batch_size": Setting((int,)),
-    "validation_fraction": Setting((float, int)),
-    "patience": Setting((int,)),
-    "allow_overcomplete": Setting((bool,)),
-    "random_state": Setting((int,)),
-    "types": Setting((dict, type(None))),
-    "series": Setting((bool,)),
-}
-
-# Settings that are parts.
-PARTS: dict[str, Any] = {
-    "bottleneck": BOTTLENECKS,
-    "corruption": CORRUPTIONS,
-    "penalty": PENALTIES,
-    "reconstruction_loss": LOSSES,
-}
+from diabolo.model.settings import check_config
 
 MAX_COUNT = 1 << 63  # of rows or bytes
-MAX_EPOCHS = 1 << 18  # of a history, which is lists of numbers in memory, four times as large as in a file
 
 CURVES = {f"{which}{name}" for which in ("", "val_") for name in ("loss", "reconstruction", "penalty")}
 
@@ -110,19 +57,7 @@ class Record:
             if type(config[name]) is not expected:
                 raise OptionError(f"record: {name} must be of type {expected.__name__}, got {config[name]!r:.60}.")
         record = cls(**config)
-        if set(record.settings) != set(SETTINGS):
-            raise OptionError(f"record: settings must have exactly the keys {sorted(SETTINGS)}.")
-        for name, setting in SETTINGS.items():
-            if type(record.settings[name]) not in setting.types:
-                raise OptionError(f"record: setting {name} has the wrong type, got {record.settings[name]!r:.60}.")
-        types = record.settings["types"] or {}
-        if not all(type(kind) is str for kind in types.values()):
-            raise OptionError("record: setting types must hold texts.")
-        for name, table in PARTS.items():
-            if isinstance(record.settings[name], dict):
-                from_config(name, table, record.settings[name])
-        if record.settings["penalty"] is not None:  # which says whether there is anything to draw rows from
-            read_part("penalty", PENALTIES, record.settings["penalty"])
+        check_config(record.settings)
         if not (
             1 <= record.rows < MAX_COUNT
             and 0 <= record.validation_rows < MAX_COUNT

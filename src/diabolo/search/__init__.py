@@ -4,13 +4,13 @@ import importlib
 from typing import Any
 
 _HOMES = {
-    **dict.fromkeys(("Found", "search"), "study"),
-    **dict.fromkeys(("Raced", "race"), "racing"),
+    **dict.fromkeys(("SearchResult", "search"), "study"),
+    **dict.fromkeys(("RaceResult", "race"), "racing"),
     **dict.fromkeys(("RangeTest", "range_test"), "rates"),
     **dict.fromkeys(("Point", "Sizes", "error_by_size"), "sizes"),
 }
 
-__all__ = ["Found", "Point", "Raced", "RangeTest", "Sizes", "error_by_size", "race", "range_test", "search"]
+__all__ = ["Point", "RaceResult", "RangeTest", "SearchResult", "Sizes", "error_by_size", "race", "range_test", "search"]
 
 
 def __getattr__(name: str) -> Any:

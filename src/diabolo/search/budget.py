@@ -1,24 +1,24 @@
-"""What time allows: how long trainings may be, what they will cost, and what was measured of that so far."""
+"""The budget of a search: how long trainings may be, what they will cost, and the speeds measured so far."""
 
 import math
 import re
 import time
-from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 from diabolo.errors import OptionError
 from diabolo.search import halving
+from diabolo.search.ledger import TrialState
 
 BUDGET = "10m"
 EPOCHS = 60  # of a whole training,
 EPOCHS_IN_TIME = 300  # or at most so many where the time bounds it
-SHARE = 0.45  # of a budget of time that one whole training may take: what is tried before is stopped early
-FEWEST = 9  # epochs that must go into that share: what is slower can hardly win
-FILLS = 1.6  # a training that would take more than the time left over so much takes all of it: none would come after it
-SPARE = 0.96  # of the time left, that is planned with
-SECONDS_TO_START = 3.0  # a training: its network, its program; before anything was measured
+SHARE = 0.45  # fraction of a budget of time that one whole training may take
+FEWEST = 9  # epochs that must go into that share: slower trials can hardly win
+# A final training that needs more than 1 / FILLS of the time left may use all of it, as no other would fit after it.
+FILLS = 1.6
+SPARE = 0.96  # fraction of the time left that is planned with
+SECONDS_TO_START = 3.0  # to build and compile a training; before anything was measured
 OPERATIONS_A_SECOND = 2e10  # before anything was measured
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -33,23 +33,20 @@ def duration(budget: str | float) -> float:
 
 
 class Budget:
-    """The time of a search, from now on.
-
-    Trainings are told by what the search wrote down of each: "epochs" of its whole, "done", "operations" of an epoch
-    in millions, and "an_epoch", the seconds that one took, as soon as that was measured.
+    """The time of a search, counted from now.
 
     Args:
         seconds: of the whole search; None: no end.
         epochs: of a whole training, at most; None: what suits the kind of budget.
-        depth: rungs that a training may stop at.
+        depth: rungs at which a trial may stop.
     """
 
     def __init__(self, seconds: float | None, epochs: int | None, depth: int) -> None:
         self.seconds, self.depth = seconds, depth
         self.epochs = epochs if epochs is not None else EPOCHS if seconds is None else EPOCHS_IN_TIME
         self._started = time.monotonic()
-        self._speeds: list[float] = []  # seconds a million operations took,
-        self._starts: list[float] = []  # and everything but the epochs of a training
+        self._speeds: list[float] = []  # seconds that a million operations took
+        self._starts: list[float] = []  # seconds that a trial took besides its epochs
 
     def measured(self, operations: float, an_epoch: float, ran: int, taken: float) -> None:
         """Learn from a training that ran so many epochs in `taken` seconds."""
@@ -79,31 +76,31 @@ class Budget:
         """Seconds that an epoch may take."""
         return self.share / min(FEWEST, self.epochs)
 
-    def an_epoch(self, about: Mapping[str, Any]) -> float:
-        """Return the seconds that an epoch of a training takes, or is thought to take."""
+    def guess(self, operations: float) -> float:
+        """Return about how many seconds an epoch of so many million operations takes."""
         speed = float(np.median(self._speeds)) if self._speeds else 1e6 / OPERATIONS_A_SECOND
-        return float(about.get("an_epoch", about["operations"] * speed))
+        return operations * speed
 
     def whole_training(self, an_epoch: float) -> int:
         """Return how many epochs of so many seconds a whole training has: all, or what its share of the time allows."""
         return int(min(self.epochs, max(3.0, self.share / max(an_epoch, 1e-9))))
 
-    def to_its_end(self, about: Mapping[str, Any]) -> int:
-        """Return how many epochs a training has that goes to its end now: its own, or what the time left allows.
+    def to_its_end(self, trial: TrialState) -> int:
+        """Return how many epochs a trial has that trains to its end now: its own, or as many as the time left allows.
 
         The learning rate comes down to the end that is set here, wherever it was before.
         """
-        epochs, done, an_epoch = (about.get(name, 0) for name in ("epochs", "done", "an_epoch"))
-        left = (self.left - self.start) * SPARE
-        if self.seconds is None or not an_epoch or left > FILLS * an_epoch * (epochs - done):
-            return int(epochs)
-        return int(min(self.epochs, done + max(1, left // an_epoch)))
+        left, an_epoch = (self.left - self.start) * SPARE, trial.an_epoch
+        if self.seconds is None or not an_epoch or left > FILLS * an_epoch * (trial.whole - trial.done):
+            return trial.whole
+        return int(min(self.epochs, trial.done + max(1, left // an_epoch)))
 
     def rungs(self, epochs: int) -> list[int]:
         """Return the epochs that a training of so many may stop at."""
         return halving.rungs(epochs, self.depth)
 
-    def cost(self, about: Mapping[str, Any], rung: int) -> float:
-        """Return about how many seconds it takes to bring a training to a rung."""
-        epochs: int = self.rungs(about["epochs"])[rung] - about.get("done", 0)
-        return self.start + self.an_epoch(about) * epochs
+    def cost(self, trial: TrialState, rung: int) -> float:
+        """Return about how many seconds it takes to bring a trial to a rung."""
+        epochs = self.rungs(trial.whole)[rung] - trial.done
+        an_epoch = self.guess(trial.operations) if trial.an_epoch is None else trial.an_epoch
+        return self.start + an_epoch * epochs

@@ -1,27 +1,35 @@
-"""Successive halving, as soon as it can be said: which training goes on next, and how far.
+"""Asynchronous successive halving (ASHA): which trial is promoted next, and to which rung.
 
-Every training may stop at a few rungs, each three times as far as the one before. Of the trainings that reached a rung
-the best third goes on to the next. Source: Li et al. 2020, A System for Massively Parallel Hyperparameter Tuning,
-arXiv:1810.05934. What is used without a search is known to end well, which early errors cannot tell: it goes further.
+Every trial may stop at a few rungs, each of three times as many epochs as the one before. The best third of the trials
+that reached a rung continue to the next. Source: Li et al. 2020, A System for Massively Parallel Hyperparameter Tuning,
+arXiv:1810.05934. In addition, the trial with the default settings is trained further, because early errors favour high
+learning rates, which end worse.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Protocol, TypeVar
 
-TIMES = 3  # that the next rung is as far, and of so many one goes on
-CLEARLY = 0.02  # of its error: by less than that a training is not better than what is used without a search
+TIMES = 3  # the ratio between two rungs; one of so many trials is promoted
+CLEARLY = 0.02  # the relative improvement over the default settings that a trial needs to count as better
 
 
-class Runner(NamedTuple):
-    """A training as halving sees it: the error at each rung that it reached, from the lowest."""
+class Runner(Protocol):
+    """A trial as halving sees it: its number, and its error at each rung that it reached, from the lowest."""
 
-    number: int
-    errors: Sequence[float]
+    @property
+    def number(self) -> int:
+        """From 0."""
+
+    @property
+    def errors(self) -> Sequence[float]:
+        """At each rung that it reached."""
 
     @property
     def rung(self) -> int:
         """The highest that was reached; -1: none."""
-        return len(self.errors) - 1
+
+
+R = TypeVar("R", bound=Runner)
 
 
 def rungs(epochs: int, depth: int = 3) -> list[int]:
@@ -29,8 +37,8 @@ def rungs(epochs: int, depth: int = 3) -> list[int]:
     return [max(1, round(epochs / TIMES**at)) for at in reversed(range(depth))]
 
 
-def promoted(runners: Sequence[Runner], top: int) -> Runner | None:
-    """Return which training goes on to its next rung, or None where none has earned it yet.
+def promoted(runners: Sequence[R], top: int) -> R | None:
+    """Return the trial that is promoted to its next rung, or None where no trial is good enough yet.
 
     Args: top: the highest rung, from 0.
     """
@@ -44,29 +52,29 @@ def promoted(runners: Sequence[Runner], top: int) -> Runner | None:
     return None
 
 
-def leader(runners: Sequence[Runner]) -> Runner | None:
-    """Return the best training: by its last error, among those that went furthest."""
+def leader(runners: Sequence[R]) -> R | None:
+    """Return the best trial: the one with the lowest last error among those that went furthest."""
     furthest = max((each.rung for each in runners), default=-1)
     if furthest < 0:
         return None
     return min((each for each in runners if each.rung == furthest), key=lambda each: (each.errors[-1], each.number))
 
 
-def followed(runners: Sequence[Runner], top: int, usual: int | None) -> Runner | None:
-    """Return what is used without a search, number `usual`, until it is one rung below its end.
+def followed(runners: Sequence[R], top: int, default: int | None) -> R | None:
+    """Return the trial with the default settings, number `default`, until it is one rung below its end.
 
-    Early rungs favour high rates, which end worse; this is known to end well, and is compared where that shows.
+    Early rungs favour high rates, which end worse; the default ends well, and is compared where that shows.
     """
-    return next((each for each in runners if each.number == usual and each.rung < top - 1), None)
+    return next((each for each in runners if each.number == default and each.rung < top - 1), None)
 
 
-def to_go_on(runners: Sequence[Runner], top: int, usual: int | None) -> Runner | None:
-    """Return the best training; short of its end what is used without a search, where nothing is clearly better.
+def to_go_on(runners: Sequence[R], top: int, default: int | None) -> R | None:
+    """Return the best trial; before its end the default settings, where no trial is clearly better.
 
-    What over-fits looks as good there, and is not in the end.
+    A trial that over-fits looks as good there, and is not in the end.
     """
     best = leader(runners)
-    known = next((each for each in runners if each.number == usual), None)
+    known = next((each for each in runners if each.number == default), None)
     if best is None or known is None or known.rung < best.rung or best.rung == top:
         return best
     return known if known.errors[-1] <= best.errors[-1] + CLEARLY * abs(best.errors[-1]) else best

@@ -1,10 +1,11 @@
-"""A race of optimizers, each at a few learning rates: a fifth of the trainings' cost, the answer with its evidence.
+"""A race of optimizers, each at a few learning rates, for a fifth of the cost of training all of them to their end.
 
-Who is likely to win is known before (training/advice.py), so that only the first third begins. What these do in a third
-of the epochs, the rate annealed to its end, tells better than where a whole training stands after a third, whose rate
-has not come down yet. The best of them, and those that promised most, then run all epochs.
+The advice (fitting/automatic/advice.py) predicts which are likely to win, so that only the best third of them begin.
+Each is trained for a third of the epochs with a complete schedule of the learning rate, which predicts its final loss
+better than a whole training after a third of its epochs, whose rate is still high. The best of these, and those that
+the advice ranks first, then train for all epochs.
 
-Order: what comes out, the race.
+Order: the result, the race, the ranking.
 """
 
 import json
@@ -15,39 +16,41 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from diabolo.autoencoder import Autoencoder, seed_of
+from diabolo import fitting
 from diabolo.data.sources import Source
 from diabolo.errors import CheckpointError, DivergedError, OptionError, unknown
 from diabolo.fitting.automatic import advice
+from diabolo.model.settings import Settings, seed_of
+from diabolo.network.optimizers import check
 from diabolo.network.parts import plain
 from diabolo.search.budget import EPOCHS
-from diabolo.search.study import Row, Search, counted, folder_of, in_memory
+from diabolo.search.scheduler import Row, Search, Task
+from diabolo.search.study import folder_of, in_memory, with_latents
 from diabolo.storage.files import locked, make_folder, write_atomically
-from diabolo.training.optimizers import check
 from diabolo.training.progress import Progress
 
-SURE = 0.4  # of the last round, who is in it by the advice alone
-SHORT = 3  # times shorter is a training of the first round than a whole one
-UNKNOWN = 0.3  # how far behind the best an optimizer is expected that the advice knows nothing of
-DEARER = 0.1  # further behind it is for each e-fold of time that its steps take, where time is what all have alike
+BY_ADVICE = 0.4  # fraction of the last round that is chosen by the advice alone
+SHORT = 3  # a training of the first round has a third of the epochs
+UNKNOWN = 0.3  # the expected loss above the best, as a fraction, of an optimizer that the advice does not know
+PER_E_FOLD = 0.1  # added to it for each factor of e in seconds per step, where all have the same time
 EQUAL = ("epochs", "time")
-SECONDS_LOOKED = 2.0  # at an optimizer, to see how long its steps take
-ROUNDS = (0.3, 0.1)  # of all pairs, those that run in each: 0.3 / SHORT + 0.1 = a fifth of what all would cost
+SECONDS_MEASURED = 2.0  # for which an optimizer is trained, to see how long its steps take
+ROUNDS = (0.3, 0.1)  # fraction of all pairs in each round: 0.3 / SHORT + 0.1 = a fifth of the cost of all
 
 
-class Raced(NamedTuple):
-    """How a race ended.
+class RaceResult(NamedTuple):
+    """The result of a race.
 
     Attributes:
         optimizer, learning_rate: of the winner.
-        rows: a row for each training, the best first: as `Found.trials`, its state "whole", "short" or "failed".
-        epochs: that were trained in all; where time is what all have alike, in epochs of the fastest optimizer.
+        trials: a row for each trial, the best first: as `SearchResult.trials`, its state "whole", "short" or "failed".
+        epochs: trained in all; where all have the same time, in epochs of the fastest optimizer.
         epochs_of_all: that all pairs would have taken to their end.
     """
 
     optimizer: str
     learning_rate: float
-    rows: list[Row]
+    trials: list[Row]
     epochs: int
     epochs_of_all: int
 
@@ -63,19 +66,19 @@ def race(
     random_state: Any = None,
     report: Callable[[list[Row]], None] | None = None,
     **settings: Any,
-) -> Raced:
+) -> RaceResult:
     """Let optimizers race on rows, for a network that stays the same, and return the winner with the evidence.
 
     Args:
         X: rows as for `Autoencoder.fit`, in memory.
-        optimizers: names of `diabolo.training.OPTIMIZERS`, with settings behind a colon; None: those of the advice.
+        optimizers: names of `diabolo.training.OPTIMIZERS`, with settings after a colon; None: those of the advice.
         times: learning rates, in units of the rate that suits each optimizer in general.
         epochs: of a whole training, which the best tenth gets.
-        equal: what all trainings have alike: "epochs", or "time": as long as `epochs` of the fastest optimizer take.
+        equal: what all trials have in common: "epochs", or "time": as long as `epochs` of the fastest optimizer take.
             Steps of "muon" take three to twelve times as long as others.
-        folder: where the race is kept, and goes on; None: nowhere.
-        random_state: the seed; one gives one table.
-        report: takes the table whenever it changes.
+        folder: in which the race is kept, and continues; None: nowhere.
+        random_state: the seed; the same seed gives the same table.
+        report: is called with the table whenever it changes.
         settings: of the `Autoencoder`.
 
     Raises: as `search`.
@@ -89,50 +92,66 @@ def race(
         raise OptionError(unknown("measure that is equal for all", equal, EQUAL))
     opened = in_memory(X, settings, own=("epochs", "patience", "optimizer", "learning_rate"))
     seed = seed_of(random_state)
-    settings = counted(opened, {"latent_dim": None} | settings, seed)
-    ran: list[Row] = []
+    asked = with_latents(opened, settings | {"random_state": seed}).changed(epochs=epochs)
+    settings = {"latent_dim": None} | settings | {"latent_dim": asked.latent_dim}
+    earlier: list[Row] = []
 
-    def told(rows: list[Row]) -> None:
+    def show(rows: list[Row]) -> None:
         if report is not None:
-            report(_numbered(rows, ran))
+            report(_numbered(rows, earlier))
 
-    # One process at a time: who goes on to the end is known when all short trainings have ended.
+    # One process at a time: the finalists are known when all short trainings have ended.
     with folder_of(folder, "a race") as where, locked(where / "lock"):
-        dearer = dict.fromkeys(names, 1.0)
+        slower = dict.fromkeys(names, 1.0)
         if equal == "time":
-            dearer = _how_dear(opened, settings | {"epochs": epochs}, names, where / "seconds.json", seed)
-        pairs = _by_promise(opened, settings | {"epochs": epochs}, names, times, dearer)
+            slower = _how_slow(opened, asked, names, where / "seconds.json")
+        pairs = _by_advice(opened, asked, names, times, slower)
         first, last = (max(least, round(share * len(pairs))) for share, least in zip(ROUNDS, (3, 1), strict=True))
 
         def run(begun: list[Row], length: int, inside: Path) -> Search:
-            space = {name: sorted({pair[name] for pair in begun}) for name in ("optimizer", "rate")}
-            lengths = {name: max(1, round(length / times_as_dear)) for name, times_as_dear in dearer.items()}
-            more: dict[str, Any] = {"pairs": begun, "lengths": lengths}
-            work = Search(opened, settings, space, None, len(begun), length, inside, None, seed, told, **more)
+            task = Task(
+                opened=opened,
+                settings=settings,
+                space={name: sorted({pair[name] for pair in begun}) for name in ("optimizer", "rate")},
+                first=begun,
+                default=None,
+                seconds=None,
+                trials=len(begun),
+                epochs=length,
+                depth=1,
+                lengths={name: max(1, round(length / factor)) for name, factor in slower.items()},
+                folder=inside,
+                storage=None,
+                seed=seed,
+                report=show,
+            )
+            work = Search(task)
             work.work()
             return work
 
         work = run(pairs[:first], max(1, epochs // SHORT), make_folder(where / "short", "a race"))
         ended = [row for row in work.table() if row["state"] == "whole"]
-        ran = [row | {"state": "short"} if row in ended else row for row in work.table()]
+        trials = [row | {"state": "short"} if row in ended else row for row in work.table()]
         if not work.stopped:
-            with suppress(KeyboardInterrupt, DivergedError):  # then what the short trainings found stands
+            earlier += trials
+            with suppress(KeyboardInterrupt, DivergedError):  # then the result of the short trainings stands
                 finalists = _finalists(pairs, ended, last)
-                ran = _numbered(run(finalists, epochs, make_folder(where / "whole", "a race")).table(), ran)
-    best = ran[0]
-    trained = round(sum(row["epochs"] * dearer[row["optimizer"]] for row in ran))
+                whole = run(finalists, epochs, make_folder(where / "whole", "a race"))
+                trials = _numbered(whole.table(), trials)
+    best = trials[0]
+    trained = round(sum(row["epochs"] * slower[row["optimizer"]] for row in trials))
     rate = advice.rate_of(best["optimizer"], best["rate"])
-    return Raced(best["optimizer"], rate, ran, trained, epochs * len(names) * len(times))
+    return RaceResult(best["optimizer"], rate, trials, trained, epochs * len(names) * len(times))
 
 
 def _finalists(pairs: Sequence[Row], ended: Sequence[Row], count: int) -> list[Row]:
-    """Return who runs all epochs: most by their short trainings, some by promise alone.
+    """Return the pairs that train for all epochs: most by their short trainings, some by the advice alone.
 
-    A third of few epochs favours high rates, of which the advice knows better.
+    A third of few epochs favours high rates; the advice knows what the end favours.
     """
-    sound = [{name: row[name] for name in ("optimizer", "rate")} for row in ended]
-    sure = [pair for pair in pairs[: round(SURE * count)] if pair in sound]
-    return (sure + [pair for pair in sound if pair not in sure])[:count]
+    complete = [{name: row[name] for name in ("optimizer", "rate")} for row in ended]
+    sure = [pair for pair in pairs[: round(BY_ADVICE * count)] if pair in complete]
+    return (sure + [pair for pair in complete if pair not in sure])[:count]
 
 
 def _several(what: str, values: Any) -> list[Any]:
@@ -142,17 +161,16 @@ def _several(what: str, values: Any) -> list[Any]:
     return list(found)
 
 
-def _numbered(rows: list[Row], short: list[Row]) -> list[Row]:
-    """Return the rows of both rounds, numbered on."""
-    return [row | {"number": row["number"] + len(short)} for row in rows] + short
+def _numbered(rows: list[Row], earlier: list[Row]) -> list[Row]:
+    """Return the rows of both rounds, numbered consecutively."""
+    return [row | {"number": row["number"] + len(earlier)} for row in rows] + earlier
 
 
-def _how_dear(
-    opened: Source, settings: dict[str, Any], names: Sequence[str], kept: Path, seed: int
-) -> dict[str, float]:
-    """Return how many times as long as the fastest each optimizer takes for an epoch; `kept` has what was seen before.
+def _how_slow(opened: Source, asked: Settings, names: Sequence[str], kept: Path) -> dict[str, float]:
+    """Return how many times as long as the fastest optimizer each takes for an epoch.
 
-    A clock never says the same twice: a race that goes on must have trainings as long as before.
+    Args: kept: a file with what was measured before. A clock never says the same twice, but a race that continues must
+        have trainings as long as before.
     """
     try:
         seen: dict[str, float] = json.loads(kept.read_text("ascii")) if kept.is_file() else {}
@@ -160,11 +178,9 @@ def _how_dear(
         raise CheckpointError(f"{kept} cannot be read ({error!s:.80}): delete it, or choose another folder.") from error
     for name in names:
         if name not in seen:
-            seen[name] = _seconds_a_row(
-                Autoencoder(**settings, optimizer=name, random_state=seed, verbose=False), opened
-            )
+            seen[name] = _seconds_a_row(opened, asked.changed(optimizer=name, learning_rate=None))
     write_atomically(kept, lambda file: file.write(json.dumps(seen).encode("ascii")), force=True)
-    # A training may be over before its speed was seen.
+    # A training may end before its speed was measured.
     fastest = min((seen[name] for name in names if seen[name]), default=math.inf)
     return {name: max(1.0, seen[name] / fastest) for name in names}
 
@@ -173,8 +189,8 @@ class _SeenEnough(Exception):
     """Ends a training; never leaves the race."""
 
 
-def _seconds_a_row(estimator: Autoencoder, opened: Source) -> float:
-    """Return how long a training takes for a row, after a look at it; 0 where it was over too soon."""
+def _seconds_a_row(opened: Source, settings: Settings) -> float:
+    """Return how long a training takes for one row, measured for some seconds; 0 where it ended too soon."""
     started, found = math.inf, 0.0
 
     def look(progress: Progress) -> None:
@@ -182,34 +198,29 @@ def _seconds_a_row(estimator: Autoencoder, opened: Source) -> float:
         if not progress.rows_per_second:
             return
         started, found = min(started, time.monotonic()), 1 / progress.rows_per_second
-        if time.monotonic() - started > SECONDS_LOOKED:
+        if time.monotonic() - started > SECONDS_MEASURED:
             raise _SeenEnough
 
-    with suppress(_SeenEnough, DivergedError):  # at a rate that breaks it is as long as at others
-        estimator.fit(opened, report=look)
+    with suppress(_SeenEnough, DivergedError):  # at a rate that diverges a step takes as long as at others
+        fitting.fit(fitting.prepare(opened, settings), settings, report=look)
     return found
 
 
-def _by_promise(
-    opened: Source,
-    settings: dict[str, Any],
-    names: Sequence[str],
-    times: Sequence[float],
-    dearer: Mapping[str, float],
-) -> list[dict[str, Any]]:
-    """Return all pairs, the one that is expected to end best first; of equal promise the rate nearest to the usual."""
-    said = Autoencoder(**settings).advise(opened)
-    behind = {(each.optimizer.partition(":")[0], each.learning_rate): each.behind for each in said.answers}
+def _by_advice(
+    opened: Source, asked: Settings, names: Sequence[str], times: Sequence[float], slower: Mapping[str, float]
+) -> list[Row]:
+    """Return all pairs, the lowest expected loss first; of equal ones first the rate nearest to the usual one."""
+    said = fitting.advise_on(opened, asked)
+    above = {(each.optimizer.partition(":")[0], each.learning_rate): each.behind for each in said.answers}
 
-    def promise(pair: dict[str, Any]) -> tuple[float, float]:
+    def expected(pair: Row) -> tuple[float, float]:
         kind = pair["optimizer"].partition(":")[0]
         nearest = min(advice.TIMES, key=lambda known: _apart(known, pair["rate"]))
-        # An optimizer that the advice does not know stands in the middle of the field.
-        expected = behind.get((kind, advice.rate_of(kind, nearest)), UNKNOWN)
-        return expected + DEARER * math.log(dearer[pair["optimizer"]]), _apart(pair["rate"], 1.0)
+        loss = above.get((kind, advice.rate_of(kind, nearest)), UNKNOWN)
+        return loss + PER_E_FOLD * math.log(slower[pair["optimizer"]]), _apart(pair["rate"], 1.0)
 
     pairs = [{"optimizer": name, "rate": float(each)} for name in names for each in times]
-    return sorted(pairs, key=promise)
+    return sorted(pairs, key=expected)
 
 
 def _apart(times: float, other: float) -> float:

@@ -1,36 +1,38 @@
 """A learning-rate range test: one short training whose rate rises until the loss does.
 
-Source: Smith 2017, Cyclical Learning Rates for Training Neural Networks, arXiv:1506.01186. Order: what comes out, the
+Source: Smith 2017, Cyclical Learning Rates for Training Neural Networks, arXiv:1506.01186. Order: the result, the
 test.
 """
 
 import math
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from diabolo.autoencoder import Autoencoder, seed_of
+from diabolo import fitting
 from diabolo.errors import DivergedError
-from diabolo.search.study import counted, in_memory
-from diabolo.training import optimizers
+from diabolo.model.settings import seed_of
+from diabolo.network import optimizers
+from diabolo.search.study import in_memory, with_latents
+from diabolo.training.engines import Compiled, Job
 from diabolo.training.progress import Progress
 
-STEPS = 300  # that the rate rises over
+STEPS = 300  # over which the rate rises
 BELOW, ABOVE = 1e-3, 1e3  # where it begins and ends, in units of the rate that suits the optimizer
-WORSE = 2.0  # times the least loss: the test ends
-SMOOTH = 10  # steps that a loss is the mean of
-BACK = 4.0  # the rate of the least loss over the one that is advised: at the first it is about to break
+WORSE = 2.0  # times the lowest loss: the test ends
+SMOOTH = 10  # steps over which the loss is averaged
+BACK = 4.0  # the rate of the lowest loss over the recommended one: at the first, training is about to diverge
 
 
 class RangeTest(NamedTuple):
-    """What a range test found.
+    """The result of a range test.
 
     Attributes:
-        learning_rate: a quarter of the one at which the loss was least.
+        learning_rate: a quarter of the rate with the lowest loss.
         rates: that were tried, rising.
-        losses: the mean of a row, in nats, over some steps before each.
+        losses: the mean per row, in nats, over the steps before each rate.
     """
 
     learning_rate: float
@@ -47,26 +49,34 @@ def range_test(X: Any, *, optimizer: str = "adamw:0.1", random_state: Any = None
         random_state: the seed.
         settings: of the `Autoencoder`.
 
-    Raises: DataError, ShapeError, OptionError for bad input; DivergedError where not one step ends in a finite loss.
+    Raises: DataError, ShapeError, OptionError for bad input; DivergedError where the first step diverges.
     """
-    seed = seed_of(random_state)
     opened = in_memory(X, settings, own=("epochs", "patience", "learning_rate", "learning_rate_schedule", "optimizer"))
-    settings = counted(opened, {"latent_dim": None} | settings, seed)
-    usual = optimizers.check(optimizer, None, "constant")
-    low, ratio = usual * BELOW, (ABOVE / BELOW) ** (1 / STEPS)
-    fixed = {"optimizer": optimizer, "random_state": seed, "validation_fraction": 0, "patience": 0, "verbose": False}
-    work = _Rising(**settings | fixed)
-    work.low, work.ratio, work.seen = low, ratio, []
+    start = optimizers.check(optimizer, None, "constant") * BELOW
+    ratio = (ABOVE / BELOW) ** (1 / STEPS)
+    fixed = {"optimizer": optimizer, "random_state": seed_of(random_state), "validation_fraction": 0, "patience": 0}
+    asked = with_latents(opened, settings | fixed)
+    prepared = fitting.prepare(opened, asked)
+    batch_size = min(asked.batch_size, prepared.rows)
+
+    def rising(job: Job) -> Any:
+        import keras
+
+        rate = keras.optimizers.schedules.ExponentialDecay(start, decay_steps=1, decay_rate=ratio)
+        return optimizers.make(optimizer, rate, "constant", STEPS)
+
+    epochs = math.ceil(STEPS / math.ceil(prepared.rows / batch_size))
+    engine = Compiled(compile=False, steps_a_call=1, epochs=epochs, optimizer=rising)
+    losses: list[float] = []
     with suppress(_Enough, DivergedError):
-        work.fit(opened)
-    if not work.seen:
+        fitting.fit(prepared, asked, engine=engine, report=_collect(losses, batch_size, prepared.rows))
+    if not losses:
         raise DivergedError(
             "the loss is not finite before the first step: choose another activation, or scale the rows."
         )
-    losses = np.array(work.seen)
     kernel = min(SMOOTH, len(losses))
-    smooth = np.convolve(losses, np.full(kernel, 1 / kernel), mode="valid")
-    rates = low * ratio ** np.arange(kernel - 1, len(losses))
+    smooth = np.convolve(np.array(losses), np.full(kernel, 1 / kernel), mode="valid")
+    rates = start * ratio ** np.arange(kernel - 1, len(losses))
     best = float(rates[int(np.argmin(smooth))])
     return RangeTest(float(f"{best / BACK:.2g}"), rates.tolist(), smooth.tolist())
 
@@ -75,43 +85,26 @@ class _Enough(Exception):
     """The loss has risen far enough."""
 
 
-class _Rising(Autoencoder):
-    """An estimator whose training is the test; `seen` gets the loss of each step."""
+def _collect(losses: list[float], batch_size: int, rows: int) -> Callable[[Progress], None]:
+    """Return a report that appends the loss of each step to a list, and raises _Enough at the end of the test."""
+    before, least = 0.0, math.inf
 
-    low: float
-    ratio: float
-    seen: list[float]
+    def watch(progress: Progress) -> None:
+        # A loss is the mean of the epoch so far: the difference of the sums is that of one step.
+        nonlocal before, least
+        before = 0.0 if progress.step == 1 else before
+        so_far = min(progress.step * batch_size, rows)
+        size = so_far - (progress.step - 1) * batch_size
+        total = progress.loss * so_far
+        loss = (total - before) / size
+        before = total
+        if not math.isfinite(loss):
+            raise _Enough
+        losses.append(loss)
+        latest = float(np.mean(losses[-SMOOTH:]))
+        if len(losses) >= SMOOTH:
+            least = min(least, latest)
+        if len(losses) >= STEPS or latest - least > (WORSE - 1) * abs(least):
+            raise _Enough
 
-    def _train(self, spec: Any, shard: Any, report: Any, **where: Any) -> Any:
-        import keras
-
-        from diabolo.training import loop
-
-        rising = keras.optimizers.schedules.ExponentialDecay(self.low, decay_steps=1, decay_rate=self.ratio)
-        rows = len(shard.rows)
-        batch_size = min(spec.batch_size, rows)
-        before, least = 0.0, math.inf
-
-        def watch(progress: Progress) -> None:
-            # Losses come as the mean of the epoch so far: what a step added is its own.
-            nonlocal before, least
-            before = 0.0 if progress.step == 1 else before
-            so_far = min(progress.step * batch_size, rows)
-            size = so_far - (progress.step - 1) * batch_size
-            total = progress.loss * so_far
-            loss = (total - before) / size
-            before = total
-            if not math.isfinite(loss):
-                raise _Enough
-            self.seen.append(loss)
-            latest = float(np.mean(self.seen[-SMOOTH:]))
-            if len(self.seen) >= SMOOTH:
-                least = min(least, latest)
-            if len(self.seen) >= STEPS or latest - least > (WORSE - 1) * abs(least):
-                raise _Enough
-
-        epochs = -(-STEPS // -(-rows // batch_size))
-        optimizer = optimizers.make(str(self.optimizer), rising, "constant", STEPS)
-        return loop.train(
-            replace(spec, optimizer=optimizer, epochs=epochs, steps_a_call=1, compile=False), shard, watch
-        )
+    return watch

@@ -15,7 +15,7 @@ from diabolo.report.pictures import BLUE, GREY, ORANGE
 
 if TYPE_CHECKING:
     from diabolo.report.summary import Summary
-    from diabolo.search import Found
+    from diabolo.search import SearchResult
 
 Row = dict[str, Any]
 
@@ -38,12 +38,12 @@ def choice(name: str, value: Any) -> str:
     return f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
 
 
-def conclusions(found: "Found") -> list[str]:
+def conclusions(found: "SearchResult") -> list[str]:
     """Return in words what mattered, what the best gains by refined latents, and what to try next."""
     return [*what_mattered(found), *_refined(found), *what_next(found)]
 
 
-def _refined(found: "Found") -> Iterator[str]:
+def _refined(found: "SearchResult") -> Iterator[str]:
     if found.refined is not None:
         before, after = found.refined
         row = "a row held back" if found.best.model_.record.validation_rows else "a row"
@@ -53,7 +53,7 @@ def _refined(found: "Found") -> Iterator[str]:
         )
 
 
-def what_mattered(found: "Found") -> list[str]:
+def what_mattered(found: "SearchResult") -> list[str]:
     """Return which choices mattered, and which trainings are as good as the best."""
     told = []
     if found.importance:
@@ -66,7 +66,7 @@ def what_mattered(found: "Found") -> list[str]:
     return told
 
 
-def what_next(found: "Found") -> list[str]:
+def what_next(found: "SearchResult") -> list[str]:
     """Return what to try next."""
     told = [*_at_an_end(found)]
     best, *others = _whole(found.trials)
@@ -83,7 +83,7 @@ def _whole(trials: Sequence[Row]) -> list[Row]:
     return [row for row in trials if row["state"] == "whole"] or list(trials[:1])
 
 
-def _at_an_end(found: "Found") -> Iterator[str]:
+def _at_an_end(found: "SearchResult") -> Iterator[str]:
     """Give in words which choice of the best lies at an end of what was tried, of those that mattered."""
     best = found.trials[0]
     for name, values in found.space.items():
@@ -114,7 +114,7 @@ def _json(space: dict[str, list[Any]]) -> str:
     return json.dumps(short)
 
 
-def curves(found: "Found") -> Figure:
+def curves(found: "SearchResult") -> Figure:
     """Return the picture of all trainings: the error wherever one stopped, against the epochs until there."""
     figure = Figure(figsize=(7.5, 4), dpi=160, layout="constrained")
     axes = figure.add_subplot()
@@ -139,7 +139,7 @@ def curves(found: "Found") -> Figure:
     return figure
 
 
-def importance(found: "Found") -> Figure:
+def importance(found: "SearchResult") -> Figure:
     """Return the picture of what mattered: a bar for each choice."""
     names, shares = [*found.importance], [*found.importance.values()]
     figure = Figure(figsize=(7.5, 0.9 + 0.3 * len(names)), dpi=160, layout="constrained")
@@ -154,7 +154,9 @@ def importance(found: "Found") -> Figure:
     return figure
 
 
-def as_page(found: "Found", summary: "Summary", drawn: dict[str, Figure], findings: Sequence[str], name: str) -> str:
+def as_page(
+    found: "SearchResult", summary: "Summary", drawn: dict[str, Figure], findings: Sequence[str], name: str
+) -> str:
     """Return the page of a search.
 
     Args:

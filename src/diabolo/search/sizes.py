@@ -1,6 +1,6 @@
-"""The error against the size of the latent: a network for each size, PCA beside it, and the knee of the curve.
+"""The error against the number of latents: a network for each size, compared with PCA, and the knee of the curve.
 
-Order: what comes out, the measurement, the knee.
+Order: the result, the measurement, the knee.
 """
 
 import math
@@ -9,20 +9,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from diabolo.autoencoder import Autoencoder, seed_of
+from diabolo import fitting
 from diabolo.checks import is_whole
 from diabolo.data.splits import VALIDATION, held_back
 from diabolo.errors import OptionError
+from diabolo.model.settings import Settings, seed_of
 from diabolo.network.parts import plain
 from diabolo.report.summary import summarise
 from diabolo.search.study import in_memory
 
 MOST = 64  # latents of the largest network, where no sizes are given
-SHARE = 0.1  # of the rows, held back to judge by
+SHARE = 0.1  # of the rows, held back for the evaluation
 
 
 class Point(NamedTuple):
-    """A size, and what it leaves of rows held back from all training: mean squared errors a feature, in `unit`."""
+    """A size, and the mean squared errors per feature of rows that were not used for training, in `unit`."""
 
     latents: int
     error: float
@@ -30,13 +31,13 @@ class Point(NamedTuple):
 
 
 class Sizes(NamedTuple):
-    """The error against the size of the latent.
+    """The error against the number of latents.
 
     Attributes:
         points: one for each size, the smallest first.
-        front: of these the sizes that no smaller one does better than.
-        knee: behind which more latents gain little.
-        mean_row_error: of the mean row: what 0 latents leave.
+        front: the sizes whose error is lower than that of every smaller size.
+        knee: the size after which more latents gain little.
+        mean_row_error: the error of the mean row, which needs 0 latents.
         unit: of the errors.
     """
 
@@ -55,13 +56,13 @@ def error_by_size(
     report: Callable[[Point], None] | None = None,
     **settings: Any,
 ) -> Sizes:
-    """Train a network for each size and return how far its reconstructions are off.
+    """Train a network for each size and return the error of its reconstructions.
 
     Args:
         X: rows as for `Autoencoder.fit`, in memory.
         sizes: of the latent; None: powers of two below the number of features, up to 64.
         random_state: the seed.
-        report: takes each point as soon as it is there.
+        report: is called with each point as soon as it is known.
         settings: of the `Autoencoder`.
 
     Raises: DataError, ShapeError, OptionError for bad input; DivergedError.
@@ -80,22 +81,23 @@ def error_by_size(
         raise OptionError(f"sizes must be whole numbers of at least 1, got {list(sizes)!r:.60}.")
     held = held_back(len(opened.rows), SHARE, seed + 1, VALIDATION)
     every = np.arange(len(opened.rows))
-    judges = every if held is None else np.flatnonzero(held)
-    learners = every if held is None else np.flatnonzero(~held)
-    train, judge = opened._replace(rows=opened.rows[learners], test=None), opened.rows[judges]
+    training = every if held is None else np.flatnonzero(~held)
+    evaluation = every if held is None else np.flatnonzero(held)
+    train, test = opened._replace(rows=opened.rows[training], test=None), opened.rows[evaluation]
     points = []
-    for size in (min(sizes), max(sizes)):  # what cannot be trained is said before anything is
-        Autoencoder(**settings | {"latent_dim": size}).advise(train)
+    asked = Settings(**settings, random_state=seed)
+    for size in (min(sizes), max(sizes)):  # what cannot be trained is said before anything is trained
+        fitting.prepare(train, asked.changed(latent_dim=size))
     for size in sorted({*sizes}):
-        fixed = {"latent_dim": size, "random_state": seed, "verbose": False}
-        model = Autoencoder(**settings | fixed).fit(train).model_
-        told = summarise(model, train.rows, judge, judged_on="test", test_rows=len(judge), seconds=0.0)
-        points.append(Point(size, told.error, told.pca_error))
+        plan = fitting.plan(train, asked.changed(latent_dim=size))
+        model = fitting.fit(plan.prepared, plan.settings).model
+        summary = summarise(model, train.rows, test, judged_on="test", test_rows=len(test), seconds=0.0)
+        points.append(Point(size, summary.error, summary.pca_error))
         if report is not None:
             report(points[-1])
     front = [each.latents for at, each in enumerate(points) if all(each.error < other.error for other in points[:at])]
-    curve = [(0, told.mean_row_error), *((each.latents, each.error) for each in points)]
-    return Sizes(points, front, knee(curve), told.mean_row_error, told.unit)
+    curve = [(0, summary.mean_row_error), *((each.latents, each.error) for each in points)]
+    return Sizes(points, front, knee(curve), summary.mean_row_error, summary.unit)
 
 
 def knee(curve: Sequence[tuple[int, float]]) -> int:

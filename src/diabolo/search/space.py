@@ -1,34 +1,35 @@
-"""What a search may choose: names, what each may be, and the settings of an Autoencoder that a choice stands for.
+"""The space of a search: names, the values of each, and the settings of an Autoencoder that a choice stands for.
 
-A space is a dict: a list holds what may be chosen, a pair (low, high) the ends of a range, tried by its logarithm.
+A space is a dict: a list holds the values, a pair (low, high) the ends of a range, which is sampled by its logarithm.
 Names are those of the table below, or any setting of `Autoencoder`. Order: the table, the reading, the settings.
 """
 
-import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from diabolo.autoencoder import Autoencoder
 from diabolo.checks import whole
 from diabolo.errors import OptionError, unknown
+from diabolo.model.settings import AUTO, Settings
+from diabolo.model.settings import SETTINGS as KNOWN
+from diabolo.network.optimizers import OPTIMIZERS
 from diabolo.network.parts import plain
 from diabolo.network.words import usual_width
-from diabolo.training.optimizers import OPTIMIZERS
 
 Range = tuple[float, float]
 Space = dict[str, list[Any] | Range]
 
-LEAST_IMAGE = 8  # pixels a side, below which convolutions have nothing to halve
+LEAST_IMAGE = 8  # pixels a side: smaller images are not halved by convolutions
 
-# What is left out where a setting says it all.
+# Names that are left out where a setting decides the same.
 INSTEAD = {
     "structure": ("kind", "depth", "width", "taper"),
     "corruption": ("noise",),
     "learning_rate": ("rate",),
     "optimizer": ("weight_decay",),  # only where it is one for all
 }
-# Settings that every training of a search shares: what they are judged by, or how long they are.
-SHARED = ("epochs", "patience", "validation_fraction", "memory", "types", "series")
+# The settings that a search may be given, and those that all its trials share.
+SETTINGS = tuple(name for name in KNOWN if name != "random_state")
+SHARED = tuple(name for name in SETTINGS if KNOWN[name].shared)
 WHOLE = ("depth", "width")  # names whose values are whole numbers
 
 KINDS = ("dense", "residual", "conv")
@@ -46,18 +47,16 @@ DEFAULT: Space = {
     "rate": (0.2, 5.0),  # times what suits the optimizer
 }
 
-# Tried first, behind what is used without a search: two that are hard to beat.
+# Strong baselines, tried right after the default settings.
 HARD_TO_BEAT: tuple[dict[str, Any], ...] = (
     {"kind": "dense", "depth": 2, "width": 512, "taper": 0.5, "batch_size": 128},
     {"kind": "conv", "depth": 2, "width": 256, "taper": 0.5, "batch_size": 128},
 )
-USUAL = {"activation": "elu", "noise": 0.0, "optimizer": "adamw", "weight_decay": 0.1, "rate": 1.0}
-
-SETTINGS = tuple(name for name in inspect.signature(Autoencoder).parameters if name not in ("verbose", "random_state"))
+DEFAULT_CHOICE = {"activation": "elu", "noise": 0.0, "optimizer": "adamw", "weight_decay": 0.1, "rate": 1.0}
 
 
 def read(asked: Mapping[str, Any] | None, row_shape: tuple[int, ...], fixed: Mapping[str, Any]) -> Space:
-    """Return the space for rows of this shape, with what was asked for in its place, and without what is fixed.
+    """Return the space for rows of this shape: the default with what was asked for, without what is fixed.
 
     Raises: OptionError.
     """
@@ -82,7 +81,7 @@ def read(asked: Mapping[str, Any] | None, row_shape: tuple[int, ...], fixed: Map
             left_out |= dict.fromkeys(others, name)
     for name in asked or {}:
         if name in left_out:
-            raise OptionError(f"the space: {name!r} says nothing beside {left_out[name]!r}: leave one out.")
+            raise OptionError(f"the space: {name!r} has no effect with {left_out[name]!r}: leave one out.")
     return {name: values for name, values in space.items() if name not in left_out}
 
 
@@ -103,7 +102,7 @@ def _choices(name: str, values: Any) -> list[Any] | Range:
 
 
 def _check(name: str, value: Any) -> None:
-    """Raise OptionError for a value that no row and no other choice could make right."""
+    """Raise OptionError for a value that can never hold, whatever the rows and the other choices."""
     try:
         if name in WHOLE:
             whole(name, value, 1)
@@ -113,10 +112,10 @@ def _check(name: str, value: Any) -> None:
             raise OptionError(f"noise must be in [0, 1), got {value!r:.40}.")
         if name == "kind" and value not in KINDS:
             raise OptionError(unknown("kind of structure", value, KINDS))
-        if name == "optimizer" and value == "auto":
+        if name == "optimizer" and value == AUTO:
             raise OptionError("a search tries optimizers itself: leave 'auto' out.")
         if name in SETTINGS:
-            Autoencoder(**{name: value}).checked_settings()
+            Settings(**{name: value})
     except OptionError as error:
         raise OptionError(f"the space: {error}") from error
 
@@ -126,7 +125,7 @@ def _is_number(value: Any) -> bool:
 
 
 def draw(trial: Any, space: Space) -> dict[str, Any]:
-    """Return a choice of each name, by an Optuna trial; only what matters for the others is asked."""
+    """Return a choice for each name, drawn by an Optuna trial; names that have no effect are left out."""
     chosen: dict[str, Any] = {}
     for name, values in space.items():
         if name == "weight_decay" and str(chosen.get("optimizer")) not in ("adamw", "lion"):
@@ -140,12 +139,12 @@ def draw(trial: Any, space: Space) -> dict[str, Any]:
 
 def first(space: Space, row_shape: tuple[int, ...]) -> list[dict[str, Any]]:
     """Return choices to begin with for rows of this shape, those of them that the space holds."""
-    begun = [usual(space, row_shape), *(_held(space, each) for each in HARD_TO_BEAT)]
+    begun = [default_choice(space, row_shape), *(_held(space, each) for each in HARD_TO_BEAT)]
     return [each for each in begun if each is not None]
 
 
-def usual(space: Space, row_shape: tuple[int, ...]) -> dict[str, Any] | None:
-    """Return the choice of what is used without a search, or None where the space does not hold it."""
+def default_choice(space: Space, row_shape: tuple[int, ...]) -> dict[str, Any] | None:
+    """Return the choice that stands for the default settings, or None where the space does not hold it."""
     width = usual_width(row_shape)
     return _held(space, {"kind": "dense", "depth": 2, "width": width, "taper": 0.5, "batch_size": 64})
 
@@ -155,12 +154,12 @@ def _held(space: Space, choice: dict[str, Any]) -> dict[str, Any] | None:
         values = space[name]
         return values[0] <= value <= values[1] if isinstance(values, tuple) else value in values
 
-    asked = {name: value for name, value in (USUAL | choice).items() if name in space}
+    asked = {name: value for name, value in (DEFAULT_CHOICE | choice).items() if name in space}
     return asked if all(holds(name, value) for name, value in asked.items()) else None
 
 
 def settings(chosen: Mapping[str, Any], fixed: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings of an Autoencoder that a choice stands for, beside those that are fixed."""
+    """Return the settings of an Autoencoder that a choice stands for, besides those that are fixed."""
     result = {name: value for name, value in chosen.items() if name in SETTINGS}
     if "kind" in chosen:
         result["structure"] = _structure(chosen["kind"], chosen["depth"], chosen["width"], chosen["taper"])
@@ -180,7 +179,7 @@ def _structure(kind: str, depth: int, width: int, taper: float) -> str:
     if kind == "residual":
         return f"residual {width}x{depth}"
     if kind == "conv":
-        # As many filters as a dense layer of the width would be too slow with; they double as the image is halved.
+        # As many filters as units would be too slow; their number doubles where the image is halved.
         filters = [max(8, width // 16) * 2**at for at in range(min(depth, 2))]
         return f"conv {'-'.join(map(str, filters))}, dense {width}"
     return f"dense {'-'.join(map(str, widths))}"

@@ -7,7 +7,7 @@ from diabolo.training.progress import Progress
 
 __all__ = ["OPTIMIZERS", "Outcome", "Progress", "Shard", "Spec", "fit", "train"]
 
-_LOOP = ("Outcome", "Shard", "Spec", "train")
+_LOOP = ("Outcome", "Spec", "train")
 
 
 def __getattr__(name: str) -> Any:
@@ -15,6 +15,8 @@ def __getattr__(name: str) -> Any:
         return getattr(importlib.import_module("diabolo.training.loop"), name)
     if name == "fit":
         return importlib.import_module("diabolo.training.keras_fit").fit
+    if name == "Shard":
+        return importlib.import_module("diabolo.data.shard").Shard
     if name == "OPTIMIZERS":
-        return importlib.import_module("diabolo.training.optimizers").OPTIMIZERS
+        return importlib.import_module("diabolo.network.optimizers").OPTIMIZERS
     raise AttributeError(f"module 'diabolo.training' has no attribute {name!r}. Public names: {', '.join(__all__)}.")

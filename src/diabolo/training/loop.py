@@ -19,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from diabolo._version import __version__
+from diabolo.data.shard import Shard
 from diabolo.data.windows import Resident, Windows
 from diabolo.errors import DivergedError
 from diabolo.network.backends.keras.builder import Models
@@ -28,9 +29,10 @@ from diabolo.network.penalties import Penalty
 from diabolo.network.structures import Network
 from diabolo.training.backend import tensor
 from diabolo.training.checkpoints import State
-from diabolo.training.engines.sparse import SparseReconstruction
+from diabolo.training.engines.base import Keep
 from diabolo.training.program import Making, Measure, Program, Reconstruction, on_device
 from diabolo.training.progress import Progress, Report, quiet
+from diabolo.training.sparse_steps import SparseReconstruction
 from diabolo.training.xla import Choice, choose
 
 Array = np.ndarray[Any, Any]
@@ -71,26 +73,6 @@ class Spec:
     steps_a_call: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Shard:
-    """The rows to train on and to validate on; tensor = (row - offset) / scale, computed inside the program.
-
-    Attributes:
-        rows, validation: (n, ...), uint8 or float32; bytes stay bytes until they are used. None: nothing held back.
-            Rows that do not fit in memory come in windows.
-        offset, scale: broadcast against a row.
-        bounded: whether tensors lie in [0, 1].
-        matrix: scipy CSR of sparse rows, scaled, of which `rows` and `validation` are the numbers; None: they are rows.
-    """
-
-    rows: Array | Windows
-    validation: Array | None = None
-    offset: Array | float = 0.0
-    scale: Array | float = 1.0
-    bounded: bool = False
-    matrix: Any = None
-
-
 class Outcome(NamedTuple):
     """How a training went; the model holds the best weights."""
 
@@ -100,16 +82,23 @@ class Outcome(NamedTuple):
     learnt: dict[str, Array]  # what the loss learnt
 
 
-# Takes what gives the state where it is wanted; True behind an epoch ends the training there.
-Keep = Callable[[Progress, Callable[[], State]], bool | None]
-
-
 def train(
-    spec: Spec, shard: Shard, report: Report = quiet, *, restored: State | None = None, keep: Keep | None = None
+    spec: Spec,
+    shard: Shard,
+    report: Report = quiet,
+    *,
+    restored: State | None = None,
+    keep: Keep | None = None,
 ) -> Outcome:
     """Train `spec.models` on the rows of a shard and leave the best weights in them.
 
-    Args: report: told how far it is; restored: where to go on; keep: called twice a second, and behind each epoch.
+    Args:
+        spec: what to train.
+        shard: the rows.
+        report: is called about twice a second and after each epoch.
+        restored: where to go on.
+        keep: is called as often, and can end the training.
+
     Raises: DivergedError where the loss or a weight is not finite any more; it holds the outcome of the epochs before,
         whose best weights are left in the models.
     """
@@ -117,14 +106,12 @@ def train(
     if isinstance(windows, np.ndarray):
         windows = Resident(tensor(windows), len(windows), seed=spec.seed)
     batch_size = min(spec.batch_size, windows.rows)
-    more, compiled = dict[str, Any](), spec.compile
-    if compiled is None and restored is not None:
-        compiled = restored.compiled
-    kind: type[Reconstruction] = Reconstruction
+    compiled = restored.compiled if spec.compile is None and restored is not None else spec.compile
+    make: Callable[..., Reconstruction] = Reconstruction
     if shard.matrix is not None:
         # Batches of sparse rows differ in size, for each of which XLA would compile the program again.
-        more, kind, compiled = {"matrix": shard.matrix}, SparseReconstruction, False
-    steps = kind(
+        make, compiled = partial(SparseReconstruction, matrix=shard.matrix), False
+    made = make(
         spec.models,
         spec.network,
         spec.loss,
@@ -137,14 +124,13 @@ def train(
         steps_an_epoch=math.ceil(windows.rows / batch_size),
         seed=spec.seed,
         learnt=spec.learnt,
-        **more,
     )
-    program, choice = choose(compiled, spec.models.raw, steps, windows, batch_size, epochs=spec.epochs)
-    measure = None if shard.validation is None else Measure(steps, tensor(shard.validation))
+    program, choice = choose(compiled, spec.models.raw, made, windows, batch_size, epochs=spec.epochs)
+    measure = None if shard.validation is None else Measure(made, tensor(shard.validation))
     so_far = State(None, {}, 0, None) if restored is None else restored
     if so_far.variables is not None:
-        _assign(steps.variables(), so_far.variables)
-    last = _Last(steps.weights(), so_far)
+        _assign(made.variables(), so_far.variables)
+    last = _Last(made.weights(), so_far)
     settles_after = spec.network.bottleneck.settles_after
     for progress in epochs(
         program,
@@ -159,16 +145,16 @@ def train(
         report(progress)
         diverged = not all(map(math.isfinite, progress.logs.values()))
         if diverged or (progress.epoch_done and not last.take(progress, settles_after)):
-            raise _diverged(progress, spec.optimizer, last.outcome(choice, steps))
+            raise _diverged(progress, spec.optimizer, last.outcome(choice, made))
         enough = None
         if keep is not None:
             try:
-                enough = keep(progress, partial(last.state, steps.variables(), progress, choice))
+                enough = keep(progress, partial(last.state, made.variables(), progress, choice))
             except _NotFiniteError:
-                raise _diverged(progress, spec.optimizer, last.outcome(choice, steps)) from None
+                raise _diverged(progress, spec.optimizer, last.outcome(choice, made)) from None
         if progress.epoch_done and (enough or not last.hopes(spec.patience, settles_after)):
             break
-    return last.outcome(choice, steps)
+    return last.outcome(choice, made)
 
 
 def _assign(variables: list[Any], values: list[Array]) -> None:

@@ -27,6 +27,7 @@ from typing import Any, Self, TypeVar
 import numpy as np
 
 from diabolo.data import memory
+from diabolo.data.shard import Shard
 from diabolo.errors import CheckpointError
 from diabolo.storage.files import locked, make_folder, write_atomically
 from diabolo.training import checkpoints
@@ -230,7 +231,7 @@ def _words(size: Any) -> str:
 
 def about(
     settings: Mapping[str, Any],
-    shard: Mapping[str, Any],
+    shard: Shard,
     versions: Mapping[str, str],
     *,
     within: int = 0,
@@ -239,12 +240,12 @@ def about(
 
     Args:
         settings: of the estimator, and what follows from them.
-        shard: the fields of a `Shard`.
+        shard: the rows.
         versions: of the packages that decide the bits.
         within: bytes of memory within which rows are read in parts; 0: they are all in memory.
     """
-    files = json.dumps(getattr(shard["rows"], "files", []))
-    rows = [shard.get("matrix"), shard["rows"], shard["validation"]]
+    files = json.dumps(getattr(shard.rows, "files", []))
+    rows = [shard.matrix, shard.rows, shard.validation]
     return {
         "settings": dict(settings),
         "rows": [fingerprint(each) for each in rows if each is not None],

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from diabolo.network.optimizers import OPTIMIZERS
 from diabolo.network.structures import Network
-from diabolo.training.optimizers import OPTIMIZERS
 
 # Each at the rate that suits it in general, and at a few times that.
 NAMES = ("adamw:0.1", "adam", "nadam", "rmsprop", "lion", "muon", "adafactor", "schedule_free", "adamax", "sgd")
@@ -220,7 +220,7 @@ def _scale(known: Array) -> Array:
 @cache
 def carried() -> Lines:
     """Return the lines that come with the package."""
-    content = json.loads(resources.files("diabolo.training").joinpath("races.json").read_text("ascii"))
+    content = json.loads(resources.files("diabolo.fitting.automatic").joinpath("races.json").read_text("ascii"))
     problems: dict[str, list[float]] = content["problems"]
     lines = (np.array(content[name]) for name in ("base", "slopes", "spread"))
     return Lines(list(problems), np.array(list(problems.values())), *lines)

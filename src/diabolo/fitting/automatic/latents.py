@@ -1,60 +1,79 @@
 """How many latents rows need: those that a variational auto-encoder makes use of.
 
-Where what a reconstruction may be off by is learnt too, a gaussian latent that says nothing about its row costs less
-than one that says a little, and the training switches it off: what is left are about as many latents as the rows have
+Where the variance of the reconstruction is learned too, a gaussian latent that says nothing about its row costs less
+than one that says a little, so the training switches it off. About as many latents stay in use as the rows have
 factors. Source: Dai & Wipf 2019, Diagnosing and Enhancing VAE Models, arXiv:1903.05789.
 """
 
 import logging
 import math
-from typing import Any
 
 import numpy as np
 
+from diabolo.data.adapters import Rows
+from diabolo.data.sources import Source
+from diabolo.errors import OptionError
+from diabolo.fitting.preparation import Prepared, prepare
+from diabolo.fitting.training import fit
 from diabolo.model import generating
 from diabolo.model.model import Model
+from diabolo.model.settings import Settings
+from diabolo.network import structures
 
-STEPS = 9_000  # that the pilot trains
+STEPS = 9_000  # of each short training
 MOST = 64  # latents that it may use
-NATS = 0.25  # that a latent in use says about its row, mean over rows
-ROWS = 4_096  # that are asked
-# Deep enough to unfold what is curved. Few factors are found by residual blocks, many by plain layers; the one that
-# foresees rows better is believed.
+NATS = 0.25  # the mean KL divergence above which a latent counts as used
+ROWS = 4_096  # on which this is measured
+# Deep enough for curved data. Residual blocks find few factors, plain layers many; the lower validation loss decides.
 STRUCTURES = ("dense 256-256", "residual 128x3")
-SHARE_OF_VARIANCE = 0.1  # of a column, which tables of several kinds may be off by
+SHARE_OF_VARIANCE = 0.1  # of a column, which stays unexplained in tables with columns of several kinds
 
 logger = logging.getLogger(__name__)
 
-AUTO = "auto"
 
+def count(opened: Source, settings: Settings) -> int:
+    """Return how many latents rows need, at least 1.
 
-def pilots(asked: dict[str, Any], loss: str, features: int, rows: int) -> list[dict[str, Any]]:
-    """Return the settings of the trainings that count, of those of the estimator that asks.
-
-    Args: loss: kind that was chosen for the rows; features: numbers in a row; rows: to train on.
+    Args: settings: with a seed; `latent_dim` is ignored.
+    Raises: OptionError, DataError, ShapeError; DivergedError.
     """
+    if structures.says_latents(settings.structure):
+        raise OptionError(f"structure {settings.structure!r} says how many latents: leave latent_dim='auto' out.")
+    first = prepare(opened, settings.changed(latent_dim=1))
+    models = [fit(prepare(opened, each), each).model for each in pilots(settings, first)]
+
+    def loss(model: Model) -> float:
+        history = model.record.history
+        return min(history.get("val_loss", history["loss"]))
+
+    best = min(models, key=loss)
+    return used(best, best.checked(opened.rows, where="fit()"))
+
+
+def pilots(settings: Settings, prepared: Prepared) -> list[Settings]:
+    """Return the settings of the short trainings. Args: prepared: the rows, with any number of latents."""
+    loss, features = prepared.loss.loss.kind, math.prod(prepared.network.input_shape)
     beta = SHARE_OF_VARIANCE if loss in ("mixed", "masked") else 1.0
-    batch_size = min(asked["batch_size"], rows)
-    settings = asked | {
-        "latent_dim": max(1, min(MOST, features - 1)),
-        "bottleneck": f"gaussian:beta={beta:g}",
-        "bottleneck_activation": None,
-        "reconstruction_loss": "gaussian:variance=learnt" if loss == "gaussian" else asked["reconstruction_loss"],
-        "corruption": None,
-        "penalty": None,
-        "tied": False,
-        "optimizer": None,
-        "learning_rate": 2e-3,
-        "validation_fraction": asked["validation_fraction"] or 0.1,
-        "epochs": max(10, min(400, STEPS // math.ceil(rows / batch_size))),
-        "patience": 0,
-        "verbose": False,
-    }
-    structures = STRUCTURES if asked["structure"] == "dense" else (asked["structure"],)
-    return [settings | {"structure": structure} for structure in structures]
+    batch_size = min(settings.batch_size, prepared.rows)
+    changed = settings.changed(
+        latent_dim=max(1, min(MOST, features - 1)),
+        bottleneck=f"gaussian:beta={beta:g}",
+        bottleneck_activation=None,
+        reconstruction_loss="gaussian:variance=learnt" if loss == "gaussian" else settings.reconstruction_loss,
+        corruption=None,
+        penalty=None,
+        tied=False,
+        optimizer=None,
+        learning_rate=2e-3,
+        validation_fraction=settings.validation_fraction or 0.1,
+        epochs=max(10, min(400, STEPS // math.ceil(prepared.rows / batch_size))),
+        patience=0,
+    )
+    structures = STRUCTURES if settings.structure == "dense" else (settings.structure,)
+    return [changed.changed(structure=structure) for structure in structures]
 
 
-def used(model: Model, rows: Any) -> int:
+def used(model: Model, rows: Rows) -> int:
     """Return how many latents of a gaussian bottleneck are in use, at least 1. Rows passed `Model.checked`."""
     some = rows[:: max(1, len(rows) // ROWS)]
     mean, log_var = generating.posterior(model, some, where="fit()")

@@ -1,54 +1,54 @@
-"""What optimizer="auto" stands for: the advice, and where several promise about the same a short race among them."""
+"""What optimizer="auto" chooses: by the advice, and among several that promise about the same by a short race."""
 
 import logging
-from typing import Any
-
-from sklearn.base import clone
+from typing import NamedTuple
 
 from diabolo.data.sources import Source
 from diabolo.errors import DivergedError
 from diabolo.fitting.automatic import advice
-from diabolo.fitting.automatic.advice import Answer
-from diabolo.fitting.preparation import Prepared
+from diabolo.fitting.preparation import Prepared, prepare
+from diabolo.fitting.training import fit
+from diabolo.model.settings import Settings
 
-PART = 10  # of the epochs, that each of those who race gets
+PART = 10  # each in the race trains for this part of the epochs
 
 logger = logging.getLogger(__name__)
 
 
-def optimizer_for(
-    estimator: Any, ready: Prepared, rows: Source | None, settings: dict[str, Any], seed: int
-) -> dict[str, Any]:
-    """Return optimizer and learning rate for an estimator, as settings of it, and log why; it keeps the reason.
+class Choice(NamedTuple):
+    """An optimizer at a learning rate, and in one line why."""
 
-    Args: rows: to race on; None: they cannot be gone over twice, and the first answer is taken.
+    optimizer: str
+    learning_rate: float
+    reason: str
+
+
+def choose(prepared: Prepared, settings: Settings, rows: Source | None) -> Choice:
+    """Return the optimizer and the learning rate for prepared rows, and log why.
+
+    Args:
+        prepared: rows and network.
+        settings: with a seed and a number of latents.
+        rows: to race on; None: they cannot be read twice, so that the first answer of the advice is taken.
     """
-    said = advice.advise(ready.facts(batch_size=settings["batch_size"], epochs=settings["epochs"]))
-    chosen, reason, epochs = said.answers[0], said.reason, settings["epochs"] // PART
-    if rows is not None and len(said.close) > 1 and settings["epochs"] >= advice.SHORT_EPOCHS:
-        short = {
-            "latent_dim": settings["latent_dim"],
-            "epochs": epochs,
-            "patience": 0,
-            "validation_fraction": settings["validation_fraction"] or 0.1,
-            "random_state": seed,
-            "verbose": False,
-        }
+    known = prepared.facts(batch_size=settings.batch_size, epochs=settings.epochs)
+    said = advice.advise(known)
+    chosen, reason, epochs = said.answers[0], said.reason, settings.epochs // PART
+    if rows is not None and len(said.close) > 1 and settings.epochs >= advice.SHORT_EPOCHS:
+        short = settings.changed(
+            optimizer=None, epochs=epochs, patience=0, validation_fraction=settings.validation_fraction or 0.1
+        )
         losses = {}
         for each in said.close:
+            tried = short.changed(optimizer=each.optimizer, learning_rate=each.learning_rate)
             try:
-                tried = clone(estimator).set_params(**short | _settings(each)).fit(rows)
+                model = fit(prepare(rows, tried), tried).model
             except DivergedError:
                 continue
-            losses[each] = min(tried.history_["val_loss"])
+            losses[each] = min(model.record.history["val_loss"])
         if losses:
             chosen = min(losses, key=lambda each: losses[each])
             ran = ", ".join(f"{each.optimizer} {loss:.4g}" for each, loss in losses.items())
-            reason = f"{chosen.optimizer} at {chosen.learning_rate:g}: the best of {ran} behind {epochs} epochs"
+            reason = f"{chosen.optimizer} at {chosen.learning_rate:g}: the best of {ran} after {epochs} epochs"
     logger.info("optimizer: %s", reason)
-    estimator.optimizer_reason_ = reason
-    return _settings(chosen)
-
-
-def _settings(answer: Answer) -> dict[str, Any]:
-    return {"optimizer": answer.optimizer, "learning_rate": answer.learning_rate}
+    return Choice(chosen.optimizer, chosen.learning_rate, reason)

@@ -36,7 +36,8 @@ from diabolo.model.file.limits import (
 )
 from diabolo.model.file.strict_json import exact_keys, strict_object, text_of
 from diabolo.model.file.upgrade import upgraded
-from diabolo.model.record import CURVES, MAX_EPOCHS
+from diabolo.model.record import CURVES
+from diabolo.model.settings import MAX_EPOCHS
 from diabolo.network.layers import LAYERS
 from diabolo.network.layers.own import Own
 from diabolo.network.losses import LOSSES, Loss, Masked, Mixed

@@ -9,7 +9,7 @@ To add a setting (of the estimator, or of a layer, bottleneck, loss, corruption,
 1. Raise FORMAT_VERSION by one, unless it has been raised since the last release.
 2. State the version that brings the setting, and the value that older files get: the one that gives what Diabolo did
    before the setting existed. This value may differ from the default for new models.
-   - Argument of the estimator, in SETTINGS of `model/record.py`: `"x": Setting((bool,), since=2, before=False)`.
+   - Argument of the estimator, a field in `model/settings.py`: `_known((bool,), ..., since=2, before=False)`.
    - Field of a part or of a column: `x: bool = field(default=True, metadata={"since": 2, "before": False})`.
 3. Go to step A.
 
@@ -41,7 +41,7 @@ from diabolo._version import __version__
 from diabolo.data.adapters.features import FEATURES
 from diabolo.data.frames import Column
 from diabolo.errors import ModelFileError
-from diabolo.model.record import PARTS, SETTINGS
+from diabolo.model.settings import PARTS, SETTINGS, table_of
 from diabolo.network.bottlenecks import BOTTLENECKS
 from diabolo.network.layers import LAYERS
 from diabolo.network.losses import LOSSES, Masked
@@ -115,9 +115,7 @@ def _with_newer_settings(config: dict[str, Any], version: int) -> Any:
         if not isinstance(value, dict):
             return value
         newer = {name: setting.before for name, setting in SETTINGS.items() if setting.since > version}
-        return _changed(
-            newer | value, structure=layers, **{name: partial(part, table) for name, table in PARTS.items()}
-        )
+        return _changed(newer | value, structure=layers, **{name: partial(part, table_of(name)) for name in PARTS})
 
     return _changed(
         config,

@@ -1,26 +1,27 @@
-"""Training of small dense networks in NumPy: no TensorFlow to load, no program to compile, which both take longer.
+"""The engine for small dense networks, in NumPy: loading TensorFlow and compiling would take longer than the training.
 
-The steps are those that loop.py makes of the same network: AdamW under a cosine, rows in a new order each epoch, the
-weights of the best epoch by rows held back. Order: for which trainings, the training, the network, the optimizer.
+The steps are those of `diabolo.training.loop` for the same network: AdamW under a cosine, rows in a new order each
+epoch, the weights of the best validation epoch. Order: the engine, the training, the network, the optimizer.
 """
 
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from diabolo.errors import DivergedError
+from diabolo._version import __version__
+from diabolo.errors import DivergedError, OptionError
 from diabolo.network.bottlenecks import Plain, Refined
-from diabolo.network.corruptions import Corruption, Masking
+from diabolo.network.corruptions import Masking
 from diabolo.network.layers import Dense, Layer
-from diabolo.network.losses import Gaussian, Loss
-from diabolo.network.penalties import Penalty
+from diabolo.network.losses import Gaussian
+from diabolo.network.optimizers import OPTIMIZERS
 from diabolo.network.structures import Network
-from diabolo.training.optimizers import OPTIMIZERS
+from diabolo.training.engines.base import Engine, Job, Trained
 from diabolo.training.progress import Progress, Report, quiet
 
 OPTIMIZER, DECAY = "adamw:0.1", 0.1
@@ -33,7 +34,7 @@ ZERO = np.float32(0)  # a whole number in its place takes five times as long
 Array = np.ndarray[Any, np.dtype[np.float32]]
 
 
-class Trained(NamedTuple):
+class Result(NamedTuple):
     """Weights by their names in a `Model`, losses of a row in nats by epoch, and the epoch of the weights, from 1."""
 
     weights: dict[str, Array]
@@ -41,30 +42,49 @@ class Trained(NamedTuple):
     best_epoch: int
 
 
-def suits(
-    network: Network,
-    loss: Loss,
-    rows: Any,
-    *,
-    corruption: Corruption | None,
-    penalty: Penalty | None,
-    settings: Mapping[str, Any],
-) -> bool:
-    """Whether what is asked for can be trained here. Args: rows: of a `Shard`; settings: of the estimator."""
-    shapes = _shapes(network).values()
-    return (
-        all(_activation(step.layer) in ("elu", "linear") for step in network.steps)
-        and type(network.bottleneck) in (Plain, Refined)
-        and sum(map(math.prod, shapes)) <= MOST_WEIGHTS
-        and loss == Gaussian()
-        and (corruption is None or (type(corruption) is Masking and corruption == Masking(share=corruption.share)))
-        and penalty is None
-        and settings["optimizer"] in (None, OPTIMIZER)
-        and settings["learning_rate"] is None
-        and settings["learning_rate_schedule"] == "cosine"
-        and isinstance(rows, np.ndarray)
-        and (rows.ndim, rows.dtype) == (2, np.float32)
-    )
+class Numpy(Engine):
+    """Dense layers with elu, the squared error, AdamW under a cosine; `suits` says whether it can train a network."""
+
+    @staticmethod
+    def suits(job: Job) -> bool:
+        """Return whether this engine can do a training."""
+        corruption, rows = job.corruption, job.shard.rows
+        return (
+            all(_activation(step.layer) in ("elu", "linear") for step in job.network.steps)
+            and type(job.network.bottleneck) in (Plain, Refined)
+            and sum(map(math.prod, _shapes(job.network).values())) <= MOST_WEIGHTS
+            and job.loss == Gaussian()
+            and (corruption is None or (type(corruption) is Masking and corruption == Masking(share=corruption.share)))
+            and job.penalty is None
+            and (job.optimizer, job.learning_rate, job.schedule) == (OPTIMIZER, RATE, "cosine")
+            and job.weights is None
+            and job.restored is None
+            and job.keep is None
+            and isinstance(rows, np.ndarray)
+            and (rows.ndim, rows.dtype) == (2, np.float32)
+        )
+
+    def train(self, job: Job, report: Report = quiet) -> Trained:
+        """Train a network that `suits`."""
+        rows, validation = job.shard.rows, job.shard.validation
+        if not isinstance(rows, np.ndarray) or not self.suits(job):
+            raise OptionError("the engine Numpy cannot train this network: leave `engine` out.")
+        result = train(
+            job.network,
+            rows,
+            validation,
+            epochs=job.epochs,
+            batch_size=job.batch_size,
+            patience=job.patience,
+            hidden=getattr(job.corruption, "share", 0.0),
+            seed=job.seed,
+            report=report,
+        )
+        return Trained(result.weights, result.history, result.best_epoch, False, self.versions(job))
+
+    def versions(self, job: Job) -> dict[str, str]:
+        """Return the versions of Diabolo and NumPy."""
+        return {"diabolo": __version__, "numpy": np.__version__}
 
 
 def _activation(layer: Layer) -> str | None:
@@ -83,7 +103,7 @@ def train(
     hidden: float = 0.0,
     seed: int = 0,
     report: Report = quiet,
-) -> Trained:
+) -> Result:
     """Train a network by the squared distance.
 
     Args:
@@ -132,7 +152,7 @@ def train(
             if patience and held is not None and epoch + 1 - best_epoch >= patience:
                 break
     work.values[:] = best
-    return Trained(work.weights(), history, best_epoch)
+    return Result(work.weights(), history, best_epoch)
 
 
 def _shapes(network: Network) -> dict[str, tuple[int, ...]]:

@@ -1,0 +1,63 @@
+"""Rows opened and divided into those to train on and those to evaluate on, as the commands `fit` and `search` do."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from diabolo.data import memory
+from diabolo.data.readers import scipy_files
+from diabolo.data.splits import Judged, hold_back_sparse, hold_back_test
+from diabolo.data.streams import COPIES, Stream, open_rows
+from diabolo.data.tables import Reading
+from diabolo.data.windows import check_memory
+from diabolo.errors import DataError, OptionError
+from diabolo.fitting.preparation import as_series
+from diabolo.model.settings import Settings
+
+
+class Divided(NamedTuple):
+    """Rows to train on and rows to evaluate on.
+
+    Attributes:
+        name: of the rows.
+        rows: the two parts.
+        streamed: why they are read in chunks; None: they are all in memory.
+    """
+
+    name: str
+    rows: Judged
+    streamed: str | None = None
+
+
+def check_fraction(test_fraction: float) -> None:
+    """Raise OptionError for a fraction of test rows that cannot be."""
+    if not 0 <= test_fraction < 1:
+        raise OptionError(f"--test-fraction must be in [0, 1), got {test_fraction}.")
+
+
+def open_divided(
+    data: str, settings: Settings, *, reading: Reading, data_dir: Path | None, test_fraction: float
+) -> Divided:
+    """Return the rows of a file or data set; its own test part, or a fraction of the rows, is held back.
+
+    Raises: DataError, ShapeError, OptionError.
+    """
+    limit = memory.limit(settings.memory)
+    if scipy_files.is_matrix(data):
+        matrix = scipy_files.read(Path(data), limit // COPIES)
+        return Divided(Path(data).name, hold_back_sparse(matrix, test_fraction, settings.seed, limit=limit))
+    source = open_rows(data, limit, data_dir=data_dir, reading=reading)
+    if settings.series and not isinstance(source, Stream):
+        source = as_series(source)
+    check_memory(source, limit, settings.batch_size)
+    streamed = None
+    if isinstance(source, Stream):
+        if settings.series:
+            raise DataError(
+                f"{source.name} takes more memory than there is, and series must all be in memory: raise --memory, or "
+                f"take a part."
+            )
+        streamed = (
+            f"{source.name}: about {memory.words(source.bytes)}, and {COPIES} times that for training, is more than "
+            f"{memory.words(limit)}: read in chunks"
+        )
+    return Divided(source.name, hold_back_test(source, test_fraction, settings.seed, limit=limit), streamed)

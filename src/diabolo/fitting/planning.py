@@ -1,0 +1,103 @@
+"""What settings leave to the rows, decided: the number of latents, the optimizer, and all that `prepare` decides."""
+
+import logging
+from typing import Any, NamedTuple
+
+from diabolo.data import memory, sparse
+from diabolo.data.readers import scipy_files
+from diabolo.data.sources import Source
+from diabolo.data.streams import is_stream, open_rows, open_whole
+from diabolo.data.tables import Reading
+from diabolo.fitting.automatic import latents
+from diabolo.fitting.automatic.advice import Advice, advise
+from diabolo.fitting.automatic.optimizer import choose
+from diabolo.fitting.preparation import Prepared, prepare
+from diabolo.model.settings import AUTO, Settings
+from diabolo.training.runs import Run
+
+FEW_ROWS = 20  # below which a warning is logged
+
+logger = logging.getLogger(__name__)
+
+
+class Plan(NamedTuple):
+    """A training that can begin.
+
+    Attributes:
+        prepared: the rows and the parts.
+        settings: as asked for, with the optimizer and the learning rate that were chosen.
+        optimizer_reason: of optimizer="auto", which was chosen and why.
+    """
+
+    prepared: Prepared
+    settings: Settings
+    optimizer_reason: str | None = None
+
+
+def plan(X: Any, settings: Settings, *, evaluation_rows: Any = None, run: Run | None = None) -> Plan:
+    """Return everything that is decided before the training; arguments as for `prepare`.
+
+    Args: run: what was chosen when an interrupted run began is not chosen again.
+    Raises: DataError, ShapeError, OptionError.
+    """
+
+    def before(name: str) -> Any:
+        return None if run is None else run.settled(name)
+
+    counted = settings
+    if settings.latent_dim == AUTO:
+        X = opened(X, settings)
+        counted = settings.changed(latent_dim=before("latents") or count_latents(X, settings))
+    chooses = settings.optimizer == AUTO
+    if chooses and not (is_stream(X) or sparse.is_sparse(X) or scipy_files.is_matrix(X)):
+        X = open_rows(X, memory.limit(settings.memory), reading=Reading(types=settings.types or {}))
+    prepared = prepare(X, counted, evaluation_rows=evaluation_rows)
+    if (count := prepared.rows + prepared.validation_rows) < FEW_ROWS:
+        logger.warning("fit(): %d row%s to learn from: the model may not fit other rows", count, "s" * (count > 1))
+    logger.info("reconstruction loss: %s (%s)", prepared.loss.loss.kind, prepared.loss.reason)
+    if not chooses:
+        return Plan(prepared, settings)
+    if before("optimizer") is not None:
+        known = {name: before(name) for name in ("optimizer", "learning_rate")}
+        return Plan(prepared, settings.changed(**known))
+    chosen = choose(prepared, counted, X if isinstance(X, Source) else None)
+    known = {"optimizer": chosen.optimizer, "learning_rate": chosen.learning_rate}
+    return Plan(prepared, settings.changed(**known), chosen.reason)
+
+
+def plan_epoch(X: Any, settings: Settings) -> Plan:
+    """Return the plan of the first epoch of a training whose rows come bit by bit: no rows are held back.
+
+    Raises: as `plan`.
+    """
+    prepared = prepare(X, settings.changed(validation_fraction=0))
+    if settings.optimizer != AUTO:
+        return Plan(prepared, settings)
+    chosen = choose(prepared, settings, None)
+    known = {"optimizer": chosen.optimizer, "learning_rate": chosen.learning_rate}
+    return Plan(prepared, settings.changed(**known), chosen.reason)
+
+
+def opened(X: Any, settings: Settings) -> Source:
+    """Return rows that can be trained on twice. Raises DataError where they are streamed."""
+    limit, reading = memory.limit(settings.memory), Reading(types=settings.types or {})
+    return open_whole(X, limit, reading=reading, what="latent_dim='auto'")
+
+
+def count_latents(X: Any, settings: Settings) -> int:
+    """Return how many latents rows need, as latent_dim="auto" does: see `diabolo.fitting.automatic.latents`.
+
+    Raises: as `plan`.
+    """
+    return latents.count(opened(X, settings), settings.seeded())
+
+
+def advise_on(X: Any, settings: Settings) -> Advice:
+    """Return which optimizers, at which learning rates, are likely to suit rows and network; nothing is trained.
+
+    Raises: as `plan`.
+    """
+    if settings.latent_dim == AUTO:
+        settings = settings.changed(latent_dim=None)  # to count them would be a training
+    prepared = prepare(X, settings.seeded())
+    return advise(prepared.facts(batch_size=settings.batch_size, epochs=settings.epochs))

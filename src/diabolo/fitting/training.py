@@ -1,0 +1,172 @@
+"""Training on prepared rows: by an engine, with checkpoints in a folder, or for one more epoch.
+
+Order: the result, the trainings, the engine's job, the model.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple
+
+from diabolo.errors import DivergedError
+from diabolo.fitting.preparation import Prepared
+from diabolo.model.model import Model
+from diabolo.model.record import Record
+from diabolo.model.settings import Settings
+from diabolo.network import optimizers
+from diabolo.training import runs
+from diabolo.training.checkpoints import State
+from diabolo.training.engines import Compiled, Engine, Job, Trained
+from diabolo.training.engines.base import Keep
+from diabolo.training.progress import Progress, Report, quiet
+from diabolo.training.runs import Run
+
+
+class Fitted(NamedTuple):
+    """A trained model, and where its training stands, to go on from; None where the state was not kept."""
+
+    model: Model
+    state: State | None = None
+
+
+def fit(
+    prepared: Prepared,
+    settings: Settings,
+    *,
+    engine: Engine | None = None,
+    report: Report = quiet,
+    run: Run | None = None,
+    source: str | None = None,
+    restored: State | None = None,
+    keep: Keep | None = None,
+) -> Fitted:
+    """Train on prepared rows.
+
+    Args:
+        prepared: from `prepare`, with the same settings; where latents were counted, `settings` may still say "auto".
+        settings: with a seed, an optimizer other than "auto".
+        engine: runs the training steps; None: compiled TensorFlow.
+        report: is called about twice a second and after each epoch.
+        run: a folder in which the training is kept.
+        source: name of the rows in the record; None: their own.
+        restored: where an interrupted training stands, without a `run`.
+        keep: takes the state while the training runs, without a `run`.
+
+    Raises: DivergedError, whose `model` is that of the epochs before; CheckpointError for a run that cannot go on.
+    """
+    job = _job(prepared, settings, restored=restored, keep=keep)
+    engine = Compiled() if engine is None else engine
+
+    def train(restored: State | None, keep: Keep | None) -> Trained:
+        return engine.train(replace(job, restored=restored, keep=keep), report)
+
+    try:
+        if run is None:
+            trained = train(restored, keep)
+        else:
+            known = settings.to_config() | {"latents": prepared.network.latent_dim}
+            within = prepared.streamed_within
+            trained = run.train(train, runs.about(known, prepared.shard, engine.versions(job), within=within))
+    except DivergedError as error:
+        if error.trained is not None:
+            error.model = _model(prepared, settings, job, error.trained, source)
+        raise
+    return Fitted(_model(prepared, settings, job, trained, source))
+
+
+def fit_epoch(
+    prepared: Prepared,
+    settings: Settings,
+    *,
+    before: Model | None = None,
+    state: State | None = None,
+    engine: Engine | None = None,
+    report: Report = quiet,
+) -> Fitted:
+    """Train for one epoch at a constant learning rate.
+
+    Args:
+        prepared: as for `fit`.
+        settings: as for `fit`.
+        engine: as for `fit`.
+        report: as for `fit`.
+        before: the model to go on from; None: a new one.
+        state: of the training that made `before`; None: it goes on from the weights alone.
+
+    Raises: DivergedError.
+    """
+    history = dict[str, list[float]]()
+    if before is not None:
+        history = {name: curve for name, curve in before.record.history.items() if not name.startswith("val_")}
+        state = state or State(None, history, 0, None)
+    kept = list[State]()
+
+    def keep(progress: Progress, state: Callable[[], State]) -> None:
+        if progress.epoch_done:
+            kept.append(state())
+
+    job = replace(
+        _job(prepared, settings, restored=state, keep=keep),
+        epochs=len(history.get("loss", [])) + 1,
+        schedule="constant",
+        weights=None if before is None else before.weights,
+        learnt=None if before is None else before.learnt,
+    )
+    engine = Compiled() if engine is None else engine
+    seen = 0 if before is None else before.record.rows
+    try:
+        trained = engine.train(job, report)
+    except DivergedError as error:
+        if error.trained is not None:
+            error.model = _model(prepared, settings, job, error.trained, seen=seen)
+        raise
+    return Fitted(_model(prepared, settings, job, trained, seen=seen), kept[-1])
+
+
+def _job(prepared: Prepared, settings: Settings, *, restored: State | None, keep: Keep | None) -> Job:
+    optimizer = settings.optimizer
+    if optimizer is None:
+        optimizer = optimizers.suiting(prepared.network.bottleneck)
+    schedule = settings.learning_rate_schedule
+    return Job(
+        network=prepared.network,
+        loss=prepared.loss.loss,
+        corruption=prepared.corruption,
+        penalty=prepared.penalty,
+        shard=prepared.shard,
+        optimizer=optimizer,
+        learning_rate=optimizers.check(optimizer, settings.learning_rate, schedule),
+        schedule=schedule,
+        epochs=settings.epochs,
+        batch_size=settings.batch_size,
+        patience=settings.patience,
+        seed=settings.seed,
+        restored=restored,
+        keep=keep,
+    )
+
+
+def _model(
+    prepared: Prepared, settings: Settings, job: Job, trained: Trained, source: str | None = None, *, seen: int = 0
+) -> Model:
+    """Return the model of a training. Args: seen: rows that it learned from in earlier calls."""
+    record = Record(
+        settings=settings.to_config(),
+        source=source or prepared.name,
+        rows=prepared.rows + seen,
+        validation_rows=prepared.validation_rows,
+        learning_rate=job.learning_rate,
+        loss_reason=prepared.loss.reason,
+        best_epoch=trained.best_epoch,
+        history=trained.history,
+        compiled=trained.compiled,
+        streamed_within=prepared.streamed_within,
+        versions=trained.versions,
+    )
+    return Model(
+        network=prepared.network,
+        weights=trained.weights,
+        adapter=prepared.adapter,
+        loss=prepared.loss.loss,
+        record=record,
+        schema=prepared.schema,
+    )

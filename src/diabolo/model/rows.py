@@ -1,0 +1,126 @@
+"""Between the rows of a user and those of a model: frames, files and chunks in, frames of the same library out.
+
+A `Model` takes arrays as fit() had them. The functions here take whatever a user holds: an array, a frame, a name, a
+file, a folder, chunks, series that are shorter. Order: in, through a verb, out.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from diabolo.data import frames
+from diabolo.data.adapters import Rows, SeriesAdapter
+from diabolo.data.series import are_shorter, is_ragged, padded
+from diabolo.data.streams import is_stream, open_stream
+from diabolo.errors import DataError, ShapeError
+from diabolo.model.model import Model
+from diabolo.model.runtime import by_chunk, fill
+
+ROWS_AT_ONCE = 1 << 16  # of a stream that is read whole
+
+logger = logging.getLogger(__name__)
+
+
+def read(model: Model, X: Any, *, where: str, who: str) -> Rows:
+    """Return rows as the model takes them, (n, *row_shape), checked.
+
+    Args: where: the call, to open a message with; who: the class of the estimator, for scikit-learn's message.
+    Raises: DataError, ShapeError.
+    """
+    refuse_other_features(model, X, where=where, who=who)
+    X = as_numbers(model, X, where=where)
+    if is_stream(X):
+        stream = open_stream(X, schema=model.schema, row_shape=model.adapter.row_shape)
+        X = np.concatenate(list(stream.chunks(ROWS_AT_ONCE)))
+    return model.checked(X, where=where)
+
+
+def as_numbers(model: Model, X: Any, *, where: str) -> Any:
+    """Return a frame as numbers, shorter series with gaps at their end, and anything else as it is."""
+    if are_shorter_series(model, X):
+        return padded(X, model.adapter.row_shape[0])
+    schema = model.schema
+    if schema is None or is_stream(X):
+        return X
+    if frames.is_frame(X):
+        rows, notes = frames.read(X, schema, where=where)
+        for note in notes:
+            logger.warning("%s: %s", where, note)
+        return rows
+    coded = next((each.name for each in schema.columns if each.kind in ("category", "date")), None)
+    if coded is not None:
+        raise DataError(
+            f"{where} expected a frame, as fit() had, got {type(X).__name__}: column {coded!r} does not hold numbers. "
+            f"Pass a frame with the same columns."
+        )
+    return X
+
+
+def are_shorter_series(model: Model, X: Any) -> bool:
+    """Return whether X are series of other lengths than in fit(); lists always are, for a model that saw such."""
+    adapter = model.adapter
+    takes = isinstance(adapter, SeriesAdapter) and adapter.gaps
+    return is_ragged(X) or (takes and are_shorter(X, adapter.row_shape[0]))
+
+
+def refuse_other_features(model: Model, X: Any, *, where: str, who: str) -> None:
+    """Raise ShapeError in scikit-learn's words, which its checks look for, where features are missing."""
+    known: tuple[int, ...] = model.adapter.row_shape
+    shape: tuple[int, ...] = getattr(X, "shape", ())
+    if len(known) == 1 and len(shape) == 2 and shape[1] != known[0] and not frames.is_frame(X):
+        raise ShapeError(f"{where}: X has {shape[1]} features, but {who} is expecting {known[0]} features as input.")
+
+
+def read_latents(model: Model, frame: Any) -> Rows:
+    """Return a frame of latents as numbers, (n, latent_dim), or of an ordered bottleneck as many as there are."""
+    names, size = frames.frame_names(frame), model.network.latent_dim
+    if model.network.bottleneck.can_be_cut:
+        size = next((at for at in range(1, size) if f"latent_{at}" not in names), size)
+    rows, notes = frames.read(frame, frames.of_latents(size), where="decode()", spare=set(map(str, names)))
+    for note in notes:
+        logger.warning("decode(): %s", note)
+    return rows
+
+
+def read_one(model: Model, row: Any, *, where: str) -> Any:
+    """Return one row as numbers; a frame must have exactly one."""
+    if model.schema is None or not frames.is_frame(row):
+        return row
+    rows = frames.read(row, model.schema, where=where).rows
+    if len(rows) != 1:
+        raise ShapeError(f"{where} expected a frame of one row, got {len(rows)}: frame.iloc[[0]].")
+    return rows[0]
+
+
+def apply(model: Model, verb: Callable[..., Rows], X: Any, out: Any = None) -> Rows:
+    """Return the result of a verb of the model on an array, a frame, or rows that are read chunk by chunk.
+
+    Args: verb: such as `model.encode`; out: an array to write into.
+    """
+    takes_latents = verb == model.decode
+    if not takes_latents:
+        X = as_numbers(model, X, where=f"{verb.__name__}()")
+    if not is_stream(X):
+        return verb(X, out=out)
+    schema, shape = (None, ()) if takes_latents else (model.schema, model.adapter.row_shape)
+    stream = open_stream(X, schema=schema, row_shape=shape)
+    chunks = by_chunk(verb, stream, widest=model.widest)
+    return np.concatenate(list(chunks)) if out is None else fill(out, chunks, stream.rows)
+
+
+def as_frame(model: Model, rows: Rows, like: Any = None, known: Any = None) -> Any:
+    """Return rows of a table as a frame, and any others as they are.
+
+    Args: like: whose library and index the frame gets; none: the library of fit(); known: a frame whose cells stay
+        where they are not missing.
+    """
+    schema = model.schema
+    if schema is None:
+        return rows
+    if not frames.is_frame(like):
+        return frames.write(rows, schema)
+    index = getattr(like, "index", None)
+    index = index if index is not None and len(index) == len(rows) else None
+    return frames.write(rows, schema, frames.library_of(like), index=index, known=known)

@@ -1,0 +1,451 @@
+"""The settings of a training, each stated once.
+
+From the fields of `Settings` come the checks, the record in a model file, the options of the command line and their
+help, the names in the space of a search, and the table in docs/settings.md. The signature of `diabolo.Autoencoder` is
+written out for editors and held equal by a test.
+
+To add a setting, see "To add a setting" in CONTRIBUTING.md. Nothing heavy is imported at the top, because the command
+line reads this module for `--help`. Order: what is known of a setting, the checks, the settings, JSON.
+"""
+
+import dataclasses
+import numbers
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+from diabolo.checks import is_whole, whole
+from diabolo.errors import OptionError
+
+if TYPE_CHECKING:
+    from diabolo.network.layers import Layer
+
+AUTO = "auto"  # for latent_dim, optimizer, corruption and reconstruction_loss: chosen from the rows
+MAX_EPOCHS = 1 << 18  # of a history, which is lists of numbers in memory, four times as large as in a file
+KIND = "setting"  # the key of a field's metadata
+
+# Headings of the help text.
+NETWORK, TRAINING = "Network", "Training"
+
+Check = Callable[[str, Any], object]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is known of a setting besides its name and default.
+
+    Attributes:
+        types: the JSON types that its value may have in a record; none: it is not kept in a model file.
+        help: one or two sentences, for `--help` and the documentation.
+        group: heading of the help text.
+        option: type of its command-line option; None: it has none.
+        names: of the option where it has others than its own name.
+        metavar: what stands for the value in the help text.
+        check: raises OptionError for a value that no rows could make right. Args: the name, the value.
+        table: for a setting that is a part, "module.TABLE" with the kinds.
+        shared: whether all trials of a search share it, because it says how they are compared or how long they are.
+        since: the version of the file format that introduced it.
+        before: the value that older files get, see `model/file/upgrade.py`.
+    """
+
+    types: tuple[type, ...]
+    help: str = field(default="", kw_only=True)
+    group: str = field(default=TRAINING, kw_only=True)
+    option: Any = field(default=None, kw_only=True)
+    names: tuple[str, ...] = field(default=(), kw_only=True)
+    metavar: str | None = field(default=None, kw_only=True)
+    check: Check | None = field(default=None, kw_only=True)
+    table: str = field(default="", kw_only=True)
+    shared: bool = field(default=False, kw_only=True)
+    since: int = field(default=1, kw_only=True)
+    before: Any = field(default=None, kw_only=True)
+
+
+def _known(types: tuple[type, ...], **known: Any) -> dict[str, Setting]:
+    return {KIND: Setting(types, **known)}
+
+
+def _whole_from(least: int) -> Check:
+    return lambda name, value: whole(name, value, least)
+
+
+def _epochs(name: str, value: Any) -> None:
+    if whole(name, value, 1) > MAX_EPOCHS:
+        raise OptionError(f"epochs must be at most {MAX_EPOCHS:,}, which a model file holds, got {value:,}.")
+
+
+def _boolean(name: str, value: Any) -> None:
+    if not isinstance(value, bool):
+        raise OptionError(f"{name} must be True or False, got {value!r:.60}.")
+
+
+def _fraction(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 <= float(value) < 1:
+        raise OptionError(f"{name} must be in [0, 1), got {value!r}.")
+
+
+def _latent_dim(name: str, value: Any) -> None:
+    if isinstance(value, str) and value != AUTO:
+        raise OptionError(f"latent_dim must be a whole number or 'auto', got {value!r:.40}.")
+
+
+def _optimizer(name: str, value: Any) -> None:
+    if value is not None and not isinstance(value, str):
+        raise OptionError(f"optimizer must be a text such as 'adamw:0.1', got {value!r:.60}.")
+
+
+def _types(name: str, value: Any) -> None:
+    if value is not None and not (
+        isinstance(value, dict) and all(type(each) is str for pair in value.items() for each in pair)
+    ):
+        raise OptionError(f"types must be kinds by name, such as {{'code': 'category'}}, got {value!r:.60}.")
+
+
+def _part(name: str, value: Any) -> None:
+    from diabolo.network.parts import Part, read_part
+
+    if isinstance(value, Part):
+        read_part(name, table_of(name), value)
+    elif not isinstance(value, str) and (value is not None or type(None) not in SETTINGS[name].types):
+        raise OptionError(f"{name} must be a text such as {next(iter(table_of(name)))!r}, got {value!r:.60}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The settings of a training, checked when they are made: numbers of NumPy become Python's.
+
+    `diabolo.Autoencoder` has the same arguments, and explains what each may be.
+
+    Raises: OptionError for a value that cannot hold, whatever the rows.
+    """
+
+    latent_dim: int | str | None = field(
+        default=None,
+        metadata=_known(
+            (int, str, type(None)),
+            help="Numbers in a latent. Default: 32, or a quarter of the features; auto: as many as two short trainings "
+            "find in the rows.",
+            group="",
+            option=str | None,
+            names=("--latent", "--latent-dim", "-l"),
+            metavar="NUMBER|auto",
+            check=_latent_dim,
+        ),
+    )
+    structure: Any = field(
+        default="dense",
+        metadata=_known(
+            (str, list),
+            help="The layers of the encoder, in words: dense, 'conv 32-64, dense 256', 'lstm 64', attention, ...; or "
+            "as sizes from the features to the latent: 784-256-128. The decoder mirrors them.",
+            group=NETWORK,
+            option=str,
+        ),
+    )
+    tied: bool = field(
+        default=False,
+        metadata=_known(
+            (bool,),
+            help="Dense layers of the decoder use the transposed weights of the encoder.",
+            group=NETWORK,
+            option=bool,
+            check=_boolean,
+        ),
+    )
+    activation: str = field(
+        default="elu",
+        metadata=_known(
+            (str,),
+            help="Activation of the hidden layers: elu, relu, gelu, silu, tanh, ...",
+            group=NETWORK,
+            option=str,
+        ),
+    )
+    bottleneck: Any = field(
+        default="plain",
+        metadata=_known(
+            (str, dict),
+            help="What makes the latent: plain, sparse, gaussian (variational), quantized, ordered or refined; "
+            "settings follow a colon: gaussian:beta=4.",
+            group=NETWORK,
+            option=str,
+            check=_part,
+            table="diabolo.network.bottlenecks.BOTTLENECKS",
+        ),
+    )
+    bottleneck_activation: str | None = field(
+        default=None,
+        metadata=_known(
+            (str, type(None)),
+            help="Activation of the latent, where the bottleneck allows one.",
+            group=NETWORK,
+            option=str | None,
+        ),
+    )
+    corruption: Any = field(
+        default=AUTO,
+        metadata=_known(
+            (str, dict, type(None)),
+            help="Noise on the input, not on the target: gaussian:0.5, masking:0.3, salt_and_pepper:0.1, swap:0.15 or "
+            "binarize. Default: none, but masking:0.1 for tables with gaps.",
+            group=NETWORK,
+            option=str,
+            check=_part,
+            table="diabolo.network.corruptions.CORRUPTIONS",
+        ),
+    )
+    penalty: Any = field(
+        default=None,
+        metadata=_known(
+            (str, dict, type(None)),
+            help="A term that is added to the loss: contractive:0.1, mmd:100, adversarial:10, total_correlation:5 or "
+            "l2:0.001.",
+            group=NETWORK,
+            option=str | None,
+            check=_part,
+            table="diabolo.network.penalties.PENALTIES",
+        ),
+    )
+    reconstruction_loss: Any = field(
+        default=AUTO,
+        metadata=_known(
+            (str, dict),
+            help="bernoulli (binary cross-entropy), gaussian (squared error), huber, poisson, categorical, ssim, or "
+            "auto: chosen from the rows.",
+            group=NETWORK,
+            option=str,
+            check=_part,
+            table="diabolo.network.losses.LOSSES",
+        ),
+    )
+    optimizer: str | None = field(
+        default=None,
+        metadata=_known(
+            (str, type(None)),
+            help="adam, adamw, nadam, rmsprop, adamax, lion, muon, adafactor, schedule_free or sgd; settings follow a "
+            "colon. auto: chosen from the rows. Default: adamw:0.1, or adam for a gaussian bottleneck.",
+            option=str | None,
+            check=_optimizer,
+        ),
+    )
+    learning_rate: float | None = field(
+        default=None,
+        metadata=_known(
+            (float, int, type(None)),
+            help="Learning rate at the start. Default: what suits the optimizer, 0.001 for Adam.",
+            option=float | None,
+        ),
+    )
+    learning_rate_schedule: str = field(
+        default="cosine",
+        metadata=_known(
+            (str,),
+            help="cosine (the rate falls to 0) or constant.",
+            option=str,
+        ),
+    )
+    epochs: int = field(
+        default=50,
+        metadata=_known(
+            (int,),
+            help="The most passes over the rows.",
+            option=int,
+            check=_epochs,
+            shared=True,
+        ),
+    )
+    batch_size: int = field(
+        default=64,
+        metadata=_known(
+            (int,),
+            help="Rows in a training step.",
+            option=int,
+            check=_whole_from(1),
+        ),
+    )
+    validation_fraction: float = field(
+        default=0.1,
+        metadata=_known(
+            (float, int),
+            help="Fraction of the training rows held back to find the best epoch; 0 keeps the last epoch.",
+            option=float,
+            check=_fraction,
+            shared=True,
+        ),
+    )
+    patience: int = field(
+        default=10,
+        metadata=_known(
+            (int,),
+            help="Epochs without a better validation loss before training ends; 0: never.",
+            option=int,
+            check=_whole_from(0),
+            shared=True,
+        ),
+    )
+    allow_overcomplete: bool = field(
+        default=False,
+        metadata=_known(
+            (bool,),
+            help="Accept as many latents as features, or more.",
+            group=NETWORK,
+            option=bool,
+            check=_boolean,
+        ),
+    )
+    random_state: Any = field(
+        default=None,
+        metadata=_known(
+            (int,),
+            help="The seed. The same command gives the same file, bit for bit. Two exceptions: data read in chunks "
+            "needs the same --memory, and long trainings of layers other than dense choose their program by its speed.",
+            option=int,
+            shared=True,
+        ),
+    )
+    memory: int | str | None = field(
+        default=None,
+        metadata=_known(
+            (),
+            help="Memory that the rows may take, such as 2GB; more rows are read in chunks, again for every epoch. "
+            "Default: a quarter of the free memory.",
+            option=str | None,
+            shared=True,
+        ),
+    )
+    types: dict[str, str] | None = field(
+        default=None,
+        metadata=_known(
+            (dict, type(None)),
+            help="Kinds of columns by name, where the inferred kind is wrong: number, count, boolean, category, date.",
+            group="",
+            check=_types,
+            shared=True,
+        ),
+    )
+    series: bool = field(
+        default=False,
+        metadata=_known(
+            (bool,),
+            help="Arrays of three axes are series (n, time, channels), not grey images.",
+            group="",
+            option=bool,
+            check=_boolean,
+            shared=True,
+        ),
+    )
+
+    def __post_init__(self) -> None:
+        from diabolo.network import optimizers
+        from diabolo.network.parts import plain
+
+        for name in SETTINGS:
+            object.__setattr__(self, name, plain(getattr(self, name)))
+        # Whole numbers first: what follows may compare them.
+        for name in ("epochs", "batch_size", "patience", *SETTINGS):
+            check = SETTINGS[name].check
+            if check is not None:
+                check(name, getattr(self, name))
+        if self.optimizer == AUTO and self.learning_rate is not None:
+            raise OptionError("optimizer='auto' chooses the rate as well: leave learning_rate out.")
+        named = None if self.optimizer == AUTO else self.optimizer
+        optimizers.check(named or "adam", self.learning_rate, self.learning_rate_schedule)
+
+    def changed(self, **settings: Any) -> Self:
+        """Return the settings with some of them changed, and checked again."""
+        return dataclasses.replace(self, **settings)
+
+    def seeded(self, seed: int | None = None) -> Self:
+        """Return the settings with a whole number as `random_state`: `seed`, or the one that it stands for."""
+        return self.changed(random_state=seed_of(self.random_state) if seed is None else seed)
+
+    @property
+    def seed(self) -> int:
+        """The seed, of settings that are `seeded`."""
+        if type(self.random_state) is not int:
+            raise OptionError("these settings have no seed yet: call seeded() first.")
+        return self.random_state
+
+    def to_config(self) -> dict[str, Any]:
+        """Return what a model file keeps of the settings, as JSON values."""
+        from diabolo.network.layers import Layer
+        from diabolo.network.parts import Part
+        from diabolo.network.structures import pair
+
+        values = {name: getattr(self, name) for name, known in SETTINGS.items() if known.types}
+        config = {name: value.to_config() if isinstance(value, Part) else value for name, value in values.items()}
+        both = pair(self.structure)
+        if both is not None:
+            config["structure"] = [[layer.to_config() for layer in part] for part in both]
+        elif isinstance(self.structure, list):
+            config["structure"] = [layer.to_config() if isinstance(layer, Layer) else layer for layer in self.structure]
+        return config
+
+
+# By name: what is known of each setting.
+SETTINGS: dict[str, Setting] = {each.name: each.metadata[KIND] for each in dataclasses.fields(Settings)}
+DEFAULTS: dict[str, Any] = {each.name: each.default for each in dataclasses.fields(Settings)}
+
+# The settings that are parts, such as "bottleneck".
+PARTS: tuple[str, ...] = tuple(name for name, known in SETTINGS.items() if known.table)
+
+
+def table_of(name: str) -> Mapping[str, Any]:
+    """Return the kinds and classes of a setting that is a part."""
+    import importlib
+
+    module, _, table = SETTINGS[name].table.rpartition(".")
+    found: Mapping[str, Any] = getattr(importlib.import_module(module), table)
+    return found
+
+
+def check_config(config: Mapping[str, Any]) -> None:
+    """Raise OptionError where the settings in a record have other keys, types or parts than they must."""
+    from diabolo.network.parts import from_config, read_part
+
+    recorded = {name: known for name, known in SETTINGS.items() if known.types}
+    if set(config) != set(recorded):
+        raise OptionError(f"record: settings must have exactly the keys {sorted(recorded)}.")
+    for name, known in recorded.items():
+        if type(config[name]) not in known.types:
+            raise OptionError(f"record: setting {name} has the wrong type, got {config[name]!r:.60}.")
+    if not all(type(kind) is str for kind in (config["types"] or {}).values()):
+        raise OptionError("record: setting types must hold texts.")
+    for name in PARTS:
+        if isinstance(config[name], dict):
+            from_config(name, table_of(name), config[name])
+    if config["penalty"] is not None:  # whose kind decides whether rows can be generated
+        read_part("penalty", table_of("penalty"), config["penalty"])
+
+
+def arguments(config: Mapping[str, Any], layers: Mapping[str, "type[Layer]"]) -> dict[str, Any]:
+    """Return the settings in a record as arguments of an `Autoencoder`. Raises OptionError.
+
+    Args: layers: classes by kind, for a structure that is kept as JSON objects.
+    """
+    from diabolo.network.parts import from_config
+
+    def structure(value: Any) -> Any:
+        if isinstance(value, list):
+            return [structure(item) for item in value]
+        return from_config("layer", layers, value) if isinstance(value, dict) else value
+
+    parts = {name: from_config(name, table_of(name), config[name]) for name in PARTS if isinstance(config[name], dict)}
+    return {**config, **parts, "structure": structure(config["structure"])}
+
+
+def seed_of(random_state: Any) -> int:
+    """Return the seed that a whole number, a generator or None stands for. Raises OptionError for anything else."""
+    import numpy as np
+
+    if random_state is None:
+        return int(np.random.SeedSequence().generate_state(1)[0])
+    if is_whole(random_state, 0) and random_state < 2**32:
+        return int(random_state)
+    if isinstance(random_state, np.random.Generator):
+        return int(random_state.integers(2**32))
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(2**32, dtype=np.uint32))
+    raise OptionError(
+        f"random_state must be None, a whole number from 0 to 2**32 - 1 or a generator, got {random_state!r}."
+    )

@@ -1,0 +1,90 @@
+"""What every engine takes and gives. Order: the training, its result, the Protocol."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from diabolo.data.shard import Shard
+from diabolo.network.corruptions import Corruption
+from diabolo.network.losses import Loss
+from diabolo.network.penalties import Penalty
+from diabolo.network.structures import Network
+from diabolo.training.checkpoints import State
+from diabolo.training.progress import Progress, Report, quiet
+
+Weights = Mapping[str, np.ndarray[Any, np.dtype[np.float32]]]
+
+# Called about twice a second and after each epoch, with a function that returns the state; True after an epoch ends the
+# training there.
+Keep = Callable[[Progress, Callable[[], State]], bool | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A training: what to train, on which rows, how and how long.
+
+    Attributes:
+        network, loss, corruption, penalty: the parts.
+        shard: the rows.
+        optimizer: its name, with settings after a colon.
+        learning_rate: at the start; schedule: "cosine" or "constant".
+        epochs: at most.
+        batch_size: rows in a step.
+        patience: epochs without a better validation loss before it ends; 0 never ends early.
+        seed: for the first weights, the order of the rows and all random draws.
+        weights: to begin with, by name; None: drawn.
+        learnt: what the loss has learnt before, by name.
+        restored: where an interrupted training stands; None: it begins.
+        keep: takes the state while the training runs.
+    """
+
+    network: Network
+    loss: Loss
+    corruption: Corruption | None
+    penalty: Penalty | None
+    shard: Shard
+    optimizer: str
+    learning_rate: float
+    schedule: str
+    epochs: int
+    batch_size: int
+    patience: int
+    seed: int
+    weights: Weights | None = None
+    learnt: Weights | None = None
+    restored: State | None = None
+    keep: Keep | None = None
+
+
+class Trained(NamedTuple):
+    """The result of a training.
+
+    Attributes:
+        weights: of the best epoch, by name, those that the loss learnt under "loss/...".
+        history: "loss" and, with validation rows, "val_loss": one number an epoch, per row, in nats.
+        best_epoch: from 1; the last where no rows were held back.
+        compiled: whether XLA compiled the steps.
+        versions: of the packages that decide the bits.
+    """
+
+    weights: Weights
+    history: dict[str, list[float]]
+    best_epoch: int
+    compiled: bool
+    versions: dict[str, str]
+
+
+class Engine(Protocol):
+    """What runs the training steps."""
+
+    def train(self, job: Job, report: Report = quiet) -> Trained:
+        """Return the trained weights.
+
+        Args: report: is called about twice a second and after each epoch.
+        Raises: DivergedError, whose `trained` is the result of the epochs before, where there are any.
+        """
+
+    def versions(self, job: Job) -> dict[str, str]:
+        """Return the versions of the packages that decide the bits of this training."""

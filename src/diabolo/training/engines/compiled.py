@@ -1,0 +1,97 @@
+"""The engine for any network: compiled TensorFlow steps, see `diabolo.training.loop` and `sparse_steps`."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from diabolo.errors import DivergedError
+from diabolo.network import optimizers
+from diabolo.training import backend
+from diabolo.training.engines.base import Engine, Job, Trained
+from diabolo.training.progress import Report, quiet
+
+if TYPE_CHECKING:
+    from diabolo.network.backends.keras.builder import Models
+    from diabolo.training.loop import Outcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compiled(Engine):
+    """TensorFlow, many steps in one call.
+
+    Attributes:
+        compile: True or False forces XLA on or off; None chooses (`diabolo.training.xla`).
+        timed: whether it may choose by a clock, on which the bits depend.
+        steps_a_call: steps before control comes back; None: as many as take half a second.
+        epochs: after which to stop, where the schedule of the learning rate goes on to `Job.epochs`; None: all.
+        optimizer: makes a Keras optimizer in place of the job's.
+    """
+
+    compile: bool | None = None
+    timed: bool = True
+    steps_a_call: int | None = None
+    epochs: int | None = None
+    optimizer: Callable[[Job], Any] | None = None
+
+    def train(self, job: Job, report: Report = quiet) -> Trained:
+        """Build the network in Keras, train it and return its weights."""
+        backend.load_tensorflow()
+        from diabolo.network.backends.keras import builder as keras_builder
+        from diabolo.training import loop
+
+        models = keras_builder.build(job.network, link=job.loss.link, seed=job.seed)
+        if job.weights is not None:
+            keras_builder.set_weights(models, job.network, job.weights)
+        spec = loop.Spec(
+            models=models,
+            network=job.network,
+            loss=job.loss,
+            corruption=job.corruption,
+            penalty=job.penalty,
+            optimizer=_optimizer(job) if self.optimizer is None else self.optimizer(job),
+            epochs=job.epochs if self.epochs is None else self.epochs,
+            batch_size=job.batch_size,
+            patience=job.patience,
+            seed=job.seed,
+            learnt=job.learnt or {},
+            compile=self._compiles(job, models),
+            steps_a_call=self.steps_a_call,
+        )
+
+        def trained(outcome: "Outcome") -> Trained:
+            weights = keras_builder.get_weights(models, job.network)
+            weights |= {f"loss/{name}": value for name, value in outcome.learnt.items()}
+            return Trained(weights, outcome.history, outcome.best_epoch, outcome.choice.compiled, self.versions(job))
+
+        try:
+            return trained(loop.train(spec, job.shard, report, restored=job.restored, keep=job.keep))
+        except DivergedError as error:
+            if error.outcome is not None:
+                error.trained = trained(error.outcome)
+            raise
+
+    def versions(self, job: Job) -> dict[str, str]:
+        """Return the versions of Diabolo, Keras and TensorFlow."""
+        backend.load_tensorflow()
+        from diabolo.training import loop
+
+        return loop.versions()
+
+    def _compiles(self, job: Job, models: "Models") -> bool | None:
+        """Return whether XLA compiles; a part of a training does as the whole would, so that its bits are the same."""
+        from diabolo.training.xla import pays, settled
+
+        if self.compile is not None:
+            return self.compile
+        if self.epochs is not None and settled(models.raw):
+            return pays(job.epochs * _steps(job), models.raw, job.batch_size)
+        return None if self.timed else False
+
+
+def _optimizer(job: Job) -> Any:
+    return optimizers.make(job.optimizer, job.learning_rate, job.schedule, job.epochs * _steps(job))
+
+
+def _steps(job: Job) -> int:
+    return math.ceil(job.shard.row_count / job.batch_size)
