@@ -1,7 +1,7 @@
-"""How good auto-encoders are beside published figures: `python -m benchmarks.quality FOLDER [PROTOCOL ...]`.
+"""How good auto-encoders are, compared with published figures: `python -m benchmarks.quality FOLDER [PROTOCOL ...]`.
 
 Each protocol trains on MNIST (DIABOLO_DATA must hold it) with a seed that is named, and prints a line of the table in
-RESULTS.md. What it needs is kept in FOLDER every minute: stopped with Ctrl-C and called again, it goes on where it was,
+RESULTS.md. What it needs is kept in FOLDER every minute: stopped with Ctrl-C and called again, it continues,
 and what is done is not done again.
 
 Order: a training that can be stopped, the measures, the protocols, the table.
@@ -12,13 +12,16 @@ import json
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from diabolo import Autoencoder, datasets
-from diabolo.training import checkpoints
+from diabolo.training import Progress, checkpoints
+from diabolo.training.engines import Compiled, Engine, Job, Trained
+from diabolo.training.progress import Report, quiet
 
 SEED = 0
 MINUTE = 60
@@ -26,29 +29,33 @@ MINUTE = 60
 Figures = dict[str, float]
 
 
-class Resumable(Autoencoder):
-    """An estimator whose training is kept in `self.folder` each minute, and goes on from there."""
+class Resumable(Engine):
+    """Compiled training whose state is kept in a folder each minute, and continues from there.
 
-    folder: Path
-    start: Autoencoder | None = None  # whose weights to begin with
+    Args: start: an estimator whose weights to begin with.
+    """
 
-    def _train(self, spec: Any, shard: Any, report: Any, **where: Any) -> Any:
-        from diabolo.network.backends.keras import builder as keras_builder
-        from diabolo.training import loop
+    def __init__(self, folder: Path, start: Autoencoder | None = None) -> None:
+        self._folder, self._start = folder, start
 
-        if self.start is not None:
-            keras_builder.set_weights(spec.models, spec.network, self.start.model_.weights)
-        path, saved = self.folder / "state.safetensors", time.monotonic()
-        restored = checkpoints.read(path, self.folder.name) if path.is_file() else None
+    def train(self, job: Job, report: Report = quiet) -> Trained:
+        """Train from the beginning, or from the state in the folder."""
+        path, saved = self._folder / "state.safetensors", time.monotonic()
 
-        def keep(progress: Any, state: Callable[[], Any]) -> None:
+        def keep(progress: Progress, state: Callable[[], Any]) -> None:
             nonlocal saved
             print(f"\repoch {progress.epoch}: {progress.loss:.4f}", end="", flush=True)
             if time.monotonic() - saved > MINUTE:
-                checkpoints.write(path, state(), self.folder.name)
+                checkpoints.write(path, state(), self._folder.name)
                 saved = time.monotonic()
 
-        return loop.train(spec, shard, report, restored=restored, keep=keep)
+        restored = checkpoints.read(path, self._folder.name) if path.is_file() else None
+        weights = None if self._start is None else self._start.model_.weights
+        return Compiled().train(replace(job, weights=weights, restored=restored, keep=keep), report)
+
+    def versions(self, job: Job) -> dict[str, str]:
+        """Return those of the compiled engine."""
+        return Compiled().versions(job)
 
 
 class Run:
@@ -71,12 +78,11 @@ class Run:
         path = folder / "model.safetensors"
         if path.is_file():
             return diabolo.load(path)
-        # All rows are trained on: the figures beside which these stand come from trainings that held nothing back.
+        # All rows are trained on: the published figures come from trainings that held nothing back.
         defaults = {"validation_fraction": 0, "random_state": SEED, "verbose": False}
-        model = Resumable(latent_dim, **(defaults | settings))
-        model.folder, model.start = folder, start
+        model = Autoencoder(latent_dim, **(defaults | settings))
         started = time.perf_counter()
-        model.fit(rows)
+        model.fit(rows, engine=Resumable(folder, start))
         print(f"\r{name}: {time.perf_counter() - started:.0f} s", flush=True)
         model.save(path)
         return model

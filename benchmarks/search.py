@@ -19,6 +19,8 @@ import numpy as np
 
 from diabolo import Autoencoder, datasets
 from diabolo.search import search, space
+from diabolo.training.engines import Compiled, Engine, Job, Trained
+from diabolo.training.progress import Report, quiet
 
 LATENTS = 16
 EPOCHS = 60
@@ -104,43 +106,50 @@ def _compiled(rows: Any, chosen: dict[str, Any], ends: float) -> Autoencoder | N
         return None
 
 
-class _ByKeras(Autoencoder):
-    """An estimator whose training is Keras' own."""
+class _ByKeras(Engine):
+    """Training by Keras' own fit, until a time. Raises _Late after it."""
 
-    ends: float
+    def __init__(self, ends: float) -> None:
+        self._ends = ends
 
-    def _train(self, spec: Any, shard: Any, report: Any) -> Any:
+    def train(self, job: Job, report: Report = quiet) -> Trained:
+        """Train the network of a job."""
         import keras
 
-        from diabolo.training.loop import Outcome
-        from diabolo.training.xla import Choice
+        from diabolo.network import optimizers
+        from diabolo.network.backends.keras import builder
 
-        outer = self
+        ends, shard = self._ends, job.shard
 
         class Watch(keras.callbacks.Callback):
             def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-                if time.perf_counter() > outer.ends:
+                if time.perf_counter() > ends:
                     raise _Late
 
-        model = spec.models.autoencoder
-        model.compile(spec.optimizer, loss="binary_crossentropy")
+        models = builder.build(job.network, link=job.loss.link, seed=job.seed)
+        steps = job.epochs * -(-shard.row_count // job.batch_size)
+        optimizer = optimizers.make(job.optimizer, job.learning_rate, job.schedule, steps)
+        models.autoencoder.compile(optimizer, loss="binary_crossentropy")
 
         def scaled(rows: Any) -> Any:
             return (rows.astype(np.float32) - shard.offset) / shard.scale
 
         x, held = scaled(shard.rows), scaled(shard.validation)
-        more = {"epochs": spec.epochs, "batch_size": spec.batch_size, "verbose": 0}
-        history = model.fit(x, x, validation_data=(held, held), callbacks=[Watch()], **more).history
+        more = {"epochs": job.epochs, "batch_size": job.batch_size, "verbose": 0}
+        history = models.autoencoder.fit(x, x, validation_data=(held, held), callbacks=[Watch()], **more).history
         curves = {name: [float(each) for each in history[name]] for name in ("loss", "val_loss")}
-        return Outcome(curves, len(curves["loss"]), Choice(False, "Keras"), {})
+        weights = builder.get_weights(models, job.network)
+        return Trained(weights, curves, len(curves["loss"]), False, self.versions(job))
+
+    def versions(self, job: Job) -> dict[str, str]:
+        """Return those of the compiled engine."""
+        return Compiled().versions(job)
 
 
 def _by_keras(rows: Any, chosen: dict[str, Any], ends: float) -> Autoencoder | None:
     chosen = {name: value for name, value in chosen.items() if name != "corruption"}
-    model = _ByKeras(LATENTS, verbose=False, **chosen)
-    model.ends = ends
     try:
-        return model.fit(rows)
+        return Autoencoder(LATENTS, verbose=False, **chosen).fit(rows, engine=_ByKeras(ends))
     except _Late:
         return None
 

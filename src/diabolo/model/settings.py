@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from diabolo.checks import is_whole, whole
-from diabolo.errors import OptionError
+from diabolo.errors import OptionError, unknown
 
 if TYPE_CHECKING:
     from diabolo.network.layers import Layer
@@ -87,6 +87,8 @@ def _fraction(name: str, value: Any) -> None:
 def _latent_dim(name: str, value: Any) -> None:
     if isinstance(value, str) and value != AUTO:
         raise OptionError(f"latent_dim must be a whole number or 'auto', got {value!r:.40}.")
+    if value is not None and value != AUTO:
+        whole(name, value, 1)
 
 
 def _optimizer(name: str, value: Any) -> None:
@@ -101,13 +103,26 @@ def _types(name: str, value: Any) -> None:
         raise OptionError(f"types must be kinds by name, such as {{'code': 'category'}}, got {value!r:.60}.")
 
 
+def _activation(name: str, value: Any) -> None:
+    from diabolo.network.structures import check_words
+
+    check_words("dense", value)
+
+
 def _part(name: str, value: Any) -> None:
     from diabolo.network.parts import Part, read_part
 
+    table = table_of(name)
     if isinstance(value, Part):
-        read_part(name, table_of(name), value)
-    elif not isinstance(value, str) and (value is not None or type(None) not in SETTINGS[name].types):
-        raise OptionError(f"{name} must be a text such as {next(iter(table_of(name)))!r}, got {value!r:.60}.")
+        read_part(name, table, value)
+    elif isinstance(value, str):
+        chosen = (AUTO,) if DEFAULTS[name] == AUTO else ()
+        if value not in chosen and value.partition(":")[0] not in table:
+            raise OptionError(unknown(name, value.partition(":")[0], [*chosen, *table]))
+        if value not in chosen and name != "bottleneck":  # whose settings depend on the number of latents
+            read_part(name, table, value)
+    elif value is not None or type(None) not in SETTINGS[name].types:
+        raise OptionError(f"{name} must be a text such as {next(iter(table))!r}, got {value!r:.60}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,6 +174,7 @@ class Settings:
             help="Activation of the hidden layers: elu, relu, gelu, silu, tanh, ...",
             group=NETWORK,
             option=str,
+            check=_activation,
         ),
     )
     bottleneck: Any = field(
@@ -338,6 +354,7 @@ class Settings:
     def __post_init__(self) -> None:
         from diabolo.network import optimizers
         from diabolo.network.parts import plain
+        from diabolo.network.structures import check_words
 
         for name in SETTINGS:
             object.__setattr__(self, name, plain(getattr(self, name)))
@@ -348,6 +365,8 @@ class Settings:
                 check(name, getattr(self, name))
         if self.optimizer == AUTO and self.learning_rate is not None:
             raise OptionError("optimizer='auto' chooses the rate as well: leave learning_rate out.")
+        if isinstance(self.structure, str):
+            check_words(self.structure, self.activation)
         named = None if self.optimizer == AUTO else self.optimizer
         optimizers.check(named or "adam", self.learning_rate, self.learning_rate_schedule)
 
