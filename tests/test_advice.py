@@ -53,13 +53,13 @@ def test_a_line_that_the_facts_draw_is_found_and_not_followed_beyond_what_was_se
     for first, best in ((-2.0, pairs[7]), (2.0, pairs[31])):
         said = advice.advise_by(lines, facts(0.0, **{advice.FACTS[0]: first}))
         assert (said.answers[0].optimizer, said.answers[0].learning_rate) == (best[0], advice.rate_of(*best))
-        assert said.answers[0].behind == pytest.approx(math.expm1(0.05), abs=0.02)
+        assert said.answers[0].excess == pytest.approx(math.expm1(0.05), abs=0.02)
     most = known[:, 0].max()
     far, edge = (advice.advise_by(lines, facts(0.0, **{advice.FACTS[0]: at})) for at in (1e6, most))
     assert far.answers == edge.answers
     # What is not known counts as usual.
     unknown = advice.advise_by(lines, facts(math.nan))
-    assert unknown.answers[0].behind == pytest.approx(math.expm1(0.25), abs=0.02)
+    assert unknown.answers[0].excess == pytest.approx(math.expm1(0.25), abs=0.02)
 
 
 def test_the_problems_most_like_are_named():

@@ -230,7 +230,7 @@ def test_a_detector_is_kept_on_the_command_line_and_scores_other_rows(cli, sheet
     cli("score", "odd.safetensors", "others.npy", cwd=tmp_path)
     expected = AnomalyDetector.load(tmp_path / "odd.safetensors").score_samples(np.load(tmp_path / "others.npy"))
     np.testing.assert_array_equal(np.load(tmp_path / "others-scores.npy"), -expected)
-    assert "odd rows, whose score is above" in cli("info", "odd.safetensors", cwd=tmp_path).out
+    assert "anomalies: rows with a score above" in cli("info", "odd.safetensors", cwd=tmp_path).out
 
 
 def beyond(draws):

@@ -83,7 +83,7 @@ def test_fit_writes_plain_lines_where_no_terminal_is(work):
 def test_fit_shows_a_table_to_people(cli):
     done = cli("fit", "digits:test", "--epochs", "1", "-l", "4", "-o", "small")
     assert done.code == 0, done.err
-    for words in ("trained on", "1 : 196", "this model", "PCA, 4 components", "the mean row", "small.safetensors"):
+    for words in ("training, ", "1 : 196", "this model", "PCA, 4 components", "the mean row", "small.safetensors"):
         assert words in done.out
 
 

@@ -171,7 +171,7 @@ def test_a_header_length_beyond_all_reason_is_refused_before_it_is_read():
 
 def test_what_is_no_model_file_is_one_line(tmp_path, model_path):
     (tmp_path / "a.safetensors").write_bytes(b"PK\3\4 no model at all")
-    with pytest.raises(ModelFileError, match="is not a sound Diabolo model"):
+    with pytest.raises(ModelFileError, match="is not a valid Diabolo model"):
         diabolo.load(tmp_path / "a.safetensors")
     with pytest.raises(ModelFileError, match="make one with `diabolo fit`"):
         diabolo.load(tmp_path / "b.safetensors")
@@ -233,7 +233,7 @@ def test_a_record_with_parts_that_are_none_is_refused(part, content):
 
 def test_a_file_is_verified_and_no_other_taken_for_it(cli, model_path, content, tmp_path):
     said = json.loads(cli("verify", model_path, "--json").out)
-    assert said == {"sound": True, "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+    assert said == {"valid": True, "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
     assert "checksum  fits" in cli("verify", model_path, "--expect-sha256", said["sha256"].upper()).out
     assert diabolo.load(model_path, expect_sha256=said["sha256"]).latent_dim_ == 8
     other = cli("verify", model_path, "--expect-sha256", "0" * 64)

@@ -355,7 +355,7 @@ def test_the_command_line_writes_the_best_model_and_the_table(cli, table, tmp_pa
     options = ["--trials", "4", "--epochs", "9", "--latent", "3", "--space", "space.json"]
     out = cli("search", "rows.npy", *options, cwd=tmp_path).out
     assert "this model" in out
-    refined = "the best refines its latents, so that a row held back costs"
+    refined = "refined latents lower the loss of validation rows from "
     assert refined in " ".join(out.split())
     with (tmp_path / "rows-trials.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -427,11 +427,11 @@ def test_what_hardly_mattered_can_be_left_out_and_what_it_was_is_said():
     rows = [{"error": 1.0, "width": 64, "kind": "dense"}, {"error": 1.01, "width": 32, "kind": "residual"}]
     found = found_with(rows, {"width": [32, 64, 128], "kind": ["dense", "residual"]}, importance)
     assert searched.what_mattered(found) == [
-        "what mattered for the first error: width 99%, kind 1%",
-        "as good as the best within 2%: 1",
+        "what explains the error after the first stop: width 99%, kind 1%",
+        "within 2% of the best: 1",
     ]
     assert searched.what_next(found) == [
-        'these hardly mattered, and can be left to what the best has: --space FILE with {"kind": ["dense"]}'
+        'these hardly mattered, and can be fixed to the values of the best: --space FILE with {"kind": ["dense"]}'
     ]
 
 

@@ -1,6 +1,6 @@
-"""Which rows do not fit, and which of their columns make it so: an Autoencoder with a threshold.
+"""An outlier detector: an Autoencoder with a threshold, and the cells that cause an anomaly.
 
-`diabolo.anomaly.scoring` computes the scores of rows; here is the estimator around it.
+`diabolo.anomaly.scoring` computes the scores of rows; this is the estimator around it.
 """
 
 import math
@@ -34,29 +34,30 @@ from diabolo.training.progress import verbosity
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
-# Cells by which is told how large the score of a column usually is, and the fewest and most rows of them.
+# Cells on which the usual score of each column is measured, and the fewest and most rows of them.
 KNOWN_CELLS, KNOWN_ROWS = 10_000, (100, 2_000)
-# Where no autoencoder is given: as good as 50 epochs of 64 rows a step on 20 tables of ADBench, and done far sooner.
-QUICK: dict[str, Any] = {"batch_size": 256, "epochs": 40, "allow_overcomplete": True}  # rows of one number too
+# Where no autoencoder is given: as good as 50 epochs of batches of 64 on 20 tables of ADBench, and much faster.
+QUICK: dict[str, Any] = {"batch_size": 256, "epochs": 40, "allow_overcomplete": True}  # also for rows of one number
 
 
 class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
-    """An outlier detector of scikit-learn's kind: rows in, scores, labels and reasons out.
+    """An outlier detector with scikit-learn's interface: rows in, scores, labels and explanations out.
 
     Args:
-        autoencoder: a `diabolo.Autoencoder` with the settings to use; None: the defaults, but 40 epochs of 256 rows a
-            step, and rows of one number are taken. It is cloned, learns to foresee hidden cells unless it has a
-            corruption of its own, or None, and compares plain numbers by squares unless it has a loss of its own. A
-            small dense network for rows of floats is trained without TensorFlow: see `diabolo.training.engines.numpy`.
-        contamination: share of the training rows that is called odd, in (0, 0.5].
-        false_alarm_rate: in place of it the share of ordinary rows that may be called odd; for training rows that are
-            all ordinary.
+        autoencoder: a `diabolo.Autoencoder` with the settings to use; None: the defaults, but 40 epochs with a batch
+            size of 256, and rows of one number are accepted. It is cloned. Unless it has a corruption of its own, or
+            None, it learns to predict hidden cells; unless it has a loss of its own, plain numbers are compared by
+            squared error. A small dense network for rows of floats is trained without TensorFlow: see
+            `diabolo.training.engines.numpy`.
+        contamination: fraction of the training rows that are labelled as anomalies, in (0, 0.5].
+        false_alarm_rate: in place of it the fraction of normal rows that may be labelled as anomalies; for training
+            rows that are all normal.
         random_state: as for `Autoencoder`; None: that of the autoencoder.
         verbose: as for `Autoencoder`; None: that of the autoencoder, "auto" without one.
 
     Attributes:
         autoencoder_: fitted.
-        offset_: scores below it are odd.
+        offset_: rows with `score_samples` below it are anomalies.
         n_features_in_, feature_names_in_: as for `Autoencoder`.
     """
 
@@ -76,7 +77,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         self.verbose = verbose
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Learn what rows are like. X is what `Autoencoder.fit` takes, in memory; y is ignored.
+        """Fit to rows. X is what `Autoencoder.fit` takes, in memory; y is ignored.
 
         Raises: DataError, ShapeError, OptionError for bad input; DivergedError.
         """
@@ -86,7 +87,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
             inner.set_params(verbose=verbosity(self.verbose))
         seed = seed_of(inner.random_state if self.random_state is None else self.random_state)
         inner.set_params(random_state=seed)
-        # What is learnt from hidden cells is needed to name the wrong ones; the scores gain by it too.
+        # Predicting hidden cells is needed to explain anomalies, and it improves the scores too.
         if isinstance(inner.corruption, str) and inner.corruption == "auto":
             inner.set_params(corruption=HIDDEN)
         limit, reading = memory.limit(plain(inner.memory)), Reading(types=inner.types or {})
@@ -94,7 +95,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         known = opened.rows
         if len(known) < 2:
             raise DataError(f"fit() expected at least 2 rows to compare, got n_samples = {len(known)}.")
-        # The losses of numbers in [0, 1] refuse all others, which a row must not do that is odd by being there.
+        # A loss for numbers in [0, 1] refuses all others, but an anomaly outside this range must get a score.
         numbers_alone = known.ndim == 2 and known.dtype != np.uint8 and not opened.gaps and opened.schema is None
         if numbers_alone and inner.reconstruction_loss == "auto":
             inner.set_params(reconstruction_loss="gaussian")
@@ -131,7 +132,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
     ) -> "AnomalyDetector":
         """Return the fitted detector in a model file; arguments as for `diabolo.load`.
 
-        Raises: ModelFileError for anything that is not a sound model, or one of an `Autoencoder` alone.
+        Raises: ModelFileError for anything that is not a valid model, or a model without a detector.
         """
         autoencoder = load(path, layers=layers, expect_sha256=expect_sha256)
         detection = autoencoder.model_.detection
@@ -142,9 +143,9 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         )._take(autoencoder, detection)
 
     def score_samples(self, X: Any) -> Floats:
-        """Return how well each row fits, (n,): the lower, the odder.
+        """Return how normal each row is, (n,): the lower, the more anomalous.
 
-        A row of fit() is compared with the others alone.
+        A row of fit() is compared only with the others.
         """
         return -self.score_rows(self._rows(X, "score_samples()"))
 
@@ -153,12 +154,12 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         return scoring.score(self.model, self._fitted, rows)
 
     def decision_function(self, X: Any) -> Floats:
-        """Return `score_samples` less `offset_`, (n,): odd rows are below 0."""
+        """Return `score_samples` minus `offset_`, (n,): anomalies are below 0."""
         scores: Floats = self.score_samples(X) - self.offset_
         return scores
 
     def predict(self, X: Any) -> np.ndarray[Any, np.dtype[np.int64]]:
-        """Return -1 for odd rows and 1 for others, (n,)."""
+        """Return -1 for anomalies and 1 for other rows, (n,)."""
         return np.where(self.decision_function(X) < 0, -1, 1)
 
     def probability(self, X: Any) -> Floats:
@@ -175,10 +176,10 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         return np.array([max(0.0, math.erf(each / math.sqrt(2))) for each in away])
 
     def explain(self, X: Any) -> "Explanation":
-        """Return what each column adds to the oddity of each row, and what was expected there.
+        """Return how much each column contributes to the score of each row, and its expected value.
 
-        Every column is hidden in turn and foreseen from the others; a column is as odd as the row is less odd without
-        it, in units of what is usual for that column.
+        Every column is hidden in turn and predicted from the others. The score of a cell is how much the score of the
+        row drops when the cell is replaced by its prediction, in units of what is usual for that column.
         """
         rows = self._rows(X, "explain()")
         found = by_column(self.model, rows)
@@ -200,7 +201,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
 
     @property
     def model(self) -> Model:
-        """The auto-encoder at work."""
+        """The model of the auto-encoder."""
         assert self._fitted
         return self.autoencoder_.model_
 
@@ -209,11 +210,11 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         if not hasattr(self, "autoencoder_"):
             raise _NotFittedError(f"this {type(self).__name__} is not fitted: call fit(X) first.")
         detection = self.autoencoder_.model_.detection
-        assert detection is not None, "fit() and load() see to it"
+        assert detection is not None, "fit() and load() keep one"
         return detection
 
     def _take(self, autoencoder: Autoencoder, detection: Detection) -> Self:
-        """Make what was learnt this estimator's own."""
+        """Keep the result of a training."""
         self.autoencoder_ = autoencoder
         self.offset_ = -detection.threshold
         self.n_features_in_ = autoencoder.n_features_in_
@@ -237,17 +238,17 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
 
 
 class _NotFittedError(NotFittedError, theirs.NotFittedError):  # type: ignore[misc]
-    """Ours, and the one that scikit-learn's checks look for."""
+    """Our error, and the one that scikit-learn's checks expect."""
 
 
 class Explanation(NamedTuple):
-    """Why rows are odd.
+    """Which cells cause the scores of rows.
 
     Attributes:
         names: of the columns.
-        scores: (n, columns): how much odder each column makes the row, in units of what is usual there; above 3 or so
-            is worth a look.
-        expected: what the other columns let expect in each cell: a frame where fit() had one, else an array.
+        scores: (n, columns): how much each column contributes to the score of the row, in units of what is usual for
+            that column; cells above about 3 are worth a look.
+        expected: (n, columns): the prediction of each cell from the other columns, as a frame where fit() had one.
     """
 
     names: tuple[str, ...]

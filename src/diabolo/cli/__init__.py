@@ -6,6 +6,7 @@ so that `--help` loads nothing.
 """
 
 import errno
+import inspect
 import signal
 import sys
 from typing import Annotated
@@ -57,7 +58,10 @@ for module in (
     schema,
     windows,
 ):
-    app.command()(getattr(module, module.__name__.rpartition(".")[2]))
+    command = getattr(module, module.__name__.rpartition(".")[2])
+    # One line a paragraph: in a terminal, typer would break them where the source does.
+    paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
+    app.command(help="\n\n".join(each.replace("\n", " ") for each in paragraphs))(command)
 
 
 def _show_version(asked: bool) -> None:

@@ -1,4 +1,4 @@
-"""`diabolo advise DATA`: which optimizer, at which rate, is likely to fit, before anything is trained."""
+"""`diabolo advise DATA`: which optimizer and learning rate are likely to suit, before anything is trained."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ SHOWN = 8  # candidates in the table
 def advise(
     *, how: "Reading", settings: dict[str, Any], data: Data, data_dir: DataDir = None, json: Json = False
 ) -> None:
-    """Say which optimizers, at which rates, are likely to fit DATA, by races on other rows. Needs no TensorFlow."""
+    """Show which optimizers and rates are likely to suit DATA, from races on other data. Needs no TensorFlow."""
     from diabolo.autoencoder import Autoencoder
     from diabolo.cli.show import print_tables, table
     from diabolo.data.sources import Source
@@ -26,18 +26,18 @@ def advise(
         print(as_json(said))
         return
     shown = table(header=True)
-    for head in ("optimizer", "learning rate", "above the best", "give or take"):
+    for head in ("optimizer", "learning rate", "above the best", "+-"):
         shown.add_column(head, justify="left" if head == "optimizer" else "right", no_wrap=True)
     for at, each in enumerate(said.answers[:SHOWN]):
         style = "" if at else "bold"
         shown.add_row(
-            each.optimizer, f"{each.learning_rate:g}", f"{each.behind:.1%}", f"{each.spread:.1%}", style=style
+            each.optimizer, f"{each.learning_rate:g}", f"{each.excess:.1%}", f"{each.spread:.1%}", style=style
         )
     first = said.answers[0]
     print_tables(
         shown,
         "",
-        f"loss expected behind {settings['epochs']} epochs; the problems most like this: {', '.join(said.alike)}",
+        f"loss expected after {settings['epochs']} epochs; the most similar problems: {', '.join(said.alike)}",
         f"try: {fit_command('--optimizer', first.optimizer, '--learning-rate', f'{first.learning_rate:g}')}",
         *([f"measure it: {fit_command().replace(' fit ', ' race ', 1)}"] if isinstance(rows, Source) else []),
     )

@@ -17,9 +17,9 @@ def decode(
     keep: Keep = None,
     force: Force = False,
 ) -> None:
-    """Write the rows that LATENTS stand for, as they came to fit. Needs no TensorFlow.
+    """Decode LATENTS to rows in the form that fit had. Needs no TensorFlow.
 
-    Default: LATENTS-decoded.npy, of tables .csv.
+    Default: LATENTS-decoded.npy, for tables .csv.
     """
     write_rows(
         model,

@@ -19,13 +19,16 @@ def encode(
     data: Data,
     output: Output = None,
     codes: Annotated[
-        bool, typer.Option("--codes", help="Of a quantized model: the numbers of the codes, in place of their vectors.")
+        bool,
+        typer.Option(
+            "--codes", help="For a quantized model: write the numbers of the codes in place of their vectors."
+        ),
     ] = False,
     keep: Keep = None,
     data_dir: DataDir = None,
     force: Force = False,
 ) -> None:
-    """Write the latents of DATA, one row each. Default: DATA-latents.npy, or .csv with --keep. Needs no TensorFlow."""
+    """Write the latents of each row of DATA. Default: DATA-latents.npy, or .csv with --keep. Needs no TensorFlow."""
     write_rows(
         model,
         data,

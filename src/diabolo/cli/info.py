@@ -64,7 +64,7 @@ def _show(model: Any, name: str) -> None:
     drawing.add_column("weights", justify="right", no_wrap=True)
 
     def row(label: str, shape: tuple[int, ...], kind: str, weights: int = 0, style: str = "") -> None:
-        # By the logarithm: beside 784 features, 2 latents would not be seen at all.
+        # On a logarithmic scale: next to 784 features, 2 latents would be invisible.
         length = max(1, round(WIDTH * math.log1p(math.prod(shape)) / math.log1p(widest)))
         length += (WIDTH - length) % 2  # so that every bar has the same middle
         size = " x ".join(map(str, shape))
@@ -106,17 +106,17 @@ def _show(model: Any, name: str) -> None:
 
 
 def _detects(model: Any) -> dict[str, str]:
-    """Return what tells odd rows, of a detector's model."""
+    """Return the threshold of a detector."""
     detection = model.detection
     if detection is None:
         return {}
     rate = detection.false_alarm_rate
     share = f"contamination {detection.contamination:g}" if rate is None else f"false alarms {rate:g}"
-    return {"detects": f"odd rows, whose score is above {detection.threshold:.4g} ({share})"}
+    return {"detects": f"anomalies: rows with a score above {detection.threshold:.4g} ({share})"}
 
 
 def _parts(model: Any) -> dict[str, str]:
-    """Return the parts that are more than a narrow waist, as they would be typed."""
+    """Return the parts besides a plain bottleneck, as they would be typed."""
     part, settings = model.network.bottleneck.to_config(), model.record.settings
     kind, shown = part.pop("kind"), {}
     if kind != "plain":

@@ -1,4 +1,4 @@
-"""Arguments that several commands share, each explained once."""
+"""Arguments that several commands have in common, each explained once."""
 
 import inspect
 import sys
@@ -37,7 +37,7 @@ Types = Annotated[
     str | None,
     typer.Option(
         metavar="NAME=KIND,...",
-        help="Kinds of columns where what is inferred will not do: number, count, boolean, category, date.",
+        help="Kinds of columns where the inferred kind is wrong: number, count, boolean, category, date.",
         rich_help_panel=COLUMNS,
     ),
 ]
@@ -52,7 +52,7 @@ Keep = Annotated[
 ]
 Separator = Annotated[
     str,
-    typer.Option(help="Between cells of a CSV file. Default: the first line tells.", rich_help_panel=COLUMNS),
+    typer.Option(help="Between cells of a CSV file. Default: found from the first line.", rich_help_panel=COLUMNS),
 ]
 Decimal = Annotated[str, typer.Option(help="The decimal mark of a CSV file.", rich_help_panel=COLUMNS)]
 PICTURES = "Pictures"
@@ -84,7 +84,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instea
 
 
 def stem(data: str) -> str:
-    """Return what files made from `data` are called: mnist:test gives mnist-test, a/b.npz:X b-X, parts/*.npy parts."""
+    """Return the name of files made from `data`: mnist:test gives mnist-test, a/b.npz:X b-X, parts/*.npy parts."""
     from diabolo.data.tables import STDIN
 
     if data == "-" or Path(data).stem == STDIN:
@@ -117,9 +117,9 @@ def check_data(
     fitted: bool = False,
     keep: tuple[str, ...] = (),
 ) -> None:
-    """Raise OptionError or DataError where DATA is not there, or an option means nothing for it; read no more of it.
+    """Raise OptionError or DataError where DATA does not exist, or an option has no effect on it; read no rows.
 
-    What is wrong with the options is said before what is wrong with the outputs, which are looked at next.
+    Errors in options are reported before errors in outputs, which are checked next.
     """
     from diabolo.data.sources import names_data_set, open_source
     from diabolo.data.streams import check_options, columns_of
@@ -153,7 +153,7 @@ def check_training(data: str, how: "Reading", settings: dict[str, Any], data_dir
 
 
 def check_swapped(model: Path | None, data: str) -> None:
-    """Raise OptionError where MODEL and DATA stand in each other's place."""
+    """Raise OptionError where MODEL and DATA are swapped."""
     import shlex
 
     from diabolo.errors import OptionError
@@ -161,15 +161,15 @@ def check_swapped(model: Path | None, data: str) -> None:
 
     if model is not None and data.endswith(SUFFIX) and model.suffix != SUFFIX:
         swapped = shlex.join(["diabolo", sys.argv[1], data, str(model)])
-        raise OptionError(f"MODEL comes first, and {data} is called like one: did you mean {swapped}?")
+        raise OptionError(f"MODEL comes first, and {data} has the name of a model: did you mean {swapped}?")
 
 
 def to_train_on(
     data: str, how: "Reading", settings: dict[str, Any], data_dir: Path | None
 ) -> tuple[Any, dict[str, Any]]:
-    """Return DATA opened, or its sparse matrix, and the settings of the `Autoencoder` that is to learn it.
+    """Return DATA opened, or its sparse matrix, and the settings of the `Autoencoder` to train on it.
 
-    Raises: as `check_training`, and for what only the rows tell.
+    Raises: as `check_training`, and for what is wrong with the rows.
     """
     check_training(data, how, settings, data_dir)
     from diabolo.data.memory import limit
@@ -183,7 +183,7 @@ def to_train_on(
 
 
 def png(path: Path | None, *, force: bool) -> None:
-    """Raise OptionError or OutputError where --picture cannot be."""
+    """Raise OptionError or OutputError where --picture cannot be written."""
     from diabolo.errors import OptionError
     from diabolo.storage import files
 
@@ -195,7 +195,7 @@ def png(path: Path | None, *, force: bool) -> None:
 
 
 def draw(picture: Path | None, plot: str, found: Any, *, force: bool) -> None:
-    """Write the picture that was asked for. Args: plot: the function of diabolo.report.pictures that draws."""
+    """Write the picture, if any. Args: plot: name of the function of diabolo.report.pictures that draws it."""
     from diabolo.report import pictures
     from diabolo.storage import files
 
@@ -205,7 +205,7 @@ def draw(picture: Path | None, plot: str, found: Any, *, force: bool) -> None:
 
 
 def as_json(value: Any) -> str:
-    """Return a value as strict JSON: what is not finite is null."""
+    """Return a value as strict JSON: numbers that are not finite become null."""
     import json
     import math
 
@@ -222,9 +222,9 @@ def as_json(value: Any) -> str:
 
 
 def fit_command(*chosen: str, without: tuple[str, ...] = ()) -> str:
-    """Return the `diabolo fit` that trains what the command at hand looked at, with what it chose.
+    """Return the `diabolo fit` that trains with what the current command chose.
 
-    Args: chosen: options and their values; without: options with a value that are not for fit, or are chosen now.
+    Args: chosen: options and their values; without: options with a value that fit does not have, or that were chosen.
     """
     import shlex
 
@@ -241,11 +241,11 @@ def fit_command(*chosen: str, without: tuple[str, ...] = ()) -> str:
 
 
 def names(text: str | None) -> tuple[str, ...]:
-    """Return the names of columns in a list parted by commas."""
+    """Return the names in a list with commas between."""
     return tuple(name.strip() for name in text.split(",") if name.strip()) if text else ()
 
 
-# How DATA is to be read: what a command decorated by `reads` takes in place of `how`.
+# How DATA is read: the options of a command with the decorator `reads`, which gets them as `how`.
 READING = {
     "types": (Types, None),
     "drop": (Drop, None),
@@ -257,11 +257,11 @@ READING = {
     "skip_bad": (SkipBad, False),
 }
 OF_TABLES = ("types", "drop", "separator", "decimal", "query")
-OF_KNOWN_COLUMNS = ("separator", "decimal", "query", "size", "grayscale", "skip_bad")  # a model knows the rest
+OF_KNOWN_COLUMNS = ("separator", "decimal", "query", "size", "grayscale", "skip_bad")  # the model has the others
 
 
 def reads(*options: str) -> Callable[[Command], Command]:
-    """Give a command options of READING, all or those named; it gets what they say as `how`, a `Reading`."""
+    """Give a command the options of READING, all or those named; it gets them as `how`, a `Reading`."""
     return _gathered("how", {name: READING[name] for name in options or READING}, reading)
 
 
@@ -307,11 +307,13 @@ def trains(*names: str, unset: tuple[str, ...] = (), **defaults: Any) -> Callabl
         asked = {name: value for name, value in given.items() if not (name in unset and value is None)}
         return asked | ({"latent_dim": latents(asked["latent_dim"])} if "latent_dim" in asked else {})
 
-    return _gathered("settings", options, made)
+    return _gathered("settings", options, made, first=True)
 
 
-def _gathered(argument: str, options: dict[str, Any], make: Callable[..., Any]) -> Callable[[Command], Command]:
-    """Return a decorator: in place of one argument a command takes several options, of which that one is made."""
+def _gathered(
+    argument: str, options: dict[str, Any], make: Callable[..., Any], *, first: bool = False
+) -> Callable[[Command], Command]:
+    """Return a decorator: a command takes several options in place of one argument, which is made from them."""
 
     def decorated(command: Command) -> Command:
         @wraps(command)
@@ -325,8 +327,9 @@ def _gathered(argument: str, options: dict[str, Any], make: Callable[..., Any]) 
         more = [
             inspect.Parameter(name, only, default=default, annotation=kind) for name, (kind, default) in options.items()
         ]
-        setattr(called, "__signature__", inspect.Signature([*own, *more]))  # noqa: B010
-        called.__annotations__ = {each.name: each.annotation for each in (*own, *more)}
+        every = [*more, *own] if first else [*own, *more]  # the order of the help text
+        setattr(called, "__signature__", inspect.Signature(every))  # noqa: B010
+        called.__annotations__ = {each.name: each.annotation for each in every}
         return called
 
     return decorated

@@ -1,6 +1,6 @@
 """The process of the command line: its streams and its signals, whatever state the caller left them in.
 
-Cron jobs and daemons start programs with closed streams, terminals hang up, disks behind a stream fill up. None of that
+Cron jobs and daemons start programs with closed streams, terminals hang up, disks become full. None of that
 may cost a result, leave unfinished files, or end in a traceback.
 """
 

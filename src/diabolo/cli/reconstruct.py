@@ -1,4 +1,4 @@
-"""`diabolo reconstruct MODEL DATA`: rows through the waist and back."""
+"""`diabolo reconstruct MODEL DATA`: rows through the bottleneck and back."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +23,7 @@ from diabolo.cli.rows import write_rows
 if TYPE_CHECKING:
     from diabolo.data.tables import Reading
 
-ROWS = 1_000  # from which those in the picture are taken
+ROWS = 1_000  # the picture shows some of the first
 
 
 @reads(*OF_KNOWN_COLUMNS)
@@ -34,19 +34,19 @@ def reconstruct(
     data: Data,
     output: ImageOutput = None,
     picture: Annotated[
-        Path | None, typer.Option(help="A PNG to draw some rows into, over their reconstructions.")
+        Path | None, typer.Option(help="A PNG file: some rows, and their reconstructions below.")
     ] = None,
     clean: Annotated[
-        str | None, typer.Option(metavar="DATA", help="The same rows without noise, to draw and to judge by.")
+        str | None, typer.Option(metavar="DATA", help="The same rows without noise, to draw and to compare with.")
     ] = None,
     fill: Annotated[
-        bool, typer.Option("--fill", help="Of a table with gaps: leave what is there, and fill in missing cells alone.")
+        bool, typer.Option("--fill", help="In a table with gaps, fill in the missing cells and keep all others.")
     ] = False,
     keep: Keep = None,
     data_dir: DataDir = None,
     force: Force = False,
 ) -> None:
-    """Write the reconstruction of DATA. Default: DATA-reconstructed.npy, of tables .csv. Needs no TensorFlow."""
+    """Write the reconstruction of DATA. Default: DATA-reconstructed.npy, for tables .csv. Needs no TensorFlow."""
     from diabolo.data.sources import names_data_set
     from diabolo.data.streams import from_stdin
 
@@ -54,7 +54,7 @@ def reconstruct(
         data = str(from_stdin())  # to be read twice
     draw = _ready(model, data, clean, picture, data_dir, how, force=force)
     if clean is not None and not names_data_set(data) and names_data_set(clean):
-        data_dir = None  # which holds the clean rows
+        data_dir = None  # it is the folder of the clean rows
     write_rows(
         model,
         data,
@@ -83,7 +83,7 @@ def _ready(
     *,
     force: bool,
 ) -> Callable[[], str] | None:
-    """Check what a picture needs before any work; return what draws it and says so, or None."""
+    """Check what a picture needs before any work; return a function that draws it and returns a message, or None."""
     from functools import partial
 
     from diabolo.data.sources import names_data_set
@@ -94,7 +94,7 @@ def _ready(
 
     if picture is None:
         if clean is not None:
-            raise OptionError("--clean is there to be drawn: say where with --picture FILE.png.")
+            raise OptionError("--clean is only used in a picture: add --picture FILE.png.")
         return None
     if picture.suffix.lower() != ".png":
         raise OptionError(f"--picture must end in .png, got {str(picture)!r}.")
@@ -105,7 +105,7 @@ def _ready(
     files.refuse_existing(picture, force=force)
 
     def some(rows: str) -> Any:
-        # What is noticed about them is said when all are read.
+        # Notes about the rows are printed when all rows are read.
         stream = open_stream(
             rows,
             data_dir=data_dir if names_data_set(rows) else None,
@@ -135,6 +135,6 @@ def _ready(
 
         before = float(np.square(trained.adapter.adapt(rows) - trained.adapter.adapt(noisy)).mean())
         after = float(error_through(trained, rows, noisy).mean())
-        return f"{picture}: mean square off {clean} {before:.5f} before, {after:.5f} after"
+        return f"{picture}: mean squared distance to {clean}: {before:.5f} before, {after:.5f} after"
 
     return draw

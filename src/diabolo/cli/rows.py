@@ -1,4 +1,4 @@
-"""What `encode`, `decode`, `reconstruct` and `score` share: rows through a model, from a file to a file."""
+"""What `encode`, `decode`, `reconstruct` and `score` have in common: rows through a model, from file to file."""
 
 import sys
 from collections import deque
@@ -30,20 +30,20 @@ def write_rows(
     data_dir: Path | None = None,
     force: bool,
 ) -> None:
-    """Write what a verb makes of rows, chunk by chunk, and say what was written.
+    """Write the result of a verb on rows, chunk by chunk, and print what was written.
 
     Args:
         model: path of the model file, or a model.
         data: rows or latents, as a user names them.
         verb: Model -> its method for rows.
-        output: where to write; None: beside the command, called DATA-ending.npy, or .csv where columns have names.
-        ending: what the file holds, in a word.
-        name: of the numbers in the file, for the kinds that name them.
-        rows: whether it writes rows as they came: images may go to a folder, columns have their names.
+        output: where to write; None: DATA-ending.npy in the current folder, or .csv where columns have names.
+        ending: what the file holds, in one word.
+        name: of the numbers in the file, for formats that name them.
+        rows: whether it writes rows in the form of fit: images may go to a folder, columns have their names.
         latents: whether it reads latents.
-        fill: whether cells that are there shall stay.
+        fill: whether cells that are not missing are kept.
         keep: columns of the data to copy.
-        spare: columns that are known not to be learnt from.
+        spare: columns that are known to be unused by the model.
         how: how files are to be read.
         data_dir: folder of the data sets.
         force: overwrite what exists.
@@ -60,7 +60,7 @@ def write_rows(
     table = kept or (framed and trained.adapter.kind == "table")
     path = output or default_output(data, ending, table=bool(table))
     sinks.check(path, force=force, images=rows and trained.adapter.kind == "image", table=bool(table))
-    taken = Taken(trained, data, data_dir, kept, spare, how, latents=latents, whole=fill and framed)
+    taken = RowsFor(trained, data, data_dir, kept, spare, how, latents=latents, whole=fill and framed)
     chunks: Iterator[Any] = by_chunk(verb(trained), taken.stream, widest=trained.widest)
     if framed and path.suffix not in (".npy", ".npz"):
         assert trained.schema is not None
@@ -72,12 +72,12 @@ def write_rows(
 
 
 def default_output(data: str, ending: str, *, table: bool) -> Path:
-    """Return where to write what is made of `data`: columns that have names go to a table."""
+    """Return where to write a result of `data`: columns that have names go to a table."""
     return Path(f"{stem(data)}-{ending}.{'csv' if table else 'npy'}")
 
 
-class Taken:
-    """Rows of a user for a model: columns by the names that fit() saw, and beside them those that are to be kept."""
+class RowsFor:
+    """Rows of a user for a model: the columns of fit() by their names, and the columns that are to be kept."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class Taken:
             data_dir=data_dir,
             schema=of_latents(trained.network.latent_dim) if latents else trained.schema,
             reading=reading,
-            # Beside latents may stand what was kept; that needs no word.
+            # A file of latents may have other columns, which were kept: no note.
             say=(lambda note: None) if latents else (lambda note: print(f"diabolo: {note}", file=sys.stderr)),
             spare=(*kept, *spare),
             keep=self._keep if kept or whole else None,
@@ -116,7 +116,7 @@ class Taken:
         self._tables.append(table if self._whole else table.select(list(self._kept)))
 
     def as_tables(self, chunks: Iterator[Any], schema: Any) -> Iterator[Any]:
-        """Give rows as tables with the columns of fit(), over cells that are there where those shall stay."""
+        """Give rows as tables with the columns of fit(); with --fill only missing cells change."""
         from diabolo.data.frames import write
 
         for chunk in chunks:
@@ -126,7 +126,7 @@ class Taken:
                 self._tables.popleft()
 
     def with_kept(self, chunks: Iterator[Any], name: str) -> Iterator[Any]:
-        """Give tables of the columns that are kept, and the chunks' own behind them."""
+        """Give tables of the columns that are kept, followed by those of the chunks."""
         from diabolo.data.sinks import as_table
         from diabolo.data.tables import ENDINGS
         from diabolo.errors import DataError, OptionError
@@ -134,8 +134,8 @@ class Taken:
         for chunk in chunks:
             if not self._tables:
                 raise DataError(
-                    f"{self._name}: only files of tables ({', '.join(ENDINGS)}) have columns to keep, and folders of "
-                    f"pictures the columns 'file' and 'label', which is the subfolder."
+                    f"{self._name}: only files of tables ({', '.join(ENDINGS)}) have columns to keep; folders of "
+                    f"pictures have the columns 'file' and 'label', which is the subfolder."
                 )
             table = self._tables.popleft().select(list(self._kept))
             ours = as_table(chunk, name)

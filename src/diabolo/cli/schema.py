@@ -1,4 +1,4 @@
-"""`diabolo schema DATA`: what the columns of a table are taken for."""
+"""`diabolo schema DATA`: the inferred kind of each column of a table."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,7 +9,7 @@ from diabolo.cli.options import OF_TABLES, Json, check_data, reads
 if TYPE_CHECKING:
     from diabolo.data.tables import Reading
 
-LEVELS = 4  # of a category that are named
+LEVELS = 4  # named for each category
 
 
 @reads(*OF_TABLES)
@@ -19,7 +19,7 @@ def schema(
     data: Annotated[str, typer.Argument(metavar="DATA", help="A table: .csv, .tsv, .parquet, a folder or a pattern.")],
     json: Json = False,
 ) -> None:
-    """Show what each column of DATA is taken for, and how many of its cells are missing; or why fit refuses it."""
+    """Show the kind of each column of DATA and the share of missing cells, or why `diabolo fit` refuses the column."""
     import numpy as np
 
     from diabolo.data import memory
@@ -32,7 +32,7 @@ def schema(
     how = how._replace(refused=refused.__setitem__)
     opened = open_rows(data, memory.limit(None), reading=how)
     if not isinstance(opened, Source) or opened.schema is None:
-        raise DataError(f"{data} has no names of columns: expected a table with a header, of a size that memory holds.")
+        raise DataError(f"{data} has no column names: expected a table with a header line that fits in memory.")
     columns, facts = opened.schema.columns, []
     for at, column in enumerate(columns):
         values = opened.rows[:, at].astype(float)
@@ -69,7 +69,7 @@ def schema(
 
 
 def _range(schema: Any, column: Any, values: Any) -> str:
-    """Return the levels of a column, or its least and largest value."""
+    """Return the levels of a column, or its lowest and highest value."""
     import numpy as np
 
     from diabolo.data import frames

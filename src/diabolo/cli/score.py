@@ -1,4 +1,4 @@
-"""`diabolo score [MODEL] DATA`: how odd each row is, and which cells make the oddest ones so."""
+"""`diabolo score [MODEL] DATA`: the anomaly score of each row, and the cells that cause the highest ones."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from diabolo.data.tables import Reading
     from diabolo.model.model import Model
 
-CELLS = 3  # of a row that are named
+CELLS = 3  # named for each row
 
 
 @reads()
@@ -40,8 +40,9 @@ def score(
 ) -> None:
     """Write the anomaly score of each row of DATA. Default: DATA-scores.npy.
 
-    Without a MODEL an anomaly detector is fitted to DATA itself, and each row compared with the others; --save keeps
-    it, to score other rows with. Under a MODEL of `diabolo fit` the score is the reconstruction loss, in nats.
+    Without a MODEL an anomaly detector is fitted to DATA itself, and each row is compared with the others; --save keeps
+    the detector, to score other rows with it. With a MODEL of `diabolo fit` the score is the reconstruction loss, in
+    nats.
     """
     from diabolo.data.streams import pictures_in
     from diabolo.errors import OptionError
@@ -52,52 +53,54 @@ def score(
     check_swapped(path, rows)
     target = output or default_output(rows, "scores", table=bool(keep))
     if path is not None and save is not None:
-        raise OptionError(f"--save keeps what is fitted to DATA: leave it out, or {path}.")
+        raise OptionError(
+            f"--save keeps a detector that is fitted to DATA, but {path} is given: leave one of them out."
+        )
     left_out, say = set[Path](), how.look.skip_bad
 
     def skipped(file: Path, reason: str) -> None:
-        if say is not None and file not in left_out:  # which is read again to be scored
+        if say is not None and file not in left_out:  # files are read twice: to fit, and to score
             say(file, reason)
         left_out.add(file)
 
     if say is not None:
         how = how._replace(look=how.look._replace(skip_bad=skipped))
-    judge = _detector(rows, data_dir, how, names(keep), target, save, force=force) if path is None else _model(path)
-    oddest = Oddest(judge, top)
+    scorer = _detector(rows, data_dir, how, names(keep), target, save, force=force) if path is None else _model(path)
+    highest = Highest(scorer, top)
     write_rows(
-        judge.model,
+        scorer.model,
         rows,
-        lambda trained: oddest.verb,
+        lambda trained: highest.verb,
         output=target,
         ending="scores",
         name="score",
         keep=keep,
         spare=how.drop,
-        # What is fitted to DATA knows its columns by now.
+        # A detector that was fitted to DATA knows its columns.
         how=how if path is not None else how._replace(types={}, drop=()),
         data_dir=data_dir,
         force=force,
     )
     if top:
         files = [file for file in pictures_in(rows) or [] if file not in left_out]
-        oddest.show(sys.stderr if str(output) == "-" else sys.stdout, files)
+        highest.show(sys.stderr if str(output) == "-" else sys.stdout, files)
 
 
-class Judge:
-    """What scores rows as the model takes them, and says which columns make them odd."""
+class Scorer:
+    """A model with two functions: the scores of rows, and the scale of the scores of their columns."""
 
     def __init__(self, model: "Model", score: Callable[[Any], Any], scale: Callable[[Any], Any]) -> None:
         self.model, self.score, self.scale = model, score, scale
 
 
-def _model(path: Path) -> Judge:
+def _model(path: Path) -> Scorer:
     from diabolo.anomaly import scoring
     from diabolo.model import file as modelfile
 
     trained = modelfile.load(path)
     if trained.detection is None:
-        return Judge(trained, trained.loss_per_row, lambda scores: scores)
-    return Judge(
+        return Scorer(trained, trained.loss_per_row, lambda scores: scores)
+    return Scorer(
         trained, partial(scoring.score, trained, trained.detection), partial(scoring.scaled, trained.detection)
     )
 
@@ -111,7 +114,7 @@ def _detector(
     save: Path | None,
     *,
     force: bool,
-) -> Judge:
+) -> Scorer:
     from diabolo.anomaly import scoring
     from diabolo.anomaly.detector import QUICK, AnomalyDetector
     from diabolo.autoencoder import Autoencoder
@@ -122,7 +125,7 @@ def _detector(
     from diabolo.storage.files import refuse_existing
 
     if Path(data).suffix == ".safetensors":
-        raise OptionError(f"which rows shall {data} score? Write diabolo score {data} DATA.")
+        raise OptionError(f"{data} is a model, and the rows are missing: write diabolo score {data} DATA.")
     if data == "-":
         raise OptionError("standard input can be read once: fit a model first, and score with it.")
     check_data(data, how, data_dir, keep=keep)
@@ -132,29 +135,29 @@ def _detector(
         refuse_existing(save, force=force)
     opened = open_rows(data, memory.limit(None), data_dir=data_dir, reading=how)
     if isinstance(opened, Stream):
-        raise DataError(f"{data} is more than fits in memory: fit a model to it (--memory), and score with that.")
+        raise DataError(f"{data} takes more memory than there is: write diabolo fit {data}, and score with its model.")
     whole = opened._replace(rows=opened.everything, test=None)
     detector = AnomalyDetector(Autoencoder(verbose="auto", **QUICK), random_state=0).fit(whole)
     if save is not None:
         print(f"model written to {detector.save(save, force=force)}", file=sys.stderr)
     detection = detector.model.detection
-    assert detection is not None, "fit() sees to it"
-    return Judge(detector.model, detector.score_rows, partial(scoring.scaled, detection))
+    assert detection is not None, "every fitted detector has one"
+    return Scorer(detector.model, detector.score_rows, partial(scoring.scaled, detection))
 
 
-class Oddest:
-    """The oddest rows so far, passed by while all are scored."""
+class Highest:
+    """The rows with the highest scores so far, collected while all are scored."""
 
-    def __init__(self, judge: Judge, count: int) -> None:
-        self._judge, self._count, self._seen = judge, count, 0
+    def __init__(self, scorer: Scorer, count: int) -> None:
+        self._scorer, self._count, self._seen = scorer, count, 0
         self._rows: list[tuple[float, int, Any]] = []
 
     def verb(self, rows: Any, *, where: str, first_row: int) -> Any:
         """Return the scores of rows, as a verb of a model does."""
-        checked = self._judge.model.checked(rows, where=where, first_row=first_row)
-        scores = self._judge.score(checked)
+        checked = self._scorer.model.checked(rows, where=where, first_row=first_row)
+        scores = self._scorer.score(checked)
         for at in (-scores).argsort(kind="stable")[: self._count].tolist():
-            # As scores are counted, over all files; a copy, not to hold the chunk that the row came with.
+            # Numbered over all files, as the scores are; a copy, so that the chunk of the row can be freed.
             self._rows.append((float(scores[at]), self._seen + at, checked[at].copy()))
         self._seen += len(scores)
         self._rows.sort(key=lambda each: -each[0])
@@ -162,22 +165,22 @@ class Oddest:
         return scores
 
     def show(self, file: Any, names: Sequence[Path] = ()) -> None:
-        """Print the oddest rows, with their scores and the cells that make them so.
+        """Print the rows with the highest scores, and the cells that cause them.
 
-        Args: names: of rows that are files.
+        Args: names: of the files, where each row is a file.
         """
         import numpy as np
 
         from diabolo.anomaly.explain import by_column
         from diabolo.cli.show import print_tables, table
 
-        model = self._judge.model
+        model = self._scorer.model
         rows = np.stack([row for *_, row in self._rows])
         found = by_column(model, rows)
-        scores = self._judge.scale(found.scores)
+        scores = self._scorer.scale(found.scores)
         cells, expected = _cells(model, rows), _cells(model, found.expected.reshape(rows.shape))
         result = table(header=True)
-        heads = ("file" if names else "row", "score", "the cells that make it odd, and what was expected there")
+        heads = ("file" if names else "row", "score", "cells that cause it (expected value)")
         for head in heads:
             result.add_column(head, justify="right" if head in ("row", "score") else "left", no_wrap=head == "row")
         for at, (score, number, _) in enumerate(self._rows):

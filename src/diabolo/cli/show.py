@@ -1,4 +1,4 @@
-"""Tables for people: fitted to the terminal, free of trailing blanks elsewhere, and of signs it cannot print."""
+"""Tables for people: as wide as the terminal, without trailing blanks in files, and with printable characters only."""
 
 import sys
 from typing import Any
@@ -10,14 +10,14 @@ from diabolo.errors import printable
 
 
 def print_tables(*parts: Any, file: Any = None) -> None:
-    """Print tables and texts, to standard output or a file; what is in them is shown as it is, never as markup."""
+    """Print tables and texts, to standard output or a file; their content is never read as markup."""
     file = sys.stdout if file is None else file
     console = Console(file=file, highlight=False, markup=False)
     if console.is_terminal:
         for part in parts:
             console.print(part, soft_wrap=isinstance(part, str))
         return
-    # In a file or a pipe no width is given; a table is as wide as it needs, up to what a page takes.
+    # A file or a pipe has no width: a table is as wide as it needs, up to the width of a page.
     console = Console(highlight=False, markup=False, width=max(console.width, 100))
     with console.capture() as captured:
         for part in parts:
@@ -48,7 +48,7 @@ def facts(rows: dict[str, str]) -> Table:
 
 
 def bar(length: int) -> str:
-    """Return a bar of so many signs."""
+    """Return a bar of so many characters."""
     try:
         "█".encode(sys.stdout.encoding or "ascii")
     except UnicodeEncodeError:

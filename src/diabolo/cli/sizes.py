@@ -1,4 +1,4 @@
-"""`diabolo sizes DATA`: the error against the size of the latent, and where more latents gain little."""
+"""`diabolo sizes DATA`: the error against the number of latents, and where more latents gain little."""
 
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
@@ -43,7 +43,7 @@ def sizes(
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Train a network for each size of the latent on DATA, and show its error, compared with PCA."""
+    """Train a network for each number of latents on DATA, and show its error, compared with PCA."""
     from diabolo.cli.show import print_tables, table
     from diabolo.errors import OptionError
     from diabolo.search import error_by_size
@@ -65,7 +65,7 @@ def sizes(
         print(as_json(found))
         return
     shown = table(header=True)
-    for head in ("latents", "error", "of PCA's", ""):
+    for head in ("latents", "error", "relative to PCA", ""):
         shown.add_column(head, justify="right", no_wrap=True)
     for each in found.points:
         share = f"{each.error / each.pca_error:.0%}" if each.pca_error else ""
@@ -74,7 +74,7 @@ def sizes(
     print_tables(
         shown,
         "",
-        f"mean squared error a feature, {found.unit}, of rows held back; the mean row: {found.mean_row_error:.4g}",
+        f"mean squared error per feature, {found.unit}, of test rows; the mean row: {found.mean_row_error:.4g}",
         f"try: {fit_command('--latent', str(found.knee), without=('--sizes',))}",
         *([str(picture)] if picture is not None else []),
     )

@@ -1,4 +1,4 @@
-"""`diabolo verify MODEL`: is the file sound, and is it the one that is meant?"""
+"""`diabolo verify MODEL`: is it a valid model file, and the expected one?"""
 
 from typing import Annotated
 
@@ -10,11 +10,11 @@ from diabolo.cli.options import Json, ModelPath
 def verify(
     model: ModelPath,
     expect_sha256: Annotated[
-        str | None, typer.Option(metavar="HEX", help="Refuse any file but the one with this SHA-256.")
+        str | None, typer.Option(metavar="HEX", help="Refuse every file except the one with this SHA-256.")
     ] = None,
     json: Json = False,
 ) -> None:
-    """Check MODEL as every command does before it builds anything, and say what was checked. Needs no TensorFlow."""
+    """Check MODEL as every command does before it uses a model, and show what was checked. Needs no TensorFlow."""
     from diabolo.cli.show import count, facts, print_tables
     from diabolo.model import file as modelfile
 
@@ -22,19 +22,19 @@ def verify(
     weights = sum(weight.size for weight in trained.weights.values())
     writer_version = trained.record.versions.get("diabolo", "unknown")
     checked = {
-        "size": f"{size:,} bytes, of at most {modelfile.MAX_FILE:,}",
-        "JSON": f"strict; no key twice, none unknown; nested at most {modelfile.MAX_DEPTH} deep",
-        "network": f"{count(len(trained.network.steps), 'layer')}, all in the table of layers; {weights:,} weights",
-        "shapes": "those of the tensors follow from the layers; no gap, no overlap",
-        "memory": f"no layer holds more than {modelfile.MAX_NUMBERS_A_ROW:,} numbers of a row",
+        "size": f"{size:,} bytes, at most {modelfile.MAX_FILE:,}",
+        "JSON": f"strict; no duplicate and no unknown keys; at most {modelfile.MAX_DEPTH} levels deep",
+        "network": f"{count(len(trained.network.steps), 'layer')}, all of known kinds; {weights:,} weights",
+        "shapes": "the tensors have the shapes of the layers; no gap, no overlap",
+        "memory": f"at most {modelfile.MAX_NUMBERS_A_ROW:,} numbers per row in a layer",
         "numbers": "all finite",
-        "checksum": "fits",
+        "checksum": "matches",
         "format": f"version {version}, written by Diabolo {writer_version}",
         "sha256": sha256 + (", as expected" if expect_sha256 else ""),
     }
     if json:
         import json as writer
 
-        print(writer.dumps({"sound": True, "sha256": sha256, "bytes": size}))
+        print(writer.dumps({"valid": True, "sha256": sha256, "bytes": size}))
         return
-    print_tables(facts(checked), "", "sound")
+    print_tables(facts(checked), "", "valid")

@@ -1,4 +1,4 @@
-"""`diabolo windows DATA`: a long table, one row a moment, to series of one length."""
+"""`diabolo windows DATA`: a long table with one row per moment, to series of equal length."""
 
 import shlex
 from pathlib import Path
@@ -20,14 +20,17 @@ def windows(
         str,
         typer.Argument(metavar="DATA", help="A table: .csv, .tsv, .parquet, a folder or a pattern; or - for CSV here."),
     ],
-    time: Annotated[str, typer.Option(metavar="COLUMN", help="Says when a row was; rows are sorted by it.")],
-    window: Annotated[int, typer.Option(help="Rows in a piece.")],
+    time: Annotated[str, typer.Option(metavar="COLUMN", help="The time of each row; rows are sorted by it.")],
+    window: Annotated[int, typer.Option(help="Rows in a window.")],
     entity: Annotated[
         str | None,
-        typer.Option(metavar="COLUMN", help="Says of whom or what a row is; no piece spans two. Default: all of one."),
+        typer.Option(
+            metavar="COLUMN",
+            help="Identifies the machine, patient, ...; no window spans two of them. Default: there is one.",
+        ),
     ] = None,
     step: Annotated[
-        int | None, typer.Option(help="Rows from the start of a piece to that of the next. Default: --window.")
+        int | None, typer.Option(help="Rows from the start of a window to the start of the next. Default: --window.")
     ] = None,
     max_gap: Annotated[
         str,
@@ -44,7 +47,7 @@ def windows(
 ) -> None:
     """Cut DATA into windows (n, window, channels) for `diabolo fit --series`, and write where each begins.
 
-    All other columns are channels. The latents of the pieces have the order of the file DATA-windows-where.csv.
+    All other columns are channels. The file DATA-windows-where.csv lists the windows in the order of their latents.
     """
     import pyarrow as pa
 
@@ -57,7 +60,9 @@ def windows(
     series.check_windows(window, step, farthest)
     path = output or Path(f"{stem(data)}-windows.npy")
     if path.suffix != ".npy":
-        raise OutputError(f"{path}: series have three axes, which no table has: choose a name that ends in .npy.")
+        raise OutputError(
+            f"{path}: series have three axes, so they cannot go to a table: choose a name that ends in .npy."
+        )
     check_options(data, how)
     known = [name for name in columns_of(data, how) if name not in how.drop]
     for column in (time, entity):

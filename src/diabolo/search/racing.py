@@ -211,7 +211,7 @@ def _by_advice(
 ) -> list[Row]:
     """Return all pairs, the lowest expected loss first; of equal ones first the rate nearest to the usual one."""
     said = fitting.advise_on(opened, asked)
-    above = {(each.optimizer.partition(":")[0], each.learning_rate): each.behind for each in said.answers}
+    above = {(each.optimizer.partition(":")[0], each.learning_rate): each.excess for each in said.answers}
 
     def expected(pair: Row) -> tuple[float, float]:
         kind = pair["optimizer"].partition(":")[0]

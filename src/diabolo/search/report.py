@@ -1,4 +1,4 @@
-"""What a search tells: what mattered, close calls, what to try next; in words, in pictures and as a page.
+"""The report of a search: what mattered, close results, what to try next; in words, in pictures and as a page.
 
 Order: words, pictures, the page.
 """
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-SAME = 0.02  # of the error: what is nearer is no difference
-LITTLE = 0.02  # of the differences in error: what explains less hardly matters
-NEAR = 0.1  # of a range, by its logarithm: what is nearer to an end wants more room there
-FACTS = ("number", "error", "epochs", "of", "seconds", "state", "reason")  # of a row; all else was chosen
-SHARES = ("taper", "noise")  # below 1, and an end of theirs is mostly where they belong
-NATURAL = {"depth": 1, "width": 8, "batch_size": 1}  # ends that no space goes beyond
+SAME = 0.02  # errors whose relative difference is lower count as equal
+LITTLE = 0.02  # names that explain a lower share of the variance in error hardly matter
+NEAR = 0.1  # fraction of a range, on a logarithmic scale: a best value nearer to an end suggests a wider range
+FACTS = ("number", "error", "epochs", "of", "seconds", "state", "reason")  # columns that were not chosen
+SHARES = ("taper", "noise")  # fractions, whose best value is often at an end
+NATURAL = {"depth": 1, "width": 8, "batch_size": 1}  # lowest values, below which no space can go
 
 
 def chosen(row: Row) -> str:
-    """Return what was chosen for a training, in words, or why it failed."""
+    """Return what was chosen for a trial, in words, or why it failed."""
     values = [choice(name, value) for name, value in row.items() if name not in FACTS and value is not None]
     return row["reason"] or ", ".join(values)
 
@@ -39,44 +39,44 @@ def choice(name: str, value: Any) -> str:
 
 
 def conclusions(found: "SearchResult") -> list[str]:
-    """Return in words what mattered, what the best gains by refined latents, and what to try next."""
+    """Return in words what mattered, how much the best gains from refined latents, and what to try next."""
     return [*what_mattered(found), *_refined(found), *what_next(found)]
 
 
 def _refined(found: "SearchResult") -> Iterator[str]:
     if found.refined is not None:
         before, after = found.refined
-        row = "a row held back" if found.best.model_.record.validation_rows else "a row"
+        rows = "validation rows" if found.best.model_.record.validation_rows else "rows"
         yield (
-            f"the best refines its latents, so that {row} costs {after:.5g} in place of {before:.5g}; encoding takes "
-            f"about {found.best.model_.network.latent_dim} times as long (--no-refine leaves that out)"
+            f"refined latents lower the loss of {rows} from {before:.5g} to {after:.5g}; encoding takes about "
+            f"{found.best.model_.network.latent_dim} times as long (--no-refine switches this off)"
         )
 
 
 def what_mattered(found: "SearchResult") -> list[str]:
-    """Return which choices mattered, and which trainings are as good as the best."""
-    told = []
+    """Return which choices mattered, and which trials are as good as the best."""
+    lines = []
     if found.importance:
         shares = [f"{name} {share:.0%}" for name, share in list(found.importance.items())[:4]]
-        told.append(f"what mattered for the first error: {', '.join(shares)}")
+        lines.append(f"what explains the error after the first stop: {', '.join(shares)}")
     best, *others = _whole(found.trials)
     close = [row["number"] for row in others if row["error"] <= best["error"] + SAME * abs(best["error"])]
     if close:
-        told.append(f"as good as the best within {SAME:.0%}: {', '.join(map(str, close))}")
-    return told
+        lines.append(f"within {SAME:.0%} of the best: {', '.join(map(str, close))}")
+    return lines
 
 
 def what_next(found: "SearchResult") -> list[str]:
     """Return what to try next."""
-    told = [*_at_an_end(found)]
+    lines = [*_at_an_end(found)]
     best, *others = _whole(found.trials)
     if any(row["state"] == "stopped" for row in found.trials) and not others:
-        told.append("one training alone came to its end: a longer --budget would tell more")
+        lines.append("only one trial came to its end: a longer --budget would compare more")
     little = [name for name, share in found.importance.items() if share < LITTLE and name in best]
     if little:
         fixed = _json({name: [best[name]] for name in little if best[name] is not None})
-        told.append(f"these hardly mattered, and can be left to what the best has: --space FILE with {fixed}")
-    return told
+        lines.append(f"these hardly mattered, and can be fixed to the values of the best: --space FILE with {fixed}")
+    return lines
 
 
 def _whole(trials: Sequence[Row]) -> list[Row]:
@@ -84,7 +84,7 @@ def _whole(trials: Sequence[Row]) -> list[Row]:
 
 
 def _at_an_end(found: "SearchResult") -> Iterator[str]:
-    """Give in words which choice of the best lies at an end of what was tried, of those that mattered."""
+    """Give in words which choices of the best that mattered lie at an end of the values tried."""
     best = found.trials[0]
     for name, values in found.space.items():
         value = best.get(name)
@@ -106,7 +106,7 @@ def _at_an_end(found: "SearchResult") -> Iterator[str]:
 
 
 def _json(space: dict[str, list[Any]]) -> str:
-    """Return a space as a file may hold it, numbers short."""
+    """Return a space as JSON, with short numbers."""
     short = {
         name: [float(f"{each:.3g}") if isinstance(each, float) else each for each in values]
         for name, values in space.items()
@@ -115,7 +115,7 @@ def _json(space: dict[str, list[Any]]) -> str:
 
 
 def curves(found: "SearchResult") -> Figure:
-    """Return the picture of all trainings: the error wherever one stopped, against the epochs until there."""
+    """Return the picture of all trials: the error wherever one stopped, against its epochs."""
     figure = Figure(figsize=(7.5, 4), dpi=160, layout="constrained")
     axes = figure.add_subplot()
     best, whole = found.trials[0]["number"], {row["number"] for row in found.trials if row["state"] == "whole"}
@@ -126,13 +126,13 @@ def curves(found: "SearchResult") -> Figure:
     for colour, words in ((ORANGE, f"the best, number {best}"), (BLUE, "others, whole"), (GREY, "stopped")):
         axes.plot([], [], "o-", color=colour, label=words)
     every = sorted(error for curve in found.curves.values() for _, error in curve)
-    low, high = every[0], every[int(0.9 * (len(every) - 1))]  # those that went astray tower over the rest
+    low, high = every[0], every[int(0.9 * (len(every) - 1))]  # a few that went wrong would hide the others
     span = max(high - low, 1e-9)
     axes.set_ylim(low - 0.06 * span, high + 0.06 * span)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter("{x:g}")
     axes.set_xlabel("epochs")
-    axes.set_ylabel("error of rows held back (nats a row)")
+    axes.set_ylabel("validation loss per row (nats)")
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color=GREY, alpha=0.3)
     axes.legend(frameon=False, fontsize=9)
@@ -140,14 +140,14 @@ def curves(found: "SearchResult") -> Figure:
 
 
 def importance(found: "SearchResult") -> Figure:
-    """Return the picture of what mattered: a bar for each choice."""
+    """Return the picture of the importances: a bar for each choice."""
     names, shares = [*found.importance], [*found.importance.values()]
     figure = Figure(figsize=(7.5, 0.9 + 0.3 * len(names)), dpi=160, layout="constrained")
     axes = figure.add_subplot()
     axes.barh(names, shares, height=0.62, color=BLUE)
     axes.invert_yaxis()
     axes.xaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
-    axes.set_xlabel("of the differences in the first error", fontsize=9)
+    axes.set_xlabel("share of the variance in the error after the first stop", fontsize=9)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="x", color=GREY, alpha=0.3)
     axes.set_axisbelow(True)
@@ -160,35 +160,38 @@ def as_page(
     """Return the page of a search.
 
     Args:
-        found: what it found.
-        summary: how good the best is.
-        drawn: pictures of the best, by what they show.
-        findings: what was noticed at the best.
+        found: its result.
+        summary: the figures of the best.
+        drawn: pictures of the best, by name.
+        findings: what was noticed in the best.
         name: of the data.
     """
     states = [row["state"] for row in found.trials]
     parts = [
         page.paragraph(
-            f"{len(states)} trainings begun, {states.count('whole')} came to their end, {summary.seconds:.0f} seconds. "
+            f"{len(states)} trials begun, {states.count('whole')} came to their end, {summary.seconds:.0f} seconds. "
             f"The best is number {found.trials[0]['number']}: {chosen(found.trials[0])}."
         ),
         page.heading("How good the best is"),
         page.table(
-            ["mean square", "of PCA's", f"error of {summary.judged_on} rows"], _errors(summary), texts=1, best=0
+            ["squared error", "relative to PCA", f"error of {summary.judged_on} rows"],
+            _errors(summary),
+            texts=1,
+            best=0,
         ),
-        page.paragraph(f"{summary.latent_dim} numbers for {summary.features:,}; {summary.unit}."),
+        page.paragraph(f"{summary.latent_dim} latents for {summary.features:,} features; {summary.unit}."),
         *(page.picture(figure, words) for words, figure in drawn.items()),
         *((page.paragraph("Noticed:"), page.listing(findings)) if findings else ()),
     ]
     if found.curves:
-        words = "Error against epochs of all trainings; the best stands out."
+        words = "Error against epochs of all trials; the best is highlighted."
         parts += [page.heading("What happened"), page.picture(curves(found), words)]
     if found.importance:
         parts += [page.heading("What mattered"), page.picture(importance(found), "A bar for each choice.")]
-    if told := conclusions(found):
-        parts += [page.heading("What to make of it"), page.listing(told)]
-    heads = ["training", "error", "epochs", "seconds", "state", "choice"]
-    parts += [page.heading("All trainings"), page.table(heads, map(_cells, found.trials), texts=2, best=0)]
+    if lines := conclusions(found):
+        parts += [page.heading("Conclusions"), page.listing(lines)]
+    heads = ["trial", "error", "epochs", "seconds", "state", "choice"]
+    parts += [page.heading("All trials"), page.table(heads, map(_cells, found.trials), texts=2, best=0)]
     return page.page(f"A search: {name}", parts)
 
 

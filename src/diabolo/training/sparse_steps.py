@@ -1,9 +1,9 @@
-"""Steps on sparse rows: the first layer multiplies only what is there, the last is looked at only where it matters.
+"""Training steps on sparse rows: the first layer multiplies only the values that are not zero, the last is sampled.
 
-A row of 50,000 features of which 100 are not zero would cost 500 times its worth in the first and the last layer. The
-first layer adds up the rows of its kernel that the row names. The loss of all features is the loss of those that are
-not zero, plus what all would cost if they were zero, estimated from some of them drawn by chance, less what the former
-would: exact on average, whatever is drawn.
+A row of 50,000 features of which 100 are not zero would cost 500 times as much as necessary in the first and the last
+layer. The first layer adds up the rows of its weights that the row names. The loss of all features is the loss of the
+nonzero ones, plus the loss of all features as if they were zero, estimated from a random sample of them, minus what the
+nonzero ones would cost as zeros. Its expectation is exact.
 """
 
 from typing import Any, NamedTuple
@@ -19,11 +19,11 @@ from diabolo.network.corruptions import Corrupted, Masking
 from diabolo.network.structures import Network
 from diabolo.training.program import Reconstruction
 
-DRAWN = 2_048  # features a step, for what the zeros of a row cost
+DRAWN = 2_048  # features sampled in each step, for the loss of the zeros of a row
 
 
 class Batch(NamedTuple):
-    """Sparse rows, as long as the fullest of them; what is behind the end of a row has feature 0 and value 0."""
+    """Sparse rows, padded to the longest of them with feature 0 and value 0."""
 
     features: Any  # (batch, k), int32
     values: Any  # (batch, k)
@@ -42,8 +42,8 @@ class SparseReconstruction(Reconstruction):
         self._starts = tf.constant(matrix.indptr.astype(np.int64))
         self._indices = tf.constant(matrix.indices.astype(np.int32))
         self._data = tf.constant(matrix.data.astype(np.float32))
-        # To begin with, each feature is foreseen as often as it is there: from odds of one half for all, most of the
-        # first epoch would go into learning that most are zero.
+        # At first each feature is predicted as its mean: from odds of one half for all, most of the first epoch would
+        # be spent on learning that most features are zero.
         means = np.asarray(matrix.sum(axis=0, dtype=np.float64)).reshape(-1) / matrix.shape[0]
         if loss.link == "sigmoid":
             least = 0.5 / matrix.shape[0]
@@ -52,7 +52,7 @@ class SparseReconstruction(Reconstruction):
         if self._chains.decoder[-1].use_bias:
             self._chains.decoder[-1].bias.assign(means.astype(np.float32))
 
-    def _seen(self, rows: tf.Tensor, chance: Any) -> Corrupted:
+    def _seen(self, rows: tf.Tensor, rng: Any) -> Corrupted:
         starts = tf.gather(self._starts, rows)  # (batch,)
         lengths = tf.gather(self._starts, rows + 1) - starts
         places = tf.range(tf.maximum(tf.reduce_max(lengths), 1))[None]  # (1, k)
@@ -65,16 +65,16 @@ class SparseReconstruction(Reconstruction):
         )
         seen = batch
         if isinstance(self._corruption, Masking):
-            kept = uniform(tf.shape(batch.values), chance) >= self._corruption.share
+            kept = uniform(tf.shape(batch.values), rng) >= self._corruption.share
             seen = batch._replace(values=batch.values * tf.cast(kept, tf.float32))
         return Corrupted(seen, target=batch)
 
-    def _objective(self, seen: Corrupted, chance: Any, warm: tf.Tensor, *, training: bool) -> Objective:
+    def _objective(self, seen: Corrupted, rng: Any, warm: tf.Tensor, *, training: bool) -> Objective:
         rows, target = seen.rows, seen.target
         if self._features <= DRAWN:
             drawn = tf.range(self._features)  # all of them, which makes the loss exact
         else:
-            drawn = tf.cast(uniform((DRAWN,), chance) * self._features, tf.int32)
+            drawn = tf.cast(uniform((DRAWN,), rng) * self._features, tf.int32)
             drawn = tf.minimum(drawn, self._features - 1)
 
         def loss(latents: tf.Tensor) -> tf.Tensor:
@@ -86,7 +86,7 @@ class SparseReconstruction(Reconstruction):
         first = self._chains.encoder[0]
         total = tf.reduce_sum(tf.gather(first.kernel, rows.features) * rows.values[..., None], axis=1)  # (batch, units)
         hidden = first.activation(total + first.bias if first.use_bias else total)
-        return self._bottleneck.train(self._chains.waist(hidden, training=training), loss, chance, warm)
+        return self._bottleneck.train(self._chains.waist(hidden, training=training), loss, rng, warm)
 
     def _of_latents(self, latents: tf.Tensor, batch: Batch, drawn: tf.Tensor, *, training: bool) -> tf.Tensor:
         hidden = latents

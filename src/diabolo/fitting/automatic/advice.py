@@ -1,10 +1,11 @@
-"""An answer before any training: which optimizer, at which rate, is likely to suit rows and a network.
+"""Advice before any training: which optimizer and learning rate are likely to suit rows and a network.
 
-`benchmarks/races.py` let all candidates train to the end on many small problems. How far each stayed behind the best
-follows about in a straight line from what is known of a problem before, its facts: number of steps, rows, features and
-so on. The line of each candidate is in races.json; of a new problem the facts are measured, which takes no TensorFlow.
+`benchmarks/races.py` trained all candidates to the end on many small problems. The logarithm of how far the loss of a
+candidate ends above the best depends about linearly on facts that are known before the training: number of steps, rows,
+features and so on. The regression line of each candidate is in races.json; measuring the facts of a new problem needs
+no TensorFlow.
 
-Order: what comes out, the facts of a problem, the answer, the lines.
+Order: the result, the facts of a problem, the answer, the regression.
 """
 
 import json
@@ -23,9 +24,9 @@ from diabolo.network.structures import Network
 NAMES = ("adamw:0.1", "adam", "nadam", "rmsprop", "lion", "muon", "adafactor", "schedule_free", "adamax", "sgd")
 TIMES = (0.1, 0.3, 1.0, 3.0, 10.0)
 
-SAMPLED = 1_024  # rows whose spectrum is looked at
+SAMPLED = 1_024  # rows whose spectrum is computed
 SATURATING = ("tanh", "sigmoid", "softsign")
-MOST = 0.5  # that a loss counts as behind, as a logarithm: worse than 1.6 times the best is bad enough
+MOST = 0.5  # cap on log(loss / best loss): anything above 1.6 times the best is bad enough
 FACTS = (
     "log_rows",
     "log_features",
@@ -40,12 +41,11 @@ FACTS = (
     "saturating",
 )
 
-TOWARDS_FLAT = 10.0  # the weight of a slope in standard deviations, beside problems; benchmarks/races.py chose it
-AUTO = "auto"
-NEAR = 0.02  # candidates whose expected loss is so little above that of the first are as good, as far as one can tell
-MOST_NEAR = 3  # of them, each with another optimizer
-SHORT_EPOCHS = 20  # below which a tenth of the epochs tells nothing
-ALIKE = 3  # problems that are named as the most like
+RIDGE = 10.0  # the penalty on slopes, chosen by benchmarks/races.py
+NEAR = 0.02  # candidates whose expected loss is this little above that of the first count as equal
+MOST_NEAR = 3  # of these, each with another optimizer
+SHORT_EPOCHS = 20  # below which a race over a tenth of the epochs shows nothing
+ALIKE = 3  # most similar problems that are named
 
 Array = np.ndarray[Any, Any]
 
@@ -55,28 +55,28 @@ class Answer(NamedTuple):
 
     Attributes:
         optimizer, learning_rate: as for `Autoencoder`.
-        behind: the share by which its loss is expected to end above that of the best candidate: 0.03 is 3 %.
-        spread: the standard deviation of that share on rows that the guess knew nothing of.
+        excess: how far its loss is expected to end above that of the best candidate: 0.03 is 3 %.
+        spread: the standard deviation of this prediction on data that it was not fitted to.
     """
 
     optimizer: str
     learning_rate: float
-    behind: float
+    excess: float
     spread: float
 
 
 class Advice(NamedTuple):
-    """All candidates, the one that promises most first, and the problems that are most like this one."""
+    """All candidates, the lowest expected loss first, and the most similar problems."""
 
     answers: list[Answer]
     alike: list[str]
 
     @property
     def close(self) -> list[Answer]:
-        """The first, and those of other optimizers that are expected to do about as well."""
+        """The first, and those of other optimizers that are expected to be about as good."""
         first, found = self.answers[0], dict[str, Answer]()
         for each in self.answers:
-            if each.behind <= first.behind + NEAR:
+            if each.excess <= first.excess + NEAR:
                 found.setdefault(each.optimizer, each)
         return list(found.values())[:MOST_NEAR]
 
@@ -85,20 +85,20 @@ class Advice(NamedTuple):
         """One line that says what was chosen and why."""
         first = self.answers[0]
         return (
-            f"{first.optimizer} at {first.learning_rate:g}: its loss is expected to end {first.behind:.1%} "
+            f"{first.optimizer} at {first.learning_rate:g}: its loss is expected to end {first.excess:.1%} "
             f"(+- {first.spread:.1%}) above the best, as in races on {', '.join(self.alike)} and others"
         )
 
 
 class Lines(NamedTuple):
-    """What the races taught: for each candidate a straight line over the facts.
+    """The regression that was fitted to the races: for each candidate a line over the facts.
 
     Attributes:
         names: of the problems.
         facts: of these, (problems, facts).
-        base: (candidates,), log(loss / loss of the best) of a problem whose facts are the means of all.
+        base: (candidates,), log(loss / lowest loss) of a problem whose facts are the means of all.
         slopes: (facts, candidates), in standard deviations of the facts.
-        spread: (candidates,), standard deviation of what the line leaves on rows that it did not learn from.
+        spread: (candidates,), standard deviation of the residuals on data that the line was not fitted to.
     """
 
     names: list[str]
@@ -111,15 +111,15 @@ class Lines(NamedTuple):
 def facts(
     network: Network, tensors: Any, *, rows: int, batch_size: int, epochs: int, bounded: bool
 ) -> dict[str, float]:
-    """Return what is known of a problem before any training, by the names of FACTS; NaN: not known.
+    """Return the facts of a problem before any training, by the names in FACTS; NaN: not known.
 
     Args:
         network: that will be trained.
-        tensors: (n, ...), rows as the network gets them; None where they are not in memory.
-        rows: to train on.
-        batch_size: rows a step.
+        tensors: (n, ...), the rows in the encoding of the network; None where they are not in memory.
+        rows: number of rows to train on.
+        batch_size: rows in a step.
         epochs: of the training.
-        bounded: whether the loss is that of numbers in [0, 1].
+        bounded: whether the loss is for numbers in [0, 1].
     """
     features = math.prod(network.input_shape)
     batch_size = min(batch_size, rows)
@@ -148,7 +148,7 @@ def _shapes(step: Any) -> list[tuple[int, ...]]:
 
 
 def _spectrum(tensors: Any) -> tuple[float, float]:
-    """Return the share of zeros, and log10 of the effective rank: of principal components by their variance."""
+    """Return the fraction of zeros, and log10 of the effective rank of the covariance."""
     some = np.asarray(tensors[:: max(1, len(tensors) // SAMPLED)], np.float64).reshape(-1, math.prod(tensors.shape[1:]))
     some = np.nan_to_num(some)
     centred = some - some.mean(axis=0)
@@ -159,57 +159,57 @@ def _spectrum(tensors: Any) -> tuple[float, float]:
 
 
 def candidates() -> list[tuple[str, float]]:
-    """Return all optimizers, each at all times its rate."""
+    """Return all pairs of an optimizer and a factor for its usual learning rate."""
     return [(name, times) for name in NAMES for times in TIMES]
 
 
 def rate_of(optimizer: str, times: float) -> float:
-    """Return a learning rate, of so many times what suits an optimizer in general."""
+    """Return the learning rate that is `times` the usual rate of an optimizer."""
     return float(f"{times * OPTIMIZERS[optimizer.partition(':')[0]].learning_rate:.3g}")
 
 
 def advise(known: Mapping[str, float]) -> Advice:
-    """Return what to expect of each candidate. Args: known: as `facts` gave it."""
+    """Return what to expect of each candidate. Args: known: from `facts`."""
     return advise_by(carried(), known)
 
 
 def advise_by(lines: Lines, known: Mapping[str, float]) -> Advice:
-    """Return the same by other lines."""
+    """Return the same from another regression."""
     asked = np.array([known[name] for name in FACTS])
-    # Beyond what was seen a line says nothing: the nearest that was seen stands for it. What is not known is the mean.
+    # No extrapolation: facts are clipped to the range of the races. Unknown facts are replaced by the mean.
     seen = np.clip(asked, lines.facts.min(axis=0), lines.facts.max(axis=0))
     away = np.nan_to_num((seen - lines.facts.mean(axis=0)) / _scale(lines.facts))
-    behind = lines.base + away @ lines.slopes
+    excess = lines.base + away @ lines.slopes
     pairs = candidates()
     answers = [
         Answer(
-            pairs[at][0], rate_of(*pairs[at]), float(np.expm1(np.clip(behind[at], 0.0, MOST))), float(lines.spread[at])
+            pairs[at][0], rate_of(*pairs[at]), float(np.expm1(np.clip(excess[at], 0.0, MOST))), float(lines.spread[at])
         )
-        for at in np.argsort(behind, kind="stable")
+        for at in np.argsort(excess, kind="stable")
     ]
     distance = np.nansum(np.square((lines.facts - asked) / _scale(lines.facts)), axis=1)
     return Advice(answers, [lines.names[at] for at in np.argsort(distance, kind="stable")[:ALIKE]])
 
 
-def learn(names: Sequence[str], known: Array, behind: Array, data: Sequence[str]) -> Lines:
-    """Return the lines that fit best what happened, drawn towards flat ones.
+def learn(names: Sequence[str], known: Array, excess: Array, data: Sequence[str]) -> Lines:
+    """Return the regression that fits the races, with a ridge penalty on the slopes.
 
-    Args: known: (problems, facts); behind: (problems, candidates); data: what rows each problem has, which tells by
-        what a line leaves on other rows how far it can be trusted.
+    Args: known: (problems, facts); excess: (problems, candidates), log(loss / lowest loss); data: the data of each
+        problem; the spread is measured on data that the regression was not fitted to.
     """
-    left = np.zeros_like(behind)
+    left = np.zeros_like(excess)
     for name in dict.fromkeys(data):
         own = np.array([each == name for each in data])
-        base, slopes = _ridge(known[~own], behind[~own])
+        base, slopes = _ridge(known[~own], excess[~own])
         away = (known[own] - known[~own].mean(axis=0)) / _scale(known[~own])
-        left[own] = behind[own] - base - away @ slopes
-    return Lines(list(names), known, *_ridge(known, behind), left.std(axis=0))
+        left[own] = excess[own] - base - away @ slopes
+    return Lines(list(names), known, *_ridge(known, excess), left.std(axis=0))
 
 
-def _ridge(known: Array, behind: Array) -> tuple[Array, Array]:
+def _ridge(known: Array, excess: Array) -> tuple[Array, Array]:
     away = (known - known.mean(axis=0)) / _scale(known)
-    base = behind.mean(axis=0)
-    slopes = np.linalg.solve(away.T @ away + TOWARDS_FLAT * np.eye(away.shape[1]), away.T @ (behind - base))
+    base = excess.mean(axis=0)
+    slopes = np.linalg.solve(away.T @ away + RIDGE * np.eye(away.shape[1]), away.T @ (excess - base))
     return base, slopes
 
 
@@ -219,7 +219,7 @@ def _scale(known: Array) -> Array:
 
 @cache
 def carried() -> Lines:
-    """Return the lines that come with the package."""
+    """Return the regression that comes with the package."""
     content = json.loads(resources.files("diabolo.fitting.automatic").joinpath("races.json").read_text("ascii"))
     problems: dict[str, list[float]] = content["problems"]
     lines = (np.array(content[name]) for name in ("base", "slopes", "spread"))

@@ -233,4 +233,4 @@ def _check_tensors(header: dict[str, Any], expected: dict[str, tuple[str, tuple[
         spans.append(tuple(span))
     ends = [0, *(end for _, end in sorted(spans))]
     if [start for start, _ in sorted(spans)] != ends[:-1] or ends[-1] != size:
-        raise ModelFileError(f"the tensors do not fill the {size:,} bytes behind the header without gap or overlap.")
+        raise ModelFileError(f"the tensors do not fill the {size:,} bytes after the header without gap or overlap.")

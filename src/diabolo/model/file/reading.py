@@ -130,7 +130,7 @@ def _named(path: Path) -> Iterator[None]:
     try:
         yield
     except DiaboloError as error:
-        raise ModelFileError(f"{path} is not a sound Diabolo model: {error}") from error
+        raise ModelFileError(f"{path} is not a valid Diabolo model: {error}") from error
 
 
 def from_bytes(content: bytes, layers: Own | None = None) -> Model:

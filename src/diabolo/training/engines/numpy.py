@@ -27,9 +27,9 @@ from diabolo.training.progress import Progress, Report, quiet
 OPTIMIZER, DECAY = "adamw:0.1", 0.1
 RATE = OPTIMIZERS["adamw"].learning_rate
 FORGET, FORGET_SQUARES, EPSILON = 0.9, 0.999, 1e-7  # as Keras' Adam: Kingma & Ba 2015, arXiv:1412.6980
-MOST_WEIGHTS = 1 << 17  # of wider networks XLA makes the products faster, by more than it takes to load
+MOST_WEIGHTS = 1 << 17  # for wider networks XLA saves more time than it takes to load
 ONE_AT_A_TIME = threading.Lock()  # the number of BLAS threads is one for all of a process
-ZERO = np.float32(0)  # a whole number in its place takes five times as long
+ZERO = np.float32(0)  # a Python int in its place takes five times as long
 
 Array = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -109,28 +109,28 @@ def train(
     Args:
         network: of dense layers, as `suits` says.
         rows: (n, features), scaled.
-        held: rows to tell the best epoch by; None: the last is the best.
+        held: validation rows; None: the last epoch is the best.
         epochs: at most.
         batch_size: rows a step.
         patience: epochs without a better one before it ends; 0 never ends early.
-        hidden: share of the numbers of a row that are set to 0 on the way in.
-        seed: of all that is drawn.
-        report: told how far it is.
+        hidden: fraction of the numbers of a row that are set to 0 in the input.
+        seed: for everything that is random.
+        report: is called after each epoch.
 
     Raises: DivergedError.
     """
-    chance = np.random.default_rng([seed, 2])
-    work = _Weights(network, chance)
+    rng = np.random.default_rng([seed, 2])
+    work = _Weights(network, rng)
     batch_size = min(batch_size, len(rows))
     steps = math.ceil(len(rows) / batch_size)
-    step = _adamw(work.values, work.slopes, epochs * steps)
+    step = _adamw(work.values, work.gradients, epochs * steps)
     history: dict[str, list[float]] = {name: [] for name in ("loss", *(() if held is None else ("val_loss",)))}
     best, best_epoch, least, started = work.values.copy(), 0, math.inf, time.perf_counter()
-    # Of products as small as these threads only wait for each other. What overflows is found in the loss.
+    # For products as small as these, threads only wait for each other. An overflow shows in the loss.
     with ONE_AT_A_TIME, threadpool_limits(1, "blas"), np.errstate(over="ignore", invalid="ignore"):
         for epoch in range(epochs):
-            mixed = rows[chance.permutation(len(rows))]
-            seen = mixed if not hidden else mixed * (chance.random(mixed.shape, np.float32) >= hidden)
+            mixed = rows[rng.permutation(len(rows))]
+            seen = mixed if not hidden else mixed * (rng.random(mixed.shape, np.float32) >= hidden)
             total = 0.0
             for start in range(0, len(rows), batch_size):
                 end = start + batch_size
@@ -165,18 +165,18 @@ def _shapes(network: Network) -> dict[str, tuple[int, ...]]:
 
 
 class _Weights:
-    """Dense layers one behind the other: all weights are pieces of one vector, and their slopes of another."""
+    """Dense layers in a chain: all weights are parts of one vector, and their gradients of another."""
 
-    def __init__(self, network: Network, chance: np.random.Generator) -> None:
+    def __init__(self, network: Network, rng: np.random.Generator) -> None:
         self._shapes = _shapes(network)
         self.values = np.zeros(sum(map(math.prod, self._shapes.values())), np.float32)
-        self.slopes = np.zeros_like(self.values)
-        values, slopes = (list(self._pieces(each).values()) for each in (self.values, self.slopes))
-        self._layers = list(zip(values[::2], values[1::2], slopes[::2], slopes[1::2], strict=True))
-        self._bent = [_activation(step.layer) == "elu" for step in network.steps]
+        self.gradients = np.zeros_like(self.values)
+        values, gradients = (list(self._pieces(each).values()) for each in (self.values, self.gradients))
+        self._layers = list(zip(values[::2], values[1::2], gradients[::2], gradients[1::2], strict=True))
+        self._curved = [_activation(step.layer) == "elu" for step in network.steps]
         for kernel, *_ in self._layers:
             limit = math.sqrt(6 / sum(kernel.shape))  # Glorot & Bengio 2010
-            kernel[:] = chance.uniform(-limit, limit, kernel.shape)
+            kernel[:] = rng.uniform(-limit, limit, kernel.shape)
 
     def _pieces(self, vector: Array) -> dict[str, Array]:
         ends = np.cumsum([math.prod(shape) for shape in self._shapes.values()])[:-1]
@@ -188,19 +188,19 @@ class _Weights:
         return {name: piece.copy() for name, piece in self._pieces(self.values).items()}
 
     def learn(self, seen: Array, target: Array) -> float:
-        """Set the slopes of the mean loss of a batch, and return its sum."""
-        outputs, bends = self._outputs(seen)
-        slope = outputs[-1] - target
-        total = 0.5 * float(np.vdot(slope, slope))
-        slope /= len(seen)
+        """Compute the gradients of the mean loss of a batch, and return the sum of the loss."""
+        outputs, derivatives = self._outputs(seen)
+        gradient = outputs[-1] - target
+        total = 0.5 * float(np.vdot(gradient, gradient))
+        gradient /= len(seen)
         for at in range(len(self._layers) - 1, -1, -1):
             kernel, _, to_kernel, to_bias = self._layers[at]
-            if self._bent[at]:
-                slope *= bends[at]
-            np.matmul(outputs[at].T, slope, out=to_kernel)
-            np.sum(slope, axis=0, out=to_bias)
+            if self._curved[at]:
+                gradient *= derivatives[at]
+            np.matmul(outputs[at].T, gradient, out=to_kernel)
+            np.sum(gradient, axis=0, out=to_bias)
             if at:
-                slope = slope @ kernel.T
+                gradient = gradient @ kernel.T
         return total
 
     def cost(self, rows: Array) -> float:
@@ -209,22 +209,25 @@ class _Weights:
         return 0.5 * float(np.vdot(away, away)) / len(rows)
 
     def _outputs(self, rows: Array) -> tuple[list[Array], list[Array]]:
-        """Return the rows and what each layer makes of them, and the slope of each elu."""
-        outputs, bends = [rows], list[Array]()
-        for (kernel, bias, *_), bent in zip(self._layers, self._bent, strict=True):
+        """Return the rows and the output of each layer, and the derivative of each elu."""
+        outputs, derivatives = [rows], list[Array]()
+        for (kernel, bias, *_), curved in zip(self._layers, self._curved, strict=True):
             numbers = outputs[-1] @ kernel
             numbers += bias
-            bend = np.minimum(numbers, ZERO) if bent else numbers
-            if bent:  # above 0 the number itself, of slope 1; below it exp - 1, which is more, of slope exp
-                np.exp(bend, out=bend)
-                np.maximum(numbers, bend - 1, out=numbers)
+            derivative = np.minimum(numbers, ZERO) if curved else numbers
+            if curved:  # above 0 the number itself, with derivative 1; below it exp - 1, with derivative exp
+                np.exp(derivative, out=derivative)
+                np.maximum(numbers, derivative - 1, out=numbers)
             outputs.append(numbers)
-            bends.append(bend)
-        return outputs, bends
+            derivatives.append(derivative)
+        return outputs, derivatives
 
 
-def _adamw(values: Array, slopes: Array, steps: int) -> Callable[[], None]:
-    """Return what makes one step of AdamW: Loshchilov & Hutter 2019, arXiv:1711.05101; the rate falls as a cosine."""
+def _adamw(values: Array, gradients: Array, steps: int) -> Callable[[], None]:
+    """Return a function that makes one step of AdamW with a cosine schedule.
+
+    Source: Loshchilov & Hutter 2019, arXiv:1711.05101.
+    """
     mean, squares = np.zeros_like(values), np.zeros_like(values)
     one, two = np.empty_like(values), np.empty_like(values)
     done = 0
@@ -234,10 +237,10 @@ def _adamw(values: Array, slopes: Array, steps: int) -> Callable[[], None]:
         rate = RATE * 0.5 * (1 + math.cos(math.pi * done / steps))
         done += 1
         np.multiply(values, 1 - rate * DECAY, out=values)
-        np.subtract(slopes, mean, out=one)
+        np.subtract(gradients, mean, out=one)
         np.multiply(one, 1 - FORGET, out=one)
         np.add(mean, one, out=mean)
-        np.multiply(slopes, slopes, out=one)
+        np.multiply(gradients, gradients, out=one)
         np.subtract(one, squares, out=one)
         np.multiply(one, 1 - FORGET_SQUARES, out=one)
         np.add(squares, one, out=squares)
