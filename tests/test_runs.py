@@ -153,7 +153,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_is_taken(ended, tab
     newest.write_bytes(newest.read_bytes()[:-100])
     seen = []
     model = Autoencoder(3, epochs=4, **SETTINGS).fit(table, run=ended, resume=True, report=seen.append)
-    assert f"left out: {newest} is no sound checkpoint" in caplog.text
+    assert f"left out: {newest} is not a valid checkpoint" in caplog.text
     done = int(before.name[:6])
     assert [each.epoch for each in seen if each.epoch_done] == list(range(done + 1, 5))
     assert len(model.history_["loss"]) == 4
@@ -279,7 +279,7 @@ def test_what_is_no_checkpoint_is_named_and_neither_waited_for_nor_a_bug(ended, 
     (ended / "000098-000000.safetensors").write_bytes(len(deep).to_bytes(8, "little") + deep)
     go_on(table, ended)
     assert "it is a pipe or a device" in caplog.text
-    assert "000098-000000.safetensors is no sound checkpoint" in caplog.text
+    assert "000098-000000.safetensors is not a valid checkpoint" in caplog.text
     (ended / "run.json").write_text("[" * 200_000)
     with pytest.raises(CheckpointError, match=r"run.json cannot be read"):
         go_on(table, ended)

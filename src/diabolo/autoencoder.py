@@ -41,7 +41,7 @@ from diabolo.network.parts import Part, from_config, plain, read_part
 from diabolo.network.penalties import Penalty
 from diabolo.training import backend, optimizers, runs
 from diabolo.training.checkpoints import State
-from diabolo.training.progress import Progress, Report, shown, verbosity
+from diabolo.training.progress import Progress, Report, display, verbosity
 from diabolo.training.runs import Run
 
 logger = logging.getLogger(__name__)
@@ -660,7 +660,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         return settings
 
     def _shown(self, report: Report | None) -> Any:
-        return shown(self.verbose) if report is None else nullcontext(report)
+        return display(self.verbose) if report is None else nullcontext(report)
 
 
 def load(

@@ -201,7 +201,7 @@ def fit(
     from diabolo.fitting.automatic.latents import AUTO
     from diabolo.report.diagnosis import diagnose
     from diabolo.report.summary import summarise
-    from diabolo.training.progress import shown
+    from diabolo.training.progress import display
 
     check_held_back(test_fraction, random_state)
     if resume and run is None:
@@ -236,7 +236,7 @@ def fit(
     if estimator.latent_dim == AUTO:
         print("latents: counted by a short training first", file=sys.stderr)
     try:
-        with shown() as report:
+        with display() as report:
             train = rows.train if rows.source is None else rows.source
             model = estimator.fit(train, report=report, source=name, also=rows.test, run=run, resume=resume).model_
     except DivergedError as error:
