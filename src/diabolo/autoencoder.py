@@ -581,7 +581,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             stream = open_stream(X)
         else:
             stream = open_stream(X, schema=schema, row_shape=self._model.adapter.row_shape)
-        chunks = by_chunk(verb, stream, widest=self._model.widest)
+        chunks = by_chunk(verb, stream, max_width=self._model.max_width)
         return np.concatenate(list(chunks)) if out is None else fill(out, chunks, stream.rows)
 
     def __getstate__(self) -> dict[str, Any]:
