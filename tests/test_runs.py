@@ -28,7 +28,7 @@ from dataclasses import replace
 import numpy as np
 from diabolo import Autoencoder
 from diabolo.training import runs
-runs.SHARE, runs.SECONDS_BETWEEN = 0, 0.05
+runs.WRITING_SHARE, runs.SECONDS_BETWEEN = 0, 0.05
 
 class Own(Autoencoder):
     def _train(self, spec, shard, report, **where):
@@ -234,7 +234,7 @@ def test_the_newest_of_a_million_steps_is_the_newest(ended):
 
 
 def test_the_last_sound_checkpoint_outlives_damaged_newer_ones(table, tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "SHARE", 0)  # a checkpoint behind every epoch
+    monkeypatch.setattr(runs, "WRITING_SHARE", 0)  # a checkpoint after every epoch
     with pytest.raises(KeyboardInterrupt):
         Stepwise(3, epochs=6, **SETTINGS).fit(table, run=tmp_path, report=stop_at(2, 9))
     sound = max(tmp_path.glob(CHECKPOINTS))
@@ -415,7 +415,7 @@ def test_rows_of_any_kind_are_gone_on_with(kind, table, tmp_path):
 
 
 def test_a_folder_that_goes_away_ends_the_training_in_one_line(table, tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "SHARE", 0)  # a checkpoint behind every epoch
+    monkeypatch.setattr(runs, "WRITING_SHARE", 0)  # a checkpoint after every epoch
     folder = tmp_path / "a"
 
     def lose(progress):
@@ -433,7 +433,7 @@ import numpy as np
 from diabolo import Autoencoder
 from diabolo.errors import OutputError
 from diabolo.training import runs
-runs.SHARE = 0
+runs.WRITING_SHARE = 0
 rows = np.random.default_rng(0).normal(size=(600, 8))
 def fill(progress):
     if progress.epoch_done and progress.epoch == 3:
