@@ -66,8 +66,8 @@ def test_the_loss_from_a_draw_of_zeros_is_right_on_average(words, monkeypatch):
     exact = losses.Bernoulli().per_row(words[:40].toarray(), raw, np).mean()
     drawn = []
     for _ in range(300):
-        seen = steps._seen(np.arange(40, dtype=np.int32), steps._chance)
-        objective = steps._objective(seen, steps._chance, 0.0, training=False)
+        seen = steps._seen(np.arange(40, dtype=np.int32), steps._generator)
+        objective = steps._objective(seen, steps._generator, 0.0, training=False)
         drawn.append(float(objective.reconstruction.numpy().mean()))
     error = np.std(drawn) / np.sqrt(len(drawn))
     assert abs(np.mean(drawn) - exact) < 4 * error

@@ -126,7 +126,7 @@ class Autoencoder:
 
     Attributes:
         variables: [W1, b1, W2, b2, ...], float32, W (inputs, units) and b (units,); also as attributes W1, b1, ...
-        bottleneck: number of the layer that gives Z, from 1.
+        bottleneck: number of the layer whose output is Z, counted from 1.
         history: {"cost": [mean cost of a batch in each epoch]}.
 
     Raises: OptionError for invalid arguments.
@@ -146,7 +146,10 @@ class Autoencoder:
             or not all(is_whole(size, 1) for size in sizes)
             or sizes[0] != sizes[-1]
         ):
-            raise OptionError(f"sizes must run from features over at least one layer to features, got {sizes!r:.60}.")
+            raise OptionError(
+                f"sizes must be [features, units of each hidden layer, features], such as [784, 128, 784], got "
+                f"{sizes!r:.60}."
+            )
         self.sizes: list[int] = list(map(int, sizes))
         if recipe not in RECIPES:
             raise OptionError(unknown("recipe", recipe, RECIPES))

@@ -98,14 +98,19 @@ class Detection(NamedTuple):
         numbers = cast(_Config, config)
         share, rate = numbers["contamination"], numbers["false_alarm_rate"]
         if not 0 < share <= 0.5 or not (rate is None or 0 < rate <= 1):
-            raise OptionError(f"detection: contamination {share!r:.40} and false_alarm_rate {rate!r:.40} cannot be.")
+            raise OptionError(
+                f"detection: contamination must be in (0, 0.5] and false_alarm_rate in (0, 1] or None, got "
+                f"{share!r:.40} and {rate!r:.40}."
+            )
         largest = max(abs(numbers["threshold"]), abs(numbers["center"]), numbers["spread"])
         if largest > MOST or numbers["spread"] < 1 / FARTHEST:
-            raise OptionError(f"detection: scores lie within {MOST:g}, and their spread is at least {1 / FARTHEST:g}.")
+            raise OptionError(
+                f"detection: threshold and center must be within {MOST:g}, and spread at least {1 / FARTHEST:g}."
+            )
         count = len(tensors["places"])
         drawn = [tensors[f"draws_{at}"] for at in range(len(DRAWS))]
         if not all(((each >= 0) & (each < count)).all() for each in drawn):
-            raise OptionError(f"detection: draws must be numbers of the {count} rows that were drawn.")
+            raise OptionError(f"detection: draws must be numbers of the {count} reference rows, from 0.")
         space = Space(tensors["center"], tensors["latent_scale"], tensors["residual_scale"])
         draws = Draws(tensors["places"], [bytes(key) for key in tensors["keys"]], [list(group) for group in drawn])
         return cls(space, draws, tensors["usual"], **numbers)

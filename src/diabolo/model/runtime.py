@@ -3,7 +3,7 @@
 `Runtime` checks rows, runs them batch by batch so that only one batch is in memory, and writes results into `out=` if
 it is given. Every failure is a DataError or a ShapeError that names the row.
 
-Order: the sessions and batches of one network, the verbs of a model chunk by chunk, checks of results, one session.
+Order: the sessions and batches of one network, the methods of a model chunk by chunk, checks of results, one session.
 """
 
 import math
@@ -124,7 +124,7 @@ class Runtime:
         out: Rows | None,
         first_row: int,
     ) -> Rows:
-        """Do the work of `map_rows` on sparse rows, of which one batch at a time is made dense."""
+        """Do the same as `map_rows` for sparse rows, and make one batch at a time dense."""
         matrix, size = check_sparse(X, where=where), self.rows_at_once
         self.adapter.check_shape(matrix, where=where)  # before rows of any width are made dense
         count = matrix.shape[0]
@@ -260,7 +260,7 @@ def fill(out: Rows, chunks: Iterator[Rows], rows: int | None) -> Rows:
     done = 0
     for chunk in chunks:
         if np.shape(out)[1:] != chunk.shape[1:] or done + len(chunk) > len(out):
-            raise ShapeError(f"out expected rows of shape {chunk.shape[1:]}, as many as come, got {np.shape(out)}.")
+            raise ShapeError(f"out expected a row of shape {chunk.shape[1:]} for each row, got {np.shape(out)}.")
         _check_type(out, chunk)
         out[done : done + len(chunk)] = chunk
         done += len(chunk)
@@ -327,8 +327,8 @@ def _outputs(session: Session, start: str, tensors: Floats, ends: list[str], fir
 def _failed(what: str, error: Exception) -> str:
     reason = (str(error).strip() or type(error).__name__).splitlines()[0]
     return (
-        f"{what} cannot be computed, ONNX Runtime says {reason:.300}. Is memory free for it? One row of this model "
-        f"takes up to 320 MB and five times its weights."
+        f"{what} cannot be computed, ONNX Runtime says {reason:.300}. Is enough memory free? One row of this model "
+        f"takes up to 320 MB, and five times the size of its weights."
     )
 
 

@@ -149,7 +149,8 @@ def _prepare(
     if validation is None:
         return rows
     if not isinstance(validation, (tuple, list)) or not 2 <= len(validation) <= 3:
-        raise OptionError("validation_data must be (x, y) or (x, y, sample_weight).")
+        got = f"{len(validation)} of them" if isinstance(validation, (tuple, list)) else type(validation).__name__
+        raise OptionError(f"validation_data must be (x, y) or (x, y, sample_weight), got {got}.")
     if any(is_stream(part) for part in validation):
         raise OptionError("validation_data must be arrays: to validate on rows of a file, pass validation_split.")
     return rows._replace(validation=_arrays(model, "validation_data", *validation), separate_validation=True)
@@ -169,7 +170,10 @@ def _from_stream(model: keras.Model, x: object, share: float, batch_size: int, s
     part = divide(opened, share, seed, limit=at_most)
     known = part.statistics
     if known is None:
-        raise DataError("x expected finite numbers in columns of one kind, got gaps or several kinds.")
+        raise DataError(
+            "fit(): x expected finite numbers in columns of one kind, got missing values or several kinds: fill them "
+            "in, or pass arrays."
+        )
     dtype = _floats(np.empty(0, known.dtype)).dtype
     validation = None if part.validation is None else _arrays(model, "x", part.validation)
     example = _arrays(model, "x", np.zeros((1, *known.row_shape), dtype))
@@ -230,7 +234,7 @@ def _arrays(
     tensors = keras.tree.map_structure(partial(_tensor, where=where, text=text), parts, none_is_leaf=True)
     sizes = {len(each) for each in keras.tree.flatten(tensors)}
     if len(sizes) > 1:
-        raise ShapeError(f"fit(): {where} must have as many rows each, got {sorted(sizes)}.")
+        raise ShapeError(f"fit(): {where} must have the same number of rows, got {sorted(sizes)}.")
     return tuple(tensors)
 
 

@@ -68,7 +68,7 @@ class TrainableBottleneck(Protocol):
         self,
         tensors: Mapping[str, tf.Tensor],
         loss: Callable[[tf.Tensor], tf.Tensor],
-        chance: keras.random.SeedGenerator,
+        generator: keras.random.SeedGenerator,
         warm: tf.Tensor,
         /,
     ) -> Objective:
@@ -87,7 +87,7 @@ class Reconstruction:
         bounded: whether tensors lie in [0, 1].
         corruption: of the input, in training alone.
         penalty: added to that of the bottleneck.
-        steps_an_epoch: number of steps in an epoch, for schedules that depend on the epoch.
+        steps_an_epoch: number of steps in an epoch, for the warm-up of the bottleneck.
         seed: of the corruption and of all other random draws.
         learnt: initial values of the parameters of the loss, by name.
     """
@@ -115,13 +115,13 @@ class Reconstruction:
         self._offset, self._scale = tf.constant(offset, tf.float32), tf.constant(scale, tf.float32)
         self._steps_an_epoch = steps_an_epoch
         seeds = Seeds.of(seed)
-        # Named, because TensorFlow keeps a kernel for each name of a variable for as long as the process lasts, and
-        # Keras would count its own names up.
-        self._chance = keras.random.SeedGenerator(seeds.training, name="chance")
-        # Validation draws the same noise every time, so that epochs compare.
-        self._fixed_chance = keras.random.SeedGenerator(seeds.validation, name="fixed_chance")
-        self._first = self._fixed_chance.state.numpy()
-        # In doubles, so that the means of a long epoch have the digits of their parts.
+        # Fixed names, because TensorFlow keeps a kernel for each name of a variable until the process ends, and Keras
+        # would number the names.
+        self._generator = keras.random.SeedGenerator(seeds.training, name="training_generator")
+        # Validation draws the same noise every time, so that epochs can be compared.
+        self._fixed_generator = keras.random.SeedGenerator(seeds.validation, name="validation_generator")
+        self._fixed_start = self._fixed_generator.state.numpy()
+        # In float64, so that the sums of a long epoch lose no digits.
         parts = ("rows", "reconstruction", "penalty")
         self._totals = {part: tf.Variable(0.0, dtype=tf.float64, name=f"total_{part}") for part in parts}
         self._penalised = False
@@ -135,24 +135,24 @@ class Reconstruction:
         self._weights += self._learnt.values()
         with keras_builder.in_float32():
             self._helper = None if penalty is None else penalty.helper(network, seeds.helper)
-        helping = [] if self._helper is None else self._helper.trainable_variables
+        helper_variables = [] if self._helper is None else self._helper.trainable_variables
         self._trainable = [
             *self._encoder.trainable_variables,
             *self._decoder.trainable_variables,
             *self._learnt.values(),
-            *helping,
+            *helper_variables,
         ]
         if self._learnt:
-            # These are not weights. 0 is a meaningful value of, say, a log-variance: a decay would pull towards it.
+            # Weight decay would pull these parameters towards 0, which for a log-variance means a variance of 1.
             optimizer.exclude_from_weight_decay(var_list=list(self._learnt.values()))
         optimizer.build(self._trainable)
 
     def train(self, batch: tf.Tensor) -> None:
         """Take one step down the gradient of the mean loss of the rows."""
-        seen = self._seen(batch, self._chance)
+        seen = self._seen(batch, self._generator)
         warm = tf.cast(self._optimizer.iterations, tf.float32) / self._steps_an_epoch
         with tf.GradientTape() as tape:
-            objective = self._objective(seen, self._chance, warm, training=True)
+            objective = self._objective(seen, self._generator, warm, training=True)
             per_row = objective.reconstruction
             if objective.penalty is not None:
                 per_row += objective.penalty
@@ -163,8 +163,8 @@ class Reconstruction:
 
     def test(self, batch: tf.Tensor) -> None:
         """Add the loss of the rows, with the same noise each time."""
-        seen = self._seen(batch, self._fixed_chance)
-        self._count(self._objective(seen, self._fixed_chance, tf.constant(math.inf), training=False))
+        seen = self._seen(batch, self._fixed_generator)
+        self._count(self._objective(seen, self._fixed_generator, tf.constant(math.inf), training=False))
 
     def results(self) -> dict[str, float]:
         """Return the mean loss of a row, and its parts "reconstruction" and "penalty" if it has both."""
@@ -176,7 +176,7 @@ class Reconstruction:
 
     def reset(self) -> None:
         """Set the sums to 0, and the noise of validation to its start."""
-        self._fixed_chance.state.assign(self._first)
+        self._fixed_generator.state.assign(self._fixed_start)
         for total in self._totals.values():
             total.assign(0.0)
 
@@ -190,20 +190,20 @@ class Reconstruction:
 
     def variables(self) -> list[tf.Variable]:
         """Return weights, state of the optimizer, sums so far, state of the random generators."""
-        chance = [self._chance.state, self._fixed_chance.state]
-        helping = [] if self._helper is None else self._helper.variables
-        return [*self._weights, *helping, *self._optimizer.variables, *self._totals.values(), *chance]
+        generators = [self._generator.state, self._fixed_generator.state]
+        helper_variables = [] if self._helper is None else self._helper.variables
+        return [*self._weights, *helper_variables, *self._optimizer.variables, *self._totals.values(), *generators]
 
-    def _seen(self, rows: tf.Tensor, chance: keras.random.SeedGenerator) -> Corrupted:
+    def _seen(self, rows: tf.Tensor, generator: keras.random.SeedGenerator) -> Corrupted:
         """Return the input of the network, corrupted, and its target."""
         target = (tf.cast(rows, tf.float32) - self._offset) / self._scale  # (batch, ...)
         seen = Corrupted(target)
         if self._corruption is not None:
-            seen = corrupt(self._corruption, self._loss, target, chance, bounded=self._bounded)
+            seen = corrupt(self._corruption, self._loss, target, generator, bounded=self._bounded)
         return seen if seen.target is not None else seen._replace(target=target)
 
     def _objective(
-        self, seen: Corrupted, chance: keras.random.SeedGenerator, warm: tf.Tensor, *, training: bool
+        self, seen: Corrupted, generator: keras.random.SeedGenerator, warm: tf.Tensor, *, training: bool
     ) -> Objective:
         target = seen.target
 
@@ -215,13 +215,13 @@ class Reconstruction:
             return self._loss.per_row(targets, raw, keras.ops, self._learnt, hidden)
 
         tensors = self._encoder(seen.rows, training=training)
-        objective = self._bottleneck.train(tensors, loss, chance, warm)
+        objective = self._bottleneck.train(tensors, loss, generator, warm)
         if self._penalty is None:
             return objective
         penalty = tf.constant(0.0)
         if training or self._penalty.judges:
             batch = Batch(seen.rows, tensors, self._encoder, self._decoder, self._helper, training)
-            penalty = self._penalty.weight * self._penalty.cost(self._network, batch, chance)
+            penalty = self._penalty.weight * self._penalty.cost(self._network, batch, generator)
         penalty += tf.zeros_like(objective.reconstruction) if objective.penalty is None else objective.penalty
         return objective._replace(penalty=penalty)
 
@@ -277,17 +277,17 @@ def on_one_machine(optimizer: keras.optimizers.Optimizer) -> Iterator[None]:
     The sum is a function with a gradient of its own. TensorFlow keeps it in a table from which nothing is removed, and
     with it the whole traced program: 6 MB for each training of a small network.
     """
-    every = [optimizer, getattr(optimizer, "inner_optimizer", None)]  # the latter of one that scales the loss
+    both = [optimizer, getattr(optimizer, "inner_optimizer", None)]  # an optimizer that scales the loss has another
     name = "_all_reduce_sum_gradients"
-    taken = [each for each in every if hasattr(each, name) and name not in vars(each)]
+    patched = [each for each in both if hasattr(each, name) and name not in vars(each)]
     if tf.distribute.has_strategy():
-        taken = []
-    for each in taken:
+        patched = []
+    for each in patched:
         setattr(each, name, _unchanged)
     try:
         yield
     finally:
-        for each in taken:
+        for each in patched:
             delattr(each, name)
 
 
