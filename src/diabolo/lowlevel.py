@@ -218,7 +218,7 @@ class Autoencoder:
         values: dict[str, tf.Tensor] = {name: self._fed(name, value) for name, value in feed.items()}
         if len({len(value) for value in values.values()}) > 1:
             sizes = ", ".join(f"{len(value)} of {name}" for name, value in values.items())
-            raise ShapeError(f"run() expected as many rows for every value fed, got {sizes}.")
+            raise ShapeError(f"run() expected the same number of rows for each value in feed, got {sizes}.")
         if isinstance(fetch, str):
             return self._value(fetch, fetch, values).numpy()
         return [self._value(name, name, values).numpy() for name in fetch]

@@ -131,7 +131,12 @@ def tensors(
 ) -> dict[str, tuple[str, tuple[int, ...]]]:
     """Return type and shape of each tensor of a Detection.
 
-    Args: drawn: number of reference rows; sizes: for each size of draws, how many draws and rows in each.
+    Args:
+        latents: number of latents.
+        residuals: number of values of a row in the network.
+        columns: number of columns.
+        drawn: number of reference rows.
+        sizes: for each size of draws, the number of draws and of rows in each.
     """
     return {
         "center": ("F64", (latents,)),

@@ -162,8 +162,8 @@ def _log_scale(model: Model, target: Floats) -> NDArray[np.float64] | float:
 def _check_posterior(model: Model, where: str, other: str = "") -> None:
     if "log_var" not in model.network.heads:
         raise OptionError(
-            f"{where} needs a bottleneck that knows how latents are distributed, got a "
-            f"{model.network.bottleneck.kind} one: fit with bottleneck='gaussian' (--bottleneck gaussian){other}."
+            f"{where} needs a gaussian (VAE) bottleneck, got a {model.network.bottleneck.kind} one: fit with "
+            f"bottleneck='gaussian' (--bottleneck gaussian){other}."
         )
 
 
