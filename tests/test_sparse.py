@@ -112,7 +112,7 @@ def test_what_sparse_rows_cannot_have_is_refused(words, settings, change, error,
 
 def test_more_than_memory_holds_is_not_made_dense(fitted, words):
     many = sp.vstack([words] * 1200)
-    with pytest.raises(ShapeError, match="take fewer rows at a time, or pass out="):
+    with pytest.raises(ShapeError, match="pass fewer rows at a time, or out="):
         fitted.reconstruct(many)
 
 
