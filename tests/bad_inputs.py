@@ -648,12 +648,12 @@ CALLS = [
     (
         "m.sample(5)",
         "OptionError",
-        "sample() needs a bottleneck that knows how latents are distributed, got a plain one:",
+        "sample() needs a gaussian (VAE) bottleneck, got a plain one:",
     ),
     (
         "m.log_likelihood(X)",
         "OptionError",
-        "log_likelihood() needs a bottleneck that knows how latents are distributed, got a plain",
+        "log_likelihood() needs a gaussian (VAE) bottleneck, got a plain",
     ),
     (
         'm.save("/nowhere/model")',

@@ -243,8 +243,8 @@ def beyond(draws):
     [
         (lambda d: d._replace(spread=-1.0), "spread must be above 0"),
         (lambda d: d._replace(threshold=1), "threshold must be a number"),
-        (lambda d: d._replace(usual=-d.usual), "usual must be above 0"),
-        (lambda d: d._replace(usual=d.usual[1:]), "'detection/usual' must be F64 of shape"),
+        (lambda d: d._replace(column_scales=-d.column_scales), "usual must be above 0"),
+        (lambda d: d._replace(column_scales=d.column_scales[1:]), "'detection/usual' must be F64 of shape"),
         (lambda d: d._replace(draws=beyond(d.draws)), "must be numbers of the"),
     ],
 )

@@ -585,7 +585,7 @@ def test_latents_that_a_penalty_made_normal_are_drawn_anew(penalty, rng, tmp_pat
     np.testing.assert_array_equal(drawn, model.sample(1000, random_state=0))
     np.testing.assert_allclose(drawn.mean(axis=0), rows.mean(axis=0), atol=1)
     np.testing.assert_allclose(drawn.std(axis=0), rows.std(axis=0), rtol=0.4)
-    with pytest.raises(OptionError, match=r"log_likelihood\(\) needs a bottleneck that knows"):
+    with pytest.raises(OptionError, match=r"log_likelihood\(\) needs a gaussian \(VAE\) bottleneck"):
         model.log_likelihood(rows[:2])
 
 

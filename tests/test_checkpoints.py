@@ -38,7 +38,7 @@ def test_nothing_to_restore_stays_nothing(tmp_path):
 
 def test_the_checkpoint_of_another_training_is_refused(rng, tmp_path):
     checkpoints.write(tmp_path / "c", some_state(rng), "this training")
-    with pytest.raises(CheckpointError, match="is of another training: other rows, settings or versions"):
+    with pytest.raises(CheckpointError, match="belongs to another training, with other rows, settings or versions"):
         checkpoints.read(tmp_path / "c", "another")
 
 
@@ -49,11 +49,11 @@ def test_every_byte_that_was_changed_and_every_cut_is_noticed(rng, tmp_path):
         damaged = bytearray(content)
         damaged[at] ^= 1 << int(rng.integers(8))
         path.write_bytes(damaged)
-        with pytest.raises(CheckpointError, match=r"is no sound checkpoint|of another training"):
+        with pytest.raises(CheckpointError, match=r"is not a valid checkpoint|another training"):
             checkpoints.read(path, "t")
     for length in (0, 5, 8, len(content) // 2, len(content) - 1):
         path.write_bytes(content[:length])
-        with pytest.raises(CheckpointError, match="is no sound checkpoint"):
+        with pytest.raises(CheckpointError, match="is not a valid checkpoint"):
             checkpoints.read(path, "t")
 
 

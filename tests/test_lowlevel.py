@@ -146,8 +146,8 @@ def test_the_articles_weights_start_saturated_and_the_default_ones_do_not(rows):
 @pytest.mark.parametrize(
     ("act", "error", "message"),
     [
-        (lambda X: lowlevel.Autoencoder([784, 784]), OptionError, "sizes must run"),
-        (lambda X: lowlevel.Autoencoder([784, 3, 780]), OptionError, "sizes must run"),
+        (lambda X: lowlevel.Autoencoder([784, 784]), OptionError, "sizes must be"),
+        (lambda X: lowlevel.Autoencoder([784, 3, 780]), OptionError, "sizes must be"),
         (lambda X: lowlevel.Autoencoder(recipe="artcle"), OptionError, "Did you mean 'article'"),
         (lambda X: lowlevel.Autoencoder(optimizer="adm"), OptionError, "Did you mean 'adam'"),
         (lambda X: lowlevel.Autoencoder().fit(X * 255), DataError, "divide pixels by 255"),

@@ -55,7 +55,7 @@ def start(kind, compiled, *folder, epochs=12):
 
 
 def kill_until_done(kind, compiled, folder, seconds):
-    """Start a training again and again, killed behind so many seconds each, then let it end; return what it prints."""
+    """Start a training again and again, killed after so many seconds each, then let it end; return what it prints."""
     for after in seconds:
         process, seen = start(kind, compiled, str(folder)), len(list(folder.glob(CHECKPOINTS)))
         deadline = time.monotonic() + 120
@@ -152,7 +152,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_is_taken(ended, tab
     newest.write_bytes(newest.read_bytes()[:-100])
     seen = []
     model = Autoencoder(3, epochs=4, **SETTINGS).fit(table, run=ended, resume=True, report=seen.append)
-    assert f"left out: {newest} is no sound checkpoint" in caplog.text
+    assert f"left out: {newest} is not a valid checkpoint" in caplog.text
     done = int(before.name[:6])
     assert [each.epoch for each in seen if each.epoch_done] == list(range(done + 1, 5))
     assert len(model.history_["loss"]) == 4
@@ -232,19 +232,19 @@ def test_the_newest_of_a_million_steps_is_the_newest(ended):
         assert run._checkpoints() == [latest, later, newest, min(ended.glob(CHECKPOINTS))]
 
 
-def test_the_last_sound_checkpoint_outlives_damaged_newer_ones(table, tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "SHARE", 0)  # a checkpoint behind every epoch
+def test_the_last_valid_checkpoint_outlives_damaged_newer_ones(table, tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "WRITING_SHARE", 0)  # a checkpoint after every epoch
     with pytest.raises(KeyboardInterrupt):
         Stepwise(3, epochs=6, **SETTINGS).fit(table, run=tmp_path, report=stop_at(2, 9))
-    sound = max(tmp_path.glob(CHECKPOINTS))
+    valid = max(tmp_path.glob(CHECKPOINTS))
     for epochs in (4, 5):
         (tmp_path / f"00000{epochs}-000000.safetensors").write_bytes(b"damaged")
 
     def look(progress):
         if progress.epoch_done and progress.epoch == 3:
-            assert sound.exists()
+            assert valid.exists()
         elif progress.epoch_done and progress.epoch == 4:
-            raise ZeroDivisionError  # killed behind the checkpoint of epoch 3
+            raise ZeroDivisionError  # killed after the checkpoint of epoch 3
 
     with pytest.raises(ZeroDivisionError):
         Stepwise(3, epochs=6, **SETTINGS).fit(table, run=tmp_path, resume=True, report=look)
@@ -278,7 +278,7 @@ def test_what_is_no_checkpoint_is_named_and_neither_waited_for_nor_a_bug(ended, 
     (ended / "000098-000000.safetensors").write_bytes(len(deep).to_bytes(8, "little") + deep)
     go_on(table, ended)
     assert "it is a pipe or a device" in caplog.text
-    assert "000098-000000.safetensors is no sound checkpoint" in caplog.text
+    assert "000098-000000.safetensors is not a valid checkpoint" in caplog.text
     (ended / "run.json").write_text("[" * 200_000)
     with pytest.raises(CheckpointError, match=r"run.json cannot be read"):
         go_on(table, ended)
@@ -378,7 +378,7 @@ def stop_at(epoch, step):
     ],
     ids=str,
 )
-@pytest.mark.parametrize("where", [(2, 4), (3, 9)], ids=["amid an epoch", "behind one"])
+@pytest.mark.parametrize("where", [(2, 4), (3, 9)], ids=["within an epoch", "after one"])
 def test_a_training_of_any_kind_stopped_anywhere_goes_on_as_if_unbroken(settings, where, table, tmp_path):
     settings = {"latent_dim": 3, "epochs": 5, "batch_size": 64} | SETTINGS | settings
     whole = Stepwise(**settings).fit(table)
@@ -417,7 +417,7 @@ def test_rows_of_any_kind_are_gone_on_with(kind, table, tmp_path):
 
 
 def test_a_folder_that_goes_away_ends_the_training_in_one_line(table, tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "SHARE", 0)  # a checkpoint behind every epoch
+    monkeypatch.setattr(runs, "WRITING_SHARE", 0)  # a checkpoint after every epoch
     folder = tmp_path / "a"
 
     def lose(progress):
@@ -435,11 +435,11 @@ import numpy as np
 from diabolo import Autoencoder
 from diabolo.errors import OutputError
 from diabolo.training import runs
-runs.SHARE = 0
+runs.WRITING_SHARE = 0
 rows = np.random.default_rng(0).normal(size=(600, 8))
 def fill(progress):
     if progress.epoch_done and progress.epoch == 3:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))  # whoever writes more is told that it cannot be
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))  # writing more fails
 try:
     Autoencoder(3, structure=[16], epochs=6, random_state=0, verbose=False).fit(rows, run=sys.argv[1], report=fill)
 except OutputError as error:

@@ -326,7 +326,7 @@ def test_a_damaged_checkpoint_is_named(table, tmp_path):
     content = bytearray(path.read_bytes())
     content[-3] ^= 1
     path.write_bytes(content)
-    with pytest.raises(CheckpointError, match=r"trial-0000\.safetensors is no sound checkpoint"):
+    with pytest.raises(CheckpointError, match=r"trial-0000\.safetensors is not a valid checkpoint"):
         quick(table, trials=1, folder=tmp_path)
 
 

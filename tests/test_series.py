@@ -103,7 +103,7 @@ def test_what_lies_behind_the_end_of_a_series_costs_nothing(rng):
     net = Autoencoder(3, series=True, **(FAST | {"epochs": 1})).fit(rows)
     model = net.model_
     target = model.adapter.adapt(rows)
-    raw = model.raw(target)
+    raw = model.raw_outputs(target)
     by_hand = np.square(target[:, :15, :2] - raw[:, :15, :2]).sum(axis=(1, 2)) / 2
     assert isinstance(model.loss, Masked)
     np.testing.assert_allclose(-net.score_samples(rows), by_hand, rtol=1e-5)

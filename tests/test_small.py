@@ -73,10 +73,10 @@ def test_the_weights_are_those_of_the_best_epoch_and_patience_ends_it(rows):
 
 
 def test_an_epoch_that_is_as_good_as_the_best_is_no_better():
-    rows, told = np.zeros((300, 5), np.float32), []
-    found = small.train(build("dense", (5,)), rows, rows, epochs=60, batch_size=64, patience=5, report=told.append)
+    rows, reported = np.zeros((300, 5), np.float32), []
+    found = small.train(build("dense", (5,)), rows, rows, epochs=60, batch_size=64, patience=5, report=reported.append)
     assert (len(found.history["loss"]), found.best_epoch) == (6, 1)
-    assert [each.epoch for each in told] == [1, 2, 3, 4, 5, 6]
+    assert [each.epoch for each in reported] == [1, 2, 3, 4, 5, 6]
 
 
 def test_trainings_in_threads_leave_blas_as_it_was(rows):
@@ -135,11 +135,11 @@ def test_a_detector_of_numbers_loads_no_tensorflow_and_others_do(run, rows, tmp_
 
 
 def test_a_detector_says_the_same_whoever_trained_it(rows):
-    odd = rows[:50].copy()
-    odd[:25] = odd[:25][:, np.random.default_rng(1).permutation(8)]
+    anomalies = rows[:50].copy()
+    anomalies[:25] = anomalies[:25][:, np.random.default_rng(1).permutation(8)]
     inner = Autoencoder(3, random_state=0, verbose=False)
     both = [
-        AnomalyDetector(each).fit(rows[50:]).score_samples(odd)
+        AnomalyDetector(each).fit(rows[50:]).score_samples(anomalies)
         # A rate that is named is another training than NumPy's, with the same number.
         for each in (inner, Autoencoder(3, learning_rate=0.001, random_state=0, verbose=False))
     ]

@@ -65,8 +65,8 @@ def test_the_loss_from_a_draw_of_zeros_is_right_on_average(words, monkeypatch):
     exact = losses.Bernoulli().per_row(words[:40].toarray(), raw, np).mean()
     drawn = []
     for _ in range(300):
-        seen = steps._seen(np.arange(40, dtype=np.int32), steps._chance)
-        objective = steps._objective(seen, steps._chance, 0.0, training=False)
+        seen = steps._seen(np.arange(40, dtype=np.int32), steps._generator)
+        objective = steps._objective(seen, steps._generator, 0.0, training=False)
         drawn.append(float(objective.reconstruction.numpy().mean()))
     error = np.std(drawn) / np.sqrt(len(drawn))
     assert abs(np.mean(drawn) - exact) < 4 * error
@@ -111,7 +111,7 @@ def test_what_sparse_rows_cannot_have_is_refused(words, settings, change, error,
 
 def test_more_than_memory_holds_is_not_made_dense(fitted, words):
     many = sp.vstack([words] * 1200)
-    with pytest.raises(ShapeError, match="take fewer rows at a time, or pass out="):
+    with pytest.raises(ShapeError, match="pass fewer rows at a time, or out="):
         fitted.reconstruct(many)
 
 

@@ -1,4 +1,4 @@
-"""The compiled loop beside Keras' own trainer, and its promises: the same numbers, fewer trips to Python."""
+"""The compiled loop compared with the trainer of Keras: the same numbers, fewer calls from Python."""
 
 import keras
 import numpy as np
@@ -310,7 +310,7 @@ def test_small_work_is_not_compiled_and_the_reason_is_given(rows):
     ("act", "error", "message"),
     [
         (lambda X: training.fit(keras.Sequential([keras.layers.Dense(2)]), X), OptionError, "call model.compile"),
-        (lambda X: training.fit(compiled_model(), X, X[:5]), ShapeError, r"as many rows each, got \[5, 650\]"),
+        (lambda X: training.fit(compiled_model(), X, X[:5]), ShapeError, r"the same number of rows, got \[5, 650\]"),
         (lambda X: training.fit(compiled_model(), X[:0]), ShapeError, "x has no rows"),
         (lambda X: training.fit(compiled_model(), X, validation_split=1.0), OptionError, r"in \[0, 1\), got 1.0"),
         (lambda X: training.fit(compiled_model(), X, validation_data=X), OptionError, r"must be \(x, y\)"),

@@ -32,7 +32,7 @@ from diabolo.network.penalties import Penalty
 from diabolo.training import backend
 from diabolo.training.checkpoints import State
 from diabolo.training.engines import Engine
-from diabolo.training.progress import Report, shown, verbosity
+from diabolo.training.progress import Report, display, verbosity
 from diabolo.training.runs import Run
 
 Float32s = np.ndarray[Any, np.dtype[np.float32]]
@@ -386,7 +386,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         user_rows.refuse_other_features(self._model, X, where=where, who=type(self).__name__)
 
     def _shown(self, report: Report | None) -> AbstractContextManager[Report]:
-        return shown(self.verbose) if report is None else nullcontext(report)
+        return display(self.verbose) if report is None else nullcontext(report)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

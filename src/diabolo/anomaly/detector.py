@@ -112,7 +112,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         detection = Detection(
             space=space,
             draws=draws,
-            usual=scoring.usual(by_column(model, rows[chosen]).scores),
+            column_scales=scoring.column_scales(by_column(model, rows[chosen]).scores),
             threshold=float(np.quantile(scores, 1 - share)),
             center=float(np.median(scores)),
             spread=scoring.spread(scores),

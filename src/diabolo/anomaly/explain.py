@@ -36,8 +36,8 @@ def by_column(model: Model, rows: Rows) -> ByColumn:
         target = model.adapter.adapt(rows[start : start + at_once], first_row=start)
         foreseen, mended = _foreseen(model, target, columns)
         expected[start : start + at_once] = foreseen
-        whole = model.cost(target, model.raw(target))
-        each = [model.cost(one, model.raw(one)) for one in mended]
+        whole = model.loss_from_raw(target, model.raw_outputs(target))
+        each = [model.loss_from_raw(one, model.raw_outputs(one)) for one in mended]
         scores[start : start + at_once] = whole[:, None] - np.stack(each, axis=1)
         missing = np.isnan(rows[start : start + at_once].reshape(len(target), columns))
         scores[start : start + at_once][missing] = 0  # what is not there is not odd
@@ -53,13 +53,13 @@ def _foreseen(model: Model, target: Any, columns: int) -> tuple[Rows, list[Any]]
         hidden = flat.copy()
         hidden[:, place] = 0
         hidden[:, flag : flag + 1] = 1  # where there are flags
-        raw = model.raw(hidden.reshape(target.shape))
+        raw = model.raw_outputs(hidden.reshape(target.shape))
         for _ in range(0 if flag < hidden.shape[1] else TIMES):
             # Without flags nothing says that the cell is hidden: what is foreseen is put there and looked at again,
             # until it is at one with the others.
             hidden[:, place] = _told(model, raw, column, place)
-            raw = model.raw(hidden.reshape(target.shape))
-        back = adapter.restore(model.shown(raw)).reshape(len(target), -1)
+            raw = model.raw_outputs(hidden.reshape(target.shape))
+        back = adapter.restore(model.apply_link(raw)).reshape(len(target), -1)
         foreseen[:, column] = back[:, column]
         now = flat.copy()
         now[:, place] = _told(model, raw, column, place)
@@ -75,7 +75,7 @@ def _place(model: Model, column: int) -> tuple[slice, int]:
         at = column + column // channels * channels
         return slice(at, at + 1), at + channels
     place = adapter.places[column] if isinstance(adapter, TableAdapter) else slice(column, column + 1)
-    return place, model.numbers + column
+    return place, model.values_per_row + column
 
 
 def _told(model: Model, raw: Any, column: int, place: slice) -> Any:
@@ -83,7 +83,7 @@ def _told(model: Model, raw: Any, column: int, place: slice) -> Any:
     if isinstance(model.adapter, TableAdapter):
         feature = model.adapter.features[column]
         return feature.to_tensor(feature.from_tensor(raw[:, place]))
-    return model.shown(raw).reshape(len(raw), -1)[:, place]
+    return model.apply_link(raw).reshape(len(raw), -1)[:, place]
 
 
 def _plain(model: Model, rows: Rows, columns: int) -> ByColumn:

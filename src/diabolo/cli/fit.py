@@ -75,7 +75,7 @@ def fit(
     from diabolo.errors import DivergedError, OptionError
     from diabolo.fitting.evaluation import check_fraction, open_divided
     from diabolo.model.settings import AUTO
-    from diabolo.training.progress import shown
+    from diabolo.training.progress import display
 
     check_fraction(test_fraction)
     if resume and run is None:
@@ -91,7 +91,7 @@ def fit(
         print("latents: counted by two short trainings first", file=sys.stderr)
     rows, estimator = opened.rows, Autoencoder(**settings)
     try:
-        with shown() as report:
+        with display() as report:
             train = rows.train if rows.source is None else rows.source
             estimator.fit(train, report=report, source=opened.name, evaluation_rows=rows.test, run=run, resume=resume)
     except DivergedError as error:

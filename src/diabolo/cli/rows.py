@@ -61,7 +61,7 @@ def write_rows(
     path = output or default_output(data, ending, table=bool(table))
     sinks.check(path, force=force, images=rows and trained.adapter.kind == "image", table=bool(table))
     taken = RowsFor(trained, data, data_dir, kept, spare, how, latents=latents, whole=fill and framed)
-    chunks: Iterator[Any] = by_chunk(verb(trained), taken.stream, widest=trained.widest)
+    chunks: Iterator[Any] = by_chunk(verb(trained), taken.stream, max_width=trained.max_width)
     if framed and path.suffix not in (".npy", ".npz"):
         assert trained.schema is not None
         chunks = taken.as_tables(chunks, trained.schema)

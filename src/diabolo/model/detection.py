@@ -1,12 +1,12 @@
-"""What an AnomalyDetector learnt, as facts: the part of a model file that scores rows and says which are anomalies.
+"""The facts of a fitted AnomalyDetector: the part of a model file with which rows are scored.
 
-`diabolo.anomaly.scoring` computes with these facts and a model; nothing here does.
+`diabolo.anomaly.scoring` computes with these facts and a model; this module only stores and checks them.
 
-Order: all facts together, the tensors they take in a file, the space that rows are compared in, the reference rows.
+Order: constants, the space that rows are compared in, the reference rows, all facts, their types in a file.
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict, cast
 
 import numpy as np
 
@@ -17,33 +17,45 @@ from diabolo.errors import OptionError
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
-# Rows of a draw, and how many draws there are of that size. Small draws find clusters of anomalies, large ones find
-# small differences; together they are better than either on 20 tables of ADBench, with clean training rows or not.
+# Rows in a draw, and the number of draws of that size. Small draws find clusters of anomalies, large ones find small
+# differences; both together are better than either on 20 tables of ADBench, with clean training rows or not.
 DRAWS = ((32, 64), (256, 24))
 KEY = 16  # bytes that identify a row
 
 
 class Space(NamedTuple):
-    """Where rows are compared: latents followed by residuals, each as wide as the other."""
+    """The space that rows are compared in: latents and residuals, scaled so that both weigh the same."""
 
-    center: Floats  # of latents
-    latent_scale: Floats
-    residual_scale: Floats
+    center: Floats  # mean of the latents, (latent_dim,)
+    latent_scale: Floats  # (latent_dim,)
+    residual_scale: Floats  # (values_per_row,)
 
 
 class Draws(NamedTuple):
     """Reference rows, in many random draws."""
 
-    places: Rows  # of all training rows that were drawn, once each, float32
-    keys: list[bytes]  # which identify these rows, so that a row is not compared with itself
-    draws: list[list[Rows]]  # for each size, the draws; each holds indexes into `places`
+    places: Rows  # of all training rows that were drawn, once each, (drawn, latent_dim + values_per_row), float32
+    keys: list[bytes]  # identify these rows, so that a row is not compared with itself
+    draws: list[list[Rows]]  # for each size in DRAWS, the draws; each holds indices into `places`
+
+
+class _Config(TypedDict):
+    """The facts that are not tensors, as JSON values."""
+
+    threshold: float
+    center: float
+    spread: float
+    contamination: float
+    false_alarm_rate: float | None
 
 
 class Detection(NamedTuple):
-    """What gives rows their scores, and the threshold of anomalies.
+    """The facts from which rows get their scores, and the threshold of anomalies.
 
     Attributes:
-        usual: the usual size of each column's score on training rows, (columns,).
+        space: the space that rows are compared in.
+        draws: the reference rows.
+        column_scales: typical size of each column's score on training rows, (columns,).
         threshold: rows with a higher score are anomalies.
         center, spread: median of the scores of training rows, and their robust standard deviation.
         contamination, false_alarm_rate: the settings of the detector.
@@ -51,16 +63,16 @@ class Detection(NamedTuple):
 
     space: Space
     draws: Draws
-    usual: Floats
+    column_scales: Floats
     threshold: float
     center: float
     spread: float
     contamination: float
     false_alarm_rate: float | None
 
-    def to_config(self) -> dict[str, Any]:
+    def to_config(self) -> dict[str, float | None]:
         """Return the facts that are not tensors, as JSON values."""
-        return {name: getattr(self, name) for name in NUMBERS}
+        return {name: getattr(self, name) for name in CONFIG_TYPES}
 
     def to_tensors(self) -> dict[str, np.ndarray[Any, Any]]:
         """Return the facts that are tensors, under the names in `tensors`."""
@@ -70,37 +82,42 @@ class Detection(NamedTuple):
             "center": self.space.center,
             "latent_scale": self.space.latent_scale,
             "residual_scale": self.space.residual_scale,
-            "usual": self.usual,
+            "usual": self.column_scales,
             "places": self.draws.places,
             "keys": keys,
         } | draws
 
     @classmethod
-    def of(cls, config: Mapping[str, Any], tensors: Mapping[str, Any]) -> "Detection":
-        """Return the facts that `to_config` and `to_tensors` gave. Raises OptionError for values out of range."""
+    def of(cls, config: Mapping[str, float | None], tensors: Mapping[str, Rows]) -> "Detection":
+        """Return the detection for values of `to_config` and `to_tensors`. Raises OptionError for invalid values."""
         for name in ("latent_scale", "residual_scale", "usual"):
             if not (tensors[name] >= 1 / FARTHEST).all():
                 raise OptionError(f"detection: {name} must be above 0, at least {1 / FARTHEST:g}.")
         if not (np.abs(tensors["center"]) <= FARTHEST).all():
             raise OptionError(f"detection: center must be at most {FARTHEST:g} away from 0.")
-        share, rate = config["contamination"], config["false_alarm_rate"]
+        numbers = cast(_Config, config)
+        share, rate = numbers["contamination"], numbers["false_alarm_rate"]
         if not 0 < share <= 0.5 or not (rate is None or 0 < rate <= 1):
-            raise OptionError(f"detection: contamination {share!r:.40} and false_alarm_rate {rate!r:.40} cannot be.")
-        if max(abs(config["threshold"]), abs(config["center"]), config["spread"]) > MOST or (
-            config["spread"] < 1 / FARTHEST
-        ):
-            raise OptionError(f"detection: scores lie within {MOST:g}, and their spread is at least {1 / FARTHEST:g}.")
+            raise OptionError(
+                f"detection: contamination must be in (0, 0.5] and false_alarm_rate in (0, 1] or None, got "
+                f"{share!r:.40} and {rate!r:.40}."
+            )
+        largest = max(abs(numbers["threshold"]), abs(numbers["center"]), numbers["spread"])
+        if largest > MOST or numbers["spread"] < 1 / FARTHEST:
+            raise OptionError(
+                f"detection: threshold and center must be within {MOST:g}, and spread at least {1 / FARTHEST:g}."
+            )
         count = len(tensors["places"])
         drawn = [tensors[f"draws_{at}"] for at in range(len(DRAWS))]
         if not all(((each >= 0) & (each < count)).all() for each in drawn):
-            raise OptionError(f"detection: draws must be numbers of the {count} rows that were drawn.")
+            raise OptionError(f"detection: draws must be numbers of the {count} reference rows, from 0.")
         space = Space(tensors["center"], tensors["latent_scale"], tensors["residual_scale"])
         draws = Draws(tensors["places"], [bytes(key) for key in tensors["keys"]], [list(group) for group in drawn])
-        return cls(space, draws, tensors["usual"], **config)
+        return cls(space, draws, tensors["usual"], **numbers)
 
 
 # The fields of a Detection that are JSON, and their types.
-NUMBERS: dict[str, tuple[type, ...]] = {
+CONFIG_TYPES: dict[str, tuple[type, ...]] = {
     "threshold": (float,),
     "center": (float,),
     "spread": (float,),
@@ -114,7 +131,12 @@ def tensors(
 ) -> dict[str, tuple[str, tuple[int, ...]]]:
     """Return type and shape of each tensor of a Detection.
 
-    Args: drawn: number of reference rows; sizes: for each size of draws, how many draws and rows in each.
+    Args:
+        latents: number of latents.
+        residuals: number of values of a row in the network.
+        columns: number of columns.
+        drawn: number of reference rows.
+        sizes: for each size of draws, the number of draws and of rows in each.
     """
     return {
         "center": ("F64", (latents,)),

@@ -1,11 +1,10 @@
-"""New rows from a model, and how probable rows are: functions of a `Model`.
+"""New rows from a model, and the likelihood of given rows: functions of a `Model`.
 
 Order: sampling, interpolating and traversing; the posterior of the latents and the likelihood of rows.
 """
 
-from typing import Any
-
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from diabolo.checks import whole
 from diabolo.data.adapters import Rows
@@ -16,14 +15,18 @@ from diabolo.network.bottlenecks.gaussian import LOG_VAR_LIMIT
 from diabolo.network.parts import read_part
 from diabolo.network.penalties import PENALTIES
 
-NUMBERS_IN_CACHE = 1 << 18
+CACHE_FLOATS = 1 << 18
 
 
-def sample(model: Model, count: int, *, random_state: Any = None) -> Rows:
+def sample(model: Model, count: int, *, random_state: int | np.random.Generator | None = None) -> Rows:
     """Return new rows (count, *row_shape): latents drawn from a standard normal distribution, decoded.
 
-    Args: random_state: None, a whole number, or a NumPy generator.
-    Raises: OptionError where neither the bottleneck nor a penalty made the latents follow that distribution.
+    Args:
+        model: with a gaussian (VAE) bottleneck, or a penalty that gives the latents a standard normal distribution.
+        count: number of rows, at least 1.
+        random_state: None, a whole number, or a NumPy generator.
+
+    Raises: OptionError for another model.
     """
     penalty = model.record.settings["penalty"]
     if penalty is None or not read_part("penalty", PENALTIES, penalty).makes_prior:
@@ -33,22 +36,33 @@ def sample(model: Model, count: int, *, random_state: Any = None) -> Rows:
     return model.decode(latents, where="sample()")
 
 
-def interpolate(model: Model, first: Any, second: Any, *, steps: int = 10) -> Rows:
-    """Return rows (steps, *row_shape) on the straight line between the latents of two rows, both ends included."""
+def interpolate(model: Model, first: object, second: object, *, steps: int = 10) -> Rows:
+    """Return rows (steps, *row_shape): decoded points on the line between the latents of two rows, ends included.
+
+    Args:
+        model: a trained auto-encoder.
+        first: a row (*row_shape).
+        second: another.
+        steps: number of points, at least 2.
+
+    Raises: OptionError, DataError, ShapeError.
+    """
     steps = whole("interpolate(): steps", steps, 2)
     ends = [model.encode([row], where="interpolate()")[0] for row in (first, second)]
     shares = np.linspace(0, 1, steps, dtype=np.float32)[:, None]
     return model.decode((1 - shares) * ends[0] + shares * ends[1], where="interpolate()")
 
 
-def traverse(model: Model, row: Any, latent: int, *, values: Any = None) -> Rows:
-    """Return rows (len(values), *row_shape) that differ from the reconstruction of `row` in one latent alone.
+def traverse(model: Model, row: object, latent: int, *, values: ArrayLike | None = None) -> Rows:
+    """Return rows (len(values), *row_shape): the reconstruction of a row, with other values of one latent.
 
     Args:
         model: a trained auto-encoder.
         row: (*row_shape).
-        latent: which one, from 0.
-        values: those it takes; None: nine from -3 to 3.
+        latent: the latent dimension, from 0.
+        values: the values of that latent; None: nine from -3 to 3.
+
+    Raises: OptionError, DataError, ShapeError.
     """
     latent = whole("traverse(): latent", latent, 0)
     if latent >= model.network.latent_dim:
@@ -65,8 +79,11 @@ def traverse(model: Model, row: Any, latent: int, *, values: Any = None) -> Rows
     return model.decode(latents, where="traverse()")
 
 
-def posterior(model: Model, X: Any, *, where: str = "posterior()", first_row: int = 0) -> tuple[Floats, Floats]:
-    """Return mean and log-variance of the latents of rows, (n, latent_dim) each, of a gaussian (VAE) bottleneck."""
+def posterior(model: Model, X: object, *, where: str = "posterior()", first_row: int = 0) -> tuple[Floats, Floats]:
+    """Return mean and log-variance of the latents of rows, (n, latent_dim) each, for a gaussian (VAE) bottleneck.
+
+    Raises: OptionError for another bottleneck; DataError, ShapeError.
+    """
     _check_posterior(model, where)
     rows = model.checked(X, where=where, first_row=first_row)
     size, parts = model.runtime.rows_at_once, []
@@ -78,19 +95,31 @@ def posterior(model: Model, X: Any, *, where: str = "posterior()", first_row: in
 
 
 def log_likelihood(
-    model: Model, X: Any, *, n_samples: int = 5000, random_state: Any = None
-) -> np.ndarray[Any, np.dtype[np.float64]]:
+    model: Model,
+    X: object,
+    *,
+    n_samples: int = 5000,
+    random_state: int | np.random.Generator | None = None,
+) -> NDArray[np.float64]:
     """Return an estimate of log p(row) of each row, (n,), in nats: importance sampling from the encoder.
 
-    On average it is a lower bound, which rises with the samples. For bytes and rows in [0, 1] it is the log-probability
-    of drawing the row, which should consist of 0 and 1; for other rows the log-density in their own units, for series
-    with gaps that of the values that are present. Raises: OptionError where the bottleneck is not gaussian (VAE).
+    Its expectation is a lower bound, which rises with the number of samples. For bytes and rows in [0, 1] it is the
+    log-probability of the row, which should consist of 0 and 1; for other rows the log-density in their own units, for
+    series with gaps that of the values that are present.
+
+    Args:
+        model: with a gaussian (VAE) bottleneck and a loss that is a likelihood.
+        X: rows.
+        n_samples: latents drawn for each row.
+        random_state: None, a whole number, or a NumPy generator.
+
+    Raises: OptionError for another model; DataError, ShapeError.
     Source: Burda et al. 2016, arXiv:1509.00519.
     """
     _check_posterior(model, "log_likelihood()")
     if not model.loss.likelihood:
         raise OptionError(
-            f"log_likelihood() needs a reconstruction loss that is one, got {model.loss.kind!r}: fit with "
+            f"log_likelihood() needs a reconstruction loss that is a likelihood, got {model.loss.kind!r}: fit with "
             f"reconstruction_loss='gaussian', or 'bernoulli' for values in [0, 1]."
         )
     n_samples, generator = whole("n_samples", n_samples, 1), _generator(random_state)
@@ -102,20 +131,20 @@ def log_likelihood(
         logs = np.array([_log_mean_weight(model, *parts, n_samples, generator) for parts in each])
         return np.asarray(logs - _log_scale(model, target))
 
-    return model.runtime.each(X, one, (), where="log_likelihood()")
+    return model.runtime.map_rows(X, one, (), where="log_likelihood()")
 
 
 def _log_mean_weight(
-    model: Model, target: Floats, mean: Floats, log_var: Floats, samples: int, generator: Any
+    model: Model, target: Floats, mean: Floats, log_var: Floats, samples: int, generator: np.random.Generator
 ) -> float:
     """Return log(mean(p(row|latent) p(latent) / q(latent|row))) over latents drawn from q."""
     logs = []
-    # As many samples at a time as fit, with what is computed from them, into the processor's cache.
-    at_once = max(1, min(model.runtime.rows_at_once, NUMBERS_IN_CACHE // target.size))
+    # As many samples at a time as fit into the cache of the CPU, with the tensors computed from them.
+    at_once = max(1, min(model.runtime.rows_at_once, CACHE_FLOATS // target.size))
     for start in range(0, samples, at_once):
         count = min(at_once, samples - start)
         noise = generator.standard_normal((count, len(mean)), np.float32)
-        latents = mean + np.exp(log_var / 2) * noise
+        latents = (mean + np.exp(log_var / 2) * noise).astype(np.float32, copy=False)
         raw = model.runtime.decode_raw(latents, 0)
         targets = np.broadcast_to(target, raw.shape)
         excess = (np.square(latents) - np.square(noise) - log_var).sum(axis=1, dtype=np.float64) / 2
@@ -125,20 +154,20 @@ def _log_mean_weight(
     return float(np.logaddexp.reduce(np.concatenate(logs)) - np.log(samples) - left_out)
 
 
-def _log_scale(model: Model, target: Floats) -> Any:
-    """Return the logarithm of what each row was divided by, (n,) or a number; probabilities have no units."""
+def _log_scale(model: Model, target: Floats) -> NDArray[np.float64] | float:
+    """Return the logarithm of the scale of each row, (n,) or a number; 0 for probabilities, which have no units."""
     return model.adapter.log_scale(target) if model.loss.scaling == "standardise" else 0.0
 
 
 def _check_posterior(model: Model, where: str, other: str = "") -> None:
     if "log_var" not in model.network.heads:
         raise OptionError(
-            f"{where} needs a bottleneck that knows how latents are distributed, got a "
-            f"{model.network.bottleneck.kind} one: fit with bottleneck='gaussian' (--bottleneck gaussian){other}."
+            f"{where} needs a gaussian (VAE) bottleneck, got a {model.network.bottleneck.kind} one: fit with "
+            f"bottleneck='gaussian' (--bottleneck gaussian){other}."
         )
 
 
-def _generator(random_state: Any) -> np.random.Generator:
+def _generator(random_state: int | np.random.Generator | None) -> np.random.Generator:
     try:
         return np.random.default_rng(random_state)
     except (TypeError, ValueError) as error:

@@ -106,7 +106,7 @@ def apply(model: Model, verb: Callable[..., Rows], X: Any, out: Any = None) -> R
         return verb(X, out=out)
     schema, shape = (None, ()) if takes_latents else (model.schema, model.adapter.row_shape)
     stream = open_stream(X, schema=schema, row_shape=shape)
-    chunks = by_chunk(verb, stream, widest=model.widest)
+    chunks = by_chunk(verb, stream, max_width=model.max_width)
     return np.concatenate(list(chunks)) if out is None else fill(out, chunks, stream.rows)
 
 

@@ -1,16 +1,16 @@
-"""A network at work without TensorFlow: ONNX Runtime sessions on graphs made in memory, and rows in batches.
+"""Running a network without TensorFlow: ONNX Runtime sessions of graphs built in memory, and rows in batches.
 
-`Runtime` checks rows, runs them batch by batch so that only one batch is in memory, and writes results into `out=`
-where it is given. Every failure is a DataError or a ShapeError that names the row.
+`Runtime` checks rows, runs them batch by batch so that only one batch is in memory, and writes results into `out=` if
+it is given. Every failure is a DataError or a ShapeError that names the row.
 
-Order: the sessions and batches of one network, the verbs of a model chunk by chunk, checks of results, one session.
+Order: the sessions and batches of one network, the methods of a model chunk by chunk, checks of results, one session.
 """
 
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -24,20 +24,33 @@ from diabolo.errors import DataError, ShapeError
 from diabolo.network.losses import Loss
 from diabolo.network.structures import Network
 
-Floats = np.ndarray[Any, np.dtype[np.float32]]
-Work = Callable[[Rows, int], Rows]  # a batch, and how many rows came before it -> one result for each row
+if TYPE_CHECKING:
+    import onnx
 
-# The number of rows in a batch is chosen so that what lies between two layers stays in the processor's cache:
-# 2^21 numbers are 8 MB. Fewer than 64 rows a call waste the call, more than 8,192 gain nothing.
-NUMBERS_AT_ONCE = 1 << 21
+Floats = np.ndarray[Any, np.dtype[np.float32]]
+Work = Callable[[Rows, int], Rows]  # a batch, and the number of rows before it -> one result for each row
+
+# The number of rows in a batch is chosen so that the tensors between layers stay in the cache of the CPU: 2^21 floats
+# are 8 MB. With fewer than 64 rows per call, calls take most of the time; more than 8,192 are not faster.
+CACHE_FLOATS = 1 << 21
 # The largest tensor of a batch of several rows: no larger than one row of the largest model that a file may hold.
-MOST_AT_ONCE = 1 << 24
-MOST_DENSE = 1 << 29  # numbers that results for sparse rows may have, 2 GB
+MAX_TENSOR = 1 << 24
+MAX_DENSE = 1 << 29  # floats in dense results for sparse rows, 2 GB
+
+
+class Session(Protocol):
+    """A session of ONNX Runtime, as far as it is used here."""
+
+    def run(self, outputs: list[str], inputs: dict[str, Floats], /) -> list[Floats]:
+        """Return the outputs of the graph, (batch, ...) each, for its inputs, by name."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Runtime:
-    """The sessions of one network, made when they are first used, and rows in batches through them."""
+    """The sessions of one network, created when they are first used, and the loop over batches of rows.
+
+    Attributes: as those of `Model`.
+    """
 
     network: Network
     weights: Mapping[str, Floats]
@@ -45,70 +58,80 @@ class Runtime:
     loss: Loss
 
     def encode(self, tensors: Floats, row: int) -> Floats:
-        """Return the latents of a batch of tensors. Args: row: rows that came before, for messages."""
+        """Return the latents of a batch, (batch, latent_dim).
+
+        Args: tensors: (batch, ...), as the adapter makes them; row: number of rows before the batch, for messages.
+        Raises: DataError where they are not finite.
+        """
         return _run(self._encoder, "rows", tensors, "latent", row)
 
     def decode(self, latents: Floats, row: int) -> Rows:
-        """Return rows, as they came to fit(), of a batch of latents; `row` as for `encode`."""
+        """Return rows (batch, *row_shape), in the units of fit(), for a batch of latents; `row` as for `encode`."""
         return self.adapter.restore(_run(self._decoder, "latent", latents, "reconstruction", row))
 
     def decode_raw(self, latents: Floats, row: int) -> Floats:
-        """Return the raw numbers that the decoder ends in for a batch of latents; `row` as for `encode`."""
+        """Return the decoder's outputs before the link function, (batch, ...), for latents; `row` as for `encode`."""
         return _run(self._decoder, "latent", latents, "raw", row)
 
-    def raw(self, tensors: Floats, row: int) -> Floats:
-        """Return the raw numbers that the decoder ends in for a batch of tensors; `row` as for `encode`."""
+    def raw_outputs(self, tensors: Floats, row: int) -> Floats:
+        """Return the decoder's outputs before the link function, (batch, ...); arguments as for `encode`."""
         return self.decode_raw(self.encode(tensors, row), row)
 
     def posterior(self, tensors: Floats, row: int) -> list[Floats]:
-        """Return mean and log-variance of the latents of a batch of tensors, unclipped; `row` as for `encode`."""
+        """Return mean and log-variance of the latents, (batch, latent_dim) each, unclipped; as for `encode`."""
         return _outputs(self._posterior, "rows", tensors, ["latent", "log_var"], row)
 
-    def each(
+    def map_rows(
         self,
-        X: Any,
+        X: object,
         function: Work,
         row_shape: tuple[int, ...],
         *,
         where: str,
-        out: Any = None,
+        out: Rows | None = None,
         first_row: int = 0,
     ) -> Rows:
-        """Return what a function gives for rows, checked and passed to it batch by batch.
+        """Return the results of a function for rows, (n, *row_shape): it gets checked rows, batch by batch.
 
         Args:
-            X: rows like those of fit(), dense or sparse.
+            X: rows like those of fit(), dense or a scipy sparse matrix.
             function: gets a batch and the number of rows before it.
             row_shape: axes of the result for one row.
-            where: name of the caller, to begin a message with.
+            where: name of the caller, for messages.
             out: an array (n, *row_shape) to write into and return.
-            first_row: rows that came before X, for messages.
+            first_row: number of rows before X, for messages.
 
-        Raises: DataError, ShapeError.
+        Raises: DataError, ShapeError where rows or `out` do not fit; DataError where results are not finite.
         """
         if is_sparse(X):
-            return self._each_of_sparse(X, function, row_shape, where, out, first_row)
+            return self._map_sparse(X, function, row_shape, where, out, first_row)
         rows = as_rows(X, where=where)
         self.adapter.check_shape(rows, where=where)
 
         def one(batch: Rows, row: int) -> Rows:
             self._check_values(batch, where, first_row + row)
-            with np.errstate(all="ignore"):  # numbers that are too large are refused below, without NumPy's warning
+            with np.errstate(all="ignore"):  # finite() refuses what overflows, so that NumPy need not warn
                 return finite(function(batch, first_row + row), first_row + row)
 
-        return self.in_batches(rows, one, row_shape, out)
+        return self.map_batches(rows, one, row_shape, out)
 
-    def _each_of_sparse(
-        self, X: Any, function: Work, row_shape: tuple[int, ...], where: str, out: Any, first_row: int
+    def _map_sparse(
+        self,
+        X: object,
+        function: Work,
+        row_shape: tuple[int, ...],
+        where: str,
+        out: Rows | None,
+        first_row: int,
     ) -> Rows:
-        """Do the work of `each` on sparse rows, of which one batch at a time is made dense."""
+        """Do the same as `map_rows` for sparse rows, and make one batch at a time dense."""
         matrix, size = check_sparse(X, where=where), self.rows_at_once
         self.adapter.check_shape(matrix, where=where)  # before rows of any width are made dense
         count = matrix.shape[0]
-        if out is None and count * math.prod(row_shape) > MOST_DENSE:
+        if out is None and count * math.prod(row_shape) > MAX_DENSE:
             raise ShapeError(
-                f"{where} would give {count:,} x {math.prod(row_shape):,} dense numbers: take fewer rows at a time, or "
-                f"pass out=, which may be memory-mapped."
+                f"{where} would return {count:,} x {math.prod(row_shape):,} dense numbers: pass fewer rows at a time, "
+                f"or out=, which may be memory-mapped."
             )
         if out is not None:
             _check_shape(out, (count, *row_shape))
@@ -116,7 +139,7 @@ class Runtime:
         for start in range(0, count, size):
             dense = matrix[start : start + size].toarray()
             dense = dense.astype(np.float32) if dense.dtype.kind != "f" else dense
-            values = self.each(dense, function, row_shape, where=where, first_row=first_row + start)
+            values = self.map_rows(dense, function, row_shape, where=where, first_row=first_row + start)
             if out is None:
                 pieces.append(values)
             else:
@@ -124,8 +147,8 @@ class Runtime:
                 out[start : start + size] = values
         return np.concatenate(pieces) if out is None else np.asarray(out)
 
-    def in_batches(self, rows: Rows, function: Work, row_shape: tuple[int, ...], out: Any = None) -> Rows:
-        """Return what a function gives for checked rows or latents, batch by batch; arguments as for `each`."""
+    def map_batches(self, rows: Rows, function: Work, row_shape: tuple[int, ...], out: Rows | None = None) -> Rows:
+        """Return the results of a function for checked rows or latents; arguments as for `map_rows`."""
         size = self.rows_at_once
         if out is None:
             if len(rows) <= size:
@@ -138,8 +161,8 @@ class Runtime:
             out[start : start + size] = values
         return np.asarray(out)
 
-    def checked(self, X: Any, *, where: str, first_row: int = 0) -> Rows:
-        """Return X as rows like those of fit(). Raises DataError or ShapeError where they are not."""
+    def checked(self, X: object, *, where: str, first_row: int = 0) -> Rows:
+        """Return X as rows (n, *row_shape) like those of fit(). Raises DataError or ShapeError for others."""
         rows = as_rows(X, where=where)
         self.adapter.check_shape(rows, where=where)
         self._check_values(rows, where, first_row)
@@ -152,51 +175,83 @@ class Runtime:
             check_finite(rows, where, first_row)
         self.adapter.check_values(rows, where=where)
 
-    @cached_property
-    def rows_at_once(self) -> int:
-        """How many rows a batch has."""
-        widest = self.network.widest
-        # With wide rows the call itself takes little of the time.
-        return max(1, min(64, MOST_AT_ONCE // widest), min(8192, NUMBERS_AT_ONCE // widest))
+    def check_latents(self, latents: object, *, where: str, first_row: int = 0) -> Floats:
+        """Return latents as float32 (n, latent_dim); cut ones are filled up with 0 where the bottleneck allows it.
+
+        Raises: DataError or ShapeError for others.
+        """
+        try:
+            values = np.asarray(latents)
+        except ValueError as error:
+            raise ShapeError(f"{where} expected latents of one length, got several ({error}).") from error
+        cut = self.network.bottleneck.can_be_cut
+        if cut and values.ndim == 2 and 1 <= values.shape[1] < self.network.latent_dim:
+            missing = np.zeros((len(values), self.network.latent_dim - values.shape[1]), values.dtype)
+            values = np.concatenate([values, missing], axis=1)
+        if values.ndim != 2 or values.shape[1] != self.network.latent_dim or not len(values):
+            one = " For one row pass latent[None]." if values.shape == (self.network.latent_dim,) else ""
+            expected = f"(n, {self.network.latent_dim}) with n >= 1"
+            raise ShapeError(f"{where} expected latents of shape {expected}, got {values.shape}.{one}")
+        with np.errstate(over="ignore"):
+            values = as_rows(values, where=where).astype(np.float32)
+        check_finite(values, where, first_row)  # after the cast: a double may be too large for a float32
+        return values
 
     @cached_property
-    def _encoder(self) -> Any:
+    def rows_at_once(self) -> int:
+        """The number of rows in a batch."""
+        widest = self.network.widest
+        # A call for few but wide rows is long, so the time of the call itself does not matter.
+        return max(1, min(64, MAX_TENSOR // widest), min(8192, CACHE_FLOATS // widest))
+
+    @cached_property
+    def _encoder(self) -> Session:
         from diabolo.network.backends.onnx import builder as onnx_builder
 
         return self._session(onnx_builder.build_encoder(self.network, self.weights, self.loss))
 
     @cached_property
-    def _posterior(self) -> Any:
+    def _posterior(self) -> Session:
         from diabolo.network.backends.onnx import builder as onnx_builder
 
         return self._session(onnx_builder.build_encoder(self.network, self.weights, self.loss, heads=True))
 
     @cached_property
-    def _decoder(self) -> Any:
+    def _decoder(self) -> Session:
         from diabolo.network.backends.onnx import builder as onnx_builder
 
         return self._session(onnx_builder.build_decoder(self.network, self.weights, link=self.loss.link))
 
-    def _session(self, graph: Any) -> Any:
+    def _session(self, graph: "onnx.ModelProto") -> Session:
         rows = self.rows_at_once
         return _session(
             graph,
-            blocks=self.network.blocked * rows <= MOST_AT_ONCE,
-            keep=self.network.widest * rows <= NUMBERS_AT_ONCE,
+            blocks=self.network.blocked * rows <= MAX_TENSOR,
+            keep=self.network.widest * rows <= CACHE_FLOATS,
         )
 
 
-def by_chunk(verb: Callable[..., Rows], stream: Stream, *, widest: int) -> Iterator[Rows]:
-    """Give the result of a model's verb for each chunk of rows or latents, while the next chunk is read.
+def by_chunk(verb: Callable[..., Rows], stream: Stream, *, max_width: int) -> Iterator[Rows]:
+    """Yield the result of a method of `Model` for each chunk of rows or latents, while the next chunk is read.
 
-    Args: widest: numbers in a row of the input or of the output, whichever has more.
+    Args:
+        verb: takes rows, `where` and `first_row`, such as `Model.encode`.
+        stream: the rows.
+        max_width: number of values in a row of the input or of the output, whichever has more.
+
+    Raises: as the method.
     """
-    for chunk in ahead(stream.read(range(len(stream.parts)), rows_at_once((widest,)))):
+    for chunk in ahead(stream.read(range(len(stream.parts)), rows_at_once((max_width,)))):
         yield verb(chunk.rows, where=chunk.name, first_row=chunk.first_row)
 
 
-def fill(out: Any, chunks: Iterator[Rows], rows: int | None) -> Rows:
-    """Write chunks into `out` one after the other and return it. Args: rows: how many will come, where that is known.
+def fill(out: Rows, chunks: Iterator[Rows], rows: int | None) -> Rows:
+    """Write chunks into `out` one after the other and return it.
+
+    Args:
+        out: (rows, ...).
+        chunks: (k, ...) each.
+        rows: number of rows in all chunks; None: unknown.
 
     Raises: ShapeError where they do not fit.
     """
@@ -205,7 +260,7 @@ def fill(out: Any, chunks: Iterator[Rows], rows: int | None) -> Rows:
     done = 0
     for chunk in chunks:
         if np.shape(out)[1:] != chunk.shape[1:] or done + len(chunk) > len(out):
-            raise ShapeError(f"out expected rows of shape {chunk.shape[1:]}, as many as come, got {np.shape(out)}.")
+            raise ShapeError(f"out expected a row of shape {chunk.shape[1:]} for each row, got {np.shape(out)}.")
         _check_type(out, chunk)
         out[done : done + len(chunk)] = chunk
         done += len(chunk)
@@ -215,7 +270,10 @@ def fill(out: Any, chunks: Iterator[Rows], rows: int | None) -> Rows:
 
 
 def finite(values: Rows, first_row: int) -> Rows:
-    """Return results for rows if all are finite. Args: first_row: rows that came before. Raises: DataError."""
+    """Return results (n, ...) if all are finite. Raises DataError with the number of the first row that is not.
+
+    Args: values: the results; first_row: number of rows before them.
+    """
     if values.dtype.kind != "f":
         return values
     with np.errstate(over="ignore", invalid="ignore"):
@@ -230,27 +288,37 @@ def finite(values: Rows, first_row: int) -> Rows:
     return values
 
 
-def _check_shape(out: Any, expected: tuple[int, ...]) -> None:
+def _check_shape(out: Rows, expected: tuple[int, ...]) -> None:
     if getattr(out, "shape", None) != expected:
         raise ShapeError(f"out expected shape {expected}, got {getattr(out, 'shape', out)!r:.60}.")
 
 
-def _check_type(out: Any, values: Rows) -> None:
+def _check_type(out: Rows, values: Rows) -> None:
     if not np.can_cast(values.dtype, out.dtype, "same_kind"):
         raise ShapeError(f"out expected {values.dtype}, got {out.dtype}, which cannot hold it.")
 
 
-def _run(session: Any, start: str, tensors: Floats, end: str, first_row: int) -> Floats:
+def _run(session: Session, start: str, tensors: Floats, end: str, first_row: int) -> Floats:
     """Return one output of a graph for a batch; see `_outputs`."""
     (result,) = _outputs(session, start, tensors, [end], first_row)
     return result
 
 
-def _outputs(session: Any, start: str, tensors: Floats, ends: list[str], first_row: int) -> list[Floats]:
-    """Return outputs of a graph for a batch. Raises DataError where they cannot be computed, or are not finite."""
+def _outputs(session: Session, start: str, tensors: Floats, ends: list[str], first_row: int) -> list[Floats]:
+    """Return outputs of a graph for a batch.
+
+    Args:
+        session: of the graph.
+        start: name of its input.
+        tensors: the input, (batch, ...).
+        ends: names of the outputs.
+        first_row: number of rows before the batch, for messages.
+
+    Raises: DataError where they cannot be computed, or are not finite.
+    """
     try:
         results = session.run(ends, {start: tensors})
-    except Exception as error:  # its errors have no common base class, and MemoryError is one of them
+    except Exception as error:  # the errors of ONNX Runtime have no common base class; a MemoryError may come too
         several = f"{len(tensors):,} rows" if len(tensors) > 1 else "a row"
         raise DataError(_failed(f"from row {first_row} on, {several} of shape {tensors.shape[1:]}", error)) from error
     return [finite(result, first_row) for result in results]
@@ -259,29 +327,30 @@ def _outputs(session: Any, start: str, tensors: Floats, ends: list[str], first_r
 def _failed(what: str, error: Exception) -> str:
     reason = (str(error).strip() or type(error).__name__).splitlines()[0]
     return (
-        f"{what} cannot be computed, ONNX Runtime says {reason:.300}. Is memory free for it? One row of this model "
-        f"takes up to 320 MB and five times its weights."
+        f"{what} cannot be computed, ONNX Runtime says {reason:.300}. Is enough memory free? One row of this model "
+        f"takes up to 320 MB, and five times the size of its weights."
     )
 
 
-def _session(graph: Any, *, blocks: bool = True, keep: bool = True) -> Any:
-    """Return a session of ONNX Runtime. Raises DataError where it cannot be made.
+def _session(graph: "onnx.ModelProto", *, blocks: bool = True, keep: bool = True) -> Session:
+    """Return a session of ONNX Runtime. Raises DataError where it cannot be created.
 
     Args:
-        graph: in ONNX.
+        graph: the network.
         blocks: whether convolutions may store their tensors in blocks of channels, see `Layer.blocked`.
-        keep: whether memory is kept for the next batch, which saves time where rows are not wide.
+        keep: whether to keep memory for the next batch, which saves time unless rows are wide.
     """
     onnxruntime = privacy.import_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.enable_cpu_mem_arena = options.enable_mem_pattern = keep
-    options.log_severity_level = 4  # nothing: its errors are raised, and users can do nothing about its warnings
+    options.log_severity_level = 4  # no log: errors are raised, and users can do nothing about the warnings
     try:
-        return onnxruntime.InferenceSession(
+        session: Session = onnxruntime.InferenceSession(
             graph.SerializeToString(),
             options,
             providers=["CPUExecutionProvider"],
             disabled_optimizers=[] if blocks else ["NchwcTransformer"],
         )
-    except Exception as error:  # as in `_outputs`; and a graph with more than 2 GB of weights cannot be written
+    except Exception as error:  # as in `_outputs`; and a graph with more than 2 GB of weights cannot be serialised
         raise DataError(_failed("the network", error)) from error
+    return session

@@ -1,4 +1,4 @@
-"""Training: the compiled loop, its progress, its optimizers. Loads TensorFlow when the loop is first asked for."""
+"""Training: the compiled loop, its progress, its optimizers. Imports TensorFlow when the loop is first used."""
 
 import importlib
 from typing import Any

@@ -1,4 +1,4 @@
-"""Loads TensorFlow, makes it as quiet as it was asked to be, and hands arrays over."""
+"""Importing TensorFlow, with the log level that the user set, and turning arrays into tensors without a copy."""
 
 import contextlib
 import os
@@ -7,31 +7,35 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from importlib import metadata
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from diabolo.training.progress import in_notebook
 
-# The full width of the registers: where these have 512 bits, dense networks train up to a tenth faster.
-# XLA ends the process over a flag that it does not know, so it is set only for versions of TensorFlow that it was tried
-# with, and only where the user set none.
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+# Vectors as wide as the registers: where these have 512 bits, dense networks train up to 10 % faster.
+# XLA ends the process for an unknown flag, so it is set only for versions of TensorFlow that it was tested with, and
+# only where the user set none.
 XLA_FLAGS = "--xla_cpu_prefer_vector_width=512"
-TRIED_WITH = ("2.21.",)
+TESTED_WITH = ("2.21.",)
 
 
 def load_tensorflow() -> None:
     """Import TensorFlow and Keras.
 
-    TF_CPP_MIN_LOG_LEVEL tells TensorFlow what not to log, but its import logs before it reads that
-    (tensorflow/tensorflow#100442); where the variable is set, what the import writes to stderr is held back, and shown
-    only if the import fails.
+    TF_CPP_MIN_LOG_LEVEL is the lowest level that TensorFlow logs, but its import logs before it reads that variable
+    (tensorflow/tensorflow#100442). Where the user set it, the stderr of the import is captured, and shown only if the
+    import fails.
     """
     if "tensorflow" in sys.modules:
         return
     with _log_level_of_notebooks() if in_notebook() else contextlib.nullcontext():
         quiet = os.environ.get("TF_CPP_MIN_LOG_LEVEL", "0") not in ("", "0")
-        with _held_back() if quiet else contextlib.nullcontext():
+        with _captured_stderr() if quiet else contextlib.nullcontext():
             import keras
             import tensorflow
 
@@ -41,16 +45,16 @@ def load_tensorflow() -> None:
 
 @contextlib.contextmanager
 def flags_for_xla() -> Iterator[None]:
-    """Set XLA_FLAGS around the first use of XLA, which reads them once; afterwards the environment is as it was.
+    """Set XLA_FLAGS during the first use of XLA, which reads them once; then restore the environment.
 
-    Left there, other programs that the user starts would read them, and end if their XLA does not know them.
+    Otherwise other programs that the user starts would read them too, and end if their XLA does not know the flag.
     """
     if not _FLAGS_ARE_READ.acquire(blocking=False):
         yield
         return
     set_here = False
-    with contextlib.suppress(metadata.PackageNotFoundError):  # it is there under another name, as tensorflow-cpu is
-        set_here = "XLA_FLAGS" not in os.environ and metadata.version("tensorflow").startswith(TRIED_WITH)
+    with contextlib.suppress(metadata.PackageNotFoundError):  # installed under another name, such as tensorflow-cpu
+        set_here = "XLA_FLAGS" not in os.environ and metadata.version("tensorflow").startswith(TESTED_WITH)
     if set_here:
         os.environ["XLA_FLAGS"] = XLA_FLAGS
     try:
@@ -60,19 +64,19 @@ def flags_for_xla() -> Iterator[None]:
             del os.environ["XLA_FLAGS"]
 
 
-_FLAGS_ARE_READ = threading.Lock()  # taken by the first who uses XLA, and kept
+_FLAGS_ARE_READ = threading.Lock()  # acquired by the first use of XLA, and never released
 
 
-def tensor(values: Any) -> Any:
-    """Return an array as a tensor, without a copy where that can be: then it changes when the array does."""
+def tensor(values: "ArrayLike | tf.Tensor") -> "tf.Tensor":
+    """Return an array as a tensor of its shape and type, without a copy if possible; then they share their memory."""
     import tensorflow as tf
 
     if isinstance(values, tf.Tensor):
         return values
     array = np.asarray(values)
     on_processor = not tf.config.list_logical_devices("GPU")
-    # TensorFlow copies arrays, at a tenth of the speed of memory and through a second copy; a DLPack capsule is taken
-    # as it is, if its rows lie one behind the other where the processor likes them.
+    # TensorFlow copies arrays, twice and at a tenth of the speed of memory; it uses a DLPack capsule without a copy if
+    # the array is contiguous and aligned to 64 bytes.
     plain = array.dtype.kind in "iuf" and array.dtype.isnative and array.flags.carray
     if on_processor and plain and array.size and array.ctypes.data % 64 == 0:
         return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
@@ -81,9 +85,9 @@ def tensor(values: Any) -> Any:
 
 @contextlib.contextmanager
 def _log_level_of_notebooks() -> Iterator[None]:
-    """Have TensorFlow log nothing while it is imported, which decides it for good, unless the user set a level.
+    """Turn off the log of TensorFlow, unless the user set a level; it reads the level once, when it is imported.
 
-    A notebook shows stderr as if something had failed, and this log is about processors and drivers.
+    A notebook shows stderr like an error, and this log is about processors and drivers.
     """
     if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
         yield
@@ -96,11 +100,11 @@ def _log_level_of_notebooks() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _held_back() -> Iterator[None]:
+def _captured_stderr() -> Iterator[None]:
     """Send file descriptor 2 to a temporary file; show what it holds if the body raises."""
     try:
         original = os.dup(2)
-    except OSError:  # stderr is closed: there is nothing to hold back
+    except OSError:  # stderr is closed: nothing to capture
         yield
         return
     with tempfile.TemporaryFile() as kept:

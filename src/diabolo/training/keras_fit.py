@@ -1,4 +1,7 @@
-"""`diabolo.training.fit`: Keras' fit on the compiled loop, for any compiled Keras model."""
+"""`diabolo.training.fit`: the fit() of Keras on the compiled loop, for any compiled Keras model.
+
+Order: fit, its settings, its rows, checks of the model and of the rows, the callbacks of Keras.
+"""
 
 import math
 import numbers
@@ -6,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -21,128 +24,350 @@ from diabolo.data.windows import Array, Resident, Streamed, Window, Windows, che
 from diabolo.errors import DataError, OptionError, ShapeError
 from diabolo.training.backend import tensor
 from diabolo.training.loop import epochs as run_epochs
-from diabolo.training.program import KerasSteps, Measure
-from diabolo.training.progress import Progress, Report, shown, verbosity
+from diabolo.training.program import KerasSteps, Measure, Tensors
+from diabolo.training.progress import Progress, Report, display, verbosity
 from diabolo.training.xla import choose
 
 
 def fit(
     model: keras.Model,
-    x: Any,
-    y: Any = None,
+    x: object,
+    y: object = None,
     *,
     batch_size: int = 32,
     epochs: int = 1,
     verbose: bool | int | str = "auto",
     callbacks: Sequence[keras.callbacks.Callback] | None = None,
     validation_split: float = 0.0,
-    validation_data: Any = None,
+    validation_data: object = None,
     shuffle: bool = True,
-    sample_weight: Any = None,
+    sample_weight: object = None,
     initial_epoch: int = 0,
     seed: int | None = None,
     compile: bool | None = None,
     steps_a_call: int | None = None,
     memory: int | str | None = None,
 ) -> keras.callbacks.History:
-    """Train a compiled Keras model as `model.fit` does, in far fewer trips to Python; return Keras' History.
+    """Train a compiled Keras model as `model.fit` does, with far fewer calls from Python; return the History of Keras.
 
-    The model's own `train_step` and `test_step` run, so its loss, metrics, optimizer (with schedule, clipping,
-    gradient accumulation, loss scaling) and anything it overrides hold.
+    The model's own `train_step` and `test_step` run, so its loss, metrics and optimizer (with schedule, clipping,
+    gradient accumulation, loss scaling) and everything it overrides have their effect.
 
     Args:
-        model: after `model.compile(...)`.
+        model: compiled with `model.compile(...)`.
         x: arrays (n, ...), or a list or dict of them, as the model takes them; or rows as `Autoencoder.fit` takes them
-            (a file, a folder, a pattern, a memory-mapped array, chunks), which are then their own target, as they are.
-        y: targets, likewise; None: the target is x.
-        batch_size: rows a step; the last step of an epoch may have fewer.
-        epochs: the epoch to end behind, counted from 0 as `initial_epoch` is.
+            (a file, a folder, a pattern, a memory-mapped array, chunks), unscaled, which are their own target.
+        y: targets, arrays as for x; None: the target is x.
+        batch_size: rows per step; the last step of an epoch may have fewer.
+        epochs: the number of the last epoch; epochs are counted from `initial_epoch`, as in Keras.
         verbose: 0 or False shows nothing, 1 or True a progress bar, 2 a line per epoch, "auto" a bar on a terminal or
-            in a notebook and else nothing. A notebook shows it on stdout, everything else on stderr.
-        callbacks: Keras'. Hooks of epochs and of the whole training are called as Keras calls them; hooks of batches
-            each time control comes back, with the number of the last batch that was done.
-        validation_split: share of the rows to validate on: of arrays the last ones, of others drawn by the seed.
-        validation_data: (x, y) or (x, y, sample_weight), in place of a split.
-        shuffle: a new order of rows each epoch.
+            in a notebook and otherwise nothing. A notebook shows it on stdout, everything else on stderr.
+        callbacks: callbacks of Keras. Those for epochs and for the training are called as Keras calls them; those for
+            batches are called after each call of the compiled program, with the number of the last batch done.
+        validation_split: fraction of the rows to validate on: the last rows of arrays, rows drawn with the seed
+            otherwise.
+        validation_data: (x, y) or (x, y, sample_weight), arrays; replaces the split.
+        shuffle: whether each epoch has a new order of rows.
         sample_weight: weight of each row, (n,).
-        initial_epoch: the epoch to start at.
+        initial_epoch: number of epochs that are already done.
         seed: of the order of rows; None draws one.
-        compile: True or False forces XLA on or off; None chooses (choose.py). The model's own `jit_compile` does not
-            count: Keras sets it by itself where nobody did.
-        steps_a_call: steps before control comes back; None: as many as take half a second.
-        memory: what rows that are no arrays may take, such as "2GB"; more are read in parts. None: a quarter of what is
-            free.
+        compile: True or False turns XLA on or off; None chooses (see xla.py). The `jit_compile` of the model is
+            ignored, because Keras sets it by itself.
+        steps_a_call: steps per call of the compiled program; None: as many as take half a second.
+        memory: limit for rows that are not arrays, in bytes or such as "2GB"; larger data is read in chunks. None: a
+            quarter of the free memory.
 
     Raises: OptionError, ShapeError where the model is not compiled or arrays do not fit each other or the model;
         DataError for rows of text, or with NaN that makes the loss NaN.
     """
-    if not isinstance(model, keras.Model):
-        raise OptionError(f"fit() expected a compiled keras.Model, got {model!r:.60}.")
-    if getattr(model, "optimizer", None) is None:
-        raise OptionError("fit() expected a compiled model: call model.compile(optimizer, loss) first.")
-    _check_layers(model)
-    for each in callbacks or ():
-        if not isinstance(each, keras.callbacks.Callback):
-            raise OptionError(f"callbacks must be a list of keras.callbacks.Callback, got {each!r:.60} in it.")
-    given: Any = validation_split
-    if not isinstance(given, numbers.Real) or not 0 <= float(given) < 1:
-        raise OptionError(f"validation_split must be in [0, 1), got {validation_split!r:.60}.")
+    _check_model(model, callbacks)
+    share = _fraction(validation_split)
     batch_size, epochs = whole("batch_size", batch_size, 1), whole("epochs", epochs, 1)
-    initial_epoch = whole("initial_epoch", initial_epoch, 0)
+    first_epoch = whole("initial_epoch", initial_epoch, 0)
     steps_a_call = None if steps_a_call is None else whole("steps_a_call", steps_a_call, 1)
     seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else whole("seed", seed, 0)
-    wanted = verbosity(verbose)
-    share = validation_split if validation_data is None else 0.0
-    alone = y is None and sample_weight is None and shuffle
-    data = None
-    if is_stream(x) or (isinstance(x, np.memmap) and alone):
-        if not alone:
+    level = verbosity(verbose)
+    given = _Given(x, y, sample_weight, shuffle, validation_data)
+    rows = _prepare(model, given, share if validation_data is None else 0.0, batch_size, seed, memory)
+    batch_size = min(batch_size, rows.windows.rows)
+    steps = _build_steps(model, rows)
+    hooks = _callback_list(model, callbacks, level, epochs, math.ceil(rows.windows.rows / batch_size))
+    with display(level) as report:
+        program, _ = choose(compile, model, steps, rows.windows, batch_size, epochs=epochs - first_epoch)
+        measure = None if rows.validation is None else Measure(steps, rows.validation)
+        run = run_epochs(
+            program, measure, rows.windows, epochs=epochs, first_epoch=first_epoch, steps_a_call=steps_a_call
+        )
+        _train(hooks, model, run, first_epoch, epochs, report)
+    return model.history
+
+
+class _Given(NamedTuple):
+    """The rows that the user passed to `fit`, not yet checked."""
+
+    x: object
+    y: object
+    sample_weight: object
+    shuffle: bool
+    validation_data: object
+
+
+class _Rows(NamedTuple):
+    """The rows of a training, as tensors."""
+
+    windows: Windows
+    validation: Tensors | None
+    example: Tensors  # one row, from which Keras learns shapes and types
+    arrays: Tensors | None = None  # all rows before the split; None: they are read in chunks
+    separate_validation: bool = False  # whether `validation` is the user's validation_data, not part of `arrays`
+
+
+def _fraction(share: float) -> float:
+    """Return validation_split. Raises OptionError where it is not a number in [0, 1)."""
+    value: object = share
+    if not isinstance(value, numbers.Real) or not 0 <= float(value) < 1:
+        raise OptionError(f"validation_split must be in [0, 1), got {share!r:.60}.")
+    return share
+
+
+def _prepare(
+    model: keras.Model, given: _Given, share: float, batch_size: int, seed: int, memory: int | str | None
+) -> _Rows:
+    """Return the rows to train on and to validate on, as the model takes them."""
+    plain = given.y is None and given.sample_weight is None and given.shuffle
+    if is_stream(given.x) or (isinstance(given.x, np.memmap) and plain):
+        if not plain:
             raise OptionError(
                 "fit(): rows read from files or in chunks are shuffled and their own target: leave out y, "
                 "sample_weight and shuffle, or pass arrays."
             )
-        windows, held, one = _from_stream(model, x, share, batch_size, seed, limit(memory))
+        rows = _from_stream(model, given.x, share, batch_size, seed, limit(memory))
     else:
-        data = _arrays(model, "x and y", x, y, sample_weight)
-        windows, held, one = _from_arrays(data, share, seed, shuffle=shuffle)
-    if validation_data is not None:
-        if not isinstance(validation_data, (tuple, list)) or not 2 <= len(validation_data) <= 3:
-            raise OptionError("validation_data must be (x, y) or (x, y, sample_weight).")
-        if any(is_stream(each) for each in validation_data):
-            raise OptionError("validation_data must be arrays: pass validation_split to hold rows of a file back.")
-        held = _arrays(model, "validation_data", *validation_data)
-    batch_size = min(batch_size, windows.rows)
+        data = _arrays(model, "x and y", given.x, given.y, given.sample_weight)
+        rows = _from_arrays(data, share, seed, shuffle=given.shuffle)
+    validation = given.validation_data
+    if validation is None:
+        return rows
+    if not isinstance(validation, (tuple, list)) or not 2 <= len(validation) <= 3:
+        got = f"{len(validation)} of them" if isinstance(validation, (tuple, list)) else type(validation).__name__
+        raise OptionError(f"validation_data must be (x, y) or (x, y, sample_weight), got {got}.")
+    if any(is_stream(part) for part in validation):
+        raise OptionError("validation_data must be arrays: to validate on rows of a file, pass validation_split.")
+    return rows._replace(validation=_arrays(model, "validation_data", *validation), separate_validation=True)
+
+
+def _from_arrays(data: Tensors, share: float, seed: int, *, shuffle: bool) -> _Rows:
+    train, validation = _split(data, share)
+    windows = Resident(train, _count(train), seed=seed, shuffle=shuffle)
+    example = keras.tree.map_structure(lambda values: values[:1], train)
+    return _Rows(windows, validation, example, arrays=data)
+
+
+def _from_stream(model: keras.Model, x: object, share: float, batch_size: int, seed: int, at_most: int) -> _Rows:
+    """Return rows that are their own target. Args: at_most: bytes of memory."""
+    opened = open_rows(x, at_most)
+    check_memory(opened, at_most, batch_size)
+    part = divide(opened, share, seed, limit=at_most)
+    known = part.statistics
+    if known is None:
+        raise DataError(
+            "fit(): x expected finite numbers in columns of one kind, got missing values or several kinds: fill them "
+            "in, or pass arrays."
+        )
+    dtype = _floats(np.empty(0, known.dtype)).dtype
+    validation = None if part.validation is None else _arrays(model, "x", part.validation)
+    example = _arrays(model, "x", np.zeros((1, *known.row_shape), dtype))
+    if isinstance(part.train, np.ndarray):
+        return _Rows(Resident(_arrays(model, "x", part.train), known.rows, seed=seed), validation, example)
+    stream = Streamed(
+        part.train,
+        lambda rows: rows.astype(dtype, copy=False),
+        rows=known.rows,
+        shape=known.row_shape,
+        dtype=dtype,
+        limit=at_most,
+        batch_size=min(batch_size, known.rows),
+        seed=seed,
+    )
+    return _Rows(_Pairs(stream), validation, example)
+
+
+class _Pairs:
+    """Windows of rows as a Keras model takes them: (input, target), which are the same rows."""
+
+    def __init__(self, windows: Streamed) -> None:
+        self.rows, self._windows = windows.rows, windows
+
+    def epoch(self, number: int) -> Iterator[Window]:
+        for window in self._windows.epoch(number):
+            yield window._replace(data=(window.data, window.data))
+
+
+def _split(data: Tensors, share: float) -> tuple[Tensors, Tensors | None]:
+    """Return the first rows, to train on, and the last `share` of them, to validate on; None: no validation rows."""
+    rows = _count(data)
+    kept = rows - int(rows * share)
+    if kept == rows:
+        return data, None
+    return (
+        keras.tree.map_structure(lambda values: values[:kept], data),
+        keras.tree.map_structure(lambda values: values[kept:], data),
+    )
+
+
+def _count(data: Tensors) -> int:
+    """Return the number of rows. Raises ShapeError for none."""
+    rows = len(keras.tree.flatten(data)[0])
+    if rows == 0:
+        raise ShapeError("fit(): x has no rows: pass at least one.")
+    return rows
+
+
+def _arrays(
+    model: keras.Model, where: str, x: object, y: object = None, sample_weight: object = None
+) -> tuple[Tensors, ...]:
+    """Return (x, y) or (x, y, sample_weight) as tensors (n, ...), floats as the backend's float type."""
+    target = x if y is None else y
+    parts = (x, target) if sample_weight is None else (x, target, sample_weight)
+    # A model that computes in call() has no `inputs` that would name its types.
+    text = any(each.dtype == "string" for each in getattr(model, "inputs", None) or ())
+    tensors = keras.tree.map_structure(partial(_tensor, where=where, text=text), parts, none_is_leaf=True)
+    sizes = {len(each) for each in keras.tree.flatten(tensors)}
+    if len(sizes) > 1:
+        raise ShapeError(f"fit(): {where} must have the same number of rows, got {sorted(sizes)}.")
+    return tuple(tensors)
+
+
+def _tensor(values: object, *, where: str, text: bool) -> tf.Tensor:
+    if values is None:
+        raise DataError(f"fit(): {where} expected arrays, got None.")
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise ShapeError(f"fit(): {where} expected rows of one length, got rows of several ({error}).") from error
+    if not array.ndim:
+        raise ShapeError(f"fit(): {where} expected arrays with a row for each example, got {values!r:.60}.")
+    if array.dtype.kind in "OUS" and not text:
+        array = as_floats(array, f"fit(): {where}")
+    return tensor(_floats(array))
+
+
+def _floats(array: Array) -> Array:
+    return array.astype(keras.backend.floatx(), copy=False) if array.dtype.kind == "f" else array
+
+
+def _check_model(model: keras.Model, callbacks: Sequence[keras.callbacks.Callback] | None) -> None:
+    """Raise OptionError where the model cannot be trained here, or where a callback is not one of Keras."""
+    if not isinstance(model, keras.Model):
+        raise OptionError(f"fit() expected a compiled keras.Model, got {model!r:.60}.")
+    if getattr(model, "optimizer", None) is None:
+        raise OptionError("fit() expected a compiled model: call model.compile(optimizer, loss) first.")
+    stateful = next((layer for layer in model._flatten_layers() if getattr(layer, "stateful", False)), None)
+    if stateful is not None:
+        raise OptionError(
+            f"fit(): layer {stateful.name!r} is stateful, which needs batches of one size, in order and without a "
+            f"smaller last one: build it with stateful=False, or call model.fit."
+        )
+    for callback in callbacks or ():
+        if not isinstance(callback, keras.callbacks.Callback):
+            raise OptionError(f"callbacks must be a list of keras.callbacks.Callback, got {callback!r:.60} in it.")
+
+
+def _build_steps(model: keras.Model, rows: _Rows) -> KerasSteps:
+    """Return the steps of the model. Raises ShapeError, OptionError, DataError where it does not fit the rows."""
     with _in_one_line("Keras refuses the model with these rows"):
-        steps = KerasSteps(model, one)
+        steps = KerasSteps(model, rows.example)
     _check_loss(model)
-    if data is not None:
-        _check_finite(steps, "", data)
-    if validation_data is not None:
-        if _shapes(held) != _shapes(one):
+    if rows.arrays is not None:
+        _check_finite(steps, "", rows.arrays)
+    if rows.validation is not None and rows.separate_validation:
+        if _shapes(rows.validation) != _shapes(rows.example):
             with _in_one_line("Keras refuses the model with validation_data"):
-                _try(steps, held, 0)
-        _check_finite(steps, "validation_data: ", held)
+                _loss_of_row(steps, rows.validation, 0)
+        _check_finite(steps, "validation_data: ", rows.validation)
+    return steps
+
+
+def _check_loss(model: keras.Model) -> None:
+    """Raise OptionError where the model has nothing to minimise."""
+    own = any(getattr(type(model), name) is not getattr(keras.Model, name) for name in ("train_step", "compute_loss"))
+    if model.loss is None and not own and not model.losses:
+        raise OptionError("fit(): the model was compiled without a loss: model.compile(optimizer, loss='mse').")
+
+
+@contextmanager
+def _in_one_line(what: str) -> Iterator[None]:
+    """Turn an error of Keras into a ShapeError of one line: its reason, without the traceback and the colours."""
+    try:
+        yield
+    except (ValueError, TypeError, tf.errors.OpError) as error:
+        text = str(error)
+        bold = re.search(r"\x1b\[1m(.*?)\x1b\[0m", text, re.DOTALL)
+        lines = [line.strip() for line in (bold[1] if bold else text).splitlines() if line.strip()]
+        if lines and lines[0] == "in user code:":
+            lines = lines[-1:]
+        reason = " ".join(lines) or type(error).__name__
+        raise ShapeError(f"fit(): {what}: {reason.rstrip('.'):.300}.") from error
+
+
+def _check_finite(steps: KerasSteps, where: str, data: Tensors) -> None:
+    """Raise DataError where a row has NaN or infinity that the loss does not leave out."""
+    for name, part in zip(("x", "y", "sample_weight"), data, strict=False):
+        for values in keras.tree.flatten(part):
+            if not values.dtype.is_floating or tf.math.is_finite(tf.reduce_sum(values)):
+                continue
+            bad = np.flatnonzero(~np.isfinite(np.asarray(values).reshape(len(values), -1)).all(axis=1))
+            if len(bad) and not math.isfinite(_loss_of_row(steps, data, int(bad[0]))):
+                raise DataError(
+                    f"fit(): {where}{name} expected finite numbers, got NaN or infinity in {len(bad):,} of "
+                    f"{len(values):,} rows, the first in row {bad[0]}: drop those rows, or fill them in."
+                )
+
+
+def _loss_of_row(steps: KerasSteps, data: Tensors, row: int) -> float:
+    """Return the loss of one row, and restore every variable that computing it changes."""
+    before = [np.array(variable.numpy()) for variable in steps.variables()]
+    try:
+        steps.reset()
+        steps.test(keras.tree.map_structure(lambda values: values[row : row + 1], data))
+        return float(steps.results()["loss"])
+    finally:
+        for variable, value in zip(steps.variables(), before, strict=True):
+            variable.assign(value)
+
+
+def _shapes(data: Tensors) -> list[tuple[int, ...]]:
+    return [tuple(values.shape[1:]) for values in keras.tree.flatten(data)]
+
+
+def _callback_list(
+    model: keras.Model,
+    callbacks: Sequence[keras.callbacks.Callback] | None,
+    verbose: int | str,
+    epochs: int,
+    steps: int,
+) -> keras.callbacks.CallbackList:
+    """Return the callbacks as Keras calls them, with its History."""
     model.stop_training = False
-    hooks = keras.callbacks.CallbackList(
+    return keras.callbacks.CallbackList(
         list(callbacks or []),
         add_history=True,
-        verbose=1 if wanted == "auto" else wanted,  # for callbacks that show something themselves
+        verbose=1 if verbose == "auto" else verbose,  # for callbacks that print something themselves
         epochs=epochs,
-        steps=math.ceil(windows.rows / batch_size),
+        steps=steps,
         model=model,
     )
-    with shown(wanted) as report:
-        program, _ = choose(compile, model, steps, windows, batch_size, epochs=epochs - initial_epoch)
-        measure = None if held is None else Measure(steps, held)
-        run = run_epochs(program, measure, windows, epochs=epochs, first_epoch=initial_epoch, steps_a_call=steps_a_call)
-        _call_back(hooks, model, run, initial_epoch, epochs, report)
-    return model.history
 
 
-def _call_back(
-    hooks: Any, model: keras.Model, run: Iterator[Progress], first_epoch: int, epochs: int, report: Report
+def _train(
+    hooks: keras.callbacks.CallbackList,
+    model: keras.Model,
+    run: Iterator[Progress],
+    first_epoch: int,
+    epochs: int,
+    report: Report,
 ) -> None:
-    """Train, show how far it is, and call Keras' hooks at the places of the training they are for."""
+    """Train, report the progress, and call the callbacks of Keras where Keras calls them."""
     hooks.on_train_begin()
     hooks.on_epoch_begin(first_epoch)
     logs: dict[str, float] = {}
@@ -161,163 +386,3 @@ def _call_back(
                 batch = 0
                 hooks.on_epoch_begin(progress.epoch)
     hooks.on_train_end(logs)
-
-
-def _check_layers(model: keras.Model) -> None:
-    stateful = next((each for each in model._flatten_layers() if getattr(each, "stateful", False)), None)
-    if stateful is not None:
-        raise OptionError(
-            f"fit(): layer {stateful.name!r} is stateful, which needs batches of one size, in order and to the end: "
-            f"build it with stateful=False, or call model.fit."
-        )
-
-
-def _check_loss(model: keras.Model) -> None:
-    """Raise OptionError where nothing says what is to become less."""
-    own = any(getattr(type(model), name) is not getattr(keras.Model, name) for name in ("train_step", "compute_loss"))
-    if model.loss is None and not own and not model.losses:
-        raise OptionError("fit(): the model was compiled without a loss: model.compile(optimizer, loss='mse').")
-
-
-@contextmanager
-def _in_one_line(what: str) -> Iterator[None]:
-    """Let what Keras refuses be one line: the sentence that says why, without the call and without colours."""
-    try:
-        yield
-    except (ValueError, TypeError, tf.errors.OpError) as error:
-        text = str(error)
-        bold = re.search(r"\x1b\[1m(.*?)\x1b\[0m", text, re.DOTALL)
-        lines = [line.strip() for line in (bold[1] if bold else text).splitlines() if line.strip()]
-        if lines and lines[0] == "in user code:":
-            lines = lines[-1:]
-        said = " ".join(lines) or type(error).__name__
-        raise ShapeError(f"fit(): {what}: {said.rstrip('.'):.300}.") from error
-
-
-def _check_finite(steps: KerasSteps, where: str, data: Any) -> None:
-    """Raise DataError where a row has NaN or infinity that the loss does not leave out."""
-    for name, part in zip(("x", "y", "sample_weight"), data, strict=False):
-        for values in keras.tree.flatten(part):
-            if not values.dtype.is_floating or tf.math.is_finite(tf.reduce_sum(values)):
-                continue
-            bad = np.flatnonzero(~np.isfinite(np.asarray(values).reshape(len(values), -1)).all(axis=1))
-            if len(bad) and not math.isfinite(_try(steps, data, int(bad[0]))):
-                raise DataError(
-                    f"fit(): {where}{name} expected finite numbers, got NaN or infinity in {len(bad):,} of "
-                    f"{len(values):,} rows, the first in row {bad[0]}: drop those rows, or fill them in."
-                )
-
-
-def _try(steps: KerasSteps, data: Any, row: int) -> float:
-    """Return the loss of one row; everything that measuring it changes is put back."""
-    kept = [np.array(variable.numpy()) for variable in steps.variables()]
-    try:
-        steps.reset()
-        steps.test(keras.tree.map_structure(lambda values: values[row : row + 1], data))
-        return float(steps.results()["loss"])
-    finally:
-        for variable, value in zip(steps.variables(), kept, strict=True):
-            variable.assign(value)
-
-
-def _shapes(data: Any) -> list[tuple[int, ...]]:
-    return [tuple(values.shape[1:]) for values in keras.tree.flatten(data)]
-
-
-def _arrays(model: keras.Model, where: str, x: Any, y: Any = None, sample_weight: Any = None) -> tuple[Any, ...]:
-    """Return (x, y) or (x, y, weights) as tensors, floats as the backend's float type."""
-    parts = (x, x if y is None else y) if sample_weight is None else (x, x if y is None else y, sample_weight)
-    # Of a model that computes in call() nothing says what it takes.
-    text = any(each.dtype == "string" for each in getattr(model, "inputs", None) or ())
-    tensors = keras.tree.map_structure(partial(_tensor, where=where, text=text), parts, none_is_leaf=True)
-    sizes = {len(each) for each in keras.tree.flatten(tensors)}
-    if len(sizes) > 1:
-        raise ShapeError(f"fit(): {where} must have as many rows each, got {sorted(sizes)}.")
-    return tuple(tensors)
-
-
-def _tensor(values: Any, *, where: str, text: bool) -> tf.Tensor:
-    if values is None:
-        raise DataError(f"fit(): {where} expected arrays, got None.")
-    try:
-        array = np.asarray(values)
-    except ValueError as error:
-        raise ShapeError(f"fit(): {where} expected rows of one length, got rows of several ({error}).") from error
-    if not array.ndim:
-        raise ShapeError(f"fit(): {where} expected arrays with a row for each example, got {values!r:.60}.")
-    if array.dtype.kind in "OUS" and not text:
-        array = as_floats(array, f"fit(): {where}")
-    return tensor(_floats(array))
-
-
-def _floats(array: Array) -> Array:
-    return array.astype(keras.backend.floatx(), copy=False) if array.dtype.kind == "f" else array
-
-
-class _Pairs:
-    """Windows of rows as a Keras model takes them: input and target."""
-
-    def __init__(self, windows: Streamed) -> None:
-        self.rows, self._windows = windows.rows, windows
-
-    def epoch(self, number: int) -> Iterator[Window]:
-        for window in self._windows.epoch(number):
-            yield window._replace(data=(window.data, window.data))
-
-
-class _Data(NamedTuple):
-    """What a model is trained on."""
-
-    windows: Windows
-    held: Any  # rows to validate on, or None
-    one: Any  # a single row, from which Keras learns shapes and types
-
-
-def _from_arrays(data: Any, share: float, seed: int, *, shuffle: bool) -> _Data:
-    data, held = _split(data, share)
-    windows = Resident(data, _rows(data, "x"), seed=seed, shuffle=shuffle)
-    return _Data(windows, held, keras.tree.map_structure(lambda values: values[:1], data))
-
-
-def _from_stream(model: keras.Model, x: Any, share: float, batch_size: int, seed: int, at_most: int) -> _Data:
-    """Return windows of (x, x)."""
-    opened = open_rows(x, at_most)
-    check_memory(opened, at_most, batch_size)
-    part = divide(opened, share, seed, limit=at_most)
-    known = part.statistics
-    if known is None:
-        raise DataError("x expected finite numbers in columns of one kind, got gaps or several kinds.")
-    dtype = _floats(np.empty(0, known.dtype)).dtype
-    held = None if part.validation is None else _arrays(model, "x", part.validation)
-    one = _arrays(model, "x", np.zeros((1, *known.row_shape), dtype))
-    if isinstance(part.train, np.ndarray):
-        return _Data(Resident(_arrays(model, "x", part.train), known.rows, seed=seed), held, one)
-    stream = Streamed(
-        part.train,
-        lambda rows: rows.astype(dtype, copy=False),
-        rows=known.rows,
-        shape=known.row_shape,
-        dtype=dtype,
-        limit=at_most,
-        batch_size=min(batch_size, known.rows),
-        seed=seed,
-    )
-    return _Data(_Pairs(stream), held, one)
-
-
-def _rows(data: Any, where: str) -> int:
-    rows = len(keras.tree.flatten(data)[0])
-    if rows == 0:
-        raise ShapeError(f"fit(): {where} has no rows.")
-    return rows
-
-
-def _split(data: Any, share: float) -> tuple[Any, Any]:
-    rows = _rows(data, "x")
-    kept = rows - int(rows * share)
-    if kept == rows:
-        return data, None
-    return (
-        keras.tree.map_structure(lambda values: values[:kept], data),
-        keras.tree.map_structure(lambda values: values[kept:], data),
-    )

@@ -1,10 +1,10 @@
 """Training: epochs of compiled steps, early stopping, best weights.
 
-Control comes back about twice a second, for the progress bar, Ctrl-C and callbacks. Rows come in windows
-(diabolo.data.windows), in an order that follows from the seed and the epoch alone.
+The program returns to Python about twice a second, for the progress bar, Ctrl-C and callbacks. Rows come in windows
+(diabolo.data.windows), in an order that depends on the seed and the epoch alone.
 
-`train` is a function of what it is given; it reads no globals and starts nothing. keras_fit.py has the same loop for
-anybody's compiled Keras model. Order: what goes in, what comes out, the training, the epochs, the clock.
+`train` depends on its arguments alone: it reads no globals and starts no threads. keras_fit.py has the same loop for
+any compiled Keras model. Order: the input, the outcome, the training, the epochs, the clock.
 """
 
 import math
@@ -30,38 +30,41 @@ from diabolo.network.structures import Network
 from diabolo.training.backend import tensor
 from diabolo.training.checkpoints import State
 from diabolo.training.engines.base import Keep
-from diabolo.training.program import Making, Measure, Program, Reconstruction, on_device
+from diabolo.training.program import Measure, Program, Reconstruction, Tracing, TrainableBottleneck, on_device
 from diabolo.training.progress import Progress, Report, quiet
 from diabolo.training.sparse_steps import SparseReconstruction
 from diabolo.training.xla import Choice, choose
 
 Array = np.ndarray[Any, Any]
 
-SECONDS_A_CALL = 0.5  # control comes back this often
-FIRST_STEPS = 8  # in the first call, which finds out how long a step takes
+SECONDS_A_CALL = 0.5  # of the compiled program
+FIRST_STEPS = 8  # in the first call, which measures how long a step takes
 
 
 @dataclass(frozen=True, kw_only=True)
 class Spec:
-    """What to train, and how long.
+    """A network, its loss and the settings of its training.
 
     Attributes:
-        models: the network to train, as Keras has it.
-        network: the same as facts.
-        optimizer: a Keras optimizer of its own; its state is used up by the training.
-        patience: epochs without a better validation loss before it ends; 0 never ends early.
+        models: the network as Keras models; training changes their weights.
+        network: the facts of the same network.
+        loss: the reconstruction loss.
+        optimizer: a Keras optimizer that nothing else uses; training changes its state.
+        epochs: the number of the last epoch.
+        batch_size: rows per step; the last step of an epoch may have fewer.
         corruption: of the input, in training alone.
-        penalty: beside what the bottleneck costs.
-        learnt: what the loss has learnt before, by name.
-        seed: of the order of rows that are all in memory, windows having their own, and of all that is drawn.
-        compile: True or False forces XLA on or off; None chooses (choose.py).
-        steps_a_call: steps before control comes back; None: as many as take half a second.
+        penalty: added to that of the bottleneck.
+        patience: epochs without a better validation loss before training ends; 0 never ends early.
+        learnt: initial values of the parameters of the loss, by name.
+        seed: of the order of rows in memory (windows have their own seed) and of all other random draws.
+        compile: True or False turns XLA on or off; None chooses (see xla.py).
+        steps_a_call: steps per call of the compiled program; None: as many as take half a second.
     """
 
     models: Models
     network: Network
     loss: Loss
-    optimizer: Any
+    optimizer: keras.optimizers.Optimizer
     epochs: int
     batch_size: int
     corruption: Corruption | None = None
@@ -74,12 +77,12 @@ class Spec:
 
 
 class Outcome(NamedTuple):
-    """How a training went; the model holds the best weights."""
+    """The result of a training; the models hold the best weights."""
 
-    history: dict[str, list[float]]  # "loss" and, with validation rows, "val_loss": one number an epoch, in nats
-    best_epoch: int  # from 1; the last where nothing was held back
-    choice: Choice  # whether XLA made the program, and why
-    learnt: dict[str, Array]  # what the loss learnt
+    history: dict[str, list[float]]  # "loss" and, with validation rows, "val_loss": one number per epoch, in nats
+    best_epoch: int  # from 1; the last one without validation rows
+    choice: Choice  # whether XLA compiled the program, and why
+    learnt: dict[str, Array]  # parameters of the loss, by name
 
 
 def train(
@@ -93,13 +96,13 @@ def train(
     """Train `spec.models` on the rows of a shard and leave the best weights in them.
 
     Args:
-        spec: what to train.
+        spec: the network and the settings.
         shard: the rows.
-        report: is called about twice a second and after each epoch.
-        restored: where to go on.
-        keep: is called as often, and can end the training.
+        report: called with the progress twice a second, and after each epoch.
+        restored: the state to continue from; None starts anew.
+        keep: called as `report`, with a function that returns the state, to write a checkpoint.
 
-    Raises: DivergedError where the loss or a weight is not finite any more; it holds the outcome of the epochs before,
+    Raises: DivergedError where the loss or a weight is no longer finite; its `outcome` is that of the epochs before,
         whose best weights are left in the models.
     """
     windows = shard.rows
@@ -109,9 +112,9 @@ def train(
     compiled = restored.compiled if spec.compile is None and restored is not None else spec.compile
     make: Callable[..., Reconstruction] = Reconstruction
     if shard.matrix is not None:
-        # Batches of sparse rows differ in size, for each of which XLA would compile the program again.
+        # Batches of sparse rows differ in size, and XLA would compile the program again for each size.
         make, compiled = partial(SparseReconstruction, matrix=shard.matrix), False
-    made = make(
+    steps = make(
         spec.models,
         spec.network,
         spec.loss,
@@ -125,18 +128,19 @@ def train(
         seed=spec.seed,
         learnt=spec.learnt,
     )
-    program, choice = choose(compiled, spec.models.raw, made, windows, batch_size, epochs=spec.epochs)
-    measure = None if shard.validation is None else Measure(made, tensor(shard.validation))
+    program, choice = choose(compiled, spec.models.raw, steps, windows, batch_size, epochs=spec.epochs)
+    measure = None if shard.validation is None else Measure(steps, tensor(shard.validation))
     so_far = State(None, {}, 0, None) if restored is None else restored
     if so_far.variables is not None:
-        _assign(made.variables(), so_far.variables)
-    last = _Last(made.weights(), so_far)
-    settles_after = spec.network.bottleneck.settles_after
+        _assign(steps.variables(), so_far.variables)
+    results = _Results(steps.weights(), so_far)
+    bottleneck: TrainableBottleneck = spec.network.bottleneck
+    settles_after = bottleneck.settles_after
     for progress in epochs(
         program,
         measure,
         windows,
-        epochs=spec.epochs if last.hopes(spec.patience, settles_after) else so_far.epochs,
+        epochs=spec.epochs if results.should_continue(spec.patience, settles_after) else so_far.epochs,
         first_epoch=so_far.epochs,
         first_step=so_far.step,
         validation=so_far.validation,
@@ -144,62 +148,62 @@ def train(
     ):
         report(progress)
         diverged = not all(map(math.isfinite, progress.logs.values()))
-        if diverged or (progress.epoch_done and not last.take(progress, settles_after)):
-            raise _diverged(progress, spec.optimizer, last.outcome(choice, made))
+        if diverged or (progress.epoch_done and not results.add_epoch(progress, settles_after)):
+            raise _diverged(progress, spec.optimizer, results.outcome(choice, steps))
         enough = None
         if keep is not None:
             try:
-                enough = keep(progress, partial(last.state, made.variables(), progress, choice))
+                enough = keep(progress, partial(results.state, steps.variables(), progress, choice))
             except _NotFiniteError:
-                raise _diverged(progress, spec.optimizer, last.outcome(choice, made)) from None
-        if progress.epoch_done and (enough or not last.hopes(spec.patience, settles_after)):
+                raise _diverged(progress, spec.optimizer, results.outcome(choice, steps)) from None
+        if progress.epoch_done and (enough or not results.should_continue(spec.patience, settles_after)):
             break
-    return last.outcome(choice, made)
+    return results.outcome(choice, steps)
 
 
-def _assign(variables: list[Any], values: list[Array]) -> None:
+def _assign(variables: list[tf.Variable], values: list[Array]) -> None:
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
 
 
 class _NotFiniteError(Exception):
-    """What would be kept holds a weight that is not finite."""
+    """The state to keep has a weight that is not finite."""
 
 
-class _Last:
-    """What the epochs that have ended leave: the curves, the best weights, and the last that were finite."""
+class _Results:
+    """The results of the epochs that have ended: the history, the best weights, and the last finite weights."""
 
-    def __init__(self, weights: list[Any], state: State) -> None:
+    def __init__(self, weights: list[tf.Variable], state: State) -> None:
         self._weights = weights
-        # Behind an interruption the weights that it began with are the last that are known to be good.
-        self._sound = self._now() if state.variables is not None else list[Array]()
+        # After an interruption the restored weights are the last ones that are known to be finite.
+        self._last_finite = self._values() if state.variables is not None else list[Array]()
         self.history = {name: list(curve) for name, curve in state.history.items()}
         self.best_epoch, self.best_weights = state.best_epoch, state.best_weights
-        self._least = math.inf if state.best_weights is None else self.history["val_loss"][state.best_epoch - 1]
+        self._lowest = math.inf if state.best_weights is None else self.history["val_loss"][state.best_epoch - 1]
 
-    def take(self, progress: Progress, settles_after: int) -> bool:
-        """Take an epoch that has ended; return False, and take nothing, where a weight is not finite."""
-        now = self._now()
-        if not _finite(now):
+    def add_epoch(self, progress: Progress, settles_after: int) -> bool:
+        """Add an epoch that has ended; return False, and add nothing, where a weight is not finite."""
+        weights = self._values()
+        if not _finite(weights):
             return False
-        self._sound = now
+        self._last_finite = weights
         for name, value in progress.logs.items():
             self.history.setdefault(name, []).append(value)
-        if progress.epoch > settles_after and progress.val_loss is not None and progress.val_loss < self._least:
-            self._least, self.best_epoch, self.best_weights = progress.val_loss, progress.epoch, now
+        if progress.epoch > settles_after and progress.val_loss is not None and progress.val_loss < self._lowest:
+            self._lowest, self.best_epoch, self.best_weights = progress.val_loss, progress.epoch, weights
         return True
 
-    def _now(self) -> list[Array]:
+    def _values(self) -> list[Array]:
         return [np.array(variable.numpy()) for variable in self._weights]
 
-    def hopes(self, patience: int, settles_after: int) -> bool:
-        """Whether it is worth going on: whether the best epoch is no further back than patience lasts."""
+    def should_continue(self, patience: int, settles_after: int) -> bool:
+        """Whether fewer than `patience` epochs have passed since the best one."""
         waited = len(self.history.get("loss", [])) - max(self.best_epoch, settles_after)
         return not patience or "val_loss" not in self.history or waited < patience
 
-    def state(self, variables: list[Any], progress: Progress, choice: Choice) -> State:
-        """Return where the training stands, to go on from. Raises _NotFiniteError: nobody could go on from there."""
-        if not _finite(self._now()):
+    def state(self, variables: list[tf.Variable], progress: Progress, choice: Choice) -> State:
+        """Return the state of the training, to continue from. Raises _NotFiniteError where a weight is not finite."""
+        if not _finite(self._values()):
             raise _NotFiniteError
         return State(
             variables=[np.array(variable.numpy()) for variable in variables],
@@ -212,9 +216,9 @@ class _Last:
         )
 
     def outcome(self, choice: Choice, steps: Reconstruction) -> Outcome:
-        """Put the best weights, or the last, into the model, and return how it went."""
+        """Put the best weights, or without validation the last finite ones, into the models; return the outcome."""
         epochs = len(self.history.get("loss", []))
-        best = self._sound if self.best_weights is None else self.best_weights
+        best = self._last_finite if self.best_weights is None else self.best_weights
         if best:
             _assign(self._weights, best)
         return Outcome(self.history, self.best_epoch if self.best_weights else epochs, choice, steps.learnt())
@@ -224,14 +228,14 @@ def _finite(weights: list[Array]) -> bool:
     return all(np.isfinite(weight).all() for weight in weights)
 
 
-def _diverged(progress: Progress, optimizer: Any, before: Outcome) -> DivergedError:
-    # By the schedule, which has gone on since, the rate may be anything now: what counts is where the epoch began.
+def _diverged(progress: Progress, optimizer: keras.optimizers.Optimizer, before: Outcome) -> DivergedError:
+    # The schedule has gone on since the loss diverged, so name the rate at the start of the epoch.
     schedule = optimizer._learning_rate
     first = (progress.epoch - 1) * progress.steps + 1
     rate = float(schedule(first) if isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule) else schedule)
     error = DivergedError(
         f"training diverged in epoch {progress.epoch}, by step {progress.step} of {progress.steps}, at a learning rate "
-        f"of {rate:.3g} at its start: {_shown(progress.logs)}. Try a learning rate ten times smaller (learning_rate, "
+        f"of {rate:.3g} at its start: {_words(progress.logs)}. Try a learning rate ten times smaller (learning_rate, "
         f"--learning-rate), or look for extreme values in the rows."
     )
     error.outcome = before if before.history else None
@@ -249,12 +253,23 @@ def epochs(
     validation: Mapping[str, float] | None = None,
     steps_a_call: int | None = None,
 ) -> Iterator[Progress]:
-    """Run epochs, and give where they stand after each call; the caller ends them by not asking for more."""
+    """Run epochs, and yield the progress after each call of the program; a caller that stops iterating ends them.
+
+    Args:
+        program: the steps.
+        measure: the validation, after each epoch; None: no validation.
+        windows: the training rows.
+        epochs: the number of the last epoch.
+        first_epoch: number of epochs that are already done.
+        first_step: number of steps of the next epoch that are already done.
+        validation: the last validation results ("val_loss", ...), shown until the next.
+        steps_a_call: steps per call of the program; None: as many as take half a second.
+    """
     steps = math.ceil(windows.rows / program.batch_size)
     done, validation = first_step, dict(validation or {})
     clock = _Clock((epochs - first_epoch) * steps - done, program.batch_size, steps_a_call)
     for epoch in range(first_epoch, epochs):
-        if not done:  # else the sums of the steps before were restored too
+        if not done:  # otherwise the sums of the steps before were restored too
             program.steps.reset()
         end = 0
         clock.start()
@@ -265,10 +280,10 @@ def epochs(
             window, step = on_device(rows), max(first, done)
             while step < end:
                 count = clock.steps_a_call(end - step)
-                made = program.run(window, step - first, count)
+                traced = program.run(window, step - first, count)
                 step += count
                 logs = program.steps.results()
-                clock.count(count, made)
+                clock.count(count, traced)
                 if step < steps:
                     yield Progress(epoch + 1, epochs, step, steps, logs | validation, *clock.speed(), False)
                     clock.start()
@@ -278,18 +293,18 @@ def epochs(
         yield Progress(epoch + 1, epochs, steps, steps, logs | validation, *clock.speed(), True)
 
 
-def _shown(logs: dict[str, float]) -> str:
-    shown = ", ".join(f"{name} {value:.4g}" for name, value in logs.items())
-    return shown if not all(map(math.isfinite, logs.values())) else f"{shown}, and weights that are not finite"
+def _words(logs: dict[str, float]) -> str:
+    words = ", ".join(f"{name} {value:.4g}" for name, value in logs.items())
+    return words if not all(map(math.isfinite, logs.values())) else f"{words}, and weights that are not finite"
 
 
 def versions() -> dict[str, str]:
-    """Return the versions that decide the bits of a training."""
+    """Return the versions of the packages that the bits of a training depend on."""
     return {"diabolo": __version__, "keras": keras.__version__, "tensorflow": tf.__version__}
 
 
 class _Clock:
-    """Seconds and steps so far; making programs and validation do not count."""
+    """Seconds and steps so far, without tracing programs and validation."""
 
     def __init__(self, steps: int, batch_size: int, steps_a_call: int | None) -> None:
         self._left, self._batch_size, self._fixed = steps, batch_size, steps_a_call
@@ -297,7 +312,7 @@ class _Clock:
         self._started = 0.0
 
     def start(self) -> None:
-        """Start the clock; waiting for rows counts."""
+        """Start the clock; waiting for rows is included."""
         self._started = time.perf_counter()
 
     def steps_a_call(self, at_most: int) -> int:
@@ -308,16 +323,16 @@ class _Clock:
             return min(at_most, FIRST_STEPS)
         return max(1, min(at_most, round(SECONDS_A_CALL * self._done / self._seconds)))
 
-    def count(self, steps: int, made: Making) -> None:
-        """Stop the clock: so many steps were run, some of them only after their program was made."""
+    def count(self, steps: int, traced: Tracing) -> None:
+        """Stop the clock after so many steps; those whose call traced the program do not count."""
         self._left -= steps
-        if steps > made.steps:
-            self._done += steps - made.steps
-            self._seconds += max(time.perf_counter() - self._started - made.seconds, 1e-9)
+        if steps > traced.steps:
+            self._done += steps - traced.steps
+            self._seconds += max(time.perf_counter() - self._started - traced.seconds, 1e-9)
         self.start()
 
     def speed(self) -> tuple[float, float]:
-        """Return rows a second, and seconds left."""
+        """Return rows per second, and seconds left."""
         if not self._done:
             return 0.0, 0.0
         per_step = self._seconds / self._done

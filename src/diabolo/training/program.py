@@ -1,17 +1,17 @@
-"""The compiled program: one call runs many steps on rows that already lie where the network runs.
+"""The compiled program: one call runs many steps on rows that are already in the memory of the device.
 
-Keras' fit goes back to Python each step, which for the networks of this field is most of the time. `Program` puts a
-step, whatever it is, into a loop that TensorFlow runs by itself. Steps come from outside: `Reconstruction` is that of
-this library, `KerasSteps` is the `train_step` of any compiled Keras model.
+The fit() of Keras returns to Python after each step, which takes most of the time of a small network. `Program` puts a
+step into a loop that TensorFlow runs without Python. `Reconstruction` has the steps of an auto-encoder, `KerasSteps`
+those of any compiled Keras model (its `train_step` and `test_step`).
 
-Order: what a step is, ours, Keras', the program.
+Order: the types of a step, the steps of an auto-encoder, the steps of a Keras model, the program.
 """
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import keras
 import numpy as np
@@ -29,43 +29,67 @@ from diabolo.network.structures import Network
 from diabolo.training.backend import flags_for_xla, tensor
 
 Array = np.ndarray[Any, Any]
+# A tensor (n, ...), or a tuple, list or dict of them with as many rows each.
+Tensors: TypeAlias = tf.Tensor | Sequence["Tensors"] | Mapping[str, "Tensors"]
 VALIDATION_BATCH = 1024
 
 
 class Steps(Protocol):
-    """What a program repeats. Both steps take a batch (a nest of tensors), and add to what `results` reads."""
+    """The steps that a program repeats. Both take a batch and add its loss to the sums that `results` reads."""
 
-    def train(self, batch: Any) -> None:
+    def train(self, batch: Tensors) -> None:
         """Take one step down the gradient."""
 
-    def test(self, batch: Any) -> None:
-        """Measure, and change nothing else."""
+    def test(self, batch: Tensors) -> None:
+        """Add the loss of the batch, and change nothing but the sums and the state of the random generator."""
 
     def results(self) -> dict[str, float]:
-        """Return means over all rows since `reset`, the loss under "loss"."""
+        """Return means over all rows since `reset`; the loss has the name "loss"."""
 
     def reset(self) -> None:
-        """Forget what was added."""
+        """Set the sums to 0."""
 
-    def variables(self) -> list[Any]:
-        """Return everything that a step changes."""
+    def variables(self) -> list[tf.Variable]:
+        """Return every variable that a step changes."""
+
+
+class TrainableBottleneck(Protocol):
+    """What a step needs of a bottleneck; `network.bottlenecks` has the classes."""
+
+    @property
+    def copies(self) -> int:
+        """How many latents of each row are decoded in training."""
+
+    @property
+    def settles_after(self) -> int:
+        """How many epochs of warm-up must end before an epoch can be the best."""
+
+    def train(
+        self,
+        tensors: Mapping[str, tf.Tensor],
+        loss: Callable[[tf.Tensor], tf.Tensor],
+        generator: keras.random.SeedGenerator,
+        warm: tf.Tensor,
+        /,
+    ) -> Objective:
+        """Return the loss of a batch, reconstruction and penalty, (batch,) each: see `Bottleneck.train`."""
 
 
 class Reconstruction:
-    """Steps of an auto-encoder: the target is the input as it was, whatever the network gets to see of it.
+    """Steps of an auto-encoder: the target is the uncorrupted input.
 
     Args:
-        models: the network.
-        network: its facts; the bottleneck says what a batch costs beside its reconstruction.
-        loss: of a reconstruction.
+        models: the network as Keras models.
+        network: the facts of the network; its bottleneck adds a penalty to the reconstruction loss.
+        loss: the reconstruction loss.
         optimizer: a Keras optimizer.
         offset, scale: tensor = (row - offset) / scale, computed inside the program so that bytes stay bytes.
         bounded: whether tensors lie in [0, 1].
-        corruption: of the input.
-        penalty: beside what the bottleneck costs.
-        steps_an_epoch: tells how far a training is.
-        seed: of everything that is drawn.
-        learnt: what the loss has learnt before, by name.
+        corruption: of the input, in training alone.
+        penalty: added to that of the bottleneck.
+        steps_an_epoch: number of steps in an epoch, for the warm-up of the bottleneck.
+        seed: of the corruption and of all other random draws.
+        learnt: initial values of the parameters of the loss, by name.
     """
 
     def __init__(
@@ -73,10 +97,10 @@ class Reconstruction:
         models: Models,
         network: Network,
         loss: Loss,
-        optimizer: Any,
+        optimizer: keras.optimizers.Optimizer,
         *,
-        offset: Any = 0.0,
-        scale: Any = 1.0,
+        offset: Array | float = 0.0,
+        scale: Array | float = 1.0,
         bounded: bool = False,
         corruption: Corruption | None = None,
         penalty: Penalty | None = None,
@@ -84,23 +108,24 @@ class Reconstruction:
         seed: int = 0,
         learnt: Mapping[str, Array] | None = None,
     ) -> None:
-        self._waist, self._decoder, self._bottleneck = models.waist, models.raw_decoder, network.bottleneck
+        self._encoder, self._decoder = models.waist, models.raw_decoder
+        self._bottleneck: TrainableBottleneck = network.bottleneck
         self._loss, self._optimizer, self._bounded = loss, optimizer, bounded
         self._network, self._corruption, self._penalty = network, corruption, penalty
         self._offset, self._scale = tf.constant(offset, tf.float32), tf.constant(scale, tf.float32)
         self._steps_an_epoch = steps_an_epoch
         seeds = Seeds.of(seed)
-        # Named, because TensorFlow keeps a kernel for each name of a variable for as long as the process lasts, and
-        # Keras would count its own names up.
-        self._chance = keras.random.SeedGenerator(seeds.training, name="chance")
-        # Validation draws the same noise every time, so that epochs compare.
-        self._fixed_chance = keras.random.SeedGenerator(seeds.validation, name="fixed_chance")
-        self._first = self._fixed_chance.state.numpy()
-        # In doubles, so that the means of a long epoch have the digits of their parts.
+        # Fixed names, because TensorFlow keeps a kernel for each name of a variable until the process ends, and Keras
+        # would number the names.
+        self._generator = keras.random.SeedGenerator(seeds.training, name="training_generator")
+        # Validation draws the same noise every time, so that epochs can be compared.
+        self._fixed_generator = keras.random.SeedGenerator(seeds.validation, name="validation_generator")
+        self._fixed_start = self._fixed_generator.state.numpy()
+        # In float64, so that the sums of a long epoch lose no digits.
         parts = ("rows", "reconstruction", "penalty")
         self._totals = {part: tf.Variable(0.0, dtype=tf.float64, name=f"total_{part}") for part in parts}
         self._penalised = False
-        self._weights = [*self._waist.variables, *self._decoder.variables]
+        self._weights = [*self._encoder.variables, *self._decoder.variables]
         self._learnt = {
             name: keras.Variable(
                 (learnt or {}).get(name, np.zeros(shape, np.float32)), dtype="float32", name=f"loss_{name}"
@@ -110,39 +135,39 @@ class Reconstruction:
         self._weights += self._learnt.values()
         with keras_builder.in_float32():
             self._helper = None if penalty is None else penalty.helper(network, seeds.helper)
-        helping = [] if self._helper is None else self._helper.trainable_variables
+        helper_variables = [] if self._helper is None else self._helper.trainable_variables
         self._trainable = [
-            *self._waist.trainable_variables,
+            *self._encoder.trainable_variables,
             *self._decoder.trainable_variables,
             *self._learnt.values(),
-            *helping,
+            *helper_variables,
         ]
         if self._learnt:
-            # A decay would pull what is no weight, such as a variance, towards a value that means something.
+            # Weight decay would pull these parameters towards 0, which for a log-variance means a variance of 1.
             optimizer.exclude_from_weight_decay(var_list=list(self._learnt.values()))
         optimizer.build(self._trainable)
 
     def train(self, batch: tf.Tensor) -> None:
-        """Take one step down the gradient of the mean cost of the rows."""
-        seen = self._seen(batch, self._chance)
+        """Take one step down the gradient of the mean loss of the rows."""
+        seen = self._seen(batch, self._generator)
         warm = tf.cast(self._optimizer.iterations, tf.float32) / self._steps_an_epoch
         with tf.GradientTape() as tape:
-            objective = self._objective(seen, self._chance, warm, training=True)
+            objective = self._objective(seen, self._generator, warm, training=True)
             per_row = objective.reconstruction
             if objective.penalty is not None:
                 per_row += objective.penalty
             loss = self._optimizer.scale_loss(tf.reduce_mean(per_row))
-        with alone(self._optimizer):
+        with on_one_machine(self._optimizer):
             self._optimizer.apply(tape.gradient(loss, self._trainable), self._trainable)
         self._count(objective)
 
     def test(self, batch: tf.Tensor) -> None:
-        """Add what the rows cost, seen through the same noise each time."""
-        seen = self._seen(batch, self._fixed_chance)
-        self._count(self._objective(seen, self._fixed_chance, tf.constant(math.inf), training=False))
+        """Add the loss of the rows, with the same noise each time."""
+        seen = self._seen(batch, self._fixed_generator)
+        self._count(self._objective(seen, self._fixed_generator, tf.constant(math.inf), training=False))
 
     def results(self) -> dict[str, float]:
-        """Return the mean cost of a row, and its two parts where there are two."""
+        """Return the mean loss of a row, and its parts "reconstruction" and "penalty" if it has both."""
         rows, reconstruction, penalty = (float(total) for total in self._totals.values())
         loss = {"loss": (reconstruction + penalty) / rows}
         if self._penalised:
@@ -150,34 +175,36 @@ class Reconstruction:
         return loss
 
     def reset(self) -> None:
-        """Start at nothing."""
-        self._fixed_chance.state.assign(self._first)
+        """Set the sums to 0, and the noise of validation to its start."""
+        self._fixed_generator.state.assign(self._fixed_start)
         for total in self._totals.values():
             total.assign(0.0)
 
-    def weights(self) -> list[Any]:
-        """Return what a trained network keeps."""
+    def weights(self) -> list[tf.Variable]:
+        """Return the variables that a trained model keeps."""
         return self._weights
 
     def learnt(self) -> dict[str, Array]:
-        """Return what the loss learnt, by name."""
+        """Return the parameters of the loss, by name."""
         return {name: variable.numpy() for name, variable in self._learnt.items()}
 
-    def variables(self) -> list[Any]:
-        """Weights, state of the optimizer, sums so far, what chance will draw next."""
-        chance = [self._chance.state, self._fixed_chance.state]
-        helping = [] if self._helper is None else self._helper.variables
-        return [*self._weights, *helping, *self._optimizer.variables, *self._totals.values(), *chance]
+    def variables(self) -> list[tf.Variable]:
+        """Return weights, state of the optimizer, sums so far, state of the random generators."""
+        generators = [self._generator.state, self._fixed_generator.state]
+        helper_variables = [] if self._helper is None else self._helper.variables
+        return [*self._weights, *helper_variables, *self._optimizer.variables, *self._totals.values(), *generators]
 
-    def _seen(self, rows: tf.Tensor, chance: Any) -> Corrupted:
-        """Return what the network sees, and what it shall give back."""
+    def _seen(self, rows: tf.Tensor, generator: keras.random.SeedGenerator) -> Corrupted:
+        """Return the input of the network, corrupted, and its target."""
         target = (tf.cast(rows, tf.float32) - self._offset) / self._scale  # (batch, ...)
         seen = Corrupted(target)
         if self._corruption is not None:
-            seen = corrupt(self._corruption, self._loss, target, chance, bounded=self._bounded)
+            seen = corrupt(self._corruption, self._loss, target, generator, bounded=self._bounded)
         return seen if seen.target is not None else seen._replace(target=target)
 
-    def _objective(self, seen: Corrupted, chance: Any, warm: tf.Tensor, *, training: bool) -> Objective:
+    def _objective(
+        self, seen: Corrupted, generator: keras.random.SeedGenerator, warm: tf.Tensor, *, training: bool
+    ) -> Objective:
         target = seen.target
 
         def loss(latents: tf.Tensor) -> tf.Tensor:
@@ -187,16 +214,16 @@ class Reconstruction:
             hidden = seen.hidden if seen.hidden is None or copies[0] == 1 else tf.tile(seen.hidden, copies)
             return self._loss.per_row(targets, raw, keras.ops, self._learnt, hidden)
 
-        tensors = self._waist(seen.rows, training=training)
-        objective = self._bottleneck.train(tensors, loss, chance, warm)
+        tensors = self._encoder(seen.rows, training=training)
+        objective = self._bottleneck.train(tensors, loss, generator, warm)
         if self._penalty is None:
             return objective
-        cost = tf.constant(0.0)
+        penalty = tf.constant(0.0)
         if training or self._penalty.judges:
-            batch = Batch(seen.rows, tensors, self._waist, self._decoder, self._helper, training)
-            cost = self._penalty.weight * self._penalty.cost(self._network, batch, chance)
-        cost += tf.zeros_like(objective.reconstruction) if objective.penalty is None else objective.penalty
-        return objective._replace(penalty=cost)
+            batch = Batch(seen.rows, tensors, self._encoder, self._decoder, self._helper, training)
+            penalty = self._penalty.weight * self._penalty.cost(self._network, batch, generator)
+        penalty += tf.zeros_like(objective.reconstruction) if objective.penalty is None else objective.penalty
+        return objective._replace(penalty=penalty)
 
     def _count(self, objective: Objective) -> None:
         self._penalised = objective.penalty is not None
@@ -208,22 +235,24 @@ class Reconstruction:
 
 
 class KerasSteps:
-    """Steps of a compiled Keras model: its own `train_step` and `test_step`, so its loss, metrics and overrides hold.
+    """Steps of a compiled Keras model: its own `train_step` and `test_step`, with its loss, metrics and overrides.
 
-    Args: batch: a few rows as the steps will get them, to build what is not built yet: nothing may be made in a loop.
+    Args:
+        model: compiled.
+        batch: a few rows like those of the steps, to build the model with: no variable may be created in a loop.
     """
 
-    def __init__(self, model: keras.Model, batch: Any) -> None:
+    def __init__(self, model: keras.Model, batch: Tensors) -> None:
         self._model = model
         model._symbolic_build(data_batch=batch)
         model.optimizer.build(model.trainable_variables)
 
-    def train(self, batch: Any) -> None:
+    def train(self, batch: Tensors) -> None:
         """Run the model's `train_step`."""
-        with alone(self._model.optimizer):
+        with on_one_machine(self._model.optimizer):
             self._model.train_step(batch)
 
-    def test(self, batch: Any) -> None:
+    def test(self, batch: Tensors) -> None:
         """Run the model's `test_step`."""
         self._model.test_step(batch)
 
@@ -235,97 +264,108 @@ class KerasSteps:
         """Reset the model's metrics."""
         self._model.reset_metrics()
 
-    def variables(self) -> list[Any]:
-        """Weights, state of the optimizer, metrics."""
+    def variables(self) -> list[tf.Variable]:
+        """Return weights, state of the optimizer, metrics."""
         model = self._model
         return [*model.variables, *model.optimizer.variables, *model.metrics_variables]
 
 
 @contextmanager
-def alone(optimizer: Any) -> Iterator[None]:
-    """Let a Keras optimizer be traced without its sum of gradients over machines, of which there is one.
+def on_one_machine(optimizer: keras.optimizers.Optimizer) -> Iterator[None]:
+    """Trace a Keras optimizer without its sum of gradients over machines, since there is one machine.
 
-    The sum is a function with a gradient of its own, which TensorFlow keeps in a table that nothing is ever taken out
-    of, and with it the whole traced program: 6 MB for each training of a small network.
+    The sum is a function with a gradient of its own. TensorFlow keeps it in a table from which nothing is removed, and
+    with it the whole traced program: 6 MB for each training of a small network.
     """
-    every = [optimizer, getattr(optimizer, "inner_optimizer", None)]  # the latter of one that scales the loss
+    both = [optimizer, getattr(optimizer, "inner_optimizer", None)]  # an optimizer that scales the loss has another
     name = "_all_reduce_sum_gradients"
-    taken = [each for each in every if hasattr(each, name) and name not in vars(each)]
+    patched = [each for each in both if hasattr(each, name) and name not in vars(each)]
     if tf.distribute.has_strategy():
-        taken = []
-    for each in taken:
-        setattr(each, name, _as_they_are)
+        patched = []
+    for each in patched:
+        setattr(each, name, _unchanged)
     try:
         yield
     finally:
-        for each in taken:
+        for each in patched:
             delattr(each, name)
 
 
-def _as_they_are(gradients: Any) -> Any:
+def _unchanged(gradients: Sequence[tf.Tensor]) -> Sequence[tf.Tensor]:
     return gradients
 
 
-class Making(NamedTuple):
-    """Steps that ran only after their program had been made, and the seconds of both."""
+class Tracing(NamedTuple):
+    """Steps whose call traced (and compiled) the program first, and the seconds of that call."""
 
     steps: int
     seconds: float
 
 
-NOTHING = Making(0, 0.0)
+NO_TRACING = Tracing(0, 0.0)
 
 
 class Program:
-    """Many steps in one call; `compiled` says whether XLA makes it."""
+    """Many steps in one call.
+
+    Args:
+        steps: the steps to repeat.
+        batch_size: rows per step.
+        compiled: whether XLA compiles the program.
+    """
 
     def __init__(self, steps: Steps, batch_size: int, *, compiled: bool) -> None:
         self.steps, self.batch_size, self.compiled = steps, batch_size, compiled
-        self._full: Callable[..., Any] = _function(self._many_full, jit_compile=compiled)
+        self._full: _Function = _function(self._many_full, jit_compile=compiled)
         # Batches of any size, without XLA: the smaller one that ends an epoch, or all where XLA is off.
-        self._any: Callable[..., Any] = _function(self._many_of_any_size)
+        self._any: _Function = _function(self._many_of_any_size)
 
-    def run(self, window: Window, start: int, count: int) -> Making:
-        """Run steps `start` to `start + count` of a window of tensors, and return what went into making programs."""
+    def run(self, window: Window, start: int, count: int) -> Tracing:
+        """Run steps `start` to `start + count` of a window of tensors, and return the time that tracing took."""
         data, order, rows = window
         size = self.batch_size
-        full, made = max(0, min(count, rows // size - start)) if self.compiled else 0, NOTHING
+        full, traced = max(0, min(count, rows // size - start)) if self.compiled else 0, NO_TRACING
         if full:
             with flags_for_xla():
-                made = _timed(self._full, full, data, order, tf.constant(start * size), tf.constant(full))
+                traced = _timed(self._full, full, data, order, tf.constant(start * size), tf.constant(full))
         if full < count:
             places = tf.constant((start + full) * size), tf.constant(min(rows, (start + count) * size))
             more = _timed(self._any, count - full, data, order, *places)
-            made = Making(made.steps + more.steps, made.seconds + more.seconds)
-        return made
+            traced = Tracing(traced.steps + more.steps, traced.seconds + more.seconds)
+        return traced
 
-    def _many_full(self, data: Any, order: tf.Tensor, start: tf.Tensor, count: tf.Tensor) -> None:
-        # while and gather, not `for in tf.range` and slice: XLA takes the bounds of those two as constants of the
-        # program, so every new start and every new count would compile it again.
+    def _many_full(self, data: Tensors, order: tf.Tensor, start: tf.Tensor, count: tf.Tensor) -> None:
+        # while and gather, not `for in tf.range` and slice: XLA treats the bounds of those two as constants, so every
+        # new start and every new count would compile the program again.
         step = tf.constant(0)
         while step < count:
             self._one(data, tf.gather(order, start + step * self.batch_size + tf.range(self.batch_size)))  # (batch,)
             step += 1
 
-    def _many_of_any_size(self, data: Any, order: tf.Tensor, start: tf.Tensor, end: tf.Tensor) -> None:
+    def _many_of_any_size(self, data: Tensors, order: tf.Tensor, start: tf.Tensor, end: tf.Tensor) -> None:
         while start < end:
             stop = tf.minimum(start + self.batch_size, end)
             self._one(data, order[start:stop])  # (batch,) or fewer
             start = stop
 
-    def _one(self, data: Any, places: tf.Tensor) -> None:
+    def _one(self, data: Tensors, places: tf.Tensor) -> None:
         self.steps.train(keras.tree.map_structure(lambda values: tf.gather(values, places), data))
 
 
 class Measure:
-    """The compiled validation: all rows, batch by batch, in one call."""
+    """The validation as a TensorFlow function: all rows, batch by batch, in one call.
 
-    def __init__(self, steps: Steps, data: Any) -> None:
+    Args:
+        steps: whose `test` measures.
+        data: the validation rows.
+    """
+
+    def __init__(self, steps: Steps, data: Tensors) -> None:
         self._steps, self._data = steps, data
         self._all = _function(self._every_batch)
 
     def run(self) -> dict[str, float]:
-        """Return the results of these rows alone."""
+        """Return the results of the validation rows, and reset the sums before and after."""
         self._steps.reset()
         self._all()
         results = self._steps.results()
@@ -341,26 +381,36 @@ class Measure:
 
 
 def on_device(window: Window) -> Window:
-    """Return a window whose rows are where the network runs."""
+    """Return a window whose rows are in the memory of the device."""
     order = tensor(window.order.astype(np.int32, copy=False))
     return Window(keras.tree.map_structure(tensor, window.data), order, window.rows)
 
 
-def _function(body: Callable[..., Any], **settings: Any) -> Any:
+class _Function(Protocol):
+    """A tf.function that runs steps."""
+
+    def __call__(self, data: Tensors, order: tf.Tensor, start: tf.Tensor, end: tf.Tensor, /) -> None: ...
+
+    def experimental_get_tracing_count(self) -> int: ...
+
+
+def _function(body: Callable[..., None], *, jit_compile: bool | None = None) -> Any:
     """Return tf.function(body), without its warning: each training makes its own, and each is traced once or twice."""
-    function = tf.function(body, **settings)
-    function._omit_frequent_tracing_warning = True  # where TensorFlow has no such switch, this does nothing
+    function = tf.function(body, jit_compile=jit_compile)
+    function._omit_frequent_tracing_warning = True  # a version of TensorFlow without this attribute ignores it
     return function
 
 
-def _timed(function: Any, steps: int, *arguments: Any) -> Making:
-    """Call a function of so many steps; return how long it took if it was traced first, which is most of it."""
+def _timed(
+    function: _Function, steps: int, data: Tensors, order: tf.Tensor, start: tf.Tensor, end: tf.Tensor
+) -> Tracing:
+    """Call a function of so many steps; return the seconds of the call if it was traced, which is most of them."""
     before, started = function.experimental_get_tracing_count(), time.perf_counter()
-    function(*arguments)
+    function(data, order, start, end)
     if function.experimental_get_tracing_count() == before:
-        return NOTHING
-    return Making(steps, time.perf_counter() - started)
+        return NO_TRACING
+    return Tracing(steps, time.perf_counter() - started)
 
 
-def _slice(data: Any, start: tf.Tensor, stop: tf.Tensor) -> Any:
+def _slice(data: Tensors, start: tf.Tensor, stop: tf.Tensor) -> Tensors:
     return keras.tree.map_structure(lambda values: values[start:stop], data)

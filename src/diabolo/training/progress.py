@@ -1,7 +1,9 @@
-"""What training reports while it runs, and how it is shown: `verbose` means the same wherever it is a setting.
+"""The progress of a training, and its display: `verbose` means the same wherever it is a setting.
 
-A terminal and the command line get it on stderr, as results go to stdout; a notebook on stdout, because it shows stderr
-as an error. Loads nothing heavy, so that the command line can decide before TensorFlow is there.
+A terminal and the command line show it on stderr, because results go to stdout; a notebook shows it on stdout, because
+it marks stderr as an error. No heavy import, so that the command line can use it before TensorFlow is loaded.
+
+Order: the progress, `verbose`, the display, its three forms (lines, one line of a notebook, a bar).
 """
 
 import math
@@ -9,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple, TextIO
+from typing import NamedTuple, TextIO
 
 from diabolo.errors import OptionError
 
@@ -17,25 +19,25 @@ BAR = 24  # characters of a bar in a notebook
 
 
 class Progress(NamedTuple):
-    """Where a training stands: about twice a second, and once at the end of each epoch."""
+    """The progress of a training, reported about twice a second and at the end of each epoch."""
 
     epoch: int  # from 1
     epochs: int
     step: int  # steps done in this epoch
     steps: int  # steps of an epoch
-    logs: dict[str, float]  # means over the rows of this epoch so far; "val_..." of the last epoch that ended
+    logs: dict[str, float]  # means over the rows of this epoch so far; "val_...": after the last epoch that ended
     rows_per_second: float
-    seconds_left: float  # until the last epoch, if nothing stops it early
+    seconds_left: float  # until the end of the last epoch, without early stopping
     epoch_done: bool
 
     @property
     def loss(self) -> float:
-        """Mean over the rows of this epoch so far; in nats a row where the loss is this library's."""
+        """Mean loss over the rows of this epoch so far; nats per row for the losses of this library."""
         return self.logs["loss"]
 
     @property
     def val_loss(self) -> float | None:
-        """Mean over the validation rows after the last epoch that ended."""
+        """Mean loss over the validation rows after the last epoch that ended; None: no validation so far."""
         return self.logs.get("val_loss")
 
 
@@ -46,9 +48,11 @@ def quiet(progress: Progress) -> None:
     """Show nothing."""
 
 
-def verbosity(verbose: Any) -> int | str:
-    """Return `verbose` as 0, 1, 2 or "auto"; NumPy's numbers and booleans count as Python's. Raises OptionError."""
-    value = verbose.item() if type(verbose).__module__ == "numpy" and getattr(verbose, "ndim", 1) == 0 else verbose
+def verbosity(verbose: object) -> int | str:
+    """Return `verbose` as 0, 1, 2 or "auto"; numbers and booleans of NumPy are accepted. Raises OptionError."""
+    is_numpy = type(verbose).__module__ == "numpy" and getattr(verbose, "ndim", 1) == 0
+    item = getattr(verbose, "item", None) if is_numpy else None
+    value = verbose if item is None else item()
     if isinstance(value, int) and value in (0, 1, 2):
         return int(value)
     if isinstance(value, str) and value == "auto":
@@ -60,22 +64,22 @@ def verbosity(verbose: Any) -> int | str:
 
 
 @contextmanager
-def shown(verbose: Any = 1) -> Iterator[Report]:
-    """Give a report that shows as much as `verbose` says.
+def display(verbose: object = 1) -> Iterator[Report]:
+    """Yield a function that displays the progress it is called with.
 
     Args: verbose: 0 or False: nothing; 1 or True: a progress bar, in a file or a pipe a line per epoch instead; 2: a
-        line per epoch; "auto": a bar on a terminal or in a notebook, else nothing.
+        line per epoch; "auto": a bar on a terminal or in a notebook, otherwise nothing.
     Raises: OptionError.
     """
-    wanted = verbosity(verbose)
+    level = verbosity(verbose)
     notebook = in_notebook()
     where = sys.stdout if notebook else sys.stderr
     live = notebook or (where is not None and where.isatty())
-    if wanted == "auto":
-        wanted = int(live)
-    if wanted == 0 or where is None:
+    if level == "auto":
+        level = int(live)
+    if level == 0 or where is None:
         yield quiet
-    elif wanted == 2 or not live:
+    elif level == 2 or not live:
         yield _lines(where)
     else:
         with _line(where) if notebook else _bar(where) as report:
@@ -103,7 +107,7 @@ def _name(log: str) -> str:
 
 
 def _done(progress: Progress) -> tuple[int, int]:
-    """Steps done, and steps of all epochs."""
+    """Return the steps done and the steps of all epochs."""
     return (progress.epoch - 1) * progress.steps + progress.step, progress.epochs * progress.steps
 
 
@@ -122,10 +126,10 @@ def _lines(where: TextIO) -> Report:
 
 @contextmanager
 def _line(where: TextIO) -> Iterator[Report]:
-    """One line that is written over itself, and at the end says how the training went.
+    """Yield a report that overwrites one line, and at the end writes a summary of the training.
 
-    It needs neither ipywidgets nor HTML, which a notebook that is not trusted does not show. A tool that executes
-    notebooks may keep all that is written: of a long training a hundredth of its time passes between two updates.
+    It needs neither ipywidgets nor HTML, which an untrusted notebook does not show. A tool that executes notebooks may
+    keep all output, so a long training updates the line once per hundredth of its time.
     """
     began = time.monotonic()
     written, width, first = -math.inf, 0, 0
@@ -158,7 +162,7 @@ def _line(where: TextIO) -> Iterator[Report]:
         write("nothing was left to train", "\n")
         return
     facts = [f"{_name(name)} {value:.4g}" for name, value in last.logs.items()]
-    if best is not None and first == 1:  # else there were epochs that were not seen here
+    if best is not None and first == 1:  # a resumed training had epochs that were not reported here
         facts.append(f"lowest validation {best[0]:.4g} in epoch {best[1]}")
     count = f"{last.epoch} epoch{'s' * (last.epoch != 1)}"
     count = count if last.epoch == last.epochs else f"{last.epoch} of {last.epochs} epochs"

@@ -1,13 +1,13 @@
-"""The folder of a training that can be killed at any moment and goes on where it was.
+"""The folder of a training that can be killed at any moment and resumed from its last checkpoint.
 
-    runs/a/run.json                 of what training this is: settings, rows, versions, threads
-    runs/a/lock                     held while a process trains here, with its number inside
-    runs/a/000012-000000.safetensors  where it stood: epochs that had ended, steps of the next; the last two are kept
+    runs/a/run.json                   what is trained: settings, rows, versions, threads
+    runs/a/lock                       locked while a process trains here; holds the process number
+    runs/a/000012-000000.safetensors  checkpoint after 12 epochs and 0 steps of the next; the last two are kept
 
-Other files in the folder are nobody's business here, whatever they are called.
+Other files in the folder are left alone.
 
-A signal to stop is held back until the step under way has ended and where the training stands is written. Needs no
-TensorFlow. Order: the folder, what is kept, what of a training must be the same, signals.
+A signal to stop takes effect when the current call of the program has ended and a checkpoint is written. Needs no
+TensorFlow. Order: constants, the folder and its checkpoints, the comparison of settings and rows, signals.
 """
 
 import contextlib
@@ -19,15 +19,16 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
-from typing import Any, Self, TypeVar
+from typing import Any, NotRequired, Protocol, Self, TypedDict, TypeVar, cast, runtime_checkable
 
 import numpy as np
 
 from diabolo.data import memory
 from diabolo.data.shard import Shard
+from diabolo.data.windows import Array, Window, Windows
 from diabolo.errors import CheckpointError
 from diabolo.storage.files import locked, make_folder, write_atomically
 from diabolo.training import checkpoints
@@ -36,11 +37,10 @@ from diabolo.training.progress import Progress
 
 ABOUT, LOCK = "run.json", "lock"
 CHECKPOINT = re.compile(r"(\d{6,})-(\d{6,})\.safetensors")  # epochs, steps
-SCRAP = re.compile(rf"\.{CHECKPOINT.pattern}\..+")  # of a checkpoint that was killed in the making
-BEGUN = "checkpoints"  # in run.json, once there is one: then none is an error
-KEPT = 2  # checkpoints, so that one that cannot be read is not the end
-SHARE = 20  # of the time, one part at most is spent on writing,
-SECONDS_BETWEEN = 60.0  # but a checkpoint is never older than this
+PARTIAL = re.compile(rf"\.{CHECKPOINT.pattern}\..+")  # temporary file of a process that was killed while writing
+KEPT = 2  # checkpoints, in case one cannot be read
+WRITING_SHARE = 20  # checkpoints are written in at most one twentieth of the time,
+SECONDS_BETWEEN = 60.0  # but at least this often
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 T = TypeVar("T")
@@ -49,15 +49,41 @@ logger = logging.getLogger(__name__)
 
 
 class Stopped(Exception):
-    """A signal to stop has come, and where the training stands is written."""
+    """A signal to stop has come, and the checkpoint is written."""
+
+
+class About(TypedDict):
+    """The content of run.json."""
+
+    settings: dict[str, object]
+    rows: list[str]  # fingerprints
+    memory: int  # limit in bytes within which rows are read; 0: all rows are in memory
+    files: str  # SHA-256 of name, size and time of each file of rows
+    versions: dict[str, str]
+    threads: str | int | None
+    checkpoints: NotRequired[bool]  # true once a checkpoint was written: from then on it is an error if there is none
+
+
+@runtime_checkable
+class CsrRows(Protocol):
+    """Sparse rows: what `fingerprint` needs of a scipy CSR matrix."""
+
+    shape: tuple[int, int]
+    dtype: np.dtype[Any]
+    indptr: Array
+    indices: Array
+    data: Array
 
 
 class Run:
-    """A folder in which one training is kept; a context manager, which holds its lock.
+    """The folder of one training; a context manager that holds the lock of the folder.
 
-    Args: folder: made where it is missing; resume: whether to go on from what is there, or to begin.
-    Raises: CheckpointError where the folder holds a training and `resume` is not given, or the other way round, or
-        another process trains there; OutputError where the disk says no.
+    Args:
+        folder: created if it is missing.
+        resume: whether to continue the training in the folder; False: the folder must hold none.
+
+    Raises: CheckpointError where the folder holds a training and `resume` is False, or holds none and it is True, or
+        another process trains there; OutputError where a file cannot be written.
     """
 
     def __init__(self, folder: str | Path, *, resume: bool) -> None:
@@ -65,24 +91,24 @@ class Run:
         self._folder = Path()
         self._held = contextlib.ExitStack()
         self._identity = ""
-        self._before: dict[str, Any] = {}
-        self._sound: list[Path] = []  # checkpoints that this process has read or written, the oldest first
-        self._written, self._cost = time.monotonic(), 0.0
+        self._about: About | None = None  # the content of run.json; None: a new training, nothing written yet
+        self._valid: list[Path] = []  # checkpoints that this process has read or written, the oldest first
+        self._written, self._writing_seconds = time.monotonic(), 0.0
 
     def __enter__(self) -> Self:
         if self._resume and isinstance(self._given, (str, Path)) and not Path(self._given).is_dir():
             raise CheckpointError(f"{self._given} holds no training to go on with: leave resume (--resume) out.")
         self._folder = make_folder(self._given, "a run")
         with self._held:
-            self._check()  # before anything is touched,
+            self._check()  # before the folder is changed,
             self._held.enter_context(locked(self._folder / LOCK))
-            self._check()  # and once more, as another process may have begun in between
+            self._check()  # and again, because another process may have begun in between
             for path in self._folder.iterdir():
-                if SCRAP.fullmatch(path.name):
+                if PARTIAL.fullmatch(path.name):
                     path.unlink(missing_ok=True)
             if self._resume:
-                self._before = self._read()
-            self._held = self._held.pop_all()  # everything holds: keep the lock
+                self._about = self._read()
+            self._held = self._held.pop_all()  # no error: keep the lock
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -98,13 +124,13 @@ class Run:
             raise CheckpointError(f"{self._folder} holds no training to go on with: leave resume (--resume) out.")
 
     def _checkpoints(self) -> list[Path]:
-        """Return what there is to go on from, the newest first."""
+        """Return the checkpoints in the folder, the newest first."""
         found = {path: CHECKPOINT.fullmatch(path.name) for path in self._folder.iterdir()}
-        # By numbers: a millionth step has one digit more.
+        # Sorted by numbers, not names: a millionth step has one digit more.
         places = {path: tuple(map(int, match.groups())) for path, match in found.items() if match}
         return sorted(places, key=lambda path: places[path], reverse=True)
 
-    def _read(self) -> dict[str, Any]:
+    def _read(self) -> About:
         path = self._folder / ABOUT
         try:
             before = json.loads(path.read_text("utf-8"))
@@ -112,33 +138,35 @@ class Run:
             raise CheckpointError(f"{path} cannot be read ({error!s:.80}): the run cannot go on.") from error
         known = before.get("settings") if isinstance(before, dict) else None
         if not isinstance(known, dict) or type(known.get("random_state")) is not int:
-            raise CheckpointError(f"{path} does not say of what training it is: the run cannot go on.")
-        return dict(before)
+            raise CheckpointError(f"{path} has no settings of a training: the run cannot go on.")
+        return cast(About, before)
 
     def settled(self, name: str) -> Any:
-        """Return what a setting was when the run began, which may have been chosen then; None: it begins now."""
-        return self._before.get("settings", {}).get(name)
+        """Return the value of a setting when the run began, or None for a new run: "auto" is chosen only once."""
+        return None if self._about is None else self._about["settings"].get(name)
 
-    def begin(self, about: Mapping[str, Any]) -> State | None:
-        """Say what training this is, and return where to go on, or None to begin.
+    def begin(self, about: About) -> State | None:
+        """Begin or resume: return the state to continue from, or None to start anew.
 
-        Args: about: JSON values: "settings" and "rows" must be as they were; of the rest a difference is only told.
-        Raises: CheckpointError where it is another training, or no checkpoint can be read.
+        Args: about: as `about` gives it. "settings", "rows" and "memory" must be as before; other differences are
+            logged as warnings.
+        Raises: CheckpointError where it is another training, or no checkpoint can be read; OutputError.
         """
-        now = json.loads(json.dumps(about))
+        now: About = json.loads(json.dumps(about))
         self._identity = hashlib.sha256(json.dumps([now["settings"], now["rows"]], sort_keys=True).encode()).hexdigest()
-        if not self._resume:
-            self._before = now
+        if self._about is None:
+            self._about = now
             self._write_about()
             return None
-        _compare(self._before, now, str(self._folder))
-        return self._newest()
+        _compare(self._about, now, str(self._folder))
+        return self._newest(had_checkpoints=self._about.get("checkpoints", False))
 
     def _write_about(self) -> None:
-        content = json.dumps(self._before, indent=1).encode()
+        content = json.dumps(self._about, indent=1).encode()
         write_atomically(self._folder / ABOUT, lambda file: file.write(content), force=True)
 
-    def _newest(self) -> State | None:
+    def _newest(self, *, had_checkpoints: bool) -> State | None:
+        """Return the state in the newest checkpoint that can be read; None: none was written yet."""
         damaged = []
         for path in self._checkpoints():
             try:
@@ -147,25 +175,27 @@ class Run:
                 damaged.append(path)
                 logger.warning("left out: %s", error)
             else:
-                logger.info("goes on behind %d epochs and %d steps", state.epochs, state.step)
-                self._sound = [path]
+                logger.info("continues after %d epochs and %d steps", state.epochs, state.step)
+                self._valid = [path]
                 return state
         if damaged:
             raise CheckpointError(
                 f"none of the {len(damaged)} checkpoints in {self._folder} can be read: choose another folder to begin "
                 f"again."
             )
-        if self._before.get(BEGUN):
+        if had_checkpoints:
             raise CheckpointError(
                 f"{self._folder} had checkpoints, and they are gone: choose another folder to begin again."
             )
-        logger.warning("%s: stopped before a checkpoint was written: begins at the start", self._folder)
+        logger.warning("%s: stopped before the first checkpoint was written: starts anew", self._folder)
         return None
 
-    def train(self, work: Callable[..., T], about: Mapping[str, Any]) -> T:
-        """Return work(restored=..., keep=...), which trains; arguments as for `begin`.
+    def train(self, work: Callable[..., T], about: About) -> T:
+        """Return work(restored=..., keep=...), which trains; arguments and errors as for `begin`.
 
-        Ctrl-C and SIGTERM act behind the step under way, when where the training stands is written.
+        Ctrl-C and SIGTERM take effect after the current call of the program, when a checkpoint is written.
+
+        Args: work: such as `loop.train` without its last two arguments.
         """
         restored = self.begin(about)
         with held_signals() as came:
@@ -179,32 +209,37 @@ class Run:
             with contextlib.suppress(Stopped):
                 return work(restored=restored, keep=keep)
             logger.warning("%s: stopped, go on with resume=True (--resume)", self._folder)
-        raise KeyboardInterrupt  # somebody handles the signal in another way: the training is over all the same
+        raise KeyboardInterrupt  # the user's own handler of the signal did not end the process: end the training
 
     def keep(self, progress: Progress, state: Callable[[], State], *, now: bool = False) -> None:
-        """Write where a training stands, if it is time to, and delete what is older than the last two."""
+        """Write a checkpoint if one is due, and delete those before the last two.
+
+        Args: progress: of the training; state: returns the state to write; now: write even if none is due.
+        Raises: OutputError.
+        """
         since = time.monotonic() - self._written
-        due = progress.epoch_done and since > SHARE * self._cost
+        due = progress.epoch_done and since > WRITING_SHARE * self._writing_seconds
         if not (now or due or since > SECONDS_BETWEEN or (progress.epoch_done and progress.epoch == progress.epochs)):
             return
         started, where = time.monotonic(), state()
         path = self._folder / f"{where.epochs:06d}-{where.step:06d}.safetensors"
         checkpoints.write(path, where, self._identity)
-        if not self._before.get(BEGUN):
-            self._before[BEGUN] = True
+        assert self._about is not None, "begin() comes first"
+        if not self._about.get("checkpoints"):
+            self._about["checkpoints"] = True
             self._write_about()
-        self._sound = [*(each for each in self._sound if each != path), path][-KEPT:]
-        if len(self._sound) == KEPT:  # else what cannot be told to be sound may be all there is beside this
+        self._valid = [*(each for each in self._valid if each != path), path][-KEPT:]
+        if len(self._valid) == KEPT:  # otherwise an older file, which may be damaged, is the only other one
             for old in self._checkpoints():
-                if old not in self._sound:
+                if old not in self._valid:
                     with contextlib.suppress(OSError):
                         old.unlink()
         self._written = time.monotonic()
-        self._cost = self._written - started
+        self._writing_seconds = self._written - started
 
 
-def _compare(before: Mapping[str, Any], now: Mapping[str, Any], where: str) -> None:
-    """Refuse another training, and tell what else has changed. Raises CheckpointError."""
+def _compare(before: About, now: About, where: str) -> None:
+    """Raise CheckpointError for another training; log other differences as warnings."""
     changed = [name for name, value in now["settings"].items() if before["settings"].get(name, value) != value]
     if changed or before["settings"].keys() != now["settings"].keys():
         name = changed[0] if changed else ""
@@ -213,7 +248,7 @@ def _compare(before: Mapping[str, Any], now: Mapping[str, Any], where: str) -> N
     if before.get("memory") != now.get("memory"):
         raise CheckpointError(
             f"{where} is a training that read its rows within {_words(before.get('memory'))} of memory, now "
-            f"{_words(now.get('memory'))}, on which their order depends: give --memory "
+            f"{_words(now.get('memory'))}, which changes their order: give --memory "
             f"{before.get('memory') or 'that holds them'}."
         )
     if before.get("rows") != now["rows"]:
@@ -221,34 +256,36 @@ def _compare(before: Mapping[str, Any], now: Mapping[str, Any], where: str) -> N
     if before.get("files") != now.get("files"):
         logger.warning("%s: the files of the rows have changed since it began: the bits may differ", where)
     for name in now.keys() - {"settings", "rows", "memory", "files"}:
-        if before.get(name) != now[name]:
-            logger.warning("%s was %s, now %s: the bits may differ", name, before.get(name), now[name])
+        if before.get(name) != now.get(name):
+            logger.warning("%s was %s, now %s: the bits may differ", name, before.get(name), now.get(name))
 
 
-def _words(size: Any) -> str:
+def _words(size: object) -> str:
     return memory.words(size) if isinstance(size, int) and size > 0 else "as much as they take"
 
 
 def about(
-    settings: Mapping[str, Any],
+    settings: Mapping[str, object],
     shard: Shard,
     versions: Mapping[str, str],
     *,
     within: int = 0,
-) -> dict[str, Any]:
-    """Return what a run says of its training.
+) -> About:
+    """Return the facts of a training that run.json holds.
 
     Args:
-        settings: of the estimator, and what follows from them.
+        settings: of the estimator, with those that were chosen from the rows; JSON values.
         shard: the rows.
-        versions: of the packages that decide the bits.
-        within: bytes of memory within which rows are read in parts; 0: they are all in memory.
+        versions: of the packages that the bits depend on.
+        within: limit in bytes within which rows are read in chunks; 0: all rows are in memory.
     """
     files = json.dumps(getattr(shard.rows, "files", []))
-    rows = [shard.matrix, shard.rows, shard.validation]
+    rows: list[Array | CsrRows | Windows] = [
+        part for part in (shard.matrix, shard.rows, shard.validation) if part is not None
+    ]
     return {
         "settings": dict(settings),
-        "rows": [fingerprint(each) for each in rows if each is not None],
+        "rows": [fingerprint(each) for each in rows],
         "memory": within,
         "files": hashlib.sha256(files.encode()).hexdigest(),
         "versions": dict(versions),
@@ -257,33 +294,33 @@ def about(
 
 
 def cores() -> int | None:
-    """Return how many cores this process may use, as far as the system tells."""
+    """Return how many cores this process may use; None: unknown."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
-def fingerprint(rows: Any) -> str:
-    """Return what tells rows (n, ...) from others: all their bytes, or of rows read in parts the first of them."""
-    if not hasattr(rows, "dtype"):  # windows
-        with contextlib.closing(rows.epoch(0)) as every:
+def fingerprint(rows: Array | CsrRows | Windows) -> str:
+    """Return a text that identifies rows (n, ...): a hash of all their bytes, or of the first window of windows."""
+    if not isinstance(rows, (np.ndarray, CsrRows)):
+        with contextlib.closing(cast("Generator[Window, None, None]", rows.epoch(0))) as every:
             first = next(every)
             return fingerprint(first.data[first.order[: first.rows]]) + f" of {rows.rows}"
     digest = hashlib.sha256(f"{rows.shape} {rows.dtype}".encode())
-    for part in (rows.indptr, rows.indices, rows.data) if hasattr(rows, "indptr") else (rows,):
+    for part in (rows,) if isinstance(rows, np.ndarray) else (rows.indptr, rows.indices, rows.data):
         digest.update(np.ascontiguousarray(part).view(np.uint8).data)
     return digest.hexdigest()
 
 
 @contextlib.contextmanager
 def held_signals() -> Iterator[Callable[[], int | None]]:
-    """Give what tells whether Ctrl-C, SIGTERM or SIGHUP has come; after the block the signal does what it did before.
+    """Delay Ctrl-C, SIGTERM and SIGHUP until the block ends; yield a function that returns the one that came.
 
-    Whoever sends a second one does not want to wait: it acts at once. Only the main thread can hold signals.
+    A second signal takes effect at once. Only the main thread can delay signals; in another one nothing is delayed.
     """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: None
         return
     came: list[int] = []
-    # What is ignored, as Ctrl-C is in the background of a shell, stays ignored; a handler of C cannot be put back.
+    # Ignored signals (Ctrl-C in the background of a shell) stay ignored; a handler written in C cannot be restored.
     before = {number: signal.getsignal(number) for number in SIGNALS}
     before = {number: handler for number, handler in before.items() if handler not in (signal.SIG_IGN, None)}
 

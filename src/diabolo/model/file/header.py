@@ -185,8 +185,8 @@ def _detection_tensors(
     """Return type and shape of the tensors of a detector, with sizes from the header; empty without a detector."""
     if config is None:
         return {}
-    exact_keys(config, set(detections.NUMBERS), "the detection")
-    for name, kinds in detections.NUMBERS.items():
+    exact_keys(config, set(detections.CONFIG_TYPES), "the detection")
+    for name, kinds in detections.CONFIG_TYPES.items():
         if type(config[name]) not in kinds:
             raise ModelFileError(f"detection: {name} must be a number, got {config[name]!r:.40}.")
     if config["spread"] <= 0:

@@ -171,8 +171,8 @@ def _versioned(content: bytes, layers: Own | None) -> tuple[Model, int]:
         detection=_detection(config["detection"], tensors),
     )
     _check_structure(model.record.settings["structure"], LAYERS | network.own_layers())
-    if model.detection is not None and len(model.detection.space.residual_scale) != model.numbers:
-        raise ModelFileError(f"the detection does not fit rows of {model.numbers} numbers.")
+    if model.detection is not None and len(model.detection.space.residual_scale) != model.values_per_row:
+        raise ModelFileError(f"the detection does not fit rows of {model.values_per_row} numbers.")
     return model, version
 
 
