@@ -17,10 +17,11 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from diabolo.checks import is_whole, whole
 from diabolo.data import frames, memory, sparse
 from diabolo.data.adapters import Rows, SeriesAdapter
+from diabolo.data.kinds import is_stream
+from diabolo.data.opening import open_rows, open_stream, open_whole
 from diabolo.data.readers import scipy_files
 from diabolo.data.series import are_shorter, is_ragged, padded
 from diabolo.data.sources import Source
-from diabolo.data.streams import is_stream, open_rows, open_stream, open_whole
 from diabolo.data.tables import Reading
 from diabolo.errors import DataError, DivergedError, ModelFileError, NotFittedError, OptionError, ShapeError
 from diabolo.fitting.automatic import advice

@@ -313,15 +313,17 @@ def read_judged(
 ) -> tuple[str, "Judged"]:
     """Return what the rows are called, and rows to train on and to judge by."""
     from diabolo.data import memory
+    from diabolo.data.memory import COPIES_IN_TRAINING
+    from diabolo.data.opening import open_rows
     from diabolo.data.readers import scipy_files
     from diabolo.data.splits import hold_back_sparse, hold_back_test
-    from diabolo.data.streams import COPIES, Stream, open_rows
+    from diabolo.data.streams import Stream
     from diabolo.data.windows import check_memory
     from diabolo.errors import DataError
     from diabolo.fitting.preparation import as_series
 
     if scipy_files.is_matrix(data):
-        matrix = scipy_files.read(Path(data), limit // COPIES)
+        matrix = scipy_files.read(Path(data), limit // COPIES_IN_TRAINING)
         return Path(data).name, hold_back_sparse(matrix, test_fraction, seed, limit=limit)
     source = open_rows(data, limit, data_dir=data_dir, reading=how)
     if series and not isinstance(source, Stream):
@@ -332,8 +334,8 @@ def read_judged(
             raise DataError(f"{source.name} is more than memory holds, as series must: raise --memory, or take a part.")
         size = memory.words(source.bytes)
         print(
-            f"{source.name}: about {size}, and {COPIES} times that to train on, is more than {memory.words(limit)}: "
-            f"read in parts",
+            f"{source.name}: about {size}, and {COPIES_IN_TRAINING} times that to train on, is more than "
+            f"{memory.words(limit)}: read in parts",
             file=sys.stderr,
         )
     return source.name, hold_back_test(source, test_fraction, seed, limit=limit)

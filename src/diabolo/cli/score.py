@@ -43,7 +43,7 @@ def score(
     Without a MODEL an anomaly detector is fitted to DATA itself, and each row compared with the others; --save keeps
     it, to score other rows with. Under a MODEL of `diabolo fit` the score is the reconstruction loss, in nats.
     """
-    from diabolo.data.streams import pictures_in
+    from diabolo.data.kinds import pictures_in
     from diabolo.errors import OptionError
 
     if top < 0:
@@ -53,7 +53,7 @@ def score(
     target = output or default_output(rows, "scores", table=bool(keep))
     if path is not None and save is not None:
         raise OptionError(f"--save keeps what is fitted to DATA: leave it out, or {path}.")
-    left_out, say = set[Path](), how.look.skip_bad
+    left_out, say = set[Path](), how.pictures.skip_bad
 
     def skipped(file: Path, reason: str) -> None:
         if say is not None and file not in left_out:  # which is read again to be scored
@@ -61,7 +61,7 @@ def score(
         left_out.add(file)
 
     if say is not None:
-        how = how._replace(look=how.look._replace(skip_bad=skipped))
+        how = how._replace(pictures=how.pictures._replace(skip_bad=skipped))
     judge = _detector(rows, data_dir, how, names(keep), target, save, force=force) if path is None else _model(path)
     oddest = Oddest(judge, top)
     write_rows(
@@ -116,7 +116,8 @@ def _detector(
     from diabolo.anomaly.detector import QUICK, AnomalyDetector
     from diabolo.autoencoder import Autoencoder
     from diabolo.data import memory, sinks
-    from diabolo.data.streams import Stream, open_rows
+    from diabolo.data.opening import open_rows
+    from diabolo.data.streams import Stream
     from diabolo.errors import DataError, OptionError
     from diabolo.model.file import with_suffix
     from diabolo.storage.files import refuse_existing

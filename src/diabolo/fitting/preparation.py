@@ -15,10 +15,11 @@ import numpy as np
 from diabolo.data import adapters, memory, sparse
 from diabolo.data.adapters import Rows, Statistics, as_rows, check_rows
 from diabolo.data.frames import Schema
+from diabolo.data.memory import COPIES_IN_TRAINING
+from diabolo.data.opening import check_options, open_rows
 from diabolo.data.readers import scipy_files
 from diabolo.data.sources import Source
 from diabolo.data.splits import VALIDATION, Division, divide, held_back
-from diabolo.data.streams import COPIES, check_options, open_rows
 from diabolo.data.tables import Reading
 from diabolo.data.windows import Streamed, check_memory
 from diabolo.errors import DataError, OptionError, ShapeError, unknown
@@ -81,7 +82,7 @@ def prepare(asked: Asked, X: Any, also: Any, settings: dict[str, Any], seed: int
     check_options(X, reading, series=asked["series"])
     if scipy_files.is_matrix(X):
         return _prepare_sparse(
-            asked, scipy_files.read(Path(X), limit // COPIES), also, settings, seed, name=Path(X).name
+            asked, scipy_files.read(Path(X), limit // COPIES_IN_TRAINING), also, settings, seed, name=Path(X).name
         )
     if sparse.is_sparse(X):
         return _prepare_sparse(asked, X, also, settings, seed)

@@ -29,9 +29,9 @@ from diabolo._version import __version__
 from diabolo.autoencoder import Autoencoder, from_model, seed_of
 from diabolo.checks import whole
 from diabolo.data import memory
+from diabolo.data.opening import open_whole
 from diabolo.data.sources import Source
 from diabolo.data.splits import VALIDATION, held_back
-from diabolo.data.streams import open_whole
 from diabolo.data.tables import Reading
 from diabolo.errors import (
     CheckpointError,
