@@ -19,9 +19,8 @@ import pytest
 from diabolo import Autoencoder, DiaboloError, windows
 from diabolo.data import frames
 from diabolo.data.frames import texts
+from diabolo.data.opening import open_frame, open_source
 from diabolo.data.readers import csv, csv_form
-from diabolo.data.sources import open_source
-from diabolo.data.streams import open_frame
 from diabolo.data.tables import Reading
 from diabolo.errors import DataError, OptionError
 

@@ -17,7 +17,8 @@ LIMIT = 64 << 20  # bytes that a user gives (memory=, --memory)
 READER = """
 import gc, json, pathlib, re, sys, time
 import numpy as np
-from diabolo.data.streams import Stream, open_rows, open_stream
+from diabolo.data.opening import open_rows, open_stream
+from diabolo.data.streams import Stream
 from diabolo.errors import DiaboloError
 
 LIMIT = int(sys.argv[1])

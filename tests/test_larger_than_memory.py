@@ -15,8 +15,9 @@ from scipy import sparse
 from diabolo import Autoencoder
 from diabolo.data import memory, sinks
 from diabolo.data.adapters import Statistics
+from diabolo.data.opening import open_rows, open_stream
 from diabolo.data.splits import TEST, VALIDATION, Sample, divide, held_back, hold_back, hold_back_test
-from diabolo.data.streams import Stream, open_rows, open_stream
+from diabolo.data.streams import Stream
 from diabolo.data.windows import Streamed
 from diabolo.errors import DataError, DiaboloError, OptionError, ShapeError
 from diabolo.training import fit
@@ -246,11 +247,11 @@ def test_a_tf_data_set_is_trained_on(rows):
 @pytest.mark.parametrize(
     ("chunks", "message"),
     [
-        ([], "expected chunks of rows, got none: what gives them one by one can be read once"),
+        ([], "expected chunks of rows, got none: a generator can be read only once"),
         ([[np.ones((4, 3))]], "chunk 0 expected rows .*, got a list of them: give the rows alone"),
         (
             [np.ones((2, 3)), np.ones((2, 4))],
-            r"chunk 1 expected rows of float64 of shape \(3,\) as before, got .*\(4,\)",
+            r"chunk 1 expected rows of float64 of shape \(3,\) as in the first chunk, got .*\(4,\)",
         ),
         ([np.ones((2, 3)), np.ones((2, 3), np.uint8)], "got uint8"),
         ([np.array([["a"]])], "chunk 0 expected numbers, got 'a'"),
@@ -390,7 +391,7 @@ def test_files_whose_only_row_is_held_back_are_passed_over(tmp_path):
 def test_a_table_of_many_columns_says_what_reading_it_takes(tmp_path):
     rows = np.random.default_rng(0).normal(size=(20_000, 300))
     parquet.write_table(pa.table({f"c{at}": column for at, column in enumerate(rows.T)}), tmp_path / "wide.parquet")
-    with pytest.raises(OptionError, match=r"reading wide.parquet takes about 1\d\d MB beside its rows"):
+    with pytest.raises(OptionError, match=r"reading wide.parquet takes about 1\d\d MB in addition to its rows"):
         Autoencoder(2, memory="20MB").fit(tmp_path / "wide.parquet")
 
 

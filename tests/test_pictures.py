@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from diabolo import Autoencoder
+from diabolo.data.opening import open_rows, open_stream
 from diabolo.data.readers import images
-from diabolo.data.streams import open_rows, open_stream
 from diabolo.errors import DataError, ShapeError
 
 FAST = {"structure": [8], "epochs": 1, "random_state": 0, "verbose": False}
@@ -76,7 +76,7 @@ def test_pictures_are_turned_as_their_exif_says(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned by a quarter, clockwise
     Image.fromarray(pixels).save(tmp_path / "a.jpg", exif=exif, quality=95)
-    picture = images.read(tmp_path / "a.jpg", images.Look())
+    picture = images.read(tmp_path / "a.jpg", images.ImageOptions())
     assert picture.shape == (30, 20, 3)
     assert picture[:, -4:].mean() > 240 > 10 > picture[:, :10].mean()
 
@@ -87,9 +87,9 @@ def test_pictures_are_turned_as_their_exif_says(tmp_path):
 )
 def test_every_mode_becomes_grey_or_colour(tmp_path, mode, shape):
     Image.new(mode, (7, 9)).save(tmp_path / "a.png")
-    assert images.read(tmp_path / "a.png", images.Look()).shape == shape
-    assert images.read(tmp_path / "a.png", images.Look(grayscale=True)).shape == (9, 7)
-    assert images.read(tmp_path / "a.png", images.Look(size=(4, 5))).shape == (4, 5, *shape[2:])
+    assert images.read(tmp_path / "a.png", images.ImageOptions()).shape == shape
+    assert images.read(tmp_path / "a.png", images.ImageOptions(grayscale=True)).shape == (9, 7)
+    assert images.read(tmp_path / "a.png", images.ImageOptions(size=(4, 5))).shape == (4, 5, *shape[2:])
 
 
 def bomb(path):
@@ -131,8 +131,8 @@ def test_a_bad_picture_is_named_and_can_be_left_out(folder, name):
     left_out = []
     from diabolo.data.tables import Reading
 
-    look = images.Look(skip_bad=lambda path, reason: left_out.append(path.name))
-    rows = np.concatenate(list(open_stream(str(folder), reading=Reading(look=look)).chunks(100)))
+    look = images.ImageOptions(skip_bad=lambda path, reason: left_out.append(path.name))
+    rows = np.concatenate(list(open_stream(str(folder), reading=Reading(pictures=look)).chunks(100)))
     assert rows.shape == (12, 28, 28)
     assert left_out == [f"zz-{name}"]
 
@@ -212,7 +212,7 @@ def test_large_pictures_are_decoded_a_few_at_a_time(tmp_path, peak, run):
         Image.new("1", (8000, 8000), at % 2).save(tmp_path / f"{at:02d}.png")
     script = """
 import sys
-from diabolo.data.streams import open_stream
+from diabolo.data.opening import open_stream
 for chunk in open_stream(sys.argv[1]).chunks(256):
     assert chunk.shape[1:] == (8000, 8000)
 """

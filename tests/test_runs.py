@@ -218,7 +218,7 @@ def test_files_of_others_in_the_folder_are_left_alone(table, tmp_path):
     assert [(tmp_path / name).read_text() for name in theirs] == theirs
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "lock").write_text("of my door")
-    with pytest.raises(CheckpointError, match="lock is a file of somebody else's"):
+    with pytest.raises(CheckpointError, match="lock is not a lock file of Diabolo and is left as it is"):
         Autoencoder(3, epochs=4, **SETTINGS).fit(table, run=tmp_path / "other")
     assert (tmp_path / "other" / "lock").read_text() == "of my door"
 

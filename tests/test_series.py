@@ -213,7 +213,7 @@ def test_windows_do_not_span_gaps_in_time():
 @pytest.mark.parametrize(
     ("change", "settings", "error", "message"),
     [
-        (lambda f: pd.concat([f, f[:1]]), {}, DataError, "when 2024-01-01 00:00:00 of 'a' stands twice: keep one"),
+        (lambda f: pd.concat([f, f[:1]]), {}, DataError, "when 2024-01-01 00:00:00 of 'a' occurs twice: keep one"),
         (
             lambda f: f.assign(note="hello"),
             {},
@@ -237,7 +237,7 @@ def test_windows_do_not_span_gaps_in_time():
         (lambda f: f.drop([2, 3]), {"window": 4}, DataError, "the longest has 2: .*, or max_gap=None to span gaps"),
         (lambda f: f, {"max_gap": 0.5}, OptionError, "max_gap must be None or a number of at least 1, got 0.5"),
         (lambda f: f, {"step": 0}, OptionError, "step must be a whole number of at least 1, got 0"),
-        (lambda f: f[["when", "who"]], {}, DataError, "expected columns beside time and entity"),
+        (lambda f: f[["when", "who"]], {}, DataError, "expected columns of numbers in addition to those of the time"),
         (lambda f: f.assign(when=f["when"].where(f["x"] != 2)), {}, DataError, "column 'when' has no value in row 2"),
     ],
 )
@@ -323,7 +323,7 @@ def test_windows_of_a_parquet_file_keep_times_to_the_zone_and_name_their_files(c
             "column 'who' holds string, expected numbers: leave it out (--drop who)",
         ),
         (lambda f: f, "--time when --entity who --window 41", "no series has 41 rows, the longest has 40"),
-        (lambda f: f, "--time when --window 3 --drop who", "stands twice: keep one of the rows"),
+        (lambda f: f, "--time when --window 3 --drop who", "occurs twice: keep one of the rows"),
         (lambda f: f, "--time x --drop when --window 0", "window must be a whole number of at least 1, got 0"),
         (lambda f: f, "--time who --window 3", "column 'who' holds string, expected moments"),
         (lambda f: f, "--time when --window 3 -o a.csv", "a.csv: series have three axes, which no table has"),

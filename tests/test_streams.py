@@ -11,8 +11,8 @@ from pyarrow import parquet
 
 from diabolo import Autoencoder
 from diabolo.data import sinks
-from diabolo.data.sources import open_source
-from diabolo.data.streams import ahead, open_stream
+from diabolo.data.opening import open_source, open_stream
+from diabolo.data.prefetch import ahead
 from diabolo.errors import DataError, ShapeError
 
 

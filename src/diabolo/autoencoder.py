@@ -15,8 +15,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from diabolo import fitting
 from diabolo.data import frames, sparse
 from diabolo.data.adapters import Rows
+from diabolo.data.kinds import is_stream
 from diabolo.data.readers import scipy_files
-from diabolo.data.streams import is_stream
 from diabolo.errors import DataError, DivergedError, ModelFileError, NotFittedError, OptionError
 from diabolo.fitting.automatic.advice import Advice
 from diabolo.model import file as modelfile

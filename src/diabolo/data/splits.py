@@ -9,9 +9,10 @@ import numpy as np
 from diabolo.data import sparse
 from diabolo.data.adapters import Rows, Statistics, as_rows, check_finite
 from diabolo.data.adapters.rows import check_no_infinity
+from diabolo.data.prefetch import ahead
 from diabolo.data.readers.parts import Part
 from diabolo.data.sources import Source
-from diabolo.data.streams import Stream, ahead, rows_at_once
+from diabolo.data.streams import Stream, rows_at_once
 from diabolo.errors import DataError
 
 # Purposes, as numbers beside those of the epochs, which count from 0.

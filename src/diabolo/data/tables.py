@@ -32,7 +32,7 @@ class Reading(NamedTuple):
         types: kinds of columns by name, where what is inferred will not do.
         drop: columns to leave out.
         form: how CSV files are written.
-        look: how pictures are to be taken.
+        pictures: how pictures are read.
         refused: as for `schema.learn`.
         query: what to read of a database, in SQL.
         typed: whether these options were typed on a command line, whose words messages then use.
@@ -41,7 +41,7 @@ class Reading(NamedTuple):
     types: Mapping[str, str] = {}
     drop: tuple[str, ...] = ()
     form: csv_form.Options = csv_form.Options()
-    look: images.Look = images.Look()
+    pictures: images.ImageOptions = images.ImageOptions()
     refused: Callable[[str, str], None] | None = None
     query: str = ""
     typed: bool = False
@@ -134,7 +134,7 @@ def columns_of(path: Path, reading: Reading) -> tuple[str, ...]:
     if path.suffix.lower() == ".parquet":
         return tuple(parquet.schema(path).names)
     if path.suffix.lower() == ".npz":
-        return tuple(numpy_files.columns(path) or ())
+        return numpy_files.column_names(path) or ()
     return csv.columns(path, reading.form)
 
 
@@ -180,7 +180,7 @@ def needs(paths: Sequence[Path], schema: Schema, reading: Reading) -> bool:
 def is_named_columns(source: Any) -> bool:
     """Whether rows are a .npz file of named columns."""
     path = Path(source) if isinstance(source, (str, Path)) else Path()
-    return path.suffix.lower() == ".npz" and path.is_file() and numpy_files.columns(path) is not None
+    return path.suffix.lower() == ".npz" and path.is_file() and numpy_files.column_names(path) is not None
 
 
 Keep = Callable[[Any, int], None]

@@ -1,15 +1,18 @@
-"""Which options of reading each kind of source can use. Any other is refused: to ignore it would be silently wrong.
+"""The options of reading that a user gave, and whether a kind of source can use them.
 
-Order: the options, the kinds, the check.
+An option that cannot be used is refused, because a result without it would be wrong silently.
+Order: the options, those that were given, the check.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
 
-from diabolo.data.readers import csv_form, sql
+from diabolo.data.kinds import Kind
+from diabolo.data.readers import csv_form, images, sql
+from diabolo.data.tables import Reading
 from diabolo.errors import OptionError
+from diabolo.typing import PathLike
 
-# Option -> what it is for.
+# Option -> the sources that it is for.
 OPTIONS = {
     "types": "tables",
     "drop": "tables",
@@ -23,65 +26,40 @@ OPTIONS = {
     "series": "arrays (n, time, channels), which `windows` makes of a long table",
 }
 
-
-class Kind(NamedTuple):
-    """A kind of source, in words, and the options that it can use."""
-
-    words: str
-    uses: frozenset[str]
-
-
-def _kind(words: str, *uses: str) -> Kind:
-    return Kind(words, frozenset(uses))
-
-
-ARRAY = _kind("an array", "series")
-CSV = _kind("a CSV file", "types", "drop", "separator", "decimal")
-PARQUET = _kind("a Parquet file", "types", "drop")
-COLUMNS = _kind("named columns in an .npz file", "types", "drop")
-DATABASE = _kind("a database", "types", "drop", "query")
-FRAME = _kind("a frame", "types")
-MATRIX = _kind("a sparse matrix")
-PICTURES = _kind("pictures", "size", "grayscale", "skip_bad", "series")
-DATA_SET = _kind("a data set", "data_dir", "series")
-
 FIT_ONLY = ("types", "drop")  # a model knows its columns and their kinds
 
 
-def asked(reading: Any, data_dir: Any = None, *, series: bool = False) -> list[str]:
-    """Return the names of the options that a user gave.
-
-    Args: reading: a `diabolo.data.tables.Reading`.
-    """
-    look = reading.look
-    given = {
+def given(reading: Reading, data_dir: PathLike | None = None, *, series: bool = False) -> list[str]:
+    """Return the names of the options that a user gave."""
+    form, pictures = csv_form.Options(), images.ImageOptions()
+    are_given = {
         "types": bool(reading.types),
         "drop": bool(reading.drop),
-        "separator": reading.form.separator != csv_form.Options().separator,
-        "decimal": reading.form.decimal != csv_form.Options().decimal,
+        "separator": reading.form.separator != form.separator,
+        "decimal": reading.form.decimal != form.decimal,
         "query": bool(reading.query),
-        "size": look.size is not None,
-        "grayscale": look.grayscale,
-        "skip_bad": look.skip_bad is not None,
+        "size": reading.pictures.size != pictures.size,
+        "grayscale": reading.pictures.grayscale != pictures.grayscale,
+        "skip_bad": reading.pictures.skip_bad is not None,
         "data_dir": data_dir is not None,
         "series": series,
     }
-    return [name for name, is_given in given.items() if is_given]
+    return [name for name, is_given in are_given.items() if is_given]
 
 
 def check(options: Sequence[str], kind: Kind, name: str, *, typed: bool, fitted: bool = False) -> None:
     """Raise OptionError for the first option that a kind of source cannot use.
 
     Args:
-        options: that a user gave.
+        options: the names of those that a user gave.
         kind: of the source.
         name: of the source, for the message.
         typed: whether the options were typed on a command line.
-        fitted: whether a model is there, which knows its columns.
+        fitted: whether a model reads the source, which knows its columns.
     """
     for option in options:
         shown = f"--{option.replace('_', '-')}" if typed else f"{option}="
-        if option not in kind.uses:
+        if option not in kind.options:
             what = "" if name == kind.words else f" That is {kind.words}:"
             leave = f"{what} leave {shown} out." if what else f" Leave {shown} out."
             raise OptionError(f"{shown} goes with {OPTIONS[option]}, got {name}.{leave}")

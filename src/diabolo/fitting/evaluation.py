@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from diabolo.data import memory
+from diabolo.data.memory import COPIES_IN_TRAINING
+from diabolo.data.opening import open_rows
 from diabolo.data.readers import scipy_files
 from diabolo.data.splits import Judged, hold_back_sparse, hold_back_test
-from diabolo.data.streams import COPIES, Stream, open_rows
+from diabolo.data.streams import Stream
 from diabolo.data.tables import Reading
 from diabolo.data.windows import check_memory
 from diabolo.errors import DataError, OptionError
@@ -43,7 +45,7 @@ def open_divided(
     """
     limit = memory.limit(settings.memory)
     if scipy_files.is_matrix(data):
-        matrix = scipy_files.read(Path(data), limit // COPIES)
+        matrix = scipy_files.read(Path(data), limit // COPIES_IN_TRAINING)
         return Divided(Path(data).name, hold_back_sparse(matrix, test_fraction, settings.seed, limit=limit))
     source = open_rows(data, limit, data_dir=data_dir, reading=reading)
     if settings.series and not isinstance(source, Stream):
@@ -57,7 +59,7 @@ def open_divided(
                 f"take a part."
             )
         streamed = (
-            f"{source.name}: about {memory.words(source.bytes)}, and {COPIES} times that for training, is more than "
-            f"{memory.words(limit)}: read in chunks"
+            f"{source.name}: about {memory.words(source.bytes)}, and {COPIES_IN_TRAINING} times that for training, is "
+            f"more than {memory.words(limit)}: read in chunks"
         )
     return Divided(source.name, hold_back_test(source, test_fraction, settings.seed, limit=limit), streamed)

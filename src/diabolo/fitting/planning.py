@@ -4,9 +4,10 @@ import logging
 from typing import Any, NamedTuple
 
 from diabolo.data import memory, sparse
+from diabolo.data.kinds import is_stream
+from diabolo.data.opening import open_rows, open_whole
 from diabolo.data.readers import scipy_files
 from diabolo.data.sources import Source
-from diabolo.data.streams import is_stream, open_rows, open_whole
 from diabolo.data.tables import Reading
 from diabolo.fitting.automatic import latents
 from diabolo.fitting.automatic.advice import Advice, advise

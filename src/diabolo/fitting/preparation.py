@@ -15,11 +15,12 @@ import numpy as np
 from diabolo.data import adapters, memory, sparse
 from diabolo.data.adapters import Rows, Statistics, as_rows, check_rows
 from diabolo.data.frames import Schema
+from diabolo.data.memory import COPIES_IN_TRAINING
+from diabolo.data.opening import check_options, open_rows
 from diabolo.data.readers import scipy_files
 from diabolo.data.shard import Shard
 from diabolo.data.sources import Source
 from diabolo.data.splits import VALIDATION, Division, divide, held_back
-from diabolo.data.streams import COPIES, check_options, open_rows
 from diabolo.data.tables import Reading
 from diabolo.data.windows import Streamed, Windows, check_memory
 from diabolo.errors import DataError, OptionError, ShapeError, unknown
@@ -78,7 +79,7 @@ def prepare(X: Any, settings: Settings, *, evaluation_rows: Any = None) -> Prepa
     limit, reading = memory.limit(settings.memory), Reading(types=settings.types or {})
     check_options(X, reading, series=settings.series)
     if scipy_files.is_matrix(X):
-        matrix = scipy_files.read(Path(X), limit // COPIES)
+        matrix = scipy_files.read(Path(X), limit // COPIES_IN_TRAINING)
         return _prepare_sparse(matrix, settings, evaluation_rows, name=Path(X).name)
     if sparse.is_sparse(X):
         return _prepare_sparse(X, settings, evaluation_rows)

@@ -12,8 +12,9 @@ import numpy as np
 
 from diabolo.data import frames
 from diabolo.data.adapters import Rows, SeriesAdapter
+from diabolo.data.kinds import is_stream
+from diabolo.data.opening import open_stream
 from diabolo.data.series import are_shorter, is_ragged, padded
-from diabolo.data.streams import is_stream, open_stream
 from diabolo.errors import DataError, ShapeError
 from diabolo.model.model import Model
 from diabolo.model.runtime import by_chunk, fill

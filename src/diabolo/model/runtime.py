@@ -17,9 +17,10 @@ import numpy as np
 from diabolo import privacy
 from diabolo.data.adapters import Adapter, Rows, as_rows, check_finite
 from diabolo.data.adapters.rows import check_no_infinity
+from diabolo.data.prefetch import ahead
 from diabolo.data.sparse import check as check_sparse
 from diabolo.data.sparse import is_sparse
-from diabolo.data.streams import Stream, ahead, rows_at_once
+from diabolo.data.streams import Stream, rows_at_once
 from diabolo.errors import DataError, ShapeError
 from diabolo.network.losses import Loss
 from diabolo.network.structures import Network

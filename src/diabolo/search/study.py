@@ -16,8 +16,8 @@ from diabolo import fitting
 from diabolo.autoencoder import Autoencoder, from_model
 from diabolo.checks import whole
 from diabolo.data import memory
+from diabolo.data.opening import open_whole
 from diabolo.data.sources import Source
-from diabolo.data.streams import open_whole
 from diabolo.data.tables import Reading
 from diabolo.errors import OptionError, ShapeError, unknown
 from diabolo.model import file as modelfile

@@ -1,1 +1,1 @@
-"""Files that are written without losing anything, and locks."""
+"""Atomic writes, and locks."""

@@ -1,4 +1,7 @@
-"""Writing files so that nothing is lost: never over another file unasked, and never half."""
+"""Writing files without losing anything: no file is overwritten unasked, and no file is written half. Locks.
+
+Order: checks of names, locks, reading, atomic writing.
+"""
 
 import contextlib
 import errno
@@ -7,32 +10,33 @@ import stat
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, BinaryIO
 
 from diabolo.errors import CheckpointError, OptionError, OutputError
 
 
 def refuse_existing(path: Path, *, force: bool) -> None:
-    """Raise OutputError where something would be overwritten, or where no file can be."""
+    """Raise OutputError if a file would be overwritten without `force`, or if no file can be written there."""
     try:
         if path.is_dir():
-            raise OutputError(f"{path} is a folder: choose the name of a file.")
+            raise OutputError(f"{path} is a folder, expected the name of a file: choose another name.")
         if path.exists() and not path.is_file():
-            raise OutputError(f"{path} is a pipe or a device: choose the name of a file.")
-        if os.path.lexists(path) and not force:  # also a link to what is not there
+            raise OutputError(f"{path} is a pipe or a device, expected the name of a file: choose another name.")
+        if os.path.lexists(path) and not force:  # lexists: a link to a missing file counts, too
             raise OutputError(f"{path} exists: choose another name, or pass force=True (--force) to overwrite it.")
         if not path.parent.is_dir():
             raise OutputError(f"{path}: the folder {path.parent} does not exist: make it first.")
-    except (OSError, ValueError) as error:  # a name that is too long, or holds a NUL
+    except (OSError, ValueError) as error:  # a name that is too long, or contains NUL
         raise OutputError(f"{str(path)!r:.80} cannot be the name of a file ({error.args[-1]!s:.80}).") from error
     if not os.access(path.parent, os.W_OK):
-        raise OutputError(f"{path}: you may not write to the folder {path.parent}.")
+        raise OutputError(f"{path}: you may not write to the folder {path.parent}: choose another folder.")
 
 
-def make_folder(path: Any, what: str) -> Path:
-    """Return a folder, made where it is missing, that can be written to. Raises OptionError, OutputError.
+def make_folder(path: object, what: str) -> Path:
+    """Return a folder that can be written to; it is created if it does not exist.
 
-    Args: what: it is the folder of, for the message.
+    Args: path: of the folder; what: the folder is for, such as "a run", for messages.
+    Raises: OptionError if the path is not a path; OutputError if the folder cannot be created or written to.
     """
     if not isinstance(path, (str, os.PathLike)) or not str(path) or "\0" in str(path):
         raise OptionError(f"the folder of {what} must be a path, got {path!r:.60}.")
@@ -42,24 +46,29 @@ def make_folder(path: Any, what: str) -> Path:
     except OSError as error:
         raise OutputError(f"{folder} cannot be the folder of {what}: {error.strerror or error}.") from error
     if not os.access(folder, os.W_OK):
-        raise OutputError(f"{folder} cannot be the folder of {what}: you may not write to it.")
+        raise OutputError(f"{folder} cannot be the folder of {what}: you may not write to it: choose another folder.")
     return folder
 
 
-def hold(file: Any, *, wait: bool = False) -> bool:
-    """Lock an open file for this process, until it is closed; return False where another process has it.
+# Not filelock: up to version 3 it empties the file before it asks for the lock, which would erase the number of the
+# process that holds it, or a file of somebody else; from 3.21 on it deletes the file on release. On Windows it locks
+# the first byte, so that no other process could read the number.
+def hold(file: IO[str], *, wait: bool = False) -> bool:
+    """Lock an open file for this process; return False if another process holds the lock.
 
-    Args: wait: until the other lets go.
-    Raises: OutputError where files cannot be locked.
+    The lock ends when the file is closed, or when the process ends in any way.
+
+    Args: file: open for writing; wait: until the other process releases the lock.
+    Raises: OutputError if the file system cannot lock files.
     """
-    if sys.platform == "win32":  # no part of a file that is locked can be read there: a byte far behind its end is
+    if sys.platform == "win32":  # what is locked cannot be read there: a byte far after the end is
         import msvcrt
 
         file.seek(1 << 30)
         while True:
             try:
                 msvcrt.locking(file.fileno(), msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
-            except OSError:  # after ten seconds, where it waits
+            except OSError:  # with LK_LOCK, after ten seconds
                 if not wait:
                     return False
             else:
@@ -80,7 +89,11 @@ def hold(file: Any, *, wait: bool = False) -> bool:
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold a lock file, with the number of this process inside; CheckpointError where another process does."""
+    """Hold a lock file, which contains the number of this process.
+
+    Raises: CheckpointError if another process holds it, or if the file is not a lock file; OutputError if it cannot be
+        written.
+    """
     try:
         file = path.open("a+")
     except OSError as error:
@@ -94,17 +107,17 @@ def locked(path: Path) -> Iterator[None]:
             )
         file.seek(0)
         if not (content := file.read(21).strip()).isdigit() and content:
-            raise CheckpointError(f"{path} is a file of somebody else's: choose another folder.")
+            raise CheckpointError(f"{path} is not a lock file of Diabolo and is left as it is: choose another folder.")
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
         yield
 
 
-def open_file(path: Path) -> Any:
-    """Return a file that is open to be read as bytes. Raises OSError, also for what is no file.
+def open_file(path: Path) -> BinaryIO:
+    """Return a file that is open for reading bytes. Raises OSError, also for a pipe or a device.
 
-    A pipe that nobody writes to would be waited for, and a device never ends.
+    Reading would wait for ever at a pipe that nobody writes to, and never end at a device.
     """
     file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0)))  # noqa: SIM115
     if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -114,30 +127,30 @@ def open_file(path: Path) -> Any:
 
 
 def read_file(path: Path) -> bytes:
-    """Return the bytes of a file. Raises OSError, also for what is no file."""
+    """Return the bytes of a file. Raises OSError, also for a pipe or a device."""
     with open_file(path) as file:
-        return bytes(file.read())
+        return file.read()
 
 
-def write_atomically(path: Path, write: Callable[[Any], Any], *, force: bool) -> None:
-    """Let `write` fill a temporary file next to `path`, then give it that name.
+def write_atomically(path: Path, write: Callable[[BinaryIO], object], *, force: bool) -> None:
+    """Fill a temporary file next to `path`, then rename it to `path`.
 
-    A reader sees the old file, the complete new one, or none, whatever happens. A file that is replaced keeps its
-    permissions; a link is kept, and the file it points to is replaced.
+    At any moment there is the old file, the complete new file, or no file. A file that is replaced keeps its
+    permissions; a link is kept, and the file that it points to is replaced.
 
     Args:
         path: the name of the file.
-        write: is given the open file.
+        write: called with the open temporary file.
         force: replace a file that exists. Otherwise a file that appeared since the output was checked is kept, too.
 
-    Raises: OutputError where a file exists and `force` is false, or where the disk refuses.
+    Raises: OutputError if a file exists and `force` is false, or if the file cannot be written.
     """
     temporary = None
     try:
         path = path.resolve() if force and path.is_symlink() else path
         temporary = temporary_name(path)
         replaced = path.stat() if force and path.is_file() else None
-        # The system takes the umask off the permissions of a new file. To ask for the umask would mean to change it.
+        # The system subtracts the umask from the permissions of a new file. Reading the umask would change it.
         with _new_file(temporary, 0o666 if replaced is None else 0o600) as file:
             write(file)
             file.flush()
@@ -152,23 +165,23 @@ def write_atomically(path: Path, write: Callable[[Any], Any], *, force: bool) ->
         raise OutputError(f"{path} could not be written: {error.strerror or error}.") from error
     finally:
         if temporary is not None:
-            with contextlib.suppress(OSError):  # it is gone where all went well
+            with contextlib.suppress(OSError):  # after success it no longer exists
                 os.unlink(temporary)
     sync_folder(path.parent)
 
 
 def temporary_name(path: Path) -> Path:
-    """Return a hidden name next to `path` that nothing has, for what will be renamed to it."""
+    """Return an unused hidden name next to `path`, for a file that will be renamed to `path`."""
     return path.with_name(f".{path.name}.{os.urandom(4).hex()}")
 
 
-def _new_file(path: Path, mode: int) -> Any:
+def _new_file(path: Path, mode: int) -> BinaryIO:
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
     return open(path, "w+b", opener=lambda name, _: os.open(name, flags, mode))
 
 
 def _rename_to_new(temporary: Path, path: Path) -> None:
-    """Rename a file to a name that no file has. Raises OutputError where one has it by now."""
+    """Rename a file to an unused name. Raises OutputError if a file has that name by now."""
     try:
         try:
             os.link(temporary, path)  # unlike a rename, a link never replaces a file
@@ -187,7 +200,7 @@ def _rename_to_new(temporary: Path, path: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Have the names in a folder survive a power cut, where the file system can do so."""
+    """Make the names in a folder survive a power cut, if the file system can do so."""
     with contextlib.suppress(OSError):
         opened = os.open(folder, os.O_RDONLY)
         try:

@@ -17,16 +17,18 @@ import tensorflow as tf
 
 from diabolo.checks import whole
 from diabolo.data.adapters.rows import as_floats
+from diabolo.data.kinds import is_stream
 from diabolo.data.memory import limit
+from diabolo.data.opening import open_rows
 from diabolo.data.splits import divide
-from diabolo.data.streams import is_stream, open_rows
-from diabolo.data.windows import Array, Resident, Streamed, Window, Windows, check_memory
+from diabolo.data.windows import Resident, Streamed, Window, Windows, check_memory
 from diabolo.errors import DataError, OptionError, ShapeError
 from diabolo.training.backend import tensor
 from diabolo.training.loop import epochs as run_epochs
 from diabolo.training.program import KerasSteps, Measure, Tensors
 from diabolo.training.progress import Progress, Report, display, verbosity
 from diabolo.training.xla import choose
+from diabolo.typing import Array
 
 
 def fit(

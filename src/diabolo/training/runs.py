@@ -28,12 +28,13 @@ import numpy as np
 
 from diabolo.data import memory
 from diabolo.data.shard import Shard
-from diabolo.data.windows import Array, Window, Windows
+from diabolo.data.windows import Window, Windows
 from diabolo.errors import CheckpointError
 from diabolo.storage.files import locked, make_folder, write_atomically
 from diabolo.training import checkpoints
 from diabolo.training.checkpoints import State
 from diabolo.training.progress import Progress
+from diabolo.typing import Array
 
 ABOUT, LOCK = "run.json", "lock"
 CHECKPOINT = re.compile(r"(\d{6,})-(\d{6,})\.safetensors")  # epochs, steps

@@ -7,7 +7,7 @@ Order: a frame, its cells, one column.
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from diabolo.data.adapters.features import FEATURES
 from diabolo.data.adapters.rows import Rows
 from diabolo.data.frames.columns import UNITS, Column, Schema, kind_of
 from diabolo.errors import DataError, listed
+from diabolo.typing import Frame
 
 
 class Read(NamedTuple):
@@ -60,7 +61,7 @@ def read(frame: Any, schema: Schema, *, where: str, first_row: int = 0, spare: C
     return Read(rows, tuple(notes))
 
 
-def is_frame(value: Any) -> bool:
+def is_frame(value: object) -> TypeGuard[Frame]:
     """Return whether a value is a frame of pandas, polars or pyarrow."""
     if type(value).__module__.partition(".")[0] not in ("pandas", "polars", "pyarrow"):
         return False

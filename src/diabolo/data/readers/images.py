@@ -30,7 +30,7 @@ Array = np.ndarray[Any, np.dtype[np.uint8]]
 logger = logging.getLogger(__name__)
 
 
-class Look(NamedTuple):
+class ImageOptions(NamedTuple):
     """How pictures are to be taken.
 
     Attributes:
@@ -66,7 +66,7 @@ def labels(folder: Path, paths: Sequence[Path]) -> list[str]:
     return ["" if path.parent == folder else path.relative_to(folder).parts[0] for path in paths]
 
 
-def read(path: Path, look: Look) -> Array:
+def read(path: Path, options: ImageOptions) -> Array:
     """Return a picture, (height, width) if it is grey, else (height, width, 3), or 4 where it is partly transparent.
 
     Raises: DataError for what is no picture, a damaged one, or one of too many pixels.
@@ -82,9 +82,9 @@ def read(path: Path, look: Look) -> Array:
             if getattr(picture, "is_animated", False):
                 raise DataError(f"{path}: several frames, expected one: save them as pictures.")
             turned = ImageOps.exif_transpose(picture) if "exif" in picture.info or picture.format == "TIFF" else picture
-            plain = _plain(turned, path, look)
-            if look.size is not None and plain.size != look.size[::-1]:
-                plain = plain.resize(look.size[::-1], Image.Resampling.LANCZOS)
+            plain = _plain(turned, path, options)
+            if options.size is not None and plain.size != options.size[::-1]:
+                plain = plain.resize(options.size[::-1], Image.Resampling.LANCZOS)
             return np.asarray(plain)
     except UnidentifiedImageError as error:
         raise DataError(f"{path}: expected a picture, got something else.") from error
@@ -97,12 +97,12 @@ def read(path: Path, look: Look) -> Array:
         raise DataError(f"{path}: the picture is damaged ({reason}).") from error
 
 
-def _plain(picture: Any, path: Path, look: Look) -> Any:
+def _plain(picture: Any, path: Path, options: ImageOptions) -> Any:
     """Return a picture in grey or in colour, with eight bits a channel."""
     mode = picture.mode
     if mode in ("I", "F") or mode.startswith("I;"):
         raise DataError(f"{path}: its pixels have more than 8 bits (mode {mode}): save it with 8.")
-    if look.grayscale:
+    if options.grayscale:
         return picture if mode == "L" else picture.convert("L")
     if mode in ("L", "RGB", "RGBA"):
         return picture
@@ -113,34 +113,34 @@ def _plain(picture: Any, path: Path, look: Look) -> Any:
 
 
 def chunks(
-    paths: Sequence[Path], look: Look, size: int, *, told: Callable[[list[Path]], None] | None = None
+    paths: Sequence[Path], options: ImageOptions, size: int, *, on_chunk: Callable[[list[Path]], None] | None = None
 ) -> Iterator[Array]:
     """Give pictures in their order, (k, height, width[, channels]) each, decoded on every core.
 
-    Args: told: takes the files of every chunk before it is given.
-    Raises: DataError, ShapeError where one is not as the first or as a model takes them; with `look.skip_bad` it is
+    Args: on_chunk: takes the files of every chunk before it is given.
+    Raises: DataError, ShapeError where one is not as the first or as a model takes them; with `options.skip_bad` it is
         left out.
     """
-    expected, whose = look.like, "those of the model are"
+    expected, whose = options.like, "those of the model are"
     held: list[Array] = []
     files: list[Path] = []
 
     def stacked() -> Array:
-        if told is not None:
-            told(files.copy())
+        if on_chunk is not None:
+            on_chunk(files.copy())
         rows = np.stack(held)
         held.clear()
         files.clear()
         return rows
 
-    for path, picture in _decoded(paths, look):
+    for path, picture in _decoded(paths, options):
         if expected is None:
             expected, whose = picture.shape, f"{path} is"
-        wrong = _difference(path, picture.shape, expected, whose, settled=look.like is not None)
+        wrong = _difference(path, picture.shape, expected, whose, settled=options.like is not None)
         if wrong:
-            if look.skip_bad is None:
+            if options.skip_bad is None:
                 raise ShapeError(wrong)
-            look.skip_bad(path, wrong)
+            options.skip_bad(path, wrong)
             continue
         held.append(picture)
         files.append(path)
@@ -150,10 +150,10 @@ def chunks(
         yield stacked()
 
 
-def _decoded(paths: Sequence[Path], look: Look) -> Iterator[tuple[Path, Array]]:
+def _decoded(paths: Sequence[Path], options: ImageOptions) -> Iterator[tuple[Path, Array]]:
     def one(path: Path) -> Array | DataError:
         try:
-            return read(path, look)
+            return read(path, options)
         except DataError as error:
             return error
 
@@ -163,10 +163,10 @@ def _decoded(paths: Sequence[Path], look: Look) -> Iterator[tuple[Path, Array]]:
             for path, picture in zip(some, pool.map(one, some), strict=True):
                 if not isinstance(picture, DataError):
                     yield path, picture
-                elif look.skip_bad is None:
+                elif options.skip_bad is None:
                     raise picture
                 else:
-                    look.skip_bad(path, str(picture))
+                    options.skip_bad(path, str(picture))
 
 
 def _together(paths: Iterator[Path]) -> Iterator[list[Path]]:

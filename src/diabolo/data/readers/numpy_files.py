@@ -16,6 +16,7 @@ import numpy as np
 from diabolo.data import memory
 from diabolo.data.readers.parts import PART_BYTES, Part, held_bytes, stamp
 from diabolo.errors import DataError
+from diabolo.typing import Array
 
 LONGEST = 10_000  # bytes of a header: NumPy's own limit, which it looks at behind reading it
 MOST_AXES = 32  # of arrays in every version of NumPy
@@ -23,7 +24,7 @@ MOST_AXES = 32  # of arrays in every version of NumPy
 USUAL = ("X", "x", "rows", "data", "images", "latents", "x_train")
 
 
-def read_npy(path: Path) -> np.ndarray[Any, Any]:
+def read_npy(path: Path) -> Array:
     """Return the array of a .npy file."""
     try:
         with path.open("rb") as file:
@@ -64,7 +65,7 @@ def parts(path: Path) -> list[Part]:
     ]
 
 
-def _as_announced(path: Path, form: "_Form | None") -> np.ndarray[Any, Any]:
+def _as_announced(path: Path, form: "_Form | None") -> Array:
     if form is None:
         array = read_npy(path)
         if not array.ndim:
@@ -73,12 +74,12 @@ def _as_announced(path: Path, form: "_Form | None") -> np.ndarray[Any, Any]:
     return np.broadcast_to(np.zeros((), form.dtype), form.shape)
 
 
-def _chunks(path: Path, form: "_Form", first: int, last: int, rows: int) -> Iterator[np.ndarray[Any, Any]]:
+def _chunks(path: Path, form: "_Form", first: int, last: int, rows: int) -> Iterator[Array]:
     """Give rows `first` to `last`, up to `rows` at a time: read, not mapped, so that memory does not grow with them."""
     numbers, size = math.prod(form.shape[1:]), form.dtype.itemsize
     with path.open("rb") as file:
 
-        def read(place: int, count: int) -> np.ndarray[Any, Any]:
+        def read(place: int, count: int) -> Array:
             file.seek(form.start + place * size)
             values = np.fromfile(file, form.dtype, count)
             if values.size < count:
@@ -153,7 +154,7 @@ def _refuse_more_than_there_is(file: BinaryIO, size: int) -> None:
         raise ValueError(f"it takes {memory.words(numbers)}, more than {memory.words(memory.free())} of memory")
 
 
-def read_npz(path: Path, name: str = "") -> np.ndarray[Any, Any]:
+def read_npz(path: Path, name: str = "") -> Array:
     """Return one array of a .npz file: the one called `name`, else the only one, else the first usual name."""
     try:
         arrays = np.load(path, allow_pickle=False)
@@ -168,7 +169,7 @@ def read_npz(path: Path, name: str = "") -> np.ndarray[Any, Any]:
                 raise DataError(
                     f"{path}: which of its arrays ({', '.join(names) or 'none':.300})? Write {path.name}:NAME."
                 )
-            _judge(path, [chosen])
+            _checked_shapes(path, [chosen])
             return np.asarray(arrays[chosen])
     except Exception as error:  # of NumPy's parser and of zipfile, a dozen kinds
         if isinstance(error, DataError):
@@ -176,26 +177,39 @@ def read_npz(path: Path, name: str = "") -> np.ndarray[Any, Any]:
         raise DataError(f"{path}: expected a .npz file of numbers ({reason(error)}).") from error
 
 
-def columns(path: Path) -> dict[str, np.ndarray[Any, Any]] | None:
-    """Return the arrays of a .npz file where they are columns of a table, one axis and one length each; else None."""
+def column_names(path: Path) -> tuple[str, ...] | None:
+    """Return the names of the arrays of a .npz file if they are columns of a table: one axis and one length each.
+
+    None for any other file. Only headers are read.
+    """
     try:
         arrays = np.load(path, allow_pickle=False)
         if isinstance(arrays, np.ndarray):
             return None
         with arrays:
-            if len(arrays.files) < 2 or _chosen(arrays.files, ""):
+            names = arrays.files
+            if len(names) < 2 or _chosen(names, ""):
                 return None
-            shapes = _judge(path, arrays.files)
-            if any(len(shape) != 1 or shape != shapes[0] for shape in shapes):
-                return None
-            read = {name: arrays[name] for name in arrays.files}
+            shapes = _checked_shapes(path, names)
     except Exception:
-        return None  # whoever reads it as an array says what is wrong
-    lengths = {array.shape for array in read.values()}
-    return read if len(lengths) == 1 and len(lengths.pop()) == 1 else None
+        return None  # reading it as an array raises the error
+    same = len(shapes[0]) == 1 and len(set(shapes)) == 1
+    return tuple(names) if same else None
 
 
-def _judge(path: Path, names: list[str]) -> list[tuple[int, ...]]:
+def columns(path: Path) -> dict[str, Array] | None:
+    """Return the arrays that `column_names` names; None for any other file. Raises DataError for a damaged one."""
+    names = column_names(path)
+    if names is None:
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in names}
+    except Exception as error:  # of NumPy's parser and of zipfile, a dozen kinds
+        raise DataError(f"{path}: expected a .npz file of columns ({reason(error)}).") from error
+
+
+def _checked_shapes(path: Path, names: list[str]) -> list[tuple[int, ...]]:
     """Return the shapes that arrays of a .npz file announce; ValueError where they are not there or find no room."""
     shapes, size = [], 0
     with zipfile.ZipFile(path) as archive:

@@ -24,7 +24,7 @@ class Part(NamedTuple):
         first_row: how many rows of the file come before.
         columns: what they are called, if the file says so.
         stamp: of the file, if it is one.
-        beside: bytes that reading takes beside the rows it gives.
+        overhead: bytes that reading takes in addition to the rows.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Part(NamedTuple):
     first_row: int = 0
     columns: tuple[str, ...] | None = None
     stamp: Stamp | None = None
-    beside: int = 0
+    overhead: int = 0
 
     def check_unchanged(self) -> None:
         """Raise DataError where the file is not the one that was opened."""
@@ -52,10 +52,10 @@ def stamp(path: Path) -> Stamp:
 
 
 def held_bytes(dtype: np.dtype[Any]) -> int:
-    """Return what a number counts for when memory is planned.
+    """Return the bytes to plan for each number of a type; three times as many are in memory during training.
 
-    A training in memory holds its rows about three times (`streams.COPIES`): as they are read, without those held
-    back, and as tensors, which take four bytes whatever the rows took, except for bytes.
+    The three copies (`memory.COPIES_IN_TRAINING`) are the rows as read, those without the rows held back, and tensors.
+    Tensors take four bytes a number, except for bytes.
     """
     narrow = {1: 2, 2: 3}
     return dtype.itemsize if dtype == np.uint8 else narrow.get(dtype.itemsize, dtype.itemsize)
