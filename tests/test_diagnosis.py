@@ -55,7 +55,7 @@ def test_latents_that_a_sound_variational_network_leaves_alone_are_no_collapse(r
 def test_few_rows_and_a_wide_network_over_fit(rng):
     few = rng.normal(size=(60, 30))
     found = findings(few, latent_dim=20, structure=[256], epochs=300, patience=0)
-    assert named(found, "over-fitting: the loss of rows held back is")
+    assert named(found, "over-fitting: the validation loss is")
 
 
 @pytest.mark.parametrize("seed", [0, 2, 3])
@@ -85,7 +85,9 @@ def test_scales_that_do_not_fit_together_are_named(rng):
     table = rng.normal(size=(500, 6))
     table[7, 4] = 1e6
     # 499 numbers of about 0 and one of d have a standard deviation of d / sqrt(500).
-    assert named(findings(table, epochs=3, validation_fraction=0), "column 4 has a value 22 standard deviations off")
+    assert named(
+        findings(table, epochs=3, validation_fraction=0), "column 4 has a value 22 standard deviations from its mean"
+    )
 
 
 def test_a_loss_that_was_asked_for_and_does_not_fit_is_named(digits):

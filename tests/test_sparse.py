@@ -49,7 +49,7 @@ def test_it_learns_what_dense_rows_teach(fitted, words):
 
 def test_the_loss_from_a_draw_of_zeros_is_right_on_average(words, monkeypatch):
     """Against the same loss of the dense rows, written by NumPy from the saved weights."""
-    from diabolo.data.sparse import choose_loss, learn
+    from diabolo.fitting.sparse_rows import choose_loss, learn
     from diabolo.network import structures
     from diabolo.network.backends.keras import builder as keras_builder
     from diabolo.training import optimizers
@@ -95,7 +95,7 @@ def test_other_bottlenecks_go_with_sparse_rows(words, bottleneck):
     [
         ({"tied": True}, None, OptionError, "sparse rows need a dense layer first and last"),
         ({"penalty": "mmd:1"}, None, OptionError, "sparse rows go with no penalty"),
-        ({"corruption": "gaussian:0.1"}, None, OptionError, "sparse rows can have 'masking' alone"),
+        ({"corruption": "gaussian:0.1"}, None, OptionError, "the only corruption for sparse rows is 'masking'"),
         ({"reconstruction_loss": "ssim"}, None, OptionError, "unknown reconstruction_loss for sparse rows 'ssim'"),
         ({}, lambda m: m * np.float32(np.nan), DataError, "with NaN or infinity"),
         ({}, lambda m: m.astype(complex), DataError, "expected real numbers, got complex128"),

@@ -37,8 +37,8 @@ from diabolo.network import losses, structures
 from diabolo.network.bottlenecks import Bottleneck
 from diabolo.network.corruptions import Corruption
 from diabolo.network.layers import LAYERS, Layer
-from diabolo.network.parts import Part, from_config, plain, read_part
 from diabolo.network.penalties import Penalty
+from diabolo.parts import Part, from_config, plain, read_part
 from diabolo.training import backend, optimizers, runs
 from diabolo.training.checkpoints import State
 from diabolo.training.progress import Progress, Report, shown, verbosity

@@ -28,7 +28,7 @@ from diabolo.model.detection import Detection
 from diabolo.model.model import Model
 from diabolo.model.record import Record
 from diabolo.network.layers import Layer
-from diabolo.network.parts import plain
+from diabolo.parts import plain
 from diabolo.training.engines import numpy as small
 from diabolo.training.progress import verbosity
 

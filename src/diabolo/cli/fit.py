@@ -248,13 +248,13 @@ def fit(
                 where = str(lost)
             error.args = (f"{error} {where}",)
         raise
-    judge, judged_on = (rows.sample, "training") if rows.test is None else (rows.test, "test")
+    judge, evaluated_on = (rows.sample, "training") if rows.test is None else (rows.test, "test")
     seen = _corrupted(model, judge)
     summary = summarise(
         model,
         rows.sample,
         judge,
-        judged_on=judged_on,
+        evaluated_on=evaluated_on,
         test_rows=0 if rows.test is None else len(rows.test),
         seconds=time.perf_counter() - started,
         seen=seen,
@@ -346,7 +346,7 @@ def _corrupted(model: "Model", rows: Any) -> Any:
     from diabolo.data.adapters import ArrayAdapter
     from diabolo.network.corruptions import CORRUPTIONS, corrupted
     from diabolo.network.losses import Masked
-    from diabolo.network.parts import read_part
+    from diabolo.parts import read_part
 
     settings, adapter = model.record.settings, model.adapter
     if settings["corruption"] in (None, "auto") or not isinstance(adapter, ArrayAdapter):
@@ -437,7 +437,7 @@ def show_results(
     }
     _, pca, _ = summary.errors
     of = "a column" if summary.columns else ""
-    tables = [_errors(f"error of {summary.judged_on} rows", summary.errors, pca, of)]
+    tables = [_errors(f"error of {summary.evaluated_on} rows", summary.errors, pca, of)]
     if summary.columns:
         tables += ["", _columns(summary.columns)]
     if summary.seen_errors:

@@ -151,8 +151,8 @@ def check_settings(estimator: Any) -> None:
     """Raise OptionError for a setting of an `Autoencoder` that no rows could make right."""
     from diabolo.errors import OptionError, unknown
     from diabolo.model.record import PARTS
-    from diabolo.network.parts import from_text
     from diabolo.network.structures import check_words
+    from diabolo.parts import from_text
 
     settings = estimator.checked_settings()
     if type(settings["latent_dim"]) is int and settings["latent_dim"] < 1:

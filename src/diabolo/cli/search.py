@@ -115,12 +115,12 @@ def search(
             report=report,
         )
     model = found.best.model_
-    judge, judged_on = (rows.sample, "training") if rows.test is None else (rows.test, "test")
+    judge, evaluated_on = (rows.sample, "training") if rows.test is None else (rows.test, "test")
     summary = summarise(
         model,
         rows.sample,
         judge,
-        judged_on=judged_on,
+        evaluated_on=evaluated_on,
         test_rows=0 if rows.test is None else len(rows.test),
         seconds=time.perf_counter() - started,
     )

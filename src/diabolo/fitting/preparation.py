@@ -22,13 +22,14 @@ from diabolo.data.streams import COPIES, check_options, open_rows
 from diabolo.data.tables import Reading
 from diabolo.data.windows import Streamed, check_memory
 from diabolo.errors import DataError, OptionError, ShapeError, unknown
+from diabolo.fitting import sparse_rows
 from diabolo.fitting.automatic import advice
 from diabolo.model import file as modelfile
 from diabolo.model.model import Model
 from diabolo.network import losses, structures
 from diabolo.network.corruptions import CORRUPTIONS, Corruption
-from diabolo.network.parts import plain, read_part
 from diabolo.network.penalties import PENALTIES, Penalty
+from diabolo.parts import plain, read_part
 
 HIDDEN = "masking:0.1"  # of the cells of a table with gaps
 
@@ -185,13 +186,13 @@ def _prepare_sparse(
     rows = matrix.shape[0] - (0 if held is None else int(held.sum()))
     if not matrix[order[:rows]].count_nonzero():
         raise DataError("fit() expected rows to learn from, got a sparse matrix with no value other than zero in them.")
-    choice = sparse.choose_loss(asked["reconstruction_loss"], matrix, also)
-    adapter = sparse.learn(matrix[order[:rows]], choice.loss)
+    choice = sparse_rows.choose_loss(asked["reconstruction_loss"], matrix, also)
+    adapter = sparse_rows.learn(matrix[order[:rows]], choice.loss)
     network = _network(asked, adapter.tensor_shape, settings)
     corruption = None
     if asked["corruption"] is not None and asked["corruption"] != "auto":
         corruption = read_part("corruption", CORRUPTIONS, asked["corruption"])
-    sparse.fits(network, corruption, asked["penalty"])
+    sparse_rows.fits(network, corruption, asked["penalty"])
     scaled = matrix[order].astype(np.float32)
     scaled.data /= adapter.divisor.max()
     shard = {
@@ -269,7 +270,9 @@ def _learn_table(asked: Asked, opened: Source, rows: Rows, also: Any) -> tuple[a
         adapter.check(also, where="fit()")
         adapter.adapt(also)
     kinds = Counter(feature.kind for feature in adapter.features)
-    return adapter, losses.Choice(adapter.loss, f"each column by its kind: {_counted(kinds)}")
+    return adapter, losses.Choice(
+        losses.for_table(adapter.blocks, gaps=adapter.gaps), f"each column by its kind: {_counted(kinds)}"
+    )
 
 
 def _choose_loss(name: Any, every: list[Statistics], widest: float) -> losses.Choice:

@@ -13,8 +13,8 @@ from diabolo.errors import OptionError
 from diabolo.model.model import Model
 from diabolo.model.runtime import Floats
 from diabolo.network.bottlenecks.gaussian import LOG_VAR_LIMIT
-from diabolo.network.parts import read_part
 from diabolo.network.penalties import PENALTIES
+from diabolo.parts import read_part
 
 NUMBERS_IN_CACHE = 1 << 18
 

@@ -19,7 +19,6 @@ from diabolo.errors import OptionError, ShapeError
 from diabolo.model.detection import Detection
 from diabolo.model.record import Record
 from diabolo.model.runtime import Floats, Runtime, finite
-from diabolo.network.links import LINKS
 from diabolo.network.losses import Loss
 from diabolo.network.structures import Network
 
@@ -205,7 +204,7 @@ class Model:
     def shown(self, raw: Floats) -> Floats:
         """Return the reconstruction, in the units of the network, for the raw numbers that the decoder ends in."""
         with np.errstate(all="ignore"):
-            return finite(np.asarray(LINKS[self.loss.link](raw), np.float32), 0)
+            return finite(self.loss.reconstruction(raw), 0)
 
     def cost(self, target: Floats, raw: Floats) -> np.ndarray[Any, np.dtype[np.float64]]:
         """Return the reconstruction loss of each row, (n,), from its tensors and the decoder's raw numbers."""

@@ -7,8 +7,8 @@ from diabolo.errors import OptionError
 from diabolo.network.bottlenecks import BOTTLENECKS
 from diabolo.network.corruptions import CORRUPTIONS
 from diabolo.network.losses import LOSSES
-from diabolo.network.parts import from_config, read_part
 from diabolo.network.penalties import PENALTIES
+from diabolo.parts import from_config, read_part
 
 
 @dataclass(frozen=True)

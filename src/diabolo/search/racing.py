@@ -19,7 +19,7 @@ from diabolo.autoencoder import Autoencoder, seed_of
 from diabolo.data.sources import Source
 from diabolo.errors import CheckpointError, DivergedError, OptionError, unknown
 from diabolo.fitting.automatic import advice
-from diabolo.network.parts import plain
+from diabolo.parts import plain
 from diabolo.search.budget import EPOCHS
 from diabolo.search.study import Row, Search, counted, folder_of, in_memory
 from diabolo.storage.files import locked, make_folder, write_atomically

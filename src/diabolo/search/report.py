@@ -172,7 +172,7 @@ def as_page(found: "Found", summary: "Summary", drawn: dict[str, Figure], findin
         ),
         page.heading("How good the best is"),
         page.table(
-            ["mean square", "of PCA's", f"error of {summary.judged_on} rows"], _errors(summary), texts=1, best=0
+            ["mean square", "of PCA's", f"error of {summary.evaluated_on} rows"], _errors(summary), texts=1, best=0
         ),
         page.paragraph(f"{summary.latent_dim} numbers for {summary.features:,}; {summary.unit}."),
         *(page.picture(figure, words) for words, figure in drawn.items()),

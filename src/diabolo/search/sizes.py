@@ -13,7 +13,7 @@ from diabolo.autoencoder import Autoencoder, seed_of
 from diabolo.checks import is_whole
 from diabolo.data.splits import VALIDATION, held_back
 from diabolo.errors import OptionError
-from diabolo.network.parts import plain
+from diabolo.parts import plain
 from diabolo.report.summary import summarise
 from diabolo.search.study import in_memory
 
@@ -89,7 +89,7 @@ def error_by_size(
     for size in sorted({*sizes}):
         fixed = {"latent_dim": size, "random_state": seed, "verbose": False}
         model = Autoencoder(**settings | fixed).fit(train).model_
-        told = summarise(model, train.rows, judge, judged_on="test", test_rows=len(judge), seconds=0.0)
+        told = summarise(model, train.rows, judge, evaluated_on="test", test_rows=len(judge), seconds=0.0)
         points.append(Point(size, told.error, told.pca_error))
         if report is not None:
             report(points[-1])

@@ -11,8 +11,8 @@ from typing import Any
 from diabolo.autoencoder import Autoencoder
 from diabolo.checks import whole
 from diabolo.errors import OptionError, unknown
-from diabolo.network.parts import plain
 from diabolo.network.words import usual_width
+from diabolo.parts import plain
 from diabolo.training.optimizers import OPTIMIZERS
 
 Range = tuple[float, float]

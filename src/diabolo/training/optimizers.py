@@ -6,7 +6,7 @@ Settings may stand behind a colon, as those of parts do: "adamw:0.1", "adam:beta
 from typing import Any, NamedTuple
 
 from diabolo.errors import OptionError, unknown
-from diabolo.network.bottlenecks import Bottleneck, Gaussian
+from diabolo.network.bottlenecks import Bottleneck
 
 
 class _Entry(NamedTuple):
@@ -41,12 +41,8 @@ SCHEDULES = ("cosine", "constant")
 
 
 def suiting(bottleneck: Bottleneck) -> str:
-    """Return the optimizer that suits where none is asked for.
-
-    A decay of weights is what long trainings need (784-1000-500-250-30 on MNIST ends 4 % lower, digits 2 %); but a
-    gaussian bottleneck keeps its own measure, and half-way through 1,000 epochs of MNIST a decay costs 3 nats.
-    """
-    return "adam" if isinstance(bottleneck, Gaussian) else "adamw:0.1"
+    """Return the optimizer that suits if none is asked for."""
+    return bottleneck.default_optimizer
 
 
 def check(optimizer: str, learning_rate: float | None, schedule: str) -> float:
