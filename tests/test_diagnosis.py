@@ -43,7 +43,7 @@ def test_a_waist_wider_than_needed_is_told_how_wide_it_needs_to_be(rng):
 
 def test_latents_that_say_nothing_are_a_collapse(rows):
     found = findings(rows, bottleneck="gaussian:beta=100", latent_dim=4)
-    assert named(found, "posterior collapse: 4 of 4 latents say nothing")
+    assert named(found, "posterior collapse: 4 of 4 latents carry no information")
 
 
 def test_latents_that_a_sound_variational_network_leaves_alone_are_no_collapse(rows):
@@ -122,7 +122,7 @@ def test_the_command_line_lists_presets_and_shows_what_was_noticed(cli, rows, tm
     np.save(tmp_path / "rows.npy", rows[:300])
     done = cli("fit", "rows.npy", "--preset", "vae", "--bottleneck", "gaussian:beta=100", "--epochs", "40", "-l", "4")
     assert done.code == 0, done.err
-    assert "\nnoticed\n- posterior collapse: 4 of 4 latents say nothing" in done.out
+    assert "\nnoticed\n- posterior collapse: 4 of 4 latents carry no information" in done.out
     assert "Did you mean 'vae'" in cli("fit", "rows.npy", "--preset", "vea", "--force").err
 
 

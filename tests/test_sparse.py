@@ -141,7 +141,7 @@ def test_the_command_line_fits_encodes_and_scores_a_matrix_in_a_file(cli, words,
     facts = json.loads(done.out)
     assert facts["rows"] + facts["validation_rows"] + facts["test_rows"] == 1500
     assert facts["test_rows"] == 150
-    assert facts["unit"] == "in quadratic means of what is not zero"
+    assert facts["unit"] == "in quadratic means of the values that are not 0"
     model = load(tmp_path / "counts.safetensors")
     assert facts["mean_row_error"] == pytest.approx(words.toarray().var(axis=0).mean(), rel=0.1)  # a mean of 3 is 1
     for verb, ending, expected in (("encode", "latents", model.encode), ("score", "scores", model.score_samples)):

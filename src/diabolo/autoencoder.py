@@ -645,6 +645,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             raise OptionError(f"types must be kinds by name, such as {{'code': 'category'}}, got {self.types!r:.60}.")
         settings = {name: getattr(self, name) for name in self._get_param_names() if name in SETTINGS}
         settings = {name: plain(value) for name, value in settings.items()}
+        settings["reconstruction_loss"] = losses.full_name(settings["reconstruction_loss"])
         for name, table in PARTS.items():
             if isinstance(settings[name], Part):
                 settings[name] = read_part(name, table, settings[name]).to_config()

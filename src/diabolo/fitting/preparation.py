@@ -78,6 +78,7 @@ def prepare(asked: Asked, X: Any, also: Any, settings: dict[str, Any], seed: int
 
     Raises: DataError, ShapeError, OptionError.
     """
+    asked = asked | {"reconstruction_loss": losses.full_name(asked["reconstruction_loss"])}
     limit, reading = memory.limit(plain(asked["memory"])), Reading(types=asked["types"] or {})
     check_options(X, reading, series=asked["series"])
     if scipy_files.is_matrix(X):

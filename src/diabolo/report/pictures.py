@@ -54,7 +54,7 @@ def columns(figures: Sequence[ColumnFigures]) -> Figure:
     axes.set_yticks(places, [f"{each.name:.28}, {each.kind}" for each in worst], fontsize=9)
     axes.invert_yaxis()
     axes.set_xlim(0, 1)
-    axes.set_xlabel("share explained of what the best constant guess leaves", fontsize=9)
+    axes.set_xlabel("share of the error of the best constant guess that is removed", fontsize=9)
     left_out = len(figures) - len(worst)
     title = f"the {len(worst)} worst of {len(figures)} columns" if left_out else "columns, the worst first"
     axes.set_title(title, loc="left", fontsize=10)

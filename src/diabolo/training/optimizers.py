@@ -91,6 +91,12 @@ def _read(written: Any) -> tuple[_Entry, dict[str, float]]:
         key, equals, value = (piece.strip() for piece in item.partition("="))
         if not equals and place == 0:
             key, value = entry.takes[0], key
+        if key in ("lr", "learning_rate"):
+            rate = value or "0.001"
+            raise OptionError(
+                f"optimizer {written!r}: the learning rate is not a setting of the optimizer: pass "
+                f"learning_rate={rate} (--learning-rate {rate})."
+            )
         if key not in entry.takes:
             raise OptionError(f"optimizer {written!r}: {unknown('setting', key, entry.takes)}")
         try:

@@ -94,7 +94,7 @@ class ArrayAdapter(Adapter):
     def unit(self, scaling: str) -> str:
         """As the base; sparse rows have no offset."""
         if scaling == "standardise" and not self.offset.any():
-            return "in quadratic means of what is not zero"
+            return "in quadratic means of the values that are not 0"
         return super().unit(scaling)
 
     def to_arrays(self) -> dict[str, Vector]:

@@ -126,7 +126,7 @@ class TableAdapter(Adapter):
 
     def unit(self, scaling: str) -> str:
         """Columns have no common unit but the loss of the best constant guess."""
-        return "of what the best constant guess leaves"
+        return "of the error of the best constant guess"
 
     def cell(self, column: int) -> Cell:
         """The numbers of a column, and its flag if there are gaps."""

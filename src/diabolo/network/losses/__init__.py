@@ -8,6 +8,9 @@ is not.
 The formulas are written once for NumPy (scores, without TensorFlow) and for Keras (training).
 """
 
+from collections import ChainMap
+from collections.abc import Mapping
+
 from diabolo.network.losses.base import Learnt, Local, Loss
 from diabolo.network.losses.categorical import Categorical
 from diabolo.network.losses.choice import Choice, choose
@@ -42,7 +45,7 @@ __all__ = [
 # To add a loss, write its class in a file of this folder and add it here.
 LOSSES: dict[str, type[Loss]] = {each.kind: each for each in (Bernoulli, Gaussian, Huber, Poisson, Categorical, Ssim)}
 # The losses that a model file may name: also the one that series with gaps get, which nobody can choose.
-SAVED_LOSSES: dict[str, type[Loss]] = LOSSES | {Masked.kind: Masked}
+SAVED_LOSSES: Mapping[str, type[Loss]] = ChainMap({Masked.kind: Masked}, LOSSES)
 ALIASES = {"bce": Bernoulli.kind, "mse": Gaussian.kind}
 
 
