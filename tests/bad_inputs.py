@@ -51,7 +51,7 @@ COMMANDS = [
     (["fit", "digits", "-o", ""], "expected the name of a model file"),
     (["fit", "digits", "-o", "x" * 300], "cannot be the name of a file"),
     (["fit", "digits", "-o", "folder.1", "--force"], "folder.1.safetensors is a folder"),
-    (["fit", "far.npy", "--epochs", "1"], "is too far from what fit() saw"),
+    (["fit", "far.npy", "--epochs", "1"], "is too far from the rows of fit()"),
     (["fit", "ragged.csv"], "ragged.csv: row 1 has 1 cell, expected 2: correct it"),
     (["fit", "header.csv"], "header.csv: expected rows under the header ('a', 'b'), got none"),
     (["fit", "empty.csv"], "empty.csv"),
@@ -309,7 +309,7 @@ CALLS = [
     (
         'Autoencoder(2, bottleneck="quantized", penalty="contractive:0.1").fit(X)',
         "OptionError",
-        "a contractive penalty and a quantized bottleneck do not go together: codes do not slope.",
+        "a contractive penalty does not go with a quantized bottleneck, whose codes have no gradient.",
     ),
     (
         'Autoencoder(2, bottleneck_activation="rellu").fit(X)',
@@ -614,7 +614,7 @@ CALLS = [
     (
         "m.encode(X * 1e300)",
         "DataError",
-        "1.26e+299 in row 0, feature 0, is too far from what fit() saw to be computed with: drop",
+        "1.26e+299 in row 0, feature 0, is too far from the rows of fit() to be computed with: drop",
     ),
     (
         "m.encode(images)",

@@ -19,11 +19,11 @@ from diabolo.network.backends.keras import layers as keras_layers
 from diabolo.network.bottlenecks import BOTTLENECKS, Gaussian, Ordered, Plain, Quantized, Sparse
 from diabolo.network.bottlenecks.gaussian import gaussian_kl
 from diabolo.network.bottlenecks.sparse import bernoulli_kl
-from diabolo.network.chance import Seeds
 from diabolo.network.corruptions import CORRUPTIONS, Binarize, GaussianNoise, Masking, SaltAndPepper, Swap, corrupted
 from diabolo.network.layers import Activation, BatchNormalization, Dense, Dropout
-from diabolo.network.parts import from_config, from_text
 from diabolo.network.penalties import PENALTIES, Batch, Contractive, Decay, mmd, total_correlation
+from diabolo.network.random_numbers import Seeds
+from diabolo.parts import from_config, from_text
 from diabolo.training.program import Reconstruction
 
 WORDS = [

@@ -41,7 +41,7 @@ def test_fit_writes_a_model_and_two_pictures_and_says_how_good_it_is(work):
     facts = json.loads((work / "out.json").read_text())
     assert facts["rows"] + facts["validation_rows"] + facts["test_rows"] == 800
     assert facts["test_rows"] == 80
-    assert facts["judged_on"] == "test"
+    assert facts["evaluated_on"] == "test"
     assert facts["latent_dim"] == 6
     assert 0 < facts["pca_error"] < facts["mean_row_error"]
     assert facts["written"] == {

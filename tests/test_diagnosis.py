@@ -43,7 +43,7 @@ def test_a_waist_wider_than_needed_is_told_how_wide_it_needs_to_be(rng):
 
 def test_latents_that_say_nothing_are_a_collapse(rows):
     found = findings(rows, bottleneck="gaussian:beta=100", latent_dim=4)
-    assert named(found, "posterior collapse: 4 of 4 latents say nothing")
+    assert named(found, "posterior collapse: 4 of 4 latents carry no information")
 
 
 def test_latents_that_a_sound_variational_network_leaves_alone_are_no_collapse(rows):
@@ -55,7 +55,7 @@ def test_latents_that_a_sound_variational_network_leaves_alone_are_no_collapse(r
 def test_few_rows_and_a_wide_network_over_fit(rng):
     few = rng.normal(size=(60, 30))
     found = findings(few, latent_dim=20, structure=[256], epochs=300, patience=0)
-    assert named(found, "over-fitting: the loss of rows held back is")
+    assert named(found, "over-fitting: the validation loss is")
 
 
 @pytest.mark.parametrize("seed", [0, 2, 3])
@@ -85,7 +85,9 @@ def test_scales_that_do_not_fit_together_are_named(rng):
     table = rng.normal(size=(500, 6))
     table[7, 4] = 1e6
     # 499 numbers of about 0 and one of d have a standard deviation of d / sqrt(500).
-    assert named(findings(table, epochs=3, validation_fraction=0), "column 4 has a value 22 standard deviations off")
+    assert named(
+        findings(table, epochs=3, validation_fraction=0), "column 4 has a value 22 standard deviations from its mean"
+    )
 
 
 def test_a_loss_that_was_asked_for_and_does_not_fit_is_named(digits):
@@ -120,7 +122,7 @@ def test_the_command_line_lists_presets_and_shows_what_was_noticed(cli, rows, tm
     np.save(tmp_path / "rows.npy", rows[:300])
     done = cli("fit", "rows.npy", "--preset", "vae", "--bottleneck", "gaussian:beta=100", "--epochs", "40", "-l", "4")
     assert done.code == 0, done.err
-    assert "\nnoticed\n- posterior collapse: 4 of 4 latents say nothing" in done.out
+    assert "\nnoticed\n- posterior collapse: 4 of 4 latents carry no information" in done.out
     assert "Did you mean 'vae'" in cli("fit", "rows.npy", "--preset", "vea", "--force").err
 
 

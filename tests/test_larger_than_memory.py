@@ -339,7 +339,7 @@ def test_fit_reads_a_folder_in_parts_where_it_must_and_shows_how_good_the_model_
     assert "kB, and 3 times that to train on, is more than 80 kB: read in parts" in done.err
     summary = json.loads(done.out)
     assert summary["rows"] + summary["validation_rows"] + summary["test_rows"] == 3000
-    assert summary["judged_on"] == "test"
+    assert summary["evaluated_on"] == "test"
     assert summary["error"] < summary["mean_row_error"]
     assert {path.name for path in tmp_path.iterdir()} >= {"m.safetensors", "m-reconstructions.png", "m-training.png"}
 

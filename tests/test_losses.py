@@ -8,7 +8,7 @@ from scipy import ndimage, special, stats
 from diabolo import Autoencoder
 from diabolo.errors import OptionError
 from diabolo.network import links, losses
-from diabolo.network.parts import from_text
+from diabolo.parts import from_text
 
 
 @pytest.fixture

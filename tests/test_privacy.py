@@ -110,7 +110,7 @@ def test_onnx_runtime_sees_the_choice_of_the_user_and_a_no_where_there_is_none(r
     script = (
         "import os; os.environ.pop('ORT_DISABLE_TELEMETRY', None); "
         f"os.environ.update({chosen!r}); before = dict(os.environ); "
-        "from diabolo import privacy; print(privacy.import_onnxruntime().seen); assert dict(os.environ) == before"
+        "from diabolo.model import privacy; print(privacy.import_onnxruntime().seen); assert dict(os.environ) == before"
     )
     done = run("-c", script)
     assert done.code == 0, done.err
@@ -119,7 +119,7 @@ def test_onnx_runtime_sees_the_choice_of_the_user_and_a_no_where_there_is_none(r
 
 def test_a_download_still_finds_its_library(run):
     script = (
-        "from diabolo import privacy; privacy.contain_command(); import sys, requests; "
+        "from diabolo.model import privacy; privacy.contain_command(); import sys, requests; "
         "assert 'urllib3' not in sys.modules; import requests.adapters; assert 'urllib3' in sys.modules; "
         "import pooch, requests; assert requests.get"
     )
@@ -131,7 +131,7 @@ def test_a_download_still_finds_its_library(run):
 def test_folders_that_the_user_chose_are_used(run, tmp_path, name):
     done = run(
         "-c",
-        f"from diabolo import privacy; privacy.contain_command(); import os; print(os.environ[{name!r}])",
+        f"from diabolo.model import privacy; privacy.contain_command(); import os; print(os.environ[{name!r}])",
         env={name: "mine"},
     )
     assert done.out.strip() == "mine"

@@ -19,8 +19,8 @@ from diabolo.network.cells import Cells
 from diabolo.network.corruptions import CORRUPTIONS, Corrupted, Corruption
 from diabolo.network.layers import Dense
 from diabolo.network.losses import LOSSES, Loss, Masked, Mixed
-from diabolo.network.parts import from_text
 from diabolo.network.penalties import PENALTIES, Batch, Penalty
+from diabolo.parts import from_text
 
 ROWS, LATENTS = 5, 4
 

@@ -49,16 +49,16 @@ def test_it_learns_what_dense_rows_teach(fitted, words):
 
 def test_the_loss_from_a_draw_of_zeros_is_right_on_average(words, monkeypatch):
     """Against the same loss of the dense rows, written by NumPy from the saved weights."""
-    from diabolo.data.sparse import choose_loss, learn
+    from diabolo.fitting.sparse_rows import choose_loss, learn
     from diabolo.network import optimizers, structures
     from diabolo.network.backends.keras import builder as keras_builder
-    from diabolo.training.engines import sparse
+    from diabolo.training import sparse_steps
 
     loss = choose_loss("auto", words).loss
     net = structures.build([16], (300,), latent_dim=3, activation="tanh", bottleneck="plain")
     models = keras_builder.build(net, link=loss.link, seed=0)
-    monkeypatch.setattr(sparse, "DRAWN", 64)
-    steps = sparse.SparseReconstruction(
+    monkeypatch.setattr(sparse_steps, "DRAWN", 64)
+    steps = sparse_steps.SparseReconstruction(
         models, net, loss, optimizers.make("adam", 1e-3, "constant", 10), matrix=words, seed=0
     )
     raw = models.raw(learn(words, loss).adapt(words[:40].toarray())).numpy()
@@ -94,7 +94,7 @@ def test_other_bottlenecks_go_with_sparse_rows(words, bottleneck):
     [
         ({"tied": True}, None, OptionError, "sparse rows need a dense layer first and last"),
         ({"penalty": "mmd:1"}, None, OptionError, "sparse rows go with no penalty"),
-        ({"corruption": "gaussian:0.1"}, None, OptionError, "sparse rows can have 'masking' alone"),
+        ({"corruption": "gaussian:0.1"}, None, OptionError, "the only corruption for sparse rows is 'masking'"),
         ({"reconstruction_loss": "ssim"}, None, OptionError, "unknown reconstruction_loss for sparse rows 'ssim'"),
         ({}, lambda m: m * np.float32(np.nan), DataError, "with NaN or infinity"),
         ({}, lambda m: m.astype(complex), DataError, "expected real numbers, got complex128"),
@@ -140,7 +140,7 @@ def test_the_command_line_fits_encodes_and_scores_a_matrix_in_a_file(cli, words,
     facts = json.loads(done.out)
     assert facts["rows"] + facts["validation_rows"] + facts["test_rows"] == 1500
     assert facts["test_rows"] == 150
-    assert facts["unit"] == "in quadratic means of what is not zero"
+    assert facts["unit"] == "in quadratic means of the values that are not 0"
     model = load(tmp_path / "counts.safetensors")
     assert facts["mean_row_error"] == pytest.approx(words.toarray().var(axis=0).mean(), rel=0.1)  # a mean of 3 is 1
     for verb, ending, expected in (("encode", "latents", model.encode), ("score", "scores", model.score_samples)):

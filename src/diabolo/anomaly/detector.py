@@ -28,7 +28,7 @@ from diabolo.model.detection import Detection
 from diabolo.model.model import Model
 from diabolo.model.settings import seed_of
 from diabolo.network.layers import Layer
-from diabolo.network.parts import plain
+from diabolo.parts import plain
 from diabolo.training.engines import Quickest
 from diabolo.training.progress import verbosity
 

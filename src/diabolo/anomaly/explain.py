@@ -1,92 +1,79 @@
-"""Which columns make a row odd: each is hidden in turn and foreseen from the others.
+"""Which columns make a row an anomaly: each column is hidden in turn and predicted from the others.
 
-What a column adds is what the row would cost less, had the column been as foreseen. A wrong cell spoils the
-reconstruction of its neighbours too, so that the plain residual of each column would often blame the wrong one.
+The score of a column is how much lower the loss of the row would be if the column had the predicted value. A wrong cell
+makes the reconstruction of other columns worse too, so that the residual of each column would often blame the wrong
+one.
 """
 
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from diabolo.data.adapters import Rows, SeriesAdapter, TableAdapter
+from diabolo.data.adapters import Rows
 from diabolo.model.model import Model
 
-ROWS_AT_ONCE = 8_192  # with one column hidden each
-TIMES = 8  # that a cell is foreseen again
-MOST = 512  # columns; of more, as images have pixels, the plain residuals are told
+ROWS_AT_ONCE = 8_192  # each with one column hidden
+TIMES = 8  # how often a cell is predicted if no flag marks it as hidden
+MOST = 512  # columns; rows with more of them, such as images, get the squared residuals instead
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 
 class ByColumn(NamedTuple):
-    """What each column of each row adds to its cost, and what was to be expected there; (n, columns) both."""
+    """How much each column adds to the loss of each row, and its predicted value; (n, columns) both."""
 
     scores: Floats
     expected: Rows
 
 
 def by_column(model: Model, rows: Rows) -> ByColumn:
-    """Return what each column adds to what rows cost, in the units of the loss. Rows passed `Model.checked`."""
+    """Return how much each column adds to the loss of rows, in the units of the loss. Rows passed `Model.checked`."""
     columns, rows = int(np.prod(model.adapter.row_shape)), model.adapter.within(rows)
     if columns > MOST:
-        return _plain(model, rows, columns)
+        return _squared_residuals(model, rows, columns)
     scores, expected = np.empty((len(rows), columns)), np.empty((len(rows), columns))
     at_once = max(1, ROWS_AT_ONCE // columns)
     for start in range(0, len(rows), at_once):
         target = model.adapter.adapt(rows[start : start + at_once], first_row=start)
-        foreseen, mended = _foreseen(model, target, columns)
-        expected[start : start + at_once] = foreseen
+        predicted, corrected = _predicted(model, target, columns)
+        expected[start : start + at_once] = predicted
         whole = model.loss_from_raw(target, model.raw_outputs(target))
-        each = [model.loss_from_raw(one, model.raw_outputs(one)) for one in mended]
+        each = [model.loss_from_raw(one, model.raw_outputs(one)) for one in corrected]
         scores[start : start + at_once] = whole[:, None] - np.stack(each, axis=1)
         missing = np.isnan(rows[start : start + at_once].reshape(len(target), columns))
-        scores[start : start + at_once][missing] = 0  # what is not there is not odd
+        scores[start : start + at_once][missing] = 0  # a missing value is not an anomaly
     return ByColumn(scores, expected)
 
 
-def _foreseen(model: Model, target: Any, columns: int) -> tuple[Rows, list[Any]]:
-    """Return what each cell is foreseen as, (n, columns), and for each column the rows with it as foreseen."""
+def _predicted(model: Model, target: Rows, columns: int) -> tuple[Floats, list[Rows]]:
+    """Return the predicted value of each cell, (n, columns), and for each column the tensors with it predicted."""
     adapter, flat = model.adapter, target.reshape(len(target), -1)
-    foreseen, mended = np.empty((len(target), columns)), []
+    predicted, corrected = np.empty((len(target), columns)), []
     for column in range(columns):
-        place, flag = _place(model, column)
+        place, flag = adapter.cell(column)
         hidden = flat.copy()
         hidden[:, place] = 0
-        hidden[:, flag : flag + 1] = 1  # where there are flags
-        raw = model.raw_outputs(hidden.reshape(target.shape))
-        for _ in range(0 if flag < hidden.shape[1] else TIMES):
-            # Without flags nothing says that the cell is hidden: what is foreseen is put there and looked at again,
-            # until it is at one with the others.
-            hidden[:, place] = _told(model, raw, column, place)
-            raw = model.raw_outputs(hidden.reshape(target.shape))
-        back = adapter.restore(model.apply_link(raw)).reshape(len(target), -1)
-        foreseen[:, column] = back[:, column]
+        if flag is not None:
+            hidden[:, flag] = 1
+        shown = model.apply_link(model.raw_outputs(hidden.reshape(target.shape)))
+        for _ in range(0 if flag is not None else TIMES):
+            # Without a flag nothing marks the cell as hidden: its prediction is put there and predicted again, until it
+            # agrees with the other columns.
+            hidden[:, place] = _numbers(model, shown, column)
+            shown = model.apply_link(model.raw_outputs(hidden.reshape(target.shape)))
+        predicted[:, column] = adapter.restore(shown).reshape(len(target), -1)[:, column]
         now = flat.copy()
-        now[:, place] = _told(model, raw, column, place)
-        mended.append(now.reshape(target.shape))
-    return foreseen, mended
+        now[:, place] = _numbers(model, shown, column)
+        corrected.append(now.reshape(target.shape))
+    return predicted, corrected
 
 
-def _place(model: Model, column: int) -> tuple[slice, int]:
-    """Return where the numbers of a column are in a row as the network takes it, laid flat, and its flag if any."""
-    adapter = model.adapter
-    if isinstance(adapter, SeriesAdapter) and adapter.gaps:  # at each place the channels, then their flags
-        channels = adapter.row_shape[1]
-        at = column + column // channels * channels
-        return slice(at, at + 1), at + channels
-    place = adapter.places[column] if isinstance(adapter, TableAdapter) else slice(column, column + 1)
-    return place, model.values_per_row + column
+def _numbers(model: Model, shown: Rows, column: int) -> Rows:
+    """Return the predicted value of a column as the network takes it, (n, width)."""
+    return model.adapter.as_value(column, shown.reshape(len(shown), -1)[:, model.adapter.cell(column).numbers])
 
 
-def _told(model: Model, raw: Any, column: int, place: slice) -> Any:
-    """Return what a column is foreseen as, as the network is told of it."""
-    if isinstance(model.adapter, TableAdapter):
-        feature = model.adapter.features[column]
-        return feature.to_tensor(feature.from_tensor(raw[:, place]))
-    return model.apply_link(raw).reshape(len(raw), -1)[:, place]
-
-
-def _plain(model: Model, rows: Rows, columns: int) -> ByColumn:
+def _squared_residuals(model: Model, rows: Rows, columns: int) -> ByColumn:
     costs = np.square(model.residuals(rows), dtype=np.float64)
     expected = model.reconstruct(rows, where="explain()").reshape(len(rows), -1)
     channels = costs.shape[1] // columns

@@ -13,7 +13,7 @@ import threading
 from types import FrameType
 from typing import Any
 
-from diabolo import privacy
+from diabolo.model import privacy
 
 SECONDS_BETWEEN = 0.01  # tries to stop where an import is running
 arrived: list[int] = []  # numbers of the signals that asked this process to end, the first one first

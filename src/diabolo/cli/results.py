@@ -52,7 +52,7 @@ class Results:
             model,
             rows.sample,
             self._rows,
-            judged_on=evaluated_on,
+            evaluated_on=evaluated_on,
             test_rows=0 if rows.test is None else len(rows.test),
             seconds=seconds,
             seen=self._seen,
@@ -94,7 +94,7 @@ def _corrupted(model: "Model", rows: Any) -> Any:
     from diabolo.data.adapters import ArrayAdapter
     from diabolo.network.corruptions import CORRUPTIONS, corrupted
     from diabolo.network.losses import Masked
-    from diabolo.network.parts import read_part
+    from diabolo.parts import read_part
 
     settings, adapter = model.record.settings, model.adapter
     if settings["corruption"] in (None, "auto") or not isinstance(adapter, ArrayAdapter):
@@ -159,7 +159,7 @@ def show_results(
     }
     _, pca, _ = summary.errors
     head = "not explained" if summary.columns else "squared error"
-    tables: list[Any] = [_errors(f"error of {summary.judged_on} rows", summary.errors, pca, head)]
+    tables: list[Any] = [_errors(f"error of {summary.evaluated_on} rows", summary.errors, pca, head)]
     if summary.columns:
         tables += ["", _columns(summary.columns)]
     if summary.seen_errors:

@@ -1,21 +1,10 @@
-"""Sparse rows: scipy matrices, which are never made dense as a whole.
-
-Nothing is taken from them before they are divided, so that zeros stay zeros.
-"""
+"""Sparse rows: scipy matrices, which are never made dense as a whole."""
 
 from typing import Any
 
 import numpy as np
 
-from diabolo.data.adapters import ArrayAdapter
-from diabolo.errors import DataError, OptionError, ShapeError, unknown
-from diabolo.network import layers as facts
-from diabolo.network import losses
-from diabolo.network.corruptions import Corruption, Masking
-from diabolo.network.parts import read_part
-from diabolo.network.structures import Network
-
-LOSSES = ("bernoulli", "gaussian", "huber")  # that add up over features, and are cheap where target and raw are 0
+from diabolo.errors import DataError, ShapeError
 
 
 def is_sparse(value: Any) -> bool:
@@ -36,53 +25,3 @@ def check(X: Any, *, where: str) -> Any:
     if not np.isfinite(matrix.data).all():
         raise DataError(f"{where} expected finite numbers, got a sparse matrix with NaN or infinity.")
     return matrix
-
-
-def choose_loss(name: Any, matrix: Any, also: Any = None) -> losses.Choice:
-    """Return the loss of sparse rows: bernoulli of zeros and ones, else gaussian, or the one that is asked for.
-
-    Args: also: dense rows that it must be able to take.
-    """
-    values = matrix.data if also is None else np.concatenate([matrix.data, also[also != 0]])
-    binary = bool((values == 1).all())
-    if name == "auto":
-        if binary:
-            return losses.Choice(losses.Bernoulli(), "sparse zeros and ones")
-        return losses.Choice(losses.Gaussian(), "sparse numbers")
-    if isinstance(name, str) and name.partition(":")[0] not in LOSSES:
-        raise OptionError(unknown("reconstruction_loss for sparse rows", name, ["auto", *LOSSES]))
-    loss = read_part("reconstruction_loss", losses.LOSSES, name)
-    if loss.kind not in LOSSES or loss.weights((1,)):
-        raise OptionError(
-            f"reconstruction_loss {loss.kind!r} does not go with sparse rows: choose of {', '.join(LOSSES)}."
-        )
-    if loss.scaling == "widest" and values.size and (values.min() < 0 or values.max() > 1):
-        raise OptionError(f"reconstruction_loss {loss.kind!r} needs values in [0, 1]: choose 'gaussian'.")
-    return losses.Choice(loss, "asked for")
-
-
-def learn(matrix: Any, loss: losses.Loss) -> ArrayAdapter:
-    """Return the adapter of sparse rows: one scale for all, their quadratic mean, and nothing taken from them."""
-    bounded = loss.scaling == "widest"
-    mean_square = float(np.square(matrix.data, dtype=np.float64).mean()) if matrix.nnz else 1.0
-    features = matrix.shape[1]
-    return ArrayAdapter(
-        row_shape=(features,),
-        dtype="float32",
-        bounded=bounded,
-        offset=np.zeros(features),
-        scale=np.full(features, 1.0 if bounded else max(mean_square, 1e-30) ** 0.5),
-    )
-
-
-def fits(network: Network, corruption: Corruption | None, penalty: Any) -> None:
-    """Raise OptionError where a network or a part needs all features at once."""
-    first, last = network.encoder[:1], network.decoder[-1:]
-    if not all(end and type(end[0]) is facts.Dense for end in (first, last)):
-        raise OptionError(
-            "sparse rows need a dense layer first and last: structure='dense', or widths such as [256], not tied."
-        )
-    if penalty is not None:
-        raise OptionError("sparse rows go with no penalty: leave it out.")
-    if corruption is not None and not (isinstance(corruption, Masking) and not corruption.hidden_only):
-        raise OptionError("of corruptions, sparse rows can have 'masking' alone, which leaves out what is there.")

@@ -24,14 +24,15 @@ from diabolo.data.splits import VALIDATION, Division, divide, held_back
 from diabolo.data.tables import Reading
 from diabolo.data.windows import Streamed, Windows, check_memory
 from diabolo.errors import DataError, OptionError, ShapeError, unknown
+from diabolo.fitting import sparse_rows
 from diabolo.fitting.automatic import advice
 from diabolo.model import file as modelfile
 from diabolo.model.model import Model
 from diabolo.model.settings import AUTO, Settings
 from diabolo.network import losses, structures
 from diabolo.network.corruptions import CORRUPTIONS, Corruption
-from diabolo.network.parts import read_part
 from diabolo.network.penalties import PENALTIES, Penalty
+from diabolo.parts import read_part
 
 HIDDEN = "masking:0.1"  # of the cells of a table with gaps
 
@@ -182,13 +183,13 @@ def _prepare_sparse(X: Any, settings: Settings, evaluation_rows: Any, *, name: s
     rows = matrix.shape[0] - (0 if held is None else int(held.sum()))
     if not matrix[order[:rows]].count_nonzero():
         raise DataError("fit() expected rows to learn from, got a sparse matrix with no value other than zero in them.")
-    choice = sparse.choose_loss(settings.reconstruction_loss, matrix, evaluation_rows)
-    adapter = sparse.learn(matrix[order[:rows]], choice.loss)
+    choice = sparse_rows.choose_loss(settings.reconstruction_loss, matrix, evaluation_rows)
+    adapter = sparse_rows.learn(matrix[order[:rows]], choice.loss)
     network = _network(settings, adapter.tensor_shape)
     corruption = None
     if settings.corruption is not None and settings.corruption != AUTO:
         corruption = read_part("corruption", CORRUPTIONS, settings.corruption)
-    sparse.fits(network, corruption, settings.penalty)
+    sparse_rows.fits(network, corruption, settings.penalty)
     scaled = matrix[order].astype(np.float32)
     scaled.data /= adapter.divisor.max()
     shard = Shard(
@@ -270,7 +271,9 @@ def _learn_table(
         adapter.check(evaluation_rows, where="fit()")
         adapter.adapt(evaluation_rows)
     kinds = Counter(feature.kind for feature in adapter.features)
-    return adapter, losses.Choice(adapter.loss, f"each column by its kind: {_counted(kinds)}")
+    return adapter, losses.Choice(
+        losses.for_table(adapter.blocks, gaps=adapter.gaps), f"each column by its kind: {_counted(kinds)}"
+    )
 
 
 def _choose_loss(name: Any, every: list[Statistics], widest: float) -> losses.Choice:

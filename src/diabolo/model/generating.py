@@ -12,8 +12,8 @@ from diabolo.errors import OptionError
 from diabolo.model.model import Model
 from diabolo.model.runtime import Floats
 from diabolo.network.bottlenecks.gaussian import LOG_VAR_LIMIT
-from diabolo.network.parts import read_part
 from diabolo.network.penalties import PENALTIES
+from diabolo.parts import read_part
 
 CACHE_FLOATS = 1 << 18
 

@@ -23,7 +23,6 @@ from diabolo.errors import OptionError
 from diabolo.model.detection import Detection
 from diabolo.model.record import Record
 from diabolo.model.runtime import Floats, Runtime, finite
-from diabolo.network.links import LINKS
 from diabolo.network.losses import Loss
 from diabolo.network.structures import Network
 
@@ -231,7 +230,7 @@ class Model:
         Raises: DataError where it is not finite.
         """
         with np.errstate(all="ignore"):
-            return finite(np.asarray(LINKS[self.loss.link](raw), np.float32), 0)
+            return finite(self.loss.reconstruction(raw), 0)
 
     def loss_from_raw(self, target: Floats, raw: Floats) -> NDArray[np.float64]:
         """Return the reconstruction loss of each row, (n,), in nats, for its tensors and raw outputs of the decoder.

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from diabolo import privacy
 from diabolo.data.adapters import Adapter, Rows, as_rows, check_finite
 from diabolo.data.adapters.rows import check_no_infinity
 from diabolo.data.prefetch import ahead
@@ -22,6 +21,7 @@ from diabolo.data.sparse import check as check_sparse
 from diabolo.data.sparse import is_sparse
 from diabolo.data.streams import Stream, rows_at_once
 from diabolo.errors import DataError, ShapeError
+from diabolo.model import privacy
 from diabolo.network.losses import Loss
 from diabolo.network.structures import Network
 
@@ -68,7 +68,7 @@ class Runtime:
 
     def decode(self, latents: Floats, row: int) -> Rows:
         """Return rows (batch, *row_shape), in the units of fit(), for a batch of latents; `row` as for `encode`."""
-        return self.adapter.restore(_run(self._decoder, "latent", latents, "reconstruction", row))
+        return self.adapter.restore(self.loss.linked(_run(self._decoder, "latent", latents, "reconstruction", row)))
 
     def decode_raw(self, latents: Floats, row: int) -> Floats:
         """Return the decoder's outputs before the link function, (batch, ...), for latents; `row` as for `encode`."""

@@ -110,7 +110,7 @@ def _activation(name: str, value: Any) -> None:
 
 
 def _part(name: str, value: Any) -> None:
-    from diabolo.network.parts import Part, read_part
+    from diabolo.parts import Part, read_part
 
     table = table_of(name)
     if isinstance(value, Part):
@@ -352,12 +352,13 @@ class Settings:
     )
 
     def __post_init__(self) -> None:
-        from diabolo.network import optimizers
-        from diabolo.network.parts import plain
+        from diabolo.network import losses, optimizers
         from diabolo.network.structures import check_words
+        from diabolo.parts import plain
 
         for name in SETTINGS:
             object.__setattr__(self, name, plain(getattr(self, name)))
+        object.__setattr__(self, "reconstruction_loss", losses.full_name(self.reconstruction_loss))
         # Whole numbers first: what follows may compare them.
         for name in ("epochs", "batch_size", "patience", *SETTINGS):
             check = SETTINGS[name].check
@@ -388,8 +389,8 @@ class Settings:
     def to_config(self) -> dict[str, Any]:
         """Return what a model file keeps of the settings, as JSON values."""
         from diabolo.network.layers import Layer
-        from diabolo.network.parts import Part
         from diabolo.network.structures import pair
+        from diabolo.parts import Part
 
         values = {name: getattr(self, name) for name, known in SETTINGS.items() if known.types}
         config = {name: value.to_config() if isinstance(value, Part) else value for name, value in values.items()}
@@ -420,7 +421,7 @@ def table_of(name: str) -> Mapping[str, Any]:
 
 def check_config(config: Mapping[str, Any]) -> None:
     """Raise OptionError where the settings in a record have other keys, types or parts than they must."""
-    from diabolo.network.parts import from_config, read_part
+    from diabolo.parts import from_config, read_part
 
     recorded = {name: known for name, known in SETTINGS.items() if known.types}
     if set(config) != set(recorded):
@@ -442,7 +443,7 @@ def arguments(config: Mapping[str, Any], layers: Mapping[str, "type[Layer]"]) ->
 
     Args: layers: classes by kind, for a structure that is kept as JSON objects.
     """
-    from diabolo.network.parts import from_config
+    from diabolo.parts import from_config
 
     def structure(value: Any) -> Any:
         if isinstance(value, list):

@@ -1,28 +1,30 @@
-"""Cells of a table: the numbers of a tensor that stand for one column hang together."""
+"""Cells of a table: which numbers of a tensor represent one column."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from diabolo.network.tensors import Array, Tensor
 
 
 class Cells(NamedTuple):
-    """How the numbers of a table hang together: what hides or swaps one number of a cell does so with all of them.
+    """Which numbers of a row represent one column: a corruption hides or swaps all numbers of a cell together.
 
     Attributes:
-        owners: the column of each number, flags left out.
-        flags: how many flags follow, one a column, that say that a cell is missing; or 0.
-        smooth: how many numbers at the front are neither counts nor zeros and ones.
+        owners: the column of each number, without the flags.
+        flags: how many flags follow, one a column, that mark missing cells; or 0.
+        smooth: how many numbers at the start are neither counts nor zeros and ones.
     """
 
-    owners: Any
+    owners: Array
     flags: int
     smooth: int
 
     @property
     def columns(self) -> int:
-        """How many there are."""
+        """How many columns there are."""
         return int(max(self.owners)) + 1
 
-    def spread(self, drawn: Any) -> Any:
-        """Return for every number, flags included, what was drawn for its column: (batch, columns) -> (batch, ...)."""
+    def spread(self, drawn: Tensor) -> Tensor:
+        """Return for every number, flags included, the value of its column: (batch, columns) -> (batch, ...)."""
         from keras import ops
 
         numbers = ops.take(drawn, self.owners, axis=1)

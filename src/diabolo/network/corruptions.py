@@ -1,8 +1,8 @@
-"""Corruptions: noise put on the input of a network in training, not on its target. Another draw each time.
+"""Corruptions: noise on the input of a network in training, but not on its target. Drawn anew for each batch.
 
-Each takes rows as tensors (batch, ...) and gives rows of the same shape, with a mask of what it hid if the loss shall
-look there alone. Nothing here runs at inference. Order: the base, noise on every number, numbers replaced, numbers
-drawn, the table.
+Each takes rows as tensors (batch, ...) and returns rows of the same shape, with a mask if the loss counts only hidden
+numbers. Nothing here runs at inference. Order: the base, noise on every number, numbers replaced, numbers drawn, the
+table.
 """
 
 from dataclasses import dataclass
@@ -12,54 +12,57 @@ import numpy as np
 
 from diabolo.errors import OptionError
 from diabolo.network.cells import Cells
-from diabolo.network.chance import Seeds, normal, uniform
-from diabolo.network.losses import Bernoulli, Loss, Masked
-from diabolo.network.parts import Part, Shape
+from diabolo.network.losses import Loss
+from diabolo.network.random_numbers import Seeds, normal, uniform
+from diabolo.network.tensors import Array, SeedGenerator, Tensor
+from diabolo.parts import Part, Shape
 
 
 class Corrupted(NamedTuple):
-    """Rows for the network to see.
+    """The input of a network in training, and what goes with it.
 
     Attributes:
-        rows: what goes in.
-        hidden: 1 where the loss counts; None: it counts everywhere.
-        target: what shall come out; None: the rows as they were.
+        rows: the input, (batch, ...).
+        hidden: 1 where the loss counts, the shape of the rows; None: it counts everywhere.
+        target: what the network shall return; None: the rows before they were corrupted.
+
+    The engine for sparse rows keeps its own kind of batch in rows and target.
     """
 
     rows: Any
-    hidden: Any = None
+    hidden: Tensor | None = None
     target: Any = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Corruption(Part):
-    """What all corruptions share. `hides` says whether the target is the row as it was."""
+    """What all corruptions share. `hides` says whether the target is the row before it was corrupted."""
 
     hides: ClassVar[bool] = True
 
     def fits(self, input_shape: Shape, loss: Loss) -> None:
-        """Raise OptionError where rows that are compared by this loss cannot be corrupted so."""
+        """Raise OptionError if the corruption does not suit rows of this shape or this loss."""
 
-    def apply(self, rows: Any, chance: Any, *, bounded: bool, cells: Cells | None = None) -> Corrupted:
+    def apply(self, rows: Tensor, generator: SeedGenerator, *, bounded: bool, cells: Cells | None = None) -> Corrupted:
         """Return corrupted rows.
 
         Args:
             rows: tensors (batch, ...), float32.
-            chance: a `keras.random.SeedGenerator`.
+            generator: a `keras.random.SeedGenerator`.
             bounded: whether rows lie in [0, 1]; else each feature has mean 0 and variance 1.
-            cells: of a table, how numbers hang together.
+            cells: for the rows of a table, which numbers represent one column.
         """
-        raise TypeError(f"{type(self).__name__} must say what it does to rows")
+        raise TypeError(f"{type(self).__name__} must define apply(): what it does to rows")
 
-    def apply_where_known(self, rows: Any, chance: Any, *, channels: int) -> Corrupted:
-        """Return corrupted series with gaps, (batch, time, channels and as many flags); arguments as for `apply`.
+    def apply_with_flags(self, rows: Tensor, generator: SeedGenerator, *, channels: int) -> Corrupted:
+        """Return corrupted series with gaps, (batch, time, 2 * channels): the channels, then their flags.
 
-        What is missing stays so, at 0 and with its flag.
+        Missing values stay at 0 with their flag. Other arguments as for `apply`.
         """
         from keras import ops
 
         values, flags = rows[..., :channels], rows[..., channels:]
-        seen = self.apply(values, chance, bounded=False).rows
+        seen = self.apply(values, generator, bounded=False).rows
         return Corrupted(ops.concatenate([seen * (1 - flags), flags], axis=-1))
 
 
@@ -75,25 +78,25 @@ def _refuse_counts(kind: str, loss: Loss) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class GaussianNoise(Corruption):
-    """Normal noise of standard deviation `sigma`; rows in [0, 1] are clipped to it."""
+    """Gaussian noise of standard deviation `sigma`; rows in [0, 1] are clipped to that range."""
 
     sigma: float
 
     kind: ClassVar[str] = "gaussian"
 
     def check(self) -> None:
-        """Refuse noise of no width."""
+        """Refuse a sigma of 0 or below."""
         self.require(0 < self.sigma < 1e6, "sigma above 0")
 
     def fits(self, input_shape: Shape, loss: Loss) -> None:
-        """Counts are never below 0."""
+        """Refuse counts, which are never below 0."""
         _refuse_counts(self.kind, loss)
 
-    def apply(self, rows: Any, chance: Any, *, bounded: bool, cells: Cells | None = None) -> Corrupted:
+    def apply(self, rows: Tensor, generator: SeedGenerator, *, bounded: bool, cells: Cells | None = None) -> Corrupted:
         """Add sigma * normal."""
         from keras import ops
 
-        noise = self.sigma * normal(ops.shape(rows), chance)
+        noise = self.sigma * normal(ops.shape(rows), generator)
         if cells is not None:
             noise = noise * (np.arange(rows.shape[1]) < cells.smooth).astype(np.float32)
         noisy = rows + noise
@@ -102,76 +105,76 @@ class GaussianNoise(Corruption):
 
 @dataclass(frozen=True, kw_only=True)
 class Masking(Corruption):
-    """A share of the numbers set to 0, which is black, or the mean of a feature.
+    """A share of the numbers set to 0, which is black or the mean of a feature.
 
     Source: Vincent et al. 2008, Extracting and Composing Robust Features with Denoising Autoencoders.
     """
 
     share: float
-    # Each number by itself; "pixels": all channels of a place; "blocks": one rectangle a row; "columns": of tables the
-    # same features in all rows of a batch, of images lines of pixels from top to bottom.
+    # "values": each number separately; "pixels": all channels of a pixel; "blocks": one rectangle a row; "columns": in
+    # a table the same features in all rows of a batch, in images vertical lines of pixels.
     what: str = "values"
-    hidden_only: bool = False  # the loss looks only at what was hidden: He et al. 2022, arXiv:2111.06377
+    hidden_only: bool = False  # the loss counts hidden numbers only: He et al. 2022, arXiv:2111.06377
 
     kind: ClassVar[str] = "masking"
 
     def check(self) -> None:
-        """Refuse to hide nothing or everything."""
+        """Refuse shares outside (0, 1) and unknown kinds of masks."""
         self.require(0 < self.share < 1, "a share in (0, 1)")
         known = ("values", "pixels", "blocks", "columns")
         self.require(self.what in known, f"what to be one of {', '.join(known)}")
 
     def fits(self, input_shape: Shape, loss: Loss) -> None:
-        """Blocks and pixels need axes of space."""
+        """Blocks and pixels need images or series."""
         if self.what in ("pixels", "blocks") and len(input_shape) < 2:
             raise OptionError(f"masking of {self.what} needs images or series, got rows of {input_shape}: mask values.")
 
-    def apply(self, rows: Any, chance: Any, *, bounded: bool, cells: Cells | None = None) -> Corrupted:
-        """Set what is hidden to 0."""
+    def apply(self, rows: Tensor, generator: SeedGenerator, *, bounded: bool, cells: Cells | None = None) -> Corrupted:
+        """Set the hidden numbers to 0."""
         from keras import ops
 
         if cells is not None:
             shape = ops.shape(rows)
-            drawn = uniform((shape[0] if self.what == "values" else 1, cells.columns), chance) < self.share
+            drawn = uniform((shape[0] if self.what == "values" else 1, cells.columns), generator) < self.share
             hidden = cells.spread(ops.broadcast_to(ops.cast(drawn, "float32"), (shape[0], cells.columns)))
-            # What is hidden is told to be missing; the target keeps its own flags.
-            told = ops.concatenate([0 * rows[:, : len(cells.owners)], hidden[:, len(cells.owners) :]], axis=1)
-            return Corrupted(rows * (1 - hidden) + told, hidden if self.hidden_only else None)
-        hidden = self._hidden(rows, chance)
+            # Hidden cells are marked as missing; the target keeps its own flags.
+            flags = ops.concatenate([0 * rows[:, : len(cells.owners)], hidden[:, len(cells.owners) :]], axis=1)
+            return Corrupted(rows * (1 - hidden) + flags, hidden if self.hidden_only else None)
+        hidden = self._hidden(rows, generator)
         return Corrupted(rows * (1 - hidden), hidden if self.hidden_only else None)
 
-    def apply_where_known(self, rows: Any, chance: Any, *, channels: int) -> Corrupted:
-        """Set what is hidden to 0 and tell that it is missing; the target keeps its own flags."""
+    def apply_with_flags(self, rows: Tensor, generator: SeedGenerator, *, channels: int) -> Corrupted:
+        """Set the hidden values to 0 and mark them as missing; the target keeps its own flags."""
         from keras import ops
 
         values, flags = rows[..., :channels], rows[..., channels:]
-        hidden = self._hidden(values, chance)
+        hidden = self._hidden(values, generator)
         seen = ops.concatenate([values * (1 - hidden), ops.maximum(flags, hidden)], axis=-1)
         return Corrupted(seen, ops.concatenate([hidden, hidden], axis=-1) if self.hidden_only else None)
 
-    def _hidden(self, rows: Any, chance: Any) -> Any:
+    def _hidden(self, rows: Tensor, generator: SeedGenerator) -> Tensor:
         """Return 1 where a number is hidden, the shape of `rows`."""
         from keras import ops
 
         shape = ops.shape(rows)
         if self.what == "blocks":
-            hidden = self._blocks(rows, chance)
+            hidden = self._blocks(rows, generator)
         else:
             places = shape if self.what == "values" else (*shape[:-1], 1)
             if self.what == "columns":
                 places = (1, shape[1]) if len(shape) == 2 else (shape[0], *[1] * (len(shape) - 3), shape[-2], 1)
-            hidden = ops.cast(uniform(places, chance) < self.share, "float32")
+            hidden = ops.cast(uniform(places, generator) < self.share, "float32")
         return ops.broadcast_to(hidden, shape)
 
-    def _blocks(self, rows: Any, chance: Any) -> Any:
-        """Return one rectangle a row, (batch, h[, w], 1), as long along each axis as makes the share."""
+    def _blocks(self, rows: Tensor, generator: SeedGenerator) -> Tensor:
+        """Return one rectangle a row, (batch, h[, w], 1), whose area is the share."""
         from keras import ops
 
         space = rows.shape[1:-1]
         hidden = None
         for axis, size in enumerate(space):
             length = max(1, min(size, round(size * self.share ** (1 / len(space)))))
-            start = ops.floor(uniform((ops.shape(rows)[0], 1), chance) * (size - length + 1))
+            start = ops.floor(uniform((ops.shape(rows)[0], 1), generator) * (size - length + 1))
             places = ops.cast(ops.arange(size), "float32")[None]
             inside = ops.cast((places >= start) & (places < start + length), "float32")  # (batch, size)
             shape = [-1, *(size if other == axis else 1 for other in range(len(space))), 1]
@@ -182,33 +185,33 @@ class Masking(Corruption):
 
 @dataclass(frozen=True, kw_only=True)
 class SaltAndPepper(Corruption):
-    """A share of the numbers set to the lowest or the highest: 0 or 1, or 2 standard deviations off."""
+    """A share of the numbers set to the lowest or the highest value: 0 or 1, or 2 standard deviations from the mean."""
 
     share: float
 
     kind: ClassVar[str] = "salt_and_pepper"
 
     def check(self) -> None:
-        """Refuse to replace nothing or everything."""
+        """Refuse shares outside (0, 1)."""
         self.require(0 < self.share < 1, "a share in (0, 1)")
 
     def fits(self, input_shape: Shape, loss: Loss) -> None:
-        """Counts are never below 0."""
+        """Refuse counts, which are never below 0, and columns of several kinds."""
         _refuse_counts(self.kind, loss)
         _refuse_cells(self.kind, loss)
 
-    def apply(self, rows: Any, chance: Any, *, bounded: bool, cells: Cells | None = None) -> Corrupted:
-        """Half of the share low, half high."""
+    def apply(self, rows: Tensor, generator: SeedGenerator, *, bounded: bool, cells: Cells | None = None) -> Corrupted:
+        """Set half of the share low and half high."""
         from keras import ops
 
         low, high = (0.0, 1.0) if bounded else (-2.0, 2.0)
-        drawn = uniform(ops.shape(rows), chance)
+        drawn = uniform(ops.shape(rows), generator)
         return Corrupted(ops.where(drawn < self.share / 2, low, ops.where(drawn < self.share, high, rows)))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Swap(Corruption):
-    """A share of the numbers replaced by the same feature of another row of the batch: noise that looks like the data.
+    """A share of the numbers replaced by the same feature of another row of the batch: noise distributed as the data.
 
     Source: the swap noise of Jahrer's winning entry of Porto Seguro's Safe Driver Prediction, Kaggle 2017.
     """
@@ -218,39 +221,39 @@ class Swap(Corruption):
     kind: ClassVar[str] = "swap"
 
     def check(self) -> None:
-        """Refuse to replace nothing or everything."""
+        """Refuse shares outside (0, 1)."""
         self.require(0 < self.share < 1, "a share in (0, 1)")
 
-    def apply(self, rows: Any, chance: Any, *, bounded: bool, cells: Cells | None = None) -> Corrupted:
-        """Each row borrows from one other, drawn anew."""
+    def apply(self, rows: Tensor, generator: SeedGenerator, *, bounded: bool, cells: Cells | None = None) -> Corrupted:
+        """Replace numbers of each row by those of one other row."""
         from keras import ops
 
-        others = _others(rows, chance)
+        others = _others(rows, generator)
         if cells is None:
-            drawn = uniform(ops.shape(rows), chance)
+            drawn = uniform(ops.shape(rows), generator)
         else:
-            drawn = cells.spread(uniform((ops.shape(rows)[0], cells.columns), chance))
+            drawn = cells.spread(uniform((ops.shape(rows)[0], cells.columns), generator))
         return Corrupted(ops.where(drawn < self.share, others, rows))
 
-    def apply_where_known(self, rows: Any, chance: Any, *, channels: int) -> Corrupted:
-        """A value is borrowed together with its flag."""
+    def apply_with_flags(self, rows: Tensor, generator: SeedGenerator, *, channels: int) -> Corrupted:
+        """Replace values together with their flags."""
         from keras import ops
 
-        others = _others(rows, chance)
-        drawn = uniform(ops.shape(rows[..., :channels]), chance)
+        others = _others(rows, generator)
+        drawn = uniform(ops.shape(rows[..., :channels]), generator)
         return Corrupted(ops.where(ops.concatenate([drawn, drawn], axis=-1) < self.share, others, rows))
 
 
-def _others(rows: Any, chance: Any) -> Any:
-    """Return the rows of a batch in another order."""
+def _others(rows: Tensor, generator: SeedGenerator) -> Tensor:
+    """Return the rows of a batch in a random order."""
     from keras import ops
 
-    return ops.take(rows, ops.argsort(uniform((ops.shape(rows)[0],), chance)), axis=0)
+    return ops.take(rows, ops.argsort(uniform((ops.shape(rows)[0],), generator)), axis=0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Binarize(Corruption):
-    """Each number in [0, 1] is taken for the odds of a 1 and drawn anew, for the target too: dynamic binarisation.
+    """Each number in [0, 1] is the probability of a 1, which is drawn for the target too: dynamic binarisation.
 
     Makes a Bernoulli loss a true likelihood. Source: Salakhutdinov & Murray 2008, On the Quantitative Analysis of Deep
     Belief Networks.
@@ -260,18 +263,18 @@ class Binarize(Corruption):
     hides: ClassVar[bool] = False
 
     def fits(self, input_shape: Shape, loss: Loss) -> None:
-        """Zeros and ones are odds, neither shares nor shades."""
-        if not isinstance(loss, Bernoulli):
+        """Refuse losses that do not compare probabilities of a 1."""
+        if not loss.binary:
             raise OptionError(
                 f"corruption 'binarize' draws 0 or 1, which reconstruction_loss {loss.kind!r} does not compare: "
                 "pass reconstruction_loss='bernoulli'."
             )
 
-    def apply(self, rows: Any, chance: Any, *, bounded: bool, cells: Cells | None = None) -> Corrupted:
+    def apply(self, rows: Tensor, generator: SeedGenerator, *, bounded: bool, cells: Cells | None = None) -> Corrupted:
         """Draw zeros and ones."""
         from keras import ops
 
-        drawn = ops.cast(uniform(ops.shape(rows), chance) < rows, "float32")
+        drawn = ops.cast(uniform(ops.shape(rows), generator) < rows, "float32")
         return Corrupted(drawn, target=drawn)
 
 
@@ -282,21 +285,23 @@ CORRUPTIONS: dict[str, type[Corruption]] = {
 ROWS_AT_ONCE = 1024
 
 
-def corrupt(corruption: Corruption, loss: Loss, tensors: Any, chance: Any, *, bounded: bool) -> Corrupted:
-    """Return corrupted rows, whose numbers hang together as the loss knows; arguments as for `Corruption.apply`."""
-    if isinstance(loss, Masked):
-        return corruption.apply_where_known(tensors, chance, channels=loss.channels)
-    return corruption.apply(tensors, chance, bounded=bounded, cells=loss.cells)
+def corrupt(
+    corruption: Corruption, loss: Loss, tensors: Tensor, generator: SeedGenerator, *, bounded: bool
+) -> Corrupted:
+    """Return corrupted rows, with the cells or flags that the loss has; arguments as for `Corruption.apply`."""
+    if loss.flagged_channels:
+        return corruption.apply_with_flags(tensors, generator, channels=loss.flagged_channels)
+    return corruption.apply(tensors, generator, bounded=bounded, cells=loss.cells)
 
 
-def corrupted(corruption: Corruption, loss: Loss, tensors: Any, seed: int, *, bounded: bool) -> Any:
-    """Return rows as a network would see them in training, for a look: NumPy in, NumPy out. Loads Keras.
+def corrupted(corruption: Corruption, loss: Loss, tensors: Array, seed: int, *, bounded: bool) -> Array:
+    """Return corrupted rows as in training, for a picture or an error: NumPy in, NumPy out. Loads Keras.
 
-    Args: seed: of the training, none of whose own noise is drawn again.
+    Args: seed: of the training, whose own noise is not drawn again.
     """
     import keras
 
-    chance = keras.random.SeedGenerator(Seeds.of(seed).judging)
+    generator = keras.random.SeedGenerator(Seeds.of(seed).evaluation)
     starts = range(0, len(tensors), ROWS_AT_ONCE)
-    parts = (corrupt(corruption, loss, tensors[at : at + ROWS_AT_ONCE], chance, bounded=bounded) for at in starts)
+    parts = (corrupt(corruption, loss, tensors[at : at + ROWS_AT_ONCE], generator, bounded=bounded) for at in starts)
     return np.concatenate([np.asarray(part.rows) for part in parts])

@@ -7,7 +7,7 @@ Order: the table, the default, the checks, the Keras optimizer.
 from typing import TYPE_CHECKING, NamedTuple
 
 from diabolo.errors import OptionError, unknown
-from diabolo.network.bottlenecks import Bottleneck, Gaussian
+from diabolo.network.bottlenecks import Bottleneck
 
 if TYPE_CHECKING:
     import keras
@@ -45,12 +45,8 @@ SCHEDULES = ("cosine", "constant")
 
 
 def suiting(bottleneck: Bottleneck) -> str:
-    """Return the default optimizer for a bottleneck.
-
-    Weight decay lowers the loss of long trainings (784-1000-500-250-30 on MNIST by 4 %, digits by 2 %), except with a
-    gaussian bottleneck, whose KL term regularises already: after 500 of 1,000 epochs of MNIST, decay costs 3 nats.
-    """
-    return "adam" if isinstance(bottleneck, Gaussian) else "adamw:0.1"
+    """Return the optimizer that suits a bottleneck, where none is asked for."""
+    return bottleneck.default_optimizer
 
 
 def check(optimizer: str, learning_rate: float | None, schedule: str) -> float:
@@ -109,6 +105,12 @@ def _read(written: object) -> tuple[_Entry, dict[str, float]]:
         key, equals, value = (piece.strip() for piece in item.partition("="))
         if not equals and place == 0:
             key, value = entry.takes[0], key
+        if key in ("lr", "learning_rate"):
+            rate = value or "0.001"
+            raise OptionError(
+                f"optimizer {written!r}: the learning rate is not a setting of the optimizer: pass "
+                f"learning_rate={rate} (--learning-rate {rate})."
+            )
         if key not in entry.takes:
             raise OptionError(f"optimizer {written!r}: {unknown('setting', key, entry.takes)}")
         try:

@@ -20,7 +20,7 @@ from diabolo.checks import is_whole, whole
 from diabolo.errors import OptionError, ShapeError, unknown
 from diabolo.network import words
 from diabolo.network.backends.keras import reading as from_keras
-from diabolo.network.bottlenecks import BOTTLENECKS, Bottleneck, Plain, Sparse
+from diabolo.network.bottlenecks import BOTTLENECKS, Bottleneck
 from diabolo.network.layers import (
     LAYERS,
     Activation,
@@ -33,7 +33,7 @@ from diabolo.network.layers import (
     check_activation,
     own,
 )
-from diabolo.network.parts import MOST_AXES, Shape, from_config, from_text
+from diabolo.parts import MOST_AXES, Shape, from_config, from_text
 
 STRUCTURES = tuple(words.KINDS)
 
@@ -69,7 +69,7 @@ class Network:
         lenders = {
             f"{step.layer.name}/kernel": step.layer.weights(step.input_shape)["kernel"]
             for step in self.encoder_steps
-            if isinstance(step.layer, Dense)
+            if step.layer.lends_kernel
         }
         if any(isinstance(layer, TiedDense) for layer in self.encoder):
             raise OptionError("only the decoder can have tied layers: write Dense in the encoder.")
@@ -259,27 +259,27 @@ def build(
             raise OptionError(
                 f"the bottleneck has {bottleneck.latent_dim} latents, but {latent_dim or written_latent} are asked for."
             )
-        waist = bottleneck
+        part = bottleneck
     else:
         latent_dim = written_latent or latent_dim or default_latent_dim(features)
-        waist = _bottleneck(bottleneck, latent_dim, bottleneck_activation)
-    _refuse_wide(waist, features, allow_overcomplete=allow_overcomplete)
+        part = _bottleneck(bottleneck, latent_dim, bottleneck_activation)
+    _refuse_wide(part, features, allow_overcomplete=allow_overcomplete)
     layers = _flat(hidden, input_shape)
     encoder = _named("encoder", layers)
     # What the bottleneck does to its features beyond making them has nothing to undo it.
-    features_layer = waist.layers()[0]
+    features_layer = part.layers()[0]
     return Network(
         input_shape=input_shape,
         encoder=encoder,
-        bottleneck=waist,
+        bottleneck=part,
         decoder=_named("decoder", mirror((*encoder, features_layer), input_shape, tied=tied)),
     )
 
 
-def _refuse_wide(waist: Bottleneck, features: int, *, allow_overcomplete: bool) -> None:
-    if waist.latent_dim >= features and not (allow_overcomplete or isinstance(waist, Sparse)):
+def _refuse_wide(part: Bottleneck, features: int, *, allow_overcomplete: bool) -> None:
+    if part.latent_dim >= features and not (allow_overcomplete or part.may_be_overcomplete):
         raise OptionError(
-            f"latent_dim must be below the number of features ({features}), got {waist.latent_dim}: choose at most "
+            f"latent_dim must be below the number of features ({features}), got {part.latent_dim}: choose at most "
             f"{features - 1}, or pass allow_overcomplete=True (--allow-overcomplete)."
             if features > 1
             else "rows of one feature cannot be made narrower: pass allow_overcomplete=True (--allow-overcomplete)."
@@ -325,30 +325,30 @@ def _of_pair(
         raise OptionError("the encoder must end in a dense layer, which makes the latent.")
     if not last.use_bias:
         raise OptionError("the layer that makes the latent has a bias in every bottleneck: leave out use_bias=False.")
-    waist = bottleneck if isinstance(bottleneck, Bottleneck) else _bottleneck(bottleneck, last.units, activation)
+    part = bottleneck if isinstance(bottleneck, Bottleneck) else _bottleneck(bottleneck, last.units, activation)
     if last.activation != "linear":
-        if not isinstance(waist, (Plain, Sparse)):
+        if not part.has_activation:
             raise OptionError(
-                f"the encoder gives its latent the activation {last.activation!r}, which a {waist.kind} bottleneck has "
+                f"the encoder gives its latent the activation {last.activation!r}, which a {part.kind} bottleneck has "
                 f"no place for: leave it out, or choose bottleneck='plain'."
             )
         if activation is None and isinstance(bottleneck, str) and "activation" not in bottleneck:
-            waist = dataclasses.replace(waist, activation=last.activation)
-    if waist.latent_dim != last.units or latent_dim not in (None, last.units):
+            part = part.with_activation(last.activation)
+    if part.latent_dim != last.units or latent_dim not in (None, last.units):
         raise OptionError(
-            f"the encoder ends in {last.units} latents, but {latent_dim or waist.latent_dim} are asked for."
+            f"the encoder ends in {last.units} latents, but {latent_dim or part.latent_dim} are asked for."
         )
     if hidden and isinstance(hidden[0], Reshape) and hidden[0].shape == input_shape:
         del hidden[0]  # it would change nothing
     decoder = _without_last_activation(both.decoder)
-    ends = list(_walk(decoder, (waist.latent_dim,)))
-    shape = ends[-1].output_shape if ends else (waist.latent_dim,)
+    ends = list(_walk(decoder, (part.latent_dim,)))
+    shape = ends[-1].output_shape if ends else (part.latent_dim,)
     if shape != input_shape and math.prod(shape) == math.prod(input_shape):  # grey images have no channel axis there
         decoder = (*decoder, Reshape(shape=input_shape))
     return Network(
         input_shape=input_shape,
         encoder=_named("encoder", hidden),
-        bottleneck=waist,
+        bottleneck=part,
         decoder=_named("decoder", decoder),
     )
 
@@ -371,12 +371,12 @@ def _without_last_activation(layers: Sequence[Layer]) -> tuple[Layer, ...]:
 def _bottleneck(written: str, latent_dim: int, activation: str | None) -> Bottleneck:
     if not isinstance(written, str):
         raise OptionError(f"bottleneck must be a name such as 'gaussian' or a Bottleneck, got {written!r:.60}.")
-    waist = from_text("bottleneck", BOTTLENECKS, written, latent_dim=latent_dim)
+    part = from_text("bottleneck", BOTTLENECKS, written, latent_dim=latent_dim)
     if activation is None:
-        return waist
-    if not isinstance(waist, (Plain, Sparse)):
-        raise OptionError(f"bottleneck_activation {activation!r}: a {waist.kind} bottleneck has none, leave it out.")
-    return dataclasses.replace(waist, activation=activation)
+        return part
+    if not part.has_activation:
+        raise OptionError(f"bottleneck_activation {activation!r}: a {part.kind} bottleneck has none, leave it out.")
+    return part.with_activation(activation)
 
 
 def default_latent_dim(features: int) -> int:
@@ -475,7 +475,7 @@ def mirror(encoder: Sequence[Layer], input_shape: Shape, *, tied: bool = False) 
     for before, block in reversed(list(itertools.pairwise(blocks))):
         features = before[0].layer if before else None
         undone = block[0].layer.mirror(block[0].input_shape)
-        if tied and isinstance(block[0].layer, Dense):
+        if tied and block[0].layer.lends_kernel:
             undone = (block[0].layer.tied(block[0].input_shape),)
         decoder.extend(layer.with_activation(getattr(features, "activation", "linear")) for layer in undone)
         first = before is blocks[0]

@@ -32,7 +32,7 @@ from diabolo.network.layers import (
     Reshape,
     Residual,
 )
-from diabolo.network.parts import Shape
+from diabolo.parts import Shape
 
 PATCH = 4
 HEADS = 4

@@ -1,6 +1,6 @@
-"""What is the matter with a trained model, in words, and what to try: nothing where nothing is.
+"""Problems of a trained model in words, and how to fix them.
 
-Each rule looks at one thing and gives a finding or none. Order: the finding, the diagnosis, the rules.
+Each rule looks for one problem and returns a finding or None. Order: the finding, the diagnosis, the rules.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,31 +9,30 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from diabolo.data import frames
-from diabolo.data.adapters import Rows, Statistics, TableAdapter
+from diabolo.data.adapters import Rows, Statistics
 from diabolo.model import generating
 from diabolo.model.model import Model
 from diabolo.network import losses
-from diabolo.network.bottlenecks import Gaussian, Quantized, Sparse
 from diabolo.network.bottlenecks.gaussian import gaussian_kl
 from diabolo.report.summary import in_units_of_the_network
 
-ROWS = 2_000  # that are looked at: enough to see what is the matter
-SAYS_NOTHING = 0.01  # nats of divergence, or share of the usual variance, below which a latent is taken for dead
-COLLAPSED = 0.5  # nats of all latents together, below which hardly anything passes the waist
+ROWS = 2_000  # that are looked at: enough to find the problems
+SAYS_NOTHING = 0.01  # nats of divergence, or share of the usual variance, below which a latent counts as dead
+COLLAPSED = 0.5  # nats of all latents together, below which the latent carries hardly any information
 NEEDED = 0.999  # of the variance of the latents: directions beyond it are not needed
-# The same from the first to the second quarter of epochs whose rate falls to 0. Digits and tables that gained by more
-# epochs had 0.12 to 0.46, others 0.02 to 0.07.
+# The same from the first to the second quarter of the epochs if the rate falls to 0. Digits and tables that improved
+# with more epochs had 0.12 to 0.46, others 0.02 to 0.07.
 STILL_LEARNING_HALF_WAY = 0.1
 UNEVEN, FAR_OFF = 100, 20  # times one column may vary more than another; standard deviations
-STILL_LEARNING = 0.02  # of what was learnt in all, in the last tenth of the epochs
-# Shares of what was learnt that the loss of rows held back lies above that of training rows, and in the end above its
-# own lowest. The first alone may be chance: few rows held back may be harder than others.
+STILL_LEARNING = 0.02  # of the whole improvement, in the last tenth of the epochs
+# By which share of the improvement the validation loss exceeds the training loss, and at the end its own lowest value.
+# The first alone may be random: a few validation rows may be harder than others.
 OVER_FITTED, RISEN = 0.15, 0.001
-ALL_THE_SAME = 0.05  # of the variance of rows in their reconstructions, below which a network has fitted nothing
+ALL_THE_SAME = 0.05  # of the variance of rows, in their reconstructions: below it a network has fitted nothing
 
 
 class Finding(NamedTuple):
-    """Something that is the matter, and what to try."""
+    """A problem, and what to try."""
 
     what: str
     attempt: str
@@ -43,7 +42,7 @@ class Finding(NamedTuple):
 
 
 class Look(NamedTuple):
-    """What the rules look at."""
+    """The input of the rules."""
 
     model: Model
     rows: Rows
@@ -51,9 +50,9 @@ class Look(NamedTuple):
 
 
 def diagnose(model: Model, rows: Any) -> list[Finding]:
-    """Return what is the matter with a model, seen on some of these rows, best ones that training never saw.
+    """Return the problems of a model, found with some of these rows; test rows are best.
 
-    Args: rows: as for the verbs of a model; of a model of a table also a frame.
+    Args: rows: as for the methods of a model; for a model of a table also a frame.
     """
     if model.schema is not None and frames.is_frame(rows):
         rows = frames.read(rows, model.schema, where="diagnose()").rows
@@ -63,54 +62,57 @@ def diagnose(model: Model, rows: Any) -> list[Finding]:
 
 
 def _collapse(look: Look) -> Finding | None:
-    if not isinstance(look.model.network.bottleneck, Gaussian):
+    if not look.model.network.bottleneck.is_stochastic:
         return None
     mean, log_var = generating.posterior(look.model, look.rows)
     divergence = gaussian_kl(mean, log_var, np).mean(axis=0)
     silent = int((divergence < SAYS_NOTHING).sum())
     if divergence.sum() < COLLAPSED:
         return Finding(
-            f"posterior collapse: {silent} of {mean.shape[1]} latents say nothing of a row, all together "
-            f"{divergence.sum():.2g} nats",
+            f"posterior collapse: {silent} of {mean.shape[1]} latents carry no information, all of "
+            f"them together {divergence.sum():.2g} nats",
             "a smaller beta, warmup_epochs of a fifth of the epochs, or free_nats=0.1",
         )
     if silent <= mean.shape[1] / 4:
         return None
-    # A variational network leaves latents alone that it has no need of; that is no fault of the training.
+    # A variational network does not use latents that it does not need; that is not a fault of the training.
     needed = mean.shape[1] - silent
     return Finding(f"{silent} of {mean.shape[1]} latents are not used", f"latent_dim={needed} may do as well")
 
 
 def _dead_latents(look: Look) -> Finding | None:
-    if isinstance(look.model.network.bottleneck, (Gaussian, Quantized)) or len(look.latents) < 10:
+    bottleneck = look.model.network.bottleneck
+    if bottleneck.is_stochastic or bottleneck.codes_per_row or len(look.latents) < 10:
         return None
     spread = look.latents.std(axis=0)
     dead = int((spread <= SAYS_NOTHING * spread.max()).sum())
     if not dead:
         return None
     attempts = ["a smaller learning rate", "or fewer latents"]
-    if isinstance(look.model.network.bottleneck, Sparse):
+    if bottleneck.is_sparse:
         attempts = ["a smaller weight", *attempts]
-    elif getattr(look.model.network.bottleneck, "activation", "linear") != "linear":
+    elif getattr(bottleneck, "activation", "linear") != "linear":
         attempts = ["bottleneck_activation='linear'", *attempts]
     tried = ", ".join(attempts) if len(attempts) > 2 else " ".join(attempts)
     return Finding(f"{dead} of {len(spread)} latents are the same for all rows", tried)
 
 
 def _dead_codes(look: Look) -> Finding | None:
-    part = look.model.network.bottleneck
-    if not isinstance(part, Quantized):
+    groups = look.model.network.bottleneck.codes_per_row
+    if not groups:
         return None
-    used = len(np.unique(look.latents.reshape(-1, part.latent_dim // part.groups), axis=0))
-    possible = min(part.codes, len(look.latents) * part.groups)
+    codes, size = look.model.weights["bottleneck/book"].shape
+    used = len(np.unique(look.latents.reshape(-1, size), axis=0))
+    possible = min(codes, len(look.latents) * groups)
     if used >= possible / 4:
         return None
-    return Finding(f"{used} of {part.codes} codes are used", "fewer codes, more groups, or more epochs")
+    return Finding(f"{used} of {codes} codes are used", "fewer codes, more groups, or more epochs")
 
 
 def _more_latents_than_needed(look: Look) -> Finding | None:
     size = look.latents.shape[1]
-    if isinstance(look.model.network.bottleneck, (Quantized, Sparse)) or len(look.latents) < 5 * size or size < 4:
+    bottleneck = look.model.network.bottleneck
+    if bottleneck.codes_per_row or bottleneck.is_sparse or len(look.latents) < 5 * size or size < 4:
         return None
     variances = np.linalg.svd(look.latents - look.latents.mean(axis=0), compute_uv=False) ** 2
     if not variances.sum():
@@ -130,7 +132,7 @@ def _over_fitting(look: Look) -> Finding | None:
     if learnt <= 0 or gap < OVER_FITTED * learnt or rise < RISEN * learnt or _gives_one_row_for_all(look):
         return None
     return Finding(
-        f"over-fitting: the loss of rows held back is {held[best]:.4g}, of training rows {train[best]:.4g}",
+        f"over-fitting: the validation loss is {held[best]:.4g}, the training loss {train[best]:.4g}",
         "fewer latents or narrower layers, a corruption such as 'masking:0.2', or more rows",
     )
 
@@ -153,7 +155,7 @@ def _under_training(look: Look) -> Finding | None:
         return None
     learnt, end = curve[0] - min(curve), len(curve) - 1
     if look.model.record.settings["learning_rate_schedule"] == "cosine":
-        # A rate that falls to 0 flattens the end of the curve, whatever could still be learnt; half way it tells more.
+        # A rate that falls to 0 flattens the end of the curve, even if more could be learnt; half-way it says more.
         lately, share = curve[end // 4] - curve[end // 2], STILL_LEARNING_HALF_WAY
     else:
         lately, share = curve[end - max(1, len(curve) // 10)] - curve[end], STILL_LEARNING
@@ -163,8 +165,8 @@ def _under_training(look: Look) -> Finding | None:
 
 
 def _unscaled(look: Look) -> Finding | None:
-    if isinstance(look.model.adapter, TableAdapter):
-        return None  # each column has the scale that its shape asks for
+    if look.model.adapter.is_table:
+        return None  # each column is scaled by its own distribution
     tensors = look.model.adapter.adapt(look.rows)
     if tensors.ndim == 4 and tensors.shape[3] == 1 and not look.model.adapter.bounded:
         spreads = tensors[..., 0].std(axis=(0, 1), dtype=np.float64)  # of each column of the image
@@ -179,7 +181,7 @@ def _unscaled(look: Look) -> Finding | None:
         far = np.abs(tensors).max(axis=0)
         if far.max() > FAR_OFF:
             return Finding(
-                f"column {int(far.argmax())} has a value {far.max():.0f} standard deviations off",
+                f"column {int(far.argmax())} has a value {far.max():.0f} standard deviations from its mean",
                 "reconstruction_loss='huber', or a logarithm of that column",
             )
     return None
@@ -187,14 +189,13 @@ def _unscaled(look: Look) -> Finding | None:
 
 def _loss_that_does_not_fit(look: Look) -> Finding | None:
     model = look.model
-    if isinstance(model.adapter, TableAdapter) or isinstance(model.loss, losses.Masked):
-        return None  # there is no other for them
+    if model.record.loss_reason != "asked for" or model.loss.kind not in OF_THE_CHOICE:
+        return None
     known = Statistics.of(look.rows)
     mean, variance = known.overall
     widest = known.widest
     fits = losses.choose(known.low.min() / widest, known.high.max() / widest, mean / widest, variance / widest**2)
-    chosen = model.record.loss_reason != "asked for" or model.loss.kind not in OF_THE_CHOICE
-    if chosen or fits.loss.kind == model.loss.kind:
+    if fits.loss.kind == model.loss.kind:
         return None
     return Finding(
         f"the {model.loss.kind} loss was asked for, but {fits.reason}", f"reconstruction_loss={fits.loss.kind!r}"
@@ -208,9 +209,9 @@ def _curves(look: Look) -> tuple[Sequence[float], Sequence[float] | None]:
     return train, history.get("val_reconstruction", history.get("val_loss"))
 
 
-OF_THE_CHOICE = ("bernoulli", "gaussian")  # any other was asked for with a reason
+OF_THE_CHOICE = ("bernoulli", "gaussian")  # whoever asks for another has a reason
 
-# The most telling first.
+# The most important first.
 RULES: tuple[Callable[[Look], Finding | None], ...] = (
     _loss_that_does_not_fit,
     _unscaled,

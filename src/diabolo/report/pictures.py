@@ -1,16 +1,17 @@
-"""Pictures: rows over their reconstructions, and the curve of a training.
+"""Pictures: rows above their reconstructions, and the curve of a training.
 
-Colours are Okabe and Ito's, which colour-blind readers tell apart; text is readable at the width of a README.
-Each returns a matplotlib Figure; the caller saves it. Nothing touches pyplot's global state.
+The colours are those of Okabe and Ito, which colour-blind readers can distinguish; text is readable at the width of a
+README. Each function returns a matplotlib Figure; the caller saves it. The global state of pyplot is not touched.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from diabolo.data.adapters import Rows, TableAdapter
+from diabolo.data.adapters import Rows
 from diabolo.model.model import Model
 from diabolo.report.columns import ColumnFigures
 from diabolo.report.summary import error_through, in_units_of_the_network
@@ -20,15 +21,15 @@ TYPICAL, WORST = 8, 4  # columns of the picture
 
 
 def reconstructions(model: Model, rows: Rows, seen: Rows | None = None) -> Figure:
-    """Return a picture of typical rows, spread over the errors, and of the worst ones, over their reconstructions.
+    """Return a picture of typical rows, of all sizes of error, and of the worst rows, above their reconstructions.
 
-    Args: seen: the same rows as the model gets to see them, with noise; None: as they are.
+    Args: seen: the same rows with the corruption of the training; None: there is none.
     """
     errors = model.squared_error_per_row(rows) if seen is None else error_through(model, rows, seen)
     by_error = np.argsort(errors, kind="stable")
     worst = by_error[::-1][: min(WORST, max(1, len(rows) // 2))]
     rest = by_error[: len(rows) - len(worst)]
-    # From the best twentieth to the last but one: what most rows look like.
+    # From the best twentieth to the worst but one: these look as most rows do.
     places = np.linspace(0.05, 0.95, min(TYPICAL, len(rest))) * (len(rest) - 1)
     typical = rest[places.round().astype(int)]
     draw = _images if model.adapter.kind == "image" else _profiles
@@ -36,16 +37,16 @@ def reconstructions(model: Model, rows: Rows, seen: Rows | None = None) -> Figur
     return draw(model, rows, seen, errors, [group for group in groups if len(group[1])])
 
 
-COLUMNS = 30  # of a table that are drawn
+COLUMNS = 30  # of a table, at most, that are drawn
 
 
 def columns(figures: Sequence[ColumnFigures]) -> Figure:
-    """Return a picture of how well each column of a table comes back, beside PCA; the worst first."""
+    """Return a picture of how well each column of a table is reconstructed, compared with PCA; the worst first."""
     worst = sorted(figures, key=lambda each: each.left, reverse=True)[:COLUMNS]
     figure = Figure(figsize=(7, 1.2 + 0.26 * len(worst)), dpi=120, layout="constrained")
     axes = figure.add_subplot()
     places = np.arange(len(worst))
-    # Of a column that even a constant does better, the bar is empty.
+    # The bar is empty if even a constant is better.
     ours = [max(0.0, 1 - each.left) for each in worst]
     theirs = [max(0.0, 1 - each.left_by_pca) for each in worst]
     axes.barh(places, ours, height=0.62, color=BLUE, label="this model")
@@ -53,7 +54,7 @@ def columns(figures: Sequence[ColumnFigures]) -> Figure:
     axes.set_yticks(places, [f"{each.name:.28}, {each.kind}" for each in worst], fontsize=9)
     axes.invert_yaxis()
     axes.set_xlim(0, 1)
-    axes.set_xlabel("share explained of what the best constant guess leaves", fontsize=9)
+    axes.set_xlabel("share of the error of the best constant guess that is removed", fontsize=9)
     left_out = len(figures) - len(worst)
     title = f"the {len(worst)} worst of {len(figures)} columns" if left_out else "columns, the worst first"
     axes.set_title(title, loc="left", fontsize=10)
@@ -71,7 +72,7 @@ def _images(
     names = ("original", "reconstruction") if seen is None else ("original", "as seen", "reconstruction")
     height = 0.8 * len(names) + 0.7
     figure = Figure(figsize=(0.75 * count + 1.1, height), dpi=160)
-    # A narrow empty column parts the two groups.
+    # A narrow empty column separates the two groups.
     widths = [width for _, places, _ in groups for width in (*[1.0] * len(places), 0.25)][:-1]
     grid = figure.add_gridspec(
         len(names),
@@ -110,8 +111,8 @@ def _range(rows: Rows) -> tuple[float, float]:
     return (0.0, 255.0) if rows.dtype == np.uint8 and rows.max() > 1 else (float(rows.min()), float(rows.max()))
 
 
-def _showable(image: Rows, low: float, high: float) -> Any:
-    """Return grey (h, w) or colour (h, w, 3 or 4) in [0, 1]; of other numbers of channels, the mean."""
+def _showable(image: Rows, low: float, high: float) -> Rows:
+    """Return grey (h, w) or colour (h, w, 3 or 4) in [0, 1]; for other numbers of channels, their mean."""
     scaled = np.clip((image.astype(np.float64) - low) / ((high - low) or 1.0), 0, 1)
     if scaled.ndim == 3 and scaled.shape[2] not in (3, 4):
         scaled = scaled.mean(axis=2)
@@ -121,15 +122,15 @@ def _showable(image: Rows, low: float, high: float) -> Any:
 def _profiles(
     model: Model, rows: Rows, seen: Rows | None, errors: Rows, groups: Sequence[tuple[str, Rows, str]]
 ) -> Figure:
-    """Draw rows of a table as lines over their columns, in the units of the network so that columns compare.
+    """Draw rows as lines over their columns, in the units of the network so that columns can be compared.
 
-    Of columns of several kinds, which are several numbers there, in standard deviations; a level is its number.
+    Columns of several kinds, which are several numbers there, are drawn in standard deviations; a level is its number.
     """
-    adapter, mixed = model.adapter, isinstance(model.adapter, TableAdapter)
-    known = np.ma.masked_invalid(rows) if mixed else rows  # a column may be missing in all of these rows
+    mixed, names = model.adapter.is_table, [f"{each.name:.12}" for each in model.adapter.columns]
+    known = np.ma.masked_invalid(rows) if mixed else rows  # all cells of a column may be missing
     middle, spread = (np.ma.filled(each, 0) for each in (known.mean(axis=0), known.std(axis=0)))
 
-    def told(some: Rows) -> Rows:
+    def scaled(some: Rows) -> Rows:
         if not mixed:
             return in_units_of_the_network(model, some)
         return np.asarray((some - middle) / np.where(spread > 0, spread, 1))
@@ -140,11 +141,11 @@ def _profiles(
     dot, cross = ("o", "x") if len(features) <= 100 else ("", "")  # more markers than that make a solid band
     for at, (title, place, colour) in enumerate(chosen):
         axes = figure.add_subplot(len(chosen), 1, at + 1)
-        original = told(rows[place][None])[0]
+        original = scaled(rows[place][None])[0]
         start = (rows if seen is None else seen)[place][None]
-        restored = told(model.reconstruct(start))[0]
+        restored = scaled(model.reconstruct(start))[0]
         if seen is not None:
-            axes.plot(features, told(start)[0], color=GREY, linewidth=1, label="as seen")
+            axes.plot(features, scaled(start)[0], color=GREY, linewidth=1, label="as seen")
         axes.plot(features, original, color=BLACK, linewidth=1.2, marker=dot, markersize=3, label="original")
         axes.plot(features, restored, color=colour, linewidth=1.2, marker=cross, markersize=4, label="reconstruction")
         axes.set_title(f"{title[:-1]} {place}, error {errors[place]:.3g}", loc="left", fontsize=9, color=colour)
@@ -152,16 +153,16 @@ def _profiles(
         axes.spines[["top", "right"]].set_visible(False)
         if at == 0:
             axes.legend(fontsize=8, frameon=False, ncols=3, loc="lower right", bbox_to_anchor=(1, 1))
-    if isinstance(adapter, TableAdapter) and len(features) <= COLUMNS:
-        axes.set_xticks(features, [f"{name:.12}" for name in adapter.names])
+    if mixed and len(features) <= COLUMNS:
+        axes.set_xticks(features, names)
     axes.set_xlabel("column", fontsize=9)
-    units = "standard deviations" if isinstance(adapter, TableAdapter) else "value as the network sees it"
+    units = "standard deviations" if mixed else "value as the network sees it"
     figure.supylabel(units, fontsize=9)
     return figure
 
 
 def training(model: Model) -> Figure:
-    """Return the curve of a training: loss in nats a row against epochs, the best epoch marked."""
+    """Return the curve of a training: loss in nats a row against epochs, with the best epoch marked."""
     history, best = model.record.history, model.record.best_epoch
     epochs = np.arange(1, len(history["loss"]) + 1)
     figure = Figure(figsize=(7, 3.6), dpi=120, layout="constrained")
@@ -176,7 +177,7 @@ def training(model: Model) -> Figure:
     axes.annotate(
         f"epoch {best}: {chosen:.4g}", (best, chosen), textcoords="offset points", xytext=(0, 9), ha="right", fontsize=9
     )
-    # The first epochs tower over the rest; the axis shows what happened after them.
+    # The loss of the first epochs is much larger; the axis shows the later ones.
     values = np.concatenate([history["loss"], curve or []])
     top = np.quantile(values, 0.9) if len(epochs) > 10 else values.max()
     span = max(top - values.min(), 1e-9)
@@ -190,18 +191,18 @@ def training(model: Model) -> Figure:
 
 
 def front(sizes: Any) -> Figure:
-    """Return the picture of error against the size of the latent, PCA beside it, the knee named; of `search.Sizes`."""
+    """Return the picture of error against the size of the latent, for `search.Sizes`, with PCA and the knee."""
     figure = Figure(figsize=(7, 4), dpi=120, layout="constrained")
     axes = figure.add_subplot()
     latents = [each.latents for each in sizes.points]
     axes.plot(latents, [each.error for each in sizes.points], "o-", color=BLUE, label="auto-encoder of this size")
     axes.plot(latents, [each.pca_error for each in sizes.points], "s--", color=ORANGE, label="PCA", markersize=4)
     axes.axhline(sizes.mean_row_error, color=GREY, linewidth=1, linestyle=":", label="the mean row")
-    bend = next(each for each in sizes.points if each.latents == sizes.knee)
-    axes.plot([bend.latents], [bend.error], "o", color=BLUE, markersize=11, fillstyle="none", markeredgewidth=2)
+    knee = next(each for each in sizes.points if each.latents == sizes.knee)
+    axes.plot([knee.latents], [knee.error], "o", color=BLUE, markersize=11, fillstyle="none", markeredgewidth=2)
     axes.annotate(
-        f"knee: {bend.latents} latents, {bend.error:.3g}",
-        (bend.latents, bend.error),
+        f"knee: {knee.latents} latents, {knee.error:.3g}",
+        (knee.latents, knee.error),
         textcoords="offset points",
         xytext=(-8, -14),
         ha="right",
@@ -220,7 +221,7 @@ def front(sizes: Any) -> Figure:
 
 
 def rates(found: Any) -> Figure:
-    """Return the picture of a learning-rate range test: the loss against the rate; of `search.RangeTest`."""
+    """Return the picture of a learning-rate range test, the loss against the rate, for `search.RangeTest`."""
     figure = Figure(figsize=(7, 3.6), dpi=120, layout="constrained")
     axes = figure.add_subplot()
     axes.plot(found.rates, found.losses, color=BLUE)
@@ -228,7 +229,7 @@ def rates(found: Any) -> Figure:
     axes.set_xscale("log")
     least, start = min(found.losses), found.losses[0]
     span = max(start - least, 1e-9)
-    axes.set_ylim(least - 0.08 * span, start + 0.25 * span)  # what happens when it breaks is not to scale
+    axes.set_ylim(least - 0.08 * span, start + 0.25 * span)  # a diverging loss is cut off
     axes.annotate(
         f"{found.learning_rate:g} ",
         (found.learning_rate, start + 0.2 * span),
@@ -244,6 +245,6 @@ def rates(found: Any) -> Figure:
     return figure
 
 
-def save(figure: Figure, path: Any) -> None:
+def save(figure: Figure, path: str | Path | IO[bytes]) -> None:
     """Write a figure as PNG to a path or an open file, without the date that would change its bytes."""
     figure.savefig(path, format="png", metadata={"Software": None})

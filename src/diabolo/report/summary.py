@@ -1,4 +1,4 @@
-"""How good a model is, in one table: its error on rows it never saw, beside PCA of the same size and the mean row."""
+"""How good a model is: its error on rows that training did not use, compared with PCA and with the mean row."""
 
 import math
 from dataclasses import asdict, dataclass
@@ -6,20 +6,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from diabolo.data.adapters import ArrayAdapter, Rows, TableAdapter
+from diabolo.data.adapters import Rows
 from diabolo.model.model import Model
-from diabolo.network.losses import Masked
-from diabolo.report.columns import ColumnFigures, judge_columns
+from diabolo.report.columns import ColumnFigures, evaluate_columns
 
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """Figures of one training. Errors are mean squared errors a feature, in `unit`, over the `judged_on` rows."""
+    """Figures of one training. Errors are mean squared errors of a feature, in `unit`, over the `evaluated_on` rows."""
 
     rows: int
     validation_rows: int
     test_rows: int
-    judged_on: str  # "test", or "training" where there was nothing to hold back
+    evaluated_on: str  # "test", or "training" if there are no test rows
     features: int
     latent_dim: int
     compression: float  # numbers in a row for each number in a latent
@@ -30,16 +29,16 @@ class Summary:
     pca_error: float
     pca_components: int  # latent_dim, or as many as the training rows have
     mean_row_error: float
-    seen_errors: dict[str, float]  # where rows were corrupted in training: "model", "pca", "rows", of rows seen so
+    seen_errors: dict[str, float]  # of corrupted rows, if training corrupted them: "model", "pca", "rows"
     unit: str
-    columns: list[dict[str, Any]]  # of a table: see report/columns.py
+    columns: list[dict[str, Any]]  # of a table, see report/columns.py
     epochs: int
     best_epoch: int
     seconds: float
 
     @property
     def errors(self) -> dict[str, float]:
-        """The model's error, PCA's, and that of the best constant, by what they are called, in this order."""
+        """The errors of the model, of PCA and of the best constant by their names, in this order."""
         pca = f"PCA, {self.pca_components} component{'s' * (self.pca_components != 1)}"
         constant = "the best constant" if self.columns else "the mean row"
         return {"this model": self.error, pca: self.pca_error, constant: self.mean_row_error}
@@ -52,31 +51,38 @@ class Summary:
 def summarise(
     model: Model,
     train: Rows,
-    judge: Rows,
+    evaluation: Rows,
     *,
-    judged_on: str,
+    evaluated_on: str,
     test_rows: int,
     seconds: float,
     seen: Rows | None = None,
 ) -> Summary:
-    """Return the figures of a model, judged on rows that PCA, fitted on `train`, is judged on as well.
+    """Return the figures of a model.
 
-    Args: seen: the rows to judge by once more, as a corruption of training leaves them.
+    Args:
+        model: what is evaluated.
+        train: rows that PCA is fitted on.
+        evaluation: rows that the model and PCA are evaluated on.
+        evaluated_on: which rows these are, "test" or "training".
+        test_rows: how many test rows there are.
+        seconds: that the training took.
+        seen: the evaluation rows with the corruption of the training; None: it had none.
     """
     network, record = model.network, model.record
-    figures = judge_columns(model, train, judge) if isinstance(model.adapter, TableAdapter) else []
-    errors = _of_columns(figures) if figures else _of_rows(model, train, judge, seen)
+    figures = evaluate_columns(model, train, evaluation)
+    errors = _of_columns(model, figures) if figures else _of_rows(model, train, evaluation, seen)
     return Summary(
         rows=record.rows,
         validation_rows=record.validation_rows,
         test_rows=test_rows,
-        judged_on=judged_on,
+        evaluated_on=evaluated_on,
         features=math.prod(model.adapter.row_shape),
         latent_dim=network.latent_dim,
         compression=math.prod(model.adapter.row_shape) / network.latent_dim,
         weights=network.weight_count,
         reconstruction_loss=model.loss.kind,
-        loss_per_row=float(model.loss_per_row(judge).mean()),
+        loss_per_row=float(model.loss_per_row(evaluation).mean()),
         error=errors.error,
         pca_error=errors.pca,
         pca_components=min(network.latent_dim, len(train), math.prod(network.input_shape)),
@@ -98,42 +104,35 @@ class _Errors(NamedTuple):
     unit: str
 
 
-def _of_columns(figures: list[ColumnFigures]) -> _Errors:
+def _of_columns(model: Model, figures: list[ColumnFigures]) -> _Errors:
     ours, theirs = (float(np.mean(each)) for each in zip(*((f.left, f.left_by_pca) for f in figures), strict=True))
-    return _Errors(ours, theirs, 1.0, {}, "of what the best constant guess leaves")
+    return _Errors(ours, theirs, 1.0, {}, model.adapter.unit(model.loss.scaling))
 
 
-def _of_rows(model: Model, train: Rows, judge: Rows, seen: Rows | None) -> _Errors:
+def _of_rows(model: Model, train: Rows, evaluation: Rows, seen: Rows | None) -> _Errors:
     known = np.nan_to_num(_flat(model, train))
-    target = _flat(model, judge)
-    units = {"widest": "of values in [0, 1]", "standardise": "in standard deviations", "mean": "in means of all counts"}
-    unit, adapter = units[model.loss.scaling], model.adapter
-    if model.loss.scaling == "standardise" and isinstance(adapter, ArrayAdapter) and not adapter.offset.any():
-        unit = "in quadratic means of what is not zero"  # of sparse rows, from which nothing is taken
+    target = _flat(model, evaluation)
     components = min(model.network.latent_dim, *known.shape)
     through: dict[str, float] = {}
     if seen is not None:
         noisy = np.nan_to_num(_flat(model, seen))
         through = {
-            "model": float(error_through(model, judge, seen).mean()),
+            "model": float(error_through(model, evaluation, seen).mean()),
             "pca": pca_error(known, target, components, noisy),
             "rows": float(_mean_square(target - noisy).mean()),
         }
     return _Errors(
-        error=float(model.squared_error_per_row(judge).mean()),
+        error=float(model.squared_error_per_row(evaluation).mean()),
         pca=pca_error(known, target, components),
         mean_row=float(_mean_square(target - known.mean(axis=0)).mean()),
         seen=through,
-        unit=unit,
+        unit=model.adapter.unit(model.loss.scaling),
     )
 
 
 def in_units_of_the_network(model: Model, rows: Rows) -> Rows:
-    """Return rows as the network sees them, (n, ...), of series with gaps the values, NaN where one is missing."""
-    tensors = model.adapter.adapt(rows)
-    if not isinstance(model.loss, Masked):
-        return tensors
-    return np.where(tensors[..., model.loss.channels :] == 1, np.nan, tensors[..., : model.loss.channels])
+    """Return rows scaled as for the network, (n, ...), without the flags of series, NaN where a value is missing."""
+    return model.adapter.values(model.adapter.adapt(rows))
 
 
 def _flat(model: Model, rows: Rows) -> Rows:
@@ -141,28 +140,31 @@ def _flat(model: Model, rows: Rows) -> Rows:
 
 
 def _mean_square(away: Rows) -> Rows:
-    """Return the mean of squares of each row, (n,), over what is not missing."""
-    there = np.maximum((~np.isnan(away)).sum(axis=1), 1)
-    return np.asarray(np.nansum(np.square(away, dtype=np.float64), axis=1) / there)
+    """Return the mean of squares of each row, (n,), over the values that are present."""
+    present = np.maximum((~np.isnan(away)).sum(axis=1), 1)
+    return np.asarray(np.nansum(np.square(away, dtype=np.float64), axis=1) / present)
 
 
 def error_through(model: Model, rows: Rows, seen: Rows) -> Rows:
-    """Return the mean squared error of each row, (n,), where the model gets to see it as it stands in `seen`."""
+    """Return the mean squared error of each row, (n,), reconstructed from its corrupted version in `seen`."""
     return _mean_square(_flat(model, rows) - _flat(model, model.reconstruct(seen)))
 
 
-def pca_error(train: Rows, judge: Rows, components: int, seen: Rows | None = None) -> float:
-    """Return the mean squared error a feature of PCA: no linear auto-encoder of this size does better on `train`.
+def pca_error(train: Rows, evaluation: Rows, components: int, seen: Rows | None = None) -> float:
+    """Return the mean squared error of a feature by PCA: no linear auto-encoder of this size is better on `train`.
 
-    Args: train: without gaps; judge: where NaN is not compared; seen: rows to reconstruct `judge` from; None: those
-        themselves, 0 where one is NaN.
+    Args:
+        train: rows (n, features) without gaps, that PCA is fitted on.
+        evaluation: rows (m, features); NaN is not compared.
+        components: how many.
+        seen: rows to reconstruct `evaluation` from; None: those themselves, with 0 for NaN.
     """
     if len(train) < 2 or not np.ptp(train, axis=0).any():
         return float(
-            _mean_square(judge - train.mean(axis=0)).mean()
-        )  # no direction to find: the mean row is the answer
+            _mean_square(evaluation - train.mean(axis=0)).mean()
+        )  # all rows are equal, and PCA has no direction to find
     from sklearn.decomposition import PCA
 
     pca = PCA(components, random_state=0).fit(train)
-    start = np.nan_to_num(judge) if seen is None else seen
-    return float(_mean_square(judge - pca.inverse_transform(pca.transform(start))).mean())
+    start = np.nan_to_num(evaluation) if seen is None else seen
+    return float(_mean_square(evaluation - pca.inverse_transform(pca.transform(start))).mean())

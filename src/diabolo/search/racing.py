@@ -22,7 +22,7 @@ from diabolo.errors import CheckpointError, DivergedError, OptionError, unknown
 from diabolo.fitting.automatic import advice
 from diabolo.model.settings import Settings, seed_of
 from diabolo.network.optimizers import check
-from diabolo.network.parts import plain
+from diabolo.parts import plain
 from diabolo.search.budget import EPOCHS
 from diabolo.search.scheduler import Row, Search, Task
 from diabolo.search.study import folder_of, in_memory, with_latents

@@ -174,7 +174,7 @@ def as_page(
         ),
         page.heading("How good the best is"),
         page.table(
-            ["squared error", "relative to PCA", f"error of {summary.judged_on} rows"],
+            ["squared error", "relative to PCA", f"error of {summary.evaluated_on} rows"],
             _errors(summary),
             texts=1,
             best=0,

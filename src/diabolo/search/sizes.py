@@ -14,7 +14,7 @@ from diabolo.checks import is_whole
 from diabolo.data.splits import VALIDATION, held_back
 from diabolo.errors import OptionError
 from diabolo.model.settings import Settings, seed_of
-from diabolo.network.parts import plain
+from diabolo.parts import plain
 from diabolo.report.summary import summarise
 from diabolo.search.study import in_memory
 
@@ -91,7 +91,7 @@ def error_by_size(
     for size in sorted({*sizes}):
         plan = fitting.plan(train, asked.changed(latent_dim=size))
         model = fitting.fit(plan.prepared, plan.settings).model
-        summary = summarise(model, train.rows, test, judged_on="test", test_rows=len(test), seconds=0.0)
+        summary = summarise(model, train.rows, test, evaluated_on="test", test_rows=len(test), seconds=0.0)
         points.append(Point(size, summary.error, summary.pca_error))
         if report is not None:
             report(points[-1])

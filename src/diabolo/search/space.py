@@ -12,8 +12,8 @@ from diabolo.errors import OptionError, unknown
 from diabolo.model.settings import AUTO, Settings
 from diabolo.model.settings import SETTINGS as KNOWN
 from diabolo.network.optimizers import OPTIMIZERS
-from diabolo.network.parts import plain
 from diabolo.network.words import usual_width
+from diabolo.parts import plain
 
 Range = tuple[float, float]
 Space = dict[str, list[Any] | Range]

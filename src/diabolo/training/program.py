@@ -21,10 +21,10 @@ from diabolo.data.windows import Window
 from diabolo.network.backends.keras import builder as keras_builder
 from diabolo.network.backends.keras.builder import Models
 from diabolo.network.bottlenecks import Objective
-from diabolo.network.chance import Seeds
 from diabolo.network.corruptions import Corrupted, Corruption, corrupt
 from diabolo.network.losses import Loss
 from diabolo.network.penalties import Batch, Penalty
+from diabolo.network.random_numbers import Seeds
 from diabolo.network.structures import Network
 from diabolo.training.backend import flags_for_xla, tensor
 
@@ -108,7 +108,7 @@ class Reconstruction:
         seed: int = 0,
         learnt: Mapping[str, Array] | None = None,
     ) -> None:
-        self._encoder, self._decoder = models.waist, models.raw_decoder
+        self._encoder, self._decoder = models.bottleneck, models.raw_decoder
         self._bottleneck: TrainableBottleneck = network.bottleneck
         self._loss, self._optimizer, self._bounded = loss, optimizer, bounded
         self._network, self._corruption, self._penalty = network, corruption, penalty
@@ -219,7 +219,7 @@ class Reconstruction:
         if self._penalty is None:
             return objective
         penalty = tf.constant(0.0)
-        if training or self._penalty.judges:
+        if training or self._penalty.measures:
             batch = Batch(seen.rows, tensors, self._encoder, self._decoder, self._helper, training)
             penalty = self._penalty.weight * self._penalty.cost(self._network, batch, generator)
         penalty += tf.zeros_like(objective.reconstruction) if objective.penalty is None else objective.penalty

@@ -14,8 +14,8 @@ import tensorflow as tf
 
 from diabolo.network.backends.keras.builder import called, chains
 from diabolo.network.bottlenecks import Objective
-from diabolo.network.chance import uniform
 from diabolo.network.corruptions import Corrupted, Masking
+from diabolo.network.random_numbers import uniform
 from diabolo.network.structures import Network
 from diabolo.training.program import Reconstruction
 
@@ -86,7 +86,7 @@ class SparseReconstruction(Reconstruction):
         first = self._chains.encoder[0]
         total = tf.reduce_sum(tf.gather(first.kernel, rows.features) * rows.values[..., None], axis=1)  # (batch, units)
         hidden = first.activation(total + first.bias if first.use_bias else total)
-        return self._bottleneck.train(self._chains.waist(hidden, training=training), loss, rng, warm)
+        return self._bottleneck.train(self._chains.outputs(hidden, training=training), loss, rng, warm)
 
     def _of_latents(self, latents: tf.Tensor, batch: Batch, drawn: tf.Tensor, *, training: bool) -> tf.Tensor:
         hidden = latents

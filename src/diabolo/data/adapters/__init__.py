@@ -1,9 +1,10 @@
-"""Between rows as the user holds them and the float tensors of a network. One file a kind; `ADAPTERS` is the table.
+"""Between rows as the user holds them and the float tensors of a network. One file for each kind.
 
-Everything an adapter learnt is saved with the model, so that `decode` gives rows back as they came.
+Everything that an adapter learnt is saved with the model, so that `decode` returns rows as they came.
 """
 
 from diabolo.data.adapters.array import ArrayAdapter
+from diabolo.data.adapters.base import Adapter
 from diabolo.data.adapters.image import ImageAdapter
 from diabolo.data.adapters.rows import Rows, as_rows, check_finite, check_rows
 from diabolo.data.adapters.series import SeriesAdapter
@@ -25,12 +26,11 @@ __all__ = [
     "learn",
 ]
 
-Adapter = ArrayAdapter | TableAdapter
-# Those whose state is an offset and a scale.
+# The adapters that consist of an offset and a scale.
 ADAPTERS: dict[str, type[ArrayAdapter]] = {"array": ArrayAdapter, "image": ImageAdapter, "series": SeriesAdapter}
 
 
 def learn(statistics: Statistics, *, scaling: str, widest: float = 1.0) -> ArrayAdapter:
-    """Return the adapter for rows of these statistics: (features,) are an array, (h, w) and (h, w, c) are images."""
+    """Return the adapter for rows of these statistics: (features,) for an array, (h, w) or (h, w, c) for images."""
     adapter = ArrayAdapter if len(statistics.row_shape) == 1 else ImageAdapter
     return adapter.learn(statistics, scaling=scaling, widest=widest)

@@ -8,27 +8,26 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from diabolo.data.adapters.base import Adapter, Scaling, Tensor, Vector
 from diabolo.data.adapters.rows import Rows, aligned
 from diabolo.data.adapters.statistics import LEAST, NUMBERS_AT_ONCE, Statistics
 from diabolo.errors import DataError, ShapeError
 
 # Squares of numbers beyond this, summed over a wide row, leave the range of a float32.
 FARTHEST = 1e15
-NEAR_ENOUGH = FARTHEST / 2  # standard deviations, for a detector that shall call such values odd, not refuse them
-
-Vector = np.ndarray[Any, np.dtype[np.float64]]
+NEAR_ENOUGH = FARTHEST / 2  # standard deviations, to which a detector clips such values instead of refusing them
 
 
 @dataclass(frozen=True, kw_only=True)
-class ArrayAdapter:
+class ArrayAdapter(Adapter):
     """tensor = (row - offset) / scale, feature by feature, and back.
 
     Attributes:
         row_shape: axes of one row as the user holds it.
-        dtype: what the rows were when they were learnt from; "uint8" comes back as bytes, "float64" as doubles.
-        bounded: True where tensors lie in [0, 1] and rows outside were never seen.
+        dtype: the type of the rows in fit(); "uint8" is restored as bytes, "float64" as doubles.
+        bounded: whether tensors lie in [0, 1], and fit() saw no rows outside.
         offset, scale: float64, one number a feature; scale 0 marks a feature that was constant, which is restored as
-            it was whatever the network says, and taken in its own units if it varies later.
+            it was whatever the network returns, and is not scaled if it varies later.
     """
 
     row_shape: tuple[int, ...]
@@ -41,9 +40,9 @@ class ArrayAdapter:
 
     @classmethod
     def learn(cls, statistics: Statistics, *, scaling: str, widest: float = 1.0) -> Self:
-        """Take offset and scale from the statistics of rows.
+        """Return the adapter with offset and scale from the statistics of rows.
 
-        Args: scaling: what the loss wants, see `diabolo.network.losses.Loss`; "standardise" is feature by feature,
+        Args: scaling: what the loss needs, see `diabolo.network.losses.Loss`; "standardise" is feature by feature,
             "widest" divides all by `widest` (see `Statistics.widest`), "mean" by the mean of all.
         """
         if scaling == "mean":
@@ -51,7 +50,7 @@ class ArrayAdapter:
         offset, scale = np.zeros_like(statistics.mean), np.full_like(statistics.mean, widest)
         if scaling == "standardise":
             scale = np.sqrt(statistics.variance)
-            # What varies by rounding alone is constant, and what varies less than a file may say.
+            # Features that vary by rounding only are constant, and so are those that vary less than a file may state.
             far = np.abs(statistics.mean)
             scale = np.where(scale > np.maximum(1e-12 * far, LEAST), scale, 0.0)
             offset = np.where(scale > 0, statistics.mean, statistics.low)  # a mean of equal numbers is off by rounding
@@ -68,40 +67,60 @@ class ArrayAdapter:
         """Axes of one row as the network takes it."""
         return self.row_shape
 
+    @property
+    def gaps(self) -> bool:
+        """No value may be missing."""
+        return False
+
     @cached_property
     def _widest(self) -> np.float32:
         return np.float32(self.scale.max())
 
     @property
+    def largest(self) -> float:
+        """The largest scale."""
+        return float(self.scale.max())
+
+    @property
     def divisor(self) -> Vector:
-        """What rows are divided by: the scale, or 1 for a feature that was constant."""
+        """The number that rows are divided by: the scale, or 1 for a feature that was constant."""
         return np.where(self.scale > 0, self.scale, 1.0)
 
+    @property
+    def scaling_of_bytes(self) -> Scaling | None:
+        """Offset and divisor, if the rows of fit() were bytes."""
+        return Scaling(self.offset, self.divisor) if self.dtype == "uint8" else None
+
+    def unit(self, scaling: str) -> str:
+        """As the base; sparse rows have no offset."""
+        if scaling == "standardise" and not self.offset.any():
+            return "in quadratic means of the values that are not 0"
+        return super().unit(scaling)
+
+    def to_arrays(self) -> dict[str, Vector]:
+        """Offset and scale."""
+        return {"offset": self.offset, "scale": self.scale}
+
     def log_scale(self, tensors: Rows) -> Any:
-        """Return the logarithm of what each row was divided by in all, (n,) or one number for all rows."""
+        """Return the logarithm of the product of the divisors of each row, (n,), or one number for all rows."""
         scales = np.log(self.divisor)
         return scales.sum() * (math.prod(self.row_shape) / len(scales))
 
-    def check(self, rows: Rows, *, where: str) -> None:
-        """Raise ShapeError or DataError where rows are not like those that were learnt from."""
-        self.check_shape(rows, where=where)
-        self.check_values(rows, where=where)
-
     def check_shape(self, rows: Rows, *, where: str) -> None:
-        """Raise ShapeError where rows have other axes than those that were learnt from."""
+        """Raise ShapeError if rows have other axes than those of fit()."""
         if rows.shape[1:] != self.row_shape:
             one = " For one row pass row[None]." if rows.shape == self.row_shape else ""
             raise ShapeError(
                 f"{where} expected {self.describe()}, got {self._words(rows.shape[1:])}. The model was fitted on rows "
-                f"of shape {self.row_shape}.{one}{self._mend(rows.shape[1:])}"
+                f"of shape {self.row_shape}.{one}{self._remedy(rows.shape[1:])}"
             )
 
-    def _mend(self, shape: tuple[int, ...]) -> str:
-        """Return what to do where rows have another shape."""
+    def _remedy(self, shape: tuple[int, ...]) -> str:
+        """Return what to do with rows of another shape, as the end of a message."""
         return ""
 
     def check_values(self, rows: Rows, *, where: str) -> None:
-        """Raise DataError where rows hold what those that were learnt from could not."""
+        """Raise DataError if rows hold values that the rows of fit() could not."""
         if self.dtype == "uint8" and rows.dtype != np.uint8 and 0 < rows.max() <= 1 and self.gives_bytes:
             raise DataError(
                 f"{where} expected bytes 0 to 255 as in fit(), got {rows.dtype} up to {float(rows.max()):.3g}: pass "
@@ -116,13 +135,13 @@ class ArrayAdapter:
                 )
 
     def within(self, rows: Rows) -> Rows:
-        """Return checked rows with what is too far off to be computed with brought as near as need be."""
+        """Return checked rows whose values too large for computation are clipped to the largest that are not."""
         if self.bounded:
             return rows
         return self._near(rows.reshape(-1, *self.tensor_shape)).reshape(rows.shape)
 
     def _near(self, values: Rows) -> Rows:
-        """Return values that scale and offset fit, within what can be computed with."""
+        """Return values clipped to those that can be computed with."""
         reach = NEAR_ENOUGH * self.divisor
         low, high = self.offset - reach, self.offset + reach
         if ((low <= values) & (values <= high)).all():
@@ -130,32 +149,21 @@ class ArrayAdapter:
         near: Rows = np.clip(values, low, high, dtype=np.float64)
         return near
 
-    def adapt(
-        self, rows: Rows, *, first_row: int | None = 0, numbers: Callable[[], Rows] | None = None
-    ) -> np.ndarray[Any, np.dtype[np.float32]]:
-        """Return float32 tensors (n, *tensor_shape) of checked rows (n, *row_shape).
-
-        Args:
-            rows: as the user holds them.
-            first_row: rows that came before these, for the message of the DataError about values too far off; None:
-                nobody knows.
-            numbers: gives the number of each row instead, (n,), if they are not one behind the other.
-        """
+    def adapt(self, rows: Rows, *, first_row: int | None = 0, numbers: Callable[[], Rows] | None = None) -> Tensor:
+        """Return float32 tensors (n, *tensor_shape) of checked rows (n, *row_shape); arguments as in the base."""
         rows = rows.reshape(-1, *self.tensor_shape)
         return self._scaled(rows, first_row, numbers)
 
-    def _scaled(
-        self, rows: Rows, first_row: int | None, numbers: Callable[[], Rows] | None
-    ) -> np.ndarray[Any, np.dtype[np.float32]]:
+    def _scaled(self, rows: Rows, first_row: int | None, numbers: Callable[[], Rows] | None) -> Tensor:
         if self.bounded:
             return rows.astype(np.float32) / self._widest
         tensors = aligned(rows.shape, np.float32)
-        # A block at a time, so that the doubles between stay in the processor's cache.
+        # A block at a time, so that the intermediate doubles stay in the processor's cache.
         at_once = max(1, NUMBERS_AT_ONCE // math.prod(rows.shape[1:]))
         for start in range(0, len(rows), at_once):
             block = rows[start : start + at_once]
-            # In doubles until scaled: a time stamp of 1.7e9 has no room for its seconds in a float32.
-            with np.errstate(over="ignore"):  # which is too far
+            # In doubles until scaled: a float32 cannot hold the seconds of a time stamp of 1.7e9.
+            with np.errstate(over="ignore"):  # overflow is refused below
                 wide = np.subtract(block, self.offset, dtype=np.float64)
                 wide /= self.divisor
             if max(wide.max(), -wide.min()) > FARTHEST:
@@ -172,14 +180,14 @@ class ArrayAdapter:
         feature = ", ".join(map(str, place))
         raise DataError(
             f"{row[place]:.3g} in {'a row' if number is None else f'row {number}'}, feature {feature}, is too far from "
-            f"what fit() saw to be computed with: drop or mend the row."
+            f"the rows of fit() to be computed with: drop or correct the row."
         )
 
-    def restore(self, tensors: np.ndarray[Any, np.dtype[np.float32]]) -> Rows:
+    def restore(self, tensors: np.ndarray[Any, Any]) -> Rows:
         """Return rows (n, *row_shape) of tensors (n, *tensor_shape), in the type of fit() if it can hold them.
 
-        Bytes are rounded and kept within 0 to 255, and float32 within its range; other whole numbers and booleans come
-        back as float32, because a reconstruction between two of them says something.
+        Bytes are rounded and clipped to 0 to 255, and float32 to its range; other whole numbers and booleans are
+        restored as float32, because a reconstruction between two of them is informative.
         """
         rows: Rows = np.multiply(tensors, self.scale, dtype=np.float64)
         rows += self.offset
@@ -195,7 +203,7 @@ class ArrayAdapter:
 
     @property
     def gives_bytes(self) -> bool:
-        """Whether rows come back as bytes: they came as bytes, and as more than zeros and ones."""
+        """Whether rows are restored as bytes: they were bytes in fit(), and not only zeros and ones."""
         return self.dtype == "uint8" and not (self.bounded and self.scale.max() == 1)
 
     def describe(self) -> str:

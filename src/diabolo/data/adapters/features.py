@@ -1,8 +1,10 @@
-"""What one column of a table is to a network: values (n,) -> numbers of a tensor (n, width), and back.
+"""One column of a table in a network: values (n,) -> numbers of a tensor (n, width), and back.
 
-Values are float64 with NaN where one is missing: of a category the number of its level, of a date seconds since 1970.
-What a column costs is weighed by what its best constant guess costs, so that each counts 1 before anything is learnt
-and none drowns the others. Order: the base, numbers, counts, booleans, categories, dates, the table, the choice.
+Values are float64 with NaN where one is missing: for a category the number of its level, for a date seconds since 1970.
+The loss of a column is divided by the loss of its best constant guess, so that each column costs 1 before anything is
+learnt and none dominates. Order: the base, numbers, counts, booleans, categories, dates, the table.
+
+To add a kind of column, write its class here and add it to `FEATURES`.
 """
 
 import itertools
@@ -13,13 +15,11 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from diabolo.data.adapters.array import FARTHEST, NEAR_ENOUGH
+from diabolo.data.adapters.base import Mask, Tensor
 from diabolo.data.adapters.statistics import LEAST, MOST
-from diabolo.network import links
-from diabolo.network.parts import Numbers, Part, Shape
+from diabolo.parts import Numbers, Part
 
 Values = np.ndarray[Any, np.dtype[np.float64]]
-Tensor = np.ndarray[Any, np.dtype[np.float32]]
-Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,11 +27,11 @@ class Feature(Part):
     """What all kinds of columns share.
 
     Attributes:
-        cost: what the best constant guess costs, in nats; 0 where all values are alike.
+        cost: the loss of the best constant guess, in nats; 0 if all values are equal.
 
     Class attributes:
-        loss: by which its numbers are compared, see `diabolo.network.losses.Mixed`.
-        words: what values must be, for messages.
+        loss: the kind of loss that compares its numbers, one of `LOSS_ORDER`, see `diabolo.network.losses.for_table`.
+        words: the values that it takes, for messages.
     """
 
     cost: float
@@ -40,66 +40,71 @@ class Feature(Part):
     words: ClassVar[str] = "a number"
 
     def check(self) -> None:
-        """Refuse a guess that gains, and numbers that cannot be computed with."""
+        """Refuse a cost below 0, and numbers that cannot be computed with."""
         several = [each if isinstance(each, tuple) else (each,) for each in vars(self).values()]
         self.require(all(abs(each) <= MOST for numbers in several for each in numbers), f"numbers up to {MOST:g}")
         self.require(self.cost >= 0, "a cost of at least 0")
 
     @classmethod
     def learn(cls, values: Values) -> Self:
-        """Return the feature for values, of which those that are missing are left out."""
-        raise TypeError(f"{cls.__name__} must say what it learns")
+        """Return the feature for values; missing ones are ignored."""
+        raise TypeError(f"{cls.__name__} must define learn(values)")
 
     @classmethod
     def refused(cls, values: Values) -> Mask:
-        """Return which values, (n,), no such column has; NaN is none of them."""
+        """Return which values, (n,), such a column cannot have; NaN is allowed."""
         return np.zeros(len(values), bool)
 
     def within(self, values: Values) -> Values:
-        """Return values, (n,), with those too far off to be computed with brought as near as need be."""
+        """Return values, (n,), clipped to those that can be computed with."""
         return values
 
     @property
     def width(self) -> int:
-        """Numbers of the tensor."""
+        """How many numbers of the tensor represent a value."""
         return 1
 
     @property
+    def level_count(self) -> int:
+        """How many levels the column has; 0: it is not a category."""
+        return 0
+
+    @property
     def factors(self) -> Numbers:
-        """What each number's loss is multiplied by, (width,)."""
+        """The weight of each number in the loss, (width,)."""
         return (1 / max(self.cost, LEAST_COST) if self.cost else 1.0,) * self.width
 
     def to_tensor(self, values: Values) -> Tensor:
         """Return numbers (n, width) of values (n,); NaN gives 0."""
-        raise TypeError(f"{type(self).__name__} must say how it is told")
+        raise TypeError(f"{type(self).__name__} must define to_tensor(values)")
 
-    def from_tensor(self, raw: Tensor) -> Values:
-        """Return values (n,) of what the decoder ends in, (n, width)."""
-        raise TypeError(f"{type(self).__name__} must say how it comes back")
+    def from_tensor(self, numbers: np.ndarray[Any, Any]) -> Values:
+        """Return values (n,) of reconstructed numbers (n, width), in the units of `to_tensor`."""
+        raise TypeError(f"{type(self).__name__} must define from_tensor(numbers)")
 
 
 def _single(numbers: Values) -> Tensor:
-    """Return float32 numbers, 0 where one is missing; what is too large becomes infinity, and is refused later."""
+    """Return float32 numbers, 0 where one is missing; too large ones become infinity, and are refused later."""
     with np.errstate(over="ignore"):
         return np.where(np.isnan(numbers), 0.0, numbers).astype(np.float32)
 
 
 LEAST_COST = 1 / FARTHEST  # in nats; 1 divided by less cannot be computed with
 STEEP = 1e-12  # of the range: between two knots at least
-KNOTS = 64  # where a quantile scale bends
-# Beyond these shapes a standard scale leaves most values in one heap. A normal column has 0 and 0, an exponential one
-# 2 and 6, a log-normal one of sigma 1 has 6 and 111.
+KNOTS = 64  # of a quantile scale
+# Skewness and excess kurtosis, above which standardised values are too concentrated. A normal distribution has 0 and 0,
+# an exponential one 2 and 6, a log-normal one of sigma 1 has 6 and 111.
 SKEWED, HEAVY = 3.0, 15.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Number(Feature):
-    """A number, standardised; by quantiles where a few values lie far from all others.
+    """A number, standardised; scaled by quantiles if a few values lie far from all others.
 
     Attributes:
         center, scale: mean and standard deviation; scale 0 marks a column of one value.
-        knots, marks: values, and what each becomes; between two of them the scale is straight, beyond the ends it goes
-            on by `scale`. Empty: standardised.
+        knots, marks: values, and the number of each; linear between two of them, and beyond the ends by `scale`. Empty:
+            standardised.
     """
 
     center: float
@@ -111,7 +116,7 @@ class Number(Feature):
     loss: ClassVar[str] = "gaussian"
 
     def check(self) -> None:
-        """Knots and marks go up, as many of the one as of the other."""
+        """Refuse knots and marks that do not rise, or of which there are not equally many."""
         super().check()
         both = (self.knots, self.marks)
         self.require(self.scale == 0 or self.scale >= LEAST, f"a scale of 0, or of at least {LEAST:g}")
@@ -121,7 +126,7 @@ class Number(Feature):
 
     @classmethod
     def learn(cls, values: Values) -> Self:
-        """Mean and deviation, or quantiles; what varies by rounding alone is constant."""
+        """Mean and standard deviation, or quantiles; a column that varies by rounding only is constant."""
         known = values[~np.isnan(values)]
         center, scale = (float(known.mean()), float(known.std())) if len(known) else (0.0, 0.0)
         if scale <= max(1e-12 * abs(center), LEAST):
@@ -135,12 +140,12 @@ class Number(Feature):
         return cls(cost=float(plain.to_tensor(known).var()) / 2, center=center, scale=scale, knots=knots, marks=marks)
 
     def within(self, values: Values) -> Values:
-        """So many standard deviations from the mean."""
+        """Up to a number of standard deviations from the mean."""
         reach = NEAR_ENOUGH * (self.scale or 1.0)
         return np.clip(values, self.center - reach, self.center + reach)
 
     def to_tensor(self, values: Values) -> Tensor:
-        """(value - center) / scale, or along the knots."""
+        """(value - center) / scale, or by the knots."""
         away = values - self.center
         if not self.scale:
             numbers = away
@@ -152,9 +157,9 @@ class Number(Feature):
             numbers = numbers + beyond / self.scale
         return _single(numbers)[:, None]
 
-    def from_tensor(self, raw: Tensor) -> Values:
-        """The same the other way round; the one value of a column that had one."""
-        numbers = raw[:, 0].astype(np.float64)
+    def from_tensor(self, numbers: np.ndarray[Any, Any]) -> Values:
+        """The inverse; the only value of a column that had one."""
+        numbers = numbers[:, 0].astype(np.float64)
         if not self.scale:
             return np.full(len(numbers), self.center)
         if not self.knots:
@@ -165,7 +170,7 @@ class Number(Feature):
 
 
 def _quantiles(known: Values) -> tuple[Numbers, Numbers]:
-    """Return values and the normal quantiles of their middle ranks, at most `KNOTS`, both rising."""
+    """Return values and the normal quantiles of their mid-ranks, at most `KNOTS`, both rising."""
     from scipy.special import ndtri
 
     values, counts = np.unique(known, return_counts=True)
@@ -175,7 +180,7 @@ def _quantiles(known: Values) -> tuple[Numbers, Numbers]:
         wanted = np.searchsorted(ranks, np.linspace(0, 1, KNOTS - 8)[1:-1])
         places = np.unique(np.clip([0, *wanted, *(len(values) - 1 - (1 << np.arange(8))), len(values) - 1], 0, None))
         values, ranks = values[places[places < len(values)]], ranks[places[places < len(values)]]
-    # Between values that are next to equal the scale would be too steep to be computed with.
+    # Between nearly equal values the scale would be too steep to be computed with.
     kept = [0]
     for at in range(1, len(values)):
         if values[at] - values[kept[-1]] > STEEP * (values[-1] - values[0]):
@@ -185,7 +190,7 @@ def _quantiles(known: Values) -> tuple[Numbers, Numbers]:
 
 @dataclass(frozen=True, kw_only=True)
 class Count(Feature):
-    """How often something was seen: 0, 1, 2, ..., as shares of the mean."""
+    """A count: 0, 1, 2, ..., divided by the mean."""
 
     mean: float
 
@@ -194,13 +199,13 @@ class Count(Feature):
     words: ClassVar[str] = "a count (0, 1, 2, ...)"
 
     def check(self) -> None:
-        """Refuse no mean."""
+        """Refuse a mean of 0 or below."""
         super().check()
         self.require(LEAST <= self.mean < 1e15, "a mean above 0")
 
     @classmethod
     def refused(cls, values: Values) -> Mask:
-        """What is below 0 or not whole."""
+        """Values below 0 or not whole."""
         with np.errstate(invalid="ignore"):
             return np.asarray((values < 0) | (values % 1 > 0))
 
@@ -214,16 +219,16 @@ class Count(Feature):
         return cls(cost=float(costs.mean()) if len(known) else 0.0, mean=mean)
 
     def within(self, values: Values) -> Values:
-        """So many times the mean."""
+        """Up to a multiple of the mean."""
         return np.minimum(values, np.floor(NEAR_ENOUGH * self.mean))
 
     def to_tensor(self, values: Values) -> Tensor:
         """Value / mean."""
         return _single(values / self.mean)[:, None]
 
-    def from_tensor(self, raw: Tensor) -> Values:
-        """The mean times exp(raw)."""
-        values: Values = self.mean * links.rate(raw[:, 0].astype(np.float64), np)
+    def from_tensor(self, numbers: np.ndarray[Any, Any]) -> Values:
+        """Number * mean, at least 0."""
+        values: Values = self.mean * np.maximum(numbers[:, 0].astype(np.float64), 0.0)
         return values
 
 
@@ -237,7 +242,7 @@ class Boolean(Feature):
 
     @classmethod
     def refused(cls, values: Values) -> Mask:
-        """What is neither 0 nor 1."""
+        """Values other than 0 and 1."""
         return np.asarray(~np.isnan(values) & (values != 0) & (values != 1))
 
     @classmethod
@@ -251,9 +256,9 @@ class Boolean(Feature):
         """0 or 1."""
         return _single(values)[:, None]
 
-    def from_tensor(self, raw: Tensor) -> Values:
-        """True where the odds say so."""
-        return (raw[:, 0] > 0).astype(np.float64)
+    def from_tensor(self, numbers: np.ndarray[Any, Any]) -> Values:
+        """True if its probability is above 0.5."""
+        return (numbers[:, 0] > 0.5).astype(np.float64)
 
 
 def _entropy(shares: Values) -> float:
@@ -262,9 +267,9 @@ def _entropy(shares: Values) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Category(Feature):
-    """One of several levels, told as that many zeros and a one, which a dense layer turns into a learnt vector.
+    """One of several levels, one-hot encoded, which a dense layer turns into a learnt vector.
 
-    Attributes: levels: how many; a level that was never seen is told as zeros alone.
+    Attributes: levels: how many; a level that fit() did not see becomes zeros only.
     """
 
     levels: int
@@ -273,7 +278,7 @@ class Category(Feature):
     loss: ClassVar[str] = "categorical"
 
     def check(self) -> None:
-        """Refuse no levels."""
+        """Refuse a category without levels."""
         super().check()
         self.require(self.levels >= 1, "at least 1 level")
 
@@ -287,19 +292,24 @@ class Category(Feature):
 
     @property
     def width(self) -> int:
-        """One number a level."""
+        """One number for each level."""
+        return self.levels
+
+    @property
+    def level_count(self) -> int:
+        """As many as it has."""
         return self.levels
 
     def to_tensor(self, values: Values) -> Tensor:
-        """A one at the level."""
+        """1 at the level, 0 elsewhere."""
         numbers = np.zeros((len(values), self.levels), np.float32)
-        rows = np.flatnonzero(values < self.levels)  # neither NaN nor never seen
+        rows = np.flatnonzero(values < self.levels)  # neither NaN nor a level that fit() did not see
         numbers[rows, values[rows].astype(np.int64)] = 1
         return numbers
 
-    def from_tensor(self, raw: Tensor) -> Values:
-        """The likeliest level."""
-        return np.asarray(raw.argmax(axis=1), np.float64)
+    def from_tensor(self, numbers: np.ndarray[Any, Any]) -> Values:
+        """The most likely level."""
+        return np.asarray(numbers.argmax(axis=1), np.float64)
 
 
 DAY = 86_400.0
@@ -308,12 +318,12 @@ PERIODS = {"year": 365.2425 * DAY, "week": 7 * DAY, "day": DAY}
 
 @dataclass(frozen=True, kw_only=True)
 class Date(Feature):
-    """A date or time: how far along, and where in the year, the week, the day, as far as the column spans them.
+    """A date or time: its place on the time line, and in the year, the week and the day, if the column spans them.
 
     Attributes:
         center, scale: mean and standard deviation, in seconds.
-        periods: in seconds; each is a sine and a cosine. They tell the network what recurs; a date comes back by its
-            place along the line alone.
+        periods: in seconds; each becomes a sine and a cosine, which show the network what recurs. A date is restored
+            from its place on the time line only.
     """
 
     center: float
@@ -324,14 +334,14 @@ class Date(Feature):
     loss: ClassVar[str] = "gaussian"
 
     def check(self) -> None:
-        """Refuse periods of no length."""
+        """Refuse periods of length 0."""
         super().check()
         both = (*self.periods, self.scale or 1.0)
         self.require(all(each >= LEAST for each in both), f"a scale of 0, or scale and periods of at least {LEAST:g}")
 
     @classmethod
     def learn(cls, values: Values) -> Self:
-        """Mean and deviation; the periods of which there are at least two, a day only where times differ."""
+        """Mean and standard deviation; the periods that the column spans twice, the day only if times of day differ."""
         known = values[~np.isnan(values)]
         if not len(known) or known.min() == known.max():
             return cls(cost=0.0, center=float(known[0]) if len(known) else 0.0, scale=0.0)
@@ -341,41 +351,36 @@ class Date(Feature):
 
     @property
     def width(self) -> int:
-        """The line, and two numbers a period."""
+        """The time line, and two numbers for each period."""
         return 1 + 2 * len(self.periods)
 
     @property
     def factors(self) -> Numbers:
-        """The line counts most, because a date comes back by it; sine and cosine have half its variance each."""
+        """The time line counts most, since a date is restored from it; sine and cosine have half its variance each."""
         if not self.periods:
             return super().factors
         return (2 * ALONG, *[2 * (1 - ALONG) / len(self.periods)] * (2 * len(self.periods)))
 
     def within(self, values: Values) -> Values:
-        """So many standard deviations from the mean."""
+        """Up to a number of standard deviations from the mean."""
         reach = NEAR_ENOUGH * (self.scale or 1.0)
         return np.clip(values, self.center - reach, self.center + reach)
 
     def to_tensor(self, values: Values) -> Tensor:
-        """Along the line, then sines and cosines."""
+        """The time line, then sines and cosines."""
         parts = [(values - self.center) / (self.scale or 1.0)]
         for period in self.periods:
             turn = 2 * math.pi * (values % period) / period
             parts += [np.sin(turn), np.cos(turn)]
         return _single(np.stack(parts, axis=1))
 
-    def from_tensor(self, raw: Tensor) -> Values:
-        """By the line."""
-        values: Values = raw[:, 0].astype(np.float64) * self.scale + self.center
+    def from_tensor(self, numbers: np.ndarray[Any, Any]) -> Values:
+        """From the time line."""
+        values: Values = numbers[:, 0].astype(np.float64) * self.scale + self.center
         return values
 
 
-ALONG = 0.8  # of what a date costs: how far along it is
+ALONG = 0.8  # the share of the time line in the loss of a date
 
 FEATURES: dict[str, type[Feature]] = {each.kind: each for each in (Number, Count, Boolean, Category, Date)}
-LOSS_ORDER = ("gaussian", "poisson", "bernoulli", "categorical")  # of numbers in a tensor
-
-
-def owners(features: tuple[Feature, ...], order: tuple[int, ...]) -> Shape:
-    """Return whose each number of a tensor is, for features in this order."""
-    return tuple(np.repeat(order, [features[at].width for at in order]).tolist())
+LOSS_ORDER = ("gaussian", "poisson", "bernoulli", "categorical")  # of the numbers in a tensor

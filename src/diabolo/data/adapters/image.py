@@ -1,4 +1,4 @@
-"""Pictures, (n, height, width) or (n, height, width, channels): as arrays, but one offset and scale a channel."""
+"""Images, (n, height, width) or (n, height, width, channels): as arrays, but one offset and scale a channel."""
 
 from dataclasses import dataclass
 from typing import ClassVar

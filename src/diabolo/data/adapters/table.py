@@ -1,7 +1,7 @@
 """Tables: columns of several kinds, with gaps, (n, columns) -> tensors (n, numbers) and back.
 
-A tensor has the numbers of all columns, those of one kind of loss together, and where there are gaps one flag a column
-that says whether its cell is missing.
+A tensor has the numbers of all columns, grouped by the kind of their loss, followed by one flag a column if there are
+gaps, which is 1 if the cell is missing.
 """
 
 import itertools
@@ -13,20 +13,22 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from diabolo.data.adapters.array import FARTHEST
-from diabolo.data.adapters.features import FEATURES, LOSS_ORDER, Category, Feature, Values, owners
+from diabolo.data.adapters.base import Adapter, Block, Cell, Column, Mask, Tensor
+from diabolo.data.adapters.features import FEATURES, LOSS_ORDER, Category, Feature, Values
 from diabolo.data.adapters.rows import Rows
 from diabolo.data.adapters.statistics import MOST
 from diabolo.errors import DataError, OptionError, ShapeError
-from diabolo.network.losses import Mixed
-from diabolo.network.parts import from_config
+from diabolo.parts import from_config
+
+HIDDEN = "masking:0.1"
 
 
 @dataclass(frozen=True, kw_only=True)
-class TableAdapter:
+class TableAdapter(Adapter):
     """Columns -> numbers, feature by feature, and back.
 
     Attributes:
-        features: one a column.
+        features: one for each column.
         names: of the columns, for messages.
         gaps: whether cells may be missing.
     """
@@ -70,7 +72,7 @@ class TableAdapter:
 
     @classmethod
     def from_config(cls, config: Any) -> Self:
-        """Return the adapter that `to_config` described; OptionError where a key or a type is not as it must be."""
+        """Return the adapter that `to_config` described; OptionError if a key or a type is wrong."""
         if not isinstance(config, dict) or set(config) != {"features", "names", "gaps"}:
             raise OptionError("a table must have exactly the keys 'features', 'gaps' and 'names'.")
         features, names, gaps = config["features"], config["names"], config["gaps"]
@@ -83,7 +85,6 @@ class TableAdapter:
 
     dtype: ClassVar[str] = "float64"
     bounded: ClassVar[bool] = False
-    gives_bytes: ClassVar[bool] = False
 
     @property
     def row_shape(self) -> tuple[int, ...]:
@@ -102,9 +103,48 @@ class TableAdapter:
         return tuple(sorted(range(len(self.features)), key=lambda at: LOSS_ORDER.index(self.features[at].loss)))
 
     @cached_property
+    def blocks(self) -> tuple[Block, ...]:
+        """The numbers of the columns, in the order that they have in a tensor."""
+        return tuple(Block(at, self.features[at].loss, self.features[at].factors) for at in self.order)
+
+    @property
+    def is_table(self) -> bool:
+        """It is."""
+        return True
+
+    @cached_property
+    def columns(self) -> tuple[Column, ...]:
+        """Name, kind and number of levels of each column."""
+        return tuple(
+            Column(name, each.kind, each.level_count) for name, each in zip(self.names, self.features, strict=True)
+        )
+
+    @property
+    def default_corruption(self) -> str | None:
+        """Of a table with gaps a tenth of the cells is hidden."""
+        return HIDDEN if self.gaps else None
+
+    def unit(self, scaling: str) -> str:
+        """Columns have no common unit but the loss of the best constant guess."""
+        return "of the error of the best constant guess"
+
+    def cell(self, column: int) -> Cell:
+        """The numbers of a column, and its flag if there are gaps."""
+        return Cell(self.places[column], len(self.owners) + column if self.gaps else None)
+
+    def as_value(self, column: int, numbers: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """As the feature of the column."""
+        feature = self.features[column]
+        return feature.to_tensor(feature.from_tensor(numbers))
+
+    def missing(self, tensors: np.ndarray[Any, Any]) -> Mask:
+        """Where the flag is 1."""
+        return np.asarray(tensors[:, len(self.owners) :] == 1) if self.gaps else super().missing(tensors)
+
+    @cached_property
     def owners(self) -> tuple[int, ...]:
-        """The column of each number, flags left out."""
-        return owners(self.features, self.order)
+        """The column of each number, without the flags."""
+        return tuple(np.repeat(self.order, [self.features[at].width for at in self.order]).tolist())
 
     @cached_property
     def places(self) -> dict[int, slice]:
@@ -112,32 +152,8 @@ class TableAdapter:
         ends = np.cumsum([0, *(self.features[at].width for at in self.order)]).tolist()
         return {at: slice(*both) for at, both in zip(self.order, itertools.pairwise(ends), strict=True)}
 
-    @cached_property
-    def loss(self) -> Mixed:
-        """The loss of each number in its place."""
-        features = [self.features[at] for at in self.order]
-        counts = {kind: sum(each.width for each in features if each.loss == kind) for kind in LOSS_ORDER}
-        return Mixed(
-            gaussian=counts["gaussian"],
-            poisson=counts["poisson"],
-            bernoulli=counts["bernoulli"],
-            levels=tuple(each.width for each in features if each.loss == "categorical"),
-            factors=tuple(factor for each in features for factor in each.factors),
-            owners=self.owners,
-            flags=len(features) * self.gaps,
-        )
-
-    def log_scale(self, tensors: Rows) -> Any:
-        """Return 0: columns of several kinds have no density in common units."""
-        return 0.0
-
-    def check(self, rows: Rows, *, where: str) -> None:
-        """Raise ShapeError or DataError where rows are not like those that were learnt from."""
-        self.check_shape(rows, where=where)
-        self.check_values(rows, where=where)
-
     def check_shape(self, rows: Rows, *, where: str) -> None:
-        """Raise ShapeError where rows have other columns."""
+        """Raise ShapeError if rows have other columns than those of fit()."""
         if rows.shape[1:] != self.row_shape:
             raise ShapeError(
                 f"{where} expected {self.describe()}, got rows of shape {rows.shape[1:]}."
@@ -145,7 +161,7 @@ class TableAdapter:
             )
 
     def check_values(self, rows: Rows, *, where: str) -> None:
-        """Raise DataError for gaps where there were none."""
+        """Raise DataError for gaps if fit() saw none."""
         if self.gaps or rows.dtype.kind != "f":
             return
         missing = np.isnan(rows).any(axis=0)
@@ -157,14 +173,12 @@ class TableAdapter:
             )
 
     def within(self, rows: Rows) -> Rows:
-        """Return checked rows with what is too far off to be computed with brought as near as need be."""
+        """Return checked rows whose values too large for computation are clipped to the largest that are not."""
         near = [each.within(rows[:, at].astype(np.float64)) for at, each in enumerate(self.features)]
         return np.stack(near, axis=1)
 
-    def adapt(
-        self, rows: Rows, *, first_row: int | None = 0, numbers: Callable[[], Rows] | None = None
-    ) -> np.ndarray[Any, np.dtype[np.float32]]:
-        """Return float32 tensors (n, numbers) of rows (n, columns); arguments as for `ArrayAdapter.adapt`."""
+    def adapt(self, rows: Rows, *, first_row: int | None = 0, numbers: Callable[[], Rows] | None = None) -> Tensor:
+        """Return float32 tensors (n, numbers) of rows (n, columns); arguments as in the base."""
         rows = np.asarray(rows, np.float64)
         tensors = np.empty((len(rows), *self.tensor_shape), np.float32)
         with np.errstate(all="ignore"):
@@ -174,7 +188,7 @@ class TableAdapter:
                     row = int(refused.argmax())
                     raise DataError(
                         f"{rows[row, at]:.6g} in {_row(row, first_row, numbers)}, column {self.names[at]!r}, is not "
-                        f"{self.features[at].words}: drop or mend the row."
+                        f"{self.features[at].words}: drop or correct the row."
                     )
                 tensors[:, place] = self.features[at].to_tensor(rows[:, at])
         if self.gaps:
@@ -185,12 +199,12 @@ class TableAdapter:
             at = self.owners[int(np.abs(tensors[row, : len(self.owners)]).argmax())]
             raise DataError(
                 f"{rows[row, at]:.3g} in {_row(row, first_row, numbers)}, column {self.names[at]!r}, is too far from "
-                f"what fit() saw to be computed with: drop or mend the row."
+                f"the rows of fit() to be computed with: drop or correct the row."
             )
         return tensors
 
-    def restore(self, tensors: np.ndarray[Any, np.dtype[np.float32]]) -> Values:
-        """Return rows (n, columns), float64, of what the decoder ends in, (n, numbers)."""
+    def restore(self, tensors: np.ndarray[Any, Any]) -> Values:
+        """Return rows (n, columns), float64, of tensors (n, numbers); flags may follow, and are ignored."""
         rows = np.empty((len(tensors), len(self.features)))
         for at, place in self.places.items():
             rows[:, at] = self.features[at].from_tensor(tensors[:, place])
@@ -203,7 +217,7 @@ class TableAdapter:
 
 
 def _row(row: int, first_row: int | None, numbers: Callable[[], Rows] | None) -> str:
-    """Return the number of a row in words, as `TableAdapter.adapt` was told it."""
+    """Return the number of a row in words, from the arguments of `TableAdapter.adapt`."""
     if numbers is not None:
         return f"row {int(numbers()[row])}"
     return "a row" if first_row is None else f"row {first_row + row}"

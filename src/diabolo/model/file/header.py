@@ -40,9 +40,9 @@ from diabolo.model.record import CURVES
 from diabolo.model.settings import MAX_EPOCHS
 from diabolo.network.layers import LAYERS
 from diabolo.network.layers.own import Own
-from diabolo.network.losses import LOSSES, Loss, Masked, Mixed
-from diabolo.network.parts import from_config
+from diabolo.network.losses import SAVED_LOSSES, Loss, Mixed
 from diabolo.network.structures import Network
+from diabolo.parts import from_config
 
 
 class Announced(NamedTuple):
@@ -68,9 +68,9 @@ def announced(head: bytes, size: int, layers: Own | None) -> Announced:
     loss: Loss | None = None
     learnt: dict[str, tuple[int, ...]] = {}
     if not table:
-        loss = from_config("reconstruction loss", LOSSES | {Masked.kind: Masked}, config["reconstruction_loss"])
+        loss = from_config("reconstruction loss", SAVED_LOSSES, config["reconstruction_loss"])
         loss.fits(network.input_shape)
-        if adapter["bounded"] != (loss.scaling == "widest") or adapter["gaps"] != isinstance(loss, Masked):
+        if adapter["bounded"] != (loss.scaling == "widest") or adapter["gaps"] != bool(loss.flagged_channels):
             raise ModelFileError(f"a reconstruction loss {loss.kind!r} does not suit the rows.")
         learnt = {f"loss/{name}": shape for name, shape in loss.weights(network.input_shape).items()}
     expected = {name: ("F32", shape) for name, shape in (network.weights() | learnt).items()}

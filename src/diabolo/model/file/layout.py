@@ -10,7 +10,7 @@ import numpy as np
 
 from diabolo.data.adapters.features import FEATURES
 from diabolo.errors import ModelFileError
-from diabolo.network.parts import Numbers
+from diabolo.parts import Numbers
 
 SUFFIX = ".safetensors"
 

@@ -6,7 +6,7 @@ Reading a file of N bytes takes at most 2 N bytes and 64 MiB of memory, whatever
 from collections.abc import Mapping
 from typing import Any
 
-from diabolo.data.adapters import Adapter, TableAdapter
+from diabolo.data.adapters import Adapter
 from diabolo.data.frames import Schema
 from diabolo.errors import OptionError
 from diabolo.model.file.layout import canonical, without_knots
@@ -64,7 +64,7 @@ def check_room(network: Network, adapter: Adapter, schema: Schema | None, settin
             f"network and settings take {size:,} letters, a model file holds {MAX_CONFIG - REST:,}: shorten names, or "
             f"leave out types that are inferred as well."
         )
-    config, knots = without_knots(adapter.to_config()) if isinstance(adapter, TableAdapter) else ({}, [])
+    config, knots = without_knots(adapter.to_config()) if adapter.is_table else ({}, [])
     together = len(knots)
     for text in (canonical(config), canonical({} if schema is None else schema.to_config())):
         # Counted as in `check_size_of_json`, but including the signs within texts.

@@ -18,7 +18,6 @@ from safetensors.numpy import load as load_tensors
 from diabolo.data import frames
 from diabolo.data.adapters import ADAPTERS, Adapter, ArrayAdapter, TableAdapter
 from diabolo.data.adapters.array import FARTHEST
-from diabolo.data.adapters.features import Category
 from diabolo.data.adapters.statistics import LEAST, MOST
 from diabolo.data.frames import Column, Schema
 from diabolo.errors import DiaboloError, ModelFileError, OptionError
@@ -43,8 +42,9 @@ from diabolo.model.model import Model
 from diabolo.model.record import Record
 from diabolo.network.layers import LAYERS, BatchNormalization, Layer
 from diabolo.network.layers.own import Own, beside
-from diabolo.network.parts import from_config
+from diabolo.network.losses import for_table
 from diabolo.network.structures import Network
+from diabolo.parts import from_config
 from diabolo.storage.files import open_file
 
 NUMBERS_AT_ONCE = 1 << 20  # are checked, so that the results of the comparison take little memory
@@ -151,13 +151,12 @@ def _versioned(content: bytes, layers: Own | None) -> tuple[Model, int]:
     check_numbers(tensors)
     _check_together(tensors)
     version = written["format_version"]
-    made = _array_adapter(config["adapter"], tensors) if loss else _table(tensors, network, version)
+    made: Adapter = _array_adapter(config["adapter"], tensors) if loss else _table(tensors, network, version)
     if made.row_shape != tuple(config["adapter"]["row_shape"]):
         raise ModelFileError(f"a table of {len(made.row_shape)} columns does not fit rows of {made.row_shape}.")
     schema = _schema(tensors, made, version) if config["schema"] else None
     if loss is None:
-        assert isinstance(made, TableAdapter)
-        loss = made.loss
+        loss = for_table(made.blocks, gaps=made.gaps)
     history = {name: tensors[CURVE + name].tolist() for name in config["record"]["history"]}
     weights = {name: tensors[name] for name in (*network.weights(), *learnt)}
     _check_variances(network, weights)
@@ -252,10 +251,9 @@ def _schema(tensors: Mapping[str, Any], adapter: Adapter, version: int) -> Schem
     schema = frames.from_config(config)
     if (len(schema.columns),) != adapter.row_shape:
         raise ModelFileError(f"{len(schema.columns)} columns do not fit rows of shape {adapter.row_shape}.")
-    if isinstance(adapter, TableAdapter):
-        for column, name, feature in zip(schema.columns, adapter.names, adapter.features, strict=True):
-            levels = feature.levels if isinstance(feature, Category) else 0
-            if (column.name, column.kind, len(column.levels)) != (name, feature.kind, levels):
+    if adapter.is_table:
+        for column, expected in zip(schema.columns, adapter.columns, strict=True):
+            if (column.name, column.kind, len(column.levels)) != expected:
                 raise ModelFileError(f"the column {column.name!r:.60} is not what the table says of it.")
     elif any(column.kind != "number" for column in schema.columns):
         raise ModelFileError("rows of numbers have columns that are none.")

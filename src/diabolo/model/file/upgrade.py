@@ -44,7 +44,7 @@ from diabolo.errors import ModelFileError
 from diabolo.model.settings import PARTS, SETTINGS, table_of
 from diabolo.network.bottlenecks import BOTTLENECKS
 from diabolo.network.layers import LAYERS
-from diabolo.network.losses import LOSSES, Masked
+from diabolo.network.losses import SAVED_LOSSES
 
 FORMAT_VERSION = 1
 
@@ -120,7 +120,7 @@ def _with_newer_settings(config: dict[str, Any], version: int) -> Any:
     return _changed(
         config,
         network=lambda value: _changed(value, encoder=layers, bottleneck=partial(part, BOTTLENECKS), decoder=layers),
-        reconstruction_loss=partial(part, LOSSES | {Masked.kind: Masked}),
+        reconstruction_loss=partial(part, SAVED_LOSSES),
         record=lambda value: _changed(value, settings=settings),
     )
 

@@ -9,7 +9,6 @@ import numpy as np
 from safetensors.numpy import save as save_tensors
 
 from diabolo._version import __version__
-from diabolo.data.adapters import TableAdapter
 from diabolo.errors import DiaboloError, OutputError
 from diabolo.model.file import upgrade
 from diabolo.model.file.header import announced
@@ -66,12 +65,10 @@ def to_bytes(model: Model) -> bytes:
     tensors: dict[str, np.ndarray[Any, Any]] = {
         name: np.ascontiguousarray(values, "<f4") for name, values in model.weights.items()
     }
-    if isinstance(adapter, TableAdapter):
+    if adapter.is_table:
         config, knots = without_knots(adapter.to_config())
         tensors[TABLE], tensors[KNOTS] = json_tensor(config), np.asarray(knots, "<f8")
-    else:
-        tensors["adapter/offset"] = np.asarray(adapter.offset, "<f8")
-        tensors["adapter/scale"] = np.asarray(adapter.scale, "<f8")
+    tensors |= {f"adapter/{name}": np.asarray(values, "<f8") for name, values in adapter.to_arrays().items()}
     if model.schema is not None:
         tensors[SCHEMA] = json_tensor(model.schema.to_config())
     if model.detection is not None:
@@ -89,7 +86,7 @@ def to_bytes(model: Model) -> bytes:
             "row_shape": list(adapter.row_shape),
             "dtype": adapter.dtype,
             "bounded": adapter.bounded,
-            "gaps": adapter.kind != "image" and getattr(adapter, "gaps", False),
+            "gaps": adapter.gaps,
         },
         "schema": model.schema is not None,
         "detection": None if model.detection is None else model.detection.to_config(),

@@ -1,4 +1,7 @@
-"""The parts that make the latent, one file each. `BOTTLENECKS` is the table."""
+"""The parts that make the latent, one file each. `BOTTLENECKS` is the table.
+
+To add a bottleneck, write its class in a file of this folder and add it to the table.
+"""
 
 from diabolo.network.bottlenecks.base import Bottleneck, Objective
 from diabolo.network.bottlenecks.gaussian import Gaussian

@@ -1,29 +1,30 @@
-"""The quantized bottleneck: latents are vectors of a code book, so that a row is a few whole numbers."""
+"""The quantized bottleneck: latents are vectors from a code book, so that a few whole numbers represent a row."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from diabolo.network.bottlenecks.base import Bottleneck, LossOf, Objective
 from diabolo.network.layers import Dense, Layer, Quantize
+from diabolo.network.tensors import Number, SeedGenerator, Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
 class Quantized(Bottleneck):
-    """`groups` vectors a row, each the nearest of `codes`; the codes follow the averages of what they stand for.
+    """`groups` vectors a row, each the nearest of `codes`; a code is the moving average of the vectors next to it.
 
-    `encode` gives the vectors, latent_dim numbers a row. Sources: van den Oord et al. 2017, arXiv:1711.00937; averages:
-    its appendix; codes that stand for nothing are put where rows are: Dhariwal et al. 2020, arXiv:2005.00341.
+    `encode` returns the vectors, latent_dim numbers a row. Sources: van den Oord et al. 2017, arXiv:1711.00937;
+    averages: its appendix; unused codes are moved to the vectors of rows: Dhariwal et al. 2020, arXiv:2005.00341.
     """
 
     codes: int = 256
     groups: int = 0  # vectors a row, each of latent_dim / groups numbers; 0: as many as divide it, at most 8
-    commitment: float = 0.25  # weight of the distance of what the encoder gives to the vector chosen
+    commitment: float = 0.25  # weight of the distance from the output of the encoder to its code
 
     kind: ClassVar[str] = "quantized"
 
     def check(self) -> None:
-        """Refuse groups that do not share the latent, and a book of one."""
+        """Refuse groups that do not divide the latent, and a book of one code."""
         super().check()
         if not self.groups:
             most = max(count for count in range(1, 9) if self.latent_dim % count == 0)
@@ -33,7 +34,7 @@ class Quantized(Bottleneck):
 
     @property
     def codes_per_row(self) -> int:
-        """One a group."""
+        """One for each group."""
         return self.groups
 
     def layers(self) -> tuple[Layer, ...]:
@@ -43,8 +44,8 @@ class Quantized(Bottleneck):
             Quantize(codes=self.codes, groups=self.groups, name="bottleneck"),
         )
 
-    def train(self, tensors: Mapping[str, Any], loss: LossOf, chance: Any, warm: Any) -> Objective:
-        """The reconstruction, and the distance to the codes, which the encoder alone is moved by."""
+    def train(self, tensors: Mapping[str, Tensor], loss: LossOf, generator: SeedGenerator, warm: Number) -> Objective:
+        """The reconstruction, and the distance to the codes, which only the encoder minimises."""
         from keras import ops
 
         chosen, given = tensors["latent"], tensors["before"]

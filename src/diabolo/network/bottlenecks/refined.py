@@ -1,10 +1,10 @@
-"""The refined bottleneck: trained as a plain one; `encode` goes on to the latent that the decoder does best with.
+"""The refined bottleneck: trained as a plain one; `encode` then improves the latent by steps through the decoder.
 
-An encoder guesses the latent of a row at one glance, and the decoder could do better: of MNIST at 16 latents a fifth of
-the squared error of new rows is the guess's. Gauss-Newton steps through the decoder take most of it away; a step is
-kept only where it gives the row back better. Sources: Cremer, Li & Duvenaud 2018, Inference Suboptimality in
-Variational Autoencoders, arXiv:1801.03558; Kim et al. 2018, Semi-Amortized Variational Autoencoders, arXiv:1802.02550,
-which improve latents by their slope.
+The latent that an encoder predicts is not the one that the decoder reconstructs the row best from: for MNIST with 16
+latents a fifth of the squared error of new rows is due to this difference. Gauss-Newton steps through the decoder
+remove most of it; a step is taken only if it lowers the loss of the row. Sources: Cremer, Li & Duvenaud 2018, Inference
+Suboptimality in Variational Autoencoders, arXiv:1801.03558; Kim et al. 2018, Semi-Amortized Variational Autoencoders,
+arXiv:1802.02550, which improve latents by gradient steps.
 """
 
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ from typing import ClassVar
 from diabolo.network.bottlenecks.base import Bottleneck
 from diabolo.network.layers import Dense, Layer
 
-MOST_STEPS = 8  # more change nothing any more
+MOST_STEPS = 8  # further steps change nothing
 
 
 @dataclass(frozen=True, kw_only=True)
 class Refined(Bottleneck):
-    """A plain, linear waist whose latents are refined when rows are encoded.
+    """A plain, linear bottleneck whose latents are refined when rows are encoded.
 
     A step decodes `latent_dim` + 1 neighbours of each latent: with 16 latents encoding takes 15 times as long.
-    Decoding and training take what they take without.
+    Decoding and training take no longer.
     """
 
     steps: int = 1
@@ -29,9 +29,14 @@ class Refined(Bottleneck):
     kind: ClassVar[str] = "refined"
 
     def check(self) -> None:
-        """Refuse a waist of nothing, and steps without use."""
+        """Refuse a bottleneck without latents, no steps, and more steps than are of use."""
         super().check()
         self.require(1 <= self.steps <= MOST_STEPS, f"1 to {MOST_STEPS} steps")
+
+    @property
+    def refining_steps(self) -> int:
+        """As many as are asked for."""
+        return self.steps
 
     @property
     def neighbours(self) -> int:

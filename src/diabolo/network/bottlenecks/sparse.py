@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from diabolo.network.bottlenecks.base import Bottleneck, LossOf, Objective
 from diabolo.network.layers import Dense, Layer, TopK, check_activation
+from diabolo.network.tensors import Backend, Number, SeedGenerator, Tensor
 
 METHODS = ("l1", "kl", "top_k")
 RARELY, ALWAYS = 1e-6, 1 - 1e-6  # a mean activation of 0 or 1 would have an infinite divergence
@@ -13,23 +14,26 @@ RARELY, ALWAYS = 1e-6, 1 - 1e-6  # a mean activation of 0 or 1 would have an inf
 
 @dataclass(frozen=True, kw_only=True)
 class Sparse(Bottleneck):
-    """A waist that may be wider than a row, because few of its latents speak at a time.
+    """A latent that may be wider than a row, because few of its numbers are active at a time.
 
-    method "l1": the size of latents costs. "kl": the mean of each latent over the batch, in (0, 1), is drawn to
-    `target` (Ng 2011, CS294A lecture notes). "top_k": all but the `active` largest are set to 0 (Makhzani & Frey 2013,
-    arXiv:1312.5663).
+    method "l1": a penalty on absolute values. "kl": a penalty on the distance of the mean of each latent over the
+    batch, in (0, 1), from `target` (Ng 2011, CS294A lecture notes). "top_k": all but the `active` largest are set to 0
+    (Makhzani & Frey 2013, arXiv:1312.5663).
     """
 
     method: str = "l1"
-    weight: float = 0.1  # of the penalty, beside a loss in nats
+    weight: float = 0.1  # of the penalty, compared with a loss in nats
     target: float = 0.05  # for "kl"
     active: int = 0  # for "top_k"; 0: a tenth of the latents
     activation: str = ""  # of the latents; "": sigmoid for "kl", which needs numbers in (0, 1), else relu
 
     kind: ClassVar[str] = "sparse"
+    may_be_overcomplete: ClassVar[bool] = True
+    has_activation: ClassVar[bool] = True
+    is_sparse: ClassVar[bool] = True
 
     def check(self) -> None:
-        """Refuse what the method cannot do with."""
+        """Refuse settings that do not suit the method."""
         super().check()
         if not self.activation:
             object.__setattr__(self, "activation", "sigmoid" if self.method == "kl" else "relu")
@@ -41,7 +45,7 @@ class Sparse(Bottleneck):
             self.require(self.activation == "sigmoid", "activation 'sigmoid' with method 'kl'")
 
     def layers(self) -> tuple[Layer, ...]:
-        """One dense layer, and for top-k the choice."""
+        """One dense layer, and for top-k the layer that keeps the largest."""
         if self.method != "top_k":
             return (Dense(units=self.latent_dim, activation=self.activation, name="bottleneck"),)
         active = self.active or max(1, self.latent_dim // 10)
@@ -50,8 +54,8 @@ class Sparse(Bottleneck):
             TopK(active=active, name="bottleneck"),
         )
 
-    def train(self, tensors: Mapping[str, Any], loss: LossOf, chance: Any, warm: Any) -> Objective:
-        """The reconstruction, and what latents that speak cost."""
+    def train(self, tensors: Mapping[str, Tensor], loss: LossOf, generator: SeedGenerator, warm: Number) -> Objective:
+        """The reconstruction, and the penalty on active latents."""
         from keras import ops
 
         latent = tensors["latent"]
@@ -64,6 +68,6 @@ class Sparse(Bottleneck):
         return Objective(loss(latent), self.weight * ops.sum(divergence) * ops.ones_like(latent[:, 0]))
 
 
-def bernoulli_kl(target: float, mean: Any, xp: Any) -> Any:
+def bernoulli_kl(target: float, mean: Tensor, xp: Backend) -> Tensor:
     """Return KL(Bernoulli(target) || Bernoulli(mean)), in nats, of each number in `mean`."""
     return target * xp.log(target / mean) + (1 - target) * xp.log((1 - target) / (1 - mean))

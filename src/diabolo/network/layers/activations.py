@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from diabolo.errors import OptionError, unknown
-from diabolo.network.parts import Part
+from diabolo.parts import Part
 
 if TYPE_CHECKING:
     from diabolo.network.backends.onnx.graph import Graph

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from diabolo.errors import OptionError, ShapeError
-from diabolo.network.parts import MOST_AXES, Part, Shape
+from diabolo.parts import MOST_AXES, Part, Shape
 
 if TYPE_CHECKING:
     from diabolo.network.backends.onnx.graph import Constants, Graph
@@ -27,6 +27,7 @@ class Layer(Part):
     reshapes: ClassVar[bool] = False  # the same numbers under other axes
     needs_axes: ClassVar[bool] = False  # looks at neighbouring places: of no use on a flat row
     ends_in_activation: ClassVar[bool] = False  # its output is that of its `activation`, which a decoder may replace
+    lends_kernel: ClassVar[bool] = False  # has a matrix `kernel` that `tied` uses transposed in the decoder
     keras_classes: ClassVar[tuple[str, ...]] = ()  # names of the classes of Keras that `from_keras` reads
 
     def __post_init__(self) -> None:
@@ -72,6 +73,10 @@ class Layer(Part):
     def mirror(self, input_shape: Shape) -> "tuple[Layer, ...]":
         """Return the layers that bring `output_shape(input_shape)` back to `input_shape`, nameless."""
         return (dataclasses.replace(self, name=""),)
+
+    def tied(self, input_shape: Shape) -> "Layer":
+        """Return the layer that brings `output_shape(input_shape)` back by the same kernel; if `lends_kernel`."""
+        raise TypeError(f"{type(self).__name__} has no kernel to lend: it must define tied(input_shape)")
 
     def with_activation(self, activation: str) -> "Layer":
         """Return the layer with another activation of its output; the same layer where it has none there."""

@@ -10,7 +10,7 @@ import numpy as np
 from diabolo.errors import OptionError, ShapeError
 from diabolo.network.layers.activations import ACTIVATIONS, check_activation, keras_activation
 from diabolo.network.layers.base import Layer, Step, last_axis
-from diabolo.network.parts import Shape
+from diabolo.parts import Shape
 
 if TYPE_CHECKING:
     from diabolo.network.backends.onnx.graph import Constants, Graph
@@ -28,6 +28,7 @@ class Dense(Layer):
     keras_classes: ClassVar[tuple[str, ...]] = ("Dense",)
     makes_features: ClassVar[bool] = True
     ends_in_activation: ClassVar[bool] = True
+    lends_kernel: ClassVar[bool] = True
 
     def check(self) -> None:
         """Refuse fewer than one unit and unknown activations."""

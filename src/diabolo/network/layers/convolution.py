@@ -14,7 +14,7 @@ import numpy as np
 from diabolo.errors import OptionError, ShapeError
 from diabolo.network.layers.activations import ACTIVATIONS, check_activation, keras_activation
 from diabolo.network.layers.base import Layer, Step, padded
-from diabolo.network.parts import Shape
+from diabolo.parts import Shape
 
 if TYPE_CHECKING:
     from diabolo.network.backends.onnx.graph import Constants, Graph

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from diabolo.errors import ShapeError
 from diabolo.network.layers.base import Layer, Step
 from diabolo.network.layers.convolution import cut, fewer, space
-from diabolo.network.parts import Shape
+from diabolo.parts import Shape
 
 if TYPE_CHECKING:
     from diabolo.network.backends.onnx.graph import Constants, Graph

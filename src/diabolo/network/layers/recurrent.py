@@ -8,7 +8,7 @@ import numpy as np
 from diabolo.errors import OptionError, ShapeError
 from diabolo.network.layers.base import Layer, Step
 from diabolo.network.layers.common import Dense
-from diabolo.network.parts import Shape
+from diabolo.parts import Shape
 
 if TYPE_CHECKING:
     from diabolo.network.backends.onnx.graph import Constants, Graph

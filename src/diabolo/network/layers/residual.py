@@ -14,7 +14,7 @@ from diabolo.network.layers.activations import ACTIVATIONS, check_activation
 from diabolo.network.layers.base import Layer, Step, last_axis, padded
 from diabolo.network.layers.convolution import convolve, kernel_first, space
 from diabolo.network.layers.recurrent import series
-from diabolo.network.parts import Shape
+from diabolo.parts import Shape
 
 if TYPE_CHECKING:
     from diabolo.network.backends.onnx.graph import Constants, Graph

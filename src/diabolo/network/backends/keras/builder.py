@@ -12,6 +12,7 @@ import numpy as np
 
 from diabolo.network.layers import Step
 from diabolo.network.structures import Network
+from diabolo.network.tensors import Tensor
 
 Weights = dict[str, np.ndarray[Any, Any]]
 
@@ -23,7 +24,7 @@ class Models(NamedTuple):
     encoder: keras.Model  # rows -> latent
     decoder: keras.Model  # latent -> reconstruction
     raw: keras.Model  # rows -> the raw numbers that the reconstruction loss takes
-    waist: keras.Model  # rows -> {"latent", "before" (what its last layer took), and the heads of the bottleneck}
+    bottleneck: keras.Model  # rows -> {"latent", "before" (the input of the layer that makes it), and the heads}
     raw_decoder: keras.Model  # latent -> raw numbers
 
 
@@ -69,13 +70,13 @@ def build(network: Network, *, link: str = "linear", seed: int = 0) -> Models:
     raw = _chain(decoder, latent)
     alone = keras.Input((network.latent_dim,), dtype="float32", name="latent")
     alone_raw = _chain(decoder, alone)
-    beside = {name: head(hidden) for name, head in heads.items()}
+    outputs = {"latent": latent, "before": before, **{name: head(hidden) for name, head in heads.items()}}
     return Models(
         autoencoder=keras.Model(rows, output(raw), name="autoencoder"),
         encoder=keras.Model(rows, latent, name="encoder"),
         decoder=keras.Model(alone, output(alone_raw), name="decoder"),
         raw=keras.Model(rows, raw, name="raw"),
-        waist=keras.Model(rows, {"latent": latent, "before": before, **beside}, name="waist"),
+        bottleneck=keras.Model(rows, outputs, name="bottleneck_outputs"),
         raw_decoder=keras.Model(alone, alone_raw, name="raw_decoder"),
     )
 
@@ -94,8 +95,8 @@ class Chains(NamedTuple):
     heads: dict[str, keras.layers.Layer]
     decoder: list[keras.layers.Layer]
 
-    def waist(self, hidden: Any, *, training: bool) -> dict[str, Any]:
-        """Return what `Models.waist` gives, of what the first layer gave."""
+    def outputs(self, hidden: Tensor, *, training: bool) -> dict[str, Tensor]:
+        """Return the output of `Models.bottleneck` from the output of the first layer."""
         for layer in self.encoder[1:]:
             hidden = called(layer, hidden, training=training)
         before = hidden
@@ -107,7 +108,7 @@ class Chains(NamedTuple):
 
 def chains(models: Models, network: Network) -> Chains:
     """Return the layers of models that `build` made."""
-    every = {layer.name: layer for model in (models.waist, models.raw_decoder) for layer in model.layers}
+    every = {layer.name: layer for model in (models.bottleneck, models.raw_decoder) for layer in model.layers}
     encoder = [every[step.layer.name] for step in network.encoder_steps]
     cut = len(network.encoder)
     heads = {name: every[step.layer.name] for name, step in network.heads.items()}
@@ -131,7 +132,7 @@ def set_weights(models: Models, network: Network, weights: Mapping[str, np.ndarr
 
 
 def _variables(models: Models, network: Network) -> Iterator[tuple[str, Any]]:
-    every = {layer.name: layer for model in (models.waist, models.raw_decoder) for layer in model.layers}
+    every = {layer.name: layer for model in (models.bottleneck, models.raw_decoder) for layer in model.layers}
     for step in (*network.steps, *network.heads.values()):
         layer = every[step.layer.name]
         for weight in step.layer.weights(step.input_shape):

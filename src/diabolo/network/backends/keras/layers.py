@@ -9,7 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from diabolo.network.chance import uniform
+from diabolo.network.random_numbers import uniform
 
 
 def _glorot(seed: int) -> Any:
@@ -321,7 +321,7 @@ class Quantize(keras.layers.Layer):
 
 
 class Dropout(keras.layers.Layer):
-    """As Keras', drawn by the algorithm of `diabolo.network.chance`.
+    """As Keras', drawn by the algorithm of `diabolo.network.random_numbers`.
 
     Not a subclass: the generator of Keras' own has a name that counts up, and TensorFlow keeps a kernel for each.
     """

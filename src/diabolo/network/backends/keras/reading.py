@@ -9,7 +9,7 @@ from typing import Any
 
 from diabolo.errors import OptionError, unknown
 from diabolo.network.layers import LAYERS, Layer
-from diabolo.network.parts import Shape
+from diabolo.parts import Shape
 
 
 def is_keras(model: Any) -> bool:

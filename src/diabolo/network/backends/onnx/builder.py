@@ -6,19 +6,18 @@ used. Input `rows` or `latent`, output `latent` or `raw` and `reconstruction`; t
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from diabolo.network.backends.onnx import gauss_newton as refining
+from diabolo.network.backends.onnx.gauss_newton import refine
 from diabolo.network.backends.onnx.graph import Constants, Graph
-from diabolo.network.bottlenecks import Refined
+from diabolo.network.backends.onnx.values import Values
 from diabolo.network.layers import ACTIVATIONS, Step
-from diabolo.network.losses import Loss
-from diabolo.network.parts import Shape
+from diabolo.network.losses import Local, Loss
 from diabolo.network.structures import Network
+from diabolo.network.tensors import Array
+from diabolo.parts import Shape
 
 # Gelu came with opset 20; every ONNX Runtime since 1.17 runs it and reads IR version 9.
 OPSET = 20
@@ -26,23 +25,23 @@ IR_VERSION = 9
 
 
 def build_encoder(
-    network: Network, weights: Mapping[str, np.ndarray[Any, Any]], loss: Loss | None = None, *, heads: bool = False
+    network: Network, weights: Mapping[str, Array], loss: Loss | None = None, *, heads: bool = False
 ) -> onnx.ModelProto:
     """Return the graph rows -> latent, float32 (batch, *input_shape) -> (batch, latent_dim).
 
     Args:
         network: facts.
         weights: of the network and the loss.
-        loss: by which latents are refined; None: they are not.
-        heads: give the heads of the bottleneck as well, each under its own name.
+        loss: lowered by the steps of a bottleneck that refines; None: latents are not refined.
+        heads: return the heads of the bottleneck as well, each under its own name.
     """
     graph = Graph("rows")
     outputs = [("latent", network.latent_shape)]
     _extend(graph, network.encoder_steps[: len(network.encoder)], weights)
     hidden = graph.end
     _extend(graph, network.encoder_steps[len(network.encoder) :], weights)
-    if isinstance(network.bottleneck, Refined) and loss is not None:
-        _refine(graph, network, weights, loss, network.bottleneck.steps)
+    if network.bottleneck.refining_steps and loss is not None:
+        _refine(graph, network, weights, loss, network.bottleneck.refining_steps)
     graph.nodes.append(helper.make_node("Identity", [graph.end], ["latent"]))
     for name, step in network.heads.items() if heads else ():
         graph.end = hidden
@@ -52,9 +51,7 @@ def build_encoder(
     return _finish("encoder", graph, ("rows", network.input_shape), outputs)
 
 
-def build_decoder(
-    network: Network, weights: Mapping[str, np.ndarray[Any, Any]], *, link: str = "linear"
-) -> onnx.ModelProto:
+def build_decoder(network: Network, weights: Mapping[str, Array], *, link: str = "linear") -> onnx.ModelProto:
     """Return the graph latent -> raw and reconstruction, float32 (batch, latent_dim) -> (batch, *input_shape) twice."""
     graph = Graph("latent")
     _extend(graph, network.decoder_steps, weights)
@@ -65,30 +62,31 @@ def build_decoder(
     return _finish("decoder", graph, ("latent", network.latent_shape), outputs)
 
 
-def _refine(
-    graph: Graph, network: Network, weights: Mapping[str, np.ndarray[Any, Any]], loss: Loss, steps: int
-) -> None:
-    """Go on from the latent at the end of a graph to a better one."""
+def _refine(graph: Graph, network: Network, weights: Mapping[str, Array], loss: Loss, steps: int) -> None:
+    """Continue from the latent at the end of a graph to a refined one."""
     numbers = math.prod(network.input_shape)
+    learnt = {name: weights[f"loss/{name}"] for name in loss.weights(network.input_shape)}
 
-    def decode(latent: refining.Values) -> refining.Values:
+    def decode(latent: Values) -> Values:
         graph.end = latent.name
         _extend(graph, network.decoder_steps, weights)
-        return refining.Values(graph, graph.end).reshape(-1, numbers)
+        return Values(graph, graph.end).reshape(-1, numbers)
 
-    learnt = {name: weights[f"loss/{name}"] for name in loss.weights(network.input_shape)}
-    graph.end = refining.refine(
-        refining.Values(graph, "rows").reshape(-1, numbers),
-        refining.Values(graph, graph.end),
+    def local(target: Values, raw: Values) -> Local:
+        return loss.local(target, raw, network.input_shape, learnt)
+
+    graph.end = refine(
+        Values(graph, "rows").reshape(-1, numbers),
+        Values(graph, graph.end),
         decode,
-        refining.local_loss(loss, network.input_shape, learnt),
+        local,
         latents=network.latent_dim,
         numbers=numbers,
         steps=steps,
     ).name
 
 
-def _extend(graph: Graph, steps: Sequence[Step], weights: Mapping[str, np.ndarray[Any, Any]]) -> None:
+def _extend(graph: Graph, steps: Sequence[Step], weights: Mapping[str, Array]) -> None:
     for step in steps:
         own = {weight: weights[f"{step.layer.name}/{weight}"] for weight in step.layer.weights(step.input_shape)}
         own |= {weight: weights[name] for weight, (name, _) in step.layer.borrows(step.input_shape).items()}

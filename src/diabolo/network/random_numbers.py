@@ -1,23 +1,26 @@
 """Numbers drawn inside the compiled program, from a `keras.random.SeedGenerator`.
 
-As `keras.random` draws them, but by an algorithm that is named: left to choose, XLA on a processor takes one that needs
+As `keras.random` draws them, but by an algorithm that is named: otherwise XLA on a processor chooses one that needs
 190 ns a number, so that drawing the zeros and ones of a batch of MNIST took ten times as long as all of its layers; the
-one named here needs 6, and gives the very same numbers. Without XLA they are others.
+one named here needs 6 ns and gives the same numbers. Without XLA the numbers are different ones.
 """
 
-from typing import Any, NamedTuple, Self
+from collections.abc import Sequence
+from typing import NamedTuple, Self
 
 import numpy as np
+
+from diabolo.network.tensors import SeedGenerator, Tensor
 
 ALGORITHM = "philox"  # Salmon et al. 2011, Parallel Random Numbers: As Easy as 1, 2, 3
 
 
 class Seeds(NamedTuple):
-    """Seeds, of 31 bits, that follow from one: for each purpose another, and shared with no other seed."""
+    """Seeds of 31 bits that follow from one seed: a different one for each purpose."""
 
     training: int
     validation: int
-    judging: int
+    evaluation: int
     helper: int
 
     @classmethod
@@ -28,22 +31,22 @@ class Seeds(NamedTuple):
         return cls(*(int(child.generate_state(1)[0]) >> 1 for child in children))
 
 
-def uniform(shape: Any, chance: Any) -> Any:
+def uniform(shape: Sequence[int] | Tensor, generator: SeedGenerator) -> Tensor:
     """Return numbers in [0, 1), float32."""
     import tensorflow as tf
 
-    return tf.random.stateless_uniform(shape, _seed(chance), alg=ALGORITHM)
+    return tf.random.stateless_uniform(shape, _seed(generator), alg=ALGORITHM)
 
 
-def normal(shape: Any, chance: Any) -> Any:
+def normal(shape: Sequence[int] | Tensor, generator: SeedGenerator) -> Tensor:
     """Return numbers from a normal distribution of mean 0 and variance 1, float32."""
     import tensorflow as tf
 
-    return tf.random.stateless_normal(shape, _seed(chance), alg=ALGORITHM)
+    return tf.random.stateless_normal(shape, _seed(generator), alg=ALGORITHM)
 
 
-def _seed(chance: Any) -> Any:
+def _seed(generator: SeedGenerator) -> Tensor:
     import tensorflow as tf
 
     # As XLA wants it: int32, which the state of a generator, int64 or uint32, may leave.
-    return tf.cast(tf.math.floormod(tf.cast(chance.next(), tf.int64), tf.int32.max - 1), tf.int32)
+    return tf.cast(tf.math.floormod(tf.cast(generator.next(), tf.int64), tf.int32.max - 1), tf.int32)
