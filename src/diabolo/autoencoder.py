@@ -23,7 +23,7 @@ from diabolo.model import file as modelfile
 from diabolo.model import generating
 from diabolo.model import rows as user_rows
 from diabolo.model.model import Model
-from diabolo.model.settings import AUTO, DEFAULTS, Settings, arguments
+from diabolo.model.settings import AUTO, Settings, arguments
 from diabolo.network import losses, structures
 from diabolo.network.bottlenecks import Bottleneck
 from diabolo.network.corruptions import Corruption
@@ -34,10 +34,7 @@ from diabolo.training.checkpoints import State
 from diabolo.training.engines import Engine
 from diabolo.training.progress import Report, display, verbosity
 from diabolo.training.runs import Run
-
-Float32s = np.ndarray[Any, np.dtype[np.float32]]
-Float64s = np.ndarray[Any, np.dtype[np.float64]]
-
+from diabolo.typing import Array, ArrayLike, Float32Array, Float64Array, RandomState
 
 A = TypeVar("A", bound="Autoencoder")
 
@@ -131,7 +128,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         validation_fraction: float = 0.1,
         patience: int = 10,
         allow_overcomplete: bool = False,
-        random_state: Any = None,
+        random_state: RandomState = None,
         memory: int | str | None = None,
         types: dict[str, str] | None = None,
         series: bool = False,
@@ -162,12 +159,12 @@ class Autoencoder(TransformerMixin, BaseEstimator):
 
     def fit(
         self,
-        X: Any,
-        y: Any = None,
+        X: object,
+        y: object = None,
         *,
         report: Report | None = None,
         source: str | None = None,
-        evaluation_rows: Any = None,
+        evaluation_rows: Rows | None = None,
         run: str | Path | None = None,
         resume: bool = False,
         engine: Engine | None = None,
@@ -210,7 +207,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
                 raise
         return with_model(self, fitted.model)
 
-    def partial_fit(self, X: Any, y: Any = None) -> Self:
+    def partial_fit(self, X: object, y: object = None) -> Self:
         """Train on rows for one more epoch, from where this estimator stands, at a constant learning rate.
 
         The first call learns from its rows what their columns are and how to scale them, as fit() does; later rows must
@@ -250,21 +247,21 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         self._state = fitted.state
         return self
 
-    def count_latents(self, X: Any) -> int:
+    def count_latents(self, X: object) -> int:
         """Return how many latents rows need, as latent_dim="auto" does: see `diabolo.fitting.automatic.latents`.
 
         Raises: as fit().
         """
         return fitting.count_latents(X, settings_of(self))
 
-    def advise(self, X: Any) -> Advice:
+    def advise(self, X: object) -> Advice:
         """Return which optimizers, at which rates, are likely to suit rows and this network; nothing is trained.
 
         Raises: as fit().
         """
         return fitting.advise_on(X, settings_of(self))
 
-    def encode(self, X: Any, *, out: Any = None) -> Float32s:
+    def encode(self, X: object, *, out: Array | None = None) -> Float32Array:
         """Return latents (n, latent_dim), float32, of rows like those of fit(); for a frame a frame with its index.
 
         Args:
@@ -272,10 +269,10 @@ class Autoencoder(TransformerMixin, BaseEstimator):
                 parts.
             out: an array, which may be memory-mapped, to write into and return.
         """
-        latents: Float32s = user_rows.apply(self._model, self._model.encode, X, out)
+        latents: Float32Array = user_rows.apply(self._model, self._model.encode, X, out)
         return frames.numbers_as_frame(latents, "latent", like=X) if frames.is_frame(X) else latents
 
-    def decode(self, latents: Any, *, out: Any = None) -> Any:
+    def decode(self, latents: object, *, out: Array | None = None) -> Any:
         """Return rows in the form of fit() for latents (n, latent_dim); arguments as for encode().
 
         The columns of a frame are found by their names, as encode() gives them; other columns are ignored.
@@ -284,7 +281,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         rows = user_rows.apply(self._model, self._model.decode, values, out)
         return rows if out is not None else user_rows.as_frame(self._model, rows, latents)
 
-    def reconstruct(self, X: Any, *, fill: str = "all", out: Any = None) -> Any:
+    def reconstruct(self, X: object, *, fill: str = "all", out: Array | None = None) -> Any:
         """Return decode(encode(X)), in the shape and type of the rows of fit(); other arguments as for encode().
 
         Args: fill: "all", or "missing": in a table with gaps only missing cells are filled in, all others stay.
@@ -293,40 +290,41 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             raise OptionError(f"fill must be 'all' or 'missing', got {fill!r:.40}.")
         model = self._model
         rows = user_rows.apply(model, model.reconstruct if fill == "all" else model.fill_in, X, out)
-        if user_rows.are_shorter_series(model, X):
+        as_array = isinstance(X, np.ndarray)
+        if user_rows.are_shorter_series(X, model):
             several = [row[: len(each)] for row, each in zip(rows, X, strict=True)]
-            return np.stack(several) if isinstance(X, np.ndarray) else several
+            return np.stack(several) if as_array else several
         if out is not None or not (frames.is_frame(X) or is_stream(X)):
             return rows
         return user_rows.as_frame(model, rows, X, known=X if fill == "missing" and frames.is_frame(X) else None)
 
-    def transform(self, X: Any) -> Float32s:
+    def transform(self, X: object) -> Float32Array:
         """Encode, under scikit-learn's name: an array, or what `set_output` says."""
         self._check_features(X, "transform()")
         return user_rows.apply(self._model, self._model.encode, X)
 
-    def get_feature_names_out(self, input_features: Any = None) -> Any:
+    def get_feature_names_out(self, input_features: object = None) -> Any:
         """Return the names of the columns of `transform`: latent_0, latent_1, ..., whatever came in."""
         return np.array([f"latent_{at}" for at in range(self._model.network.latent_dim)], object)
 
-    def inverse_transform(self, X: Any) -> Any:
+    def inverse_transform(self, X: object) -> Any:
         """Decode, under scikit-learn's name."""
         return self.decode(X)
 
-    def score_samples(self, X: Any) -> Float64s:
+    def score_samples(self, X: object) -> Float64Array:
         """Return minus the reconstruction loss of each row, (n,), in nats: the higher, the better it fits."""
         self._check_features(X, "score_samples()")
         return -user_rows.apply(self._model, self._model.loss_per_row, X)
 
-    def score(self, X: Any, y: Any = None) -> float:
+    def score(self, X: object, y: object = None) -> float:
         """Return the mean of `score_samples`: the higher, the better, as scikit-learn's searches expect."""
         return float(self.score_samples(X).mean())
 
-    def codes(self, X: Any, *, out: Any = None) -> np.ndarray[Any, np.dtype[np.int32]]:
+    def codes(self, X: object, *, out: Array | None = None) -> np.ndarray[Any, np.dtype[np.int32]]:
         """Return the codes of each row, (n, groups), int32, of a quantized bottleneck; arguments as for encode()."""
         return user_rows.apply(self._model, self._model.codes, X, out)
 
-    def sample(self, count: int, *, random_state: Any = None) -> Any:
+    def sample(self, count: int, *, random_state: int | np.random.Generator | None = None) -> Any:
         """Return random rows in the form of fit(), drawn from what was learned: see `diabolo.model.generating.sample`.
 
         For a gaussian bottleneck, or a penalty that makes latents a standard normal, "mmd" or "adversarial".
@@ -334,22 +332,24 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         rows = generating.sample(self._model, count, random_state=random_state)
         return user_rows.as_frame(self._model, rows)
 
-    def interpolate(self, first: Any, second: Any, *, steps: int = 10) -> Any:
+    def interpolate(self, first: object, second: object, *, steps: int = 10) -> Any:
         """Return rows on the way from one row to another, through the latents: see `diabolo.model.generating`."""
         ends = [user_rows.read_one(self._model, row, where="interpolate()") for row in (first, second)]
         return user_rows.as_frame(self._model, generating.interpolate(self._model, *ends, steps=steps), first)
 
-    def traverse(self, row: Any, latent: int, *, values: Any = None) -> Any:
+    def traverse(self, row: object, latent: int, *, values: ArrayLike | None = None) -> Any:
         """Return rows that differ in one latent dimension alone: see `diabolo.model.generating`."""
         one = user_rows.read_one(self._model, row, where="traverse()")
         return user_rows.as_frame(self._model, generating.traverse(self._model, one, latent, values=values), row)
 
-    def log_likelihood(self, X: Any, *, n_samples: int = 5000, random_state: Any = None) -> Float64s:
+    def log_likelihood(
+        self, X: object, *, n_samples: int = 5000, random_state: int | np.random.Generator | None = None
+    ) -> Float64Array:
         """Return an estimate of log p(row), (n,), nats, for a gaussian bottleneck: see `diabolo.model.generating`."""
         rows = X if sparse.is_sparse(X) else self._read(X, "log_likelihood()")
         return generating.log_likelihood(self._model, rows, n_samples=n_samples, random_state=random_state)
 
-    def error_by_size(self, X: Any) -> Float64s:
+    def error_by_size(self, X: object) -> Float64Array:
         """Return the error with the first latent, the first two, ... up to all: see `Model.error_by_size`."""
         return self._model.error_by_size(self._read(X, "error_by_size()"))
 
@@ -379,10 +379,10 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             raise NotFittedError(f"this {type(self).__name__} is not fitted: call fit(X) first, or diabolo.load(path).")
         return self.model_
 
-    def _read(self, X: Any, where: str) -> Rows:
+    def _read(self, X: object, where: str) -> Rows:
         return user_rows.read(self._model, X, where=where, who=type(self).__name__)
 
-    def _check_features(self, X: Any, where: str) -> None:
+    def _check_features(self, X: object, where: str) -> None:
         user_rows.refuse_other_features(self._model, X, where=where, who=type(self).__name__)
 
     def _shown(self, report: Report | None) -> AbstractContextManager[Report]:
@@ -420,7 +420,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
 def settings_of(estimator: Autoencoder) -> Settings:
     """Return the settings of an estimator, checked. Raises OptionError for one that cannot hold."""
     verbosity(estimator.verbose)
-    return Settings(**{name: getattr(estimator, name) for name in DEFAULTS})
+    return Settings.of(vars(estimator))
 
 
 def with_model(estimator: A, model: Model) -> A:

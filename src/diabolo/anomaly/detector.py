@@ -31,8 +31,7 @@ from diabolo.network.layers import Layer
 from diabolo.parts import plain
 from diabolo.training.engines import Quickest
 from diabolo.training.progress import verbosity
-
-Floats = np.ndarray[Any, np.dtype[np.float64]]
+from diabolo.typing import Float64Array, RandomState
 
 # Cells on which the usual score of each column is measured, and the fewest and most rows of them.
 KNOWN_CELLS, KNOWN_ROWS = 10_000, (100, 2_000)
@@ -67,7 +66,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         *,
         contamination: float = 0.1,
         false_alarm_rate: float | None = None,
-        random_state: Any = None,
+        random_state: RandomState = None,
         verbose: bool | int | str | None = None,
     ) -> None:
         self.autoencoder = autoencoder
@@ -76,7 +75,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: object, y: object = None) -> Self:
         """Fit to rows. X is what `Autoencoder.fit` takes, in memory; y is ignored.
 
         Raises: DataError, ShapeError, OptionError for bad input; DivergedError.
@@ -142,27 +141,27 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
             clone(autoencoder), contamination=detection.contamination, false_alarm_rate=detection.false_alarm_rate
         )._take(autoencoder, detection)
 
-    def score_samples(self, X: Any) -> Floats:
+    def score_samples(self, X: object) -> Float64Array:
         """Return how normal each row is, (n,): the lower, the more anomalous.
 
         A row of fit() is compared only with the others.
         """
         return -self.score_rows(self._rows(X, "score_samples()"))
 
-    def score_rows(self, rows: Rows) -> Floats:
+    def score_rows(self, rows: Rows) -> Float64Array:
         """Return the anomaly scores, (n,), of rows that passed `Model.checked`: higher is more unusual."""
         return scoring.score(self.model, self._fitted, rows)
 
-    def decision_function(self, X: Any) -> Floats:
+    def decision_function(self, X: object) -> Float64Array:
         """Return `score_samples` minus `offset_`, (n,): anomalies are below 0."""
-        scores: Floats = self.score_samples(X) - self.offset_
+        scores: Float64Array = self.score_samples(X) - self.offset_
         return scores
 
-    def predict(self, X: Any) -> np.ndarray[Any, np.dtype[np.int64]]:
+    def predict(self, X: object) -> np.ndarray[Any, np.dtype[np.int64]]:
         """Return -1 for anomalies and 1 for other rows, (n,)."""
         return np.where(self.decision_function(X) < 0, -1, 1)
 
-    def probability(self, X: Any) -> Floats:
+    def probability(self, X: object) -> Float64Array:
         """Return the anomaly score of each row scaled to [0, 1], (n,): 0 up to the middle of the training scores.
 
         The scale treats the scores of training rows as normally distributed, which they seldom are, so this is not the
@@ -175,7 +174,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         away = (-self.score_samples(X) - self._fitted.center) / self._fitted.spread
         return np.array([max(0.0, math.erf(each / math.sqrt(2))) for each in away])
 
-    def explain(self, X: Any) -> "Explanation":
+    def explain(self, X: object) -> "Explanation":
         """Return how much each column contributes to the score of each row, and its expected value.
 
         Every column is hidden in turn and predicted from the others. The score of a cell is how much the score of the
@@ -224,7 +223,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
             del self.feature_names_in_
         return self
 
-    def _rows(self, X: Any, where: str) -> Rows:
+    def _rows(self, X: object, where: str) -> Rows:
         return user_rows.read(self.model, X, where=where, who=type(self).__name__)
 
     def _share(self) -> float:
@@ -252,5 +251,5 @@ class Explanation(NamedTuple):
     """
 
     names: tuple[str, ...]
-    scores: Floats
+    scores: Float64Array
     expected: Any

@@ -2,7 +2,7 @@
 
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -138,16 +138,17 @@ def check_data(
             raise DataError(unknown("column", name, known))
 
 
-def check_settings(given: dict[str, Any]) -> "Settings":
+def check_settings(given: Mapping[str, object]) -> "Settings":
     """Return settings, checked as far as is possible before rows are read. Raises OptionError."""
     from diabolo.data.memory import limit
     from diabolo.model.settings import Settings
 
-    limit(given.get("memory"))  # which only this can check
-    return Settings(**given).seeded()
+    settings = Settings.of(given).seeded()
+    limit(settings.memory)  # which only this can check
+    return settings
 
 
-def check_training(data: str, how: "Reading", settings: dict[str, Any], data_dir: Path | None) -> None:
+def check_training(data: str, how: "Reading", settings: Mapping[str, object], data_dir: Path | None) -> None:
     """Raise OptionError or DataError where `to_train_on` would, as far as is possible before rows are read."""
     check_data(data, how, data_dir, series=check_settings(settings).series)
 
@@ -204,12 +205,12 @@ def draw(picture: Path | None, plot: str, found: Any, *, force: bool) -> None:
         files.write_atomically(picture, lambda file: pictures.save(figure, file), force=force)
 
 
-def as_json(value: Any) -> str:
+def as_json(value: object) -> str:
     """Return a value as strict JSON: numbers that are not finite become null."""
     import json
     import math
 
-    def plain(each: Any) -> Any:
+    def plain(each: object) -> object:
         if isinstance(each, float):
             return each if math.isfinite(each) else None
         if isinstance(each, dict):

@@ -167,7 +167,7 @@ def _space(path: Path | None) -> dict[str, Any] | None:
     return {name: tuple(each) if name in ranges and _is_pair(each) else each for name, each in asked.items()}
 
 
-def _is_pair(value: Any) -> bool:
+def _is_pair(value: object) -> bool:
     return isinstance(value, list) and len(value) == 2
 
 

@@ -4,6 +4,7 @@ import logging
 from typing import Any, NamedTuple
 
 from diabolo.data import memory, sparse
+from diabolo.data.adapters import Rows
 from diabolo.data.kinds import is_stream
 from diabolo.data.opening import open_rows, open_whole
 from diabolo.data.readers import scipy_files
@@ -35,7 +36,7 @@ class Plan(NamedTuple):
     optimizer_reason: str | None = None
 
 
-def plan(X: Any, settings: Settings, *, evaluation_rows: Any = None, run: Run | None = None) -> Plan:
+def plan(X: object, settings: Settings, *, evaluation_rows: Rows | None = None, run: Run | None = None) -> Plan:
     """Return everything that is decided before the training; arguments as for `prepare`.
 
     Args: run: what was chosen when an interrupted run began is not chosen again.
@@ -66,7 +67,7 @@ def plan(X: Any, settings: Settings, *, evaluation_rows: Any = None, run: Run | 
     return Plan(prepared, settings.changed(**known), chosen.reason)
 
 
-def plan_epoch(X: Any, settings: Settings) -> Plan:
+def plan_epoch(X: object, settings: Settings) -> Plan:
     """Return the plan of the first epoch of a training whose rows come bit by bit: no rows are held back.
 
     Raises: as `plan`.
@@ -79,13 +80,13 @@ def plan_epoch(X: Any, settings: Settings) -> Plan:
     return Plan(prepared, settings.changed(**known), chosen.reason)
 
 
-def opened(X: Any, settings: Settings) -> Source:
+def opened(X: object, settings: Settings) -> Source:
     """Return rows that can be trained on twice. Raises DataError where they are streamed."""
     limit, reading = memory.limit(settings.memory), Reading(types=settings.types or {})
     return open_whole(X, limit, reading=reading, what="latent_dim='auto'")
 
 
-def count_latents(X: Any, settings: Settings) -> int:
+def count_latents(X: object, settings: Settings) -> int:
     """Return how many latents rows need, as latent_dim="auto" does: see `diabolo.fitting.automatic.latents`.
 
     Raises: as `plan`.
@@ -93,7 +94,7 @@ def count_latents(X: Any, settings: Settings) -> int:
     return latents.count(opened(X, settings), settings.seeded())
 
 
-def advise_on(X: Any, settings: Settings) -> Advice:
+def advise_on(X: object, settings: Settings) -> Advice:
     """Return which optimizers, at which learning rates, are likely to suit rows and network; nothing is trained.
 
     Raises: as `plan`.

@@ -67,7 +67,7 @@ class Prepared(NamedTuple):
         )
 
 
-def prepare(X: Any, settings: Settings, *, evaluation_rows: Any = None) -> Prepared:
+def prepare(X: object, settings: Settings, *, evaluation_rows: Rows | None = None) -> Prepared:
     """Return what is known of rows before anything is trained.
 
     Args:
@@ -174,7 +174,9 @@ def _network(settings: Settings, input_shape: tuple[int, ...]) -> structures.Net
     return network
 
 
-def _prepare_sparse(X: Any, settings: Settings, evaluation_rows: Any, *, name: str = "a sparse matrix") -> Prepared:
+def _prepare_sparse(
+    X: object, settings: Settings, evaluation_rows: Rows | None, *, name: str = "a sparse matrix"
+) -> Prepared:
     matrix = sparse.check(X, where="fit()")
     held = held_back(matrix.shape[0], settings.validation_fraction, settings.seed, VALIDATION)
     order = (
@@ -214,7 +216,7 @@ def _prepare_sparse(X: Any, settings: Settings, evaluation_rows: Any, *, name: s
 
 
 def _learn_array(
-    settings: Settings, part: Division, statistics: Statistics, evaluation_rows: Any
+    settings: Settings, part: Division, statistics: Statistics, evaluation_rows: Rows | None
 ) -> tuple[adapters.ArrayAdapter, losses.Choice]:
     evaluation_rows = None if evaluation_rows is None else check_rows(evaluation_rows, where="fit()")
     others = [rows for rows in (part.validation, evaluation_rows) if rows is not None]
@@ -233,7 +235,7 @@ def _learn_array(
 
 
 def _learn_series(
-    settings: Settings, opened: Source, rows: Rows, evaluation_rows: Any
+    settings: Settings, opened: Source, rows: Rows, evaluation_rows: Rows | None
 ) -> tuple[adapters.SeriesAdapter, losses.Choice]:
     adapter = adapters.SeriesAdapter.of(rows, gaps=opened.gaps)
     if evaluation_rows is not None:
@@ -255,7 +257,7 @@ def _learn_series(
 
 
 def _learn_table(
-    settings: Settings, opened: Source, rows: Rows, evaluation_rows: Any
+    settings: Settings, opened: Source, rows: Rows, evaluation_rows: Rows | None
 ) -> tuple[adapters.TableAdapter, losses.Choice]:
     if settings.reconstruction_loss != "auto":
         what = "gaps" if opened.schema is None else "gaps or columns of several kinds"
@@ -276,7 +278,7 @@ def _learn_table(
     )
 
 
-def _choose_loss(name: Any, every: list[Statistics], widest: float) -> losses.Choice:
+def _choose_loss(name: object, every: list[Statistics], widest: float) -> losses.Choice:
     """Return the loss for rows whose statistics stand first, which must be able to take all the others too."""
     low, high = min(each.low.min() for each in every), max(each.high.max() for each in every)
     if name == "auto":

@@ -5,8 +5,8 @@ file, a folder, chunks, series that are shorter. Order: in, through a verb, out.
 """
 
 import logging
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -18,13 +18,14 @@ from diabolo.data.series import are_shorter, is_ragged, padded
 from diabolo.errors import DataError, ShapeError
 from diabolo.model.model import Model
 from diabolo.model.runtime import by_chunk, fill
+from diabolo.typing import Array
 
 ROWS_AT_ONCE = 1 << 16  # of a stream that is read whole
 
 logger = logging.getLogger(__name__)
 
 
-def read(model: Model, X: Any, *, where: str, who: str) -> Rows:
+def read(model: Model, X: object, *, where: str, who: str) -> Rows:
     """Return rows as the model takes them, (n, *row_shape), checked.
 
     Args: where: the call, to open a message with; who: the class of the estimator, for scikit-learn's message.
@@ -38,9 +39,9 @@ def read(model: Model, X: Any, *, where: str, who: str) -> Rows:
     return model.checked(X, where=where)
 
 
-def as_numbers(model: Model, X: Any, *, where: str) -> Any:
+def as_numbers(model: Model, X: object, *, where: str) -> Any:
     """Return a frame as numbers, shorter series with gaps at their end, and anything else as it is."""
-    if are_shorter_series(model, X):
+    if are_shorter_series(X, model):
         return padded(X, model.adapter.row_shape[0])
     schema = model.schema
     if schema is None or is_stream(X):
@@ -59,14 +60,14 @@ def as_numbers(model: Model, X: Any, *, where: str) -> Any:
     return X
 
 
-def are_shorter_series(model: Model, X: Any) -> bool:
+def are_shorter_series(X: object, model: Model) -> TypeGuard[Sequence[Rows]]:
     """Return whether X are series of other lengths than in fit(); lists always are, for a model that saw such."""
     adapter = model.adapter
     takes = isinstance(adapter, SeriesAdapter) and adapter.gaps
     return is_ragged(X) or (takes and are_shorter(X, adapter.row_shape[0]))
 
 
-def refuse_other_features(model: Model, X: Any, *, where: str, who: str) -> None:
+def refuse_other_features(model: Model, X: object, *, where: str, who: str) -> None:
     """Raise ShapeError in scikit-learn's words, which its checks look for, where features are missing."""
     known: tuple[int, ...] = model.adapter.row_shape
     shape: tuple[int, ...] = getattr(X, "shape", ())
@@ -74,7 +75,7 @@ def refuse_other_features(model: Model, X: Any, *, where: str, who: str) -> None
         raise ShapeError(f"{where}: X has {shape[1]} features, but {who} is expecting {known[0]} features as input.")
 
 
-def read_latents(model: Model, frame: Any) -> Rows:
+def read_latents(model: Model, frame: object) -> Rows:
     """Return a frame of latents as numbers, (n, latent_dim), or of an ordered bottleneck as many as there are."""
     names, size = frames.frame_names(frame), model.network.latent_dim
     if model.network.bottleneck.can_be_cut:
@@ -85,7 +86,7 @@ def read_latents(model: Model, frame: Any) -> Rows:
     return rows
 
 
-def read_one(model: Model, row: Any, *, where: str) -> Any:
+def read_one(model: Model, row: object, *, where: str) -> Any:
     """Return one row as numbers; a frame must have exactly one."""
     if model.schema is None or not frames.is_frame(row):
         return row
@@ -95,7 +96,7 @@ def read_one(model: Model, row: Any, *, where: str) -> Any:
     return rows[0]
 
 
-def apply(model: Model, verb: Callable[..., Rows], X: Any, out: Any = None) -> Rows:
+def apply(model: Model, verb: Callable[..., Rows], X: object, out: Array | None = None) -> Rows:
     """Return the result of a verb of the model on an array, a frame, or rows that are read chunk by chunk.
 
     Args: verb: such as `model.encode`; out: an array to write into.
@@ -111,7 +112,7 @@ def apply(model: Model, verb: Callable[..., Rows], X: Any, out: Any = None) -> R
     return np.concatenate(list(chunks)) if out is None else fill(out, chunks, stream.rows)
 
 
-def as_frame(model: Model, rows: Rows, like: Any = None, known: Any = None) -> Any:
+def as_frame(model: Model, rows: Rows, like: object = None, known: object = None) -> Any:
     """Return rows of a table as a frame, and any others as they are.
 
     Args: like: whose library and index the frame gets; none: the library of fit(); known: a frame whose cells stay

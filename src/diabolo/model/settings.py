@@ -27,7 +27,7 @@ KIND = "setting"  # the key of a field's metadata
 # Headings of the help text.
 NETWORK, TRAINING = "Network", "Training"
 
-Check = Callable[[str, Any], object]
+Check = Callable[[str, object], object]
 
 
 @dataclass(frozen=True)
@@ -69,47 +69,49 @@ def _whole_from(least: int) -> Check:
     return lambda name, value: whole(name, value, least)
 
 
-def _epochs(name: str, value: Any) -> None:
+def _epochs(name: str, value: object) -> None:
     if whole(name, value, 1) > MAX_EPOCHS:
         raise OptionError(f"epochs must be at most {MAX_EPOCHS:,}, which a model file holds, got {value:,}.")
 
 
-def _boolean(name: str, value: Any) -> None:
+def _boolean(name: str, value: object) -> None:
     if not isinstance(value, bool):
         raise OptionError(f"{name} must be True or False, got {value!r:.60}.")
 
 
-def _fraction(name: str, value: Any) -> None:
+def _fraction(name: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 <= float(value) < 1:
         raise OptionError(f"{name} must be in [0, 1), got {value!r}.")
 
 
-def _latent_dim(name: str, value: Any) -> None:
+def _latent_dim(name: str, value: object) -> None:
     if isinstance(value, str) and value != AUTO:
         raise OptionError(f"latent_dim must be a whole number or 'auto', got {value!r:.40}.")
     if value is not None and value != AUTO:
         whole(name, value, 1)
 
 
-def _optimizer(name: str, value: Any) -> None:
+def _optimizer(name: str, value: object) -> None:
     if value is not None and not isinstance(value, str):
         raise OptionError(f"optimizer must be a text such as 'adamw:0.1', got {value!r:.60}.")
 
 
-def _types(name: str, value: Any) -> None:
+def _types(name: str, value: object) -> None:
     if value is not None and not (
         isinstance(value, dict) and all(type(each) is str for pair in value.items() for each in pair)
     ):
         raise OptionError(f"types must be kinds by name, such as {{'code': 'category'}}, got {value!r:.60}.")
 
 
-def _activation(name: str, value: Any) -> None:
+def _activation(name: str, value: object) -> None:
     from diabolo.network.structures import check_words
 
+    if not isinstance(value, str):
+        raise OptionError(f"{name} must be a text such as 'elu', got {value!r:.60}.")
     check_words("dense", value)
 
 
-def _part(name: str, value: Any) -> None:
+def _part(name: str, value: object) -> None:
     from diabolo.parts import Part, read_part
 
     table = table_of(name)
@@ -371,9 +373,16 @@ class Settings:
         named = None if self.optimizer == AUTO else self.optimizer
         optimizers.check(named or "adam", self.learning_rate, self.learning_rate_schedule)
 
-    def changed(self, **settings: Any) -> Self:
+    @classmethod
+    def of(cls, given: Mapping[str, object]) -> Self:
+        """Return settings from arguments by name, of which only those that are settings are read."""
+        arguments: dict[str, Any] = {name: value for name, value in given.items() if name in DEFAULTS}
+        return cls(**arguments)
+
+    def changed(self, **settings: object) -> Self:
         """Return the settings with some of them changed, and checked again."""
-        return dataclasses.replace(self, **settings)
+        changes: dict[str, Any] = settings
+        return dataclasses.replace(self, **changes)
 
     def seeded(self, seed: int | None = None) -> Self:
         """Return the settings with a whole number as `random_state`: `seed`, or the one that it stands for."""
@@ -445,7 +454,7 @@ def arguments(config: Mapping[str, Any], layers: Mapping[str, "type[Layer]"]) ->
     """
     from diabolo.parts import from_config
 
-    def structure(value: Any) -> Any:
+    def structure(value: object) -> object:
         if isinstance(value, list):
             return [structure(item) for item in value]
         return from_config("layer", layers, value) if isinstance(value, dict) else value
@@ -454,7 +463,7 @@ def arguments(config: Mapping[str, Any], layers: Mapping[str, "type[Layer]"]) ->
     return {**config, **parts, "structure": structure(config["structure"])}
 
 
-def seed_of(random_state: Any) -> int:
+def seed_of(random_state: object) -> int:
     """Return the seed that a whole number, a generator or None stands for. Raises OptionError for anything else."""
     import numpy as np
 

@@ -28,6 +28,7 @@ from diabolo.search.scheduler import Row, Search, Task
 from diabolo.search.study import folder_of, in_memory, with_latents
 from diabolo.storage.files import locked, make_folder, write_atomically
 from diabolo.training.progress import Progress
+from diabolo.typing import RandomState
 
 BY_ADVICE = 0.4  # fraction of the last round that is chosen by the advice alone
 SHORT = 3  # a training of the first round has a third of the epochs
@@ -56,14 +57,14 @@ class RaceResult(NamedTuple):
 
 
 def race(
-    X: Any,
+    X: object,
     *,
     optimizers: Sequence[str] | None = None,
     times: Sequence[float] = advice.TIMES,
     epochs: int = EPOCHS,
     equal: str = "epochs",
     folder: str | Path | None = None,
-    random_state: Any = None,
+    random_state: RandomState = None,
     report: Callable[[list[Row]], None] | None = None,
     **settings: Any,
 ) -> RaceResult:
@@ -154,7 +155,7 @@ def _finalists(pairs: Sequence[Row], ended: Sequence[Row], count: int) -> list[R
     return (sure + [pair for pair in complete if pair not in sure])[:count]
 
 
-def _several(what: str, values: Any) -> list[Any]:
+def _several(what: str, values: object) -> list[Any]:
     """Return values as a list. Raises OptionError where they are one, or none."""
     if isinstance(values, str) or not hasattr(values, "__iter__") or not (found := plain(list(values))):
         raise OptionError(f"{what} must be a list with something in it, got {values!r:.60}.")

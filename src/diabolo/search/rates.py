@@ -18,6 +18,7 @@ from diabolo.network import optimizers
 from diabolo.search.study import in_memory, with_latents
 from diabolo.training.engines import Compiled, Job
 from diabolo.training.progress import Progress
+from diabolo.typing import RandomState
 
 STEPS = 300  # over which the rate rises
 BELOW, ABOVE = 1e-3, 1e3  # where it begins and ends, in units of the rate that suits the optimizer
@@ -40,7 +41,9 @@ class RangeTest(NamedTuple):
     losses: list[float]
 
 
-def range_test(X: Any, *, optimizer: str = "adamw:0.1", random_state: Any = None, **settings: Any) -> RangeTest:
+def range_test(
+    X: object, *, optimizer: str = "adamw:0.1", random_state: RandomState = None, **settings: Any
+) -> RangeTest:
     """Let the learning rate rise over a few hundred steps, and return a rate that suits.
 
     Args:

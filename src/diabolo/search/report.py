@@ -33,7 +33,7 @@ def chosen(row: Row) -> str:
     return row["reason"] or ", ".join(values)
 
 
-def choice(name: str, value: Any) -> str:
+def choice(name: str, value: object) -> str:
     """Return "rate 0.51", "kind dense"."""
     return f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
 

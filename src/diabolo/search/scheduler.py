@@ -292,10 +292,9 @@ class Search:
         identity = f"{self._identity} {known.number}"
         return Trial(settings, self._path(known.number), identity, timed=self._budget.seconds is not None)
 
-    def _settings(self, choice: Mapping[str, Any], epochs: int) -> Settings:
+    def _settings(self, choice: Mapping[str, object], epochs: int) -> Settings:
         usual = {"random_state": self._task.seed, "epochs": epochs, "patience": 0}
-        fixed = {name: value for name, value in self._task.settings.items() if name != "verbose"}
-        return Settings(**usual | fixed | space.settings(choice, self._task.settings))
+        return Settings.of({**usual, **self._task.settings, **space.settings(choice, self._task.settings)})
 
     def _path(self, number: int) -> Path:
         return self._task.folder / f"trial-{number:04d}.safetensors"

@@ -17,6 +17,7 @@ from diabolo.model.settings import Settings, seed_of
 from diabolo.parts import plain
 from diabolo.report.summary import summarise
 from diabolo.search.study import in_memory
+from diabolo.typing import RandomState
 
 MOST = 64  # latents of the largest network, where no sizes are given
 SHARE = 0.1  # of the rows, held back for the evaluation
@@ -49,10 +50,10 @@ class Sizes(NamedTuple):
 
 
 def error_by_size(
-    X: Any,
+    X: object,
     sizes: Sequence[int] | None = None,
     *,
-    random_state: Any = None,
+    random_state: RandomState = None,
     report: Callable[[Point], None] | None = None,
     **settings: Any,
 ) -> Sizes:

@@ -5,7 +5,7 @@ Names are those of the table below, or any setting of `Autoencoder`. Order: the 
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from diabolo.checks import whole
 from diabolo.errors import OptionError, unknown
@@ -14,6 +14,9 @@ from diabolo.model.settings import SETTINGS as KNOWN
 from diabolo.network.optimizers import OPTIMIZERS
 from diabolo.network.words import usual_width
 from diabolo.parts import plain
+
+if TYPE_CHECKING:
+    import optuna
 
 Range = tuple[float, float]
 Space = dict[str, list[Any] | Range]
@@ -55,7 +58,7 @@ HARD_TO_BEAT: tuple[dict[str, Any], ...] = (
 DEFAULT_CHOICE = {"activation": "elu", "noise": 0.0, "optimizer": "adamw", "weight_decay": 0.1, "rate": 1.0}
 
 
-def read(asked: Mapping[str, Any] | None, row_shape: tuple[int, ...], fixed: Mapping[str, Any]) -> Space:
+def read(asked: Mapping[str, object] | None, row_shape: tuple[int, ...], fixed: Mapping[str, object]) -> Space:
     """Return the space for rows of this shape: the default with what was asked for, without what is fixed.
 
     Raises: OptionError.
@@ -85,7 +88,7 @@ def read(asked: Mapping[str, Any] | None, row_shape: tuple[int, ...], fixed: Map
     return {name: values for name, values in space.items() if name not in left_out}
 
 
-def _choices(name: str, values: Any) -> list[Any] | Range:
+def _choices(name: str, values: object) -> list[Any] | Range:
     if isinstance(values, (list, set, frozenset)):
         if not values:
             raise OptionError(f"the space holds nothing for {name!r}: give at least one value.")
@@ -101,7 +104,7 @@ def _choices(name: str, values: Any) -> list[Any] | Range:
     )
 
 
-def _check(name: str, value: Any) -> None:
+def _check(name: str, value: object) -> None:
     """Raise OptionError for a value that can never hold, whatever the rows and the other choices."""
     try:
         if name in WHOLE:
@@ -115,16 +118,16 @@ def _check(name: str, value: Any) -> None:
         if name == "optimizer" and value == AUTO:
             raise OptionError("a search tries optimizers itself: leave 'auto' out.")
         if name in SETTINGS:
-            Settings(**{name: value})
+            Settings.of({name: value})
     except OptionError as error:
         raise OptionError(f"the space: {error}") from error
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> TypeGuard[int | float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def draw(trial: Any, space: Space) -> dict[str, Any]:
+def draw(trial: "optuna.Trial", space: Space) -> dict[str, Any]:
     """Return a choice for each name, drawn by an Optuna trial; names that have no effect are left out."""
     chosen: dict[str, Any] = {}
     for name, values in space.items():

@@ -21,12 +21,13 @@ from diabolo.data.sources import Source
 from diabolo.data.tables import Reading
 from diabolo.errors import OptionError, ShapeError, unknown
 from diabolo.model import file as modelfile
-from diabolo.model.settings import AUTO, DEFAULTS, Settings, seed_of
+from diabolo.model.settings import AUTO, Settings, seed_of
 from diabolo.network.bottlenecks import Plain, Refined
 from diabolo.search import space as spaces
 from diabolo.search.budget import BUDGET, duration
 from diabolo.search.scheduler import Row, Search, Task
 from diabolo.storage import files
+from diabolo.typing import RandomState
 
 MOST_REFINED = 64  # latents: the refined bottleneck decodes a neighbour of each for every row
 SCRAPS = {"study.db", "study.db-journal", ".study.lock", "lock"}  # in a folder in which nothing was trained
@@ -55,18 +56,18 @@ class SearchResult(NamedTuple):
 
 
 def search(
-    X: Any,
+    X: object,
     *,
     budget: str | float | None = None,
     trials: int | None = None,
-    space: Mapping[str, Any] | None = None,
+    space: Mapping[str, object] | None = None,
     latent_dim: int | str | None = None,
     epochs: int | None = None,
     folder: str | Path | None = None,
     storage: str | None = None,
     refit: bool = False,
     refine: bool = True,
-    random_state: Any = None,
+    random_state: RandomState = None,
     report: Callable[[list[Row]], None] | None = None,
     **fixed: Any,
 ) -> SearchResult:
@@ -134,7 +135,7 @@ def check_limits(budget: str | float | None, trials: int | None, epochs: int | N
     return None if trials is not None and budget is None else duration(BUDGET if budget is None else budget)
 
 
-def in_memory(X: Any, settings: Mapping[str, Any], own: Sequence[str] = ("epochs", "patience")) -> Source:
+def in_memory(X: object, settings: Mapping[str, object], own: Sequence[str] = ("epochs", "patience")) -> Source:
     """Return the rows for trials with these settings, of which the caller may not give those in `own`.
 
     Raises: DataError, ShapeError, OptionError.
@@ -145,13 +146,14 @@ def in_memory(X: Any, settings: Mapping[str, Any], own: Sequence[str] = ("epochs
             raise OptionError(unknown("setting", name, known))
     if settings.get("optimizer") == AUTO:
         raise OptionError("optimizer='auto' is for fit(): name one, or leave it out.")
-    limit, reading = memory.limit(settings.get("memory")), Reading(types=settings.get("types") or {})
+    checked = Settings.of(settings)
+    limit, reading = memory.limit(checked.memory), Reading(types=checked.types or {})
     return open_whole(X, limit, reading=reading, what="a search, a race or a test")
 
 
-def with_latents(opened: Source, given: Mapping[str, Any]) -> Settings:
+def with_latents(opened: Source, given: Mapping[str, object]) -> Settings:
     """Return settings, with a seed; latent_dim="auto" is counted once, so that all trials have as many."""
-    settings = Settings(**{name: value for name, value in given.items() if name in DEFAULTS})
+    settings = Settings.of(given)
     if settings.latent_dim != AUTO:
         return settings
     return settings.changed(latent_dim=fitting.count_latents(opened, settings))

@@ -5,7 +5,7 @@ What a file says of its places is checked here: SciPy's check lets some pass wit
 
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -18,7 +18,7 @@ PLACES = {"csr": ("indices", "indptr"), "csc": ("indices", "indptr"), "coo": ("r
 FEW_BYTES = 1 << 12  # more are no format and no shape
 
 
-def is_matrix(source: Any) -> bool:
+def is_matrix(source: object) -> TypeGuard[str | Path]:
     """Whether a path names a sparse matrix."""
     if not isinstance(source, (str, Path)) or Path(source).suffix.lower() != ".npz" or not Path(source).is_file():
         return False

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from diabolo.network.layers import Step
 from diabolo.network.optimizers import OPTIMIZERS
 from diabolo.network.structures import Network
 
@@ -109,7 +110,7 @@ class Lines(NamedTuple):
 
 
 def facts(
-    network: Network, tensors: Any, *, rows: int, batch_size: int, epochs: int, bounded: bool
+    network: Network, tensors: Array | None, *, rows: int, batch_size: int, epochs: int, bounded: bool
 ) -> dict[str, float]:
     """Return the facts of a problem before any training, by the names in FACTS; NaN: not known.
 
@@ -143,11 +144,11 @@ def facts(
     return found
 
 
-def _shapes(step: Any) -> list[tuple[int, ...]]:
+def _shapes(step: Step) -> list[tuple[int, ...]]:
     return list(step.layer.weights(step.input_shape).values())
 
 
-def _spectrum(tensors: Any) -> tuple[float, float]:
+def _spectrum(tensors: Array) -> tuple[float, float]:
     """Return the fraction of zeros, and log10 of the effective rank of the covariance."""
     some = np.asarray(tensors[:: max(1, len(tensors) // SAMPLED)], np.float64).reshape(-1, math.prod(tensors.shape[1:]))
     some = np.nan_to_num(some)
