@@ -4,8 +4,8 @@ Parameters, scikit-learn's contract, and one short method for each verb; the wor
 `diabolo.model`. Only fit() loads TensorFlow. Order: the estimator, model files.
 """
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -23,7 +23,7 @@ from diabolo.model import file as modelfile
 from diabolo.model import generating
 from diabolo.model import rows as user_rows
 from diabolo.model.model import Model
-from diabolo.model.settings import AUTO, Settings, arguments
+from diabolo.model.settings import Settings, arguments
 from diabolo.network import losses, structures
 from diabolo.network.bottlenecks import Bottleneck
 from diabolo.network.corruptions import Corruption
@@ -193,18 +193,9 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             before = None if kept is None else kept.settled("random_state")
             settings = settings.seeded(before if self.random_state is None else None)
             plan = fitting.plan(X, settings, evaluation_rows=evaluation_rows, run=kept)
-            self.__dict__.pop("optimizer_reason_", None)  # of an earlier fit
-            if plan.optimizer_reason is not None:
-                self.optimizer_reason_ = plan.optimizer_reason
-            try:
-                with self._shown(report) as show:
-                    fitted = fitting.fit(
-                        plan.prepared, plan.settings, engine=engine, report=show, run=kept, source=source
-                    )
-            except DivergedError as error:
-                if error.model is not None:
-                    with_model(self, error.model)
-                raise
+            _explain_optimizer(self, plan.optimizer_reason)
+            with _last_model_kept(self), _progress(self, report) as show:
+                fitted = fitting.fit(plan.prepared, plan.settings, engine=engine, report=show, run=kept, source=source)
         return with_model(self, fitted.model)
 
     def partial_fit(self, X: object, y: object = None) -> Self:
@@ -221,28 +212,13 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             raise DataError("partial_fit() expected dense rows, got a sparse matrix: pass X.toarray().")
         before: Model | None = getattr(self, "model_", None)
         if before is None:
-            if settings.latent_dim == AUTO:
-                raise OptionError("partial_fit() cannot count latents: give latent_dim as a number, or fit() first.")
             plan = fitting.plan_epoch(X, settings.seeded())
-            self.__dict__.pop("optimizer_reason_", None)
-            if plan.optimizer_reason is not None:
-                self.optimizer_reason_ = plan.optimizer_reason
-            prepared, settings = plan.prepared, plan.settings
+            _explain_optimizer(self, plan.optimizer_reason)
         else:
-            if settings.optimizer == AUTO:
-                known = before.record.settings
-                settings = settings.changed(**{name: known[name] for name in ("optimizer", "learning_rate")})
-            settings = settings.seeded(self.random_state_)
-            rows = user_rows.read(before, X, where="partial_fit()", who=type(self).__name__)
-            prepared = fitting.prepare_again(before, rows, settings)
-        state: State | None = None if before is None else getattr(self, "_state", None)
-        try:
-            with self._shown(None) as show:
-                fitted = fitting.fit_epoch(prepared, settings, before=before, state=state, report=show)
-        except DivergedError as error:
-            if error.model is not None:
-                with_model(self, error.model)
-            raise
+            plan = fitting.plan_next_epoch(before, self._read(X, "partial_fit()"), settings)
+        state: State | None = getattr(self, "_state", None)
+        with _last_model_kept(self), _progress(self, None) as show:
+            fitted = fitting.fit_epoch(plan.prepared, plan.settings, before=before, state=state, report=show)
         with_model(self, fitted.model)
         self._state = fitted.state
         return self
@@ -385,9 +361,6 @@ class Autoencoder(TransformerMixin, BaseEstimator):
     def _check_features(self, X: object, where: str) -> None:
         user_rows.refuse_other_features(self._model, X, where=where, who=type(self).__name__)
 
-    def _shown(self, report: Report | None) -> AbstractContextManager[Report]:
-        return display(self.verbose) if report is None else nullcontext(report)
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True  # a missing cell
@@ -421,6 +394,27 @@ def settings_of(estimator: Autoencoder) -> Settings:
     """Return the settings of an estimator, checked. Raises OptionError for one that cannot hold."""
     verbosity(estimator.verbose)
     return Settings.of(vars(estimator))
+
+
+def _progress(estimator: Autoencoder, report: Report | None) -> AbstractContextManager[Report]:
+    return display(estimator.verbose) if report is None else nullcontext(report)
+
+
+def _explain_optimizer(estimator: Autoencoder, reason: str | None) -> None:
+    estimator.__dict__.pop("optimizer_reason_", None)  # of an earlier fit
+    if reason is not None:
+        estimator.optimizer_reason_ = reason
+
+
+@contextmanager
+def _last_model_kept(estimator: Autoencoder) -> Iterator[None]:
+    """Give an estimator whose training diverges the model of the epochs before, where there were any."""
+    try:
+        yield
+    except DivergedError as error:
+        if error.model is not None:
+            with_model(estimator, error.model)
+        raise
 
 
 def with_model(estimator: A, model: Model) -> A:

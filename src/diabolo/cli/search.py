@@ -76,7 +76,6 @@ def search(
     from diabolo.fitting.evaluation import check_fraction, open_divided
     from diabolo.search import search as work
     from diabolo.search.study import check_limits
-    from diabolo.storage import files
 
     check_fraction(test_fraction)
     check_limits(budget, trials, epochs)
@@ -86,9 +85,7 @@ def search(
     if scipy_files.is_matrix(data):
         raise DataError(f"a search needs dense rows, got a sparse matrix: write a part of {data} as a dense .npy.")
     paths = outputs(output or Path(f"{stem(data)}.safetensors"), force=force)
-    more = {what: paths["model"].with_name(f"{paths['model'].stem}-{name}") for what, name in BESIDES.items()}
-    for path in more.values():
-        files.refuse_existing(path, force=force)
+    more = _besides(paths["model"], force=force)
     rows = open_divided(data, checked, reading=how, data_dir=data_dir, test_fraction=test_fraction).rows
     if rows.source is None:
         raise OptionError(f"{data} takes more memory than there is: search on a part of it, and fit on the whole.")
@@ -109,6 +106,16 @@ def search(
     results = Results(found.best.model_, rows, time.perf_counter() - started)
     drawn = results.write(paths, force=force)
     _write(found, results, drawn, more, stem(data), force=force)
+
+
+def _besides(model: Path, *, force: bool) -> dict[str, Path]:
+    """Return where the table and the report go. Raises OutputError where a file exists."""
+    from diabolo.storage import files
+
+    more = {what: model.with_name(f"{model.stem}-{name}") for what, name in BESIDES.items()}
+    for path in more.values():
+        files.refuse_existing(path, force=force)
+    return more
 
 
 def _write(

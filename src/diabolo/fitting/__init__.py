@@ -7,8 +7,8 @@
 estimator, the searches and the detector all call these two.
 """
 
-from diabolo.fitting.planning import Plan, advise_on, count_latents, plan, plan_epoch
-from diabolo.fitting.preparation import Prepared, prepare, prepare_again
+from diabolo.fitting.planning import Plan, advise_on, count_latents, plan, plan_epoch, plan_next_epoch
+from diabolo.fitting.preparation import Prepared, prepare
 from diabolo.fitting.training import Fitted, fit, fit_epoch
 
 __all__ = [
@@ -21,6 +21,6 @@ __all__ = [
     "fit_epoch",
     "plan",
     "plan_epoch",
+    "plan_next_epoch",
     "prepare",
-    "prepare_again",
 ]

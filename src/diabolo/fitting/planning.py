@@ -10,10 +10,12 @@ from diabolo.data.opening import open_rows, open_whole
 from diabolo.data.readers import scipy_files
 from diabolo.data.sources import Source
 from diabolo.data.tables import Reading
+from diabolo.errors import OptionError
 from diabolo.fitting.automatic import latents
 from diabolo.fitting.automatic.advice import Advice, advise
 from diabolo.fitting.automatic.optimizer import choose
-from diabolo.fitting.preparation import Prepared, prepare
+from diabolo.fitting.preparation import Prepared, prepare, prepare_again
+from diabolo.model.model import Model
 from diabolo.model.settings import AUTO, Settings
 from diabolo.training.runs import Run
 
@@ -72,12 +74,23 @@ def plan_epoch(X: object, settings: Settings) -> Plan:
 
     Raises: as `plan`.
     """
+    if settings.latent_dim == AUTO:
+        raise OptionError("partial_fit() cannot count latents: give latent_dim as a number, or fit() first.")
     prepared = prepare(X, settings.changed(validation_fraction=0))
     if settings.optimizer != AUTO:
         return Plan(prepared, settings)
     chosen = choose(prepared, settings, None)
     known = {"optimizer": chosen.optimizer, "learning_rate": chosen.learning_rate}
     return Plan(prepared, settings.changed(**known), chosen.reason)
+
+
+def plan_next_epoch(before: Model, rows: Rows, settings: Settings) -> Plan:
+    """Return the plan of one more epoch of a model, on rows that passed `Model.checked`, with the seed of the model."""
+    known = before.record.settings
+    if settings.optimizer == AUTO:
+        settings = settings.changed(optimizer=known["optimizer"], learning_rate=known["learning_rate"])
+    settings = settings.seeded(known["random_state"])
+    return Plan(prepare_again(before, rows, settings), settings)
 
 
 def opened(X: object, settings: Settings) -> Source:

@@ -13,6 +13,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -109,40 +110,51 @@ def race(
         pairs = _by_advice(opened, asked, names, times, slower)
         first, last = (max(least, round(share * len(pairs))) for share, least in zip(ROUNDS, (3, 1), strict=True))
 
-        def run(begun: list[Row], length: int, inside: Path) -> Search:
-            task = Task(
-                opened=opened,
-                settings=settings,
-                space={name: sorted({pair[name] for pair in begun}) for name in ("optimizer", "rate")},
-                first=begun,
-                default=None,
-                seconds=None,
-                trials=len(begun),
-                epochs=length,
-                depth=1,
-                lengths={name: max(1, round(length / factor)) for name, factor in slower.items()},
-                folder=inside,
-                storage=None,
-                seed=seed,
-                report=show,
-            )
-            work = Search(task)
-            work.work()
-            return work
-
-        work = run(pairs[:first], max(1, epochs // SHORT), make_folder(where / "short", "a race"))
+        task = Task(
+            opened=opened,
+            settings=settings,
+            space={},
+            first=(),
+            default=None,
+            seconds=None,
+            trials=None,
+            epochs=None,
+            depth=1,
+            folder=where,
+            storage=None,
+            seed=seed,
+            report=show,
+        )
+        work = _run(task, pairs[:first], max(1, epochs // SHORT), slower, make_folder(where / "short", "a race"))
         ended = [row for row in work.table() if row["state"] == "whole"]
         trials = [row | {"state": "short"} if row in ended else row for row in work.table()]
         if not work.stopped:
             earlier += trials
             with suppress(KeyboardInterrupt, DivergedError):  # then the result of the short trainings stands
                 finalists = _finalists(pairs, ended, last)
-                whole = run(finalists, epochs, make_folder(where / "whole", "a race"))
+                whole = _run(task, finalists, epochs, slower, make_folder(where / "whole", "a race"))
                 trials = _numbered(whole.table(), trials)
     best = trials[0]
     trained = round(sum(row["epochs"] * slower[row["optimizer"]] for row in trials))
     rate = advice.rate_of(best["optimizer"], best["rate"])
     return RaceResult(best["optimizer"], rate, trials, trained, epochs * len(names) * len(times))
+
+
+def _run(task: Task, pairs: Sequence[Row], epochs: int, slower: Mapping[str, float], folder: Path) -> Search:
+    """Train pairs to their end, with fewer epochs for slower optimizers, and return the search that did."""
+    work = Search(
+        replace(
+            task,
+            space={name: sorted({pair[name] for pair in pairs}) for name in ("optimizer", "rate")},
+            first=pairs,
+            trials=len(pairs),
+            epochs=epochs,
+            lengths={name: max(1, round(epochs / factor)) for name, factor in slower.items()},
+            folder=folder,
+        )
+    )
+    work.work()
+    return work
 
 
 def _finalists(pairs: Sequence[Row], ended: Sequence[Row], count: int) -> list[Row]:
