@@ -49,8 +49,7 @@ def search(
         int | None, typer.Option(help="The most epochs of a whole training. Default: 300 in a budget of time, else 60.")
     ] = None,
     run: Annotated[
-        Path | None,
-        typer.Option(help="Folder of the search; a search continues in its own folder. Default: DATA-search."),
+        Path | None, typer.Option(help="Folder of the search, in which it continues. Default: DATA-search.")
     ] = None,
     storage: Annotated[
         str | None, typer.Option(help="Where the table is kept: postgresql://... Default: SQLite in the folder.")
@@ -104,8 +103,7 @@ def search(
             **settings,
         )
     results = Results(found.best.model_, rows, time.perf_counter() - started)
-    drawn = results.write(paths, force=force)
-    _write(found, results, drawn, more, stem(data), force=force)
+    _write(found, results, results.write(paths, force=force), more, stem(data), force=force)
 
 
 def _besides(model: Path, *, force: bool) -> dict[str, Path]:

@@ -85,11 +85,7 @@ def race(
 
     Raises: as `search`.
     """
-    names, times = _several("optimizers", advice.NAMES if optimizers is None else optimizers), _several("times", times)
-    for name in names:
-        check(name, None, "constant")
-    if not all(isinstance(each, (int, float)) and not isinstance(each, bool) and 0 < each < 1e30 for each in times):
-        raise OptionError(f"times must be numbers above 0, got {times!r:.60}.")
+    names, times = _checked(advice.NAMES if optimizers is None else optimizers, times)
     if equal not in EQUAL:
         raise OptionError(unknown("measure that is equal for all", equal, EQUAL))
     opened = in_memory(X, settings, own=("epochs", "patience", "optimizer", "learning_rate"))
@@ -138,6 +134,16 @@ def race(
     trained = round(sum(row["epochs"] * slower[row["optimizer"]] for row in trials))
     rate = advice.rate_of(best["optimizer"], best["rate"])
     return RaceResult(best["optimizer"], rate, trials, trained, epochs * len(names) * len(times))
+
+
+def _checked(optimizers: object, times: object) -> tuple[list[str], list[float]]:
+    """Return the optimizers and the factors of their rates as lists. Raises OptionError."""
+    names, factors = _several("optimizers", optimizers), _several("times", times)
+    for name in names:
+        check(name, None, "constant")
+    if not all(isinstance(each, (int, float)) and not isinstance(each, bool) and 0 < each < 1e30 for each in factors):
+        raise OptionError(f"times must be numbers above 0, got {factors!r:.60}.")
+    return names, factors
 
 
 def _run(task: Task, pairs: Sequence[Row], epochs: int, slower: Mapping[str, float], folder: Path) -> Search:
