@@ -1,4 +1,4 @@
-"""The command line as a user meets it: real processes, an empty folder, files and exit codes."""
+"""The command line as a user meets it: an empty folder, files and exit codes."""
 
 import json
 import logging
@@ -168,10 +168,11 @@ def test_fit_reads_a_complete_data_set_from_a_folder(cli, data_dir):
     assert json.loads(done.out)["rows"] == 8100
 
 
-def test_bad_input_ends_a_process_as_it_ends_main(cli):
-    done = cli("fit", "digts")
-    assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
-    assert done.err.startswith("diabolo: unknown data set 'digts'. Did you mean 'digits'?")
+def test_bad_input_ends_a_process_as_it_ends_main(cli, command):
+    for start in (cli, command):
+        done = start("fit", "digts")
+        assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+        assert done.err.startswith("diabolo: unknown data set 'digts'. Did you mean 'digits'?")
 
 
 def test_a_training_that_diverges_ends_with_code_three_and_no_file(cli, tmp_path, rng):
@@ -237,9 +238,9 @@ def test_a_bar_is_drawn_on_a_terminal(tmp_path):
     assert "━" in text
 
 
-def test_version_and_help(cli):
-    assert cli("--version").out == f"diabolo {diabolo.__version__}\n"
-    assert "fit" in cli("--help").out
+def test_version_and_help(command):
+    assert command("--version").out == f"diabolo {diabolo.__version__}\n"
+    assert "fit" in command("--help").out
 
 
 @pytest.mark.parametrize(

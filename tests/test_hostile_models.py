@@ -185,10 +185,10 @@ def test_every_hostile_file_is_refused_by_a_process_of_its_own(files, model_path
 
 
 @pytest.mark.slow
-def test_every_hostile_file_ends_the_command_line_with_2(cli, files):
+def test_every_hostile_file_ends_the_command_line_with_2(command, files):
     made, sentinel = files
     for name, path in made.items():
-        done = cli("info", path)
+        done = command("info", path)
         assert (done.code, done.out, done.err.count("\n")) == (2, "", 1), f"{name}: {done.err}"
     assert not sentinel.exists()
 

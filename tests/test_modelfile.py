@@ -35,10 +35,10 @@ def test_saving_a_loaded_model_gives_the_same_bytes(content):
     assert modelfile.to_bytes(modelfile.from_bytes(content)) == content
 
 
-def test_another_process_gives_the_same_bits(fitted, model_path, digits, cli, tmp_path):
-    assert cli("encode", model_path, "digits:test", "-o", "z.npy").code == 0
+def test_another_process_gives_the_same_bits(fitted, model_path, digits, command, tmp_path):
+    assert command("encode", model_path, "digits:test", "-o", "z.npy").code == 0
     np.testing.assert_array_equal(np.load(tmp_path / "z.npy"), fitted.encode(digits.x_test))
-    assert cli("decode", model_path, "z.npy", "-o", "x.npy").code == 0
+    assert command("decode", model_path, "z.npy", "-o", "x.npy").code == 0
     np.testing.assert_array_equal(np.load(tmp_path / "x.npy"), fitted.reconstruct(digits.x_test))
 
 

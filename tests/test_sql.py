@@ -77,8 +77,8 @@ def test_what_cannot_be_read_from_a_database_is_said_in_one_line(cli, shop, tmp_
     assert not (tmp_path / "out.csv").exists()
 
 
-def test_without_duckdb_the_line_names_the_extra(cli, shop, tmp_path):
+def test_without_duckdb_the_line_names_the_extra(command, shop, tmp_path):
     (tmp_path / "duckdb.py").write_text("raise ImportError")  # the folder of a command comes before those of packages
-    done = cli("fit", "shop.duckdb", "--query", "select * from sales")
+    done = command("fit", "shop.duckdb", "--query", "select * from sales")
     assert done.code == 4
     assert done.err == "diabolo: shop.duckdb: DuckDB, which reads it, is not there: pip install 'diabolo[sql]'.\n"
