@@ -25,7 +25,7 @@ from diabolo.cli.options import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from diabolo.data.splits import Judged
+    from diabolo.data.splits import Split
     from diabolo.data.tables import Reading
     from diabolo.model.model import Model
 
@@ -310,7 +310,7 @@ def read_judged(
     seed: int,
     *,
     series: bool,
-) -> tuple[str, "Judged"]:
+) -> tuple[str, "Split"]:
     """Return what the rows are called, and rows to train on and to judge by."""
     from diabolo.data import memory
     from diabolo.data.memory import COPIES_IN_TRAINING
