@@ -57,7 +57,7 @@ def check_index(path, columns, rows, caplog):
         opened = open_source(path)
     assert opened.schema.names == columns
     assert opened.rows.shape == rows
-    assert caplog.text.count("the first column has no name and numbers or names the rows: it is left out") == 1
+    assert caplog.text.count("the first column has no name, and holds the numbers or names of the rows") == 1
 
 
 def test_an_index_without_a_name_is_left_out_and_said(tmp_path, rng, caplog):
@@ -87,7 +87,7 @@ def test_an_index_is_left_out_however_the_file_is_read(tmp_path, rng):
 def test_a_column_that_lost_its_name_is_no_index(tmp_path):
     for row in (lambda at: f"{at % 7},{at}", lambda at: f"{at + 0.5},{at}", lambda at: f"{'uv'[at % 2]},{at}"):
         (tmp_path / "t.csv").write_text(by_rows(",b", row))
-        with pytest.raises(DataError, match=r"column 1 has no name in the header: give it one\. Only numbers or names"):
+        with pytest.raises(DataError, match=r"column 1 has no name in the header: give it one\. Only an index"):
             open_source(tmp_path / "t.csv")
     (tmp_path / "t.csv").write_text(by_rows("a,,c", lambda at: f"{at},{at},{at}"))
     with pytest.raises(DataError, match="column 2 has no name in the header"):
@@ -175,7 +175,7 @@ def test_what_a_user_calls_a_category_is_one(tmp_path):
 def test_a_model_says_what_is_wrong_with_a_comma_too(tmp_path):
     (tmp_path / "t.csv").write_text(by_rows("a,b", lambda at: f"{at * 1.5},{at % 7}"))
     net = Autoencoder(1, **FAST).fit(tmp_path / "t.csv")
-    for cell, words in (("12,5", "where commas are decimal marks, add --decimal ,"), ("12,928", "write 12928.")):
+    for cell, words in (("12,5", "if commas are decimal marks, add --decimal ,"), ("12,928", "write 12928.")):
         (tmp_path / "new.csv").write_text(by_rows("a;b", lambda at, cell=cell: f"{cell};{at % 7}"))
         with pytest.raises(DataError, match=re.escape(words)):
             net.encode(tmp_path / "new.csv")

@@ -95,7 +95,7 @@ def test_idx_reads_what_it_describes(tmp_path, rng):
         (b"", "expected an IDX file"),
         (b"\0\0\7\1\0\0\0\1a", "expected an IDX file"),
         (b"\0\0\x08\x03\0\0", "header is cut off"),
-        (b"\0\0\x08\1\0\0\0\5abc", r"announces \(5,\), 5 bytes, but 3 follow"),
+        (b"\0\0\x08\1\0\0\0\5abc", r"announces the shape \(5,\), 5 bytes, but 3 follow"),
         (b"\0\0\x08\2\xff\xff\xff\xff\xff\xff\xff\xffabc", "but 3 follow"),
     ],
 )

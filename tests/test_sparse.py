@@ -171,8 +171,11 @@ def test_wide_rows_are_judged_by_fewer_of_them(words):
 BROKEN = {
     "a place outside": ({"indices": [0, 9]}, "its indices reach from 0 to 9, expected 0 to 2"),
     "a place below 0": ({"indices": [-1, 1]}, "its indices reach from -1 to 1"),
-    "lines that end before 0": ({"indptr": [0, 1, -9]}, "its indptr do not part 2 lines"),
-    "lines that go back": ({"indptr": np.array([0, 3, 2], np.uint32)}, "its indptr do not part 2 lines"),
+    "lines that end before 0": ({"indptr": [0, 1, -9]}, "its indptr are not the bounds of 2 lines"),
+    "lines that go back": (
+        {"indptr": np.array([0, 3, 2], np.uint32)},
+        "its indptr are not the bounds of 2 lines",
+    ),
     "too few numbers": ({"data": [1.0]}, "it has 1 numbers and places of 1 or 2"),
     "a shape without end": ({"shape": [2, 10**15]}, "unpacks to 8e\\+03 TB, more than"),
     "no shape": ({"shape": [2]}, "its shape is \\[2\\], expected rows and features"),

@@ -52,7 +52,7 @@ def test_a_query_fits_encodes_and_scores_as_its_table_does(cli, shop, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("shop.duckdb",), "say what to read: --query 'select * from TABLE', or in Python pass a frame. Its tables: "),
+        (("shop.duckdb",), "expected a query: --query 'select * from TABLE', or in Python pass a frame. Its tables: "),
         (("shop.duckdb", "--query", "select * from nothing"), "shop.duckdb: Catalog Error: Table with name nothing"),
         (("shop.duckdb", "--query", "selec 1"), "shop.duckdb: Parser Error"),
         (("shop.duckdb", "--query", " "), "--query expected a select"),
@@ -81,4 +81,4 @@ def test_without_duckdb_the_line_names_the_extra(command, shop, tmp_path):
     (tmp_path / "duckdb.py").write_text("raise ImportError")  # the folder of a command comes before those of packages
     done = command("fit", "shop.duckdb", "--query", "select * from sales")
     assert done.code == 4
-    assert done.err == "diabolo: shop.duckdb: DuckDB, which reads it, is not there: pip install 'diabolo[sql]'.\n"
+    assert done.err == "diabolo: shop.duckdb: DuckDB, which reads it, is not installed: pip install 'diabolo[sql]'.\n"

@@ -462,7 +462,7 @@ def test_other_columns_and_levels_never_seen_are_told_and_counted(model, frame, 
     other = frame.assign(more=1, city=["Basel", "Basel", *frame["city"][2:]])
     with caplog.at_level(logging.WARNING):
         scores = model.score_samples(other)
-    assert "left out what fit() did not see: 'more'" in caplog.text
+    assert "left out columns that fit() did not see: 'more'" in caplog.text
     assert "column 'city': 2 cells with a level that fit() never saw, the first 'Basel' in row 0" in caplog.text
     assert (scores[:2] < model.score_samples(frame)[:2]).all()
     kept = model.reconstruct(other, fill="missing")
@@ -768,7 +768,7 @@ def test_days_that_stand_before_their_month_are_read_where_points_part_them(tmp_
 
 HEADERS = {
     "city,age,when\n": "",
-    "": "is taken for the names of the columns, and '12' is a value like those below it: put a line with names on top",
+    "": "is read as the names of the columns, and '12' is a value like those below it: put a line with names on top",
     "city,2020,when\n": "",
     "city,age,2020-01-01\n": "",
     "city,,2020-01-01\n": "column 2 has no name in the header",
@@ -821,7 +821,7 @@ def test_numbers_that_pandas_calls_columns_by_are_told_to_be_a_row(tmp_path, rng
     pd.DataFrame(rng.normal(size=(40, 4))).to_csv(tmp_path / "rows.csv", index=False)
     with caplog.at_level(logging.WARNING):
         net = Autoencoder(1, **FAST).fit(tmp_path / "rows.csv")
-    assert "the first line, 0, 1, 2, ..., is taken for a row: delete it if it names the columns" in caplog.text
+    assert "the first line, 0, 1, 2, ..., is read as a row: delete it if it names the columns" in caplog.text
     assert len(net.encode(tmp_path / "rows.csv")) == 41
 
 
@@ -877,7 +877,7 @@ def test_later_rows_of_a_parquet_file_take_the_types_of_the_first_or_say_that_th
     whole, broken = pa.table({"a": [1, 2]}), pa.table({"a": [5.0, 6.5]})
     sinks.write(tmp_path / "a.parquet", [broken, whole], name="row", force=False)
     assert parquet.read_table(tmp_path / "a.parquet")["a"].to_pylist() == [5.0, 6.5, 1.0, 2.0]
-    with pytest.raises(OutputError, match=r"columns need wider types in later rows .*: write \.csv"):
+    with pytest.raises(OutputError, match=r"later rows need wider types of columns .*: write \.csv"):
         sinks.write(tmp_path / "b.parquet", [whole, broken], name="row", force=False)
     assert not (tmp_path / "b.parquet").exists()
 

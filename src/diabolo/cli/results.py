@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from rich.table import Table
 
-    from diabolo.data.splits import Judged
+    from diabolo.data.splits import Split
     from diabolo.model.model import Model
     from diabolo.model.record import Record
     from diabolo.report.columns import ColumnFigures
@@ -41,7 +41,7 @@ class Results:
     Attributes: summary: figures; findings: what is worth a look; written: the paths of files, by what they are.
     """
 
-    def __init__(self, model: "Model", rows: "Judged", seconds: float, *, corrupt: bool = False) -> None:
+    def __init__(self, model: "Model", rows: "Split", seconds: float, *, corrupt: bool = False) -> None:
         from diabolo.report.diagnosis import diagnose
         from diabolo.report.summary import summarise
 

@@ -1,1 +1,1 @@
-"""User data <-> float tensors: sources open it, readers know the formats, adapters know the kinds."""
+"""User data <-> float tensors: `opening` opens sources, readers read formats, adapters turn rows into tensors."""

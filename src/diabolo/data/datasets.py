@@ -125,7 +125,7 @@ def _find(folder: Path, part: str) -> Path:
 
 
 def _fetch(name: str) -> list[Path]:
-    import pooch  # only where something may have to be downloaded
+    import pooch  # only if files may have to be downloaded
 
     origin, folder = _ORIGINS[name], Path(pooch.os_cache("diabolo")) / name
     logger = pooch.get_logger()

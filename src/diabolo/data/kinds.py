@@ -48,8 +48,8 @@ class Named(NamedTuple):
 
     Attributes:
         source: rows, a path, a pattern, the name of a data set.
-        kind: one of the kinds above; None for what is open already, and for what cannot be opened, such as a file that
-            does not exist: opening it raises the error.
+        kind: one of the kinds above; None for a source that is open already, or that cannot be opened, such as a
+            file that does not exist: opening it raises the error.
         files: the pictures, or the files that can be read in parts, in the order of their rows; None for other kinds.
     """
 

@@ -1,4 +1,4 @@
-"""Opens what a user names: whole, or as a stream of chunks.
+"""Opens a source that a user names: whole, or as a stream of chunks.
 
     "digits"  "mnist:test"                a data set by name, whole or one part
     "rows.npy"  "rows.csv"  "rows.npz:X"  a file, by its ending; one array of several
@@ -40,8 +40,8 @@ from diabolo.data.kinds import (
 from diabolo.data.readers import idx, numpy_files, scipy_files
 from diabolo.data.series import is_ragged, padded
 from diabolo.data.sources import Source, is_idx, of_files, of_frame, read_file
-from diabolo.data.streams import Keep, Stream
-from diabolo.data.tables import Reading
+from diabolo.data.streams import Stream
+from diabolo.data.tables import Keep, Reading
 from diabolo.errors import DataError, unknown
 from diabolo.typing import Array, ArrowTable, Frame, PathLike, Say, Shape
 
@@ -56,7 +56,7 @@ def open_rows(
     """Return rows in memory if training on them takes at most `limit` bytes, otherwise a stream.
 
     Args:
-        source: what a user named.
+        source: as a user named it.
         limit: bytes of memory.
         data_dir: the folder of the data sets.
         reading: how files are read.
@@ -133,7 +133,7 @@ def open_whole(source: object, limit: int, *, reading: Reading | None = None, wh
     """Return dense rows in memory, for work that goes over them more than once.
 
     Args:
-        source: what a user named.
+        source: as a user named it.
         limit: bytes of memory.
         reading: how files are read.
         what: the work, which begins a message.
@@ -162,7 +162,7 @@ def open_stream(
     """Return the rows of any source, to be read in chunks.
 
     Args:
-        source: what a user named.
+        source: as a user named it.
         data_dir: the folder of the data sets.
         schema: of the table that a model was fitted on: files are read by it.
         reading: how files are read.
@@ -285,7 +285,7 @@ def check_options(
     names of its columns are read.
 
     Args:
-        source: what a user named; standard input passes, because it is not read here.
+        source: as a user named it; standard input passes, because it is not read here.
         reading: how it is to be read.
         data_dir: the folder of the data sets, if a user gave one.
         series: whether a user said that rows are series.

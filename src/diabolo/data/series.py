@@ -1,6 +1,6 @@
 """Series: series of different lengths as one array, and windows cut from a long table.
 
-Order: different lengths, windows, the columns of a long table, cutting, the report of what was left out.
+Order: different lengths, windows, the columns of a long table, cutting, the report of rows left out.
 """
 
 import logging
@@ -190,7 +190,7 @@ def _groups(cells: Mapping[str, ArrowArray], entity: str | None, rows: int, wher
 
 
 class _Cut(NamedTuple):
-    """Windows as numbers of rows, and what they were cut from.
+    """Windows as numbers of rows, and facts about the series that they were cut from.
 
     Attributes:
         pieces: the numbers of the rows of each window, (window,) each.
@@ -262,6 +262,6 @@ def _report(table: _LongTable, cut: _Cut, window: int, step: int, max_gap: float
 
 
 def _span_gaps(max_gap: float | None, *, typed: bool) -> str:
-    """Return what to type so that windows span gaps."""
+    """Return the options with which windows span gaps."""
     none, more = ("--max-gap none", "--max-gap ") if typed else ("max_gap=None", "max_gap=")
     return f"{none} to span gaps, or {more}{2 * (max_gap or 1):g} to span the shorter ones"

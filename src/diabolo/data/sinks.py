@@ -1,7 +1,7 @@
-"""Writes what a verb gives, as it comes: .npy, .npz, .csv, .parquet by ending, or a folder of PNGs for images.
+"""Writes rows: .npy, .npz, .csv or .parquet, by ending, or a folder of PNGs for images.
 
-What is written does not grow in memory: chunks go to the disk one by one, into a temporary file that takes its name
-when the last one is there.
+Memory does not grow with the rows: chunks are written one by one into a temporary file, which is renamed after the last
+one. Order: checks, writing, one function for each format, images.
 """
 
 import math
@@ -12,34 +12,41 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
 from diabolo.errors import OutputError, unknown
 from diabolo.storage.files import refuse_existing, temporary_name, write_atomically
+from diabolo.typing import Array, ArrowSchema, ArrowTable, Shape
 
-Array = np.ndarray[Any, Any]
 ENDINGS = (".npy", ".npz", ".csv", ".parquet")
 TABLES = (".csv", ".parquet")
-STDOUT = Path("-")  # CSV, or what a pipe expects
+STDOUT = Path("-")  # is written as CSV
 
 
 def check(path: Path, *, force: bool, images: bool = False, table: bool = False) -> None:
-    """Raise OutputError before any work where `write` could not do its own.
+    """Raise OutputError if `write` cannot write there; a command calls this before its work.
 
-    Args: images: whether rows may go to a folder; table: whether columns are of several kinds, which no array holds.
+    Args:
+        path: of the output.
+        force: whether it may overwrite what exists.
+        images: whether rows may be written to a folder.
+        table: whether columns are of several kinds, which an array cannot hold.
     """
     if path == STDOUT:
         if sys.__stdout__ is None:
             raise OutputError("standard output is closed: choose the name of a file (-o FILE).")
         return
     if table and path.suffix not in TABLES:
-        raise OutputError(f"{path}: columns of several kinds need a table, one of {', '.join(TABLES)}.")
+        raise OutputError(
+            f"{path}: expected a table, because columns are of several kinds: choose a name "
+            f"that ends in one of {', '.join(TABLES)}."
+        )
     if is_folder(path):
         if not images:
-            raise OutputError(f"{path} has no ending: expected a file, one of {', '.join(ENDINGS)}.")
-        # Not even with `force`: pictures of two runs in one folder could not be told apart.
+            raise OutputError(f"{path} has no ending: choose a name that ends in one of {', '.join(ENDINGS)}.")
+        # Not even with `force`: pictures of two runs in one folder could not be distinguished.
         if path.exists() and not (path.is_dir() and not any(path.iterdir())):
             raise OutputError(f"{path} exists and is not an empty folder: choose another, or empty it.")
         return
@@ -49,52 +56,52 @@ def check(path: Path, *, force: bool, images: bool = False, table: bool = False)
 
 
 def is_folder(path: Path) -> bool:
-    """Whether an output names a folder for pictures: it is one, or it has no ending."""
+    """Return whether an output is a folder for pictures: it is a folder, or it has no ending."""
     return path.is_dir() or not path.suffix
 
 
-def write(path: Path, chunks: Iterable[Any], *, name: str, force: bool) -> str:
-    """Write chunks (k, ...), arrays or Arrow tables, one behind the other and return what was written, in words.
+def write(path: Path, chunks: Iterable[Array | ArrowTable], *, name: str, force: bool) -> str:
+    """Write chunks (k, ...), arrays or Arrow tables, one after the other, and return a line that describes the output.
 
     Args:
-        path: its ending says the kind of file.
+        path: of the output; its ending determines the format.
         chunks: rows.
-        name: of the array in an .npz, and of the columns in a .csv: "latent" gives latent_0, latent_1, ...; of chunks
-            (k,), one number a row, the one column has the name itself.
-        force: overwrite what exists.
+        name: of the array in an .npz, and of the columns in a table: "latent" gives latent_0, latent_1, ...; chunks
+            (k,), one number a row, give one column with the name itself.
+        force: overwrite a file that exists.
 
-    Raises: OutputError, and whatever the chunks raise; then nothing is left.
+    Raises: OutputError, and the errors of `chunks`; then no file is left.
     """
     check(path, force=force, images=True)
-    seen = _Seen(chunks)
+    counted = _Counted(chunks)
     if path == STDOUT:
-        _write_csv(name, seen, sys.stdout.buffer)
+        _write_csv(name, counted, sys.stdout.buffer)
         sys.stdout.flush()
-        return f"{seen.rows:,} rows"
+        return f"{counted.rows:,} rows"
     if is_folder(path):
-        _write_pngs(path, seen)
-        return f"{path}/: {seen.rows:,} PNGs"
-    writers: dict[str, Callable[[_Seen, BinaryIO], None]] = {
+        _write_pngs(path, counted)
+        return f"{path}/: {counted.rows:,} PNGs"
+    writers: dict[str, Callable[[_Counted, BinaryIO], None]] = {
         ".npy": _write_npy,
         ".npz": partial(_write_npz, name),
         ".csv": partial(_write_csv, name),
         ".parquet": partial(_write_parquet, name),
     }
-    write_atomically(path, partial(writers[path.suffix], seen), force=force)
-    if seen.columns:
-        return f"{path}: {seen.rows:,} rows of {seen.columns} columns"
-    return f"{path}: {seen.dtype} {(seen.rows, *seen.row_shape)}"
+    write_atomically(path, partial(writers[path.suffix], counted), force=force)
+    if counted.columns:
+        return f"{path}: {counted.rows:,} rows of {counted.columns} columns"
+    return f"{path}: {counted.dtype} {(counted.rows, *counted.row_shape)}"
 
 
-class _Seen:
-    """Chunks that are passed on, and what was seen of them."""
+class _Counted:
+    """Chunks, and the rows, type, shape and columns of those that were read."""
 
-    def __init__(self, chunks: Iterable[Any]) -> None:
+    def __init__(self, chunks: Iterable[Array | ArrowTable]) -> None:
         self._chunks = chunks
-        self.rows, self.dtype, self.row_shape = 0, np.dtype(np.float32), tuple[int, ...]()
+        self.rows, self.dtype, self.row_shape = 0, np.dtype(np.float32), cast(Shape, ())
         self.columns = 0  # of tables
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Any]:
         for chunk in self._chunks:
             if not isinstance(chunk, np.ndarray):
                 self.rows, self.columns = self.rows + len(chunk), chunk.num_columns
@@ -104,8 +111,8 @@ class _Seen:
             yield chunk
 
 
-def _write_npy(chunks: _Seen, file: BinaryIO) -> None:
-    # The header says how many rows follow, which only the last chunk tells: a header of fixed size is written again.
+def _write_npy(chunks: _Counted, file: BinaryIO) -> None:
+    # The header contains the number of rows, which is known after the last chunk: it has a fixed size and is rewritten.
     file.write(_npy_header(np.dtype(np.float32), (0,)))
     for chunk in chunks:
         file.write(np.ascontiguousarray(chunk).data)
@@ -113,13 +120,13 @@ def _write_npy(chunks: _Seen, file: BinaryIO) -> None:
     file.write(_npy_header(chunks.dtype, (chunks.rows, *chunks.row_shape)))
 
 
-def _npy_header(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
+def _npy_header(dtype: np.dtype[Any], shape: Shape) -> bytes:
     """Return a version 1.0 header of 256 bytes, whatever the shape. Source: numpy.lib.format."""
     text = repr({"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape})
     return b"\x93NUMPY\x01\x00" + (246).to_bytes(2, "little") + text.ljust(245).encode("latin-1") + b"\n"
 
 
-def _write_npz(name: str, chunks: _Seen, file: BinaryIO) -> None:
+def _write_npz(name: str, chunks: _Counted, file: BinaryIO) -> None:
     with tempfile.TemporaryFile() as array, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         _write_npy(chunks, array)
         array.seek(0)
@@ -127,7 +134,7 @@ def _write_npz(name: str, chunks: _Seen, file: BinaryIO) -> None:
             shutil.copyfileobj(array, member, 1 << 20)
 
 
-def _write_csv(name: str, chunks: _Seen, file: BinaryIO) -> None:
+def _write_csv(name: str, chunks: _Counted, file: BinaryIO) -> None:
     header = True
     for chunk in chunks:
         if not isinstance(chunk, np.ndarray):
@@ -143,7 +150,7 @@ def _write_csv(name: str, chunks: _Seen, file: BinaryIO) -> None:
         header = False
 
 
-def _write_parquet(name: str, chunks: _Seen, file: BinaryIO) -> None:
+def _write_parquet(name: str, chunks: _Counted, file: BinaryIO) -> None:
     from pyarrow import parquet
 
     writer = None
@@ -152,29 +159,29 @@ def _write_parquet(name: str, chunks: _Seen, file: BinaryIO) -> None:
             table = as_table(chunk, name)
             if writer is None:
                 writer = parquet.ParquetWriter(file, table.schema)
-            writer.write_table(_as_before(table, writer.schema))
+            writer.write_table(_as_first(table, writer.schema))
     finally:
         if writer is not None:
             writer.close()
 
 
-def _as_before(table: Any, schema: Any) -> Any:
-    """Return a table with the types of those before it; OutputError where they cannot hold a cell of it."""
+def _as_first(table: ArrowTable, schema: ArrowSchema) -> ArrowTable:
+    """Return a table with the types of the first one; OutputError if these cannot hold a cell of it."""
     import pyarrow as pa
 
     try:
         return table if table.schema.equals(schema) else table.cast(schema)
     except pa.ArrowException as error:
         raise OutputError(
-            f"columns need wider types in later rows than in the first ones, which .parquet has no room for: write "
+            f"later rows need wider types of columns than the first ones, which .parquet cannot store: write "
             f".csv ({str(error).splitlines()[0]})."
         ) from error
 
 
-def as_table(chunk: Any, name: str) -> Any:
-    """Return an array (k, ...) as an Arrow table with columns name_0, name_1, ..., or of (k,) name.
+def as_table(chunk: Array | ArrowTable, name: str) -> ArrowTable:
+    """Return an array (k, ...) as an Arrow table with columns name_0, name_1, ..., or (k,) as one column `name`.
 
-    What is a table already stays as it is.
+    An Arrow table is returned as it is.
     """
     import pyarrow as pa
 
@@ -187,7 +194,7 @@ def as_table(chunk: Any, name: str) -> Any:
 
 
 def _write_pngs(folder: Path, chunks: Iterable[Array]) -> None:
-    """Fill a temporary folder next to `folder`, then give it that name, which only an empty folder may have."""
+    """Fill a temporary folder next to `folder`, then rename it to `folder`, which must not exist or be empty."""
     from PIL import Image
 
     temporary = temporary_name(folder)
@@ -204,16 +211,16 @@ def _write_pngs(folder: Path, chunks: Iterable[Array]) -> None:
 
 
 def _as_bytes(folder: Path, chunks: Iterable[Array]) -> Iterator[Array]:
-    """Give images one by one, (h, w) or (h, w, c), as bytes; others than bytes are kept until all are there.
+    """Yield images one by one, (h, w) or (h, w, c), as bytes; images of floats are stored until all have come.
 
-    Values in [0, 1] are shown as they are, any others over the range of all of them.
+    Values in [0, 1] become 0 to 255; other values are scaled by the range of all images.
     """
-    low, high, kept = math.inf, -math.inf, list[tuple[tuple[int, ...], Any]]()
+    low, high, kept = math.inf, -math.inf, list[tuple[Shape, np.dtype[Any]]]()
     with tempfile.TemporaryFile() as file:
         for images in chunks:
             if images.ndim < 3 or (images.ndim == 4 and images.shape[3] not in (1, 3, 4)):
                 raise OutputError(
-                    f"{folder}: rows of shape {images.shape[1:]} are no images: write them to .npy, .npz or .csv."
+                    f"{folder}: rows of shape {images.shape[1:]} are not images: write them to .npy, .npz or .csv."
                 )
             if images.dtype == np.uint8:
                 yield from images

@@ -38,7 +38,7 @@ class Source(NamedTuple):
 
     @property
     def is_table(self) -> bool:
-        """Whether columns are of several kinds, or cells are missing, so that each column is scaled by itself."""
+        """True if columns are of several kinds, or cells are missing, so that each column is scaled by itself."""
         if self.series:
             return False
         return self.gaps or (self.schema is not None and any(each.kind != "number" for each in self.schema.columns))

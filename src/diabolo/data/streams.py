@@ -1,11 +1,11 @@
 """Rows in chunks, for data that need not fit in memory.
 
 A stream has parts, such as the row groups of a Parquet file, which can be read in any order; each part is read in
-chunks. `opening` makes streams from what a user names.
+chunks. `opening` makes streams of the sources that a user names.
 Order: a stream, its chunks, streams of an array, a sparse matrix and pictures.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -15,11 +15,11 @@ import numpy as np
 from diabolo.data import memory
 from diabolo.data.readers import images, scipy_files
 from diabolo.data.readers.parts import PART_BYTES, Part, held_bytes
+from diabolo.data.tables import Keep
 from diabolo.errors import DataError, ShapeError, listed
-from diabolo.typing import Array, ArrowTable, ByteArray, Shape
+from diabolo.typing import Array, ByteArray, Shape
 
-CHUNK_BYTES = 32 << 20  # two chunks, and what is computed from one of them, are in memory at a time
-Keep = Callable[[ArrowTable, int], None]  # takes a table, and how many rows of its file come before it
+CHUNK_BYTES = 32 << 20  # two chunks, and the results of one of them, are in memory at a time
 
 
 class Stream(NamedTuple):

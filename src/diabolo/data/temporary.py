@@ -1,7 +1,7 @@
 """Sources that can be read only once, copied to temporary files: standard input, a query, chunks of an iterator.
 
-The files lie where TMPDIR says. A file of standard input or of a query is deleted when the process ends, a file of
-chunks when nothing refers to its stream any more.
+The files lie in the folder that TMPDIR names. A file of standard input or of a query is deleted when the process ends,
+a file of chunks when nothing refers to its stream any more.
 Order: the folder, standard input, a query, chunks.
 """
 
@@ -106,7 +106,7 @@ class _ErrorOfChunks(Exception):
 
 
 def _marked(chunks: Iterable[T]) -> Iterator[T]:
-    """Yield the same chunks, and raise OSErrors of whoever gives them as _ErrorOfChunks."""
+    """Yield the same chunks, and raise an OSError of their iterator as _ErrorOfChunks."""
     iterator = iter(chunks)
     while True:
         try:

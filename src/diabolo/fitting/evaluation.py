@@ -7,7 +7,7 @@ from diabolo.data import memory
 from diabolo.data.memory import COPIES_IN_TRAINING
 from diabolo.data.opening import open_rows
 from diabolo.data.readers import scipy_files
-from diabolo.data.splits import Judged, hold_back_sparse, hold_back_test
+from diabolo.data.splits import Split, hold_back_sparse, hold_back_test
 from diabolo.data.streams import Stream
 from diabolo.data.tables import Reading
 from diabolo.data.windows import check_memory
@@ -26,7 +26,7 @@ class Divided(NamedTuple):
     """
 
     name: str
-    rows: Judged
+    rows: Split
     streamed: str | None = None
 
 

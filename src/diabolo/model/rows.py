@@ -18,7 +18,7 @@ from diabolo.data.series import are_shorter, is_ragged, padded
 from diabolo.errors import DataError, ShapeError
 from diabolo.model.model import Model
 from diabolo.model.runtime import by_chunk, fill
-from diabolo.typing import Array
+from diabolo.typing import Array, Frame
 
 ROWS_AT_ONCE = 1 << 16  # of a stream that is read whole
 
@@ -75,7 +75,7 @@ def refuse_other_features(model: Model, X: object, *, where: str, who: str) -> N
         raise ShapeError(f"{where}: X has {shape[1]} features, but {who} is expecting {known[0]} features as input.")
 
 
-def read_latents(model: Model, frame: object) -> Rows:
+def read_latents(model: Model, frame: Frame) -> Rows:
     """Return a frame of latents as numbers, (n, latent_dim), or of an ordered bottleneck as many as there are."""
     names, size = frames.frame_names(frame), model.network.latent_dim
     if model.network.bottleneck.can_be_cut:
@@ -112,7 +112,7 @@ def apply(model: Model, verb: Callable[..., Rows], X: object, out: Array | None 
     return np.concatenate(list(chunks)) if out is None else fill(out, chunks, stream.rows)
 
 
-def as_frame(model: Model, rows: Rows, like: object = None, known: object = None) -> Any:
+def as_frame(model: Model, rows: Rows, like: object = None, known: Frame | None = None) -> Any:
     """Return rows of a table as a frame, and any others as they are.
 
     Args: like: whose library and index the frame gets; none: the library of fit(); known: a frame whose cells stay

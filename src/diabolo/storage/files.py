@@ -61,7 +61,7 @@ def hold(file: IO[str], *, wait: bool = False) -> bool:
     Args: file: open for writing; wait: until the other process releases the lock.
     Raises: OutputError if the file system cannot lock files.
     """
-    if sys.platform == "win32":  # what is locked cannot be read there: a byte far after the end is
+    if sys.platform == "win32":  # a locked part cannot be read there: lock a byte far after the end
         import msvcrt
 
         file.seek(1 << 30)

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from diabolo.errors import DataError, OptionError, listed
+from diabolo.typing import ArrowType
 
 LIBRARIES = ("pandas", "polars", "pyarrow", "array")  # "array": a file of numbers, which comes back as an array
 KINDS = ("number", "count", "boolean", "category", "date")
 
 # A text column with more levels than this, or with more levels than half its rows, holds names or sentences, from which
-# nothing about other rows can be learnt. The second limit holds where a user declares the column a category.
+# nothing about other rows can be learnt. The second limit holds if a user declares the column a category.
 LEVELS, LEVELS_DECLARED = 1_000, 10_000
 
 Level = str | int | float | bool
@@ -101,7 +102,7 @@ SUITS = {
 }
 
 
-def kind_of(kind: Any, coded: bool) -> str | None:
+def kind_of(kind: ArrowType, coded: bool) -> str | None:
     """Return the kind of a column of an Arrow type, None if it has none; coded: whether the type is a dictionary."""
     import pyarrow as pa
 
@@ -127,7 +128,7 @@ _NAMED = {
 }
 
 
-def arrow_type(text: str) -> Any:
+def arrow_type(text: str) -> ArrowType:
     """Return the Arrow type with this name; OptionError if columns cannot have such a type."""
     import pyarrow as pa
 

@@ -6,16 +6,16 @@ Order: the schema, a column, its levels, whether values can be written as its ty
 
 import re
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
 from diabolo.data.frames.columns import KINDS, LEVELS_DECLARED, LIBRARIES, SUITS, Column, Schema, arrow_type, kind_of
 from diabolo.data.frames.writing import array_of
 from diabolo.errors import OptionError
+from diabolo.typing import ArrowType
 
 
-def from_config(config: Any) -> Schema:
+def from_config(config: object) -> Schema:
     """Return the schema that `Schema.to_config` described; OptionError if a key, a type or a value is wrong."""
     if not isinstance(config, dict) or set(config) != {"library", "numbered", "columns"}:
         raise OptionError("a schema must have exactly the keys 'columns', 'library' and 'numbered'.")
@@ -49,7 +49,7 @@ _TYPES = {
 }
 
 
-def _column(config: Any) -> Column:
+def _column(config: object) -> Column:
     if not isinstance(config, dict) or set(config) != set(_TYPES):
         raise OptionError(f"a column must have exactly the keys {sorted(_TYPES)}.")
     for key, kind in _TYPES.items():
@@ -79,7 +79,7 @@ def _column(config: Any) -> Column:
     return column
 
 
-def _check_levels(column: Column, kind: Any) -> None:
+def _check_levels(column: Column, kind: ArrowType) -> None:
     """Raise OptionError if a type cannot hold the levels of a column exactly."""
     import pyarrow as pa
 

@@ -4,7 +4,6 @@ Order: the schema, texts that are not a category, a column, levels.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 
@@ -13,12 +12,13 @@ from diabolo.data.frames import texts
 from diabolo.data.frames.columns import KINDS, LEVELS, LEVELS_DECLARED, SUITS, Column, Level, Schema, kind_of
 from diabolo.data.frames.reading import are_numbered, cells_of, frame_names, library_of, native_types, numbers_of
 from diabolo.errors import DataError, OptionError, unknown
+from diabolo.typing import ArrowArray, Frame
 
 FEW = 20  # up to this many levels are a category, however few rows there are
 
 
 def learn(
-    frame: Any,
+    frame: Frame,
     *,
     where: str,
     types: Mapping[str, str] | None = None,
@@ -54,28 +54,29 @@ def learn(
                 raise
             refused(name, str(error).removeprefix(f"{where}: "))
     if not columns:
-        raise DataError(f"{where}: none of its columns can be learnt from.")
+        raise DataError(
+            f"{where}: none of its columns can be learnt from: it needs numbers, booleans, dates or categories."
+        )
     return Schema(columns=tuple(columns), library=library_of(frame), numbered=are_numbered(frame_names(frame)))
 
 
-def _refuse_other_texts(name: str, array: Any, declared: str | None, library: str, where: str) -> None:
+def _refuse_other_texts(name: str, array: ArrowArray, declared: str | None, library: str, where: str) -> None:
     """Raise DataError for a text column that holds numbers or dates, unless a user declared its kind."""
     if declared is not None or kind_of(array.type, False) != "category":
         return
     cells, shown, otherwise = texts.as_texts(array), repr(name), texts.otherwise(name, library)
-    said = texts.numbers_in(cells, shown, otherwise, library=library) or texts.dates_in(
+    problem = texts.numbers_in(cells, shown, otherwise, library=library) or texts.dates_in(
         cells, shown, otherwise, library=library
     )
-    if said is not None:
-        raise DataError(f"{where}: {said}")
+    if problem is not None:
+        raise DataError(f"{where}: {problem}")
 
 
-def _learn(name: str, array: Any, native: str, declared: str | None, where: str) -> Column:
+def _learn(name: str, array: ArrowArray, native: str, declared: str | None, where: str) -> Column:
     import pyarrow as pa
     import pyarrow.compute as pc
 
     kind = array.type
-    given: dict[str, Any] = {"name": name, "native": native}
     if len(array) == array.null_count or pa.types.is_null(kind):
         raise DataError(f"{where}: column {name!r} has no value in any row: leave it out (--drop {name}).")
     coded = pa.types.is_dictionary(kind)
@@ -88,16 +89,17 @@ def _learn(name: str, array: Any, native: str, declared: str | None, where: str)
         )
     chosen = declared or inferred
     if chosen not in SUITS[inferred] or (coded and chosen != "category"):
-        read = (
+        remedy = (
             f": dates in files are {texts.DATES}; parse those of a frame"
             if chosen == "date" and inferred == "category"
             else ""
         )
-        raise OptionError(f"column {name!r} holds {values}, which cannot be of kind {chosen!r}{read}.")
+        raise OptionError(f"column {name!r} holds {values}, which cannot be of kind {chosen!r}{remedy}.")
     if chosen == "category":
         levels = _levels(array, name, declared is not None, where)
         return Column(
-            **given,
+            name=name,
+            native=native,
             kind=chosen,
             arrow=str(values),
             levels=levels,
@@ -118,10 +120,10 @@ def _learn(name: str, array: Any, native: str, declared: str | None, where: str)
     unit = 86_400.0 if chosen == "date" else 1.0
     with np.errstate(invalid="ignore"):
         whole = bool(np.isfinite(known).all()) and not (known % unit).any()
-    return Column(**given, kind=chosen, arrow=str(values), whole=whole)
+    return Column(name=name, native=native, kind=chosen, arrow=str(values), whole=whole)
 
 
-def _levels(array: Any, name: str, declared: bool, where: str) -> tuple[Level, ...]:
+def _levels(array: ArrowArray, name: str, declared: bool, where: str) -> tuple[Level, ...]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -138,16 +140,16 @@ def _levels(array: Any, name: str, declared: bool, where: str) -> tuple[Level, .
     if len(levels) > most or (not declared and len(levels) > FEW and 2 * len(levels) > known):
         raise DataError(
             f"{where}: column {name!r} is text with {len(levels):,} different values in {known:,} rows, which is not a "
-            f"category: leave it out (--drop {name}), or say that it is one"
+            f"category: leave it out (--drop {name}), or make it one"
             + (
                 f" (types={{{name!r}: 'category'}}, --types {name}=category)."
                 if len(levels) <= LEVELS_DECLARED
                 else "."
             )
         )
-    odd = next((level for level in levels if type(level) not in (str, int, float, bool)), None)
-    if odd is not None:
+    other = next((level for level in levels if type(level) not in (str, int, float, bool)), None)
+    if other is not None:
         raise DataError(
-            f"{where}: column {name!r} has levels such as {odd!r:.40}: expected texts, numbers or booleans."
+            f"{where}: column {name!r} has levels such as {other!r:.40}: expected texts, numbers or booleans."
         )
     return tuple(levels)

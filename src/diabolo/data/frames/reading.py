@@ -12,20 +12,19 @@ from typing import Any, NamedTuple, TypeGuard
 import numpy as np
 
 from diabolo.data.adapters.features import FEATURES
-from diabolo.data.adapters.rows import Rows
 from diabolo.data.frames.columns import UNITS, Column, Schema, kind_of
 from diabolo.errors import DataError, listed
-from diabolo.typing import Frame
+from diabolo.typing import ArrowArray, Float64Array, Frame
 
 
 class Read(NamedTuple):
     """The array of a frame, and notes about the columns that differ from those in fit()."""
 
-    rows: Rows  # (n, columns), float64
+    rows: Float64Array  # (n, columns)
     notes: tuple[str, ...]
 
 
-def read(frame: Any, schema: Schema, *, where: str, first_row: int = 0, spare: Collection[str] = ()) -> Read:
+def read(frame: Frame, schema: Schema, *, where: str, first_row: int = 0, spare: Collection[str] = ()) -> Read:
     """Return a frame as an array; columns are found by their names.
 
     Args:
@@ -44,7 +43,7 @@ def read(frame: Any, schema: Schema, *, where: str, first_row: int = 0, spare: C
     schema.check_names(cells, where)
     extra = [name for name in cells if name not in schema.names and name not in spare]
     if extra:
-        notes.append(f"left out what fit() did not see: {listed(extra)}")
+        notes.append(f"left out columns that fit() did not see: {listed(extra)}")
     if [name for name in cells if name in schema.names] != list(schema.names):
         notes.append("put columns in the order of fit()")
     size = len(next(iter(cells.values())))
@@ -70,13 +69,16 @@ def is_frame(value: object) -> TypeGuard[Frame]:
     return bool(narwhals.dependencies.is_into_dataframe(value))
 
 
-def library_of(frame: Any) -> str:
+def library_of(frame: object) -> str:
     """Return the name of the library that a frame belongs to."""
     return type(frame).__module__.partition(".")[0]
 
 
-def cells_of(frame: Any, where: str) -> dict[str, Any]:
-    """Return the columns of a frame as Arrow arrays, by name."""
+def cells_of(frame: Frame, where: str) -> dict[str, ArrowArray]:
+    """Return the columns of a frame as Arrow arrays, by name.
+
+    Raises: DataError for a frame without rows, names that are not texts or occur twice, and columns of other types.
+    """
     import narwhals
     import pyarrow as pa
 
@@ -84,14 +86,17 @@ def cells_of(frame: Any, where: str) -> dict[str, Any]:
     twice = [name for name, count in Counter(map(str, native_names)).items() if count > 1]
     if twice:
         raise DataError(f"{where}: two columns are called {twice[0]!r}: give each column a name of its own.")
-    wrapped = narwhals.from_native(frame, eager_only=True)
+    native: Any = frame
+    wrapped = narwhals.from_native(native, eager_only=True)
     if not len(wrapped) or not native_names:
         raise DataError(f"{where}: expected a table with rows and columns, got {len(wrapped)} rows.")
     cells = {}
     whole_names, boolean_names = are_numbered(native_names), all(isinstance(name, _BOOLEANS) for name in native_names)
     for name in wrapped.columns:
         if not isinstance(name, str) and not boolean_names and not (whole_names and -1e9 < name < 1e9):
-            raise DataError(f"{where}: expected names of columns to be texts, got {name!r}: df.columns.astype(str).")
+            raise DataError(
+                f"{where}: expected names of columns to be texts, got {name!r}: df.columns = df.columns.astype(str)."
+            )
         if not _is_unicode(name):
             raise DataError(f"{where}: the name {name!r} of a column is not valid Unicode: rename the column.")
         try:
@@ -109,7 +114,9 @@ def cells_of(frame: Any, where: str) -> dict[str, Any]:
         except pa.ArrowException as error:
             kind = native_types(frame)[str(name)]
             if kind.lower() == "object":
-                raise DataError(f"{where}: column {name!r} mixes types ({str(error).splitlines()[0]}).") from error
+                raise DataError(
+                    f"{where}: column {name!r} mixes types ({str(error).splitlines()[0]}): give it one type."
+                ) from error
             raise DataError(
                 f"{where}: column {name!r} holds {kind}, expected numbers, texts, booleans or dates: turn it into one "
                 f"of them, or leave it out (--drop {name})."
@@ -120,12 +127,12 @@ def cells_of(frame: Any, where: str) -> dict[str, Any]:
 _BOOLEANS = (bool, np.bool_)
 
 
-def are_numbered(names: Sequence[Any]) -> bool:
+def are_numbered(names: Sequence[object]) -> bool:
     """Return whether all names are whole numbers; True and False are not, though bool is a subclass of int."""
     return all(isinstance(name, (int, np.integer)) and not isinstance(name, bool) for name in names)
 
 
-def _is_unicode(name: Any) -> bool:
+def _is_unicode(name: object) -> bool:
     """Return whether a name can be encoded; half of a surrogate pair cannot."""
     try:
         str(name).encode()
@@ -134,21 +141,23 @@ def _is_unicode(name: Any) -> bool:
     return True
 
 
-def frame_names(frame: Any) -> list[Any]:
-    """Return the names of a frame's columns."""
-    return list(frame.column_names) if library_of(frame) == "pyarrow" else list(frame.columns)
+def frame_names(frame: Frame) -> list[object]:
+    """Return the names of a frame's columns; in pandas these may be any objects."""
+    native: Any = frame
+    return list(native.column_names) if library_of(frame) == "pyarrow" else list(native.columns)
 
 
-def native_types(frame: Any) -> dict[str, str]:
+def native_types(frame: Frame) -> dict[str, str]:
     """Return the type of each column in the library of the frame, as text, by name."""
+    native: Any = frame
     if library_of(frame) == "pandas":
-        return {str(name): str(kind) for name, kind in frame.dtypes.items()}
+        return {str(name): str(kind) for name, kind in native.dtypes.items()}
     if library_of(frame) == "polars":
-        return {name: str(kind) for name, kind in frame.schema.items()}
-    return {field.name: str(field.type) for field in frame.schema}
+        return {name: str(kind) for name, kind in native.schema.items()}
+    return {field.name: str(field.type) for field in native.schema}
 
 
-def _values(array: Any, column: Column, where: str, first_row: int) -> Rows:
+def _values(array: ArrowArray, column: Column, where: str, first_row: int) -> Float64Array:
     """Return one column as numbers (n,); DataError if its kind is not that of the schema."""
     import pyarrow as pa
 
@@ -179,7 +188,7 @@ def _values(array: Any, column: Column, where: str, first_row: int) -> Rows:
     return floats
 
 
-def _places(array: Any, column: Column) -> Rows:
+def _places(array: ArrowArray, column: Column) -> Float64Array:
     """Return the index of the level of each cell, (n,); for an unknown level, the number of levels."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -194,11 +203,11 @@ def _places(array: Any, column: Column) -> Rows:
     to = [np.nan if level is None else known.get(level, len(known)) for level in array.dictionary.to_pylist()]
     indices = array.indices.cast(pa.float64()).to_numpy(zero_copy_only=False)
     missing = np.isnan(indices)
-    places: Rows = np.asarray([*to, np.nan])[np.where(missing, len(to), indices).astype(np.int64)]
+    places: Float64Array = np.asarray([*to, np.nan])[np.where(missing, len(to), indices).astype(np.int64)]
     return places
 
 
-def numbers_of(array: Any) -> Rows:
+def numbers_of(array: ArrowArray) -> Float64Array:
     """Return numbers, booleans, dates, durations and times of day as float64, and missing cells as NaN."""
     import pyarrow as pa
 
@@ -216,10 +225,10 @@ def numbers_of(array: Any) -> Rows:
     return floats / per_second
 
 
-def floats(array: Any, name: str, where: str, expected: str = "") -> Rows:
+def floats(array: ArrowArray, name: str, where: str, expected: str = "") -> Float64Array:
     """Return a column of numbers, booleans, dates or durations as float64; DataError for any other column.
 
-    Args: expected: the end of the message: what was expected, and what to do.
+    Args: expected: the end of the message: the expected kind, and the remedy.
     """
     import pyarrow as pa
 

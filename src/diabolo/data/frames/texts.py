@@ -1,11 +1,13 @@
 """Recognize a text column that holds numbers or dates in a form that is not read.
 
 If such a column were silently used as a category, its levels would have no order and no distance.
-Order: patterns, what else a user can do, numbers, dates.
+Order: patterns, the remedy, numbers, dates.
 """
 
 import re
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from diabolo.typing import ArrowArray
 
 # The numbers that pyarrow reads; Python's float() also accepts 1_000. {point} is the decimal mark.
 _NUMBER = r"[+-]?(\d+{point}?\d*([eE][+-]?\d+)?|{point}\d+([eE][+-]?\d+)?|inf|infinity|nan)"
@@ -43,7 +45,7 @@ DATE = "|".join(
 
 
 def otherwise(name: str, library: str = "") -> str:
-    """Return the end of a sentence: what a user can do with a text column instead of rewriting its cells.
+    """Return the end of a sentence: the remedy for a text column, if a user does not rewrite its cells.
 
     Args: library: the library of the frame; empty: the column is in a file.
     """
@@ -58,8 +60,8 @@ def number(point: str = ".") -> str:
     return rf"\s*{_NUMBER.format(point=re.escape(point))}\s*"
 
 
-def numbers_in(cells: Any, name: str, otherwise: str, *, point: str = ".", library: str = "") -> str | None:
-    """Return a sentence that says that a text column holds numbers, and what to do; None for any other column.
+def numbers_in(cells: ArrowArray, name: str, otherwise: str, *, point: str = ".", library: str = "") -> str | None:
+    """Return a sentence that says that a text column holds numbers, with the remedy; None for any other column.
 
     Args:
         cells: an Arrow array of texts.
@@ -121,8 +123,8 @@ def numbers_in(cells: Any, name: str, otherwise: str, *, point: str = ".", libra
     return None
 
 
-def dates_in(cells: Any, name: str, otherwise: str, *, library: str = "") -> str | None:
-    """Return a sentence that says that a text column holds dates, and what to do; None for any other column.
+def dates_in(cells: ArrowArray, name: str, otherwise: str, *, library: str = "") -> str | None:
+    """Return a sentence that says that a text column holds dates, with the remedy; None for any other column.
 
     Arguments as for `numbers_in`.
     """
@@ -163,7 +165,7 @@ FRAMES = {
 }
 
 
-def as_texts(cells: Any) -> Any:
+def as_texts(cells: ArrowArray) -> ArrowArray:
     """Return an array of any text type as an array of strings, which the functions above take."""
     import pyarrow as pa
 
@@ -176,17 +178,17 @@ def _grouped(between: str, point: str) -> str:
     return _GROUPED.format(between=re.escape(between), point=re.escape(point), times=times)
 
 
-def _which(cells: Any, pattern: str) -> Any:
+def _which(cells: ArrowArray, pattern: str) -> ArrowArray:
     import pyarrow.compute as pc
 
     return pc.match_substring_regex(cells, rf"^\s*({pattern})\s*$", ignore_case=True)
 
 
-def _count(which: Any) -> int:
+def _count(which: ArrowArray) -> int:
     import pyarrow.compute as pc
 
     return pc.sum(which).as_py() or 0
 
 
-def _shown(cells: Any) -> str:
+def _shown(cells: ArrowArray) -> str:
     return f"{cells[0].as_py()!r:.40}"

@@ -6,17 +6,19 @@ Order: the frame, numbers to an Arrow array, known cells, the frame of each libr
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from diabolo.data.adapters.rows import Rows
 from diabolo.data.frames.columns import UNITS, Column, Schema, arrow_type
 from diabolo.data.frames.reading import cells_of, library_of, native_types
 from diabolo.errors import DiaboloError, OptionError, listed
+from diabolo.typing import Array, ArrowArray, ArrowTable, ArrowType, BoolArray, Float64Array, Frame, Rows
 
 
-def write(rows: Rows, schema: Schema, library: str | None = None, *, index: Any = None, known: Any = None) -> Any:
+def write(
+    rows: Rows, schema: Schema, library: str | None = None, *, index: object = None, known: Frame | None = None
+) -> Any:
     """Return an array (n, columns) as a frame. NaN becomes a missing cell.
 
     Args:
@@ -41,6 +43,7 @@ def write(rows: Rows, schema: Schema, library: str | None = None, *, index: Any 
         if column.name in cells:
             own = cells[column.name]
             columns[at], arrays[at] = _merged(own, column, arrays[at], rows[:, at], native.get(column.name, ""))
+    frame: Any
     try:
         frame = FRAMES[library](columns, arrays, index, library == schema.library)
     except DiaboloError:
@@ -56,7 +59,7 @@ def write(rows: Rows, schema: Schema, library: str | None = None, *, index: Any 
     return frame
 
 
-def array_of(values: Rows, column: Column) -> Any:
+def array_of(values: Float64Array, column: Column) -> ArrowArray:
     """Return numbers (n,) as an Arrow array of the column's type; a coded category as a dictionary array."""
     import pyarrow as pa
 
@@ -83,8 +86,8 @@ def array_of(values: Rows, column: Column) -> Any:
     if types.is_decimal(kind):
         # A number with more digits than the type would become 0.
         most = np.nextafter(10.0 ** (kind.precision - kind.scale) - 10.0**-kind.scale, 0)
-        values = np.round(np.clip(values, -most, most), kind.scale)
-        return pa.array(np.clip(values, -most, most), mask=missing).cast(kind, safe=False)
+        rounded: Array = np.round(np.clip(values, -most, most), kind.scale)
+        return pa.array(np.clip(rounded, -most, most), mask=missing).cast(kind, safe=False)
     if column.whole:
         values = np.rint(values)
     if types.is_integer(kind):
@@ -96,7 +99,7 @@ def array_of(values: Rows, column: Column) -> Any:
     return pa.array(np.clip(values, -most, most).astype(most.dtype), mask=missing)
 
 
-def _moments(seconds: Rows, kind: Any, missing: Rows) -> Any:
+def _moments(seconds: Float64Array, kind: ArrowType, missing: BoolArray) -> ArrowArray:
     import pyarrow as pa
 
     types = pa.types
@@ -115,7 +118,7 @@ def _moments(seconds: Rows, kind: Any, missing: Rows) -> Any:
 YEARS = (-62_135_510_400, 253_402_214_400)
 
 
-def _local_days(moments: Any) -> Any:
+def _local_days(moments: ArrowArray) -> ArrowArray:
     """Return the nearest local midnights of timestamps with a time zone."""
     import pyarrow.compute as pc
 
@@ -124,7 +127,7 @@ def _local_days(moments: Any) -> Any:
     return pc.assume_timezone(days, kind.tz, ambiguous="earliest", nonexistent="latest").cast(kind)
 
 
-def _decoded(array: Any) -> Any:
+def _decoded(array: ArrowArray) -> ArrowArray:
     """Return a dictionary array, chunked or not, as an array of its values."""
     import pyarrow as pa
 
@@ -138,8 +141,10 @@ def _decoded(array: Any) -> Any:
     return texts.cast(pa.string()).cast(kind)
 
 
-def _merged(own: Any, column: Column, array: Any, values: Rows, native: str) -> tuple[Column, Any]:
-    """Return a column that can hold both arrays, and the cells of `own`, with those of `array` where `own` has a gap.
+def _merged(
+    own: ArrowArray, column: Column, array: ArrowArray, values: Float64Array, native: str
+) -> tuple[Column, ArrowArray]:
+    """Return a column that can hold both arrays, and the cells of `own`, with those of `array` in its gaps.
 
     Args: values: the numbers that `array` was made from; native: the type of `own` in the library of its frame.
     """
@@ -179,7 +184,7 @@ def _merged(own: Any, column: Column, array: Any, values: Rows, native: str) -> 
     return replace(column, arrow=str(array.type), levels=tuple(levels)), coded
 
 
-def _exact(array: Any, kind: Any) -> Any:
+def _exact(array: ArrowArray, kind: ArrowType) -> ArrowArray | None:
     """Return an array in another type; None if that would change a cell."""
     import pyarrow as pa
 
@@ -191,7 +196,7 @@ def _exact(array: Any, kind: Any) -> Any:
         return None
 
 
-def _to_pyarrow(columns: Sequence[Column], arrays: list[Any], index: Any, same: bool) -> Any:
+def _to_pyarrow(columns: Sequence[Column], arrays: list[ArrowArray], index: object, same: bool) -> ArrowTable:
     import pyarrow as pa
 
     for at, column in enumerate(columns):
@@ -199,10 +204,11 @@ def _to_pyarrow(columns: Sequence[Column], arrays: list[Any], index: Any, same: 
         if indices and len(arrays[at].dictionary) <= np.iinfo(indices[1]).max:
             places = arrays[at].indices.cast(arrow_type(indices[1]))
             arrays[at] = pa.DictionaryArray.from_arrays(places, arrays[at].dictionary, ordered=column.ordered)
-    return pa.table(arrays, names=[column.name for column in columns])
+    table: ArrowTable = pa.table(arrays, names=[column.name for column in columns])
+    return table
 
 
-def _to_pandas(columns: Sequence[Column], arrays: list[Any], index: Any, same: bool) -> Any:
+def _to_pandas(columns: Sequence[Column], arrays: list[ArrowArray], index: object, same: bool) -> Frame:
     pandas = _library("pandas")
     cells = {}
     for column, array in zip(columns, arrays, strict=True):
@@ -220,10 +226,10 @@ def _to_pandas(columns: Sequence[Column], arrays: list[Any], index: Any, same: b
             gap = array.null_count and re.fullmatch(r"u?int\d+|bool", column.native)
             series = series if gap else _cast(series, column.native)
         cells[column.name] = series
-    frame = pandas.DataFrame(cells)
+    frame: Any = pandas.DataFrame(cells)
     if index is not None:
         frame.index = index
-    return frame
+    return cast(Frame, frame)
 
 
 def _cast(series: Any, native: str) -> Any:
@@ -236,7 +242,7 @@ def _cast(series: Any, native: str) -> Any:
         return series
 
 
-def _to_polars(columns: Sequence[Column], arrays: list[Any], index: Any, same: bool) -> Any:
+def _to_polars(columns: Sequence[Column], arrays: list[ArrowArray], index: object, same: bool) -> Frame:
     import pyarrow as pa
 
     polars = _library("polars")
@@ -250,7 +256,7 @@ def _to_polars(columns: Sequence[Column], arrays: list[Any], index: Any, same: b
             enum = same and column.native.startswith("Enum")
             series = series.cast(polars.Enum(list(column.levels)) if enum else polars.Categorical)
         cells[column.name] = series
-    return polars.DataFrame(cells)
+    return cast(Frame, polars.DataFrame(cells))
 
 
 def _library(name: str) -> Any:
@@ -264,11 +270,12 @@ def _library(name: str) -> Any:
         ) from error
 
 
-Make = Callable[[Sequence[Column], list[Any], Any, bool], Any]
-FRAMES: dict[str, Make] = {"pandas": _to_pandas, "polars": _to_polars, "pyarrow": _to_pyarrow}
+# The columns, their arrays, the index of a pandas frame, whether the frame that was learnt from is of this library.
+ToFrame = Callable[[Sequence[Column], list[ArrowArray], object, bool], Frame]
+FRAMES: dict[str, ToFrame] = {"pandas": _to_pandas, "polars": _to_polars, "pyarrow": _to_pyarrow}
 
 
-def numbers_as_frame(values: Rows, name: str, *, like: Any) -> Any:
+def numbers_as_frame(values: Rows, name: str, *, like: Frame) -> Any:
     """Return an array (n, k) as a frame with columns name_0, name_1, ..., or an array (n,) as one column `name`.
 
     Args: like: a frame that determines the library and, for pandas, the index.

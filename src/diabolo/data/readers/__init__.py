@@ -1,1 +1,1 @@
-"""One file a format: each opens a path and gives an array, or one line that says what is wrong and where."""
+"""One file for each format: it reads a path as an array or a table; errors name the file and the place."""

@@ -1,18 +1,20 @@
-"""From Arrow's columns to an array, or one line that names the column and row where there is no number."""
+"""Arrow's columns as one array, or an error with the column and row of a cell that is not a number."""
 
 from typing import Any
 
 import numpy as np
 
 from diabolo.errors import DataError
+from diabolo.typing import Array, ArrowArray, ArrowBatch, ArrowType
 
 ROWS_AT_ONCE = 2048
 
 
-def to_array(batch: Any, *, where: str, names: list[str], first_row: int = 0) -> np.ndarray[Any, Any]:
+def to_array(batch: ArrowBatch, *, where: str, names: list[str], first_row: int = 0) -> Array:
     """Return the columns of a table or record batch as (n, columns), in their `common_dtype`.
 
-    Args: names: of the columns, as a message should have them; first_row: rows that came before, for messages.
+    Args: names: of the columns, for messages; first_row: the number of rows before these, for messages.
+    Raises: DataError for a column of another kind, or with empty cells.
     """
     import pyarrow as pa
 
@@ -22,13 +24,15 @@ def to_array(batch: Any, *, where: str, names: list[str], first_row: int = 0) ->
         for name, column in zip(names, batch.columns, strict=True)
     ]
     rows = np.empty((len(batch), len(columns)), dtype)
-    for start in range(0, len(batch), ROWS_AT_ONCE):  # what is written column by column should stay in the cache
+    for start in range(
+        0, len(batch), ROWS_AT_ONCE
+    ):  # the block that is written column by column should stay in the cache
         for place, column in enumerate(columns):
             rows[start : start + ROWS_AT_ONCE, place] = column[start : start + ROWS_AT_ONCE]
     return rows
 
 
-def common_dtype(kinds: list[Any]) -> np.dtype[Any]:
+def common_dtype(kinds: list[ArrowType]) -> np.dtype[Any]:
     """Return uint8 or float32 if all columns are of that type, else float64."""
     import pyarrow as pa
 
@@ -37,9 +41,7 @@ def common_dtype(kinds: list[Any]) -> np.dtype[Any]:
     )
 
 
-def _numbers(
-    column: Any, where: str, name: str, first_row: int, dtype: np.dtype[Any], whole: bool
-) -> np.ndarray[Any, Any]:
+def _numbers(column: ArrowArray, where: str, name: str, first_row: int, dtype: np.dtype[Any], whole: bool) -> Array:
     import pyarrow as pa
 
     kind = column.type
@@ -56,19 +58,21 @@ def _numbers(
         raise DataError(f"{where}: column {name} expected numbers, got {value!r:.40} in row {first_row + row}.{hint}")
     if column.null_count:
         row = first_row + column.is_null().to_pylist().index(True)
-        # Of a chunk, how many there are says little: others may have more.
+        # The count in one chunk says little: other chunks may have more.
         count = column.null_count if whole else 0
         cells = f"{count:,} empty cell{'s' * (count != 1)}" if count else "empty cells"
-        raise DataError(f"{where}: column {name} has {cells}, the first in row {row}: drop those rows or fill them in.")
+        raise DataError(
+            f"{where}: column {name} has {cells}, the first in row {row}: drop those rows, or fill them in."
+        )
     # safe=False: an integer beyond 2**53 becomes the nearest double, as in any other array of doubles.
     return np.asarray(column.cast(pa.from_numpy_dtype(dtype), safe=False))
 
 
-def _first_text(values: list[Any]) -> tuple[int, str]:
-    """Return the first value that float() does not take, with its place."""
+def _first_text(values: list[object]) -> tuple[int, str]:
+    """Return the first value that is not a number, with its place."""
     for row, value in enumerate(values):
         try:
-            float(value)
+            float(value)  # type: ignore[arg-type]
         except (TypeError, ValueError):
             return row, str(value)
     return 0, str(values[0]) if values else ""

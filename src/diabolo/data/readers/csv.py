@@ -1,6 +1,6 @@
 """CSV through pyarrow: columns separated by commas, semicolons, tabs or bars, with or without a header.
 
-`csv_form` reads the first lines; `csv_errors` says what is wrong with a file. A file whose first row would be lost,
+`csv_form` reads the first lines; `csv_errors` explains errors of a file. A file whose first row would be lost,
 because it looks like a header, is refused.
 Order: tables of any columns, arrays of numbers.
 """
@@ -9,20 +9,18 @@ import logging
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from diabolo.data.readers import csv_errors
 from diabolo.data.readers.arrow import to_array
 from diabolo.data.readers.csv_form import Form, Options, form_of, is_number, not_text
 from diabolo.data.readers.parts import Part, stamp
 from diabolo.errors import DataError
+from diabolo.typing import Array, ArrowSchema, ArrowTable, ArrowType
 
 logger = logging.getLogger(__name__)
 
 
-def read_table(path: Path, options: Options | None = None, types: Mapping[str, Any] | None = None) -> Any:
+def read_table(path: Path, options: Options | None = None, types: Mapping[str, ArrowType] | None = None) -> ArrowTable:
     """Return a CSV file as an Arrow table; without a header its columns are f0, f1, ...
 
     Args: types: Arrow types of columns by name; others are inferred.
@@ -41,8 +39,8 @@ def read_table(path: Path, options: Options | None = None, types: Mapping[str, A
         raise DataError(not_text(path))
     if form.header is not None and len(form.header) != table.num_columns:
         raise DataError(
-            f"{path}: the first line names {len(form.header)} columns, and {table.num_columns} are below it: check its "
-            f"quotes."
+            f"{path}: expected {len(form.header)} columns, as the first line has, got {table.num_columns} in the rows: "
+            f"check the quotes of the first line."
         )
     if not table.num_rows:
         names = ", ".join(form.names(table.column_names))
@@ -60,7 +58,7 @@ def columns(path: Path, options: Options | None = None) -> tuple[str, ...]:
     return form_of(path, options).header or ()
 
 
-def schema(path: Path, options: Options | None = None) -> Any:
+def schema(path: Path, options: Options | None = None) -> ArrowSchema:
     """Return the Arrow schema of the first block."""
     import pyarrow as pa
     from pyarrow import csv as arrow
@@ -81,7 +79,7 @@ def is_plain(path: Path) -> bool:
     try:
         batch = next(iter(arrow.open_csv(form.open(path), **form.options(), convert_options=form.convert(None))), None)
     except (OSError, pa.ArrowInvalid):
-        return False  # reading the file will say what is wrong
+        return False  # reading the file raises the error
     if batch is None:
         return False
     numbers = all(pa.types.is_integer(kind) or pa.types.is_floating(kind) for kind in batch.schema.types)
@@ -93,7 +91,9 @@ def has_header(path: Path, options: Options | None = None) -> bool:
     return form_of(path, options).header is not None
 
 
-def tables(path: Path, options: Options | None, types: Mapping[str, Any] | None, rows: int) -> Iterator[Any]:
+def tables(
+    path: Path, options: Options | None, types: Mapping[str, ArrowType] | None, rows: int
+) -> Iterator[ArrowTable]:
     """Yield a CSV file as Arrow tables of up to `rows` rows; arguments as for `read_table`."""
     import pyarrow as pa
     from pyarrow import csv as arrow
@@ -110,7 +110,7 @@ def tables(path: Path, options: Options | None, types: Mapping[str, Any] | None,
 
 
 def _checked_form(path: Path, options: Options | None) -> Form:
-    """Return what the first lines say; DataError if names or quotes are wrong."""
+    """Return the form of a file, from its first lines; DataError if names or quotes are wrong."""
     form = form_of(path, options)
     csv_errors.check_names(path, form)
     if form.quoted:
@@ -119,11 +119,11 @@ def _checked_form(path: Path, options: Options | None) -> Form:
 
 
 def parts(path: Path) -> list[Part]:
-    """Return the numbers of a CSV file as one part: where a row begins is known only after reading."""
+    """Return the numbers of a CSV file as one part, because the start of a row is known only after reading."""
     form, when = form_of(path), stamp(path)
     csv_errors.check_names(path, form)
     if form.counts:
-        logger.warning("%s: the first line, 0, 1, 2, ..., is taken for a row: delete it if it names the columns", path)
+        logger.warning("%s: the first line, 0, 1, 2, ..., is read as a row: delete it if it names the columns", path)
     with path.open("rb") as file:
         file.seek(form.header_bytes)
         start = file.read(1 << 16)
@@ -132,7 +132,7 @@ def parts(path: Path) -> list[Part]:
     return [Part(str(path), None, size, partial(_chunks, path), columns=form.header, stamp=when)]
 
 
-def _chunks(path: Path, rows: int) -> Iterator[np.ndarray[Any, Any]]:
+def _chunks(path: Path, rows: int) -> Iterator[Array]:
     """Yield the numbers in blocks of up to `rows` rows."""
     import pyarrow as pa
     from pyarrow import csv as arrow

@@ -1,4 +1,4 @@
-"""What is wrong with a CSV file, in one line: where, what was expected, what came, what to do.
+"""Errors of a CSV file, each in one line: where, what was expected, what came, what to do.
 
 Order: names and quotes, a row that was read as a header, numbers that were read as text, pyarrow's errors, text among
 numbers.
@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,8 +17,9 @@ from diabolo.data.frames import texts
 from diabolo.data.readers.csv_form import BYTES_AT_ONCE, GAPS, LONGEST_LINE, NUMBER, Form, Options, is_number, not_text
 from diabolo.data.readers.parts import Stamp, stamp
 from diabolo.errors import DataError
+from diabolo.typing import ArrowArray, ArrowBatch, ArrowConvert, ArrowTable, ArrowType
 
-SHORT_YEAR = r"^\s*\d\d?\.\d\d?\.\d{1,3}(\D|$)"  # which %Y takes for a year of the first century
+SHORT_YEAR = r"^\s*\d\d?\.\d\d?\.\d{1,3}(\D|$)"  # which %Y reads as a year of the first century
 YEAR_1000 = -30_610_224_000  # in seconds since 1970
 
 logger = logging.getLogger(__name__)
@@ -40,8 +40,8 @@ def check_names(path: Path, form: Form) -> None:
     if form.indexed:
         if not _names_rows(path, form):
             raise DataError(
-                f"{path}: column 1 has no name in the header: give it one. Only numbers or names of rows, each "
-                f"different, may stand there without, and are left out."
+                f"{path}: column 1 has no name in the header: give it one. Only an index, which is left "
+                f"out, needs none: numbers or names of rows, each different."
             )
         _say_index(path, stamp(path))
 
@@ -56,7 +56,7 @@ def _names_rows(path: Path, form: Form) -> bool:
     try:
         batch = next(iter(arrow.open_csv(form.open(path), **everything.options())), None)
     except (OSError, pa.ArrowInvalid):
-        return True  # reading the file will say what is wrong
+        return True  # reading the file raises the error
     if batch is None:
         return True
     kind, cells = batch.schema.types[0], batch.column(0)
@@ -67,7 +67,7 @@ def _names_rows(path: Path, form: Form) -> bool:
 @lru_cache(maxsize=64)
 def _say_index(path: Path, when: Stamp) -> None:
     """Log that an index is left out: once for each file, however often it is opened."""
-    logger.warning("%s: the first column has no name and numbers or names the rows: it is left out", path)
+    logger.warning("%s: the first column has no name, and holds the numbers or names of the rows: it is left out", path)
 
 
 def refuse_open_quote(path: Path, separator: str) -> None:
@@ -89,7 +89,7 @@ def refuse_open_quote(path: Path, separator: str) -> None:
                 ) from error
 
 
-def refuse_lost_row(path: Path, form: Form, table: Any) -> None:
+def refuse_lost_row(path: Path, form: Form, table: ArrowTable) -> None:
     """Raise DataError if a row with texts or dates was read as a header, or a header of numbers as a row."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -98,8 +98,8 @@ def refuse_lost_row(path: Path, form: Form, table: Any) -> None:
         text = next((at for at, kind in enumerate(table.schema.types) if pa.types.is_string(kind)), None)
         if text is not None:
             raise DataError(
-                f"{path}: column {text + 1} holds texts, and no line above names it: put a line with names on top, "
-                f"which are not all numbers."
+                f"{path}: column {text + 1} holds texts, and no line above names it: put a line with names of the "
+                f"columns on top, which are not all numbers."
             )
         return
     columns = [(name, column) for name, column in zip(form.header, table.columns, strict=True) if column.type != "null"]
@@ -114,12 +114,12 @@ def refuse_lost_row(path: Path, form: Form, table: Any) -> None:
         lost = len(alike) + gaps == len(typed) and not _counted(alike)
     if alike and lost and not _are_years(alike, columns):
         raise DataError(
-            f"{path}: the first line is taken for the names of the columns, and {alike[0]!r:.40} is a value like those "
+            f"{path}: the first line is read as the names of the columns, and {alike[0]!r:.40} is a value like those "
             f"below it: put a line with names on top, or if it is a name, make it a word, such as c{alike[0]}."
         )
 
 
-def _are_years(alike: list[str], columns: list[tuple[str, Any]]) -> bool:
+def _are_years(alike: list[str], columns: list[tuple[str, ArrowArray]]) -> bool:
     """Return whether all names that could be values are years, and the first line cannot be a row.
 
     It cannot be a row if it has a text that is in no row of a column with recurring texts, or if no number below the
@@ -140,7 +140,7 @@ def _are_years(alike: list[str], columns: list[tuple[str, Any]]) -> bool:
     return bool(texts_) and all(each["max"] < YEARS[0] or each["min"] > YEARS[1] for each in ends)
 
 
-def _fits(name: str, kind: Any) -> bool:
+def _fits(name: str, kind: ArrowType) -> bool:
     """Return whether a name could be a cell of a column of this type."""
     import pyarrow as pa
 
@@ -164,7 +164,7 @@ def _counted(names: list[str]) -> bool:
 
 
 def refuse_near_numbers(
-    table: Any, form: Form, options: Options | None, declared: Mapping[str, Any], path: Path
+    table: ArrowTable, form: Form, options: Options | None, declared: Mapping[str, ArrowType], path: Path
 ) -> None:
     """Raise DataError if a text column is numbers except for a few cells, or in a form that is not read.
 
@@ -175,13 +175,13 @@ def refuse_near_numbers(
         if str(column.type) != "string" or name in declared:
             continue
         otherwise = texts.otherwise(name) if form.header else ""
-        said = texts.numbers_in(column, shown, otherwise, point=point)
-        if said is not None:
-            raise DataError(f"{path}: {said}")
+        problem = texts.numbers_in(column, shown, otherwise, point=point)
+        if problem is not None:
+            raise DataError(f"{path}: {problem}")
 
 
-def refuse_short_years(table: Any, form: Form, path: Path) -> None:
-    """Raise DataError where a year has two digits: 31.05.24 is not the year 24, and nothing says which century it is.
+def refuse_short_years(table: ArrowBatch, form: Form, path: Path) -> None:
+    """Raise DataError if a year has two digits: 31.05.24 is not the year 24, and the century is unknown.
 
     Args: table: the rows that were read, or a part of them.
     """
@@ -208,7 +208,7 @@ def refuse_short_years(table: Any, form: Form, path: Path) -> None:
             row += len(batch)
 
 
-def warn_of_thousands(path: Path, form: Form, options: Options, table: Any) -> None:
+def warn_of_thousands(path: Path, form: Form, options: Options, table: ArrowTable) -> None:
     """Log the columns in which every comma comes before three digits: it may separate thousands."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -239,8 +239,8 @@ def warn_of_thousands(path: Path, form: Form, options: Options, table: Any) -> N
             )
 
 
-def reason_for(path: Path, form: Form, convert: Any, error: Exception) -> str:
-    """Return one line that says what is wrong with a file, with the row if pyarrow can find it."""
+def reason_for(path: Path, form: Form, convert: ArrowConvert, error: Exception) -> str:
+    """Return the error of a file in one line, with the row if pyarrow can find it."""
     import pyarrow as pa
     from pyarrow import csv as arrow
 
@@ -265,7 +265,7 @@ def reason_for(path: Path, form: Form, convert: Any, error: Exception) -> str:
         if re.fullmatch(texts.THOUSANDS, value.strip()):
             return f"{refused}: thousands separators are not read, write {value.strip().replace(',', '')}."
         if re.fullmatch(r"[+-]?\d+,\d+", value.strip()) and convert.decimal_point == ".":
-            return f"{refused}: where commas are decimal marks, add --decimal ,"
+            return f"{refused}: if commas are decimal marks, add --decimal ,"
         return f"{refused}: correct it, or leave it empty."
     ragged = re.search(r"Row #(\d+): Expected (\d+) columns, got (\d+)", text)
     if ragged:
@@ -279,7 +279,7 @@ def reason_for(path: Path, form: Form, convert: Any, error: Exception) -> str:
 
 
 def _words(kind: str) -> str:
-    """Return in words what a cell of an Arrow type must be."""
+    """Return the kind of a cell of an Arrow type in words."""
     if kind.startswith(("timestamp", "date")):
         return "a date" + (" with its zone" if "tz=" in kind else "") + f" ({texts.DATES})"
     return {"bool": "a boolean (true or false)", "string": "a text"}.get(
@@ -306,4 +306,4 @@ def refuse_text(path: Path, form: Form) -> None:
                         )
             row += len(batch)
     except (OSError, pa.ArrowInvalid):
-        return  # what is wrong is not a cell
+        return  # the error is not in a cell

@@ -1,4 +1,4 @@
-"""What the first lines of a CSV file say: separator, header, index, quotes, blanks around cells.
+"""The form of a CSV file, from its first lines: separator, header, index, quotes, blanks around cells.
 
 The first line is a header if any of its cells is neither a number nor a gap; otherwise it is a row.
 Order: options, the form, blanks, reading the first lines.
@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TextIO
 
 from diabolo.data.frames import texts
 from diabolo.errors import DataError
+from diabolo.typing import ArrowConvert, ArrowType
 
 NUMBER = re.compile(texts.number(), re.IGNORECASE | re.ASCII)
 GAPS = {"", "?", "-", "na", "n/a", "#n/a", "nan", "null", "none"}  # cells that mean "no value", in lower case
@@ -36,11 +37,11 @@ NULLS = [
     "nan",
 ]
 NULLS += ["null"]
-# With points between them, the day comes before the month; with slashes that is not known.
+# With points, the day comes before the month; with slashes the order is not known.
 DAY_FIRST = ("%d.%m.%Y", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S")
 SEPARATORS = ",;\t|"
 LONGEST_LINE = 1 << 24  # characters; the first lines are held in memory
-MOST_COLUMNS = 1 << 17  # a file with more is not a table
+MOST_COLUMNS = 1 << 17  # a file with more columns is not a table
 QUOTES_WITHIN = 1 << 20  # characters at the start that are searched for quotes
 
 BYTES_AT_ONCE = 1 << 20  # pyarrow's default; larger blocks are not faster, and pyarrow reads several ahead
@@ -55,12 +56,12 @@ class Options(NamedTuple):
 
 
 class Form(NamedTuple):
-    """What the first lines of a file say."""
+    """The form of a file."""
 
     blank: int  # empty lines before it
     header: tuple[str, ...] | None  # names of the columns; None: the file has no header
     columns: int
-    header_bytes: int  # size of the header and of what comes before it
+    header_bytes: int  # of the header and the lines before it
     longest: int  # the longest of the first lines, in bytes
     separator: str
     quoted: bool  # whether there are quotes, inside which a line may end
@@ -84,7 +85,7 @@ class Form(NamedTuple):
             ),
         }
 
-    def convert(self, options: Options | None, types: Mapping[str, Any] | None = None) -> Any:
+    def convert(self, options: Options | None, types: Mapping[str, ArrowType] | None = None) -> ArrowConvert:
         """Return pyarrow's options for converting the cells.
 
         Args: types: Arrow types of columns by name; the others are inferred.
@@ -111,7 +112,7 @@ class Form(NamedTuple):
         return io.BufferedReader(_Trimmed(path, self.separator), BYTES_AT_ONCE) if self.padded else path
 
     def names(self, columns: list[str]) -> list[str]:
-        """Return the columns as a message names them: by name, or by number in a file without a header."""
+        """Return the columns for a message: by name, or by number in a file without a header."""
         return [repr(name) if self.header else f"{place + 1}" for place, name in enumerate(columns)]
 
 
@@ -164,7 +165,7 @@ class _Trimmed(io.RawIOBase):
 
 
 def form_of(path: Path, options: Options | None = None) -> Form:
-    """Return what the first lines of a file say; DataError where it is not a table of UTF-8 text."""
+    """Return the form of a file, from its first lines; DataError if it is not a table of UTF-8 text."""
     try:
         before = 0
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -172,7 +173,7 @@ def form_of(path: Path, options: Options | None = None) -> Form:
                 if line.strip():
                     if len(line) == LONGEST_LINE or max(map(line.count, SEPARATORS)) > MOST_COLUMNS:
                         raise DataError(
-                            f"{path}: expected a table, got a first line of more than {LONGEST_LINE:,} letters or "
+                            f"{path}: expected a table, got a first line of more than {LONGEST_LINE:,} characters or "
                             f"{MOST_COLUMNS:,} columns."
                         )
                     cells, known, used, separator = _first_row(line, file, (options or Options()).separator)
@@ -238,7 +239,7 @@ def _first_row(line: str, file: TextIO, asked: str) -> tuple[list[str], list[str
 
 
 def not_text(path: Path) -> str:
-    """Return one line that says that a file is not UTF-8 text, and where the first such line is."""
+    """Return one line that says that a file is not UTF-8 text, with the number of the first such line."""
     with path.open("rb") as file:
         for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), b""), 1):
             wide = number == 1 and line[:2] in (b"\xff\xfe", b"\xfe\xff")
@@ -257,8 +258,8 @@ def not_text(path: Path) -> str:
     return f"{path}: expected UTF-8 text."
 
 
-def is_number(kind: Any) -> bool:
-    """Return whether an Arrow type holds numbers, or nothing but gaps."""
+def is_number(kind: ArrowType) -> bool:
+    """Return whether an Arrow type holds numbers, or only gaps."""
     import pyarrow as pa
 
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind))

@@ -1,7 +1,7 @@
 """IDX, the format of MNIST: big-endian sizes, then the numbers; gzipped or not.
 
-Its header is judged before more is unpacked. Source: the description on LeCun's MNIST page. Byte 3 is the type, byte 4
-the number of axes.
+The header is checked before more is unpacked. Byte 3 is the type, byte 4 the number of axes.
+Source: the description on LeCun's MNIST page.
 """
 
 import gzip
@@ -14,16 +14,17 @@ import numpy as np
 
 from diabolo.data import memory
 from diabolo.errors import DataError
+from diabolo.typing import Array, Shape
 
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 MAX_AXES = 8
-LARGEST = 1 << 59  # numbers of eight bytes
-MOST_PACKED = 1_032  # bytes that deflate makes of one, at most
+LARGEST = 1 << 59  # numbers of eight bytes that an array can hold
+MOST_PACKED = 1_032  # bytes that deflate unpacks from one byte, at most
 
 
 class _Form(NamedTuple):
     dtype: np.dtype[Any]
-    shape: tuple[int, ...]
+    shape: Shape
 
     @property
     def start(self) -> int:
@@ -34,20 +35,21 @@ class _Form(NamedTuple):
         return math.prod(self.shape) * self.dtype.itemsize
 
 
-def read(path: Path) -> np.ndarray[Any, Any]:
-    """Return the array of an IDX file; DataError where it is none."""
+def read(path: Path) -> Array:
+    """Return the array of an IDX file. Raises DataError for any other file."""
     return parse(unpack(path), where=str(path))
 
 
 def unpack(path: Path) -> bytes:
-    """Return the bytes of a file, unpacked if it is gzip; DataError where its header announces others."""
+    """Return the bytes of a file, unpacked if it is gzip. Raises DataError if its header does not fit its size."""
     try:
         with _opened(path) as file:
             form = _form(file.read(4 + 4 * MAX_AXES), where=str(path))
             most, packed = path.stat().st_size, isinstance(file, gzip.GzipFile)
             if form.bytes > most * (MOST_PACKED if packed else 1):
                 raise DataError(
-                    f"{path}: the IDX header announces {form.shape}, {form.bytes:,} bytes, but the file has {most:,}."
+                    f"{path}: the IDX header announces the shape {form.shape}, {form.bytes:,} bytes, but the file has "
+                    f"{most:,}: fetch or write it again."
                 )
             if form.bytes > memory.free():
                 raise DataError(
@@ -61,7 +63,7 @@ def unpack(path: Path) -> bytes:
 
 
 def unpacked_bytes(path: Path) -> int:
-    """Return what the array of a file takes, as its header announces; 0 where it is none: reading it says so."""
+    """Return the bytes of the array, from the header; 0 for a file that is not IDX, which reading refuses."""
     try:
         with _opened(path) as file:
             return _form(file.read(4 + 4 * MAX_AXES), where=str(path)).bytes
@@ -75,13 +77,13 @@ def _opened(path: Path) -> BinaryIO:
     return cast(BinaryIO, gzip.open(path)) if packed else path.open("rb")
 
 
-def parse(content: bytes, *, where: str) -> np.ndarray[Any, Any]:
-    """Return the array that IDX bytes describe; DataError where sizes and bytes do not agree."""
+def parse(content: bytes, *, where: str) -> Array:
+    """Return the array in IDX bytes. Raises DataError if the bytes do not fit the header."""
     form = _form(content, where=where)
     if len(content) - form.start != form.bytes:
         follow = len(content) - form.start
         raise DataError(
-            f"{where}: the IDX header announces {form.shape}, {form.bytes:,} bytes, but "
+            f"{where}: the IDX header announces the shape {form.shape}, {form.bytes:,} bytes, but "
             f"{'more' if follow > form.bytes else f'{follow:,}'} follow."
         )
     numbers = np.frombuffer(content, form.dtype, offset=form.start).reshape(form.shape)
@@ -89,13 +91,13 @@ def parse(content: bytes, *, where: str) -> np.ndarray[Any, Any]:
 
 
 def _form(content: bytes, *, where: str) -> _Form:
-    """Return what the first bytes announce."""
+    """Return the type and the shape in the header. Raises DataError if there is no valid header."""
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in TYPES or not 1 <= content[3] <= MAX_AXES:
         raise DataError(f"{where}: expected an IDX file, got bytes that start with {content[:4].hex()!r}.")
     start = 4 + 4 * content[3]
     if len(content) < start:
         raise DataError(f"{where}: the IDX header is cut off after {len(content)} bytes.")
     shape = tuple(int.from_bytes(content[at : at + 4], "big") for at in range(4, start, 4))
-    if 0 in shape and math.prod(size or 1 for size in shape) >= LARGEST:  # no bytes, and NumPy refuses it still
-        raise DataError(f"{where}: the IDX header announces {shape}, more than any array holds.")
+    if 0 in shape and math.prod(size or 1 for size in shape) >= LARGEST:  # no bytes, but NumPy refuses it
+        raise DataError(f"{where}: the IDX header announces the shape {shape}, more than any array holds.")
     return _Form(np.dtype(TYPES[content[2]]), shape)

@@ -1,7 +1,8 @@
 """Pictures in files, through Pillow: a folder, or a list of paths, as arrays of bytes.
 
-Turned as their EXIF says, all of one size and either grey or in colour; resized and greyed only if asked. The header is
-judged before anything is decoded. Order: what is asked, one picture, many of them.
+Pictures are turned as their EXIF data says. All must have one size, and be either grey or in colour; they are only
+resized or turned to grey if a user asks for it. The header is checked before anything is decoded.
+Order: options, one picture, many pictures.
 """
 
 import io
@@ -16,38 +17,37 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from diabolo.errors import DataError, ShapeError
+from diabolo.typing import ByteArray, Shape
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
-OTHERS = (".gif", ".heic", ".heif", ".avif", ".jp2", ".svg", ".psd")  # pictures that are left out
+OTHERS = (".gif", ".heic", ".heif", ".avif", ".jp2", ".svg", ".psd")  # are left out, with a warning
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")
 MOST_PIXELS = 1 << 26  # of one picture, 67 megapixels: a file of some kilobytes can announce any number
-AT_ONCE = 256  # pictures that are asked of the threads before the first of them is taken,
-BYTES_AT_ONCE = 1 << 26  # of pictures that are given together
-PIXELS_AT_ONCE = 1 << 26  # if they are together of no more pixels, by their headers; else fewer
-
-Array = np.ndarray[Any, np.dtype[np.uint8]]
+AT_ONCE = 256  # pictures that the threads decode together,
+BYTES_AT_ONCE = 1 << 26  # of the pictures in one chunk
+PIXELS_AT_ONCE = 1 << 26  # unless they have more pixels than this, by their headers
 
 logger = logging.getLogger(__name__)
 
 
 class ImageOptions(NamedTuple):
-    """How pictures are to be taken.
+    """How pictures are read.
 
     Attributes:
-        size: (height, width) that every picture is resized to; None: they must all have one.
-        grayscale: whether colours are turned to grey.
-        skip_bad: called with a file that cannot be read and the reason, which then is left out; None: it is an error.
-        like: axes of the pictures that a model was fitted on; None: all must be like the first.
+        size: (height, width) that every picture is resized to; None: all must have one size.
+        grayscale: whether pictures in colour are turned to grey.
+        skip_bad: called with each file that cannot be read and the reason; the file is left out. None: it is an error.
+        like: the shape of the pictures that a model was fitted on; None: all must have the shape of the first.
     """
 
     size: tuple[int, int] | None = None
     grayscale: bool = False
     skip_bad: Callable[[Path, str], None] | None = None
-    like: tuple[int, ...] | None = None
+    like: Shape | None = None
 
 
 def find(folder: Path) -> list[Path]:
-    """Return the pictures in a folder and those below, by name."""
+    """Return the pictures in a folder and its subfolders, by name; logs how many others are left out."""
     every = [
         Path(place) / name
         for place, _, names in os.walk(folder, followlinks=True)
@@ -57,51 +57,60 @@ def find(folder: Path) -> list[Path]:
     found = sorted(path for path in every if path.name.lower().endswith(ENDINGS))
     others = [path for path in every if path.name.lower().endswith(OTHERS)]
     if found and others:
-        logger.warning("%s: left out %d of kinds that are not read, such as %s", folder, len(others), others[0])
+        logger.warning(
+            "%s: left out %d of the pictures, in formats that are not read, such as %s", folder, len(others), others[0]
+        )
     return found
 
 
 def labels(folder: Path, paths: Sequence[Path]) -> list[str]:
-    """Return the name of the subfolder that each picture is in, empty for those that are in none."""
+    """Return the name of the subfolder of each picture; empty for a picture directly in the folder."""
     return ["" if path.parent == folder else path.relative_to(folder).parts[0] for path in paths]
 
 
-def read(path: Path, options: ImageOptions) -> Array:
-    """Return a picture, (height, width) if it is grey, else (height, width, 3), or 4 where it is partly transparent.
+def read(path: Path, options: ImageOptions) -> ByteArray:
+    """Return a picture, (height, width) if it is grey, else (height, width, 3), or 4 if it is partly transparent.
 
-    Raises: DataError for what is no picture, a damaged one, or one of too many pixels.
+    Raises: DataError for a file that is not a picture, is damaged, or has too many pixels.
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
-        # All of a file at once: threads wait for the disk without holding each other up.
+        # The whole file at once, so that threads do not wait for each other at the disk.
         with Image.open(io.BytesIO(path.read_bytes()), formats=FORMATS) as picture:
             width, height = picture.size
             if width * height > MOST_PIXELS:
-                raise DataError(f"{path}: {width} x {height} pixels, expected at most {MOST_PIXELS:,}: shrink it.")
+                raise DataError(
+                    f"{path}: {width} x {height} pixels, expected at most {MOST_PIXELS:,} in all: make it smaller."
+                )
             if getattr(picture, "is_animated", False):
-                raise DataError(f"{path}: several frames, expected one: save them as pictures.")
+                raise DataError(f"{path}: expected one frame, got several: save each as a picture of its own.")
             turned = ImageOps.exif_transpose(picture) if "exif" in picture.info or picture.format == "TIFF" else picture
             plain = _plain(turned, path, options)
             if options.size is not None and plain.size != options.size[::-1]:
                 plain = plain.resize(options.size[::-1], Image.Resampling.LANCZOS)
             return np.asarray(plain)
     except UnidentifiedImageError as error:
-        raise DataError(f"{path}: expected a picture, got something else.") from error
+        raise DataError(
+            f"{path}: expected a picture ({', '.join(FORMATS)}), got something else: remove the file, or leave it "
+            f"out with --skip-bad."
+        ) from error
     except DataError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise DataError(f"{path}: more pixels than {MOST_PIXELS:,}: shrink it.") from error
+        raise DataError(f"{path}: expected at most {MOST_PIXELS:,} pixels, got more: make it smaller.") from error
     except (OSError, SyntaxError, ValueError, TypeError, struct.error) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"{path}: the picture is damaged ({reason}).") from error
+        raise DataError(
+            f"{path}: the picture is damaged ({reason}): replace it, or leave it out with --skip-bad."
+        ) from error
 
 
 def _plain(picture: Any, path: Path, options: ImageOptions) -> Any:
     """Return a picture in grey or in colour, with eight bits a channel."""
     mode = picture.mode
     if mode in ("I", "F") or mode.startswith("I;"):
-        raise DataError(f"{path}: its pixels have more than 8 bits (mode {mode}): save it with 8.")
+        raise DataError(f"{path}: expected 8 bits for each pixel and channel, got more (mode {mode}): save it with 8.")
     if options.grayscale:
         return picture if mode == "L" else picture.convert("L")
     if mode in ("L", "RGB", "RGBA"):
@@ -114,18 +123,23 @@ def _plain(picture: Any, path: Path, options: ImageOptions) -> Any:
 
 def chunks(
     paths: Sequence[Path], options: ImageOptions, size: int, *, on_chunk: Callable[[list[Path]], None] | None = None
-) -> Iterator[Array]:
-    """Give pictures in their order, (k, height, width[, channels]) each, decoded on every core.
+) -> Iterator[ByteArray]:
+    """Yield pictures in their order, (k, height, width[, channels]) each, decoded on every core.
 
-    Args: on_chunk: takes the files of every chunk before it is given.
-    Raises: DataError, ShapeError where one is not as the first or as a model takes them; with `options.skip_bad` it is
-        left out.
+    Args:
+        paths: of the pictures.
+        options: how they are read.
+        size: the largest k.
+        on_chunk: called with the files of a chunk, before the chunk is yielded.
+
+    Raises: DataError for a file that cannot be read; ShapeError for a picture that differs from the first, or from
+        those of the model. With `options.skip_bad` such files are left out.
     """
     expected, whose = options.like, "those of the model are"
-    held: list[Array] = []
+    held: list[ByteArray] = []
     files: list[Path] = []
 
-    def stacked() -> Array:
+    def stacked() -> ByteArray:
         if on_chunk is not None:
             on_chunk(files.copy())
         rows = np.stack(held)
@@ -150,8 +164,8 @@ def chunks(
         yield stacked()
 
 
-def _decoded(paths: Sequence[Path], options: ImageOptions) -> Iterator[tuple[Path, Array]]:
-    def one(path: Path) -> Array | DataError:
+def _decoded(paths: Sequence[Path], options: ImageOptions) -> Iterator[tuple[Path, ByteArray]]:
+    def one(path: Path) -> ByteArray | DataError:
         try:
             return read(path, options)
         except DataError as error:
@@ -170,7 +184,7 @@ def _decoded(paths: Sequence[Path], options: ImageOptions) -> Iterator[tuple[Pat
 
 
 def _together(paths: Iterator[Path]) -> Iterator[list[Path]]:
-    """Give pictures in lists that memory holds: small ones many at a time, large ones one by one."""
+    """Yield pictures in lists that fit in memory: many small ones, or one large one."""
     some, count = list[Path](), 0
     for path in paths:
         pixels = _pixels(path)
@@ -184,7 +198,7 @@ def _together(paths: Iterator[Path]) -> Iterator[list[Path]]:
 
 
 def _pixels(path: Path) -> int:
-    """Return of how many pixels a picture says it is; 0 where it says nothing, which whoever decodes it will tell."""
+    """Return the pixels of a picture, from its header; 0 for a file without one, which decoding refuses."""
     from PIL import Image
 
     try:
@@ -194,10 +208,10 @@ def _pixels(path: Path) -> int:
         return 0
 
 
-def _difference(path: Path, shape: tuple[int, ...], expected: tuple[int, ...], whose: str, *, settled: bool) -> str:
-    """Return in what a picture differs from what is expected, with what to type; nothing where it does not.
+def _difference(path: Path, shape: Shape, expected: Shape, whose: str, *, settled: bool) -> str:
+    """Return how a picture differs from the expected shape, with the options to type; empty if it does not differ.
 
-    Args: settled: whether what is expected cannot become grey any more.
+    Args: whose: the picture or model that expects the shape; settled: whether that shape can no longer become grey.
     """
     if shape == expected:
         return ""
@@ -211,6 +225,6 @@ def _difference(path: Path, shape: tuple[int, ...], expected: tuple[int, ...], w
     return f"{path} is {ours}, {whose} {theirs}: {add}convert {'them' if add else 'it'}."
 
 
-def _colours(shape: tuple[int, ...]) -> str:
+def _colours(shape: Shape) -> str:
     channels = shape[2] if len(shape) == 3 else 1
     return {1: "grey", 3: "in colour", 4: "in colour with transparency"}.get(channels, f"of {channels} channels")

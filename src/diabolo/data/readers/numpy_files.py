@@ -1,6 +1,6 @@
 """NumPy's own files: .npy, and .npz with one array or a named one. Never a pickle.
 
-What a header announces is judged before memory is taken: it must be there, and there must be room for it.
+Headers are checked before memory is taken: the file must hold what its header announces, and it must fit in memory.
 """
 
 import io
@@ -16,12 +16,12 @@ import numpy as np
 from diabolo.data import memory
 from diabolo.data.readers.parts import PART_BYTES, Part, held_bytes, stamp
 from diabolo.errors import DataError
-from diabolo.typing import Array
+from diabolo.typing import Array, Shape
 
-LONGEST = 10_000  # bytes of a header: NumPy's own limit, which it looks at behind reading it
+LONGEST = 10_000  # bytes of a header: NumPy's own limit, which NumPy checks only after reading it
 MOST_AXES = 32  # of arrays in every version of NumPy
-# The names people give to "the rows" in a file of several arrays, in this order.
-USUAL = ("X", "x", "rows", "data", "images", "latents", "x_train")
+# The rows of a file of several arrays have the first of these names.
+NAMES_OF_ROWS = ("X", "x", "rows", "data", "images", "latents", "x_train")
 
 
 def read_npy(path: Path) -> Array:
@@ -42,21 +42,21 @@ def parts(path: Path) -> list[Part]:
     """Return the rows of a .npy file in parts of some megabytes."""
     form, when = _header(path), stamp(path)
     if form is None or len(form.shape) < 2:
-        # No table of plain numbers: read whole, or said without reading; whoever takes it refuses it.
+        # Not a table of plain numbers: the reader of the rows refuses it, if possible before it is read.
         whole = partial(_as_announced, path, form)
         return [Part(str(path), None, when[0], lambda rows: iter([whole()]), stamp=when)]
     numbers = math.prod(form.shape[1:])
     there = (when[0] - form.start) // (numbers * form.dtype.itemsize)
     if there < form.shape[0]:
-        raise DataError(f"{path}: announces {form.shape[0]:,} rows, but ends in row {there:,}.")
+        raise DataError(f"{path}: announces {form.shape[0]:,} rows, but ends in row {there:,}: write it again.")
     at_once = max(1, PART_BYTES // (numbers * form.dtype.itemsize))
     bounds = [(start, min(start + at_once, form.shape[0])) for start in range(0, form.shape[0], at_once)]
-    a_row = numbers * held_bytes(form.dtype)
+    bytes_per_row = numbers * held_bytes(form.dtype)
     return [
         Part(
             str(path),
             stop - start,
-            (stop - start) * a_row,
+            (stop - start) * bytes_per_row,
             partial(_chunks, path, form, start, stop),
             start,
             stamp=when,
@@ -75,7 +75,7 @@ def _as_announced(path: Path, form: "_Form | None") -> Array:
 
 
 def _chunks(path: Path, form: "_Form", first: int, last: int, rows: int) -> Iterator[Array]:
-    """Give rows `first` to `last`, up to `rows` at a time: read, not mapped, so that memory does not grow with them."""
+    """Yield rows `first` to `last`, up to `rows` at a time: read, not mapped, so that memory does not grow."""
     numbers, size = math.prod(form.shape[1:]), form.dtype.itemsize
     with path.open("rb") as file:
 
@@ -83,7 +83,7 @@ def _chunks(path: Path, form: "_Form", first: int, last: int, rows: int) -> Iter
             file.seek(form.start + place * size)
             values = np.fromfile(file, form.dtype, count)
             if values.size < count:
-                raise DataError(f"{path}: announces {form.shape[0]:,} rows, but ends before the last.")
+                raise DataError(f"{path}: announces {form.shape[0]:,} rows, but ends before the last: write it again.")
             return values
 
         for start in range(first, last, rows):
@@ -92,30 +92,30 @@ def _chunks(path: Path, form: "_Form", first: int, last: int, rows: int) -> Iter
                 yield read(start * numbers, count * numbers).reshape(count, *form.shape[1:])
                 continue
             columns = np.stack([read(column * form.shape[0] + start, count) for column in range(numbers)])
-            # The last axis changes slowest: (..., second, first axis of a row, rows), turned round.
+            # The last axis changes slowest: (..., second, first axis of a row, rows), transposed.
             yield np.ascontiguousarray(columns.reshape(*form.shape[:0:-1], count).T)
 
 
 def unpacked_bytes(path: Path, name: str = "") -> int:
-    """Return what the array that `read_npz` would give takes, as the file announces."""
+    """Return the bytes of the array that `read_npz` returns, from the headers; 0 for any other file."""
     try:
         with zipfile.ZipFile(path) as archive:
             sizes = {member.filename.removesuffix(".npy"): member.file_size for member in archive.infolist()}
     except Exception:
-        return 0  # no .npz file: reading it will say so
+        return 0  # not an .npz file: reading it raises the error
     chosen = _chosen(list(sizes), name)
     return sizes.get(chosen, 0) if chosen else sum(sizes.values())  # without a name they may be columns of a table
 
 
 class _Form(NamedTuple):
-    shape: tuple[int, ...]
+    shape: Shape
     by_column: bool  # the first axis changes fastest
     dtype: np.dtype[Any]
     start: int  # of the numbers, in bytes
 
 
 def _header(path: Path) -> _Form | None:
-    """Return what a .npy file announces; None where it announces no plain numbers."""
+    """Return the header of a .npy file; None if it does not announce plain numbers."""
     try:
         with path.open("rb") as file:
             form = _announced(file)
@@ -126,7 +126,7 @@ def _header(path: Path) -> _Form | None:
 
 
 def _announced(file: BinaryIO) -> _Form:
-    """Return what a .npy file announces at its start. Raises ValueError, and whatever NumPy's parser does."""
+    """Return the header at the start of a .npy file. Raises ValueError, and the errors of NumPy's parser."""
     magic = file.read(8)
     if magic[:6] != b"\x93NUMPY" or magic[6:7] not in (b"\1", b"\2", b"\3"):
         raise ValueError("it does not start as a .npy file does")
@@ -140,11 +140,11 @@ def _announced(file: BinaryIO) -> _Form:
 
 
 def _refuse_more_than_there_is(file: BinaryIO, size: int) -> None:
-    """Raise ValueError where a .npy file of so many bytes announces more, or more than there is memory for."""
+    """Raise ValueError if a .npy file announces more bytes than it has, or more than fit in memory."""
     try:
         form = _announced(file)
     except Exception:
-        return  # NumPy says what is wrong, and reads nothing
+        return  # NumPy raises the error, and reads nothing
     if form.dtype.hasobject:
         raise ValueError("it is a pickle")
     numbers = math.prod(form.shape) * form.dtype.itemsize
@@ -155,7 +155,10 @@ def _refuse_more_than_there_is(file: BinaryIO, size: int) -> None:
 
 
 def read_npz(path: Path, name: str = "") -> Array:
-    """Return one array of a .npz file: the one called `name`, else the only one, else the first usual name."""
+    """Return one array of a .npz file: the one called `name`, else the only one, else the first of NAMES_OF_ROWS.
+
+    Raises: DataError.
+    """
     try:
         arrays = np.load(path, allow_pickle=False)
         if isinstance(arrays, np.ndarray):
@@ -167,7 +170,8 @@ def read_npz(path: Path, name: str = "") -> Array:
             chosen = _chosen(names, name)
             if not chosen:
                 raise DataError(
-                    f"{path}: which of its arrays ({', '.join(names) or 'none':.300})? Write {path.name}:NAME."
+                    f"{path}: expected one array, got several ({', '.join(names) or 'none':.300}): name one of them, "
+                    f"{path.name}:NAME."
                 )
             _checked_shapes(path, [chosen])
             return np.asarray(arrays[chosen])
@@ -209,8 +213,8 @@ def columns(path: Path) -> dict[str, Array] | None:
         raise DataError(f"{path}: expected a .npz file of columns ({reason(error)}).") from error
 
 
-def _checked_shapes(path: Path, names: list[str]) -> list[tuple[int, ...]]:
-    """Return the shapes that arrays of a .npz file announce; ValueError where they are not there or find no room."""
+def _checked_shapes(path: Path, names: list[str]) -> list[Shape]:
+    """Return the shapes of arrays of a .npz file, from their headers; ValueError if they are cut off or do not fit."""
     shapes, size = [], 0
     with zipfile.ZipFile(path) as archive:
         held = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
@@ -226,11 +230,11 @@ def _checked_shapes(path: Path, names: list[str]) -> list[tuple[int, ...]]:
 
 
 def _chosen(names: list[str], name: str) -> str:
-    return name or (names[0] if len(names) == 1 else next((each for each in USUAL if each in names), ""))
+    return name or (names[0] if len(names) == 1 else next((each for each in NAMES_OF_ROWS if each in names), ""))
 
 
 def reason(error: Exception) -> str:
-    """Return what an error of NumPy says, in one line."""
+    """Return the message of an error of NumPy, in one line."""
     text = str(error).splitlines()[0] if str(error) else type(error).__name__
-    # NumPy's advice to allow pickles is one that a file from elsewhere must not get a user to follow.
-    return "it is a pickle, or no such file at all" if "pickle" in text else text
+    # NumPy advises to allow pickles, which a user must not do for a file from a stranger.
+    return "it is a pickle, or not a file of NumPy" if "pickle" in text else text

@@ -1,10 +1,10 @@
-"""Parquet through pyarrow, row group by row group: columns of numbers as arrays, any columns as tables."""
+"""Parquet through pyarrow, one row group after the other: columns of numbers as arrays, any columns as tables."""
 
 import re
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,12 +12,16 @@ from diabolo.data import memory
 from diabolo.data.readers.arrow import common_dtype, to_array
 from diabolo.data.readers.parts import Part, held_bytes, stamp
 from diabolo.errors import DataError
+from diabolo.typing import Array, ArrowArray, ArrowSchema, ArrowTable, ArrowType
+
+if TYPE_CHECKING:
+    from pyarrow.parquet import ParquetFile
 
 ROWS_AT_ONCE = 65_536
 FEW_ROWS = 64
 PAGE_BYTES = 1 << 20  # of each column, as most writers make them: a page is held whole, packed and unpacked
-# Rows for each byte of a file, beyond 16 million of them: one value that is repeated takes hardly any room, so that a
-# few kilobytes can announce any number of rows. Nothing can be learnt from such.
+# Rows for each byte of a file, for more than 16 million rows. One repeated value takes hardly any room, so that a few
+# kilobytes can announce any number of rows; nothing can be learnt from such a file.
 MOST_REPEATED = 1 << 12
 MANY = 1 << 24
 ANY_BYTES = 1 << 28  # that a file of any size may unpack to
@@ -26,7 +30,7 @@ BUFFER_BYTES = 1 << 16  # of each column; without it, and with pre_buffer, a who
 
 
 def is_plain(path: Path) -> bool:
-    """Whether a file has columns of numbers without gaps, by its own account."""
+    """Return whether a file has only columns of numbers without gaps, from its metadata."""
     import pyarrow as pa
 
     with _open(path) as file:
@@ -41,28 +45,28 @@ def is_plain(path: Path) -> bool:
     return True
 
 
-def schema(path: Path) -> Any:
+def schema(path: Path) -> ArrowSchema:
     """Return the Arrow schema of a Parquet file."""
     with _open(path) as file:
         return _schema(file)
 
 
 def rows(path: Path) -> int:
-    """Return how many rows a Parquet file has."""
+    """Return the number of rows of a Parquet file."""
     with _open(path) as file:
         return int(file.metadata.num_rows)
 
 
-def read_table(path: Path) -> Any:
-    """Return a Parquet file as an Arrow table."""
+def read_table(path: Path) -> ArrowTable:
+    """Return a Parquet file as an Arrow table. Raises DataError if it has no rows or does not fit in memory."""
     import pyarrow as pa
 
     with _open(path) as file:
         size = file.metadata.num_rows * file.metadata.num_columns * 8
     if size > memory.free():
         raise DataError(
-            f"{path} takes about {memory.words(size)}, more than {memory.words(memory.free())} of memory: take a part "
-            f"of it."
+            f"{path} takes about {memory.words(size)}, more than {memory.words(memory.free())} of memory: read "
+            f"a part of it."
         )
     read = list(tables(path, ROWS_AT_ONCE))
     if not read:
@@ -70,23 +74,23 @@ def read_table(path: Path) -> Any:
     return pa.concat_tables(read)
 
 
-def tables(path: Path, size: int) -> Iterator[Any]:
-    """Give a Parquet file as Arrow tables, up to `size` rows at a time."""
+def tables(path: Path, size: int) -> Iterator[ArrowTable]:
+    """Yield a Parquet file as Arrow tables, up to `size` rows at a time. Raises DataError."""
     import pyarrow as pa
 
     try:
         with _open(path) as file:
             kinds = {field.name: field.type for field in _schema(file) if _is_text(field.type)}
-        # Texts come as numbers of those that differ, so that what they take is known before it is taken.
+        # Texts are read as dictionaries, so that their size is known before memory is taken.
         with _open(path, list(kinds)) as file:
             taken, most = 0, max(ANY_BYTES, path.stat().st_size * MOST_REPEATED)
-            for batch in file.iter_batches(batch_size=size, columns=_asked(file)):
+            for batch in file.iter_batches(batch_size=size, columns=_columns(file)):
                 table = pa.Table.from_batches([batch]).replace_schema_metadata(None)
-                taken += sum(_letters(table[name]) for name in kinds)
+                taken += sum(_text_bytes(table[name]) for name in kinds)
                 if taken > min(most, memory.free()):
                     raise DataError(
                         f"{path}: its texts take more than {memory.words(taken)} in a file of "
-                        f"{path.stat().st_size:,} bytes: take a part of it."
+                        f"{path.stat().st_size:,} bytes: read a part of it."
                     )
                 for name, kind in kinds.items():
                     at = table.schema.get_field_index(name)
@@ -96,7 +100,7 @@ def tables(path: Path, size: int) -> Iterator[Any]:
         raise DataError(f"{path}: {str(error).splitlines()[0]}") from error
 
 
-def _is_text(kind: Any) -> bool:
+def _is_text(kind: ArrowType) -> bool:
     import pyarrow as pa
 
     return bool(
@@ -107,8 +111,8 @@ def _is_text(kind: Any) -> bool:
     )
 
 
-def _letters(column: Any) -> int:
-    """Return the bytes that a column of a dictionary of texts takes where each cell has its own."""
+def _text_bytes(column: ArrowArray) -> int:
+    """Return the bytes of the texts of a dictionary column, if each cell has a text of its own."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -120,12 +124,12 @@ def _letters(column: Any) -> int:
 
 
 def parts(path: Path) -> list[Part]:
-    """Return the row groups of a Parquet file; none where it has no rows."""
+    """Return the row groups of a Parquet file that have rows. Raises DataError."""
     with _open(path) as file:
         metadata, schema = file.metadata, _schema(file)
     if not schema.names:
         raise DataError(f"{path}: expected columns of numbers, got none.")
-    a_row = len(schema) * held_bytes(common_dtype(schema.types))
+    bytes_per_row = len(schema) * held_bytes(common_dtype(schema.types))
     groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
     sizes = [group.num_rows for group in groups]
     starts, when = np.cumsum([0, *sizes]).tolist(), stamp(path)
@@ -133,7 +137,7 @@ def parts(path: Path) -> list[Part]:
         Part(
             str(path),
             size,
-            size * a_row,
+            size * bytes_per_row,
             partial(_chunks, path, group, starts[group]),
             starts[group],
             tuple(schema.names),
@@ -145,58 +149,65 @@ def parts(path: Path) -> list[Part]:
     ]
 
 
-def _chunks(path: Path, group: int, first_row: int, rows: int) -> Iterator[np.ndarray[Any, Any]]:
-    """Give the numbers of one row group, up to `rows` rows at a time."""
+def _chunks(path: Path, group: int, first_row: int, rows: int) -> Iterator[Array]:
+    """Yield the numbers of one row group, up to `rows` rows at a time."""
     import pyarrow as pa
 
     try:
         with _open(path) as file:
             schema = _schema(file)
             names = [repr(name) for name in schema.names]
-            if any(map(_is_text, schema.types)):  # is refused at its first rows, which are not to take much
+            # Texts are refused at the first rows, which should not take much memory.
+            if any(map(_is_text, schema.types)):
                 rows = min(rows, FEW_ROWS)
-            for batch in file.iter_batches(batch_size=rows, row_groups=[group], columns=_asked(file)):
+            for batch in file.iter_batches(batch_size=rows, row_groups=[group], columns=_columns(file)):
                 yield to_array(batch, where=str(path), names=names, first_row=first_row)
                 first_row += len(batch)
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"{path}: {str(error).splitlines()[0]}") from error
 
 
-def _schema(file: Any) -> Any:
-    """Return the Arrow schema of what is read: all but an index without a name that pandas left behind."""
+def _schema(file: "ParquetFile") -> ArrowSchema:
+    """Return the Arrow schema of the columns that are read: all but an unnamed index that pandas wrote."""
     import pyarrow as pa
 
     whole = file.schema_arrow
-    # Of a frame that was filtered or sorted pandas writes where each row once was: no column of the user's.
+    # pandas writes the old places of the rows of a filtered or sorted frame, which are not a column of the user.
     try:
-        told = whole.pandas_metadata["index_columns"]
-        left_out = {name for name in told if isinstance(name, str) and UNNAMED.fullmatch(name)}
-    except (ValueError, TypeError, KeyError, AttributeError):  # what pandas does not say or is not by pandas
+        names = whole.pandas_metadata["index_columns"]
+        left_out = {name for name in names if isinstance(name, str) and UNNAMED.fullmatch(name)}
+    except (ValueError, TypeError, KeyError, AttributeError):  # not written by pandas, or without index columns
         return whole
     return pa.schema([field for field in whole if field.name not in left_out]) if left_out else whole
 
 
-def _asked(file: Any) -> list[str] | None:
+def _columns(file: "ParquetFile") -> list[str] | None:
     """Return the columns to read; None: all."""
     names: list[str] = _schema(file).names
     return names if len(names) < len(file.schema_arrow) else None
 
 
-def _open(path: Path, as_numbers: list[str] | None = None) -> Any:
+def _open(path: Path, as_dictionary: list[str] | None = None) -> "ParquetFile":
     import pyarrow as pa
     from pyarrow import parquet
 
     try:
-        file = parquet.ParquetFile(path, pre_buffer=False, buffer_size=BUFFER_BYTES, read_dictionary=as_numbers)
+        file = parquet.ParquetFile(path, pre_buffer=False, buffer_size=BUFFER_BYTES, read_dictionary=as_dictionary)
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"{path}: expected a Parquet file ({str(error).splitlines()[0]}).") from error
     rows, size = file.metadata.num_rows, path.stat().st_size
     if not 0 <= rows <= max(MANY, size * MOST_REPEATED):
         file.close()
-        raise DataError(f"{path}: announces {rows:,} rows in {size:,} bytes, which are nothing but repetitions.")
+        raise DataError(
+            f"{path}: announces {rows:,} rows in {size:,} bytes, so that nearly all values are "
+            f"repetitions: read a part of it."
+        )
     groups = (file.metadata.row_group(at) for at in range(file.metadata.num_row_groups))
     unpacked = sum(group.total_byte_size for group in groups)
     if not 0 <= unpacked <= max(ANY_BYTES, size * MOST_REPEATED):
         file.close()
-        raise DataError(f"{path}: announces {unpacked:,} bytes in {size:,}, which are nothing but repetitions.")
+        raise DataError(
+            f"{path}: announces {unpacked:,} bytes in {size:,}, so that nearly all values are "
+            f"repetitions: read a part of it."
+        )
     return file

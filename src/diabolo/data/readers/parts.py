@@ -1,4 +1,4 @@
-"""What a format that can be read in parts offers: pieces that can be read in any order, each chunk by chunk."""
+"""Parts of a file, which can be read in any order, each in chunks."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,16 +14,16 @@ Stamp = tuple[int, int]  # size and time of the last change of a file
 
 
 class Part(NamedTuple):
-    """Rows that can be read without those before them.
+    """Rows of a file that can be read without those before them.
 
     Attributes:
-        name: the file they are in.
-        rows: how many there are; None where only reading would tell.
-        bytes: about what they take as an array.
-        read: gives them from the start, up to so many rows at a time: (k, ...) each.
-        first_row: how many rows of the file come before.
-        columns: what they are called, if the file says so.
-        stamp: of the file, if it is one.
+        name: of the file.
+        rows: the number of rows; None if it is only known after reading.
+        bytes: the approximate size of the rows as an array.
+        read: yields the rows in order, up to the given number at a time: (k, ...) each.
+        first_row: the number of rows of the file before these.
+        columns: their names, if the file has them.
+        stamp: of the file; None for rows that are not in a file.
         overhead: bytes that reading takes in addition to the rows.
     """
 
@@ -37,17 +37,17 @@ class Part(NamedTuple):
     overhead: int = 0
 
     def check_unchanged(self) -> None:
-        """Raise DataError where the file is not the one that was opened."""
+        """Raise DataError if the file has changed since it was opened."""
         if self.stamp is not None and stamp(Path(self.name)) != self.stamp:
-            raise DataError(f"{self.name} changed while it was read: leave it alone until this is done.")
+            raise DataError(f"{self.name} changed while it was read: start again, and do not change it meanwhile.")
 
 
 def stamp(path: Path) -> Stamp:
-    """Return what changes when a file does; DataError where it is gone."""
+    """Return the size and the time of the last change of a file. Raises DataError if it does not exist."""
     try:
         status = path.stat()
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
+        raise DataError(f"{path}: cannot be read ({error.strerror}): check the path.") from error
     return status.st_size, status.st_mtime_ns
 
 

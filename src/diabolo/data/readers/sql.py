@@ -1,4 +1,4 @@
-"""What an SQL query gives, through DuckDB: read-only, and without the files and extensions that a database may name."""
+"""The result of an SQL query, through DuckDB: read-only, and without the files and extensions that a database names."""
 
 from pathlib import Path
 
@@ -12,28 +12,31 @@ SETTINGS = {
 }
 
 
-def write_parquet(base: Path, query: str, folder: Path) -> Path:
-    """Write what a query gives into a folder, batch by batch, and return the file: BASE.parquet.
+def write_parquet(database: Path, query: str, folder: Path) -> Path:
+    """Write the result of a query into a folder, batch by batch, and return the file: DATABASE.parquet.
 
-    Raises: MissingExtraError; DataError for what is no database or no query; OptionError without a query; OSError.
+    Raises: MissingExtraError without DuckDB; DataError for a file that is not a database, or a query that fails;
+        OptionError without a query, or if it returns no rows and columns; OSError.
     """
     try:
         import duckdb
     except ImportError as error:
-        raise MissingExtraError(f"{base}: DuckDB, which reads it, is not there: pip install 'diabolo[sql]'.") from error
+        raise MissingExtraError(
+            f"{database}: DuckDB, which reads it, is not installed: pip install 'diabolo[sql]'."
+        ) from error
     import pyarrow as pa
     from pyarrow import parquet
 
-    if not base.is_file():
-        raise DataError(f"no file {str(base)!r}: check the path (from {Path.cwd()}).")
-    path = folder / f"{base.name}.parquet"
+    if not database.is_file():
+        raise DataError(f"no file {str(database)!r}: check the path (from {Path.cwd()}).")
+    path = folder / f"{database.name}.parquet"
     try:
-        with duckdb.connect(str(base), read_only=True, config=SETTINGS) as opened:
+        with duckdb.connect(str(database), read_only=True, config=SETTINGS) as opened:
             if not query:
                 names = [name for (name,) in opened.sql("show tables").fetchall()]
                 raise OptionError(
-                    f"{base}: say what to read: --query 'select * from TABLE', or in Python pass a frame. Its tables: "
-                    f"{listed(names)}."
+                    f"{database}: expected a query: --query 'select * from TABLE', or in Python pass a frame. Its "
+                    f"tables: {listed(names)}."
                 )
             found = opened.sql(query)
             if found is None:
@@ -42,5 +45,5 @@ def write_parquet(base: Path, query: str, folder: Path) -> Path:
                 for batch in batches:
                     writer.write_batch(batch)
     except (duckdb.Error, pa.ArrowException) as error:
-        raise DataError(f"{base}: {str(error).splitlines()[0]}") from error
+        raise DataError(f"{database}: {str(error).splitlines()[0]}") from error
     return path
