@@ -102,8 +102,8 @@ class Silent(Layer):
         ([Scaled], "layers must be a dict from kinds to classes"),
         ({"scaled": Dense}, "'scaled' must be a subclass of Layer of this kind"),
         ({"scaled": Scaled()}, "'scaled' must be a subclass of Layer of this kind"),
-        ({"dense": Taken}, "a kind of one's own must be a new name such as 'scaled', got 'dense'"),
-        ({"silent": Silent}, "'silent' must say how it is made: give it to_keras"),
+        ({"dense": Taken}, "the kind of your own layer must be a new name such as 'scaled', got 'dense'"),
+        ({"silent": Silent}, "'silent' must define to_keras() and to_onnx()"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -1,4 +1,4 @@
-"""What every part of a network is: a frozen dataclass of settings with a `kind`, checked at birth, kept as JSON.
+"""The base of all parts of a network: a frozen dataclass of settings with a `kind`, checked when made, saved as JSON.
 
 Layers, bottlenecks and losses are parts; each sort has a table from kind to class, and a new part joins by being in it.
 """
@@ -64,7 +64,7 @@ class Part:
         raise OptionError(f"{self.kind}: {field} must be {wanted}, got {value!r:.60} ({type(value).__name__}).")
 
     def check(self) -> None:
-        """Raise OptionError where a setting is out of its range."""
+        """Raise OptionError if a setting is out of its range."""
 
     def require(self, holds: bool, expected: str) -> None:
         """Raise OptionError with all settings unless `holds`."""
@@ -95,9 +95,9 @@ P = TypeVar("P", bound=Part)
 
 
 def from_config(sort: str, table: Mapping[str, type[P]], config: Any) -> P:
-    """Return the part that `Part.to_config` described; OptionError where a key, a type or a range is not as it must be.
+    """Return the part that `Part.to_config` described; OptionError if a key, a type or a range is wrong.
 
-    Args: sort: what `table` holds, for the message ("layer"); config: a JSON value from anywhere.
+    Args: sort: the kind of parts in `table`, for the message ("layer"); config: a JSON value from anywhere.
     """
     if not isinstance(config, dict) or not isinstance(config.get("kind"), str):
         raise OptionError(f"a {sort} must be an object with a 'kind', got {config!r:.80}.")
@@ -112,12 +112,12 @@ def from_config(sort: str, table: Mapping[str, type[P]], config: Any) -> P:
 
 
 def from_text(sort: str, table: Mapping[str, type[P]], text: str, **given: Any) -> P:
-    """Return the part that a text such as "masking:0.3" or "gaussian:beta=4,warmup_epochs=10" stands for.
+    """Return the part for a text such as "masking:0.3" or "gaussian:beta=4,warmup_epochs=10".
 
     Args:
-        sort: what `table` holds, for messages.
+        sort: the kind of parts in `table`, for messages.
         table: kinds and their classes.
-        text: a kind, and behind a colon settings; the first may stand without its name.
+        text: a kind, and settings after a colon; the first one may have no name.
         given: settings that the text does not name.
 
     Raises: OptionError.
@@ -145,7 +145,7 @@ def from_text(sort: str, table: Mapping[str, type[P]], text: str, **given: Any) 
 
 
 def read_part(sort: str, table: Mapping[str, type[P]], written: Any) -> P:
-    """Return the part that a text, a JSON object or a part itself stands for; OptionError where none does."""
+    """Return the part for a text, a JSON object or a part itself; OptionError for anything else."""
     if isinstance(written, str):
         return from_text(sort, table, written)
     if isinstance(written, dict):
@@ -169,7 +169,7 @@ def _value(text: str, expected: Any, where: str) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """Return NumPy's numbers as Python's, which JSON and the table of layers want."""
+    """Return NumPy's numbers as Python's, which JSON and parts need."""
     if isinstance(value, (np.generic, np.ndarray)):
         return value.tolist()
     return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value

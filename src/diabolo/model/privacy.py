@@ -1,4 +1,4 @@
-"""What keeps the libraries underneath from sending anything, and from writing where nobody asked them to.
+"""How the libraries that Diabolo uses are kept from sending anything, and from writing unasked files.
 
 ONNX Runtime sends usage data, Keras writes a settings file into the home folder, Matplotlib a list of fonts; TensorFlow
 imports `requests`, which opens a socket to see whether the machine has IPv6. In a Python process of its user the

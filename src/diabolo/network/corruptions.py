@@ -19,12 +19,12 @@ from diabolo.parts import Part, Shape
 
 
 class Corrupted(NamedTuple):
-    """The input of a network in training, and what goes with it.
+    """The input of a network in training, with its mask and its target.
 
     Attributes:
         rows: the input, (batch, ...).
         hidden: 1 where the loss counts, the shape of the rows; None: it counts everywhere.
-        target: what the network shall return; None: the rows before they were corrupted.
+        target: the rows that the network shall return; None: the rows before they were corrupted.
 
     The engine for sparse rows keeps its own kind of batch in rows and target.
     """
@@ -36,7 +36,7 @@ class Corrupted(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Corruption(Part):
-    """What all corruptions share. `hides` says whether the target is the row before it was corrupted."""
+    """The base of all corruptions. `hides` says whether the target is the row before it was corrupted."""
 
     hides: ClassVar[bool] = True
 
@@ -52,7 +52,7 @@ class Corruption(Part):
             bounded: whether rows lie in [0, 1]; else each feature has mean 0 and variance 1.
             cells: for the rows of a table, which numbers represent one column.
         """
-        raise TypeError(f"{type(self).__name__} must define apply(): what it does to rows")
+        raise TypeError(f"{type(self).__name__} must define apply(rows)")
 
     def apply_with_flags(self, rows: Tensor, generator: SeedGenerator, *, channels: int) -> Corrupted:
         """Return corrupted series with gaps, (batch, time, 2 * channels): the channels, then their flags.

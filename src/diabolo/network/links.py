@@ -1,4 +1,4 @@
-"""Links: functions from the raw numbers that a decoder ends in to a reconstruction.
+"""Links: functions from the raw numbers of a decoder to a reconstruction.
 
 `LINKS` is the table of them in NumPy, under the names that Keras and the ONNX builder have for the same activations;
 `SLOPES` has those that treat each number separately, as nodes of an ONNX graph with their derivatives.
@@ -15,7 +15,7 @@ from diabolo.network.tensors import Array, Backend, Tensor
 if TYPE_CHECKING:
     from diabolo.network.backends.onnx.values import Values
 
-MOST_LOG_RATE = 50.0  # exp() overflows float32 above 88; the rest is room for what it is multiplied by
+MOST_LOG_RATE = 50.0  # exp() overflows float32 above 88; the rest is room for factors
 MOST_LOGIT = 60.0  # exp() of the negative stays within float32, and the sigmoid is 1 to its last digit
 
 

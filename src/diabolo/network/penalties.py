@@ -24,13 +24,13 @@ class Batch(NamedTuple):
     tensors: Mapping[str, Tensor]  # "latent" (batch, latent_dim), and the heads of the bottleneck
     encoder: KerasModel  # rows -> tensors
     decoder: KerasModel  # latent -> raw numbers
-    helper: KerasModel | None  # what `Penalty.helper` returned
+    helper: KerasModel | None  # returned by `Penalty.helper`
     training: bool = True  # False: only measuring
 
 
 @dataclass(frozen=True, kw_only=True)
 class Penalty(Part):
-    """What all penalties share.
+    """The base of all penalties.
 
     Class attributes:
         measures: whether a lower value on validation rows means a better model.

@@ -26,7 +26,7 @@ class Seeds(NamedTuple):
     @classmethod
     def of(cls, seed: int) -> Self:
         """Return those of a seed."""
-        # Spawned: what is drawn from the sequence itself makes the first weights.
+        # Spawned, since the first weights are drawn from the sequence itself.
         children = np.random.SeedSequence(seed).spawn(len(cls._fields))
         return cls(*(int(child.generate_state(1)[0]) >> 1 for child in children))
 
@@ -48,5 +48,5 @@ def normal(shape: Sequence[int] | Tensor, generator: SeedGenerator) -> Tensor:
 def _seed(generator: SeedGenerator) -> Tensor:
     import tensorflow as tf
 
-    # As XLA wants it: int32, which the state of a generator, int64 or uint32, may leave.
+    # XLA needs int32, which the state of a generator, int64 or uint32, may leave.
     return tf.cast(tf.math.floormod(tf.cast(generator.next(), tf.int64), tf.int32.max - 1), tf.int32)

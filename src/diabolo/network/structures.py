@@ -1,4 +1,4 @@
-"""Structures: from a few words to the layers of an encoder, and the decoder that mirrors it.
+"""Structures: from a short text to the layers of an encoder, and the decoder that mirrors it.
 
 A structure is written in words ("dense", "conv 32-64, dense 256"), as sizes from the features to the latent
 ("784-256-128"), as hidden widths ([256]), or as a list of layers. All come out as a `Network`, whose
@@ -40,7 +40,7 @@ STRUCTURES = tuple(words.KINDS)
 Structure = str | Sequence[int] | Sequence[Layer] | Sequence[Sequence[Layer]]  # or two Keras models
 
 
-# Inputs and outputs of what is built, and what else has weights in a file.
+# Inputs and outputs of models, and other prefixes of weights in a file.
 RESERVED = ("rows", "latent", "reconstruction", "loss", "adapter")
 
 
@@ -49,7 +49,7 @@ class Network:
     """An auto-encoder as facts: rows of `input_shape` -> encoder -> bottleneck -> latent -> decoder -> raw numbers.
 
     `encoder` stops before the bottleneck. `decoder` ends in the raw numbers that the reconstruction loss takes.
-    Raises ShapeError at birth where the layers do not fit together or do not bring `input_shape` back.
+    Raises ShapeError if the layers do not fit together or do not restore `input_shape`.
     """
 
     input_shape: Shape
@@ -63,7 +63,7 @@ class Network:
         if "" in names or taken:
             named = ", ".join(map(repr, taken)) or "an empty name"
             raise OptionError(
-                f"every layer of a network needs a name of its own, but {named} is reserved or stands twice: leave "
+                f"every layer of a network needs a name of its own, but {named} is reserved or occurs twice: leave "
                 f"names out, or choose others."
             )
         lenders = {
@@ -95,7 +95,7 @@ class Network:
 
     @property
     def latent_shape(self) -> Shape:
-        """What the last layer of the encoder gives."""
+        """The output shape of the encoder."""
         return self.encoder_steps[-1].output_shape
 
     @cached_property
@@ -105,7 +105,7 @@ class Network:
 
     @cached_property
     def heads(self) -> dict[str, Step]:
-        """The layers that stand beside the latent in training, by what they are called."""
+        """The further layers on the hidden features that training uses, by name."""
         hidden = self.encoder_steps[len(self.encoder)].input_shape
         return {
             name: Step(layer, hidden, layer.output_shape(hidden)) for name, layer in self.bottleneck.heads().items()
@@ -125,12 +125,14 @@ class Network:
         """Return the size of the largest tensor of one row that a layer takes or makes, in its place."""
         held = max(math.prod(step.input_shape), math.prod(step.output_shape), step.layer.numbers(step.input_shape))
         neighbours = self.bottleneck.neighbours
-        if step == self.encoder_steps[-1]:  # where latents are refined: how each neighbour differs, in latent and row
+        if (
+            step == self.encoder_steps[-1]
+        ):  # if latents are refined: the differences of each neighbour, in latent and row
             return max(held, neighbours * max(self.latent_dim, math.prod(self.input_shape)))
         return held * (1 + neighbours * (step in self.decoder_steps))
 
     def workspace(self, step: Step) -> int:
-        """Return how many numbers a layer needs besides, in its place, once for all rows of a batch."""
+        """Return how many numbers a layer needs in addition, in its place, once for all rows of a batch."""
         return step.layer.workspace(step.input_shape)
 
     @cached_property
@@ -140,12 +142,12 @@ class Network:
 
     @cached_property
     def blocked(self) -> int:
-        """The same of the convolutions alone, with channels padded to blocks; 0 where there are none."""
+        """The same for the convolutions only, with channels padded to blocks; 0 if there are none."""
         sizes = [step.layer.blocked(step.input_shape) for step in self.steps]
         return max(sizes) * (1 + self.bottleneck.neighbours)
 
     def own_layers(self) -> dict[str, type[Layer]]:
-        """Return the classes of layers that the table does not have, by kind; OptionError where one cannot be kept."""
+        """Return the classes of layers that the table does not have, by kind; OptionError if one cannot be saved."""
         return own.of((*self.encoder, *self.decoder), LAYERS)
 
     def weights(self) -> dict[str, Shape]:
@@ -182,11 +184,11 @@ class Network:
 
     @classmethod
     def from_config(cls, config: dict[str, Any], layers: own.Own | None = None) -> "Network":
-        """Return the network that `to_config` described; OptionError or ShapeError where it does not hold together.
+        """Return the network that `to_config` described; OptionError or ShapeError if it is not valid.
 
-        Args: layers: of one's own, by kind.
+        Args: layers: a user's own, by kind.
         """
-        table = own.beside(LAYERS, layers)
+        table = own.with_own(LAYERS, layers)
         shape = config["input_shape"]
         sizes = isinstance(shape, list) and all(type(n) is int and 1 <= n < 1 << 31 for n in shape)
         if not sizes or not 1 <= len(shape) <= MOST_AXES:
@@ -230,9 +232,9 @@ def build(
         input_shape: sizes of the axes of one row.
         latent_dim: numbers in a latent; may be left out where the structure says it, else a default from the features.
         activation: of the hidden layers.
-        bottleneck: a kind, with settings behind a colon ("gaussian:beta=4"), or one of `diabolo.network.bottlenecks`.
-        bottleneck_activation: of the latent, where the bottleneck leaves a choice; None: what suits it.
-        tied: the dense layers of the decoder use the kernels of those they mirror, turned over.
+        bottleneck: a kind, with settings after a colon ("gaussian:beta=4"), or one of `diabolo.network.bottlenecks`.
+        bottleneck_activation: of the latent, if the bottleneck has a choice; None: its default.
+        tied: the dense layers of the decoder use the transposed kernels of those they mirror.
         allow_overcomplete: accept a latent as wide as a row or wider, which can copy instead of learning.
 
     Raises: OptionError, ShapeError.
@@ -266,7 +268,7 @@ def build(
     _refuse_wide(part, features, allow_overcomplete=allow_overcomplete)
     layers = _flat(hidden, input_shape)
     encoder = _named("encoder", layers)
-    # What the bottleneck does to its features beyond making them has nothing to undo it.
+    # Only the first layer of the bottleneck is mirrored; the others, such as top-k, have no inverse.
     features_layer = part.layers()[0]
     return Network(
         input_shape=input_shape,
@@ -287,14 +289,14 @@ def _refuse_wide(part: Bottleneck, features: int, *, allow_overcomplete: bool) -
 
 
 class Pair(NamedTuple):
-    """An encoder with its latent, and a decoder that mirrors nothing."""
+    """An encoder that ends in the latent, and a decoder."""
 
     encoder: tuple[Layer, ...]
     decoder: tuple[Layer, ...]
 
 
 def pair(structure: Any) -> Pair | None:
-    """Return the layers of two Keras models, or of two lists of layers; None where a structure is something else."""
+    """Return the layers of two Keras models, or of two lists of layers; None if a structure is something else."""
     if not isinstance(structure, (tuple, list)) or len(structure) != 2:
         return None
     if all(map(from_keras.is_keras, structure)):
@@ -305,7 +307,7 @@ def pair(structure: Any) -> Pair | None:
                 f"the decoder takes rows of shape {taken}, but the encoder gives {encoder[-1].units} latents: begin it "
                 f"with keras.Input(({encoder[-1].units},))."
             )
-        # Their grey images, for one, may have no channel axis.
+        # Grey images, for example, may have no channel axis there.
         return Pair((Reshape(shape=from_keras.input_shape(structure[0])), *encoder), decoder)
     if all(isinstance(part, (tuple, list)) and all(isinstance(layer, Layer) for layer in part) for part in structure):
         return Pair(*map(tuple, structure))
@@ -317,7 +319,7 @@ def _of_pair(
 ) -> Network:
     """Return the network of an encoder whose last layer makes the latent, and a decoder.
 
-    The latent has the activation of that layer, where the bottleneck does not name another. The activation that the
+    The latent has the activation of that layer, if the bottleneck does not name another. The activation that the
     decoder ends in is left to the reconstruction loss, which takes raw numbers.
     """
     *hidden, last = both.encoder or (None,)
@@ -339,7 +341,7 @@ def _of_pair(
             f"the encoder ends in {last.units} latents, but {latent_dim or part.latent_dim} are asked for."
         )
     if hidden and isinstance(hidden[0], Reshape) and hidden[0].shape == input_shape:
-        del hidden[0]  # it would change nothing
+        del hidden[0]  # it changes nothing
     decoder = _without_last_activation(both.decoder)
     ends = list(_walk(decoder, (part.latent_dim,)))
     shape = ends[-1].output_shape if ends else (part.latent_dim,)
@@ -385,7 +387,7 @@ def default_latent_dim(features: int) -> int:
 
 
 def _flat(layers: tuple[Layer, ...], input_shape: Shape) -> tuple[Layer, ...]:
-    """Return layers that end in one axis: flattened first where none of them looks at axes, else behind them all."""
+    """Return layers that end in one axis: flattened first if none of them uses the axes, else at the end."""
     if len(input_shape) > 1 and not any(layer.needs_axes or layer.reshapes for layer in layers):
         return (Flatten(), *layers)
     steps = list(_walk(layers, input_shape))
@@ -393,12 +395,12 @@ def _flat(layers: tuple[Layer, ...], input_shape: Shape) -> tuple[Layer, ...]:
 
 
 def says_latents(structure: Structure) -> bool:
-    """Whether a structure says by itself how many latents it ends in, as "784-256-32" does."""
+    """Whether a structure states the number of latents, as "784-256-32" does."""
     return isinstance(structure, str) and not words.known(structure)
 
 
 def check_words(structure: str, activation: str) -> None:
-    """Raise OptionError for a structure in words that no rows could make right."""
+    """Raise OptionError for a structure in words that is wrong for rows of any shape."""
     check_activation(Activation(function="linear"), activation)
     if not words.known(structure):
         _sizes(structure)
@@ -408,7 +410,7 @@ def check_words(structure: str, activation: str) -> None:
 
 
 def _read(structure: Structure, input_shape: Shape, activation: str) -> tuple[tuple[Layer, ...], int | None]:
-    """Return the hidden layers and the latent size if the structure says it."""
+    """Return the hidden layers and the latent size if the structure states it."""
     features = math.prod(input_shape)
     if isinstance(structure, str):
         if words.known(structure):
@@ -459,14 +461,14 @@ def _named(prefix: str, layers: Sequence[Layer]) -> tuple[Layer, ...]:
 
 
 def mirror(encoder: Sequence[Layer], input_shape: Shape, *, tied: bool = False) -> tuple[Layer, ...]:
-    """Return the layers, nameless, that take the output of `encoder` back to rows of `input_shape`.
+    """Return the layers, without names, from the output of `encoder` back to rows of `input_shape`.
 
-    The encoder falls into blocks: a layer that makes features, and what comes behind it up to the next: followers
+    The encoder consists of blocks: a layer that makes features, and the layers after it up to the next one: followers
     (normalisation, dropout, activation) and reshaping. Undoing a block gives the features of the block before back, so
     it ends in that block's activation and followers; undoing the first gives raw numbers, and nothing follows them.
     With `tied` a dense layer is undone by its own kernel; it must have its name already.
     """
-    blocks: list[list[Step]] = [[]]  # the first holds what stands before any features are made
+    blocks: list[list[Step]] = [[]]  # the first holds the layers before any features are made
     for step in _walk(encoder, input_shape):
         if step.layer.makes_features:
             blocks.append([])
@@ -479,14 +481,14 @@ def mirror(encoder: Sequence[Layer], input_shape: Shape, *, tied: bool = False) 
             undone = (block[0].layer.tied(block[0].input_shape),)
         decoder.extend(layer.with_activation(getattr(features, "activation", "linear")) for layer in undone)
         first = before is blocks[0]
-        decoder.extend(_undo_behind(before if first else before[1:], followers=not first))
+        decoder.extend(_undo_followers(before if first else before[1:], followers=not first))
     return tuple(decoder)
 
 
-def _undo_behind(steps: Sequence[Step], *, followers: bool) -> list[Layer]:
-    """Undo the reshaping among these steps, last first; followers stand again where their shape is back."""
+def _undo_followers(steps: Sequence[Step], *, followers: bool) -> list[Layer]:
+    """Undo the reshaping among these steps, last first; followers are repeated where their shape is restored."""
     undone: list[Layer] = []
-    pending: list[Layer] = []  # followers between two reshapings, to be put back in their own order
+    pending: list[Layer] = []  # followers between two reshapings, to be repeated in their own order
     for step in reversed(steps):
         if step.layer.reshapes:
             undone += [*reversed(pending), *step.layer.mirror(step.input_shape)]

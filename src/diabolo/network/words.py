@@ -1,9 +1,9 @@
 """A structure in words: "conv 32-64, dense 256" -> layers of an encoder.
 
-    dense 256-128      layers of so many units
+    dense 256-128      one layer for each number of units
     residual 128x3     one of 128, and three blocks that add to it
-    conv 32-64         convolutions that halve height and width, of so many filters
-    pool 32-64         convolutions that keep them, each with a pooling behind
+    conv 32-64         convolutions that halve height and width, with these numbers of filters
+    pool 32-64         convolutions that keep them, each followed by pooling
     conv1d, pool1d     the same over time: (time, channels), or an image line by line
     lstm 64-32         over time; the last keeps only its last state. gru likewise; recurrent is lstm
     attention 64x2     patches of an image, of 64 features each; two blocks of a transformer
@@ -41,7 +41,7 @@ Make = Callable[[list[int], int, Shape, str], list[Layer]]  # widths, times, sha
 
 
 def read(written: str, input_shape: Shape, activation: str) -> tuple[Layer, ...]:
-    """Return the layers that words stand for, for rows of `input_shape`. Raises OptionError, ShapeError."""
+    """Return the layers for these words and for rows of `input_shape`. Raises OptionError, ShapeError."""
     layers: list[Layer] = []
     shape = input_shape
     for item in written.split(","):
@@ -74,7 +74,7 @@ def _dense(widths: list[int], times: int, shape: Shape, activation: str) -> list
     """Two hidden layers if no widths are given: about as wide as the row (32 to 512), then half of that.
 
     On 9,000 digits two layers (512, 256) reach 0.0064 a pixel with elu; one of 512 reaches 0.0064 with silu, and a
-    rectified pair 0.0073. Wider ones cost time and gain nothing there.
+    rectified pair 0.0073. Wider ones are slower and not better.
     """
     width = usual_width(shape)
     flat: list[Layer] = [Flatten()] if len(shape) > 1 else []
@@ -82,7 +82,7 @@ def _dense(widths: list[int], times: int, shape: Shape, activation: str) -> list
 
 
 def usual_width(shape: Shape) -> int:
-    """Return how wide the first dense layer is where nobody says."""
+    """Return the default width of the first dense layer."""
     return min(512, max(32, 1 << (math.prod(shape) - 1).bit_length()))
 
 

@@ -1,1 +1,1 @@
-"""What a person looks at: the pictures of a training, and its figures beside yardsticks. Loads no TensorFlow."""
+"""Reports about a training: pictures, figures compared with simple methods, a diagnosis. Loads no TensorFlow."""

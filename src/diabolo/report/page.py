@@ -1,4 +1,4 @@
-"""One page of HTML that stands alone: words, tables and pictures in sections; no script, no address of elsewhere."""
+"""A self-contained page of HTML: text, tables and pictures in sections, without scripts or external addresses."""
 
 import base64
 import io
@@ -53,8 +53,8 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, texts: int = 0
     Args:
         heads: of the columns.
         rows: a cell for each column.
-        texts: how many columns, the last ones, are no numbers.
-        best: the number of the row that stands out.
+        texts: how many columns at the end hold text.
+        best: the number of the row to highlight.
     """
     kinds = [""] * (len(heads) - texts) + [' class="text"'] * texts
 
@@ -67,7 +67,7 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, texts: int = 0
 
 
 def picture(figure: Figure, words: str) -> str:
-    """Return a picture, and in words what it shows."""
+    """Return a picture with a description."""
     file = io.BytesIO()
     pictures.save(figure, file)
     width = round(figure.get_figwidth() * 96)  # pixels of a page

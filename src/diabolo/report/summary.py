@@ -61,7 +61,7 @@ def summarise(
     """Return the figures of a model.
 
     Args:
-        model: what is evaluated.
+        model: to evaluate.
         train: rows that PCA is fitted on.
         evaluation: rows that the model and PCA are evaluated on.
         evaluated_on: which rows these are, "test" or "training".

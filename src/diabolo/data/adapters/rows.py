@@ -1,4 +1,4 @@
-"""What counts as rows: the one check that all user data passes on its way in."""
+"""Which arguments are rows: the check that all user data passes."""
 
 import math
 import numbers
@@ -16,9 +16,9 @@ Rows = np.ndarray[Any, Any]
 def check_rows(X: Any, *, where: str) -> Rows:
     """Return X as a numeric array (n, ...) of finite numbers, n >= 1, of two to four axes.
 
-    Nothing is copied or cast but what only looks like numbers: another byte order, objects that are all numbers.
+    Arrays are not copied or cast, except those in another byte order and objects that are all numbers.
 
-    Args: where: what asked, to open the message with ("fit()").
+    Args: where: the caller, to begin the message with ("fit()").
     Raises: ShapeError for a wrong number of axes; DataError for text, objects, complex numbers, nothing, NaN, infinity.
     """
     rows = as_rows(X, where=where)
@@ -48,12 +48,12 @@ def check_no_infinity(values: Rows, where: str, first_row: int = 0) -> None:
         shifted = (int(place[0]) + first_row, *place[1:])
         raise DataError(
             f"{where} expected finite numbers, got {int(infinite.sum()):,} that are infinite; the first in "
-            f"{_at(shifted)}. Drop those rows or mend them first."
+            f"{_at(shifted)}. Drop those rows or correct them first."
         )
 
 
 def as_rows(X: Any, *, where: str) -> Rows:
-    """Return X as `check_rows` does, without looking at the numbers themselves."""
+    """Return X as `check_rows` does, without checking the numbers."""
     if X is None or isinstance(X, (Mapping, Set)):
         instead = ": pass pandas.DataFrame(X)" if isinstance(X, Mapping) else ""
         got = "None" if X is None else f"a {type(X).__name__}"
@@ -80,7 +80,7 @@ def as_rows(X: Any, *, where: str) -> Rows:
     if rows.dtype.kind not in "biuf":
         hint = " Complex data not supported." if rows.dtype.kind == "c" else ""
         raise DataError(f"{where} expected real numbers, got {rows.dtype}.{hint}")
-    # Other byte orders and longer doubles are the same numbers in a form that little else reads.
+    # Other byte orders and longer doubles are read by few libraries.
     if not rows.dtype.isnative or rows.dtype.itemsize > 8:
         rows = rows.astype(np.float64 if rows.dtype.itemsize > 8 else rows.dtype.newbyteorder("="))
     if rows.ndim == 1:
@@ -105,7 +105,7 @@ def as_rows(X: Any, *, where: str) -> Rows:
 
 
 def is_arrow_stream(X: Any) -> bool:
-    """Whether X gives a table by Arrow's protocol, and is no array or sequence: a relation of DuckDB, for one."""
+    """Whether X gives a table by Arrow's protocol only, as a relation of DuckDB does."""
     return hasattr(X, "__arrow_c_stream__") and not hasattr(X, "__array__") and not hasattr(X, "column_names")
 
 
@@ -113,14 +113,14 @@ NUMBERS = (numbers.Real, Decimal, np.bool_)
 
 
 def as_floats(rows: Rows, where: str) -> Rows:
-    """Return objects that are all numbers as floats; say which is not otherwise."""
+    """Return objects that are all numbers as floats. Raises DataError, NoNumberError with the first that is not."""
     place, value = next(
         ((place, value) for place, value in np.ndenumerate(rows) if not isinstance(value, NUMBERS)), ((), None)
     )
     if value is None and not place and rows.dtype.kind == "O":
         try:
             return rows.astype(np.float64)
-        except (OverflowError, ValueError):  # a whole number, or a signalling NaN, that no double stands for
+        except (OverflowError, ValueError):  # a whole number or a signalling NaN that a double cannot hold
             place, value = next((place, value) for place, value in np.ndenumerate(rows) if not _fits(value))
             raise DataError(
                 f"{where} expected numbers that fit a double, got {value!r:.40} in {_at(place)}: rescale the column, "
@@ -150,7 +150,7 @@ def check_finite(values: Rows, where: str, first_row: int = 0) -> None:
     """Raise DataError with the count and the first place of NaN and infinity; `first_row` rows came before these."""
     if values.dtype.kind != "f":
         return
-    # One pass over a sum finds them in most cases without a mask as large as the data; overflow is no evidence.
+    # A sum finds them in most cases without a mask as large as the data; it may also overflow.
     with np.errstate(over="ignore", invalid="ignore"):
         if np.isfinite(values.sum(dtype=np.float64)):
             return
@@ -172,7 +172,7 @@ def _at(place: tuple[Any, ...]) -> str:
 
 
 def aligned(shape: tuple[int, ...], dtype: Any) -> Rows:
-    """Return an array that starts where processors like it, so that TensorFlow takes it as it is."""
+    """Return an array aligned to 64 bytes, which TensorFlow uses without a copy."""
     size = math.prod(shape) * np.dtype(dtype).itemsize
     raw = np.empty(size + 64, np.uint8)
     start = -raw.ctypes.data % 64

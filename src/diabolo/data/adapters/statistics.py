@@ -1,4 +1,4 @@
-"""What must be known of rows before a network can be made, gathered chunk by chunk in one pass."""
+"""Statistics of rows, from which adapters and losses are chosen, computed chunk by chunk in one pass."""
 
 from typing import Any, Self
 
@@ -11,16 +11,16 @@ Vector = np.ndarray[Any, np.dtype[np.float64]]
 
 # Numbers of rows, and scales that divide them: the squares of both, and of their quotients, stay within a double.
 MOST, LEAST = 1e150, 1e-150
-NUMBERS_AT_ONCE = 1 << 17  # 1 MB of doubles: what is worked on stays in the processor's cache
+NUMBERS_AT_ONCE = 1 << 17  # 1 MB of doubles, which stay in the processor's cache
 
 
 class Statistics:
-    """Count, mean, variance and extremes of each feature; of images, of each channel.
+    """Count, mean, variance and extremes of each feature; for images, of each channel.
 
     Attributes:
         rows: how many were added.
         row_shape: axes of one of them.
-        dtype: one that holds them all.
+        dtype: a type that can hold all of them.
         mean, low, high: (features,), float64.
     """
 
@@ -40,13 +40,13 @@ class Statistics:
         return statistics
 
     def add(self, rows: Rows) -> None:
-        """Take in rows (n, ...) that passed `check_rows`, all of one shape."""
+        """Add rows (n, ...) that passed `check_rows`, all of one shape."""
         size = rows.shape[-1] if rows.ndim != 3 else 1
         self.dtype = np.result_type(self.dtype, rows.dtype) if self.rows else rows.dtype
         self.rows, self.row_shape = self.rows + len(rows), rows.shape[1:]
         columns = rows.reshape(-1, size)
         at_once = max(1, NUMBERS_AT_ONCE // size)
-        with np.errstate(over="ignore", invalid="ignore"):  # `variance` says so where numbers are too large
+        with np.errstate(over="ignore", invalid="ignore"):  # `variance` refuses numbers that are too large
             for start in range(0, len(columns), at_once):
                 self._merge(columns[start : start + at_once])
 
@@ -64,9 +64,9 @@ class Statistics:
 
     @property
     def variance(self) -> Vector:
-        """Mean squared distance from the mean, (features,); DataError where it does not fit a double."""
+        """Mean squared distance from the mean, (features,); DataError if it does not fit a double."""
         with np.errstate(invalid="ignore"):
-            # The mean of equal numbers is off by rounding; of huge ones, by enough to overflow when it is squared.
+            # The mean of equal numbers has a rounding error, which overflows if it is squared for huge numbers.
             variance = np.where(self.low == self.high, 0.0, self._squares / self._numbers)
         largest = np.maximum(self.high, -self.low)
         too_large = ~np.isfinite(variance) | (largest > MOST) | (variance / MOST > MOST)
@@ -80,10 +80,10 @@ class Statistics:
 
     @property
     def overall(self) -> tuple[float, float]:
-        """Mean and variance of all numbers, whatever their feature."""
+        """Mean and variance of all numbers of all features."""
         return float(self.mean.mean()), float(self.variance.mean() + self.mean.var())
 
     @property
     def widest(self) -> float:
-        """What divides rows to bring them to [0, 1]: 255 for bytes, unless they are all 0 and 1; else 1."""
+        """The divisor that scales rows to [0, 1]: 255 for bytes, unless they are all 0 and 1; else 1."""
         return 255.0 if self.dtype == np.uint8 and self.high.max() > 1 else 1.0

@@ -41,7 +41,7 @@ from diabolo.model.file.upgrade import fill_in_schema, fill_in_table
 from diabolo.model.model import Model
 from diabolo.model.record import Record
 from diabolo.network.layers import LAYERS, BatchNormalization, Layer
-from diabolo.network.layers.own import Own, beside
+from diabolo.network.layers.own import Own, with_own
 from diabolo.network.losses import for_table
 from diabolo.network.structures import Network
 from diabolo.parts import from_config
@@ -84,7 +84,7 @@ def load_with_sha256(path: str | Path, *, layers: Own | None = None, expect_sha2
     asked = expect_sha256.strip().lower() if isinstance(expect_sha256, str) else expect_sha256
     if asked is not None and not (isinstance(asked, str) and re.fullmatch("[0-9a-f]{64}", asked)):
         raise OptionError(f"expect_sha256 must be the 64 hexadecimal digits of a SHA-256, got {expect_sha256!r:.80}.")
-    beside(LAYERS, layers)
+    with_own(LAYERS, layers)
     path, content = Path(path), read(path, layers)
     found = hashlib.sha256(content).hexdigest()
     if asked not in (None, found):

@@ -1,4 +1,4 @@
-"""What all bottlenecks share."""
+"""The base of all bottlenecks."""
 
 import dataclasses
 from collections.abc import Callable, Mapping

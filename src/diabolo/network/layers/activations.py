@@ -1,9 +1,10 @@
-"""The activations that layers end in, by Keras' names, and what computes each in ONNX."""
+"""The activations of layers by Keras' names, and the ONNX nodes that compute them."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from diabolo.errors import OptionError, unknown
+from diabolo.network.tensors import KerasLayer
 from diabolo.parts import Part
 
 if TYPE_CHECKING:
@@ -35,11 +36,11 @@ ACTIVATIONS: dict[str, Callable[["Graph"], None]] = {
 
 
 def check_activation(part: Part, name: str) -> None:
-    """Raise OptionError where `name` is not an activation."""
+    """Raise OptionError if `name` is not an activation."""
     if name not in ACTIVATIONS:
         raise OptionError(f"{part.kind}: {unknown('activation', name, ACTIVATIONS)}")
 
 
-def keras_activation(layer: Any) -> str:
-    """Return the name of the activation of a Keras layer; empty where it has none."""
+def keras_activation(layer: KerasLayer) -> str:
+    """Return the name of the activation of a Keras layer; empty if it has none."""
     return str(getattr(layer.activation, "__name__", ""))

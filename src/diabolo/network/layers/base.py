@@ -1,4 +1,4 @@
-"""What every layer is."""
+"""The base of all layers."""
 
 import dataclasses
 import math
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from diabolo.errors import OptionError, ShapeError
+from diabolo.network.tensors import KerasLayer
 from diabolo.parts import MOST_AXES, Part, Shape
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ BLOCK = 16
 
 @dataclass(frozen=True, kw_only=True)
 class Layer(Part):
-    """What all layers share. `name` is given by the network that the layer stands in."""
+    """The base of all layers. The network gives each layer its `name`, if it has none."""
 
     name: str = ""
 
@@ -41,7 +42,7 @@ class Layer(Part):
             )
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        """Return the shape of the output for one row of `input_shape`; raise ShapeError where none fits."""
+        """Return the shape of the output for one row of `input_shape`; raise ShapeError if none fits."""
         return input_shape
 
     def weights(self, input_shape: Shape) -> dict[str, Shape]:
@@ -56,7 +57,7 @@ class Layer(Part):
         return math.prod(self.output_shape(input_shape))
 
     def workspace(self, input_shape: Shape) -> int:
-        """Return how many numbers ONNX Runtime allocates besides, once for all rows of a batch."""
+        """Return how many numbers ONNX Runtime allocates in addition, once for all rows of a batch."""
         return 0
 
     def blocked(self, input_shape: Shape) -> int:
@@ -79,14 +80,14 @@ class Layer(Part):
         raise TypeError(f"{type(self).__name__} has no kernel to lend: it must define tied(input_shape)")
 
     def with_activation(self, activation: str) -> "Layer":
-        """Return the layer with another activation of its output; the same layer where it has none there."""
+        """Return the layer with another activation of its output; the same layer if it has none there."""
         return dataclasses.replace(self, **{"activation": activation}) if self.ends_in_activation else self
 
     @classmethod
-    def from_keras(cls, layer: Any) -> "Layer":
+    def from_keras(cls, layer: KerasLayer) -> "Layer":
         """Return the layer that a Keras layer of one of the `keras_classes` is; weights are not read.
 
-        Raises: OptionError where the Keras layer has a setting that this one cannot hold.
+        Raises: OptionError if the Keras layer has a setting that this one does not have.
         """
         raise TypeError(f"{cls.__name__} must say how it is read from Keras: give it from_keras(layer).")
 
@@ -105,7 +106,7 @@ class Layer(Part):
         """Add the nodes that compute the layer, from `graph.end` to a new `graph.end`.
 
         Args:
-            graph: `graph.add("Mul", name)` adds a node that takes what was computed last, and the tensor of a name.
+            graph: `graph.add("Mul", name)` adds a node that takes the latest output, and the tensor of a name.
             step: input_shape and output_shape of a row.
             weights: `weights["kernel"]` is the name of a weight in the graph, `weights.arrays["kernel"]` its values.
         """
@@ -126,7 +127,7 @@ def padded(places: Shape, channels: int) -> int:
 
 
 def last_axis(layer: Layer, input_shape: Shape) -> int:
-    """Return the size of the last axis; ShapeError where there is none."""
+    """Return the size of the last axis; ShapeError if there is none."""
     if not input_shape:
         raise ShapeError(f"layer {layer.kind!r} ({layer.name}) needs at least one axis, got a single number a row.")
     return input_shape[-1]

@@ -1,4 +1,4 @@
-"""Layers that choose: the largest latents, the nearest code."""
+"""Layers that select: the largest latents, the nearest code."""
 
 import math
 from dataclasses import dataclass
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class TopK(Layer):
-    """All but the `active` numbers that are farthest from 0 set to 0, along the last axis."""
+    """Set all but the `active` numbers of largest absolute value to 0, along the last axis."""
 
     active: int
 
     kind: ClassVar[str] = "top_k"
 
     def check(self) -> None:
-        """Refuse to choose none."""
+        """Refuse to select none."""
         self.require(self.active >= 1, "active of at least 1")
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        """The shape that came in, if there are so many to choose from."""
+        """The input shape, if it has as many features."""
         if last_axis(self, input_shape) < self.active:
             raise ShapeError(f"layer 'top_k' ({self.name}): {self.active} of {input_shape[-1]} cannot be chosen.")
         return input_shape
 
     def numbers(self, input_shape: Shape) -> int:
-        """The row, and of what is chosen the numbers, their places in 64 bits, and both once more to sort them."""
+        """The row, and for the selected numbers their values, their places in 64 bits, and both again for sorting."""
         return math.prod(input_shape) + 5 * math.prod(input_shape[:-1]) * self.active
 
     def to_keras(self, axes: int, seed: int) -> Any:
@@ -43,7 +43,7 @@ class TopK(Layer):
         return keras_layers.TopK(self.active, self.name)
 
     def to_onnx(self, graph: "Graph", step: Step, weights: "Constants") -> None:
-        """Add the sizes, the least of the largest, and a choice between a number and 0."""
+        """Add absolute values, the smallest of the largest, and Where."""
         start = graph.end
         (sizes,) = graph.aside("Abs", start)
         largest, _ = graph.aside("TopK", sizes, graph.integers(self.active), outputs=2, axis=-1)
@@ -66,10 +66,10 @@ class Quantize(Layer):
         self.require(self.codes >= 1 and self.groups >= 1, "codes and groups of at least 1")
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        """(features,) -> the same, if the groups can share them."""
+        """(features,) -> the same, if the groups divide it."""
         if len(input_shape) != 1 or input_shape[0] % self.groups:
             raise ShapeError(
-                f"layer 'quantize' ({self.name}) needs rows (features,) that {self.groups} groups can share, got "
+                f"layer 'quantize' ({self.name}) needs rows (features,) that {self.groups} groups divide, got "
                 f"{input_shape}."
             )
         return input_shape

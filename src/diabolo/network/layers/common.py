@@ -10,6 +10,7 @@ import numpy as np
 from diabolo.errors import OptionError, ShapeError
 from diabolo.network.layers.activations import ACTIVATIONS, check_activation, keras_activation
 from diabolo.network.layers.base import Layer, Step, last_axis
+from diabolo.network.tensors import KerasLayer
 from diabolo.parts import Shape
 
 if TYPE_CHECKING:
@@ -48,17 +49,17 @@ class Dense(Layer):
         return weights
 
     def mirror(self, input_shape: Shape) -> tuple[Layer, ...]:
-        """Go back to the features that came in."""
+        """Return to the features of the input."""
         return (dataclasses.replace(self, name="", units=last_axis(self, input_shape)),)
 
     def tied(self, input_shape: Shape) -> Layer:
-        """Return the layer that goes back to the features that came in by the same kernel."""
+        """Return the layer that returns to the features of the input by the same kernel."""
         return TiedDense(
             of=self.name, units=last_axis(self, input_shape), activation=self.activation, use_bias=self.use_bias
         )
 
     @classmethod
-    def from_keras(cls, layer: Any) -> Layer:
+    def from_keras(cls, layer: KerasLayer) -> Layer:
         """Take the settings of a Keras Dense."""
         return cls(units=layer.units, activation=keras_activation(layer), use_bias=layer.use_bias, name=layer.name)
 
@@ -77,7 +78,7 @@ class Dense(Layer):
         )
 
     def to_onnx(self, graph: "Graph", step: Step, weights: "Constants") -> None:
-        """Add one Gemm where the input is a matrix, otherwise MatMul and Add; then the activation."""
+        """Add one Gemm if the input is a matrix, otherwise MatMul and Add; then the activation."""
         if self.use_bias and len(step.input_shape) == 1:
             graph.add("Gemm", weights["kernel"], weights["bias"])
         else:
@@ -145,11 +146,11 @@ class Flatten(Layer):
         return (math.prod(input_shape),)
 
     def mirror(self, input_shape: Shape) -> tuple[Layer, ...]:
-        """Give the axes back."""
+        """Restore the axes."""
         return (Reshape(shape=input_shape),)
 
     @classmethod
-    def from_keras(cls, layer: Any) -> Layer:
+    def from_keras(cls, layer: KerasLayer) -> Layer:
         """Take the name of a Keras Flatten."""
         return cls(name=layer.name)
 
@@ -189,11 +190,11 @@ class Reshape(Layer):
         return self.shape
 
     def mirror(self, input_shape: Shape) -> tuple[Layer, ...]:
-        """Give the axes back."""
+        """Restore the axes."""
         return (Reshape(shape=input_shape),)
 
     @classmethod
-    def from_keras(cls, layer: Any) -> Layer:
+    def from_keras(cls, layer: KerasLayer) -> Layer:
         """Take the shape that a Keras Reshape gives in its model."""
         return cls(shape=tuple(layer.output.shape[1:]), name=layer.name)
 
@@ -222,7 +223,7 @@ class Activation(Layer):
         check_activation(self, self.function)
 
     @classmethod
-    def from_keras(cls, layer: Any) -> Layer:
+    def from_keras(cls, layer: KerasLayer) -> Layer:
         """Take the function of a Keras Activation or ReLU."""
         function = "relu" if type(layer).__name__ == "ReLU" else keras_activation(layer)
         return cls(function=function, name=layer.name)
@@ -242,16 +243,16 @@ class Activation(Layer):
 
 @dataclass(frozen=True, kw_only=True)
 class BatchNormalization(Layer):
-    """Each feature to mean 0 and variance 1 over the batch; over what was seen in training, at inference."""
+    """Each feature to mean 0 and variance 1 over the batch; at inference, by running averages."""
 
-    momentum: float = 0.99  # share of the old running mean that a batch leaves; Keras' default
+    momentum: float = 0.99  # weight of the old running average; Keras' default
     epsilon: float = 1e-3  # added to the variance; Keras' default
 
     kind: ClassVar[str] = "batch_normalization"
     keras_classes: ClassVar[tuple[str, ...]] = ("BatchNormalization",)
 
     def check(self) -> None:
-        """Refuse what would divide by zero or never settle."""
+        """Refuse an epsilon of 0, and a momentum of 1."""
         self.require(0 <= self.momentum < 1 and 0 < self.epsilon < 1, "0 <= momentum < 1 and 0 < epsilon < 1")
 
     def weights(self, input_shape: Shape) -> dict[str, Shape]:
@@ -260,7 +261,7 @@ class BatchNormalization(Layer):
         return {"gamma": size, "beta": size, "moving_mean": size, "moving_variance": size}
 
     @classmethod
-    def from_keras(cls, layer: Any) -> Layer:
+    def from_keras(cls, layer: KerasLayer) -> Layer:
         """Take the settings of a Keras BatchNormalization."""
         _check_last_axis(layer)
         return cls(momentum=layer.momentum, epsilon=layer.epsilon, name=layer.name)
@@ -273,7 +274,7 @@ class BatchNormalization(Layer):
 
     def to_onnx(self, graph: "Graph", step: Step, weights: "Constants") -> None:
         """Add (x - mean) / sqrt(variance + epsilon) * gamma + beta."""
-        # Not ONNX's own operator, which wants the features on axis 1.
+        # Not ONNX's own operator, which needs the features on axis 1.
         epsilon = weights.put("epsilon", np.float32(self.epsilon))
         graph.add("Sub", weights["moving_mean"])
         (variance,) = graph.aside("Add", weights["moving_variance"], epsilon)
@@ -292,7 +293,7 @@ class LayerNormalization(Layer):
     keras_classes: ClassVar[tuple[str, ...]] = ("LayerNormalization",)
 
     def check(self) -> None:
-        """Refuse what would divide by zero."""
+        """Refuse an epsilon of 0."""
         self.require(0 < self.epsilon < 1, "0 < epsilon < 1")
 
     def weights(self, input_shape: Shape) -> dict[str, Shape]:
@@ -301,7 +302,7 @@ class LayerNormalization(Layer):
         return {"gamma": size, "beta": size}
 
     @classmethod
-    def from_keras(cls, layer: Any) -> Layer:
+    def from_keras(cls, layer: KerasLayer) -> Layer:
         """Take the settings of a Keras LayerNormalization."""
         _check_last_axis(layer)
         return cls(epsilon=layer.epsilon, name=layer.name)
@@ -327,16 +328,16 @@ class Dropout(Layer):
     keras_classes: ClassVar[tuple[str, ...]] = ("Dropout",)
 
     def check(self) -> None:
-        """Refuse a rate that drops everything."""
+        """Refuse a rate of 1."""
         self.require(0 <= self.rate < 1, "0 <= rate < 1")
 
     @classmethod
-    def from_keras(cls, layer: Any) -> Layer:
+    def from_keras(cls, layer: KerasLayer) -> Layer:
         """Take the rate of a Keras Dropout."""
         return cls(rate=layer.rate, name=layer.name)
 
     def to_keras(self, axes: int, seed: int) -> Any:
-        """Return Diabolo's Keras layer, which draws by its own algorithm."""
+        """Return Diabolo's Keras layer, which has its own random numbers."""
         from diabolo.network.backends.keras import layers as keras_layers
 
         return keras_layers.Dropout(self.rate, seed=seed, name=self.name)
@@ -345,8 +346,8 @@ class Dropout(Layer):
         """Add nothing: dropout drops nothing at inference."""
 
 
-def _check_last_axis(layer: Any) -> None:
-    """Raise OptionError where a Keras layer normalises another axis than the last."""
+def _check_last_axis(layer: KerasLayer) -> None:
+    """Raise OptionError if a Keras layer normalises another axis than the last."""
     last = len(layer.output.shape) - 1
     if layer.axis not in (-1, last, [-1], [last]):
         raise OptionError(f"layer {layer.name!r} normalises axis {layer.axis}, expected the last.")

@@ -1,7 +1,7 @@
-"""Layers over one or two axes of space, (time, channels) or (height, width, channels), padded so that none is lost.
+"""Layers over one or two axes of space, (time, channels) or (height, width, channels), with padding "same".
 
-Along an axis of n places a stride of s leaves ceil(n / s); the way back is told how many places there were, so that odd
-sizes come back as they were. Order: convolutions, pooling, what they share in Keras, what they share in ONNX.
+Along an axis of n places a stride of s leaves ceil(n / s). The mirrored layers have n as a setting, so that sizes which
+s does not divide are restored too. Order: convolutions, pooling, functions for Keras, functions for ONNX.
 """
 
 import dataclasses
@@ -14,6 +14,7 @@ import numpy as np
 from diabolo.errors import OptionError, ShapeError
 from diabolo.network.layers.activations import ACTIVATIONS, check_activation, keras_activation
 from diabolo.network.layers.base import Layer, Step, padded
+from diabolo.network.tensors import KerasLayer
 from diabolo.parts import Shape
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def space(layer: Layer, input_shape: Shape) -> Shape:
 
 
 def fewer(sizes: Shape, stride: int) -> Shape:
-    """Return what a stride leaves of each axis."""
+    """Return the size of each axis after a stride."""
     return tuple(math.ceil(size / stride) for size in sizes)
 
 
@@ -52,7 +53,7 @@ class Convolution(Layer):
     ends_in_activation: ClassVar[bool] = True
 
     def check(self) -> None:
-        """Refuse strides that would skip numbers."""
+        """Refuse strides larger than the kernel, which would skip numbers."""
         self.require(
             self.filters >= 1 and 1 <= self.stride <= self.size < 1 << 10,
             "filters of at least 1 and 1 <= stride <= size < 1024",
@@ -64,7 +65,7 @@ class Convolution(Layer):
         return (*fewer(space(self, input_shape), self.stride), self.filters)
 
     def blocked(self, input_shape: Shape) -> int:
-        """The output; what comes in may be of fewer channels than a block."""
+        """The output; the input may have fewer channels than a block."""
         return padded(self.output_shape(input_shape)[:-1], self.filters)
 
     def weights(self, input_shape: Shape) -> dict[str, Shape]:
@@ -74,7 +75,7 @@ class Convolution(Layer):
         return weights | ({"bias": (self.filters,)} if self.use_bias else {})
 
     def mirror(self, input_shape: Shape) -> tuple[Layer, ...]:
-        """Go back to the places and the channels that came in."""
+        """Return to the places and channels of the input."""
         if self.stride == 1:
             return (dataclasses.replace(self, name="", filters=input_shape[-1]),)
         return (
@@ -89,11 +90,11 @@ class Convolution(Layer):
         )
 
     @classmethod
-    def from_keras(cls, layer: Any) -> Layer:
+    def from_keras(cls, layer: KerasLayer) -> Layer:
         """Take the settings of a Keras Conv1D or Conv2D."""
         _check_padding(layer)
         if _one_size(layer, "dilation_rate") != 1 or layer.groups != 1:
-            raise OptionError(f"layer {layer.name!r} has a dilation or groups, which are not known here.")
+            raise OptionError(f"layer {layer.name!r} has a dilation or groups, which Diabolo does not have.")
         return cls(
             filters=layer.filters,
             size=_one_size(layer, "kernel_size"),
@@ -130,10 +131,10 @@ class Convolution(Layer):
 
 @dataclass(frozen=True, kw_only=True)
 class TransposedConvolution(Layer):
-    """A convolution turned round: each place spreads over `stride` of them, and what is beyond `shape` is cut off."""
+    """A transposed convolution: each place becomes `stride` places, and the output is cut to `shape`."""
 
     filters: int
-    shape: Shape  # of space, as it shall come out
+    shape: Shape  # sizes of the axes of space of the output
     size: int = 3
     stride: int = 2
     activation: str = "linear"
@@ -146,7 +147,7 @@ class TransposedConvolution(Layer):
     ends_in_activation: ClassVar[bool] = True
 
     def check(self) -> None:
-        """Refuse strides that would leave holes."""
+        """Refuse strides larger than the kernel, which would leave gaps."""
         self.require(
             self.filters >= 1 and 1 <= self.stride <= self.size < 1 << 10 and all(1 <= n < 1 << 31 for n in self.shape),
             "filters of at least 1, 1 <= stride <= size < 1024 and a size of at least 1 for every axis",
@@ -163,7 +164,7 @@ class TransposedConvolution(Layer):
         return math.prod(input_shape[:-1]) * int(self.stride ** len(self.shape)) * self.filters
 
     def workspace(self, input_shape: Shape) -> int:
-        """The products of every place with the whole kernel, before they are added up."""
+        """The products of every place with the whole kernel, before they are summed."""
         return math.prod(input_shape[:-1]) * int(self.size ** len(self.shape)) * self.filters
 
     def weights(self, input_shape: Shape) -> dict[str, Shape]:
@@ -173,7 +174,7 @@ class TransposedConvolution(Layer):
         return weights | ({"bias": (self.filters,)} if self.use_bias else {})
 
     def mirror(self, input_shape: Shape) -> tuple[Layer, ...]:
-        """The convolution that this one turned round."""
+        """Return the convolution that this one transposes."""
         return (
             Convolution(
                 filters=input_shape[-1],
@@ -185,7 +186,7 @@ class TransposedConvolution(Layer):
         )
 
     @classmethod
-    def from_keras(cls, layer: Any) -> Layer:
+    def from_keras(cls, layer: KerasLayer) -> Layer:
         """Take the settings of a Keras Conv1DTranspose or Conv2DTranspose, and the shape it gives in its model."""
         _check_padding(layer)
         return cls(
@@ -228,7 +229,7 @@ class TransposedConvolution(Layer):
 
 @dataclass(frozen=True, kw_only=True)
 class Pooling(Layer):
-    """The largest number or the mean of each `size` neighbours along every axis of space."""
+    """The maximum or the mean of each `size` neighbours along every axis of space."""
 
     size: int = 2
     function: str = "max"
@@ -244,7 +245,7 @@ class Pooling(Layer):
     reshapes: ClassVar[bool] = True
 
     def check(self) -> None:
-        """Refuse what is neither the largest nor the mean."""
+        """Refuse sizes below 2 and other functions than these two."""
         self.require(2 <= self.size < 1 << 10, "2 <= size < 1024")
         self.require(self.function in ("max", "average"), "function 'max' or 'average'")
 
@@ -253,15 +254,15 @@ class Pooling(Layer):
         return (*fewer(space(self, input_shape), self.size), input_shape[-1])
 
     def mirror(self, input_shape: Shape) -> tuple[Layer, ...]:
-        """Repeat what is left."""
+        """Return to the places of the input by repetition."""
         return (Upsampling(size=self.size, shape=space(self, input_shape)),)
 
     @classmethod
-    def from_keras(cls, layer: Any) -> Layer:
+    def from_keras(cls, layer: KerasLayer) -> Layer:
         """Take the settings of a Keras MaxPooling1D, MaxPooling2D, AveragePooling1D or AveragePooling2D."""
         sizes = zip(layer.input.shape[1:-1], layer.pool_size, strict=True)
         if any(length is None or length % size for length, size in sizes):
-            _check_padding(layer)  # where nothing is left over at the ends, 'valid' is the same
+            _check_padding(layer)  # if the sizes are divisible, 'valid' is the same
         if tuple(layer.strides) != tuple(layer.pool_size):
             raise OptionError(f"layer {layer.name!r} must have strides like its pool_size.")
         function = "max" if type(layer).__name__.startswith("Max") else "average"
@@ -302,7 +303,7 @@ class Upsampling(Layer):
     reshapes: ClassVar[bool] = True
 
     def check(self) -> None:
-        """Refuse what repeats nothing."""
+        """Refuse sizes below 2 and empty shapes."""
         sizes = all(1 <= n < 1 << 31 for n in self.shape)
         self.require(2 <= self.size < 1 << 10 and sizes, "2 <= size < 1024 and a size of at least 1 for every axis")
 
@@ -312,15 +313,15 @@ class Upsampling(Layer):
         return (*self.shape, input_shape[-1])
 
     def numbers(self, input_shape: Shape) -> int:
-        """What is there before it is cut."""
+        """The output before it is cut."""
         return math.prod(input_shape) * int(self.size ** len(self.shape))
 
     def mirror(self, input_shape: Shape) -> tuple[Layer, ...]:
-        """Take the mean of what was repeated."""
+        """Return the mean of the repeated places."""
         return (Pooling(size=self.size, function="average"),)
 
     @classmethod
-    def from_keras(cls, layer: Any) -> Layer:
+    def from_keras(cls, layer: KerasLayer) -> Layer:
         """Take the size of a Keras UpSampling1D or UpSampling2D, and the shape it gives in its model."""
         return cls(size=_one_size(layer, "size"), shape=tuple(layer.output.shape[1:-1]), name=layer.name)
 
@@ -345,8 +346,8 @@ def _check_target(layer: Layer, input_shape: Shape, shape: Shape, stride: int) -
         )
 
 
-def _check_padding(layer: Any) -> None:
-    """Raise OptionError where the padding of a Keras layer is not 'same'."""
+def _check_padding(layer: KerasLayer) -> None:
+    """Raise OptionError if the padding of a Keras layer is not 'same'."""
     if layer.padding != "same":
         kind = type(layer).__name__
         raise OptionError(
@@ -354,7 +355,7 @@ def _check_padding(layer: Any) -> None:
         )
 
 
-def _one_size(layer: Any, setting: str) -> int:
+def _one_size(layer: KerasLayer, setting: str) -> int:
     """Return a setting of a Keras layer that is the same along all axes; OptionError where it is not."""
     value = getattr(layer, setting)
     sizes = set(value) if isinstance(value, (tuple, list)) else {value}

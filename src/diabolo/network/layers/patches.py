@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Patches(Layer):
-    """An image cut into squares, line by line, each a row of numbers; zeros where the last ones reach over the edge."""
+    """An image cut into squares, line by line, each a row of numbers; padded with zeros at the edges."""
 
     size: int = 4
 
@@ -24,7 +24,7 @@ class Patches(Layer):
     reshapes: ClassVar[bool] = True
 
     def check(self) -> None:
-        """Refuse patches of nothing."""
+        """Refuse patches of size 0."""
         self.require(1 <= self.size < 1 << 10, "1 <= size < 1024")
 
     def output_shape(self, input_shape: Shape) -> Shape:
@@ -36,7 +36,7 @@ class Patches(Layer):
         return (math.prod(fewer(input_shape[:-1], self.size)), self.size**2 * input_shape[-1])
 
     def mirror(self, input_shape: Shape) -> tuple[Layer, ...]:
-        """Put the image together."""
+        """Join the patches to the image."""
         return (FromPatches(size=self.size, shape=input_shape[:-1]),)
 
     def to_keras(self, axes: int, seed: int) -> Any:
@@ -57,7 +57,7 @@ class Patches(Layer):
 
 @dataclass(frozen=True, kw_only=True)
 class FromPatches(Layer):
-    """Squares put together into an image of `shape`, (height, width); what reaches over the edge is cut off."""
+    """Squares joined to an image of `shape`, (height, width); the padding is cut off."""
 
     shape: Shape
     size: int = 4
@@ -67,7 +67,7 @@ class FromPatches(Layer):
     reshapes: ClassVar[bool] = True
 
     def check(self) -> None:
-        """Refuse patches of nothing and images of no size."""
+        """Refuse patches and images of size 0."""
         sizes = len(self.shape) == 2 and all(1 <= n < 1 << 31 for n in self.shape)
         self.require(1 <= self.size < 1 << 10 and sizes, "1 <= size < 1024 and a height and width of at least 1")
 

@@ -8,6 +8,7 @@ import numpy as np
 from diabolo.errors import OptionError, ShapeError
 from diabolo.network.layers.base import Layer, Step
 from diabolo.network.layers.common import Dense
+from diabolo.network.tensors import KerasLayer
 from diabolo.parts import Shape
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ Arrays = dict[str, np.ndarray[Any, Any]]
 
 
 def series(layer: Layer, input_shape: Shape) -> tuple[int, int]:
-    """Return the time steps and the channels of a row; ShapeError where it is no series."""
+    """Return the time steps and the channels of a row; ShapeError if it is not a series."""
     if len(input_shape) != 2:
         raise ShapeError(
             f"layer {layer.kind!r} ({layer.name}) needs rows (time, channels), got {input_shape}: put a Reshape() "
@@ -28,10 +29,10 @@ def series(layer: Layer, input_shape: Shape) -> tuple[int, int]:
 
 @dataclass(frozen=True, kw_only=True)
 class Recurrent(Layer):
-    """What LSTM and GRU share: `units` numbers that are carried from step to step."""
+    """The base of LSTM and GRU, with a state of `units` numbers."""
 
     units: int
-    sequences: bool = True  # a state for each step; False: the last alone
+    sequences: bool = True  # a state for each step; False: the last only
 
     gates: ClassVar[int]  # products a unit, which are computed for all steps at once
     makes_features: ClassVar[bool] = True
@@ -42,12 +43,12 @@ class Recurrent(Layer):
         self.require(self.units >= 1, "units of at least 1")
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        """(time, channels) -> (time, units), or (units,) of the last step alone."""
+        """(time, channels) -> (time, units), or (units,) for the last step only."""
         time, _ = series(self, input_shape)
         return (time, self.units) if self.sequences else (self.units,)
 
     def numbers(self, input_shape: Shape) -> int:
-        """The gates of every step, whether or not the states of all steps are wanted."""
+        """The gates of every step, even if only the last state is returned."""
         time, _ = series(self, input_shape)
         return time * self.gates * self.units
 
@@ -58,7 +59,7 @@ class Recurrent(Layer):
         return (*(() if self.sequences else (Repeat(times=time),)), again, Dense(units=channels))
 
     @classmethod
-    def from_keras(cls, layer: Any) -> Layer:
+    def from_keras(cls, layer: KerasLayer) -> Layer:
         """Take the settings of a Keras LSTM or GRU."""
         usual = layer.activation.__name__ == "tanh" and layer.recurrent_activation.__name__ == "sigmoid"
         if not usual or not layer.use_bias or layer.go_backwards:
@@ -123,14 +124,14 @@ class LSTM(Recurrent):
 
 @dataclass(frozen=True, kw_only=True)
 class GRU(Recurrent):
-    """Gated recurrent units: Cho et al. 2014, arXiv:1406.1078, the reset gate after the product as Keras has it."""
+    """Gated recurrent units: Cho et al. 2014, arXiv:1406.1078, with the reset gate after the product, as in Keras."""
 
     kind: ClassVar[str] = "gru"
     keras_classes: ClassVar[tuple[str, ...]] = ("GRU",)
     gates: ClassVar[int] = 3
 
     def weights(self, input_shape: Shape) -> dict[str, Shape]:
-        """Gates in Keras' order: update, reset, candidate; two biases, one of the input, one of the state."""
+        """Gates in Keras' order: update, reset, candidate; two biases, one for the input, one for the state."""
         _, channels = series(self, input_shape)
         three = 3 * self.units
         return {"kernel": (channels, three), "recurrent_kernel": (self.units, three), "bias": (2, three)}
@@ -153,7 +154,7 @@ class GRU(Recurrent):
 
 @dataclass(frozen=True, kw_only=True)
 class Repeat(Layer):
-    """A row of features, the same at every one of `times` steps."""
+    """A row of features repeated at each of `times` steps."""
 
     times: int
 
@@ -162,7 +163,7 @@ class Repeat(Layer):
     reshapes: ClassVar[bool] = True
 
     def check(self) -> None:
-        """Refuse no time at all."""
+        """Refuse 0 times."""
         self.require(1 <= self.times < 1 << 31, "times from 1 to 2**31 - 1")
 
     def output_shape(self, input_shape: Shape) -> Shape:
@@ -172,11 +173,11 @@ class Repeat(Layer):
         return (self.times, *input_shape)
 
     def mirror(self, input_shape: Shape) -> tuple[Layer, ...]:
-        """Go over time once more and keep the last state."""
+        """Return to one row by a recurrent layer that keeps the last state."""
         return (LSTM(units=input_shape[-1], sequences=False),)
 
     @classmethod
-    def from_keras(cls, layer: Any) -> Layer:
+    def from_keras(cls, layer: KerasLayer) -> Layer:
         """Take the times of a Keras RepeatVector."""
         return cls(times=layer.n, name=layer.name)
 

@@ -1,4 +1,4 @@
-"""Blocks that add to what came in: x + f(x). The shape stays, and so the block is its own mirror.
+"""Blocks that add to their input: x + f(x). They keep the shape, so that a block is its own mirror.
 
 The last product of f starts at 0, so that a new block changes nothing and deep networks train from the first step.
 """
@@ -88,7 +88,7 @@ class ResidualConvolution(Layer):
         check_activation(self, self.activation)
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        """The shape that came in, if it has space."""
+        """The input shape, if it has axes of space."""
         space(self, input_shape)
         return input_shape
 
@@ -128,7 +128,7 @@ class ResidualConvolution(Layer):
 
 @dataclass(frozen=True, kw_only=True)
 class Attention(Layer):
-    """x + what each place takes from all others: self-attention of several heads after a normalisation.
+    """x + self-attention of several heads, after a normalisation.
 
     Source: Vaswani et al. 2017, arXiv:1706.03762, normalised first as in Xiong et al. 2020, arXiv:2002.04745.
     """
@@ -139,11 +139,11 @@ class Attention(Layer):
     needs_axes: ClassVar[bool] = True
 
     def check(self) -> None:
-        """Refuse no heads."""
+        """Refuse 0 heads."""
         self.require(self.heads >= 1, "heads of at least 1")
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        """The shape that came in, if the heads can share its features."""
+        """The input shape, if the heads divide its features."""
         _, features = series(self, input_shape)
         if features % self.heads:
             raise ShapeError(
@@ -153,12 +153,12 @@ class Attention(Layer):
         return input_shape
 
     def numbers(self, input_shape: Shape) -> int:
-        """Of each head, how much every place takes from every other."""
+        """The attention weights of each head, between every two places."""
         places, features = series(self, input_shape)
         return max(3 * places * features, self.heads * places**2)
 
     def weights(self, input_shape: Shape) -> dict[str, Shape]:
-        """Scale and shift of the normalisation; query, key and value side by side; the last product."""
+        """Scale and shift of the normalisation; query, key and value in one matrix; the last product."""
         _, features = series(self, input_shape)
         return {
             "gamma": (features,),
@@ -198,7 +198,7 @@ class Attention(Layer):
 
 @dataclass(frozen=True, kw_only=True)
 class Position(Layer):
-    """x + a number for each place and feature, learnt: attention by itself does not know what stands where."""
+    """x + a learnt number for each place and feature, since attention does not depend on the order of places."""
 
     kind: ClassVar[str] = "position"
     needs_axes: ClassVar[bool] = True

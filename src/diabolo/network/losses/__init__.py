@@ -1,6 +1,6 @@
 """Reconstruction losses, one file for each sort. `LOSSES` is the table of those that can be chosen.
 
-Each compares a target (batch, ...) with the raw numbers that the decoder ends in and returns (batch,): summed over the
+Each compares a target (batch, ...) with the raw numbers of the decoder and returns (batch,): summed over the
 features of a row, never averaged over rows; training/loop.py alone averages. The `link` is the activation that turns
 raw numbers into a reconstruction. It is separate because a cross-entropy of logits is exact where one of probabilities
 is not.

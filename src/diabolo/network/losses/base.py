@@ -1,4 +1,4 @@
-"""What all reconstruction losses share."""
+"""The base of all reconstruction losses."""
 
 import math
 from collections.abc import Mapping
@@ -38,7 +38,7 @@ class Local(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Loss(Part):
-    """What all reconstruction losses share.
+    """The base of all reconstruction losses.
 
     Class attributes:
         link: activation from raw numbers to a reconstruction.
@@ -86,7 +86,7 @@ class Loss(Part):
 
         Args:
             target: (batch, ...).
-            raw: what the decoder ends in, the shape of `target`.
+            raw: the output of the decoder, the shape of `target`.
             xp: `numpy` or `keras.ops`.
             learnt: the weights that `weights` names.
             counts: 1 where a number counts and 0 where it does not, the shape of `target`; None: all numbers count.
@@ -106,7 +106,7 @@ class Loss(Part):
 
         Args:
             target: (n, numbers), rows flattened.
-            raw: the same of what the decoder ends in.
+            raw: the raw numbers of the decoder, the same shape.
             input_shape: of a row before it was flattened.
             learnt: the weights that `weights` names, in NumPy.
 
@@ -121,7 +121,7 @@ class Loss(Part):
         return Local(away * away * 0.5, away * slope, slope * slope)
 
     def left_out(self, target: Array) -> Array | float:
-        """Return what `per_row` leaves out of the negative log-likelihood of each row, (batch,), in nats; NumPy."""
+        """Return the part of the negative log-likelihood of each row that `per_row` leaves out, (batch,), in nats."""
         return 0.0
 
     def values(self, input_shape: Shape) -> int:
@@ -133,7 +133,7 @@ class Loss(Part):
         return self.linked(links.LINKS[self.link](raw))
 
     def linked(self, shown: Array) -> Array:
-        """Return the reconstruction from what `link` returns, which an ONNX decoder has computed already; NumPy.
+        """Return the reconstruction from the output of `link`, which an ONNX decoder computes itself; NumPy.
 
         Both are the same unless the numbers of a row have several links, as those of a table have.
         """

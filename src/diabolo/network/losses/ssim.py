@@ -10,7 +10,7 @@ from diabolo.network.losses.base import Learnt, Loss
 from diabolo.network.tensors import Backend, Tensor
 from diabolo.parts import Shape
 
-WINDOW = 7  # pixels along an edge of what is compared at a time
+WINDOW = 7  # pixels along an edge of a window
 STEADY = (0.01**2, 0.03**2)  # keep quotients of two numbers near 0 at 1
 
 

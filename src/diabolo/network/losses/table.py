@@ -102,7 +102,7 @@ class Mixed(Loss):
         return math.prod(input_shape) - self.flags
 
     def linked(self, shown: Array) -> Array:
-        """Return what is expected: numbers, counts, probabilities of true and of each level, (n, numbers), float64.
+        """Return expected values: numbers, counts, probabilities of true and of each level, (n, numbers), float64.
 
         The flags are left out.
         """

@@ -1,4 +1,4 @@
-"""Layers -> keras.Model, for training. The ONNX builder makes the same of them for inference; a test holds both equal.
+"""Layers -> keras.Model, for training. The ONNX builder makes the same for inference; a test compares both.
 
 Each layer makes its own Keras layer, by `to_keras`. Order: the build, weights in and out.
 """
@@ -30,7 +30,7 @@ class Models(NamedTuple):
 
 @contextmanager
 def in_float32() -> Iterator[None]:
-    """Let what is made here compute in float32, whatever precision the user has set for layers; theirs is kept."""
+    """Make layers that compute in float32, whatever precision the user has set; that setting is restored."""
     theirs = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")
     try:
@@ -81,14 +81,14 @@ def build(network: Network, *, link: str = "linear", seed: int = 0) -> Models:
     )
 
 
-def _chain(layers: Sequence[keras.layers.Layer], tensor: Any) -> Any:
+def _chain(layers: Sequence[keras.layers.Layer], tensor: Tensor) -> Tensor:
     for layer in layers:
         tensor = layer(tensor)
     return tensor
 
 
 class Chains(NamedTuple):
-    """The layers of a network one by one, for whoever needs what lies between two of them."""
+    """The layers of a network one by one, for the tensors between two of them."""
 
     encoder: list[keras.layers.Layer]
     bottleneck: list[keras.layers.Layer]
@@ -115,8 +115,8 @@ def chains(models: Models, network: Network) -> Chains:
     return Chains(encoder[:cut], encoder[cut:], heads, [every[step.layer.name] for step in network.decoder_steps])
 
 
-def called(layer: keras.layers.Layer, tensor: Any, *, training: bool) -> Any:
-    """Return what a layer gives, told whether it is trained if it wants to know."""
+def called(layer: keras.layers.Layer, tensor: Tensor, *, training: bool) -> Tensor:
+    """Return the output of a layer, which gets the argument `training` if it has one."""
     return layer(tensor, training=training) if layer._call_has_training_arg else layer(tensor)
 
 

@@ -1,6 +1,6 @@
-"""What Keras has no layer for, as Keras layers: residual blocks, attention, patches, places that are cut off.
+"""Keras layers that Keras does not have: residual blocks, attention, patches, outputs that are cut to a shape.
 
-Weights have the names that `diabolo.network.layers` gives them, whose `to_keras` makes these layers.
+The weights have the names that `diabolo.network.layers` gives them; its `to_keras` makes these layers.
 """
 
 from collections.abc import Callable
@@ -10,43 +10,45 @@ import keras
 from keras import ops
 
 from diabolo.network.random_numbers import uniform
+from diabolo.network.tensors import Tensor
+from diabolo.parts import Shape
 
 
 def _glorot(seed: int) -> Any:
     return keras.initializers.GlorotUniform(seed)
 
 
-def silu(x: Any) -> Any:
-    """X * sigmoid(x), as Keras has it, and under its name, by which Keras saves it.
+def silu(x: Tensor) -> Tensor:
+    """X * sigmoid(x), the same as in Keras, and under its name, by which Keras saves it.
 
-    Keras' own is a function with a gradient of its own, which TensorFlow keeps in a table that nothing is ever taken
-    out of, and with it every program that it is traced in.
+    Keras' own has a custom gradient, which TensorFlow keeps in a table from which nothing is ever removed, and with it
+    every program that it is traced in.
     """
     return x * ops.sigmoid(x)
 
 
-def activation_of(name: str) -> Callable[[Any], Any]:
+def activation_of(name: str) -> Callable[[Tensor], Tensor]:
     """Return an activation by its name."""
-    function: Callable[[Any], Any] = silu if name == "silu" else keras.activations.get(name)
+    function: Callable[[Tensor], Tensor] = silu if name == "silu" else keras.activations.get(name)
     return function
 
 
 def initializer_for(activation: str, seed: int) -> Any:
-    """Return what draws the first weights of a layer that ends in this activation."""
-    # He's variance makes up for the half that relu throws away; Glorot's suits what is near linear around 0.
+    """Return the initializer of the kernel of a layer that ends in this activation."""
+    # He's variance compensates for the half that relu sets to 0; Glorot's suits functions nearly linear around 0.
     # Glorot & Bengio 2010; He et al. 2015, arXiv:1502.01852.
     rectified = activation in ("relu", "leaky_relu")
     return (keras.initializers.HeUniform if rectified else keras.initializers.GlorotUniform)(seed)
 
 
-def _normalise(x: Any, gamma: Any, beta: Any, epsilon: float) -> Any:
+def _normalise(x: Tensor, gamma: Tensor, beta: Tensor, epsilon: float) -> Tensor:
     mean, variance = ops.moments(x, axes=[-1], keepdims=True)
     return (x - mean) / ops.sqrt(variance + epsilon) * gamma + beta
 
 
-def _times(x: Any, kernel: Any) -> Any:
+def _times(x: Tensor, kernel: Tensor) -> Tensor:
     """(..., features) times (features, units) -> (..., units)."""
-    # Not `x @ kernel`: where an axis before the last two is 1, TensorFlow on a processor takes that for batches of
+    # Not `x @ kernel`: if an axis before the last two is 1, TensorFlow on a processor computes batches of
     # products, which gives wrong numbers or ends the process. ops.matmul makes one product of it.
     return ops.matmul(x, kernel)
 
@@ -65,12 +67,12 @@ class TiedDense(keras.layers.Layer):
         # In a function, or Keras would count the other's weights among this layer's own.
         self._kernel = lambda: layer.kernel
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         """Make the bias."""
         if self._use_bias:
             self.bias = self.add_weight(shape=(self._units,), initializer="zeros", name="bias")
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Tensor) -> Tensor:
         """(..., features) -> (..., units)."""
         product = ops.matmul(x, ops.transpose(self._kernel()))
         return self._activation(product + self.bias if self._use_bias else product)
@@ -84,7 +86,7 @@ class Residual(keras.layers.Layer):
         self._units, self._activation, self._seed = units, activation_of(activation), seed
         self._epsilon = epsilon
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         """Make the weights."""
         features = input_shape[-1]
         self.gamma = self.add_weight(shape=(features,), initializer="ones", name="gamma")
@@ -96,7 +98,7 @@ class Residual(keras.layers.Layer):
         self.kernel_out = self.add_weight(shape=(self._units, features), initializer="zeros", name="kernel_out")
         self.bias_out = self.add_weight(shape=(features,), initializer="zeros", name="bias_out")
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Tensor) -> Tensor:
         """(..., features) -> the same."""
         normal = _normalise(x, self.gamma, self.beta, self._epsilon)
         hidden = self._activation(_times(normal, self.kernel_in) + self.bias_in)
@@ -111,7 +113,7 @@ class ResidualConvolution(keras.layers.Layer):
         self._filters, self._size, self._seed = filters, size, seed
         self._activation = activation_of(activation)
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         """Make the weights."""
         channels, around = input_shape[-1], (self._size,) * (len(input_shape) - 2)
         self.kernel_in = self.add_weight(
@@ -123,7 +125,7 @@ class ResidualConvolution(keras.layers.Layer):
         )
         self.bias_out = self.add_weight(shape=(channels,), initializer="zeros", name="bias_out")
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Tensor) -> Tensor:
         """(..., channels) -> the same."""
         hidden = ops.conv(self._activation(x), self.kernel_in, padding="same") + self.bias_in
         return x + ops.conv(self._activation(hidden), self.kernel_out, padding="same") + self.bias_out
@@ -136,7 +138,7 @@ class Attention(keras.layers.Layer):
         super().__init__(name=name)
         self._heads, self._epsilon, self._seed = heads, epsilon, seed
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         """Make the weights."""
         features = input_shape[-1]
         self.gamma = self.add_weight(shape=(features,), initializer="ones", name="gamma")
@@ -148,7 +150,7 @@ class Attention(keras.layers.Layer):
         self.kernel_out = self.add_weight(shape=(features, features), initializer="zeros", name="kernel_out")
         self.bias_out = self.add_weight(shape=(features,), initializer="zeros", name="bias_out")
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Tensor) -> Tensor:
         """(batch, time, features) -> the same."""
         time, features = x.shape[1:]
         size = features // self._heads
@@ -168,12 +170,12 @@ class Position(keras.layers.Layer):
         super().__init__(name=name)
         self._seed = seed
 
-    def build(self, input_shape: Any) -> None:
-        """Make the offsets, small beside what they are added to."""
+    def build(self, input_shape: Shape) -> None:
+        """Make the offsets, small compared with the features."""
         start = keras.initializers.RandomNormal(stddev=0.02, seed=self._seed)
         self.offset = self.add_weight(shape=input_shape[1:], initializer=start, name="offset")
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Tensor) -> Tensor:
         """(batch, time, features) -> the same."""
         return x + self.offset
 
@@ -185,7 +187,7 @@ class Patches(keras.layers.Layer):
         super().__init__(name=name)
         self._size = size
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Tensor) -> Tensor:
         """(batch, h, w, c) -> (batch, patches, size * size * c)."""
         size, (height, width, channels) = self._size, x.shape[1:]
         down, across = -(-height // size), -(-width // size)
@@ -201,7 +203,7 @@ class FromPatches(keras.layers.Layer):
         super().__init__(name=name)
         self._size, self._shape = size, shape
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Tensor) -> Tensor:
         """(batch, patches, size * size * c) -> (batch, h, w, c)."""
         size, (height, width) = self._size, self._shape
         down, across = -(-height // size), -(-width // size)
@@ -228,7 +230,7 @@ class TransposedConvolution(keras.layers.Layer):
         self._filters, self._shape, self._size, self._stride = filters, shape, size, stride
         self._activation, self._use_bias, self._start = activation_of(activation), use_bias, initializer
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         """Make the weights."""
         around = (self._size,) * len(self._shape)
         self.kernel = self.add_weight(
@@ -237,7 +239,7 @@ class TransposedConvolution(keras.layers.Layer):
         if self._use_bias:
             self.bias = self.add_weight(shape=(self._filters,), initializer="zeros", name="bias")
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Tensor) -> Tensor:
         """(batch, ..., channels) -> (batch, *shape, filters)."""
         x = ops.conv_transpose(x, self.kernel, strides=self._stride, padding="same")
         x = x[(slice(None), *(slice(size) for size in self._shape))]
@@ -251,7 +253,7 @@ class Upsampling(keras.layers.Layer):
         super().__init__(name=name)
         self._size, self._shape = size, shape
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Tensor) -> Tensor:
         """(batch, ..., channels) -> (batch, *shape, channels)."""
         for axis in range(1, 1 + len(self._shape)):
             x = ops.repeat(x, self._size, axis=axis)
@@ -265,29 +267,29 @@ class TopK(keras.layers.Layer):
         super().__init__(name=name)
         self._active = active
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Tensor) -> Tensor:
         """(..., features) -> the same."""
         least = ops.top_k(ops.abs(x), self._active)[0][..., -1:]
         return ops.where(ops.abs(x) >= least, x, 0.0)
 
 
 class Quantize(keras.layers.Layer):
-    """The nearest vectors of a book, which in training follows the averages of what it stands for."""
+    """The nearest vectors of a code book; in training a code is the moving average of the vectors next to it."""
 
-    # Of the averages. van den Oord et al. 2017, appendix A.1, have 0.99; on 9,000 digits, 15 epochs, 256 codes, 0.95
-    # reaches 0.0188 a pixel and 0.99 0.0195, and in a short training it loses fewer codes.
+    # Of the moving averages. van den Oord et al. 2017, appendix A.1, use 0.99; on 9,000 digits, 15 epochs, 256 codes,
+    # 0.95 reaches 0.0188 a pixel and 0.99 0.0195, and in a short training it loses fewer codes.
     DECAY = 0.95
-    UNUSED = 0.1  # of an even share: a code that stands for less is put where a row is
+    UNUSED = 0.1  # of an even share: a code with fewer vectors is moved to the vector of a row
 
     def __init__(self, codes: int, groups: int, seed: int, name: str) -> None:
         super().__init__(name=name)
         self._codes, self._groups, self._seed = codes, groups, seed
-        self._chance = keras.random.SeedGenerator(seed, name="chance")
+        self._generator = keras.random.SeedGenerator(seed, name="generator")
 
-    def build(self, input_shape: Any) -> None:
-        """Make the book and the averages, of which the file keeps the book alone.
+    def build(self, input_shape: Shape) -> None:
+        """Make the book and the averages; the model file keeps only the book.
 
-        Counts start at 0, so that the first batch makes most codes stand where rows are.
+        Counts start at 0, so that the first batch moves most codes to the vectors of rows.
         """
         size = input_shape[-1] // self._groups
         start = keras.initializers.RandomNormal(stddev=1.0, seed=self._seed)
@@ -295,8 +297,8 @@ class Quantize(keras.layers.Layer):
         self.counts = self.add_weight(shape=(self._codes,), initializer="zeros", trainable=False, name="counts")
         self.sums = self.add_weight(shape=(self._codes, size), initializer="zeros", trainable=False, name="sums")
 
-    def call(self, x: Any, training: bool = False) -> Any:
-        """(batch, features) -> the same; gradients pass as if nothing had been chosen."""
+    def call(self, x: Tensor, training: bool = False) -> Tensor:
+        """(batch, features) -> the same; gradients pass unchanged."""
         vectors = ops.reshape(x, (-1, self.book.shape[1]))  # (batch * groups, size)
         # The square of the vector itself is the same for all codes.
         distance = ops.sum(ops.square(self.book), axis=1) - 2 * vectors @ ops.transpose(self.book)
@@ -306,13 +308,13 @@ class Quantize(keras.layers.Layer):
             self._follow(ops.stop_gradient(vectors), nearest)
         return x + ops.stop_gradient(chosen - x)
 
-    def _follow(self, vectors: Any, nearest: Any) -> None:
+    def _follow(self, vectors: Tensor, nearest: Tensor) -> None:
         mine = ops.one_hot(nearest, self._codes, dtype="float32")  # (vectors, codes)
         counts = self.DECAY * self.counts + (1 - self.DECAY) * ops.sum(mine, axis=0)
         sums = self.DECAY * self.sums + (1 - self.DECAY) * (ops.transpose(mine) @ vectors)
         rows = ops.shape(vectors)[0]
         unused = (counts < self.UNUSED * ops.cast(rows, "float32") / self._codes)[:, None]
-        places = ops.floor(uniform((self._codes,), self._chance) * ops.cast(rows, "float32"))
+        places = ops.floor(uniform((self._codes,), self._generator) * ops.cast(rows, "float32"))
         drawn = ops.take(vectors, ops.cast(ops.minimum(places, ops.cast(rows - 1, "float32")), "int32"), axis=0)
         share = ops.cast(rows, "float32") / self._codes
         self.counts.assign(ops.where(unused[:, 0], share, counts))
@@ -323,22 +325,22 @@ class Quantize(keras.layers.Layer):
 class Dropout(keras.layers.Layer):
     """As Keras', drawn by the algorithm of `diabolo.network.random_numbers`.
 
-    Not a subclass: the generator of Keras' own has a name that counts up, and TensorFlow keeps a kernel for each.
+    Not a subclass: the generator of Keras' own layer has a numbered name, and TensorFlow keeps a kernel for each name.
     """
 
     def __init__(self, rate: float, seed: int | None = None, **more: Any) -> None:
         super().__init__(**more)
         self.rate, self.seed = rate, seed
-        self.seed_generator = keras.random.SeedGenerator(seed, name="chance")
+        self.seed_generator = keras.random.SeedGenerator(seed, name="generator")
         self.supports_masking = True
 
-    def call(self, inputs: Any, training: bool = False) -> Any:
-        """Set a share of the numbers to 0 in training, and make up for it."""
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
+        """Set a share of the numbers to 0 in training, and scale up the others."""
         if not training or not self.rate:
             return inputs
         kept = ops.cast(uniform(ops.shape(inputs), self.seed_generator) >= self.rate, inputs.dtype)
         return inputs * kept / (1 - self.rate)
 
     def get_config(self) -> dict[str, Any]:
-        """Return what makes it again."""
+        """Return the settings."""
         return {**super().get_config(), "rate": self.rate, "seed": self.seed}

@@ -1,4 +1,4 @@
-"""Parts of a trained Keras network: `split` it at its waist, `evaluate` any layer from any other.
+"""Parts of a trained Keras network: `split` it at its bottleneck, `evaluate` any layer from any other.
 
 Both work on every Keras model that has a graph of layers: Sequential, functional, nested, loaded from a file. The
 parts share their weights with the model they came from; nothing is copied and nothing is trained.
@@ -32,29 +32,29 @@ class Parts(NamedTuple):
 
 
 def split(model: keras.Model, at: str | int | keras.layers.Layer = "bottleneck") -> Parts:
-    """Return (encoder, decoder) of a model, cut behind one layer: decoder(encoder(x)) is model(x).
+    """Return (encoder, decoder) of a model, cut after one layer: decoder(encoder(x)) is model(x).
 
     Args:
         model: any built Keras model with a graph of layers.
         at: name, index or object of the layer whose output is the latent. A layer inside a nested model is named
-            by itself or, where that is not unique, with its path: "encoder/bottleneck", and one that is in none by
-            "/bottleneck". Of a layer that is called several times, the last call counts, which is logged.
+            by its own name or, if that is not unique, by its path: "encoder/bottleneck"; one that is not nested, by
+            "/bottleneck". If a layer is called several times, the last call counts, which is logged.
 
-    Returns: models that share their weights with `model`: its inputs -> latent, and latent -> its outputs (a list of
-        them where there are several).
-    Raises: CutError where there is no such layer, or where the cut does not separate the network because something
-        goes around it; the message names the layer where the way around arrives.
+    Returns: models that share their weights with `model`: its inputs -> latent, and latent -> its outputs (a
+        list if there are several).
+    Raises: CutError if there is no such layer, or if the cut does not separate the network because a connection goes
+        around it; the message names the layer where that connection ends.
     """
     _check_graph(model, "split()")
     path = _path(model, at)
     flat = _flatten(model, _prefixes(path))
     latent = flat.output_of(path, "split()")
     if any(latent is tensor for tensor in flat.inputs):
-        raise CutError(f"split(): {'/'.join(path)!r} is the input of the network: cut behind a later layer.")
+        raise CutError(f"split(): {'/'.join(path)!r} is the input of the network: cut after a later layer.")
     if _missing(flat.outputs, [latent]):
         raise CutError(
-            f"split(): cutting behind {'/'.join(path)!r} does not separate the network: {_way_around(flat, latent)}. "
-            f"Cut behind a layer that everything passes through."
+            f"split(): cutting after {'/'.join(path)!r} does not separate the network: {_way_around(flat, latent)}. "
+            f"Cut after a layer that all connections pass through."
         )
     return Parts(
         encoder=_submodel(flat.inputs, [latent], "encoder"), decoder=_submodel([latent], flat.outputs, "decoder")
@@ -72,8 +72,8 @@ def evaluate(model: keras.Model, fetch: str | Sequence[str], feed: Any, *, batch
         batch_size: rows at a time.
 
     Returns: an array (n, ...), or a list of them in the order of `fetch`.
-    Raises: CutError for an unknown layer, and where the feed does not determine what is fetched: the message names
-        the inputs that are missing. ShapeError, DataError for arrays that do not fit their layer.
+    Raises: CutError for an unknown layer, and if the feed does not determine the fetched layers: the message names
+        the missing inputs. ShapeError, DataError for arrays that do not fit their layer.
     """
     _check_graph(model, "evaluate()")
     names = [fetch] if isinstance(fetch, str) else list(fetch)
@@ -108,7 +108,7 @@ def _run(given: dict[str, Tensor], wanted: list[Tensor], arrays: dict[str, Any],
     names = list(given)
     pieces = []
     for start in range(0, len(arrays[names[0]]), batch_size):
-        # The layers are called on numbers, one by one: no model is made, so nothing is left behind on them.
+        # The layers are called on numbers, one by one: no model is made, so nothing is added to them.
         batch = [keras.ops.convert_to_tensor(arrays[name][start : start + batch_size]) for name in names]
         values = _replay([given[name] for name in names], batch, wanted, (), set(), {})
         pieces.append([keras.ops.convert_to_numpy(value) for value in values])
@@ -132,7 +132,7 @@ def _array(value: Any, tensor: Tensor, name: str) -> Any:
     return array
 
 
-# Cutting the graph. Nested models are laid open first, so that a cut may go through any of them.
+# Cutting the graph. Nested models are opened first, so that a cut may go through any of them.
 
 
 class _Flat(NamedTuple):
@@ -141,7 +141,7 @@ class _Flat(NamedTuple):
     outputs_of: dict[tuple[str, ...], list[Tensor]]  # path of a layer -> its output in each of its calls
 
     def output_of(self, path: tuple[str, ...], where: str) -> Tensor:
-        """Return the output of a layer in its last call; CutError where one call has several."""
+        """Return the output of a layer in its last call; CutError if one call has several."""
         if path not in self.outputs_of:
             raise CutError(f"{'/'.join(path)!r} has several outputs, or none that is used: name a layer with one.")
         *others, last = self.outputs_of[path]
@@ -152,7 +152,7 @@ class _Flat(NamedTuple):
 
 
 def _flatten(model: keras.Model, opened: set[tuple[str, ...]]) -> _Flat:
-    """Rebuild the graph of a model on fresh inputs, with the nested models in `opened` laid open.
+    """Rebuild the graph of a model on fresh inputs, with the nested models in `opened` replaced by their layers.
 
     The layers are the same objects, called once more, so the weights are shared.
     """
@@ -223,15 +223,15 @@ def _replay(
     return [known[id(tensor)] for tensor in wanted]
 
 
-def _inner_inputs(inner: Any, values: Any) -> list[Tensor]:
-    """Return what a nested model was called with in the order of its inputs; a dict goes by their names."""
+def _inner_inputs(inner: keras.Model, values: Any) -> list[Tensor]:
+    """Return the arguments of the call of a nested model in the order of its inputs; a dict by their names."""
     if isinstance(values, dict) and not isinstance(inner._inputs_struct, dict):
         return [values[_node(tensor).operation.name] for tensor in inner.inputs]
     return list(keras.tree.flatten(values))
 
 
 def _nodes(wanted: Sequence[Tensor], given: set[int]) -> Iterator[Any]:
-    """Give the calls that lead from `given` to `wanted`, each after those it needs."""
+    """Yield the calls that lead from `given` to `wanted`, each after those it needs."""
     done: set[int] = set()
     stack = [(tensor, False) for tensor in reversed(wanted)]
     while stack:
@@ -253,7 +253,7 @@ def _node(tensor: Tensor) -> Any:
 
 
 def _missing(wanted: Sequence[Tensor], given: Sequence[Tensor]) -> list[str]:
-    """Return what `wanted` still needs beside `given`: the names of inputs of the network, quoted."""
+    """Return the inputs of the network that `wanted` needs in addition to `given`, as quoted names."""
     stops = {id(tensor) for tensor in given}
     return sorted(
         repr(_node(tensor).operation.name)
@@ -263,14 +263,14 @@ def _missing(wanted: Sequence[Tensor], given: Sequence[Tensor]) -> list[str]:
 
 
 def _way_around(flat: _Flat, latent: Tensor) -> str:
-    """Say where what goes around the latent meets what comes from it."""
-    behind = {id(latent)}
+    """Return in words where a connection around the latent meets one that comes from it."""
+    after = {id(latent)}
     for node in _nodes(flat.outputs, {id(tensor) for tensor in (*flat.inputs, latent)}):
-        sides = {id(tensor) in behind for tensor in node.input_tensors}
+        sides = {id(tensor) in after for tensor in node.input_tensors}
         if sides == {True, False}:
             return f"a connection around it arrives at {node.operation.name!r}"
         if True in sides:
-            behind.update(id(tensor) for tensor in node.outputs)
+            after.update(id(tensor) for tensor in node.outputs)
     return "the output does not come from it"
 
 
@@ -291,7 +291,7 @@ def _reach(wanted: Sequence[Tensor], stops: set[int]) -> list[Tensor]:
 
 
 def _functional(model: keras.Model) -> Any:
-    """Return the graph behind a model: a Sequential keeps it inside."""
+    """Return the graph of a model: a Sequential holds it as an attribute."""
     if isinstance(model, keras.Sequential):
         return model._functional
     return model
@@ -319,7 +319,7 @@ def _check_graph(model: Any, where: str) -> None:
 
 
 def _walk(model: keras.Model, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Give every layer with its path, nested ones after the model that holds them."""
+    """Yield every layer with its path, nested ones after the model that contains them."""
     for layer in _functional(model)._operations:
         yield (*path, layer.name), layer
         if isinstance(layer, keras.Model) and getattr(_functional(layer), "inputs", None):
@@ -327,7 +327,7 @@ def _walk(model: keras.Model, path: tuple[str, ...] = ()) -> Iterator[tuple[tupl
 
 
 def _path(model: keras.Model, at: str | int | keras.layers.Layer) -> tuple[str, ...]:
-    """Return the path of one layer; CutError where there is none or more than one."""
+    """Return the path of one layer; CutError if there is none or more than one."""
     places = list(_walk(model))
     if isinstance(at, (int, np.integer)):
         layers = model.layers
@@ -339,7 +339,7 @@ def _path(model: keras.Model, at: str | int | keras.layers.Layer) -> tuple[str, 
     if isinstance(at, str):
         found = [path for path, _ in places if f"/{'/'.join(path)}" == at]
         found = found or [path for path, _ in places if len(path) > 1 and "/".join(path) == at]
-        # The inputs of nested models have the names of what is passed to them, and are no places of their own.
+        # The inputs of nested models have the names of the tensors passed to them, and are not layers to cut at.
         found = found or [path for path, layer in places if path[-1] == at and not _is_inner_input(path, layer)]
         found = found or [path for path, _ in places if path[-1] == at]
     else:
@@ -356,7 +356,7 @@ def _path(model: keras.Model, at: str | int | keras.layers.Layer) -> tuple[str, 
     return found[0]
 
 
-def _is_inner_input(path: tuple[str, ...], layer: Any) -> bool:
+def _is_inner_input(path: tuple[str, ...], layer: keras.layers.Layer) -> bool:
     return len(path) > 1 and isinstance(layer, keras.layers.InputLayer)
 
 

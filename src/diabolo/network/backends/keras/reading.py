@@ -9,6 +9,7 @@ from typing import Any
 
 from diabolo.errors import OptionError, unknown
 from diabolo.network.layers import LAYERS, Layer
+from diabolo.network.tensors import KerasLayer, KerasModel
 from diabolo.parts import Shape
 
 
@@ -19,7 +20,7 @@ def is_keras(model: Any) -> bool:
     )
 
 
-# Settings of Keras' layers that the table cannot hold, as they are where nobody sets them.
+# Settings of Keras' layers that the table does not have, with their defaults.
 USUAL: dict[str, Any] = {
     **{
         f"{weight}_{kind}": None
@@ -44,7 +45,7 @@ USUAL: dict[str, Any] = {
     "output_padding": None,
 }
 
-# What to do instead, where it is more than to leave a setting out.
+# What to write instead, if leaving the setting out is not enough.
 INSTEAD = {"activity_regularizer": "leave it out; for latents of which few speak at a time pass bottleneck='sparse'"}
 
 
@@ -53,10 +54,10 @@ def readers() -> dict[str, type[Layer]]:
     return {name: layer for layer in LAYERS.values() for name in layer.keras_classes}
 
 
-def read(model: Any) -> tuple[Layer, ...]:
+def read(model: KerasModel) -> tuple[Layer, ...]:
     """Return the layers of a Keras model; weights are not taken over.
 
-    Raises: OptionError where it is not a chain of layers that the table has.
+    Raises: OptionError if it is not a chain of layers that the table has.
     """
     if not getattr(model, "built", False) or len(model.inputs) != 1 or len(model.outputs) != 1:
         raise OptionError(f"model {model.name!r} must have one input, with a shape, and one output.")
@@ -78,14 +79,14 @@ def read(model: Any) -> tuple[Layer, ...]:
     return tuple(layers)
 
 
-def input_shape(model: Any) -> Shape:
+def input_shape(model: KerasModel) -> Shape:
     """Return the axes of a row as a Keras model takes it."""
     return tuple(model.inputs[0].shape[1:])
 
 
-def _chain(model: Any) -> list[Any]:
-    """Return the layers from input to output; OptionError where paths part or join, or a layer is used twice."""
-    layers: list[Any] = []
+def _chain(model: KerasModel) -> list[KerasLayer]:
+    """Return the layers from input to output; OptionError if paths split or join, or a layer is used twice."""
+    layers: list[KerasLayer] = []
     tensor = model.outputs[0]
     while tensor is not model.inputs[0]:
         layer, node = tensor._keras_history[:2]

@@ -1,4 +1,4 @@
-"""Layers -> an ONNX graph, for inference and export. The Keras builder trains the same; a test holds both equal.
+"""Layers -> an ONNX graph, for inference and export. A test compares it with the Keras models.
 
 A graph is made in memory from layers and their weights: each layer adds its own nodes, by `to_onnx`. TensorFlow is not
 used. Input `rows` or `latent`, output `latent` or `raw` and `reconstruction`; the first axis is the batch, of any size.
