@@ -19,10 +19,10 @@ from diabolo.anomaly.explain import by_column
 from diabolo.autoencoder import Autoencoder, load, with_model
 from diabolo.data import frames, memory
 from diabolo.data.adapters import Rows
+from diabolo.data.adapters.table import HIDDEN
 from diabolo.data.opening import open_whole
 from diabolo.data.tables import Reading
 from diabolo.errors import DataError, ModelFileError, NotFittedError, OptionError
-from diabolo.fitting.preparation import HIDDEN
 from diabolo.model import rows as user_rows
 from diabolo.model.detection import Detection
 from diabolo.model.model import Model

@@ -91,22 +91,19 @@ def _corrupted(model: "Model", rows: Any) -> Any:
     """Return rows with the corruption of the training, or None where there was none."""
     import numpy as np
 
-    from diabolo.data.adapters import ArrayAdapter
     from diabolo.network.corruptions import CORRUPTIONS, corrupted
-    from diabolo.network.losses import Masked
     from diabolo.parts import read_part
 
     settings, adapter = model.record.settings, model.adapter
-    if settings["corruption"] in (None, "auto") or not isinstance(adapter, ArrayAdapter):
+    if settings["corruption"] in (None, "auto") or adapter.is_table:
         return None
     corruption = read_part("corruption", CORRUPTIONS, settings["corruption"])
     if not corruption.hides:
         return None
     seen = corrupted(corruption, model.loss, adapter.adapt(rows), settings["random_state"], bounded=adapter.bounded)
     restored = adapter.restore(seen)
-    if isinstance(model.loss, Masked):
-        return np.where(seen[..., model.loss.channels :] == 1, np.nan, restored)
-    return restored
+    channels = model.loss.flagged_channels
+    return np.where(seen[..., channels:] == 1, np.nan, restored) if channels else restored
 
 
 def save_model(model: "Model", path: Path, *, force: bool) -> None:

@@ -34,8 +34,6 @@ from diabolo.network.corruptions import CORRUPTIONS, Corruption
 from diabolo.network.penalties import PENALTIES, Penalty
 from diabolo.parts import read_part
 
-HIDDEN = "masking:0.1"  # of the cells of a table with gaps
-
 logger = logging.getLogger(__name__)
 
 
@@ -130,8 +128,8 @@ def prepare(X: object, settings: Settings, *, evaluation_rows: Rows | None = Non
 def prepare_again(model: Model, rows: Rows, settings: Settings) -> Prepared:
     """Return the same for rows that passed `Model.checked`, to continue the training of a model with."""
     adapter = model.adapter
-    if isinstance(adapter, adapters.ArrayAdapter) and adapter.bounded:
-        model.loss.check_rows(rows, float(adapter.scale.max()))
+    if adapter.bounded:
+        model.loss.check_rows(rows, adapter.largest)
     division = Division("an array", rows, None, None)
     corruption, penalty = _noise_and_penalty(settings, adapter)
     return Prepared(
@@ -150,9 +148,7 @@ def prepare_again(model: Model, rows: Rows, settings: Settings) -> Prepared:
 
 
 def _noise_and_penalty(settings: Settings, adapter: adapters.Adapter) -> tuple[Corruption | None, Penalty | None]:
-    written = settings.corruption
-    if written == AUTO:
-        written = HIDDEN if isinstance(adapter, adapters.TableAdapter) and adapter.gaps else None
+    written = adapter.default_corruption if settings.corruption == AUTO else settings.corruption
     corruption = None if written is None else read_part("corruption", CORRUPTIONS, written)
     penalty = None if settings.penalty is None else read_part("penalty", PENALTIES, settings.penalty)
     return corruption, penalty
@@ -326,10 +322,10 @@ def _counted(kinds: Counter[str]) -> str:
 
 def _shard(adapter: adapters.Adapter, part: Division, *, limit: int, batch_size: int, seed: int) -> Shard:
     """Return the shard of rows: bytes as they are, to be scaled by the engine, all others scaled here."""
-    bytes_stay = isinstance(adapter, adapters.ArrayAdapter) and adapter.dtype == "uint8"
+    scaling = adapter.scaling_of_bytes
 
     def convert(rows: Rows, **where: Any) -> Rows:
-        return rows.reshape(-1, *adapter.tensor_shape) if bytes_stay else adapter.adapt(rows, **where)
+        return adapter.adapt(rows, **where) if scaling is None else rows.reshape(-1, *adapter.tensor_shape)
 
     validation = None
     if part.validation is not None:
@@ -346,14 +342,14 @@ def _shard(adapter: adapters.Adapter, part: Division, *, limit: int, batch_size:
             partial(convert, first_row=None),
             rows=part.rows,
             shape=adapter.tensor_shape,
-            dtype=np.uint8 if bytes_stay else np.float32,
+            dtype=np.float32 if scaling is None else np.uint8,
             limit=limit,
             batch_size=min(batch_size, part.rows),
             seed=seed,
         )
         logger.info("%s is read again for every epoch, %d rows at a time", part.name, rows.chunk)
-    if isinstance(adapter, adapters.ArrayAdapter) and bytes_stay:
-        return Shard(
-            rows=rows, validation=validation, bounded=adapter.bounded, offset=adapter.offset, scale=adapter.divisor
-        )
-    return Shard(rows=rows, validation=validation, bounded=adapter.bounded)
+    if scaling is None:
+        return Shard(rows=rows, validation=validation, bounded=adapter.bounded)
+    return Shard(
+        rows=rows, validation=validation, bounded=adapter.bounded, offset=scaling.offset, scale=scaling.divisor
+    )

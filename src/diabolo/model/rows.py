@@ -11,7 +11,7 @@ from typing import Any, TypeGuard
 import numpy as np
 
 from diabolo.data import frames
-from diabolo.data.adapters import Rows, SeriesAdapter
+from diabolo.data.adapters import Rows
 from diabolo.data.kinds import is_stream
 from diabolo.data.opening import open_stream
 from diabolo.data.series import are_shorter, is_ragged, padded
@@ -63,8 +63,7 @@ def as_numbers(model: Model, X: object, *, where: str) -> Any:
 def are_shorter_series(X: object, model: Model) -> TypeGuard[Sequence[Rows]]:
     """Return whether X are series of other lengths than in fit(); lists always are, for a model that saw such."""
     adapter = model.adapter
-    takes = isinstance(adapter, SeriesAdapter) and adapter.gaps
-    return is_ragged(X) or (takes and are_shorter(X, adapter.row_shape[0]))
+    return is_ragged(X) or (adapter.takes_shorter_series and are_shorter(X, adapter.row_shape[0]))
 
 
 def refuse_other_features(model: Model, X: object, *, where: str, who: str) -> None:

@@ -37,7 +37,7 @@ class TrialState:
         done: epochs so far.
         seconds: spent on it so far.
         an_epoch: seconds that one takes, as measured; None: not yet.
-        target: the rung that it was last told to reach.
+        target: the rung that it was last asked to reach.
         starts: how often a process began to work on it from one checkpoint, and the checkpoint's time of change.
         curve: (epochs, error) wherever it stopped.
         reason: why it failed; empty: it did not.
