@@ -9,8 +9,11 @@ from diabolo.cli.options import SEVERAL, Data, DataDir, Json, as_json, fit_comma
 from diabolo.cli.search import live, trials_table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from diabolo.data.tables import Reading
     from diabolo.search import RaceResult
+    from diabolo.search.scheduler import Row
 
 
 FASTER = 1.5  # an optimizer that many times as fast is mentioned
@@ -70,7 +73,7 @@ def _conclusion(raced: "RaceResult") -> list[str]:
     ]
 
 
-def _cheaper(rows: list[dict[str, Any]]) -> list[str]:
+def _cheaper(rows: "Sequence[Row]") -> list[str]:
     """Return in words which other whole training took far less time, where one did."""
     best, *others = [row for row in rows if row["state"] == "whole"] or rows[:1]
     quick = [

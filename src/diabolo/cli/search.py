@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from diabolo.data.tables import Reading
     from diabolo.search import SearchResult
+    from diabolo.search.scheduler import Row
 
 SHOWN = 12  # trials in the table
 BESIDES = {"trials": "trials.csv", "report": "report.html"}  # what is written in addition to the model and its pictures
@@ -138,7 +139,7 @@ def _write(
     results.show()
 
 
-def as_csv(trials: list[dict[str, Any]]) -> str:
+def as_csv(trials: "Sequence[Row]") -> str:
     """Return the table of trials as CSV."""
     import csv
     import io
@@ -177,7 +178,7 @@ def _is_pair(value: object) -> bool:
 
 
 @contextmanager
-def live() -> Iterator[Callable[[list[dict[str, Any]]], None]]:
+def live() -> Iterator[Callable[["Sequence[Row]"], None]]:
     """Give a report that shows the table while it grows: live on a terminal, otherwise a line for each trial."""
     if not sys.stderr.isatty():
         yield _say
@@ -189,7 +190,7 @@ def live() -> Iterator[Callable[[list[dict[str, Any]]], None]]:
         yield lambda trials: view.update(trials_table(trials), refresh=True)
 
 
-def _say(trials: list[dict[str, Any]]) -> None:
+def _say(trials: "Sequence[Row]") -> None:
     best, whole = trials[0], sum(row["state"] == "whole" for row in trials)
     print(
         f"{len(trials)} trials begun, {whole} whole; best so far: number {best['number']}, error {best['error']:.4g} "
@@ -199,7 +200,7 @@ def _say(trials: list[dict[str, Any]]) -> None:
     )
 
 
-def trials_table(trials: list[dict[str, Any]]) -> Any:
+def trials_table(trials: "Sequence[Row]") -> Any:
     """Return the table of trials, the best first."""
     from diabolo.cli.show import table
     from diabolo.search.report import chosen

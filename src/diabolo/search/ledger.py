@@ -7,7 +7,7 @@ epoch takes) is kept as attributes of its trials, read and written here alone. O
 import logging
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -124,7 +124,7 @@ class Ledger:
         self.write(number, reason=reason)
         self._study.tell(number, state=State.FAIL)
 
-    def begin_with(self, choices: list[dict[str, Any]]) -> None:
+    def begin_with(self, choices: Sequence[space.Choice]) -> None:
         """Put choices first, where the table is empty."""
         if not self._study.get_trials(deepcopy=False):
             for choice in choices:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Range = tuple[float, float]
 Space = dict[str, list[Any] | Range]
+Choice = dict[str, Any]  # one value for each name
 
 LEAST_IMAGE = 8  # pixels a side: smaller images are not halved by convolutions
 
@@ -152,7 +153,7 @@ def default_choice(space: Space, row_shape: tuple[int, ...]) -> dict[str, Any] |
     return _held(space, {"kind": "dense", "depth": 2, "width": width, "taper": 0.5, "batch_size": 64})
 
 
-def _held(space: Space, choice: dict[str, Any]) -> dict[str, Any] | None:
+def _held(space: Space, choice: Choice) -> dict[str, Any] | None:
     def holds(name: str, value: Any) -> bool:
         values = space[name]
         return values[0] <= value <= values[1] if isinstance(values, tuple) else value in values
