@@ -44,7 +44,7 @@ def main() -> None:
     digits = datasets.digits()
     estimator = Autoencoder(32, epochs=1, random_state=0).fit(digits.x_train[:2000])
     encoder, _ = split(estimator.to_keras())
-    session, adapter = estimator.model_._encoder, estimator.model_.adapter
+    session, adapter = estimator.model_.runtime._encoder, estimator.model_.adapter
     one = digits.x_test[:1]
     tensor = adapter.adapt(one)
     show(
