@@ -637,9 +637,12 @@ def test_parts_in_words():
         ({"corruption": "binarize"}, "reconstruction_loss 'gaussian' does not compare: pass .*'bernoulli'"),
         ({"corruption": 3}, "corruption must be a text such as 'gaussian', got 3"),
         ({"penalty": "total_correlation"}, "needs a gaussian bottleneck"),
-        ({"penalty": "contractive", "bottleneck": "quantized"}, "do not go together"),
-        ({"penalty": "mmd", "bottleneck": "quantized"}, "'mmd' and a quantized bottleneck do not go together"),
-        ({"penalty": "adversarial", "bottleneck": "quantized"}, "'adversarial' and a quantized bottleneck do not go"),
+        ({"penalty": "contractive", "bottleneck": "quantized"}, "does not go with"),
+        ({"penalty": "mmd", "bottleneck": "quantized"}, "'mmd' does not go with a quantized bottleneck"),
+        (
+            {"penalty": "adversarial", "bottleneck": "quantized"},
+            "'adversarial' does not go with a quantized bottleneck",
+        ),
         ({"penalty": "mmd:-1"}, "weight above 0"),
     ],
 )
