@@ -471,10 +471,10 @@ def test_a_contractive_penalty_is_the_norm_of_the_numerical_jacobian(rng):
     rows = rng.normal(size=(4, 6)).astype(np.float32)
     for structure, exact in (([], True), ([5], False)):
         network = structures.build(structure, (6,), latent_dim=3, activation="tanh", bottleneck_activation="tanh")
-        waist = keras_builder.build(network, seed=1).waist
+        encoder = keras_builder.build(network, seed=1).bottleneck
 
-        def encode(at, waist=waist):
-            return numpy(waist(at)["latent"])
+        def encode(at, encoder=encoder):
+            return numpy(encoder(at)["latent"])
 
         step = 1e-2
         columns = [
@@ -482,7 +482,7 @@ def test_a_contractive_penalty_is_the_norm_of_the_numerical_jacobian(rng):
         ]
         norm = np.square(np.stack(columns)).sum(axis=(0, 2))
         copies = 1 if exact else 3000  # each with a draw of its own
-        batch = Batch(keras.ops.convert_to_tensor(np.repeat(rows, copies, axis=0)), {}, waist, None, None)
+        batch = Batch(keras.ops.convert_to_tensor(np.repeat(rows, copies, axis=0)), {}, encoder, None, None)
         costs = numpy(Contractive().cost(network, batch, chance())).reshape(4, copies)
         np.testing.assert_allclose(costs.mean(axis=1), norm, rtol=2e-3 if exact else 0.1)
 
@@ -593,7 +593,7 @@ def test_the_l2_penalty_is_the_sum_of_squares_of_all_kernels(rng):
     network = structures.build([5], (6,), latent_dim=3)
     models = keras_builder.build(network, seed=1)
     weights = keras_builder.get_weights(models, network)
-    batch = Batch(None, {}, models.waist, models.raw_decoder, None)
+    batch = Batch(None, {}, models.bottleneck, models.raw_decoder, None)
     expected = sum(np.square(value).sum() for name, value in weights.items() if name.endswith("kernel"))
     np.testing.assert_allclose(numpy(Decay().cost(network, batch, chance())), expected, rtol=1e-5)
 
@@ -637,9 +637,12 @@ def test_parts_in_words():
         ({"corruption": "binarize"}, "reconstruction_loss 'gaussian' does not compare: pass .*'bernoulli'"),
         ({"corruption": 3}, "corruption must be a text such as 'gaussian', got 3"),
         ({"penalty": "total_correlation"}, "needs a gaussian bottleneck"),
-        ({"penalty": "contractive", "bottleneck": "quantized"}, "do not go together"),
-        ({"penalty": "mmd", "bottleneck": "quantized"}, "'mmd' and a quantized bottleneck do not go together"),
-        ({"penalty": "adversarial", "bottleneck": "quantized"}, "'adversarial' and a quantized bottleneck do not go"),
+        ({"penalty": "contractive", "bottleneck": "quantized"}, "does not go with"),
+        ({"penalty": "mmd", "bottleneck": "quantized"}, "'mmd' does not go with a quantized bottleneck"),
+        (
+            {"penalty": "adversarial", "bottleneck": "quantized"},
+            "'adversarial' does not go with a quantized bottleneck",
+        ),
         ({"penalty": "mmd:-1"}, "weight above 0"),
     ],
 )

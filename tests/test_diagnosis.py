@@ -1,4 +1,4 @@
-"""A diagnosis names what was made to be wrong, and says nothing of a sound model."""
+"""A diagnosis finds the problems that were made on purpose, and none in a good model."""
 
 import json
 import re
@@ -31,11 +31,11 @@ def named(found, words):
     return [finding for finding in found if words in finding]
 
 
-def test_a_sound_model_needs_no_words(rows):
+def test_a_good_model_has_no_findings(rows):
     assert findings(rows) == []
 
 
-def test_a_waist_wider_than_needed_is_told_how_wide_it_needs_to_be(rng):
+def test_a_bottleneck_wider_than_needed_gets_the_size_it_needs(rng):
     flat = rng.normal(size=(2000, 3)) @ rng.normal(size=(3, 12))  # no noise that latents could hold
     (finding,) = named(findings(flat, latent_dim=11, structure=[], epochs=40), "directions")
     assert finding == "11 latents lie in 3 directions: latent_dim=3 may do as well."
@@ -46,7 +46,7 @@ def test_latents_that_say_nothing_are_a_collapse(rows):
     assert named(found, "posterior collapse: 4 of 4 latents carry no information")
 
 
-def test_latents_that_a_sound_variational_network_leaves_alone_are_no_collapse(rows):
+def test_latents_that_a_good_variational_network_does_not_use_are_no_collapse(rows):
     found = findings(rows, bottleneck="gaussian", latent_dim=8, epochs=80)
     assert not named(found, "collapse")
     assert named(found, "5 of 8 latents are not used: latent_dim=3 may do as well.")
@@ -59,20 +59,20 @@ def test_few_rows_and_a_wide_network_over_fit(rng):
 
 
 @pytest.mark.parametrize("seed", [0, 2, 3])
-def test_a_network_that_has_fitted_nothing_is_not_told_that_it_over_fits(seed, rows):
+def test_a_network_that_has_fitted_nothing_is_not_said_to_over_fit(seed, rows):
     settings = {"random_state": seed, "latent_dim": 2}
     assert not named(findings(rows[:1000], bottleneck="gaussian:beta=100", epochs=10, **settings), "over-fitting")
     white = np.random.default_rng(seed).normal(size=(600, 20))
     assert not named(findings(white, epochs=20, **settings), "over-fitting")
 
 
-def test_a_training_that_stops_too_early_is_told_to_go_on(rows):
+def test_a_training_that_stops_too_early_gets_more_epochs_as_advice(rows):
     found = findings(rows, epochs=3, learning_rate_schedule="constant")
     assert named(found, "training ended while the loss still fell: epochs=10.")
 
 
 @pytest.mark.parametrize("epochs", [1, 6])
-def test_a_short_training_with_a_falling_rate_is_told_to_go_on_too(epochs, digits):
+def test_a_short_training_with_a_falling_rate_gets_more_epochs_as_advice_too(epochs, digits):
     found = findings(digits.x_train[:1500], epochs=epochs, structure=[64], latent_dim=16)
     assert named(found, "training ended")
 

@@ -103,7 +103,7 @@ class Silent(Layer):
         ({"scaled": Dense}, "'scaled' must be a subclass of Layer of this kind"),
         ({"scaled": Scaled()}, "'scaled' must be a subclass of Layer of this kind"),
         ({"dense": Taken}, "the kind of your own layer must be a new name such as 'scaled', got 'dense'"),
-        ({"silent": Silent}, "'silent' must define to_keras() and to_onnx()"),
+        ({"silent": Silent}, "'silent' must define to_keras"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

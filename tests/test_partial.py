@@ -53,7 +53,7 @@ def nested():
 
 
 def shared():
-    """One layer called on both sides of the waist."""
+    """One layer called on both sides of the bottleneck."""
     rows = keras.Input((20,), name="rows")
     twice = layers.Dense(20, name="end", activation="tanh")
     return keras.Model(rows, twice(layers.Dense(20, name="bottleneck")(twice(rows))))
@@ -123,7 +123,7 @@ def test_the_cut_is_named_by_index_object_or_path(X):
     inner = model.get_layer("encoder").get_layer("bottleneck")
     for at in ("bottleneck", "encoder/bottleneck", inner):
         np.testing.assert_array_equal(out(split(model, at).encoder, X), out(split(model).encoder, X))
-    # The whole nested encoder is a layer as well, by name or place; it ends behind the tanh.
+    # The whole nested encoder is a layer as well, by name or place; it ends after the tanh.
     for at in ("encoder", 1):
         assert np.abs(out(split(model, at).encoder, X)).max() <= 1
 

@@ -25,6 +25,7 @@ from diabolo.data.adapters.features import Category, Count, Date, Number
 from diabolo.errors import DataError, ModelFileError, OptionError, OutputError
 from diabolo.network.bottlenecks import BOTTLENECKS
 from diabolo.network.corruptions import Masking, Swap
+from diabolo.network.losses import for_table
 
 FAST = {"epochs": 2, "structure": [16], "random_state": 0, "verbose": False}
 
@@ -299,6 +300,16 @@ def several(rng, count=500):
 KINDS = [("number", 0), ("category", 4), ("boolean", 0), ("count", 0)]
 
 
+def loss_of(table):
+    return for_table(table.blocks, gaps=table.gaps)
+
+
+def by_column(table, costs):
+    """Return what each column costs, (n, columns), from the costs of each number."""
+    owners = np.array(table.owners)
+    return np.stack([costs[:, : len(owners)][:, owners == at].sum(axis=1) for at in range(len(table.names))], axis=1)
+
+
 def test_the_best_constant_guess_costs_one_a_column(rng):
     rows = several(rng)
     table = adapter(rows, KINDS)
@@ -306,15 +317,15 @@ def test_the_best_constant_guess_costs_one_a_column(rng):
     share = np.nanmean(rows[:, 2])
     # By loss: the number's mean, the count's mean, the odds of the boolean, those of the levels, flags.
     raw = np.concatenate([[0.0, 0.0, np.log(share / (1 - share))], np.log(shares), np.zeros(4)])
-    costs = table.loss.each(table.adapt(rows), np.tile(raw, (len(rows), 1)), np)
-    by_column = table.loss.by_column(costs).sum(axis=0) / (~np.isnan(rows)).sum(axis=0)
-    np.testing.assert_allclose(by_column, 1, rtol=1e-4)
+    costs = loss_of(table).each(table.adapt(rows), np.tile(raw, (len(rows), 1)), np)
+    means = by_column(table, costs).sum(axis=0) / (~np.isnan(rows)).sum(axis=0)
+    np.testing.assert_allclose(means, 1, rtol=1e-4)
 
 
 def test_the_loss_of_a_category_is_that_of_scikit_learn(rng):
     rows = several(rng)
     table, raw = adapter(rows, KINDS), rng.normal(size=(500, 11))
-    costs = table.loss.by_column(table.loss.each(table.adapt(rows), raw, np))
+    costs = by_column(table, loss_of(table).each(table.adapt(rows), raw, np))
     there = ~np.isnan(rows[:, 1])
     odds = np.exp(raw[:, 3:7])
     theirs = log_loss(rows[there, 1], (odds / odds.sum(axis=1, keepdims=True))[there], normalize=False)
@@ -328,7 +339,7 @@ def test_cells_are_hidden_and_swapped_whole(rng, corruption):
 
     table = adapter(several(rng), KINDS)
     rows = table.adapt(several(rng))
-    seen = corruption.apply(rows, keras.random.SeedGenerator(0), bounded=False, cells=table.loss.cells)
+    seen = corruption.apply(rows, keras.random.SeedGenerator(0), bounded=False, cells=loss_of(table).cells)
     now = np.asarray(seen.rows)
     flags, before = now[:, 7:], rows[:, 7:]
     for at, place in table.places.items():

@@ -110,8 +110,9 @@ class Mixed(Loss):
         _, counts, booleans, *categories = self._spans
         expected[:, counts] = links.rate(expected[:, counts], np)
         expected[:, booleans] = links.sigmoid(expected[:, booleans])
-        for span in categories:
-            expected[:, span] = links.softmax(shown[:, span])  # in the type of `shown`, which is faster for float32
+        with np.errstate(over="ignore"):  # the difference of two huge numbers, whose exponential is 0
+            for span in categories:
+                expected[:, span] = links.softmax(shown[:, span])  # in the type of `shown`, which is faster for float32
         return expected
 
     def error(self, target: Array, raw: Array) -> Array:
