@@ -150,7 +150,7 @@ def test_top_k_keeps_as_many_latents_as_it_says(models, digits):
     assert (latents != 0).any()
 
 
-def test_a_sparse_waist_may_be_wider_than_a_row(rng):
+def test_a_sparse_bottleneck_may_be_wider_than_a_row(rng):
     model = Autoencoder(20, structure=[], bottleneck="sparse", epochs=1).fit(rng.normal(size=(100, 8)))
     assert model.encode(rng.normal(size=(3, 8))).shape == (3, 20)
 
@@ -471,10 +471,10 @@ def test_a_contractive_penalty_is_the_norm_of_the_numerical_jacobian(rng):
     rows = rng.normal(size=(4, 6)).astype(np.float32)
     for structure, exact in (([], True), ([5], False)):
         network = structures.build(structure, (6,), latent_dim=3, activation="tanh", bottleneck_activation="tanh")
-        waist = keras_builder.build(network, seed=1).waist
+        encoder = keras_builder.build(network, seed=1).waist
 
-        def encode(at, waist=waist):
-            return numpy(waist(at)["latent"])
+        def encode(at, encoder=encoder):
+            return numpy(encoder(at)["latent"])
 
         step = 1e-2
         columns = [
@@ -482,7 +482,7 @@ def test_a_contractive_penalty_is_the_norm_of_the_numerical_jacobian(rng):
         ]
         norm = np.square(np.stack(columns)).sum(axis=(0, 2))
         copies = 1 if exact else 3000  # each with a draw of its own
-        batch = Batch(keras.ops.convert_to_tensor(np.repeat(rows, copies, axis=0)), {}, waist, None, None)
+        batch = Batch(keras.ops.convert_to_tensor(np.repeat(rows, copies, axis=0)), {}, encoder, None, None)
         costs = numpy(Contractive().cost(network, batch, chance())).reshape(4, copies)
         np.testing.assert_allclose(costs.mean(axis=1), norm, rtol=2e-3 if exact else 0.1)
 

@@ -35,7 +35,7 @@ def test_a_sound_model_needs_no_words(rows):
     assert findings(rows) == []
 
 
-def test_a_waist_wider_than_needed_is_told_how_wide_it_needs_to_be(rng):
+def test_the_diagnosis_of_too_many_latents_says_how_many_are_needed(rng):
     flat = rng.normal(size=(2000, 3)) @ rng.normal(size=(3, 12))  # no noise that latents could hold
     (finding,) = named(findings(flat, latent_dim=11, structure=[], epochs=40), "directions")
     assert finding == "11 latents lie in 3 directions: latent_dim=3 may do as well."
@@ -59,20 +59,20 @@ def test_few_rows_and_a_wide_network_over_fit(rng):
 
 
 @pytest.mark.parametrize("seed", [0, 2, 3])
-def test_a_network_that_has_fitted_nothing_is_not_told_that_it_over_fits(seed, rows):
+def test_a_network_that_has_fitted_nothing_is_not_said_to_over_fit(seed, rows):
     settings = {"random_state": seed, "latent_dim": 2}
     assert not named(findings(rows[:1000], bottleneck="gaussian:beta=100", epochs=10, **settings), "over-fitting")
     white = np.random.default_rng(seed).normal(size=(600, 20))
     assert not named(findings(white, epochs=20, **settings), "over-fitting")
 
 
-def test_a_training_that_stops_too_early_is_told_to_go_on(rows):
+def test_a_training_that_stops_too_early_is_advised_to_continue(rows):
     found = findings(rows, epochs=3, learning_rate_schedule="constant")
     assert named(found, "training ended while the loss still fell: epochs=10.")
 
 
 @pytest.mark.parametrize("epochs", [1, 6])
-def test_a_short_training_with_a_falling_rate_is_told_to_go_on_too(epochs, digits):
+def test_a_short_training_with_a_falling_rate_is_advised_to_continue_too(epochs, digits):
     found = findings(digits.x_train[:1500], epochs=epochs, structure=[64], latent_dim=16)
     assert named(found, "training ended")
 
