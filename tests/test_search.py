@@ -159,7 +159,7 @@ def test_short_trainings_may_have_several_rungs_at_one_epoch(table, epochs):
     assert {row["epochs"] for row in trials} <= {1, epochs}
 
 
-def test_a_training_that_diverges_is_told_and_the_others_go_on(table):
+def test_a_trial_that_diverges_is_reported_and_the_others_continue(table):
     settings = {"structure": [], "latent_dim": 2, "epochs": 27, "random_state": 0}
     raced = race(table, optimizers=["sgd"], times=(1.0, 1e8), **settings)
     states = {(row["optimizer"], row["rate"]): row["state"] for row in reversed(raced.trials)}
@@ -310,7 +310,7 @@ def test_only_what_is_used_without_a_search_is_known_to_end_well():
     assert space.default_choice(whole, (784,)) == space.first(whole, (784,))[0]
 
 
-def test_the_best_can_be_fitted_again_where_a_linear_waist_was_asked_for(table):
+def test_the_best_can_be_fitted_again_where_a_linear_bottleneck_was_asked_for(table):
     best = quick(table, trials=1, bottleneck_activation="linear").best
     assert best.bottleneck == "refined"
     assert best.set_params(epochs=1).fit(table).latent_dim_ == 3
@@ -367,12 +367,12 @@ def test_the_command_line_writes_the_best_model_and_the_table(cli, table, tmp_pa
     assert np.load(tmp_path / "rows-latents.npy").shape == (600, 3)
     page = (tmp_path / "rows-report.html").read_text()
     assert refined in page
-    told = Elements(page)
-    assert [row[0] for row in told.rows[-4:]] == [row["number"] for row in rows]  # the same order: the best first
-    assert told.rows[1][-1] == "this model"
-    assert told.rows[1][0] in out
-    assert len(told.pictures) >= 3
-    assert all(png.startswith(b"\x89PNG") for png in told.pictures)
+    elements = Elements(page)
+    assert [row[0] for row in elements.rows[-4:]] == [row["number"] for row in rows]  # the same order: the best first
+    assert elements.rows[1][-1] == "this model"
+    assert elements.rows[1][0] in out
+    assert len(elements.pictures) >= 3
+    assert all(png.startswith(b"\x89PNG") for png in elements.pictures)
 
 
 class Elements(HTMLParser):

@@ -97,7 +97,7 @@ def test_a_detector_of_series_of_several_lengths_scores_them(several):
     assert detector.score_samples([100 * series[0]])[0] < scores.min()
 
 
-def test_what_lies_behind_the_end_of_a_series_costs_nothing(rng):
+def test_values_after_the_end_of_a_series_cost_nothing(rng):
     rows = waves(rng, 20)
     rows[:, 15:] = np.nan
     net = Autoencoder(3, series=True, **(FAST | {"epochs": 1})).fit(rows)
@@ -136,7 +136,7 @@ def test_the_log_likelihood_of_series_with_gaps_is_that_of_the_values_that_are_t
     [GaussianNoise(sigma=0.5), Masking(share=0.4), SaltAndPepper(share=0.4), Swap(share=0.4)],
     ids=lambda p: p.kind,
 )
-def test_corruptions_of_series_with_gaps_leave_what_is_missing_told_to_be_so(part, rng):
+def test_corruptions_of_series_with_gaps_keep_the_flags_of_missing_values(part, rng):
     values, missing = rng.normal(size=(200, 6, 2)).astype("f"), rng.random((200, 6, 2)) < 0.3
     values[missing] = 0
     tensors = np.concatenate([values, missing], axis=-1, dtype="f")
@@ -144,17 +144,17 @@ def test_corruptions_of_series_with_gaps_leave_what_is_missing_told_to_be_so(par
     seen = np.asarray(
         corrupt(part, Masked(channels=2), keras.ops.convert_to_tensor(tensors), chance, bounded=False).rows
     )
-    changed, told = seen[..., :2] != values, seen[..., 2:]
+    changed, flags = seen[..., :2] != values, seen[..., 2:]
     assert changed[~missing].mean() == pytest.approx(1 if part.kind == "gaussian" else 0.4, abs=0.05)
-    assert set(np.unique(told)) == {0, 1}
-    assert not seen[..., :2][told == 1].any()
+    assert set(np.unique(flags)) == {0, 1}
+    assert not seen[..., :2][flags == 1].any()
     if part.kind == "masking":
-        np.testing.assert_array_equal(told == 1, missing | changed)
+        np.testing.assert_array_equal(flags == 1, missing | changed)
     elif part.kind == "swap":
         given = {tuple(each) for each in np.stack([values, missing], axis=-1, dtype="f").reshape(-1, 2)}
-        assert {tuple(each) for each in np.stack([seen[..., :2], told], axis=-1).reshape(-1, 2)} <= given
+        assert {tuple(each) for each in np.stack([seen[..., :2], flags], axis=-1).reshape(-1, 2)} <= given
     else:
-        np.testing.assert_array_equal(told, missing)
+        np.testing.assert_array_equal(flags, missing)
 
 
 def test_a_loss_on_hidden_values_of_series_with_gaps_counts_nothing_else(rng):

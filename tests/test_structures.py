@@ -32,7 +32,7 @@ def test_hidden_widths_take_the_latent_from_latent_dim():
     assert sizes(build([], (784,), latent_dim=5)) == [5, 784]
 
 
-def test_the_waist_is_called_bottleneck_and_every_layer_has_a_name():
+def test_the_last_layer_of_the_encoder_is_named_bottleneck_and_every_layer_has_a_name():
     network = build("dense", (28, 28, 1), latent_dim=4)
     assert network.encoder_steps[-1].layer.name == "bottleneck"
     assert network.latent_shape == (4,)
@@ -226,7 +226,7 @@ def test_activation_and_followers_come_back_through_a_reshaping():
 
 
 @pytest.mark.parametrize("name", ["rows", "latent", "reconstruction", "adapter", "bottleneck", "decoder_1"])
-def test_a_name_that_is_taken_is_refused_with_the_mend(name):
+def test_a_name_that_is_taken_is_refused_with_the_fix(name):
     with pytest.raises(OptionError, match="leave names out, or choose others"):
         build([layers.Dense(units=4, name=name)], (6,), latent_dim=2)
 
@@ -270,7 +270,7 @@ def test_two_keras_models_are_a_structure(bottleneck, digits, tmp_path):
             keras.layers.BatchNormalization(),
             keras.layers.MaxPooling2D(2, padding="same"),
             keras.layers.Flatten(),
-            keras.layers.Dense(16, activation="tanh" if bottleneck != "gaussian" else None, name="waist"),
+            keras.layers.Dense(16, activation="tanh" if bottleneck != "gaussian" else None, name="latents"),
         ]
     )
     rows = keras.Input((16,))
@@ -284,8 +284,8 @@ def test_two_keras_models_are_a_structure(bottleneck, digits, tmp_path):
     kinds = [type(layer).__name__ for layer in trained.layers if type(layer).__name__ != "InputLayer"]
     assert kinds[:5] == ["Conv2D", "BatchNormalization", "MaxPooling2D", "Flatten", "Dense"]
     assert trained.count_params() == encoder.count_params() + decoder.count_params()
-    waist = keras.Model(trained.input, trained.get_layer("bottleneck").output)
-    latents = np.asarray(waist(model.model_.adapter.adapt(digits.x_test)))
+    encoder = keras.Model(trained.input, trained.get_layer("bottleneck").output)
+    latents = np.asarray(encoder(model.model_.adapter.adapt(digits.x_test)))
     assert (np.abs(latents).max() <= 1 and latents.min() < 0) == (bottleneck != "gaussian")
     again = load(model.save(tmp_path / "m"))
     np.testing.assert_array_equal(again.encode(digits.x_test), model.encode(digits.x_test))
