@@ -12,7 +12,7 @@ from scipy import sparse
 
 from diabolo.data.splits import TEST, split_rows
 
-# What is typed behind `diabolo`, and a part of the one line that comes back, with exit code 2; MODEL is one of digits.
+# What is typed after `diabolo`, and a part of the one line that comes back, with exit code 2; MODEL is one of digits.
 COMMANDS = [
     (["fit", "digts"], "unknown data set 'digts'. Did you mean 'digits'? Known: digits, fashion-mnist, mnist."),
     (["fit", "digits:tst"], "unknown part of digits 'tst'. Did you mean 'test'?"),
@@ -1003,7 +1003,7 @@ CALLS = [
 
 
 def make_with_outputs(folder):
-    """Make rows, and a file under each name that a command would write beside them."""
+    """Make rows, and a file under each name that a command would write next to them."""
     np.save(folder / "rows.npy", np.random.default_rng(0).normal(size=(30, 3)))
     (folder / "rows.csv").write_text("a,b,c\n" + "".join(f"{at},{at % 3},{at % 5}\n" for at in range(30)))
     for of in ("rows", "gone"):

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before anything imports TensorFlow
-if "PYTEST_XDIST_WORKER" in os.environ:  # processes beside each other would fight for cores with all their threads
+if "PYTEST_XDIST_WORKER" in os.environ:  # parallel processes would compete for cores with all their threads
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
     os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 

@@ -127,8 +127,8 @@ def places(folder, sound):
     header = b"\xff\xff\x0f" + bytes(5)
     for name, start, size in (
         ("4 GiB of nothing", b"", 4 << 30),
-        ("4 GiB behind a header", sound, 4 << 30),
-        ("4 GiB behind a header of 1 MiB", header, 4 << 30),
+        ("4 GiB after a header", sound, 4 << 30),
+        ("4 GiB after a header of 1 MiB", header, 4 << 30),
         ("more than 4 GiB", sound, (4 << 30) + 1),
         ("a terabyte", sound, 1 << 40),
     ):
@@ -213,7 +213,7 @@ def _headers(sound):
     made["header: UTF-16"] = headed('{"a":1,"b":2}'.encode("utf-16"))
     made["header: a byte order mark"] = headed(b"\xef\xbb\xbf" + raw, tensors)
     made["header: a million tensors"] = headed("{" + ",".join(f'"{at}":{entry}' for at in range(1_000_000)) + "}")
-    made["header: 4 MiB of spaces behind it"] = headed(raw + b" " * (4 * mebi), tensors)
+    made["header: 4 MiB of spaces after it"] = headed(raw + b" " * (4 * mebi), tensors)
     made["header: a tensor twice"] = headed(
         raw[:-1].rstrip(b"} ") + b'},"bottleneck/bias":' + entry.encode() + b"}", tensors
     )
@@ -283,7 +283,7 @@ def _tensors(sound):
         for name, value in header.items()
     }
     made["tensor: a gap before all"] = rebuild(gapped, config, bytes(8) + tensors)
-    made["tensor: bytes behind all"] = rebuild(header, config, tensors + bytes(8))
+    made["tensor: bytes after all"] = rebuild(header, config, tensors + bytes(8))
     for name, value in (("NaN", float("nan")), ("infinity", float("inf")), ("-infinity", float("-inf"))):
         made[f"tensor: a weight of {name}"] = rebuild(*_first(sound, struct.pack("<f", value)))
     for curve in ("loss", "val_loss"):
@@ -680,7 +680,7 @@ def _disguised(sound, sentinel):
     keras = {"class_name": "Lambda", "config": {"function": f"open({str(sentinel)!r}, 'w')"}}
     return {
         **{f"disguise: a pickle of protocol {protocol}": content for protocol, content in pickles.items()},
-        "disguise: a pickle behind a header": headed("{}        ", pickles[5]),
+        "disguise: a pickle after a header": headed("{}        ", pickles[5]),
         "disguise: a pickle in the metadata": configured(sound, pickles[0].decode("latin-1")),
         "disguise: an array of objects": array.getvalue(),
         "disguise: a zip of pickles, as torch.save": zipped(archive__data__pkl=pickles[2]),
@@ -738,7 +738,7 @@ def _npy(sentinel):
         "a pickle": pickle.dumps(Payload(str(sentinel))),
         "a pickle of protocol 0": pickle.dumps(Payload(str(sentinel)), 0),
         "objects": array.getvalue(),
-        "a pickle behind a header": npy(kind="'|O'", rest=pickle.dumps([Payload(str(sentinel))])),
+        "a pickle after a header": npy(kind="'|O'", rest=pickle.dumps([Payload(str(sentinel))])),
         "terabytes": npy("(1000000, 1000000)"),
         "terabytes by column": npy("(1000000, 1000000)", order=True),
         "terabytes of texts": npy("(2, 3)", "'<U300000000000'"),
@@ -821,7 +821,7 @@ def _idx():
     return {
         "100 MB of zeros": gzip.compress(hundreds, 1),
         "100 MB that it announces": gzip.compress(idx(100, 1 << 20) + hundreds, 1),
-        "100 MB behind the rows": gzip.compress(idx(2, 2) + bytes(4) + hundreds, 1),
+        "100 MB after the rows": gzip.compress(idx(2, 2) + bytes(4) + hundreds, 1),
         "exabytes in gzip": gzip.compress(idx(huge, huge)),
         "exabytes": idx(huge, huge),
         "a product beyond 64 bits": idx(huge, huge, huge, kind=14),

@@ -44,10 +44,10 @@ def test_facts_are_what_the_rows_and_the_network_are_made_of(rng):
 def test_a_line_that_the_facts_draw_is_found_and_not_followed_beyond_what_was_seen(rng):
     known = rng.normal(size=(400, len(advice.FACTS)))
     count = len(advice.candidates())
-    behind = np.full((400, count), 0.45)
-    behind[:, 7] = 0.25 + 0.1 * known[:, 0]  # good where the first fact is low
-    behind[:, 31] = 0.25 - 0.1 * known[:, 0]
-    lines = advice.learn([f"p{at}" for at in range(400)], known, behind, [str(at % 20) for at in range(400)])
+    excess = np.full((400, count), 0.45)
+    excess[:, 7] = 0.25 + 0.1 * known[:, 0]  # good where the first fact is low
+    excess[:, 31] = 0.25 - 0.1 * known[:, 0]
+    lines = advice.learn([f"p{at}" for at in range(400)], known, excess, [str(at % 20) for at in range(400)])
     assert lines.spread[7] < 0.01
     pairs = advice.candidates()
     for first, best in ((-2.0, pairs[7]), (2.0, pairs[31])):
@@ -69,41 +69,41 @@ def test_the_problems_most_like_are_named():
 
 
 def of_races():
-    """Return (names, data, facts, behind) of the trainings beside the benchmark, by itself."""
+    """Return (names, data, facts, excess) of the trainings next to the benchmark, by itself."""
     with RACES.open(newline="") as file:
         lines = list(csv.DictReader(file))
     names = list(dict.fromkeys(line["problem"] for line in lines))
     errors = np.array([[float(line["error"]) for line in lines if line["problem"] == name] for name in names])
     firsts = [next(line for line in lines if line["problem"] == name) for name in names]
     known = np.array([[float(line[fact]) for fact in advice.FACTS] for line in firsts])
-    behind = np.minimum(np.log(errors / errors.min(axis=1, keepdims=True)), advice.MOST)
-    return names, [line["data"] for line in firsts], known, behind
+    excess = np.minimum(np.log(errors / errors.min(axis=1, keepdims=True)), advice.MOST)
+    return names, [line["data"] for line in firsts], known, excess
 
 
 def test_the_lines_of_the_package_are_those_of_the_races():
     from sklearn.linear_model import Ridge
     from sklearn.preprocessing import StandardScaler
 
-    names, _, known, behind = of_races()
+    names, _, known, excess = of_races()
     carried = advice.carried()
     assert carried.names == names
-    ridge = Ridge(advice.RIDGE).fit(StandardScaler().fit_transform(known), behind)
+    ridge = Ridge(advice.RIDGE).fit(StandardScaler().fit_transform(known), excess)
     np.testing.assert_allclose(carried.slopes, ridge.coef_.T, atol=2e-4)
     np.testing.assert_allclose(carried.base, ridge.intercept_, atol=2e-4)
 
 
 def test_the_first_choice_on_unseen_rows_is_nearer_to_the_best_than_adam_at_its_usual_rate():
-    names, data, known, behind = of_races()
+    names, data, known, excess = of_races()
     pairs = {(name, advice.rate_of(name, times)): at for at, (name, times) in enumerate(advice.candidates())}
     ours = []
     for at, kind in enumerate(data):
         others = [other for other, each in enumerate(data) if each != kind]
         lines = advice.learn(
-            [names[each] for each in others], known[others], behind[others], [data[each] for each in others]
+            [names[each] for each in others], known[others], excess[others], [data[each] for each in others]
         )
         first = advice.advise_by(lines, dict(zip(advice.FACTS, known[at], strict=True))).answers[0]
-        ours.append(behind[at, pairs[first.optimizer, first.learning_rate]])
-    adam = behind[:, advice.candidates().index(("adam", 1.0))]
+        ours.append(excess[at, pairs[first.optimizer, first.learning_rate]])
+    adam = excess[:, advice.candidates().index(("adam", 1.0))]
     assert np.mean(ours) < 0.5 * np.mean(adam)
     assert np.median(ours) < np.median(adam)
 
@@ -133,7 +133,7 @@ def test_a_short_training_and_one_in_parts_go_by_the_advice_alone(table):
     assert parts.model_.record.settings["optimizer"] in advice.NAMES
 
 
-def test_a_rate_beside_auto_is_refused(table):
+def test_a_rate_together_with_auto_is_refused(table):
     with pytest.raises(OptionError, match="optimizer='auto' chooses the rate as well: leave learning_rate out"):
         Autoencoder(optimizer="auto", learning_rate=0.1).fit(table)
 

@@ -1,4 +1,4 @@
-"""Which rows are odd, and why."""
+"""Which rows are anomalies, and why."""
 
 import pickle
 from dataclasses import replace
@@ -35,7 +35,7 @@ def fitted(sheet):
     return AnomalyDetector(Autoencoder(2, epochs=150, verbose=False), random_state=0).fit(sheet)
 
 
-def test_rows_off_the_sheet_are_odd(fitted):
+def test_rows_off_the_sheet_are_anomalies(fitted):
     rng = np.random.default_rng(1)
     ordinary, off = curved(rng, 300), curved(rng, 300)
     off = rng.permuted(off, axis=0)  # each column as it is, no row as one
@@ -46,7 +46,7 @@ def test_rows_off_the_sheet_are_odd(fitted):
     assert roc_auc_score(truth, scores) > roc_auc_score(truth, forest) + 0.05
 
 
-def test_a_cluster_of_odd_rows_is_odd_though_they_keep_each_other_company(sheet):
+def test_anomalies_that_form_a_cluster_are_still_anomalies(sheet):
     rng = np.random.default_rng(2)
     odd = sheet.mean(axis=0) + [3, -3, 3, 2, -2, 3] + 0.05 * rng.normal(size=(15, 6))
     rows, truth = np.concatenate([sheet[:1000], odd]), np.repeat([1, 0], [1000, 15])
@@ -113,7 +113,7 @@ def test_rows_of_fit_are_known_again_as_floats(fitted, sheet):
     np.testing.assert_array_equal(fitted.predict(short), fitted.predict(sheet))
 
 
-def test_pictures_can_be_odd(digits):
+def test_pictures_can_be_anomalies(digits):
     detector = AnomalyDetector(Autoencoder(8, structure=[64], **FAST)).fit(digits.x_train[:1000])
     noise = np.random.default_rng(0).integers(0, 255, (20, 28, 28), np.uint8)
     assert detector.score_samples(noise).max() < np.quantile(detector.score_samples(digits.x_test), 0.01)
@@ -139,7 +139,7 @@ def test_settings_that_cannot_hold_are_refused(sheet, settings, message):
         AnomalyDetector(**settings).fit(sheet)
 
 
-def test_a_value_that_fit_could_not_have_seen_is_odd_and_not_refused(fitted, sheet):
+def test_a_value_that_fit_could_not_have_seen_is_an_anomaly_and_not_refused(fitted, sheet):
     far = np.repeat(sheet[:1], 3, axis=0)
     far[1, 2], far[2, 2] = 1e6, 1e200
     scores = fitted.score_samples(far)
@@ -172,7 +172,7 @@ def test_the_wrong_place_of_a_series_is_the_first_to_be_named(rng, gaps):
     assert (found[np.isnan(wrong.reshape(24, 24))] == 0).all()
 
 
-def test_sparse_rows_are_told_how_to_come_in(sheet):
+def test_the_refusal_of_sparse_rows_says_how_to_pass_them(sheet):
     with pytest.raises(DataError, match=r"pass X.toarray\(\)"):
         AnomalyDetector().fit(csr_array(sheet))
 
@@ -207,7 +207,7 @@ def test_a_detector_takes_what_fit_takes(sheet, tmp_path):
     np.testing.assert_array_equal(parts.score_samples(sheet[:50]), whole.score_samples(sheet[:50]))
 
 
-def test_the_oddest_of_several_files_are_counted_as_their_scores_are(cli, fitted, sheet, tmp_path):
+def test_the_largest_anomalies_of_several_files_are_numbered_as_their_scores_are(cli, fitted, sheet, tmp_path):
     model, parts = fitted.save(tmp_path / "odd"), np.array_split(sheet[:90], 3)
     parts[2][7] += 50
     for at, part in enumerate(parts):

@@ -147,7 +147,7 @@ def test_the_compiled_program_gives_the_same_bits_twice_and_the_same_loss_as_the
 
 
 def test_the_loop_computes_what_keras_fit_computes(digits):
-    """One epoch in the same order from the same weights, beside Keras' own trainer."""
+    """One epoch in the same order from the same weights, compared with Keras' own trainer."""
     from diabolo.network import losses, structures
     from diabolo.network.backends.keras import builder as keras_builder
     from diabolo.training import Shard, Spec, train
@@ -210,7 +210,7 @@ def _held_back(net, rows):
     ],
     ids=["few", "one row", "one latent", "one feature", "constant", "zero", "part constant", "thin", "huge", "tiny"],
 )
-def test_odd_data_trains_and_gives_finite_numbers(rows, settings):
+def test_unusual_data_trains_and_gives_finite_numbers(rows, settings):
     if rows.size and np.abs(rows).max() > 1e200:
         with pytest.raises(DataError, match="rescale the rows"):
             quick(**settings).fit(rows)
@@ -286,7 +286,7 @@ def test_verbose_writes_a_line_an_epoch(table, capsys):
     assert [line.split()[1] for line in lines] == ["1/2", "2/2"]
 
 
-def test_settings_of_an_optimizer_stand_behind_a_colon(table):
+def test_settings_of_an_optimizer_follow_a_colon(table):
     norms = [
         sum(np.square(value).sum() for name, value in model.model_.weights.items() if name.endswith("kernel"))
         for model in (quick(3, optimizer=f"adamw:{decay}", epochs=4).fit(table) for decay in (0, 50))

@@ -16,7 +16,7 @@ from diabolo.cli import main
 from diabolo.network.layers import Dense
 from diabolo.search import error_by_size, race, range_test, search
 
-# What the calls speak of, beside the rows and models made below.
+# What the calls use, besides the rows and models made below.
 KNOWN = (
     AnomalyDetector,
     Autoencoder,

@@ -150,7 +150,7 @@ def test_top_k_keeps_as_many_latents_as_it_says(models, digits):
     assert (latents != 0).any()
 
 
-def test_a_sparse_waist_may_be_wider_than_a_row(rng):
+def test_a_sparse_bottleneck_may_be_wider_than_a_row(rng):
     model = Autoencoder(20, structure=[], bottleneck="sparse", epochs=1).fit(rng.normal(size=(100, 8)))
     assert model.encode(rng.normal(size=(3, 8))).shape == (3, 20)
 

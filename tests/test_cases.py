@@ -1,6 +1,6 @@
 """Kinds of input that real public files have, and that were refused without their reason or taken for something else.
 
-Each kind is tested twice: on a small input that is made here, and on the file of `../cases` beside $DIABOLO_DATA that
+Each kind is tested twice: on a small input that is made here, and on the file of `../cases` next to $DIABOLO_DATA that
 stands for it, where there is one. What is read is compared with pandas, or with what the input was made of.
 """
 
@@ -34,7 +34,7 @@ def case():
     def find(name):
         path = Path(os.environ.get("DIABOLO_DATA") or "nowhere").parent / "cases" / name
         if not path.is_file():
-            pytest.skip(f"set DIABOLO_DATA to a folder beside which lies cases/{name}")
+            pytest.skip(f"set DIABOLO_DATA to a folder next to cases/, which holds {name}")
         return path
 
     return find
@@ -135,7 +135,7 @@ def test_a_few_thousands_among_numbers_are_named_as_such(tmp_path):
 
 
 @pytest.mark.parametrize("cells", [["1,5", "2,25"], ["0,532", "1,250"], ["12,928", "3,5"], ["1,5E+03", "7"]])
-def test_decimal_commas_are_told_by_other_than_three_digits_or_a_zero_in_front(tmp_path, cells):
+def test_decimal_commas_are_recognised_by_other_than_three_digits_or_a_zero_in_front(tmp_path, cells):
     rows = [cells[at % 2] for at in range(60)]
     pd.DataFrame({"a": rows, "b": range(60)}).to_csv(tmp_path / "t.csv", index=False, sep=";")
     with pytest.raises(DataError, match=r"column 'a' has decimal commas \('.*'\): add --decimal ,$"):
@@ -154,7 +154,7 @@ def test_an_explicit_decimal_comma_is_obeyed_and_said_where_it_may_part_thousand
     assert "column 'b'" not in caplog.text
 
 
-def test_points_under_a_decimal_comma_are_told(tmp_path):
+def test_points_under_a_decimal_comma_are_reported(tmp_path):
     form = Reading(form=csv_form.Options(decimal=","))
     pd.DataFrame({"a": ["1.5", "2.25"] * 30, "b": "x"}).to_csv(tmp_path / "t.csv", index=False)
     with pytest.raises(DataError, match=r"has decimal points \('1.5'\): leave out --decimal ,"):
@@ -195,7 +195,7 @@ def test_the_case_of_thousands(cli, case, tmp_path):
 
 WORK, QUOTED = ("private", "state", "?"), ('"private"', "state", "?")
 PADDED = {
-    "behind commas": by_rows("age, work, hours", lambda at: f"{20 + at}, {WORK[at % 3]}, {at % 9}"),
+    "after commas": by_rows("age, work, hours", lambda at: f"{20 + at}, {WORK[at % 3]}, {at % 9}"),
     "around bars": by_rows("age | work|hours ", lambda at: f"{20 + at} |{WORK[at % 3]} | {at % 9} "),
     "with quotes": by_rows('age, "work", hours', lambda at: f"{20 + at}, {QUOTED[at % 3]} , {at % 9}"),
     "with returns": by_rows("age, work, hours", lambda at: f"{20 + at}, {WORK[at % 3]}, {at % 9} \r"),
@@ -236,8 +236,8 @@ def test_blanks_are_cut_wherever_pieces_of_a_file_end(tmp_path, monkeypatch):
 
 
 def test_a_model_reads_cells_with_blanks_as_those_without(tmp_path, caplog):
-    (tmp_path / "padded.csv").write_text(PADDED["behind commas"])
-    (tmp_path / "bare.csv").write_text(PADDED["behind commas"].replace(" ", ""))
+    (tmp_path / "padded.csv").write_text(PADDED["after commas"])
+    (tmp_path / "bare.csv").write_text(PADDED["after commas"].replace(" ", ""))
     net = Autoencoder(2, **FAST).fit(tmp_path / "padded.csv")
     with caplog.at_level(logging.WARNING):
         np.testing.assert_array_equal(net.encode(tmp_path / "padded.csv"), net.encode(tmp_path / "bare.csv"))
@@ -355,7 +355,7 @@ def test_what_turns_dates_with_points_into_dates_takes_the_day_first(make):
     assert [f"{day:%Y-%m-%d}" for day in parsed[:2]] == ["2024-02-01", "2024-02-03"]
 
 
-def test_numbers_as_texts_are_told_and_codes_are_not():
+def test_numbers_as_texts_are_reported_and_codes_are_not():
     with pytest.raises(DataError, match=r"holds numbers as texts \('10'\): turn them into numbers \(pd.to_numeric"):
         frames.learn(pd.DataFrame({"a": [str(10 + at) for at in range(30)]}), where="a frame")
     with pytest.raises(DataError, match="expected dates such as '2024-03-01', got 'soon' in row 3"):

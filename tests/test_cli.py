@@ -287,7 +287,7 @@ def test_the_folder_of_a_search_that_is_refused_goes_unless_something_was_in_it(
     assert (tmp_path / "trained" / "0.checkpoint").exists()
 
 
-def test_latents_beside_other_columns_are_taken_and_those_of_another_model_are_not(cli, work):
+def test_latents_next_to_other_columns_are_decoded_and_those_of_another_model_are_not(cli, work):
     assert cli("encode", "rows.safetensors", "rows.npy", "-o", "six.csv", cwd=work).code == 0
     latents = np.loadtxt(work / "six.csv", delimiter=",", skiprows=1)
     lines = (work / "six.csv").read_text().splitlines()

@@ -19,7 +19,7 @@ def test_digits_are_ten_thousand_real_digits_in_two_parts(digits):
     assert set(digits.y_test) == set(range(10))
 
 
-def test_the_packaged_file_is_small_and_its_licence_lies_beside_it():
+def test_the_packaged_file_is_small_and_its_licence_lies_next_to_it():
     folder = Path(datasets.__file__).parent / "files"
     assert (folder / "digits.npz").stat().st_size < 2_000_000
     assert "MIT" in (folder / "LICENSE-digits.txt").read_text()

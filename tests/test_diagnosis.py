@@ -35,7 +35,7 @@ def test_a_good_model_has_no_findings(rows):
     assert findings(rows) == []
 
 
-def test_a_bottleneck_wider_than_needed_gets_the_size_it_needs(rng):
+def test_the_diagnosis_of_too_many_latents_says_how_many_are_needed(rng):
     flat = rng.normal(size=(2000, 3)) @ rng.normal(size=(3, 12))  # no noise that latents could hold
     (finding,) = named(findings(flat, latent_dim=11, structure=[], epochs=40), "directions")
     assert finding == "11 latents lie in 3 directions: latent_dim=3 may do as well."
@@ -66,13 +66,13 @@ def test_a_network_that_has_fitted_nothing_is_not_said_to_over_fit(seed, rows):
     assert not named(findings(white, epochs=20, **settings), "over-fitting")
 
 
-def test_a_training_that_stops_too_early_gets_more_epochs_as_advice(rows):
+def test_a_training_that_stops_too_early_is_advised_to_continue(rows):
     found = findings(rows, epochs=3, learning_rate_schedule="constant")
     assert named(found, "training ended while the loss still fell: epochs=10.")
 
 
 @pytest.mark.parametrize("epochs", [1, 6])
-def test_a_short_training_with_a_falling_rate_gets_more_epochs_as_advice_too(epochs, digits):
+def test_a_short_training_with_a_falling_rate_is_advised_to_continue_too(epochs, digits):
     found = findings(digits.x_train[:1500], epochs=epochs, structure=[64], latent_dim=16)
     assert named(found, "training ended")
 

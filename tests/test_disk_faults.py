@@ -24,7 +24,7 @@ OF_FILES = re.compile(
 )
 
 # Holds a model and a checkpoint, and for every line on its standard input makes a process that saves one of them when
-# it is told to go on. What comes of it is an exit code, as anything else would be one more system call to go wrong: 0
+# it is asked to continue. The result is an exit code, as anything else would be one more system call to go wrong: 0
 # it was saved, 2 one line of an OutputError, 3 something else.
 SAVER = """
 import os, pathlib, signal, sys
@@ -87,7 +87,7 @@ for at in range(kills):
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
     with os.fdopen(reading) as pipe:
-        told = [int(line) for line in pipe.read().split()]
+        reported = [int(line) for line in pipe.read().split()]
     try:
         if kind == "model":
             found = modelfile.load(path).record.rows
@@ -98,7 +98,7 @@ for at in range(kills):
     scraps = [name for name in os.listdir(folder) if name.startswith(".")]
     for name in scraps:
         os.unlink(f"{folder}/{name}")
-    print(json.dumps([kind, told[-1] if told else 0, len(told), found, len(scraps)]), flush=True)
+    print(json.dumps([kind, reported[-1] if reported else 0, len(reported), found, len(scraps)]), flush=True)
 """
 
 
@@ -143,7 +143,7 @@ def _status(pid):
 
 
 def sound(kind, path):
-    """Return the number in a file, and refuse scraps beside it."""
+    """Return the number in a file, and refuse scraps next to it."""
     assert [each.name for each in path.parent.iterdir()] == [path.name]
     return modelfile.load(path).record.rows if kind == "model" else checkpoints.read(path, "this").step
 
@@ -176,7 +176,7 @@ def test_an_error_at_any_system_call_of_a_save_leaves_the_last_good_file(saver, 
                 assert path.read_bytes() in (old, new), where
                 codes[code] += 1
     assert codes[2] >= 3 * 5
-    print(f"{kind}: {sum(codes.values())} faults in {len(calls)} kinds of calls, {codes[2]} of them told")
+    print(f"{kind}: {sum(codes.values())} faults in {len(calls)} kinds of calls, {codes[2]} of them reported")
 
 
 def test_a_disk_that_is_full_half_way_is_one_line(run, model_path, tmp_path):
@@ -220,22 +220,22 @@ def kill(model_path, folder, kills, seed):
     assert done.returncode == 0, done.stderr[-2000:]
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(answers) == kills
-    for kind, told, _, found, _ in answers:
+    for kind, reported, _, found, _ in answers:
         assert isinstance(found, int), f"{kind}: {found}"
-        # What was told is there, or what was being saved when the kill came.
-        assert told <= found <= told + 1 or told == 0, f"{kind}: {told:,} was told, {found:,} was found"
+        # The reported state is there, or what was being saved when the kill came.
+        assert reported <= found <= reported + 1 or reported == 0, f"{kind}: {reported:,} reported, {found:,} found"
     within = sum(scraps for *_, scraps in answers)
     assert within, "no kill came within a save"
     saved = sum(saves for _, _, saves, _, _ in answers)
-    print(f"{kills} kills, {within} within a save, {saved:,} states told, 0 lost, 0 unreadable")
+    print(f"{kills} kills, {within} within a save, {saved:,} states reported, 0 lost, 0 unreadable")
 
 
-def test_a_killed_writer_leaves_what_it_told_of(model_path, tmp_path):
+def test_a_killed_writer_leaves_what_it_reported(model_path, tmp_path):
     kill(model_path, tmp_path / "here", 50, seed=0)
 
 
 @pytest.mark.slow
-def test_a_writer_killed_500_times_leaves_what_it_told_of(model_path, tmp_path):
+def test_a_writer_killed_500_times_leaves_what_it_reported(model_path, tmp_path):
     kill(model_path, tmp_path / "here", 500, seed=1)
 
 
@@ -268,9 +268,9 @@ main()
 
 
 @pytest.mark.parametrize(
-    ("more", "code", "told"), [({}, 2, ""), ({"DIVERGES": "1"}, 3, "training diverged in epoch 2, by step ")]
+    ("more", "code", "reason"), [({}, 2, ""), ({"DIVERGES": "1"}, 3, "training diverged in epoch 2, by step ")]
 )
-def test_a_training_is_kept_elsewhere_where_its_folder_is_gone_at_the_end(run, table, tmp_path, more, code, told):
+def test_a_training_is_kept_elsewhere_where_its_folder_is_gone_at_the_end(run, table, tmp_path, more, code, reason):
     (tmp_path / "out").mkdir()
     (tmp_path / "temporary").mkdir()
     np.save(tmp_path / "rows.npy", table)
@@ -279,6 +279,6 @@ def test_a_training_is_kept_elsewhere_where_its_folder_is_gone_at_the_end(run, t
     assert done.code == code
     line = done.err.strip().splitlines()[-1]
     (kept,) = (tmp_path / "temporary").rglob("*.safetensors")
-    assert told in line
+    assert reason in line
     assert line.endswith(f"the folder out does not exist: make it first. The model is kept as {kept}.")
     assert modelfile.load(kept).network.latent_dim == 3

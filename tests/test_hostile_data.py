@@ -9,7 +9,7 @@ import pytest
 
 from hostile import data
 
-BESIDE = 64 << 20  # bytes that a refusal may take beside twice the size of the file
+MARGIN = 64 << 20  # bytes that a refusal may take on top of twice the size of the file
 LIMIT = 64 << 20  # bytes that a user gives (memory=, --memory)
 
 # Opens every file as fit() and encode() do and looks at all of its rows. Linux starts to count the peak anew where it
@@ -61,7 +61,7 @@ LARGE = (
 )
 
 
-def told(files):
+def answers_of(files):
     """Return [path, verb, error, line, seconds, bytes] for each file, as a child process says that opens them all."""
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", READER, str(LIMIT)],
@@ -101,14 +101,14 @@ def test_hostile_rows_are_refused_in_one_line_and_take_little_memory(sound, tmp_
     files = data(tmp_path / "files", sentinel)
     names = {str(path): name for name, path in files.items()}
     checked = [(path, name not in LARGE) for name, path in files.items()]
-    answers = [each for each in told([(path, False) for path in sound] + checked) if each[0] in names]
+    answers = [each for each in answers_of([(path, False) for path in sound] + checked) if each[0] in names]
     assert {path for path, *_ in answers} == set(names)
     for path, verb, error, line, _, taken in answers:
         where, size = f"{names[path]}, {verb}", files[names[path]].stat().st_size
         assert error in ("DataError", "ShapeError"), f"{where}: {error} {line[:300]}"
         assert "\n" not in line, where
         assert len(line) < 1000, f"{where}: {line[:300]}"
-        assert taken <= 2 * size + BESIDE, f"{where}: {taken:,} bytes for a file of {size:,}"
+        assert taken <= 2 * size + MARGIN, f"{where}: {taken:,} bytes for a file of {size:,}"
     assert not sentinel.exists()
     slowest, most = (
         max((each[4], names[each[0]]) for each in answers),
@@ -118,4 +118,4 @@ def test_hostile_rows_are_refused_in_one_line_and_take_little_memory(sound, tmp_
 
 
 def test_sound_rows_are_taken(sound):
-    assert {error for _, _, error, *_ in told([(path, False) for path in sound])} == {"accepted"}
+    assert {error for _, _, error, *_ in answers_of([(path, False) for path in sound])} == {"accepted"}

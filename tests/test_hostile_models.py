@@ -23,10 +23,10 @@ from diabolo.model.file import upgrade
 from hostile import changed, models, parts, places, rebuild, with_json, with_tensor
 
 QUICK = {"structure": [], "epochs": 1, "random_state": 0, "verbose": False}
-BESIDE = 64 << 20  # bytes that a refusal may take beside twice the size of the file
+MARGIN = 64 << 20  # bytes that a refusal may take on top of twice the size of the file
 MOST = 4 << 30  # bytes of address space that a child may have, far below what some files claim
 
-# Reads every file that it is told of, and says what came of it, how long it took and how much memory. Linux starts to
+# Reads every file that is named to it, and prints the result, the time it took and the memory. Linux starts to
 # count the peak anew where it is asked to.
 READER = """
 import gc, json, pathlib, re, sys, time
@@ -89,7 +89,7 @@ def limited():
     resource.setrlimit(resource.RLIMIT_AS, (MOST, MOST))
 
 
-def told(paths, *, warm=""):
+def answers_of(paths, *, warm=""):
     """Return [path, error, line, seconds, bytes] for each path, as a child process says that reads them all."""
     done = subprocess.run(
         [sys.executable, "-c", READER],
@@ -108,7 +108,7 @@ def check(name, path, error, line, taken):
     assert "\n" not in line
     assert len(line) < 1000, f"{name}: {line[:300]}"
     size = path.stat().st_size if path.is_file() else 0
-    assert taken <= 2 * size + BESIDE, f"{name}: {taken:,} bytes for a file of {size:,}"
+    assert taken <= 2 * size + MARGIN, f"{name}: {taken:,} bytes for a file of {size:,}"
 
 
 def test_sound_files_are_taken(sound):
@@ -122,7 +122,7 @@ def test_there_are_many_hostile_files(files):
 
 def test_every_hostile_file_is_refused_in_one_line_and_takes_little_memory(files, model_path):
     made, sentinel = files
-    answers = told(made.values(), warm=model_path)
+    answers = answers_of(made.values(), warm=model_path)
     for (name, path), (_, error, line, _, taken) in zip(made.items(), answers, strict=True):
         check(name, path, error, line, taken)
     assert not sentinel.exists()
@@ -166,7 +166,7 @@ def test_a_table_as_wide_as_may_be_takes_no_more_either(columns, bent, model_pat
 
     path = tmp_path / "wide.safetensors"
     path.write_bytes(with_json(content, "schema", last))
-    (answer,) = told([path], warm=model_path)
+    (answer,) = answers_of([path], warm=model_path)
     check("wide", path, answer[1], answer[2], answer[4])
     assert "is not what the table says of it" in answer[2]
 
@@ -176,7 +176,7 @@ def test_every_hostile_file_is_refused_by_a_process_of_its_own(files, model_path
     made, sentinel = files
     slowest = most = 0
     for name, path in made.items():
-        ((_, error, line, seconds, taken),) = told([path], warm=model_path)
+        ((_, error, line, seconds, taken),) = answers_of([path], warm=model_path)
         check(name, path, error, line, taken)
         assert seconds < 1, f"{name}: {seconds:.2f} s"
         slowest, most = max(slowest, seconds), max(most, taken)
@@ -220,16 +220,16 @@ def test_thousands_of_columns_are_loaded_as_they_were_saved(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("columns", "told", "message"),
+    ("columns", "declared", "message"),
     [
         ({"x" * 9_000_000: [1.0, 2.0] * 10}, False, "columns with their names and levels take"),
         ({f"{at} {'x' * 500}": [1.0, 2.0] * 10 for at in range(500)}, True, "network and settings take"),
     ],
     ids=["a long name", "types of all"],
 )
-def test_what_no_file_could_hold_is_said_before_it_is_trained(columns, told, message):
+def test_what_no_file_could_hold_is_said_before_it_is_trained(columns, declared, message):
     frame = pd.DataFrame(columns | {"city": ["Zug", "Uri"] * 10})
-    types = dict.fromkeys(columns, "number") if told else None
+    types = dict.fromkeys(columns, "number") if declared else None
     with pytest.raises(OptionError, match=message):
         Autoencoder(1, **QUICK, types=types).fit(frame)
 

@@ -165,7 +165,7 @@ def test_statistics_of_chunks_are_those_of_numpy(rng, dtype, shape):
         assert (statistics.rows, statistics.row_shape, statistics.dtype) == (len(rows), shape[1:], dtype)
 
 
-def test_statistics_do_not_lose_a_small_variance_beside_a_large_mean():
+def test_statistics_do_not_lose_a_small_variance_under_a_large_mean():
     rows = 1.7e9 + np.tile([0.0, 1.0], 50_000)[:, None]
     statistics = Statistics.of(rows)
     np.testing.assert_allclose(statistics.variance, 0.25, rtol=1e-6)
@@ -460,7 +460,7 @@ def test_a_folder_named_like_a_data_set_is_the_folder(rows, tmp_path, monkeypatc
     assert open_stream("digits").rows == len(rows)
 
 
-def test_pictures_of_an_unfinished_run_are_not_left_behind(tmp_path):
+def test_pictures_of_an_unfinished_run_are_removed(tmp_path):
     def chunks():
         yield np.zeros((3, 4, 4), np.uint8)
         raise RuntimeError

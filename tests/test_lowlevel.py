@@ -121,7 +121,7 @@ def test_run_names_what_is_missing(rows):
         net.run("X_hat", {"Z": rows})
 
 
-def test_training_lowers_the_cost_and_an_odd_last_batch_counts(rows):
+def test_training_lowers_the_cost_and_a_smaller_last_batch_counts(rows):
     net = lowlevel.Autoencoder([784, 16, 784]).fit(rows, epochs=3, batch_size=64)  # 300 = 4 * 64 + 44
     assert net.history["cost"] == sorted(net.history["cost"], reverse=True)
     # Adam counts its steps: five an epoch, so no row was dropped.

@@ -24,9 +24,9 @@ from diabolo.network.structures import Network, build
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="Linux alone tells the peak")
 
-# What docs/model-file.md promises for one row, beside five times the weights.
+# What docs/model-file.md promises for one row, on top of five times the weights.
 PROMISED = 320 << 20
-BESIDE = 64 << 20  # bytes of address space for threads, which are not all used
+MARGIN = 64 << 20  # bytes of address space for threads, which are not all used
 
 # Of every kind, layers that are as large as may be for rows of a shape, and cheap to compute. A kind that is missing
 # here fails the first test.
@@ -159,13 +159,13 @@ def model_of(network, fitted):
 def use(fitted_table, tmp_path_factory):
     """Have a child process use models, and return what it says of each, and its stderr.
 
-    Args of what is given: (network, rows, bytes of address space beside five times the weights) of each. It says the
+    Args of what is given: (network, rows, bytes of address space on top of five times the weights) of each. It says the
     bytes at the peak less those of the weights, and the error.
     """
     folder = tmp_path_factory.mktemp("largest")
     warm = fitted_table.save(folder / "warm")
 
-    def told(cases):
+    def answers(cases):
         lines, sizes = [str(warm)], [20 * network.weight_count for network, *_ in cases]
         for at, ((network, rows, most), size) in enumerate(zip(cases, sizes, strict=True)):
             path = modelfile.save(model_of(network, fitted_table), folder / str(at), force=True)
@@ -181,14 +181,14 @@ def use(fitted_table, tmp_path_factory):
         answers = [json.loads(line) for line in done.stdout.splitlines()]
         return [(taken - size, error) for (taken, error), size in zip(answers, sizes, strict=True)], done.stderr
 
-    return told
+    return answers
 
 
 @pytest.fixture(scope="module")
 def largest(use):
-    """What each of the largest networks took, by its name: bytes at the peak beside the weights, and the error."""
+    """What each of the largest networks took, by its name: bytes at the peak without the weights, and the error."""
     networks = [*(network(*example) for example in LARGEST), refined(500, 66)]
-    answers, _ = use([(each, 1, PROMISED + BESIDE) for each in networks])
+    answers, _ = use([(each, 1, PROMISED + MARGIN) for each in networks])
     return dict(zip([*NAMES, "refined"], answers, strict=True))
 
 
@@ -206,7 +206,7 @@ def test_one_row_of_the_largest_network_of_a_kind_takes_no_more_than_is_promised
 def test_many_rows_of_a_wide_network_take_no_more_than_one_of_the_widest(use):
     wide = network(layers.Activation(function="silu"), (1 << 15, 64))
     cell = network(layers.LSTM(units=64, sequences=False), (1 << 13, 1))
-    answers, _ = use([(wide, 100, PROMISED + BESIDE), (cell, 100, PROMISED + BESIDE)])
+    answers, _ = use([(wide, 100, PROMISED + MARGIN), (cell, 100, PROMISED + MARGIN)])
     for taken, error in answers:
         assert not error
         assert taken <= PROMISED

@@ -244,7 +244,7 @@ def test_a_nested_model_called_with_keywords_or_by_name_keeps_its_meaning(X):
     np.testing.assert_allclose(decoder(encoder(feed)), outer(feed), rtol=1e-5, atol=1e-6)
 
 
-def test_two_layers_of_one_name_in_different_models_are_told_apart_by_their_paths(X):
+def test_two_layers_of_one_name_in_different_models_are_distinguished_by_their_paths(X):
     def half(name, first, last):
         return keras.Sequential([keras.Input((first,)), layers.Dense(5, name="hidden"), layers.Dense(last)], name=name)
 
@@ -267,7 +267,7 @@ def test_a_layer_with_several_outputs_is_said_to_have_them():
         evaluate(model, "lstm", np.zeros((2, 5, 4)))
 
 
-def test_evaluate_leaves_nothing_behind_on_the_layers_beyond_their_graph(X):
+def test_evaluate_leaves_nothing_on_the_layers_beyond_their_graph(X):
     model = sequential()
     end = model.get_layer("end")
     before = len(end._inbound_nodes)

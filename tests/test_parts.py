@@ -35,8 +35,8 @@ def data(digits):
 
 def unrefined(model):
     """Return the model whose encoding ends with the encoder."""
-    waist = Plain(latent_dim=model.network.latent_dim)
-    return dataclasses.replace(model, network=dataclasses.replace(model.network, bottleneck=waist))
+    plain = Plain(latent_dim=model.network.latent_dim)
+    return dataclasses.replace(model, network=dataclasses.replace(model.network, bottleneck=plain))
 
 
 def check(data, tmp_path, loss, latent_dim=4, **settings):
@@ -61,11 +61,11 @@ def check(data, tmp_path, loss, latent_dim=4, **settings):
     np.testing.assert_allclose(again.encode(rows[3:4]), latents[3:4], atol=rounding)
     tensors = model.model_.adapter.adapt(rows)
     trained = again.to_keras()
-    waist = keras.Model(trained.input, trained.get_layer("bottleneck").output)
+    encoder = keras.Model(trained.input, trained.get_layer("bottleneck").output)
     if refines:  # Keras has the guess of the encoder alone
         again = from_model(unrefined(model.model_))
         latents = again.encode(rows)
-    np.testing.assert_allclose(waist(tensors), latents, atol=1e-4)
+    np.testing.assert_allclose(encoder(tensors), latents, atol=1e-4)
     restored = model.model_.adapter.restore(np.asarray(trained(tensors)))
     np.testing.assert_allclose(
         again.reconstruct(rows).astype(float),

@@ -51,7 +51,7 @@ def test_pictures_train_encode_and_come_back_as_bytes(folder):
     np.testing.assert_array_equal(net.encode(images.find(folder)), net.encode(folder))
 
 
-def test_the_subfolder_of_a_picture_is_its_label_beside_the_latents(cli, folder, tmp_path):
+def test_the_subfolder_of_a_picture_is_its_label_next_to_the_latents(cli, folder, tmp_path):
     Autoencoder(2, **FAST).fit(folder).save(tmp_path / "m")
     done = cli("encode", "m.safetensors", "pictures", "--keep", "file,label", "-o", "z.csv")
     assert done.code == 0, done.err
@@ -137,7 +137,7 @@ def test_a_bad_picture_is_named_and_can_be_left_out(folder, name):
     assert left_out == [f"zz-{name}"]
 
 
-def test_the_oddest_pictures_are_called_by_their_files(cli, folder, digits):
+def test_the_largest_anomalies_among_pictures_are_named_by_their_files(cli, folder, digits):
     Image.fromarray(255 - digits.x_train[0]).save(folder / "class0" / "odd.png")
     (folder / "class0" / "bad.png").write_text("hello")
     done = cli("score", "pictures", "--skip-bad", "--top", "1")

@@ -169,7 +169,7 @@ TRAININGS = {
 
 
 @pytest.mark.parametrize("name", sorted(TRAININGS))
-def test_a_training_leaves_no_objects_and_no_gradients_behind(rng, name):
+def test_a_training_leaves_no_objects_and_no_gradients(rng, name):
     from tensorflow.python.framework import ops
 
     def left():

@@ -71,10 +71,10 @@ def kill_until_done(kind, compiled, folder, seconds):
     return out.strip()
 
 
-@pytest.mark.parametrize(("kind", "compiled"), [("dense", True), ("conv", False)])
-def test_a_killed_training_ends_with_the_bits_of_one_that_was_not(kind, compiled, tmp_path):
+@pytest.mark.parametrize(("kind", "compiled", "seconds"), [("dense", True, (0.0, 0.3)), ("conv", False, (0.1,))])
+def test_a_killed_training_ends_with_the_bits_of_one_that_was_not(kind, compiled, seconds, tmp_path):
     whole, _ = start(kind, compiled).communicate(timeout=300)
-    assert kill_until_done(kind, compiled, tmp_path, (0.0, 0.3)) == whole.strip()
+    assert kill_until_done(kind, compiled, tmp_path, seconds) == whole.strip()
 
 
 @pytest.mark.slow
@@ -176,7 +176,7 @@ def test_another_training_is_refused(ended, table, change, message):
     assert message in str(caught.value)
 
 
-def test_other_rows_are_refused_and_other_versions_told(ended, table, caplog):
+def test_other_rows_are_refused_and_other_versions_reported(ended, table, caplog):
     other = table.copy()
     other[5, 0] += 1
     with pytest.raises(CheckpointError, match="is a training on other rows: give those, or choose another folder"):
@@ -284,7 +284,7 @@ def test_what_is_no_checkpoint_is_named_and_neither_waited_for_nor_a_bug(ended, 
         go_on(table, ended)
 
 
-def test_a_second_process_is_told_who_trains_here(ended, table):
+def test_a_second_process_learns_which_process_trains_here(ended, table):
     with (
         runs.Run(ended, resume=True),
         pytest.raises(CheckpointError, match=f"is in use by process {os.getpid()}: wait for it"),
@@ -293,7 +293,7 @@ def test_a_second_process_is_told_who_trains_here(ended, table):
     go_on(table, ended)  # let go of
 
 
-def test_a_run_beside_the_main_thread_holds_no_signals(table, tmp_path):
+def test_a_run_outside_the_main_thread_holds_no_signals(table, tmp_path):
     fitted = []
 
     def work():
@@ -320,7 +320,7 @@ def rising_in_epoch_3(job):
     return keras.optimizers.SGD(rising)
 
 
-def test_what_diverges_behind_an_interruption_leaves_the_epochs_before(table, tmp_path, monkeypatch):
+def test_a_run_that_diverges_after_an_interruption_keeps_the_epochs_before(table, tmp_path, monkeypatch):
     settings = {"latent_dim": 3, "epochs": 6, "validation_fraction": 0} | SETTINGS
     with pytest.raises(KeyboardInterrupt):
         Poisoned(**settings).fit(table, run=tmp_path, report=stop_at(2, 10))

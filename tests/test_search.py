@@ -3,6 +3,7 @@
 import base64
 import csv
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -102,8 +103,8 @@ def test_one_seed_and_a_number_of_trainings_give_one_table(found, table):
     np.testing.assert_array_equal(again.best.encode(table), found[0].best.encode(table))
 
 
-def test_a_search_that_has_ended_is_found_again_and_goes_on_for_more(found, table):
-    before, folder = found
+def test_a_search_that_has_ended_is_found_again_and_goes_on_for_more(found, table, tmp_path):
+    before, folder = found[0], shutil.copytree(found[1], tmp_path / "copy")
     started = {path.name: path.stat().st_mtime_ns for path in folder.glob("trial-*")}
     again = quick(table, folder=folder)
     assert without_seconds(again.trials) == without_seconds(before.trials)
@@ -151,14 +152,14 @@ def test_a_training_that_stopped_ends_with_the_bits_of_one_that_did_not(table, t
     assert stopped.history_ == whole.history_
 
 
-@pytest.mark.parametrize("epochs", [1, 2, 3])
+@pytest.mark.parametrize("epochs", [1, 2])
 def test_short_trainings_may_have_several_rungs_at_one_epoch(table, epochs):
     trials = quick(table, trials=4, epochs=epochs).trials
     assert trials[0]["epochs"] == epochs
     assert {row["epochs"] for row in trials} <= {1, epochs}
 
 
-def test_a_training_that_diverges_is_told_and_the_others_go_on(table):
+def test_a_trial_that_diverges_is_reported_and_the_others_continue(table):
     settings = {"structure": [], "latent_dim": 2, "epochs": 27, "random_state": 0}
     raced = race(table, optimizers=["sgd"], times=(1.0, 1e8), **settings)
     states = {(row["optimizer"], row["rate"]): row["state"] for row in reversed(raced.trials)}
@@ -173,8 +174,9 @@ def test_refit_learns_from_the_rows_that_were_held_back_too(table):
     assert best.model_.record.rows == len(table)
 
 
-def test_the_best_has_refined_latents_unless_the_bottleneck_is_settled(found, table):
-    best, without = found[0].best, quick(table, refine=False)
+def test_the_best_has_refined_latents_unless_the_bottleneck_is_settled(found, table, tmp_path):
+    # The search has ended: the copy of its folder gives the best without another training.
+    best, without = found[0].best, quick(table, refine=False, folder=shutil.copytree(found[1], tmp_path / "copy"))
     plain = without.best
     assert (best.bottleneck, plain.bottleneck) == ("refined", "plain")
     assert without.refined is None
@@ -225,7 +227,7 @@ def test_what_is_used_without_a_search_goes_far_enough_to_be_compared(table):
 
 def test_in_a_budget_of_time_the_best_is_trained_longest_and_whole(table, monkeypatch):
     monkeypatch.setattr(budget, "OPERATIONS_A_SECOND", 1e15)  # so that all look fast before they are seen
-    found = quick(np.tile(table, (120, 1)), trials=None, budget="20s", epochs=None)
+    found = quick(np.tile(table, (60, 1)), trials=None, budget="10s", epochs=None)
     trials = found.trials
     assert trials[0]["state"] == "whole"
     assert trials[0]["epochs"] == trials[0]["of"] == max(row["epochs"] for row in trials)
@@ -249,14 +251,14 @@ def test_the_best_comes_to_its_end_also_when_the_time_is_over_before(table, monk
 def test_a_training_that_no_budget_holds_is_given_up_at_first_sight(table, monkeypatch):
     monkeypatch.setattr(budget, "OPERATIONS_A_SECOND", 1e15)  # so that none looks slow before it is seen
     slow = {"structure": ["dense 16", "dense 1024-1024-1024"], "batch_size": [16], "noise": [0.0]}
-    rows = np.tile(table, (40, 1))
-    trials = search(rows, budget="30s", latent_dim=3, space=slow, random_state=1).trials
+    rows = np.tile(table, (20, 1))
+    trials = search(rows, budget="15s", latent_dim=3, space=slow, random_state=1).trials
     given_up = [row for row in trials if row["structure"] == "dense 1024-1024-1024"]
     assert trials[0]["structure"] == "dense 16"
     assert given_up
     assert all(row["state"] == "failed" and row["reason"] == scheduler.TOO_SLOW for row in given_up)
     with pytest.raises(OptionError, match=r"too short for these rows: all \d+ that were begun are too slow"):
-        search(rows, budget="8s", latent_dim=3, space=slow | {"structure": ["dense 1024-1024-1024"]}, random_state=1)
+        search(rows, budget="4s", latent_dim=3, space=slow | {"structure": ["dense 1024-1024-1024"]}, random_state=1)
 
 
 def test_the_folder_of_another_search_is_refused(found, table):
@@ -308,7 +310,7 @@ def test_only_what_is_used_without_a_search_is_known_to_end_well():
     assert space.default_choice(whole, (784,)) == space.first(whole, (784,))[0]
 
 
-def test_the_best_can_be_fitted_again_where_a_linear_waist_was_asked_for(table):
+def test_the_best_can_be_fitted_again_where_a_linear_bottleneck_was_asked_for(table):
     best = quick(table, trials=1, bottleneck_activation="linear").best
     assert best.bottleneck == "refined"
     assert best.set_params(epochs=1).fit(table).latent_dim_ == 3
@@ -365,12 +367,12 @@ def test_the_command_line_writes_the_best_model_and_the_table(cli, table, tmp_pa
     assert np.load(tmp_path / "rows-latents.npy").shape == (600, 3)
     page = (tmp_path / "rows-report.html").read_text()
     assert refined in page
-    told = Elements(page)
-    assert [row[0] for row in told.rows[-4:]] == [row["number"] for row in rows]  # the same order: the best first
-    assert told.rows[1][-1] == "this model"
-    assert told.rows[1][0] in out
-    assert len(told.pictures) >= 3
-    assert all(png.startswith(b"\x89PNG") for png in told.pictures)
+    elements = Elements(page)
+    assert [row[0] for row in elements.rows[-4:]] == [row["number"] for row in rows]  # the same order: the best first
+    assert elements.rows[1][-1] == "this model"
+    assert elements.rows[1][0] in out
+    assert len(elements.pictures) >= 3
+    assert all(png.startswith(b"\x89PNG") for png in elements.pictures)
 
 
 class Elements(HTMLParser):
@@ -455,7 +457,8 @@ def test_names_from_the_data_cannot_write_into_the_page():
     ids=lambda value: str(value) if isinstance(value, dict) else "",
 )
 def test_what_is_fixed_is_the_same_for_all_trainings(table, fixed, holds):
-    found = search(table[:100], trials=4, epochs=2, latent_dim=2, random_state=0, **fixed)
+    # Two begin a search; what follows is drawn.
+    found = search(table[:100], trials=3, epochs=2, latent_dim=2, random_state=0, **fixed)
     assert holds(found.best)
     assert {*fixed} & {*found.trials[0]} == set()
 

@@ -97,7 +97,7 @@ def test_a_detector_of_series_of_several_lengths_scores_them(several):
     assert detector.score_samples([100 * series[0]])[0] < scores.min()
 
 
-def test_what_lies_behind_the_end_of_a_series_costs_nothing(rng):
+def test_values_after_the_end_of_a_series_cost_nothing(rng):
     rows = waves(rng, 20)
     rows[:, 15:] = np.nan
     net = Autoencoder(3, series=True, **(FAST | {"epochs": 1})).fit(rows)
@@ -136,7 +136,7 @@ def test_the_log_likelihood_of_series_with_gaps_is_that_of_the_values_that_are_t
     [GaussianNoise(sigma=0.5), Masking(share=0.4), SaltAndPepper(share=0.4), Swap(share=0.4)],
     ids=lambda p: p.kind,
 )
-def test_corruptions_of_series_with_gaps_leave_what_is_missing_told_to_be_so(part, rng):
+def test_corruptions_of_series_with_gaps_keep_the_flags_of_missing_values(part, rng):
     values, missing = rng.normal(size=(200, 6, 2)).astype("f"), rng.random((200, 6, 2)) < 0.3
     values[missing] = 0
     tensors = np.concatenate([values, missing], axis=-1, dtype="f")

@@ -156,7 +156,7 @@ def kill_at_random_moments(commands, tmp_path, number, kills, seed):
             stderr=subprocess.PIPE,
             text=True,
         )
-        # From the moment that something is there that could be left behind.
+        # From the moment that there is something that could remain.
         deadline = time.monotonic() + 60
         while process.poll() is None and time.monotonic() < deadline:
             if any((tmp_path / "out").iterdir()) or any((tmp_path / "temporary").iterdir()):
@@ -183,14 +183,14 @@ def kill_at_random_moments(commands, tmp_path, number, kills, seed):
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
-def test_a_signal_leaves_no_file_behind(large, tmp_path, number):
+def test_a_signal_leaves_no_file(large, tmp_path, number):
     ended, writing = kill_at_random_moments(large, tmp_path, number, 8, seed=0)
     assert ended >= 2
     assert writing >= 4
 
 
 @pytest.mark.slow
-def test_a_hundred_hang_ups_leave_no_file_behind(large, tmp_path):
+def test_a_hundred_hang_ups_leave_no_file(large, tmp_path):
     ended, writing = kill_at_random_moments(large, tmp_path, signal.SIGHUP, 100, seed=1)
     print(f"{ended} ended by the signal, {writing} while something was written")
     assert ended >= 50

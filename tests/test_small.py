@@ -93,7 +93,7 @@ def test_trainings_in_threads_leave_blas_as_it_was(rows):
         np.testing.assert_array_equal(value, found[2].weights[name])
 
 
-def test_hidden_numbers_are_foreseen_better_by_who_has_learnt_to(rows):
+def test_hidden_numbers_are_predicted_better_after_training_on_masked_rows(rows):
     network = build("dense", (8,), latent_dim=3)
     hole = rows.copy()
     hole[:, 2] = 0

@@ -14,7 +14,7 @@ from range(400)
 
 @pytest.fixture
 def shop(tmp_path):
-    """A database of 400 sales, with a view of a file beside it."""
+    """A database of 400 sales, with a view of a file next to it."""
     pd.DataFrame({"a": [1.0, 2.0]}).to_parquet(tmp_path / "elsewhere.parquet")
     with duckdb.connect(str(tmp_path / "shop.duckdb")) as base:
         base.execute(SALES)

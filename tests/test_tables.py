@@ -197,7 +197,7 @@ def test_what_is_there_stays_though_fit_saw_a_narrower_type(rng, library, name):
     assert (ours[theirs.notna()].astype(object) == theirs[theirs.notna()].astype(object)).all()
 
 
-def test_a_decimal_that_is_foreseen_beyond_its_digits_is_the_largest_there_is():
+def test_a_decimal_that_is_predicted_beyond_its_digits_is_the_largest_there_is():
     table = pa.table({"d": pa.array(["9.5", "-9.5", "0", "1"]).cast(pa.decimal128(6, 2))})
     schema = frames.learn(table, where="t")
     back = frames.write(np.array([[1e9], [-1e9], [12345.67], [1.005]]), schema)["d"].to_pylist()
@@ -346,7 +346,7 @@ def test_cells_are_hidden_and_swapped_whole(rng, corruption):
         changed = (now[:, place] != rows[:, place]).any(axis=1) | (flags[:, at] != before[:, at])
         assert 0.05 < changed.mean() < 0.35
         missing = flags[:, at] == 1
-        assert not now[missing, place].any()  # what is missing is told by the flag alone
+        assert not now[missing, place].any()  # the flag alone marks a missing cell
         if at == 1:
             np.testing.assert_array_equal(now[:, place].sum(axis=1), ~missing)  # one level a cell
     if isinstance(corruption, Masking) and corruption.hidden_only:
@@ -419,7 +419,7 @@ def test_levels_and_counts_come_back(rng):
 # Columns by their names.
 
 
-def test_another_order_is_mended_and_said(model, frame, caplog):
+def test_another_order_is_corrected_and_reported(model, frame, caplog):
     with caplog.at_level(logging.WARNING):
         latents = model.encode(frame[frame.columns[::-1]])
     pd.testing.assert_frame_equal(latents, model.encode(frame))
@@ -469,7 +469,7 @@ def test_a_table_of_several_kinds_has_an_error_by_size_and_a_diagnosis(model, fr
     assert isinstance(diagnose(model.model_, frame), list)
 
 
-def test_other_columns_and_levels_never_seen_are_told_and_counted(model, frame, caplog):
+def test_other_columns_and_levels_never_seen_are_reported_and_counted(model, frame, caplog):
     other = frame.assign(more=1, city=["Basel", "Basel", *frame["city"][2:]])
     with caplog.at_level(logging.WARNING):
         scores = model.score_samples(other)
@@ -828,7 +828,7 @@ def test_names_that_look_like_values_are_names_where_they_count_on(tmp_path, tex
         Autoencoder(1, **FAST).fit(tmp_path / "rows.csv")
 
 
-def test_numbers_that_pandas_calls_columns_by_are_told_to_be_a_row(tmp_path, rng, caplog):
+def test_numbers_that_pandas_calls_columns_by_are_reported_as_a_row(tmp_path, rng, caplog):
     pd.DataFrame(rng.normal(size=(40, 4))).to_csv(tmp_path / "rows.csv", index=False)
     with caplog.at_level(logging.WARNING):
         net = Autoencoder(1, **FAST).fit(tmp_path / "rows.csv")
@@ -871,7 +871,7 @@ def test_semicolons_decimal_commas_and_quotes_are_read(cli, tmp_path):
     assert [(each["name"], each["kind"]) for each in columns] == [("a", "number"), ("b", "category"), ("c", "number")]
 
 
-def test_codes_of_digits_can_be_told_to_be_levels(tmp_path):
+def test_codes_of_digits_can_be_declared_as_levels(tmp_path):
     (tmp_path / "zip.csv").write_text("zip,a\n" + "".join(f"{at % 3:03d},{at}\n" for at in range(60)))
     net = Autoencoder(1, types={"zip": "category"}, **FAST).fit(tmp_path / "zip.csv")
     assert net.model_.schema.columns[0].levels == ("000", "001", "002")
@@ -900,10 +900,10 @@ def test_schema_says_what_columns_are_taken_for(cli, folder):
     assert "category" in done.out
     assert "Bern, Chur, Uster, Zug" in done.out
     done = cli("schema", folder / "people.parquet", "--types", "visits=count", "--json")
-    told = {each["name"]: each for each in json.loads(done.out)["columns"]}
-    assert told["visits"]["kind"] == "count"
-    assert told["grade"]["levels"] == list("abcde")
-    assert told["age"]["missing"] == int(people()["age"].isna().sum())
+    shown = {each["name"]: each for each in json.loads(done.out)["columns"]}
+    assert shown["visits"]["kind"] == "count"
+    assert shown["grade"]["levels"] == list("abcde")
+    assert shown["age"]["missing"] == int(people()["age"].isna().sum())
 
 
 def test_schema_shows_what_can_be_learnt_from_and_all_that_cannot(cli, tmp_path):
@@ -915,9 +915,9 @@ def test_schema_shows_what_can_be_learnt_from_and_all_that_cannot(cli, tmp_path)
     assert re.search(r"x +number", done.out)
     for name in ("id", "name", "nothing"):
         assert f"fit refuses column '{name}' " in done.out
-    told = json.loads(cli("schema", "rows.csv", "--json").out)
-    assert [each["name"] for each in told["columns"]] == ["x"]
-    assert list(told["refused"]) == ["id", "nothing", "name"]
+    shown = json.loads(cli("schema", "rows.csv", "--json").out)
+    assert [each["name"] for each in shown["columns"]] == ["x"]
+    assert list(shown["refused"]) == ["id", "nothing", "name"]
 
 
 def test_days_of_a_zone_come_back_as_days_and_far_ones_as_dates(rng):
@@ -933,7 +933,7 @@ def test_days_of_a_zone_come_back_as_days_and_far_ones_as_dates(rng):
     assert all(1 <= year <= 9999 for year in years)
 
 
-def test_the_oddest_rows_are_shown_with_the_cells_that_make_them_so(cli, tmp_path):
+def test_the_largest_anomalies_are_shown_with_the_cells_that_cause_them(cli, tmp_path):
     rng = np.random.default_rng(0)
     kind = rng.integers(0, 3, 900)
     frame = pd.DataFrame(
@@ -1032,7 +1032,7 @@ ODD_VALUES = {
         lambda: pd.DataFrame({"a": np.arange(40.0), "big": of_objects([2**70, -1] * 20)}),
         "column 'big' holds whole numbers that do not fit 64 bits: turn it into floats",
     ),
-    "whole numbers of 64 bits beside negative ones": (
+    "whole numbers of 64 bits with negative ones": (
         lambda: pd.DataFrame({"a": np.arange(40.0), "big": of_objects([2**64 - 1, -1] * 20)}),
         "column 'big' holds whole numbers that do not fit 64 bits",
     ),
@@ -1054,7 +1054,7 @@ ODD_VALUES = {
         lambda: pd.DataFrame({"a": np.arange(40.0), "wide": huge(1)}),
         r"squares fit a double, got .*e\+\d+ in row \d+, column 'wide': rescale the column",
     ),
-    "squares beyond a double, beside a category": (
+    "squares beyond a double, with a category": (
         lambda: pd.DataFrame({"c": ["u", "v"] * 20, "wide": huge(0)}),
         r"squares fit a double, got .*e\+\d+ in row \d+, column 'wide': rescale the column",
     ),
@@ -1076,7 +1076,7 @@ ODD_VALUES = {
 
 
 @pytest.mark.parametrize("name", sorted(ODD_VALUES))
-def test_an_odd_value_is_refused_in_one_line_by_every_estimator(name):
+def test_an_unusual_value_is_refused_in_one_line_by_every_estimator(name):
     make, line = ODD_VALUES[name]
     for estimator in (AnomalyDetector(random_state=0), Autoencoder(1, epochs=1, verbose=False)):
         with pytest.raises(DataError, match=line) as caught:
