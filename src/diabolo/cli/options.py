@@ -140,9 +140,14 @@ def check_data(
 
 def check_settings(given: Mapping[str, object]) -> "Settings":
     """Return settings, checked as far as is possible before rows are read. Raises OptionError."""
+    from diabolo.checks import is_whole
     from diabolo.data.memory import limit
+    from diabolo.errors import OptionError
     from diabolo.model.settings import Settings
 
+    seed = given.get("random_state")
+    if not is_whole(seed, 0) or int(str(seed)) >= 2**32:
+        raise OptionError(f"--random-state must be a whole number from 0 to 2**32 - 1, got {seed}.")
     settings = Settings.of(given).seeded()
     limit(settings.memory)  # which only this can check
     return settings

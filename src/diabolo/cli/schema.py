@@ -32,7 +32,7 @@ def schema(
     how = how._replace(refused=refused.__setitem__)
     opened = open_rows(data, memory.limit(None), reading=how)
     if not isinstance(opened, Source) or opened.schema is None:
-        raise DataError(f"{data} has no column names: expected a table with a header line that fits in memory.")
+        raise DataError(f"{data} has no column names: expected a table with a header, of a size that fits in memory.")
     columns, facts = opened.schema.columns, []
     for at, column in enumerate(columns):
         values = opened.rows[:, at].astype(float)

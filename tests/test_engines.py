@@ -1,0 +1,84 @@
+"""An engine runs the training steps: whichever it is, fit() gives it the same job and keeps what it returns."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from diabolo import Autoencoder
+from diabolo.errors import DivergedError, OptionError
+from diabolo.training.engines import Compiled, Numpy, Quickest, Trained
+
+SETTINGS = {"structure": [12], "epochs": 4, "random_state": 0, "verbose": False}
+
+
+class Untrained:
+    """An engine that returns weights of zeros, and keeps the job."""
+
+    def train(self, job, report):
+        self.job = job
+        weights = {name: np.zeros(shape, np.float32) for name, shape in job.network.weights().items()}
+        return Trained(weights, {"loss": [1.0]}, 1, False, {"diabolo": "0"})
+
+    def versions(self, job):
+        return {"diabolo": "0"}
+
+
+def test_an_engine_of_ones_own_gets_the_job_and_its_weights_are_the_models(table):
+    engine = Untrained()
+    model = Autoencoder(3, optimizer="sgd", batch_size=32, **SETTINGS).fit(table, engine=engine)
+    job = engine.job
+    assert (job.optimizer, job.learning_rate, job.batch_size, job.epochs, job.seed) == ("sgd", 3e-3, 32, 4, 0)
+    assert job.shard.row_count + len(job.shard.validation) == len(table)
+    assert not model.encode(table).any()
+    # Weights of zeros decode every row to the mean of the training rows.
+    away = (model.reconstruct(table) - table.mean(axis=0)) / table.std(axis=0)
+    assert np.abs(away).max() < 0.1
+    assert model.model_.record.versions == {"diabolo": "0"}
+
+
+def test_numpy_and_tensorflow_reach_about_the_same_error_on_the_same_rows(table):
+    settings = SETTINGS | {"epochs": 300, "patience": 0}
+    by_numpy = Autoencoder(3, **settings).fit(table, engine=Numpy())
+    by_tensorflow = Autoencoder(3, **settings).fit(table, engine=Compiled())
+    assert by_numpy.model_.record.versions.keys() == {"diabolo", "numpy"}
+    assert min(by_numpy.history_["val_loss"]) == pytest.approx(min(by_tensorflow.history_["val_loss"]), rel=0.1)
+
+
+def test_numpy_refuses_a_network_that_it_cannot_train(digits):
+    with pytest.raises(OptionError, match="the engine Numpy cannot train this network: leave `engine` out"):
+        Autoencoder(3, structure="conv 4", epochs=1, verbose=False).fit(digits.x_train[:50], engine=Numpy())
+
+
+@pytest.mark.parametrize(
+    ("settings", "by"),
+    [({}, "numpy"), ({"optimizer": "sgd"}, "tensorflow"), ({"activation": "tanh"}, "tensorflow")],
+)
+def test_the_quickest_engine_needs_tensorflow_only_where_numpy_cannot(table, settings, by):
+    model = Autoencoder(3, **SETTINGS | settings).fit(table, engine=Quickest())
+    assert by in model.model_.record.versions
+
+
+def test_what_diverges_under_an_engine_leaves_the_model_of_the_epochs_before(table):
+    def rising(job):
+        import keras
+
+        steps = -(-job.shard.row_count // job.batch_size)
+        return keras.optimizers.SGD(keras.optimizers.schedules.PiecewiseConstantDecay([2 * steps], [1e-3, 1e30]))
+
+    model = Autoencoder(3, **SETTINGS)
+    with pytest.raises(DivergedError) as error:
+        model.fit(table, engine=Compiled(optimizer=rising, compile=False))
+    assert len(error.value.trained.history["loss"]) == len(model.history_["loss"]) == 2
+    assert np.isfinite(model.encode(table)).all()
+
+
+def test_a_part_of_a_training_ends_where_it_is_told_and_has_the_rate_of_the_whole(table):
+    whole = Autoencoder(3, **SETTINGS).fit(table)
+    part = Autoencoder(3, **SETTINGS).fit(table, engine=Compiled(epochs=2))
+    assert part.history_["loss"] == pytest.approx(whole.history_["loss"][:2], rel=1e-5)
+
+
+def test_importing_the_engines_loads_no_tensorflow(run):
+    done = run("-c", "import sys, diabolo.training.engines; print('tensorflow' in sys.modules)")
+    assert done.out.strip() == "False", (done.err, sys.version)
