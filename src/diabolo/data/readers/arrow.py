@@ -24,9 +24,8 @@ def to_array(batch: ArrowBatch, *, where: str, names: list[str], first_row: int 
         for name, column in zip(names, batch.columns, strict=True)
     ]
     rows = np.empty((len(batch), len(columns)), dtype)
-    for start in range(
-        0, len(batch), ROWS_AT_ONCE
-    ):  # the block that is written column by column should stay in the cache
+    # In blocks, so that the rows that are written column by column stay in the processor's cache.
+    for start in range(0, len(batch), ROWS_AT_ONCE):
         for place, column in enumerate(columns):
             rows[start : start + ROWS_AT_ONCE, place] = column[start : start + ROWS_AT_ONCE]
     return rows
@@ -68,11 +67,11 @@ def _numbers(column: ArrowArray, where: str, name: str, first_row: int, dtype: n
     return np.asarray(column.cast(pa.from_numpy_dtype(dtype), safe=False))
 
 
-def _first_text(values: list[object]) -> tuple[int, str]:
+def _first_text(values: list[Any]) -> tuple[int, str]:
     """Return the first value that is not a number, with its place."""
     for row, value in enumerate(values):
         try:
-            float(value)  # type: ignore[arg-type]
+            float(value)
         except (TypeError, ValueError):
             return row, str(value)
     return 0, str(values[0]) if values else ""
