@@ -4,7 +4,6 @@
 """
 
 import math
-import numbers
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,12 +16,13 @@ from sklearn.base import BaseEstimator, OutlierMixin, clone
 from diabolo.anomaly import scoring
 from diabolo.anomaly.explain import by_column
 from diabolo.autoencoder import Autoencoder, load, with_model
+from diabolo.checks import share
 from diabolo.data import frames, memory
 from diabolo.data.adapters import Rows
 from diabolo.data.adapters.table import HIDDEN
 from diabolo.data.opening import open_whole
 from diabolo.data.tables import Reading
-from diabolo.errors import DataError, ModelFileError, NotFittedError, OptionError
+from diabolo.errors import DataError, ModelFileError, NotFittedError
 from diabolo.model import rows as user_rows
 from diabolo.model.detection import Detection
 from diabolo.model.model import Model
@@ -80,7 +80,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
 
         Raises: DataError, ShapeError, OptionError for bad input; DivergedError.
         """
-        share = self._share()
+        contamination = self._share()
         inner = Autoencoder(**QUICK) if self.autoencoder is None else clone(self.autoencoder)
         if self.verbose is not None:
             inner.set_params(verbose=verbosity(self.verbose))
@@ -112,7 +112,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
             space=space,
             draws=draws,
             column_scales=scoring.column_scales(by_column(model, rows[chosen]).scores),
-            threshold=float(np.quantile(scores, 1 - share)),
+            threshold=float(np.quantile(scores, 1 - contamination)),
             center=float(np.median(scores)),
             spread=scoring.spread(scores),
             contamination=float(self.contamination),
@@ -227,13 +227,9 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         return user_rows.read(self.model, X, where=where, who=type(self).__name__)
 
     def _share(self) -> float:
-        name, most = "contamination", 0.5
-        share: Any = self.contamination
         if self.false_alarm_rate is not None:
-            name, share, most = "false_alarm_rate", self.false_alarm_rate, 1.0
-        if isinstance(share, bool) or not isinstance(share, numbers.Real) or not 0 < float(share) <= most:
-            raise OptionError(f"{name} must be a share in (0, {most:g}], got {share!r}.")
-        return float(share)
+            return share("false_alarm_rate", self.false_alarm_rate, 1.0)
+        return share("contamination", self.contamination, 0.5)
 
 
 class _NotFittedError(NotFittedError, theirs.NotFittedError):  # type: ignore[misc]

@@ -30,6 +30,26 @@ def _list_presets(asked: bool) -> None:
     raise typer.Exit
 
 
+ModelOutput = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", help="Model file to write, with two pictures next to it. Default: DATA.safetensors"),
+]
+PresetName = Annotated[
+    str | None, typer.Option(help="A name for a set of settings: vae, denoising, ...; --list-presets shows them.")
+]
+ListPresets = Annotated[
+    bool, typer.Option("--list-presets", callback=_list_presets, is_eager=True, help="Show the presets and end.")
+]
+TestFraction = Annotated[
+    float, typer.Option(help="Fraction of the rows held back to evaluate on, where the data has no test part.")
+]
+RunFolder = Annotated[
+    Path | None,
+    typer.Option(help="Folder in which the state of the training is kept: --resume continues from there."),
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Continue the training in the folder of --run.")]
+
+
 @reads()
 @trains(unset=("structure", "bottleneck", "corruption", "penalty"), random_state=0)
 def fit(
@@ -37,28 +57,12 @@ def fit(
     how: "Reading",
     settings: dict[str, Any],
     data: Data,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output", "-o", help="Model file to write, with two pictures next to it. Default: DATA.safetensors"
-        ),
-    ] = None,
-    preset: Annotated[
-        str | None,
-        typer.Option(help="A name for a set of settings: vae, denoising, ...; --list-presets shows them."),
-    ] = None,
-    list_presets: Annotated[
-        bool,
-        typer.Option("--list-presets", callback=_list_presets, is_eager=True, help="Show the presets and end."),
-    ] = False,
-    test_fraction: Annotated[
-        float, typer.Option(help="Fraction of the rows held back to evaluate on, where the data has no test part.")
-    ] = 0.1,
-    run: Annotated[
-        Path | None,
-        typer.Option(help="Folder in which the state of the training is kept: --resume continues from there."),
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue the training in the folder of --run.")] = False,
+    output: ModelOutput = None,
+    preset: PresetName = None,
+    list_presets: ListPresets = False,
+    test_fraction: TestFraction = 0.1,
+    run: RunFolder = None,
+    resume: Resume = False,
     data_dir: DataDir = None,
     json: Json = False,
     force: Force = False,

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from diabolo.checks import share
 from diabolo.data import memory
 from diabolo.data.memory import COPIES_IN_TRAINING
 from diabolo.data.opening import open_rows
@@ -11,7 +12,7 @@ from diabolo.data.splits import Split, hold_back_sparse, hold_back_test
 from diabolo.data.streams import Stream
 from diabolo.data.tables import Reading
 from diabolo.data.windows import check_memory
-from diabolo.errors import DataError, OptionError
+from diabolo.errors import DataError
 from diabolo.fitting.preparation import as_series
 from diabolo.model.settings import Settings
 
@@ -32,8 +33,7 @@ class Divided(NamedTuple):
 
 def check_fraction(test_fraction: float) -> None:
     """Raise OptionError for a fraction of test rows that cannot be."""
-    if not 0 <= test_fraction < 1:
-        raise OptionError(f"--test-fraction must be in [0, 1), got {test_fraction}.")
+    share("--test-fraction", test_fraction)
 
 
 def open_divided(

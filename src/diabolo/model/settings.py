@@ -9,12 +9,11 @@ line reads this module for `--help`. Order: what is known of a setting, the chec
 """
 
 import dataclasses
-import numbers
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
-from diabolo.checks import is_whole, whole
+from diabolo.checks import is_whole, share, whole
 from diabolo.errors import OptionError, unknown
 
 if TYPE_CHECKING:
@@ -77,11 +76,6 @@ def _epochs(name: str, value: object) -> None:
 def _boolean(name: str, value: object) -> None:
     if not isinstance(value, bool):
         raise OptionError(f"{name} must be True or False, got {value!r:.60}.")
-
-
-def _fraction(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 <= float(value) < 1:
-        raise OptionError(f"{name} must be in [0, 1), got {value!r}.")
 
 
 def _latent_dim(name: str, value: object) -> None:
@@ -287,7 +281,7 @@ class Settings:
             (float, int),
             help="Fraction of the training rows held back to find the best epoch; 0 keeps the last epoch.",
             option=float,
-            check=_fraction,
+            check=share,
             shared=True,
         ),
     )
