@@ -127,6 +127,7 @@ COMMANDS = [
     (["fit", "wide.npy", "--size", "10x10"], "--size goes with pictures, got wide.npy"),
     (["fit", "wide.npy", "--grayscale"], "--grayscale goes with pictures, got wide.npy"),
     (["fit", "wide.npy", "--skip-bad"], "--skip-bad goes with pictures, got wide.npy"),
+    (["fit", "digits", "--data-dir", "."], "--data-dir goes with the data sets mnist and fashion-mnist, got digits"),
     (["fit", "wide.npy", "--data-dir", "nothing"], "--data-dir goes with the data sets mnist and fashion-mnist, got"),
     (["fit", "sparse.npz", "--drop", "a"], "--drop goes with tables, got sparse.npz. That is a sparse matrix"),
     (["fit", "sparse.npz", "--series"], "--series goes with arrays (n, time, channels), which `windows` makes of"),

@@ -35,6 +35,7 @@ COLUMNS = _kind("named columns in an .npz file", "types", "drop")
 CSV = _kind("a CSV file", "types", "drop", "separator", "decimal")
 DATABASE = _kind("a database", "types", "drop", "query")
 DATA_SET = _kind("a data set", "data_dir", "series")
+DIGITS = _kind("digits, which is in the package", "series")
 FRAME = _kind("a frame", "types")
 MATRIX = _kind("a sparse matrix")
 PARQUET = _kind("a Parquet file", "types", "drop")
@@ -91,7 +92,7 @@ def _identify_path(source: str | Path) -> Named:
     if not str(source).strip():
         return Named(source, None)
     if names_data_set(source):
-        return Named(source, DATA_SET)
+        return Named(source, DIGITS if str(source).partition(":")[0] == "digits" else DATA_SET)
     path = Path(source)
     ending = path.suffix.lower()
     if path.is_dir():

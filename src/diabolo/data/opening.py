@@ -27,6 +27,7 @@ from diabolo.data.kinds import (
     CSV,
     DATA_SET,
     DATABASE,
+    DIGITS,
     FRAME,
     IN_PARTS,
     MATRIX,
@@ -255,7 +256,7 @@ def _open_whole(named: Named, data_dir: PathLike | None, reading: Reading) -> So
     if not isinstance(source, (str, Path)):
         rows = unmasked(source) if np.ma.is_masked(source) else cast(Array, source)
         return Source("an array", rows, gaps=isinstance(rows, np.ndarray) and has_gaps(rows))
-    if named.kind is DATA_SET:
+    if named.kind in (DATA_SET, DIGITS):
         return _data_set(str(source), data_dir)
     return read_file(source, reading)
 
