@@ -129,7 +129,7 @@ class Loss(Part):
         return math.prod(input_shape)
 
     def reconstruction(self, raw: Array) -> Array:
-        """Return the reconstruction in the units of the target, from raw numbers (n, ...); NumPy."""
+        """Return the reconstruction, from which an adapter restores rows, from raw numbers (n, ...); NumPy."""
         return self.linked(links.LINKS[self.link](raw))
 
     def linked(self, shown: Array) -> Array:
