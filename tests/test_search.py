@@ -194,7 +194,7 @@ def test_the_best_has_refined_latents_unless_the_bottleneck_is_settled(found, ta
     [
         ({"budget": "soon"}, "budget must be a time such as 90s, 10m or 2h, got 'soon'"),
         ({"budget": -1}, "budget must be a time"),
-        ({"budget": 1, "trials": None}, "a budget of 1 s is too short for one training: give at least [0-9]+s"),
+        ({"budget": 1, "trials": None}, "a budget of 1 s is too short for one trial: give at least [0-9]+s"),
         ({"trials": 0}, "trials must be a whole number of at least 1, got 0"),
         ({"space": {"widht": [3]}}, "unknown name in the space 'widht'. Did you mean 'width'"),
         ({"space": {"batch_size": []}}, "the space holds nothing for 'batch_size'"),
@@ -227,7 +227,7 @@ def test_what_is_used_without_a_search_goes_far_enough_to_be_compared(table):
 
 def test_in_a_budget_of_time_the_best_is_trained_longest_and_whole(table, monkeypatch):
     monkeypatch.setattr(budget, "OPERATIONS_A_SECOND", 1e15)  # so that all look fast before they are seen
-    found = quick(np.tile(table, (60, 1)), trials=None, budget="10s", epochs=None)
+    found = quick(np.tile(table, (120, 1)), trials=None, budget="20s", epochs=None)
     trials = found.trials
     assert trials[0]["state"] == "whole"
     assert trials[0]["epochs"] == trials[0]["of"] == max(row["epochs"] for row in trials)
