@@ -3,14 +3,12 @@
 Reading a file of N bytes takes at most 2 N bytes and 64 MiB of memory, whatever the file says.
 """
 
-from collections.abc import Mapping
-from typing import Any
-
 from diabolo.data.adapters import Adapter
 from diabolo.data.frames import Schema
 from diabolo.errors import OptionError
 from diabolo.model.file.layout import canonical, without_knots
 from diabolo.network.structures import Network
+from diabolo.typing import JsonObject
 
 MAX_FILE = 4 << 30  # bytes; a dense network of a billion weights
 MAX_HEADER = 1 << 20  # bytes; 2,048 tensors with long names, and the configuration twice, as its quotes are escaped
@@ -53,7 +51,7 @@ def check_size(network: Network) -> None:
             )
 
 
-def check_room(network: Network, adapter: Adapter, schema: Schema | None, settings: Mapping[str, Any]) -> None:
+def check_room(network: Network, adapter: Adapter, schema: Schema | None, settings: JsonObject) -> None:
     """Raise OptionError if a model file could not hold the columns and settings; to be called before the training.
 
     Args: settings: of the estimator, as JSON values.
