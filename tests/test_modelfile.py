@@ -101,7 +101,7 @@ def with_weight(value):
         (in_config("record", "code", value=1), "record must have exactly"),
         (in_config("record", "rows", value=True), "rows must be of type int"),
         (in_config("record", "best_epoch", value=99), "not an epoch"),
-        (in_config("record", "rows", value=-1), "cannot be"),
+        (in_config("record", "rows", value=-1), "rows must be at least 1"),
         (in_config("record", "settings", value={}), "settings must have exactly"),
         (in_config("record", "settings", "epochs", value="many"), "setting epochs has the wrong type"),
         (in_config("record", "history", "val_loss", value=[]), "numbers of epochs"),
