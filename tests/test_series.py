@@ -326,7 +326,7 @@ def test_windows_of_a_parquet_file_keep_times_to_the_zone_and_name_their_files(c
         (lambda f: f, "--time when --window 3 --drop who", "occurs twice: keep one of the rows"),
         (lambda f: f, "--time x --drop when --window 0", "window must be a whole number of at least 1, got 0"),
         (lambda f: f, "--time who --window 3", "column 'who' holds string, expected moments"),
-        (lambda f: f, "--time when --window 3 -o a.csv", "a.csv: series have three axes, which no table has"),
+        (lambda f: f, "--time when --window 3 -o a.csv", "a.csv: series have three axes, so they cannot go to a table"),
         (
             lambda f: f.assign(who=f["who"].where(f["who"] == "b")),
             "--time when --entity who --window 3",

@@ -139,7 +139,10 @@ def _header(head: bytes, size: int) -> JsonObject:
         raise ModelFileError(f"{size:,} bytes are too few for a header.")
     length = header_length(head)
     if length > MAX_HEADER or 8 + length > size:
-        raise ModelFileError(f"it does not start as a safetensors file does (header of {length:,} bytes announced).")
+        raise ModelFileError(
+            f"expected a safetensors file with a header of at most {MAX_HEADER:,} bytes, got a header of {length:,} "
+            f"bytes in a file of {size:,}."
+        )
     return strict_object(text_of(memoryview(head)[8 : 8 + length], "the header", "utf-8"), "the header")
 
 
@@ -150,7 +153,7 @@ def _config(header: JsonObject) -> tuple[JsonObject, _Config]:
     if not isinstance(text, str):
         raise ModelFileError("its metadata does not hold one text under the key 'diabolo': not written by Diabolo.")
     if len(text) > MAX_CONFIG:
-        raise ModelFileError(f"the metadata has {len(text):,} letters, more than {MAX_CONFIG:,}.")
+        raise ModelFileError(f"the metadata has {len(text):,} characters, more than {MAX_CONFIG:,}.")
     written = strict_object(text, "the metadata")
     config = exact_keys(upgraded(written), CONFIG_KEYS, "the metadata")
     of_type(str, config["diabolo_version"], "diabolo_version")

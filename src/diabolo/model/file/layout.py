@@ -1,4 +1,4 @@
-"""What reading and writing share: keys of the JSON, names of the tensors, the checksum, the knots of a table."""
+"""Shared by reading and writing: keys of the JSON, names of the tensors, the checksum, the knots of a table."""
 
 import hashlib
 import json
@@ -102,7 +102,9 @@ def with_knots(config: JsonObject, knots: Float64Array) -> JsonObject:
                 continue
             length = feature[name]
             if type(length) is not int or not 0 <= length <= len(knots) - done:
-                raise ModelFileError(f"the table: {name} must be a number of knots there are, got {length!r:.40}.")
+                raise ModelFileError(
+                    f"the table: {name} must be a whole number from 0 to {len(knots) - done:,}, got {length!r:.40}."
+                )
             feature[name], done = knots[done : done + length].tolist(), done + length
     if done != len(knots):
         raise ModelFileError(f"the table uses {done:,} of {len(knots):,} knots.")

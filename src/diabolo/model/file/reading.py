@@ -1,6 +1,6 @@
-"""Reading: a file becomes bytes, of which the header is checked first, and the bytes become a model.
+"""Reading: from a file to bytes, of which the header is checked first, and from bytes to a model.
 
-What the header says is checked in `header.py`; here follow the checksum, the numbers, and whether the parts agree.
+`header.py` checks the header. This module checks the checksum, the numbers, and whether the parts agree.
 """
 
 import contextlib
@@ -76,7 +76,7 @@ class Loaded(NamedTuple):
 def load_with_sha256(path: str | Path, *, layers: Own | None = None, expect_sha256: str | None = None) -> Loaded:
     """As `load`, but return version, size and SHA-256 of the file as well; the file is read once."""
     if not isinstance(path, (str, os.PathLike)):
-        raise ModelFileError(f"a model file is named by a path, got {path!r:.60}.")
+        raise ModelFileError(f"expected the path of a model file, got {path!r:.60}.")
     if Path(path).suffix.lower() in (".keras", ".h5", ".hdf5") and Path(path).is_file():
         raise ModelFileError(
             f"{path} is a file of Keras, expected a .safetensors file of Diabolo: in Python, "
@@ -149,7 +149,7 @@ def _versioned(content: bytes, layers: Own | None) -> tuple[Model, int]:
     try:
         tensors: dict[str, Array] = load_tensors(content)
     except SafetensorError as error:
-        raise ModelFileError(f"safetensors says {error}.") from error
+        raise ModelFileError(f"safetensors cannot read it: {error}.") from error
     check_numbers(tensors)
     _check_together(tensors)
     made: Adapter = _array_adapter(head.rows, tensors) if loss else _table(tensors, network, version)
@@ -222,7 +222,7 @@ def _array_adapter(rows: RowForm, tensors: Mapping[str, Array]) -> ArrayAdapter:
     if not ((scale == 0) | (scale >= LEAST)).all():
         raise ModelFileError(f"the tensor 'adapter/scale' must hold 0, or at least {LEAST:g}.")
     if rows.bounded and (offset.any() or not 1 / FARTHEST <= scale.min() == scale.max() <= FARTHEST):
-        raise ModelFileError("rows that are brought into [0, 1] have offset 0 and one scale, above 0.")
+        raise ModelFileError("rows that are scaled to [0, 1] must have offset 0 and one scale above 0.")
     more = {"gaps": rows.gaps} if rows.kind == "series" else {}
     return ADAPTERS[rows.kind](
         row_shape=tuple(rows.row_shape),
@@ -255,9 +255,9 @@ def _schema(tensors: Mapping[str, Array], adapter: Adapter, version: int) -> Sch
     if adapter.is_table:
         for column, expected in zip(schema.columns, adapter.columns, strict=True):
             if (column.name, column.kind, len(column.levels)) != expected:
-                raise ModelFileError(f"the column {column.name!r:.60} is not what the table says of it.")
+                raise ModelFileError(f"the column {column.name!r:.60} differs between the schema and the table.")
     elif any(column.kind != "number" for column in schema.columns):
-        raise ModelFileError("rows of numbers have columns that are none.")
+        raise ModelFileError("the columns of an array must all be of kind 'number'.")
     return schema
 
 

@@ -1,4 +1,7 @@
-"""Strict JSON from bytes: what JSON leaves open is refused, and so is what would take too much memory as objects."""
+"""Strict JSON from bytes.
+
+Refused are repeated keys, NaN, infinity, half of a surrogate pair, and JSON that would take too much memory as objects.
+"""
 
 import json
 import math
@@ -81,7 +84,7 @@ def check_size_of_json(text: str, where: str, most_keys: int) -> int:
                 raise ModelFileError(f"{where} has an object of more than {most_keys:,} keys.")
         elif letter in ("]", "}"):
             if not keys:
-                raise ModelFileError(f"{where} is not JSON (it closes what is not open).")
+                raise ModelFileError(f"{where} is not JSON (a closing bracket without an opening one).")
             keys.pop()
         elif letter in ("[", "{", ","):
             values += 1 if letter == "," else 2

@@ -1,4 +1,4 @@
-"""Writing: a model becomes bytes, checked as if they had just been read, and the bytes become a file."""
+"""Writing: from a model to bytes, which are checked as on reading, and from bytes to a file."""
 
 import os
 import re
@@ -98,5 +98,5 @@ def to_bytes(model: Model) -> bytes:
         announced(content[: 8 + header_length(content)], len(content), model.network.own_layers())
         check_numbers(tensors)
     except DiaboloError as error:
-        raise OutputError(f"the model cannot be saved, no file could hold it: {error}") from error
+        raise OutputError(f"the model cannot be saved, because no file could hold it: {error}") from error
     return content
