@@ -999,7 +999,7 @@ CALLS = [
     ('search(X, space={"activation": ["rellu"]}, folder="f")', "OptionError", "the space: activation: unknown"),
     ('diabolo.load(model_path, expect_sha256="00" * 32)', "ModelFileError", "': it is another file"),
     ('diabolo.load(model_path, expect_sha256="00")', "OptionError", "expect_sha256 must be the 64 hexadecimal digits"),
-    ("diabolo.load(5)", "ModelFileError", "a model file is named by a path, got 5"),
+    ("diabolo.load(5)", "ModelFileError", "expected the path of a model file, got 5"),
 ]
 
 

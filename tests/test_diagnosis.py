@@ -143,7 +143,7 @@ def test_a_denoising_fit_judges_and_draws_rows_through_noise(cli, digits, tmp_pa
     with Image.open(tmp_path / "p.png") as picture:
         assert picture.width > 1000
     for arguments, message in (
-        (["--clean", "clean.npy"], "say where with --picture"),
+        (["--clean", "clean.npy"], "--clean is only used in a picture: add --picture FILE.png"),
         (["--picture", "p.jpg"], "must end in .png"),
         (["--picture", "p.png"], "exists: choose another name"),
         (["--picture", "q.png", "--clean", "rows.npy"], "rows.npy has 1,000 rows, but noisy.npy has 30"),

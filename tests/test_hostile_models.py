@@ -168,7 +168,7 @@ def test_a_table_as_wide_as_may_be_takes_no_more_either(columns, bent, model_pat
     path.write_bytes(with_json(content, "schema", last))
     (answer,) = answers_of([path], warm=model_path)
     check("wide", path, answer[1], answer[2], answer[4])
-    assert "is not what the table says of it" in answer[2]
+    assert "differs between the schema and the table" in answer[2]
 
 
 @pytest.mark.slow

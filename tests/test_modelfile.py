@@ -101,7 +101,7 @@ def with_weight(value):
         (in_config("record", "code", value=1), "record must have exactly"),
         (in_config("record", "rows", value=True), "rows must be of type int"),
         (in_config("record", "best_epoch", value=99), "not an epoch"),
-        (in_config("record", "rows", value=-1), "cannot be"),
+        (in_config("record", "rows", value=-1), "rows must be at least 1"),
         (in_config("record", "settings", value={}), "settings must have exactly"),
         (in_config("record", "settings", "epochs", value="many"), "setting epochs has the wrong type"),
         (in_config("record", "history", "val_loss", value=[]), "numbers of epochs"),
@@ -234,7 +234,7 @@ def test_a_record_with_parts_that_are_none_is_refused(part, content):
 def test_a_file_is_verified_and_no_other_taken_for_it(cli, model_path, content, tmp_path):
     said = json.loads(cli("verify", model_path, "--json").out)
     assert said == {"valid": True, "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
-    assert "checksum  fits" in cli("verify", model_path, "--expect-sha256", said["sha256"].upper()).out
+    assert "checksum  matches" in cli("verify", model_path, "--expect-sha256", said["sha256"].upper()).out
     assert diabolo.load(model_path, expect_sha256=said["sha256"]).latent_dim_ == 8
     other = cli("verify", model_path, "--expect-sha256", "0" * 64)
     assert (other.code, other.err.count("\n")) == (2, 1)
@@ -245,7 +245,7 @@ def test_a_file_is_verified_and_no_other_taken_for_it(cli, model_path, content, 
         with pytest.raises(OptionError, match="must be the 64 hexadecimal digits of a SHA-256"):
             diabolo.load(model_path, expect_sha256=nothing)
     for nothing in (None, 5, b"model"):
-        with pytest.raises(ModelFileError, match="a model file is named by a path, got"):
+        with pytest.raises(ModelFileError, match="expected the path of a model file, got"):
             diabolo.load(nothing)
 
 

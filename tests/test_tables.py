@@ -584,7 +584,7 @@ def test_a_column_of_one_value_comes_back_and_another_value_there_costs(rng):
     ("change", "message"),
     [
         (lambda s: s["columns"].pop(), "columns do not fit rows"),
-        (lambda s: s["columns"][0].update(kind="count"), "is not what the table says"),
+        (lambda s: s["columns"][0].update(kind="count"), "differs between the schema and the table"),
         (lambda s: s["columns"][0].update(kind="date"), "a date cannot be of type"),
         (lambda s: s["columns"][2].update(levels=["a", "a", "b", "c"]), "each once"),
         (lambda s: s["columns"][0].update(arrow="tensor"), "not a type of a column"),
@@ -643,7 +643,7 @@ def test_a_table_goes_all_the_way_on_the_command_line(cli, folder, tmp_path):
     done = cli("fit", folder / "people.csv", "--latent", "4", "--epochs", "3", "--drop", "number", "-o", "m")
     assert done.code == 0, done.err
     assert "mixed: each column by its kind" in done.out
-    assert "of cells right" in done.out
+    assert "cells correct" in done.out
     assert (tmp_path / "m-reconstructions.png").stat().st_size > 10_000
     done = cli("encode", "m.safetensors", folder / "people.parquet", "--keep", "number", "-o", "latents.parquet")
     assert done.code == 0, done.err
@@ -950,7 +950,7 @@ def test_the_largest_anomalies_are_shown_with_the_cells_that_cause_them(cli, tmp
     frame.to_csv(tmp_path / "things.csv", index=False)
     done = cli("score", "things.csv", "--drop", "id", "--keep", "id", "--top", "3")
     assert done.code == 0, done.err
-    table = done.out.split("expected there")[1].splitlines()
+    table = done.out.split("(expected value)")[1].splitlines()
     rows = {int(line.split()[0]): line for line in table if line.strip()}
     assert {5, 17} <= set(rows)
     assert "weight=9000 (" in rows[17]
@@ -963,7 +963,7 @@ def test_the_largest_anomalies_are_shown_with_the_cells_that_cause_them(cli, tmp
     assert done.out.startswith("score\n") or done.out.startswith('"score"')
     assert "weight=9000" in done.err
     for arguments, line in [
-        (["score", "things.safetensors"], "which rows shall things.safetensors score?"),
+        (["score", "things.safetensors"], "write diabolo score things.safetensors DATA"),
         (["score", "-"], "standard input can be read once"),
         (["score", "things.csv", "--drop", "id", "--top", "-1"], "--top must be at least 0"),
     ]:

@@ -2,7 +2,7 @@
 
 A shape stands in the docstring of the function, because NumPy's types cannot express (n, features). The types of
 pyarrow are only names here: pyarrow is imported where a function needs it.
-Order: arrays, tables, sparse matrices, files, randomness.
+Order: arrays, tables, sparse matrices, JSON, files, randomness.
 """
 
 import os
@@ -66,6 +66,10 @@ if TYPE_CHECKING:
     ArrowConvert: TypeAlias = arrow_csv.ConvertOptions
 else:
     ArrowArray = ArrowBatch = ArrowSchema = ArrowTable = ArrowType = ArrowConvert = Any
+
+# A JSON value, as json.loads returns it. Only the inner names are quoted, so that `Json | None` works at run time.
+Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
+JsonObject: TypeAlias = dict[str, Json]
 
 PathLike: TypeAlias = str | os.PathLike[str]
 Say: TypeAlias = Callable[[str], None]  # takes one line for the user, such as logger.warning

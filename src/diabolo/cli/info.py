@@ -1,15 +1,20 @@
 """`diabolo info MODEL`: what is in a model file."""
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING
 
 from diabolo.cli.options import Json, ModelPath
+
+if TYPE_CHECKING:
+    from diabolo.model.model import Model
+    from diabolo.network.layers.base import Step
+    from diabolo.typing import JsonObject
 
 WIDTH = 24  # of the widest bar
 
 
 def info(model: ModelPath, json: Json = False) -> None:
-    """Draw the network of MODEL as text and tell how it was trained. Needs no TensorFlow."""
+    """Draw the network of MODEL as text and show how it was trained. Needs no TensorFlow."""
     from diabolo.model import file as modelfile
 
     trained = modelfile.load(model)
@@ -21,7 +26,7 @@ def info(model: ModelPath, json: Json = False) -> None:
         _show(trained, str(model))
 
 
-def _facts(model: Any) -> dict[str, Any]:
+def _facts(model: "Model") -> "JsonObject":
     network = model.network
     steps = network.steps
     return {
@@ -43,11 +48,11 @@ def _facts(model: Any) -> dict[str, Any]:
     }
 
 
-def _weights(step: Any) -> int:
+def _weights(step: "Step") -> int:
     return sum(math.prod(shape) for shape in step.layer.weights(step.input_shape).values())
 
 
-def _show(model: Any, name: str) -> None:
+def _show(model: "Model", name: str) -> None:
     from diabolo.cli.show import bar, count, facts, print_tables, table
     from diabolo.network.optimizers import suiting
 
@@ -105,7 +110,7 @@ def _show(model: Any, name: str) -> None:
     print_tables(name, facts(about), "", drawing)
 
 
-def _detects(model: Any) -> dict[str, str]:
+def _detects(model: "Model") -> dict[str, str]:
     """Return the threshold of a detector."""
     detection = model.detection
     if detection is None:
@@ -115,7 +120,7 @@ def _detects(model: Any) -> dict[str, str]:
     return {"detects": f"anomalies: rows with a score above {detection.threshold:.4g} ({share})"}
 
 
-def _parts(model: Any) -> dict[str, str]:
+def _parts(model: "Model") -> dict[str, str]:
     """Return the parts besides a plain bottleneck, as they would be typed."""
     part, settings = model.network.bottleneck.to_config(), model.record.settings
     kind, shown = part.pop("kind"), {}

@@ -11,7 +11,6 @@ import signal
 import sys
 import threading
 from types import FrameType
-from typing import Any
 
 from diabolo.model import privacy
 
@@ -91,11 +90,11 @@ def _open_closed_streams() -> None:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
     sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115
     sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
-    errors: Any = sys.stderr
-    plain = isinstance(errors, io.TextIOWrapper)
+    errors = sys.stderr if isinstance(sys.stderr, io.TextIOWrapper) else None
+    encoding = "utf-8" if errors is None else errors.encoding
     sys.stderr = _Lenient(
-        errors.detach() if plain else open(2, "wb", closefd=False),  # noqa: SIM115
-        encoding=errors.encoding if plain else "utf-8",
+        open(2, "wb", closefd=False) if errors is None else errors.detach(),  # noqa: SIM115
+        encoding=encoding,
         errors="backslashreplace",
         line_buffering=True,
     )

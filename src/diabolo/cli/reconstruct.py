@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,6 +22,7 @@ from diabolo.cli.rows import write_rows
 
 if TYPE_CHECKING:
     from diabolo.data.tables import Reading
+    from diabolo.typing import Rows
 
 ROWS = 1_000  # the picture shows some of the first
 
@@ -104,7 +105,7 @@ def _ready(
     check_data(data, how, None if clean_only else data_dir, fitted=True)
     files.refuse_existing(picture, force=force)
 
-    def some(rows: str) -> Any:
+    def some(rows: str) -> "Rows":
         # Notes about the rows are printed when all rows are read.
         stream = open_stream(
             rows,

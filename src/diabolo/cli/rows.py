@@ -4,19 +4,24 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeAlias
 
 from diabolo.cli.options import check_data, check_swapped, names, stem
 
 if TYPE_CHECKING:
+    from diabolo.data.frames import Schema
     from diabolo.data.tables import Reading
     from diabolo.model.model import Model
+    from diabolo.typing import ArrowTable, Rows
+
+    Verb: TypeAlias = Callable[..., Rows]  # takes rows, `where` and `first_row`, such as Model.encode
+    Chunks: TypeAlias = Iterator[Rows] | Iterator[ArrowTable]
 
 
 def write_rows(
     model: "Path | Model",
     data: str,
-    verb: Callable[[Any], Callable[..., Any]],
+    verb: "Callable[[Model], Verb]",
     *,
     output: Path | None,
     ending: str,
@@ -61,10 +66,10 @@ def write_rows(
     path = output or default_output(data, ending, table=bool(table))
     sinks.check(path, force=force, images=rows and trained.adapter.kind == "image", table=bool(table))
     taken = RowsFor(trained, data, data_dir, kept, spare, how, latents=latents, whole=fill and framed)
-    chunks: Iterator[Any] = by_chunk(verb(trained), taken.stream, max_width=trained.max_width)
-    if framed and path.suffix not in (".npy", ".npz"):
-        assert trained.schema is not None
-        chunks = taken.as_tables(chunks, trained.schema)
+    arrays = by_chunk(verb(trained), taken.stream, max_width=trained.max_width)
+    chunks: Chunks = arrays
+    if rows and trained.schema is not None and path.suffix not in (".npy", ".npz"):
+        chunks = taken.as_tables(arrays, trained.schema)
     if kept:
         chunks = taken.with_kept(chunks, name)
     said = sinks.write(path, chunks, name=name, force=force)
@@ -86,7 +91,7 @@ class RowsFor:
         data_dir: Path | None,
         kept: tuple[str, ...],
         spare: tuple[str, ...],
-        reading: Any,
+        reading: "Reading | None",
         *,
         latents: bool,
         whole: bool,
@@ -94,7 +99,7 @@ class RowsFor:
         from diabolo.data.frames import of_latents
         from diabolo.data.opening import open_stream
 
-        self._name, self._kept, self._tables, self._whole = data, kept, deque[Any](), whole
+        self._name, self._kept, self._tables, self._whole = data, kept, deque["ArrowTable"](), whole
         self.stream = open_stream(
             data,
             data_dir=data_dir,
@@ -107,7 +112,7 @@ class RowsFor:
             row_shape=() if latents else trained.adapter.row_shape,
         )
 
-    def _keep(self, table: Any, first_row: int) -> None:
+    def _keep(self, table: "ArrowTable", first_row: int) -> None:
         from diabolo.errors import DataError, unknown
 
         for name in self._kept:
@@ -115,7 +120,7 @@ class RowsFor:
                 raise DataError(unknown("column", name, table.column_names))
         self._tables.append(table if self._whole else table.select(list(self._kept)))
 
-    def as_tables(self, chunks: Iterator[Any], schema: Any) -> Iterator[Any]:
+    def as_tables(self, chunks: "Iterator[Rows]", schema: "Schema") -> "Iterator[ArrowTable]":
         """Give rows as tables with the columns of fit(); with --fill only missing cells change."""
         from diabolo.data.frames import write
 
@@ -125,7 +130,7 @@ class RowsFor:
             if known is not None and not self._kept:
                 self._tables.popleft()
 
-    def with_kept(self, chunks: Iterator[Any], name: str) -> Iterator[Any]:
+    def with_kept(self, chunks: "Chunks", name: str) -> "Iterator[ArrowTable]":
         """Give tables of the columns that are kept, followed by those of the chunks."""
         from diabolo.data.sinks import as_table
         from diabolo.data.tables import ENDINGS

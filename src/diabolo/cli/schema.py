@@ -1,13 +1,15 @@
 """`diabolo schema DATA`: the inferred kind of each column of a table."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from diabolo.cli.options import OF_TABLES, Json, check_data, reads
 
 if TYPE_CHECKING:
+    from diabolo.data.frames import Column, Schema
     from diabolo.data.tables import Reading
+    from diabolo.typing import Float64Array
 
 LEVELS = 4  # named for each category
 
@@ -68,7 +70,7 @@ def schema(
     print_tables(f"{opened.name}: {count(len(opened.rows), 'row')} of {size}", "", result, *reasons)
 
 
-def _range(schema: Any, column: Any, values: Any) -> str:
+def _range(schema: "Schema", column: "Column", values: "Float64Array") -> str:
     """Return the levels of a column, or its lowest and highest value."""
     import numpy as np
 

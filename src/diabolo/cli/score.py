@@ -1,10 +1,10 @@
 """`diabolo score [MODEL] DATA`: the anomaly score of each row, and the cells that cause the highest ones."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, NamedTuple, TextIO
 
 import typer
 
@@ -14,6 +14,7 @@ from diabolo.cli.rows import default_output, write_rows
 if TYPE_CHECKING:
     from diabolo.data.tables import Reading
     from diabolo.model.model import Model
+    from diabolo.typing import Float64Array, Rows
 
 CELLS = 3  # named for each row
 
@@ -89,7 +90,9 @@ def score(
 class Scorer:
     """A model with two functions: the scores of rows, and the scale of the scores of their columns."""
 
-    def __init__(self, model: "Model", score: Callable[[Any], Any], scale: Callable[[Any], Any]) -> None:
+    def __init__(
+        self, model: "Model", score: "Callable[[Rows], Float64Array]", scale: "Callable[[Float64Array], Float64Array]"
+    ) -> None:
         self.model, self.score, self.scale = model, score, scale
 
 
@@ -108,7 +111,7 @@ def _model(path: Path) -> Scorer:
 def _detector(
     data: str,
     data_dir: Path | None,
-    how: Any,
+    how: "Reading",
     keep: tuple[str, ...],
     output: Path,
     save: Path | None,
@@ -146,26 +149,34 @@ def _detector(
     return Scorer(detector.model, detector.score_rows, partial(scoring.scaled, detection))
 
 
+class _Row(NamedTuple):
+    """A row with its score."""
+
+    score: float
+    number: int  # of the row, counted over all files
+    values: "Rows"  # (*row_shape)
+
+
 class Highest:
     """The rows with the highest scores so far, collected while all are scored."""
 
     def __init__(self, scorer: Scorer, count: int) -> None:
         self._scorer, self._count, self._seen = scorer, count, 0
-        self._rows: list[tuple[float, int, Any]] = []
+        self._rows: list[_Row] = []
 
-    def verb(self, rows: Any, *, where: str, first_row: int) -> Any:
+    def verb(self, rows: "Rows", *, where: str, first_row: int) -> "Float64Array":
         """Return the scores of rows, as a verb of a model does."""
         checked = self._scorer.model.checked(rows, where=where, first_row=first_row)
         scores = self._scorer.score(checked)
         for at in (-scores).argsort(kind="stable")[: self._count].tolist():
-            # Numbered over all files, as the scores are; a copy, so that the chunk of the row can be freed.
-            self._rows.append((float(scores[at]), self._seen + at, checked[at].copy()))
+            # A copy, so that the chunk of the row can be freed.
+            self._rows.append(_Row(float(scores[at]), self._seen + at, checked[at].copy()))
         self._seen += len(scores)
-        self._rows.sort(key=lambda each: -each[0])
+        self._rows.sort(key=lambda each: -each.score)
         del self._rows[self._count :]
         return scores
 
-    def show(self, file: Any, names: Sequence[Path] = ()) -> None:
+    def show(self, file: TextIO, names: Sequence[Path] = ()) -> None:
         """Print the rows with the highest scores, and the cells that cause them.
 
         Args: names: of the files, where each row is a file.
@@ -176,7 +187,7 @@ class Highest:
         from diabolo.cli.show import print_tables, table
 
         model = self._scorer.model
-        rows = np.stack([row for *_, row in self._rows])
+        rows = np.stack([each.values for each in self._rows])
         found = by_column(model, rows)
         scores = self._scorer.scale(found.scores)
         cells, expected = _cells(model, rows), _cells(model, found.expected.reshape(rows.shape))
@@ -186,37 +197,37 @@ class Highest:
             result.add_column(head, justify="right" if head in ("row", "score") else "left", no_wrap=head == "row")
         for at, (score, number, _) in enumerate(self._rows):
             columns = [each for each in np.argsort(-scores[at])[:CELLS].tolist() if scores[at, each] > 0]
-            words = [
-                f"{name}={value} ({theirs})" for name, value, theirs in (_of(cells, expected, at, c) for c in columns)
-            ]
+            words = [f"{cells.columns[c]}={cells.texts[at][c]} ({expected.texts[at][c]})" for c in columns]
             result.add_row(str(names[number]) if names else f"{number:,}", f"{score:.4g}", ", ".join(words))
         print_tables(result, file=file)
 
 
-def _of(cells: Any, expected: Any, row: int, column: int) -> tuple[str, str, str]:
-    return cells[0][column], cells[1][row][column], expected[1][row][column]
+class Cells(NamedTuple):
+    """Rows as texts."""
+
+    columns: list[str]  # their names
+    texts: list[list[str]]  # for each row the text of each column
 
 
-def _cells(model: "Model", rows: Any) -> tuple[list[str], list[list[str]]]:
-    """Return the names of the columns, and the cells as texts."""
+def _cells(model: "Model", rows: "Rows") -> Cells:
     import numpy as np
 
     from diabolo.data import frames
 
     flat = rows.reshape(len(rows), -1)
     if model.schema is None:
-        places: Any = np.ndindex(*rows.shape[1:])
+        places: Iterable[tuple[int, ...]] = np.ndindex(*rows.shape[1:])
         words = {"image": "pixel {}", "series": "place {0[0]}, channel {0[1]}"}.get(
             model.adapter.kind, "feature {0[0]}"
         )
         names = [words.format(at) for at in places]
-        return names, [[f"{value:.4g}" for value in row] for row in flat]
+        return Cells(names, [[f"{value:.4g}" for value in row] for row in flat])
     frame = frames.write(rows, model.schema, "pyarrow")
     columns = [[_shown(value) for value in column.to_pylist()] for column in frame.columns]
-    return list(frame.column_names), [list(row) for row in zip(*columns, strict=True)]
+    return Cells(list(frame.column_names), [list(row) for row in zip(*columns, strict=True)])
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     if value is None:
         return "missing"
     return f"{value:.4g}" if isinstance(value, float) else f"{value!s:.40}"

@@ -1,15 +1,16 @@
 """Tables for people: as wide as the terminal, without trailing blanks in files, and with printable characters only."""
 
 import sys
-from typing import Any
+from typing import TextIO
 
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.style import StyleType
 from rich.table import Table
 
 from diabolo.errors import printable
 
 
-def print_tables(*parts: Any, file: Any = None) -> None:
+def print_tables(*parts: Table | str, file: TextIO | None = None) -> None:
     """Print tables and texts, to standard output or a file; their content is never read as markup."""
     file = sys.stdout if file is None else file
     console = Console(file=file, highlight=False, markup=False)
@@ -28,8 +29,9 @@ def print_tables(*parts: Any, file: Any = None) -> None:
 class _Table(Table):
     """A table whose cells are printable."""
 
-    def add_row(self, *cells: Any, **how: Any) -> None:
-        super().add_row(*(printable(cell) if isinstance(cell, str) else cell for cell in cells), **how)
+    def add_row(self, *cells: RenderableType | None, style: StyleType | None = None, end_section: bool = False) -> None:
+        texts = (printable(cell) if isinstance(cell, str) else cell for cell in cells)
+        super().add_row(*texts, style=style, end_section=end_section)
 
 
 def table(*, header: bool = False) -> Table:

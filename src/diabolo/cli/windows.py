@@ -2,7 +2,7 @@
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,7 @@ from diabolo.cli.options import Force, reads, stem
 
 if TYPE_CHECKING:
     from diabolo.data.tables import Reading
+    from diabolo.typing import ArrowTable, ArrowType
 
 
 @reads("drop", "separator", "decimal", "query")
@@ -86,7 +87,7 @@ def windows(
 
 
 def _max_gap(text: str) -> float | None:
-    """Return what --max-gap says. Raises OptionError."""
+    """Return the value of --max-gap; None for "none". Raises OptionError."""
     from diabolo.errors import OptionError
 
     try:
@@ -95,7 +96,7 @@ def _max_gap(text: str) -> float | None:
         raise OptionError(f"--max-gap must be a number of at least 1, or none, got {text!r:.40}.") from None
 
 
-def _plain(frame: Any, name: str) -> Any:
+def _plain(frame: "ArrowTable", name: str) -> "ArrowType":
     """Return the Arrow type of the values of a column."""
     import pyarrow as pa
 

@@ -16,16 +16,16 @@ class Record:
     """How a model came to be: JSON values only, and nothing that differs between two runs of the same training.
 
     Attributes:
-        settings: what the estimator was made with; `random_state` is the seed that was used.
+        settings: of the estimator, as JSON values; `random_state` is the seed that was used.
         source: name of the file or data set, or "an array".
-        rows, validation_rows: trained on, and held back to tell the best epoch.
+        rows, validation_rows: the number of training rows, and of rows held back to find the best epoch.
         learning_rate: at the start.
         loss_reason: why this reconstruction loss, in words.
-        history: {"loss": [...], "val_loss": [...]}, one number an epoch, and where there is a penalty both parts.
+        history: {"loss": [...], "val_loss": [...]}, one number for each epoch; with a penalty both of its parts too.
         compiled: whether XLA made the program.
-        streamed_within: bytes of memory within which rows were read again for every epoch, on which their order
-            depends; 0: they were all in memory.
-        versions: of the packages that decide the bits.
+        streamed_within: 0 if all rows were in memory. Otherwise they were read again in each epoch, within this many
+            bytes of memory, on which their order depends.
+        versions: of the packages on which the bits of the weights depend.
     """
 
     settings: dict[str, Any]
@@ -42,13 +42,13 @@ class Record:
 
     def to_config(self) -> dict[str, Any]:
         """Return the record as JSON values."""
-        # A name of a file that is not UTF-8 has signs that JSON has no way to write.
+        # The name of a file may have bytes that are not UTF-8, which JSON cannot hold.
         source = self.source.encode("utf-8", "backslashreplace").decode()
         return asdict(self) | {"source": source}
 
     @classmethod
-    def from_config(cls, config: Any) -> "Record":
-        """Return the record that `to_config` described; OptionError where a key or a type is not as it must be."""
+    def from_config(cls, config: object) -> "Record":
+        """Return the record that `to_config` described. Raises OptionError for a wrong key, type or value."""
         hints: dict[str, Any] = {field.name: field.type for field in fields(cls)}
         if not isinstance(config, dict) or set(config) != set(hints):
             raise OptionError(f"the record must have exactly the keys {sorted(hints)}.")
@@ -64,11 +64,12 @@ class Record:
             and 0 <= record.streamed_within < MAX_COUNT
         ):
             raise OptionError(
-                f"record: {record.rows!r:.40} rows and {record.validation_rows!r:.40} to validate cannot be."
+                f"record: rows must be at least 1, validation_rows and streamed_within at least 0, all below 2**63, "
+                f"got {record.rows!r:.40}, {record.validation_rows!r:.40} and {record.streamed_within!r:.40}."
             )
         curves = record.history
         if len({len(curve) for curve in curves.values() if isinstance(curve, list)}) > 1:
-            raise OptionError("record: the curves of the history differ in length.")
+            raise OptionError("record: the curves of the history must have the same length.")
         if not set(curves) <= CURVES or not all(
             isinstance(curve, list) and all(type(value) is float for value in curve) for curve in curves.values()
         ):

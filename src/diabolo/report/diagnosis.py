@@ -4,17 +4,18 @@ Each rule looks for one problem and returns a finding or None. Order: the findin
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from diabolo.data import frames
-from diabolo.data.adapters import Rows, Statistics
+from diabolo.data.adapters import Rows, Statistics, as_rows
 from diabolo.model import generating
 from diabolo.model.model import Model
 from diabolo.network import losses
 from diabolo.network.bottlenecks.gaussian import gaussian_kl
 from diabolo.report.summary import in_units_of_the_network
+from diabolo.typing import ArrayLike, Frame
 
 ROWS = 2_000  # that are looked at: enough to find the problems
 SAYS_NOTHING = 0.01  # nats of divergence, or share of the usual variance, below which a latent counts as dead
@@ -49,14 +50,15 @@ class Look(NamedTuple):
     latents: Rows
 
 
-def diagnose(model: Model, rows: Any) -> list[Finding]:
-    """Return the problems of a model, found with some of these rows; test rows are best.
+def diagnose(model: Model, rows: Rows | ArrayLike | Frame) -> list[Finding]:
+    """Return the problems of a model, found with the first of these rows; test rows are best.
 
-    Args: rows: as for the methods of a model; for a model of a table also a frame.
+    Args: rows: (n, *row_shape), dense; for a model of a table also a frame.
+    Raises: DataError, ShapeError for rows of another form.
     """
     if model.schema is not None and frames.is_frame(rows):
         rows = frames.read(rows, model.schema, where="diagnose()").rows
-    some = rows[:ROWS]
+    some = as_rows(rows, where="diagnose()")[:ROWS]
     look = Look(model, some, model.encode(some, where="diagnose()"))
     return [finding for rule in RULES if (finding := rule(look)) is not None]
 

@@ -6,7 +6,7 @@ README. Each function returns a matplotlib Figure; the caller saves it. The glob
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Protocol
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -190,8 +190,44 @@ def training(model: Model) -> Figure:
     return figure
 
 
-def front(sizes: Any) -> Figure:
-    """Return the picture of error against the size of the latent, for `search.Sizes`, with PCA and the knee."""
+class SizeError(Protocol):
+    """The errors with one number of latents, as in `search.Point`."""
+
+    @property
+    def latents(self) -> int:
+        """Numbers in a latent."""
+
+    @property
+    def error(self) -> float:
+        """Of a network, the mean squared error per feature."""
+
+    @property
+    def pca_error(self) -> float:
+        """Of PCA with as many components."""
+
+
+class SizeErrors(Protocol):
+    """The errors with several numbers of latents, as in `search.Sizes`."""
+
+    @property
+    def points(self) -> Sequence[SizeError]:
+        """The smallest first."""
+
+    @property
+    def knee(self) -> int:
+        """The number of latents after which more of them gain little."""
+
+    @property
+    def mean_row_error(self) -> float:
+        """Of the mean row, which needs no latents."""
+
+    @property
+    def unit(self) -> str:
+        """Of the errors."""
+
+
+def front(sizes: SizeErrors) -> Figure:
+    """Return the picture of the error against the number of latents, with PCA and the knee."""
     figure = Figure(figsize=(7, 4), dpi=120, layout="constrained")
     axes = figure.add_subplot()
     latents = [each.latents for each in sizes.points]
@@ -220,8 +256,24 @@ def front(sizes: Any) -> Figure:
     return figure
 
 
-def rates(found: Any) -> Figure:
-    """Return the picture of a learning-rate range test, the loss against the rate, for `search.RangeTest`."""
+class RateLosses(Protocol):
+    """The losses at rising learning rates, and the rate that suits, as in `search.RangeTest`."""
+
+    @property
+    def learning_rate(self) -> float:
+        """The rate that suits."""
+
+    @property
+    def rates(self) -> Sequence[float]:
+        """Rising."""
+
+    @property
+    def losses(self) -> Sequence[float]:
+        """In nats per row, one for each rate."""
+
+
+def rates(found: RateLosses) -> Figure:
+    """Return the picture of a learning-rate range test: the loss against the rate."""
     figure = Figure(figsize=(7, 3.6), dpi=120, layout="constrained")
     axes = figure.add_subplot()
     axes.plot(found.rates, found.losses, color=BLUE)

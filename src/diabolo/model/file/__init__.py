@@ -15,6 +15,7 @@ is checked.
 
 Modules, each importing only from those before it:
 
+    json_types.py   JSON values with the types that they must have
     layout.py       keys, names of tensors, checksum
     limits.py       how much a file may ask for
     strict_json.py  JSON from bytes

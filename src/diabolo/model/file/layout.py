@@ -1,4 +1,4 @@
-"""What reading and writing share: keys of the JSON, names of the tensors, the checksum, the knots of a table."""
+"""Shared by reading and writing: keys of the JSON, names of the tensors, the checksum, the knots of a table."""
 
 import hashlib
 import json
@@ -10,7 +10,9 @@ import numpy as np
 
 from diabolo.data.adapters.features import FEATURES
 from diabolo.errors import ModelFileError
+from diabolo.model.file.json_types import objects
 from diabolo.parts import Numbers
+from diabolo.typing import ByteArray, Float64Array, Json, JsonObject
 
 SUFFIX = ".safetensors"
 
@@ -42,12 +44,12 @@ DTYPES = (
 )
 
 
-def canonical(config: Mapping[str, Any]) -> str:
+def canonical(config: Mapping[str, Json]) -> str:
     """Return the canonical text of a JSON object: keys sorted, no spaces, ASCII, no NaN."""
     return json.dumps(config, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def checksum(config: Mapping[str, Any], tensors: bytes | memoryview) -> str:
+def checksum(config: Mapping[str, Json], tensors: bytes | memoryview) -> str:
     """Return the SHA-256 of CONFIG without its checksum, followed by every byte after the header."""
     digest = hashlib.sha256(canonical(config).encode("ascii"))
     digest.update(tensors)
@@ -59,8 +61,8 @@ def header_length(content: bytes) -> int:
     return int(struct.unpack_from("<Q", content)[0])
 
 
-def json_tensor(config: Any) -> np.ndarray[Any, Any]:
-    """Return a JSON value as the bytes of a tensor."""
+def json_tensor(config: Mapping[str, Json]) -> ByteArray:
+    """Return a JSON object as the bytes of a tensor."""
     return np.frombuffer(canonical(config).encode("ascii"), np.uint8)
 
 
@@ -70,10 +72,19 @@ def feature_settings() -> dict[str, bool]:
     return {"kind": False} | {name: hint == Numbers for name, hint in hints.items()}
 
 
-def without_knots(config: dict[str, Any]) -> tuple[dict[str, Any], list[float]]:
+def features_of(table: JsonObject) -> list[JsonObject]:
+    """Return the features in the JSON of a table. Raises ModelFileError if they are not a list of objects."""
+    features = objects(table.get("features"))
+    if features is None:
+        raise ModelFileError("the table must have a list of features.")
+    return features
+
+
+def without_knots(config: dict[str, Any]) -> tuple[JsonObject, list[float]]:
     """Return the JSON of a table in which each list of numbers is replaced by its length, and all these numbers."""
     knots: list[float] = []
-    lists, features = [name for name, is_list in sorted(feature_settings().items()) if is_list], []
+    lists = [name for name, is_list in sorted(feature_settings().items()) if is_list]
+    features: list[Json] = []
     for feature in config["features"]:
         here = [name for name in lists if name in feature]
         knots += [number for name in here for number in feature[name]]
@@ -81,19 +92,19 @@ def without_knots(config: dict[str, Any]) -> tuple[dict[str, Any], list[float]]:
     return config | {"features": features}, knots
 
 
-def with_knots(config: dict[str, Any], knots: np.ndarray[Any, Any]) -> dict[str, Any]:
+def with_knots(config: JsonObject, knots: Float64Array) -> JsonObject:
     """Return the JSON of a table with its lists of numbers instead of their lengths: the inverse of `without_knots`."""
-    features, done = config.get("features"), 0
-    if not isinstance(features, list) or not all(isinstance(feature, dict) for feature in features):
-        raise ModelFileError("the table must have a list of features.")
+    done = 0
     lists = [name for name, is_list in sorted(feature_settings().items()) if is_list]
-    for feature in features:
+    for feature in features_of(config):
         for name in lists:
             if name not in feature:
                 continue
             length = feature[name]
             if type(length) is not int or not 0 <= length <= len(knots) - done:
-                raise ModelFileError(f"the table: {name} must be a number of knots there are, got {length!r:.40}.")
+                raise ModelFileError(
+                    f"the table: {name} must be a whole number from 0 to {len(knots) - done:,}, got {length!r:.40}."
+                )
             feature[name], done = knots[done : done + length].tolist(), done + length
     if done != len(knots):
         raise ModelFileError(f"the table uses {done:,} of {len(knots):,} knots.")

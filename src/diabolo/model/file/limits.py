@@ -1,16 +1,14 @@
-"""What a model file may ask for, and whether a file could hold a network, checked before the network is trained.
+"""The limits of a model file, and whether a file could hold a network, checked before the network is trained.
 
 Reading a file of N bytes takes at most 2 N bytes and 64 MiB of memory, whatever the file says.
 """
-
-from collections.abc import Mapping
-from typing import Any
 
 from diabolo.data.adapters import Adapter
 from diabolo.data.frames import Schema
 from diabolo.errors import OptionError
 from diabolo.model.file.layout import canonical, without_knots
 from diabolo.network.structures import Network
+from diabolo.typing import JsonObject
 
 MAX_FILE = 4 << 30  # bytes; a dense network of a billion weights
 MAX_HEADER = 1 << 20  # bytes; 2,048 tensors with long names, and the configuration twice, as its quotes are escaped
@@ -18,7 +16,7 @@ MAX_CONFIG = 1 << 18  # characters; 256 layers take a quarter of it
 MAX_DEPTH = 32  # of nested JSON; a file written by Diabolo has a depth of 5
 MAX_TENSORS = 2_048  # 256 layers of attention have 1,536
 MAX_LAYERS = 256
-MAX_TABLE = 1 << 23  # bytes of JSON about the columns of a table: 33,000 columns, or 400,000 levels of 20 letters
+MAX_TABLE = 1 << 23  # bytes of JSON about the columns of a table: 33,000 columns, or 400,000 levels of 20 characters
 # Values in one JSON text; an object or a list counts as two. A value takes up to 100 bytes in Python, a column has 12.
 MAX_VALUES = 1 << 19
 MAX_KEYS = 64  # of one object about a table: a key takes twice the memory of a value; files of Diabolo have nine
@@ -43,8 +41,8 @@ def check_size(network: Network) -> None:
         size = network.numbers(step)
         if size > MAX_NUMBERS_A_ROW:
             raise OptionError(
-                f"layer {step.layer.name!r} has {size:,} numbers a row, more than {MAX_NUMBERS_A_ROW:,}: make it "
-                f"smaller, or the rows."
+                f"layer {step.layer.name!r} has {size:,} numbers a row, more than {MAX_NUMBERS_A_ROW:,}: make "
+                f"the layer or the rows smaller."
             )
         if network.workspace(step) > MAX_WORKSPACE:
             raise OptionError(
@@ -53,7 +51,7 @@ def check_size(network: Network) -> None:
             )
 
 
-def check_room(network: Network, adapter: Adapter, schema: Schema | None, settings: Mapping[str, Any]) -> None:
+def check_room(network: Network, adapter: Adapter, schema: Schema | None, settings: JsonObject) -> None:
     """Raise OptionError if a model file could not hold the columns and settings; to be called before the training.
 
     Args: settings: of the estimator, as JSON values.
@@ -61,18 +59,18 @@ def check_room(network: Network, adapter: Adapter, schema: Schema | None, settin
     size = len(canonical({"network": network.to_config(), "settings": settings}))
     if size > MAX_CONFIG - REST:
         raise OptionError(
-            f"network and settings take {size:,} letters, a model file holds {MAX_CONFIG - REST:,}: shorten names, or "
-            f"leave out types that are inferred as well."
+            f"network and settings take {size:,} characters, a model file holds {MAX_CONFIG - REST:,}: shorten names, "
+            f"or leave out types that are inferred correctly."
         )
     config, knots = without_knots(adapter.to_config()) if adapter.is_table else ({}, [])
     together = len(knots)
     for text in (canonical(config), canonical({} if schema is None else schema.to_config())):
-        # Counted as in `check_size_of_json`, but including the signs within texts.
+        # Counted as in `check_size_of_json`, but including the brackets and commas within texts.
         values = text.count(",") + 2 * (text.count("[") + text.count("{"))
         together += values
         if len(text) > MAX_TABLE or values > MAX_VALUES:
             raise OptionError(
-                f"{adapter.row_shape[0]:,} columns with their names and levels take {len(text):,} letters, a model "
+                f"{adapter.row_shape[0]:,} columns with their names and levels take {len(text):,} characters, a model "
                 f"file holds {MAX_TABLE:,} and {MAX_VALUES:,} values: leave columns out, or levels."
             )
     if len(knots) > MAX_KNOTS or together > MAX_TOGETHER:

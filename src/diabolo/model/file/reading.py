@@ -1,6 +1,6 @@
-"""Reading: a file becomes bytes, of which the header is checked first, and the bytes become a model.
+"""Reading: from a file to bytes, of which the header is checked first, and from bytes to a model.
 
-What the header says is checked in `header.py`; here follow the checksum, the numbers, and whether the parts agree.
+`header.py` checks the header. This module checks the checksum, the numbers, and whether the parts agree.
 """
 
 import contextlib
@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from safetensors import SafetensorError
@@ -22,7 +22,7 @@ from diabolo.data.adapters.statistics import LEAST, MOST
 from diabolo.data.frames import Column, Schema
 from diabolo.errors import DiaboloError, ModelFileError, OptionError
 from diabolo.model import detection as detections
-from diabolo.model.file.header import announced
+from diabolo.model.file.header import RowForm, announced
 from diabolo.model.file.layout import (
     CURVE,
     DETECTION,
@@ -46,6 +46,7 @@ from diabolo.network.losses import for_table
 from diabolo.network.structures import Network
 from diabolo.parts import from_config
 from diabolo.storage.files import open_file
+from diabolo.typing import Array, Json
 
 NUMBERS_AT_ONCE = 1 << 20  # are checked, so that the results of the comparison take little memory
 
@@ -75,7 +76,7 @@ class Loaded(NamedTuple):
 def load_with_sha256(path: str | Path, *, layers: Own | None = None, expect_sha256: str | None = None) -> Loaded:
     """As `load`, but return version, size and SHA-256 of the file as well; the file is read once."""
     if not isinstance(path, (str, os.PathLike)):
-        raise ModelFileError(f"a model file is named by a path, got {path!r:.60}.")
+        raise ModelFileError(f"expected the path of a model file, got {path!r:.60}.")
     if Path(path).suffix.lower() in (".keras", ".h5", ".hdf5") and Path(path).is_file():
         raise ModelFileError(
             f"{path} is a file of Keras, expected a .safetensors file of Diabolo: in Python, "
@@ -140,34 +141,34 @@ def from_bytes(content: bytes, layers: Own | None = None) -> Model:
 
 def _versioned(content: bytes, layers: Own | None) -> tuple[Model, int]:
     """Return the model in a file, and the format version of the file."""
-    written, config, network, loss, learnt, start = announced(content, len(content), layers)
-    signed = {key: value for key, value in written.items() if key != "sha256"}
-    if config["sha256"] != checksum(signed, memoryview(content)[start:]):
+    head = announced(content, len(content), layers)
+    network, loss, version = head.network, head.loss, head.version
+    signed = {key: value for key, value in head.written.items() if key != "sha256"}
+    if head.sha256 != checksum(signed, memoryview(content)[head.start :]):
         raise ModelFileError("the checksum does not fit the content: the file is damaged or was changed.")
     try:
-        tensors = load_tensors(content)
+        tensors: dict[str, Array] = load_tensors(content)
     except SafetensorError as error:
-        raise ModelFileError(f"safetensors says {error}.") from error
+        raise ModelFileError(f"safetensors cannot read it: {error}.") from error
     check_numbers(tensors)
     _check_together(tensors)
-    version = written["format_version"]
-    made: Adapter = _array_adapter(config["adapter"], tensors) if loss else _table(tensors, network, version)
-    if made.row_shape != tuple(config["adapter"]["row_shape"]):
+    made: Adapter = _array_adapter(head.rows, tensors) if loss else _table(tensors, network, version)
+    if made.row_shape != tuple(head.rows.row_shape):
         raise ModelFileError(f"a table of {len(made.row_shape)} columns does not fit rows of {made.row_shape}.")
-    schema = _schema(tensors, made, version) if config["schema"] else None
+    schema = _schema(tensors, made, version) if head.has_schema else None
     if loss is None:
         loss = for_table(made.blocks, gaps=made.gaps)
-    history = {name: tensors[CURVE + name].tolist() for name in config["record"]["history"]}
-    weights = {name: tensors[name] for name in (*network.weights(), *learnt)}
+    history = {name: tensors[CURVE + name].tolist() for name in head.history}
+    weights = {name: tensors[name] for name in (*network.weights(), *head.learnt)}
     _check_variances(network, weights)
     model = Model(
         network=network,
         weights=weights,
         adapter=made,
         loss=loss,
-        record=Record.from_config(config["record"] | {"history": history}),
+        record=Record.from_config({**head.record, "history": history}),
         schema=schema,
-        detection=_detection(config["detection"], tensors),
+        detection=None if head.detection is None else _detection(head.detection, tensors),
     )
     _check_structure(model.record.settings["structure"], LAYERS | network.own_layers())
     if model.detection is not None and len(model.detection.space.residual_scale) != model.values_per_row:
@@ -175,7 +176,7 @@ def _versioned(content: bytes, layers: Own | None) -> tuple[Model, int]:
     return model, version
 
 
-def check_numbers(tensors: Mapping[str, np.ndarray[Any, Any]]) -> None:
+def check_numbers(tensors: Mapping[str, Array]) -> None:
     """Refuse numbers that would overflow in use: float32 in the network, float64 in the units of the rows."""
     for name, values in tensors.items():
         if values.dtype.kind != "f":
@@ -190,7 +191,7 @@ def check_numbers(tensors: Mapping[str, np.ndarray[Any, Any]]) -> None:
                 raise ModelFileError(f"the tensor {name!r} holds {largest:.3g}, expected numbers up to {most:g}.")
 
 
-def _check_variances(network: Network, weights: Mapping[str, np.ndarray[Any, Any]]) -> None:
+def _check_variances(network: Network, weights: Mapping[str, Array]) -> None:
     for step in network.steps:
         if isinstance(step.layer, BatchNormalization):
             name = f"{step.layer.name}/moving_variance"
@@ -198,7 +199,7 @@ def _check_variances(network: Network, weights: Mapping[str, np.ndarray[Any, Any
                 raise ModelFileError(f"the tensor {name!r} must not be below 0: it holds variances.")
 
 
-def _check_structure(structure: Any, table: Mapping[str, type[Layer]]) -> None:
+def _check_structure(structure: Json, table: Mapping[str, type[Layer]]) -> None:
     """Raise OptionError for layers in the settings that do not exist; the estimator is made with these settings."""
     for each in structure if isinstance(structure, list) else ():
         if isinstance(each, dict):
@@ -207,35 +208,35 @@ def _check_structure(structure: Any, table: Mapping[str, type[Layer]]) -> None:
             _check_structure(each, table)
 
 
-def _check_together(tensors: Mapping[str, np.ndarray[Any, Any]]) -> None:
+def _check_together(tensors: Mapping[str, Array]) -> None:
     """Refuse a table that would take far more memory than its bytes, before any object is made of it."""
     texts = [(tensors[name], where) for name, where in WHERE.items() if name in tensors]
-    values = sum(check_size_of_json(text_of(content, where), where, MAX_KEYS) for content, where in texts)
+    values = sum(check_size_of_json(text_of(content.data, where), where, MAX_KEYS) for content, where in texts)
     values += len(tensors[KNOTS]) if KNOTS in tensors else 0
     if values > MAX_TOGETHER:
         raise ModelFileError(f"the table has {values:,} values and knots, more than {MAX_TOGETHER:,}.")
 
 
-def _array_adapter(config: dict[str, Any], tensors: Mapping[str, Any]) -> ArrayAdapter:
+def _array_adapter(rows: RowForm, tensors: Mapping[str, Array]) -> ArrayAdapter:
     offset, scale = tensors["adapter/offset"], tensors["adapter/scale"]
     if not ((scale == 0) | (scale >= LEAST)).all():
         raise ModelFileError(f"the tensor 'adapter/scale' must hold 0, or at least {LEAST:g}.")
-    if config["bounded"] and (offset.any() or not 1 / FARTHEST <= scale.min() == scale.max() <= FARTHEST):
-        raise ModelFileError("rows that are brought into [0, 1] have offset 0 and one scale, above 0.")
-    more = {"gaps": config["gaps"]} if config["kind"] == "series" else {}
-    return ADAPTERS[config["kind"]](
-        row_shape=tuple(config["row_shape"]),
-        dtype=config["dtype"],
-        bounded=config["bounded"],
+    if rows.bounded and (offset.any() or not 1 / FARTHEST <= scale.min() == scale.max() <= FARTHEST):
+        raise ModelFileError("rows that are scaled to [0, 1] must have offset 0 and one scale above 0.")
+    more = {"gaps": rows.gaps} if rows.kind == "series" else {}
+    return ADAPTERS[rows.kind](
+        row_shape=tuple(rows.row_shape),
+        dtype=rows.dtype,
+        bounded=rows.bounded,
         offset=offset,
         scale=scale,
         **more,
     )
 
 
-def _table(tensors: Mapping[str, Any], network: Network, version: int) -> TableAdapter:
+def _table(tensors: Mapping[str, Array], network: Network, version: int) -> TableAdapter:
     known = {"features", "names", "gaps", *feature_settings()}
-    config = strict_object(text_of(tensors[TABLE], WHERE[TABLE]), WHERE[TABLE], known)
+    config = strict_object(text_of(tensors[TABLE].data, WHERE[TABLE]), WHERE[TABLE], known)
     config = with_knots(config, tensors[KNOTS])
     fill_in_table(config, version)
     adapter = TableAdapter.from_config(config)
@@ -244,9 +245,9 @@ def _table(tensors: Mapping[str, Any], network: Network, version: int) -> TableA
     return adapter
 
 
-def _schema(tensors: Mapping[str, Any], adapter: Adapter, version: int) -> Schema:
+def _schema(tensors: Mapping[str, Array], adapter: Adapter, version: int) -> Schema:
     known = {"library", "numbered", "columns", *Column.__dataclass_fields__}
-    config = strict_object(text_of(tensors[SCHEMA], WHERE[SCHEMA]), WHERE[SCHEMA], known)
+    config = strict_object(text_of(tensors[SCHEMA].data, WHERE[SCHEMA]), WHERE[SCHEMA], known)
     fill_in_schema(config, version)
     schema = frames.from_config(config)
     if (len(schema.columns),) != adapter.row_shape:
@@ -254,14 +255,12 @@ def _schema(tensors: Mapping[str, Any], adapter: Adapter, version: int) -> Schem
     if adapter.is_table:
         for column, expected in zip(schema.columns, adapter.columns, strict=True):
             if (column.name, column.kind, len(column.levels)) != expected:
-                raise ModelFileError(f"the column {column.name!r:.60} is not what the table says of it.")
+                raise ModelFileError(f"the column {column.name!r:.60} differs between the schema and the table.")
     elif any(column.kind != "number" for column in schema.columns):
-        raise ModelFileError("rows of numbers have columns that are none.")
+        raise ModelFileError("the columns of an array must all be of kind 'number'.")
     return schema
 
 
-def _detection(config: Any, tensors: Mapping[str, Any]) -> detections.Detection | None:
-    if config is None:
-        return None
+def _detection(numbers: Mapping[str, float | None], tensors: Mapping[str, Array]) -> detections.Detection:
     own = {name.removeprefix(DETECTION): each for name, each in tensors.items() if name.startswith(DETECTION)}
-    return detections.Detection.of(config, own)
+    return detections.Detection.of(numbers, own)

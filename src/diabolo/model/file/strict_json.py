@@ -1,29 +1,32 @@
-"""Strict JSON from bytes: what JSON leaves open is refused, and so is what would take too much memory as objects."""
+"""Strict JSON from bytes.
+
+Refused are repeated keys, NaN, infinity, half of a surrogate pair, and JSON that would take too much memory as objects.
+"""
 
 import json
 import math
 import re
-from typing import Any
 
 from diabolo.errors import DiaboloError, ModelFileError
 from diabolo.model.file.limits import MAX_DEPTH, MAX_VALUES
+from diabolo.typing import Json, JsonObject
 
 
-def text_of(content: Any, where: str, encoding: str = "ascii") -> str:
-    """Return a buffer as text; ASCII by default, because one letter beyond it can quadruple the memory of a text."""
+def text_of(content: memoryview, where: str, encoding: str = "ascii") -> str:
+    """Return bytes as text: ASCII by default, because one other letter can quadruple the memory of a text."""
     try:
         return str(content, encoding)
     except UnicodeDecodeError as error:
         raise ModelFileError(f"{where} is not JSON ({error!s:.100}).") from error
 
 
-def strict_object(text: str, where: str, known: set[str] | None = None) -> dict[str, Any]:
+def strict_object(text: str, where: str, known: set[str] | None = None) -> JsonObject:
     """Return a JSON object; refuse repeated keys, NaN, deep nesting, and numbers beyond the range of a double.
 
     Args: known: the only keys allowed, at any depth, for JSON whose size was checked before; None: any key.
     """
 
-    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+    def pairs(items: list[tuple[str, Json]]) -> JsonObject:
         keys = dict(items)
         if len(keys) < len(items):
             raise ModelFileError(f"{where} names a key twice.")
@@ -55,7 +58,7 @@ def strict_object(text: str, where: str, known: set[str] | None = None) -> dict[
 HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
 
-def _check_texts(value: Any, where: str) -> None:
+def _check_texts(value: Json, where: str) -> None:
     """Refuse texts with half of a surrogate pair, which no encoding can write."""
     if isinstance(value, str):
         if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
@@ -81,7 +84,7 @@ def check_size_of_json(text: str, where: str, most_keys: int) -> int:
                 raise ModelFileError(f"{where} has an object of more than {most_keys:,} keys.")
         elif letter in ("]", "}"):
             if not keys:
-                raise ModelFileError(f"{where} is not JSON (it closes what is not open).")
+                raise ModelFileError(f"{where} is not JSON (a closing bracket without an opening one).")
             keys.pop()
         elif letter in ("[", "{", ","):
             values += 1 if letter == "," else 2
@@ -92,16 +95,3 @@ def check_size_of_json(text: str, where: str, most_keys: int) -> int:
             if values > MAX_VALUES:
                 raise ModelFileError(f"{where} holds more than {MAX_VALUES:,} values.")
     return values
-
-
-def exact_keys(value: Any, expected: set[str], where: str) -> dict[str, Any]:
-    """Return an object that has exactly the expected keys; refuse any other value."""
-    if not isinstance(value, dict):
-        raise ModelFileError(f"{where} must have exactly the keys {sorted(expected)!s:.300}, got {value!r:.60}.")
-    if set(value) != expected:
-        missing, more = sorted(expected - set(value)), sorted(set(value) - expected)
-        raise ModelFileError(
-            f"{where} must have exactly the keys {sorted(expected)!s:.300}: missing are {missing!s:.150}, not known "
-            f"{more!s:.150}."
-        )
-    return value

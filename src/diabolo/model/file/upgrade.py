@@ -35,24 +35,30 @@ stored in tensors (table, schema). For absent settings in these, step 2 above is
 import dataclasses
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 from diabolo._version import __version__
 from diabolo.data.adapters.features import FEATURES
 from diabolo.data.frames import Column
 from diabolo.errors import ModelFileError
+from diabolo.model.file.layout import features_of
 from diabolo.model.settings import PARTS, SETTINGS, table_of
 from diabolo.network.bottlenecks import BOTTLENECKS
 from diabolo.network.layers import LAYERS
 from diabolo.network.losses import SAVED_LOSSES
+from diabolo.parts import Part
+from diabolo.typing import Json, JsonObject
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 FORMAT_VERSION = 1
 
 # By version: what turns the CONFIG of this version into that of the next one. No entry: only settings were added.
-UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+UPGRADES: dict[int, Callable[[JsonObject], JsonObject]] = {}
 
 
-def upgraded(written: dict[str, Any]) -> dict[str, Any]:
+def upgraded(written: JsonObject) -> JsonObject:
     """Return the CONFIG of a file as the present version writes it; `written` itself for a file of this version.
 
     Raises: ModelFileError for a newer file, and for an older one that an upgrade cannot read.
@@ -73,16 +79,16 @@ def upgraded(written: dict[str, Any]) -> dict[str, Any]:
     return {**_with_newer_settings(config, version), "format_version": FORMAT_VERSION}
 
 
-def fill_in_table(table: dict[str, Any], version: int) -> None:
+def fill_in_table(table: JsonObject, version: int) -> None:
     """Add the settings that are newer than a file of this version to the features of a table, in place."""
     before = {kind: newer_fields(feature, version) for kind, feature in FEATURES.items()}
     if any(before.values()):
-        for feature in table["features"]:
+        for feature in features_of(table):
             kind = feature.get("kind")
             _fill_in(feature, before.get(kind, {}) if isinstance(kind, str) else {})
 
 
-def fill_in_schema(schema: dict[str, Any], version: int) -> None:
+def fill_in_schema(schema: JsonObject, version: int) -> None:
     """Add the settings that are newer than a file of this version to the columns of a schema, in place."""
     before, columns = newer_fields(Column, version), schema.get("columns")
     for column in columns if before and isinstance(columns, list) else ():
@@ -90,34 +96,36 @@ def fill_in_schema(schema: dict[str, Any], version: int) -> None:
             _fill_in(column, before)
 
 
-def newer_fields(part: Any, version: int) -> dict[str, Any]:
+def newer_fields(part: "type[DataclassInstance]", version: int) -> JsonObject:
     """Return the fields of a dataclass that files of this version do not have, with the value they get."""
     fields = dataclasses.fields(part)
     return {each.name: each.metadata["before"] for each in fields if each.metadata.get("since", 1) > version}
 
 
-def _fill_in(target: dict[str, Any], before: Mapping[str, Any]) -> None:
+def _fill_in(target: JsonObject, before: Mapping[str, Json]) -> None:
     for name, value in before.items():
         target.setdefault(name, value)
 
 
-def _with_newer_settings(config: dict[str, Any], version: int) -> Any:
+def _with_newer_settings(config: JsonObject, version: int) -> JsonObject:
     """Return CONFIG with the settings that are newer than its file. Nothing was checked: any value may be anything."""
 
-    def part(table: Mapping[str, Any], value: Any) -> Any:
-        kind = value.get("kind") if isinstance(value, dict) else None
+    def part(table: Mapping[str, type[Part]], value: Json) -> Json:
+        if not isinstance(value, dict):
+            return value
+        kind = value.get("kind")
         return newer_fields(table[kind], version) | value if isinstance(kind, str) and kind in table else value
 
-    def layers(value: Any) -> Any:  # a structure in the settings is a list of lists
+    def layers(value: Json) -> Json:  # a structure in the settings is a list of lists
         return [layers(each) for each in value] if isinstance(value, list) else part(LAYERS, value)
 
-    def settings(value: Any) -> Any:
+    def settings(value: Json) -> Json:
         if not isinstance(value, dict):
             return value
         newer = {name: setting.before for name, setting in SETTINGS.items() if setting.since > version}
-        return _changed(newer | value, structure=layers, **{name: partial(part, table_of(name)) for name in PARTS})
+        return _with(newer | value, structure=layers, **{name: partial(part, table_of(name)) for name in PARTS})
 
-    return _changed(
+    return _with(
         config,
         network=lambda value: _changed(value, encoder=layers, bottleneck=partial(part, BOTTLENECKS), decoder=layers),
         reconstruction_loss=partial(part, SAVED_LOSSES),
@@ -125,8 +133,10 @@ def _with_newer_settings(config: dict[str, Any], version: int) -> Any:
     )
 
 
-def _changed(value: Any, **changes: Callable[[Any], Any]) -> Any:
+def _changed(value: Json, **changes: Callable[[Json], Json]) -> Json:
     """Return a JSON object with the values of some keys changed, where it has them; any other value as it is."""
-    if not isinstance(value, dict):
-        return value
+    return _with(value, **changes) if isinstance(value, dict) else value
+
+
+def _with(value: JsonObject, **changes: Callable[[Json], Json]) -> JsonObject:
     return value | {key: change(value[key]) for key, change in changes.items() if key in value}

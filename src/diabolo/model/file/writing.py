@@ -1,9 +1,8 @@
-"""Writing: a model becomes bytes, checked as if they had just been read, and the bytes become a file."""
+"""Writing: from a model to bytes, which are checked as on reading, and from bytes to a file."""
 
 import os
 import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from safetensors.numpy import save as save_tensors
@@ -28,6 +27,7 @@ from diabolo.model.file.layout import (
 from diabolo.model.file.reading import check_numbers
 from diabolo.model.model import Model
 from diabolo.storage.files import refuse_existing, write_atomically
+from diabolo.typing import Array, JsonObject
 
 
 def save(model: Model, path: str | Path, *, force: bool = False) -> Path:
@@ -62,12 +62,10 @@ def with_suffix(path: str | Path) -> Path:
 def to_bytes(model: Model) -> bytes:
     """Return the bytes of a model file. Raises OutputError if `load` would refuse them."""
     adapter = model.adapter
-    tensors: dict[str, np.ndarray[Any, Any]] = {
-        name: np.ascontiguousarray(values, "<f4") for name, values in model.weights.items()
-    }
+    tensors: dict[str, Array] = {name: np.ascontiguousarray(values, "<f4") for name, values in model.weights.items()}
     if adapter.is_table:
-        config, knots = without_knots(adapter.to_config())
-        tensors[TABLE], tensors[KNOTS] = json_tensor(config), np.asarray(knots, "<f8")
+        table, knots = without_knots(adapter.to_config())
+        tensors[TABLE], tensors[KNOTS] = json_tensor(table), np.asarray(knots, "<f8")
     tensors |= {f"adapter/{name}": np.asarray(values, "<f8") for name, values in adapter.to_arrays().items()}
     if model.schema is not None:
         tensors[SCHEMA] = json_tensor(model.schema.to_config())
@@ -77,7 +75,7 @@ def to_bytes(model: Model) -> bytes:
         }
     record = model.record.to_config()
     tensors |= {CURVE + name: np.asarray(curve, "<f8") for name, curve in record["history"].items()}
-    config = {
+    config: JsonObject = {
         "format_version": upgrade.FORMAT_VERSION,
         "diabolo_version": __version__,
         "network": model.network.to_config(),
@@ -89,7 +87,7 @@ def to_bytes(model: Model) -> bytes:
             "gaps": adapter.gaps,
         },
         "schema": model.schema is not None,
-        "detection": None if model.detection is None else model.detection.to_config(),
+        "detection": None if model.detection is None else {**model.detection.to_config()},
         "reconstruction_loss": model.loss.to_config(),
         "record": record | {"history": {name: len(curve) for name, curve in record["history"].items()}},
     }
@@ -100,5 +98,5 @@ def to_bytes(model: Model) -> bytes:
         announced(content[: 8 + header_length(content)], len(content), model.network.own_layers())
         check_numbers(tensors)
     except DiaboloError as error:
-        raise OutputError(f"the model cannot be saved, no file could hold it: {error}") from error
+        raise OutputError(f"the model cannot be saved, because no file could hold it: {error}") from error
     return content
