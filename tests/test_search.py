@@ -200,7 +200,10 @@ def test_the_best_has_refined_latents_unless_the_bottleneck_is_settled(found, ta
         ({"space": {"widht": [3]}}, "unknown name in the space 'widht'. Did you mean 'width'"),
         ({"space": {"batch_size": []}}, "the space holds nothing for 'batch_size'"),
         ({"space": {"rate": (3, 1)}}, "'rate' must be a list of values, or a pair"),
-        ({"space": {"structure": ["conv 32"]}}, "the space holds nothing that goes with these rows: structure 'conv'"),
+        (
+            {"space": {"structure": ["conv 32"]}},
+            "nothing in the space can be trained on these rows: structure 'conv'",
+        ),
         ({"latent": 3}, "unknown setting 'latent'"),
     ],
 )
@@ -276,7 +279,7 @@ def test_the_folder_of_another_search_is_refused(found, table):
 
 
 def test_a_search_that_could_not_begin_leaves_its_folder_free(table, tmp_path):
-    with pytest.raises(OptionError, match="the space holds nothing that goes with these rows"):
+    with pytest.raises(OptionError, match="nothing in the space can be trained on these rows"):
         quick(table, latent_dim=50, folder=tmp_path)
     trials = quick(table, trials=1, folder=tmp_path).trials
     assert [(row["number"], row["state"]) for row in trials] == [(0, "whole")]

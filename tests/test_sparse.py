@@ -93,7 +93,7 @@ def test_other_bottlenecks_go_with_sparse_rows(words, bottleneck):
     ("settings", "change", "error", "message"),
     [
         ({"tied": True}, None, OptionError, "sparse rows need a dense layer first and last"),
-        ({"penalty": "mmd:1"}, None, OptionError, "sparse rows go with no penalty"),
+        ({"penalty": "mmd:1"}, None, OptionError, "sparse rows cannot be trained with a penalty"),
         ({"corruption": "gaussian:0.1"}, None, OptionError, "the only corruption for sparse rows is 'masking'"),
         ({"reconstruction_loss": "ssim"}, None, OptionError, "unknown reconstruction_loss for sparse rows 'ssim'"),
         ({}, lambda m: m * np.float32(np.nan), DataError, "with NaN or infinity"),

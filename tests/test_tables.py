@@ -566,7 +566,7 @@ def test_types_that_cannot_be_are_refused(frame, types, message):
 
 
 def test_a_loss_for_all_columns_is_refused(frame):
-    with pytest.raises(OptionError, match="have a loss for each column: leave reconstruction_loss at 'auto'"):
+    with pytest.raises(OptionError, match="get a loss for each column automatically: pass reconstruction_loss='auto'"):
         Autoencoder(2, reconstruction_loss="gaussian", **FAST).fit(frame)
 
 

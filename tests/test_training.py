@@ -337,7 +337,7 @@ def test_fit_of_a_keras_model_reads_rows_that_are_no_arrays(scaled, tmp_path):
         assert set(curve) == {"loss", "mse", "val_loss", "val_mse"}
         assert curve["loss"][-1] == pytest.approx(in_memory["loss"][-1], rel=0.1)
     assert curves["file"] == curves["mapped"] == curves["chunks"]
-    with pytest.raises(OptionError, match="are shuffled and their own target"):
+    with pytest.raises(OptionError, match="are always shuffled, and each row is its own target"):
         training.fit(compiled_model(), tmp_path / "rows.npy", scaled)
 
 

@@ -46,7 +46,9 @@ class Part:
         # A number too long to be printed would end the message in another error.
         several = value if isinstance(value, (list, tuple)) else [value]
         if any(type(each) is int and abs(each) >= LARGEST for each in several):
-            raise OptionError(f"{self.kind}: {field} is out of its range.")
+            raise OptionError(
+                f"{self.kind}: {field} must be between -{LARGEST - 1:,} and {LARGEST - 1:,}, got a larger number."
+            )
         for each in several:
             if type(each) is float and not math.isfinite(each):
                 raise OptionError(f"{self.kind}: {field} must be a finite number, got {each}.")

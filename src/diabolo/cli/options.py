@@ -24,12 +24,15 @@ Data = Annotated[
 ]
 ModelPath = Annotated[Path, typer.Argument(metavar="MODEL", help="A model file, as `diabolo fit` writes it.")]
 Output = Annotated[
-    Path | None, typer.Option("--output", "-o", help="Where to write: .npy, .npz, .csv, .parquet, or - for CSV here.")
+    Path | None,
+    typer.Option("--output", "-o", help="Output file: .npy, .npz, .csv or .parquet; - writes CSV to standard output."),
 ]
 ImageOutput = Annotated[
     Path | None,
     typer.Option(
-        "--output", "-o", help="Where to write: .npy, .npz, .csv, .parquet, - for CSV here, or for images a folder."
+        "--output",
+        "-o",
+        help="Output file: .npy, .npz, .csv or .parquet; - writes CSV to standard output; for images also a folder.",
     ),
 ]
 COLUMNS = "Columns of a table"

@@ -32,7 +32,8 @@ def race(
         typer.Option(metavar="NAME,...", help="Optimizers to try. Default: all that `diabolo advise` knows."),
     ] = None,
     equal: Annotated[
-        str, typer.Option(help="What all trials have in common: epochs, or time, because some optimizers are slower.")
+        str,
+        typer.Option(help="What each training gets the same amount of: epochs, or time (fairer to fast optimizers)."),
     ] = "epochs",
     run: Annotated[Path | None, typer.Option(help="Folder of the race; a race continues in its own folder.")] = None,
     data_dir: DataDir = None,

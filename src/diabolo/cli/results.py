@@ -144,7 +144,7 @@ def show_results(
     from diabolo.cli.show import count, facts, print_tables
 
     validation = f", {summary.validation_rows:,} validation" if summary.validation_rows else ""
-    test = f", {summary.test_rows:,} test" if summary.test_rows else ", and the same to evaluate: too few to hold back"
+    test = f", {summary.test_rows:,} test" if summary.test_rows else ", no test rows: evaluated on training rows"
     about = {
         "rows": f"{summary.rows:,} training{validation}{test}",
         "latent": f"{count(summary.latent_dim, 'number')} for {summary.features:,}, 1 : {summary.compression:.3g}",
@@ -155,7 +155,7 @@ def show_results(
         "seconds": f"{summary.seconds:.1f}",
     }
     _, pca, _ = summary.errors
-    head = "not explained" if summary.columns else "squared error"
+    head = "relative error" if summary.columns else "squared error"
     tables: list[Any] = [_errors(f"error of {summary.evaluated_on} rows", summary.errors, pca, head)]
     if summary.columns:
         tables += ["", _columns(summary.columns)]
@@ -165,7 +165,11 @@ def show_results(
         tables += ["", _errors("input corrupted as in training", lines, pca, head)]
     paths = [f"{what:16}{path}" for what, path in written.items()]
     noticed = ["", "noticed", *(f"- {finding}" for finding in findings)] if findings else []
-    unit = [f"mean per feature, {summary.unit}" if not summary.columns else "mean per column, fraction of 1"]
+    unit = [
+        f"mean per feature, {summary.unit}"
+        if not summary.columns
+        else "mean over columns; 0: perfect, 1: no better than a constant"
+    ]
     print_tables(facts(about), "", *tables, *unit, *noticed, "", *paths)
 
 
@@ -183,7 +187,7 @@ def _columns(columns: list[dict[str, Any]]) -> "Table":
     result.add_column("", no_wrap=True)
     for each in figures[:COLUMNS]:
         shown = [f"{value:.1%}" if each.measure == "right" else f"{value:.3f}" for value in _values(each)]
-        measure = "cells correct" if each.measure == "right" else "explained, of 1"
+        measure = "cells correct" if each.measure == "right" else "R2"
         result.add_row(each.name, each.kind, *shown, measure)
     if len(figures) > COLUMNS:
         result.add_row(f"and {len(figures) - COLUMNS} more that are reconstructed better")

@@ -23,7 +23,9 @@ CELLS = 3  # named for each row
 def score(
     *,
     how: "Reading",
-    model: Annotated[str, typer.Argument(metavar="[MODEL]", help="A model file. Default: one is fitted to DATA.")],
+    model: Annotated[
+        str, typer.Argument(metavar="[MODEL]", help="A model file; leave it out to fit a detector to DATA.")
+    ],
     data: Annotated[
         str | None, typer.Argument(metavar="DATA", help="As for fit: a data set, a file, a folder, a pattern, or -.")
     ] = None,
@@ -41,9 +43,9 @@ def score(
 ) -> None:
     """Write the anomaly score of each row of DATA. Default: DATA-scores.npy.
 
-    Without a MODEL an anomaly detector is fitted to DATA itself, and each row is compared with the others; --save keeps
-    the detector, to score other rows with it. With a MODEL of `diabolo fit` the score is the reconstruction loss, in
-    nats.
+    Write `diabolo score DATA` or `diabolo score MODEL DATA`. With DATA alone, an anomaly detector is fitted to DATA and
+    each row is compared with the others; --save keeps the detector, to score other rows with it. With a MODEL of
+    `diabolo fit` the score is the reconstruction loss, in nats.
     """
     from diabolo.data.kinds import pictures_in
     from diabolo.errors import OptionError
@@ -139,7 +141,10 @@ def _detector(
         refuse_existing(save, force=force)
     opened = open_rows(data, memory.limit(None), data_dir=data_dir, reading=how)
     if isinstance(opened, Stream):
-        raise DataError(f"{data} takes more memory than there is: write diabolo fit {data}, and score with its model.")
+        raise DataError(
+            f"{data}: a detector needs all rows in memory, and training on them takes more than a quarter of the free "
+            f"memory: write diabolo fit {data} -o model, then diabolo score model.safetensors {data}."
+        )
     whole = opened._replace(rows=opened.everything, test=None)
     detector = AnomalyDetector(Autoencoder(verbose="auto", **QUICK), random_state=0).fit(whole)
     if save is not None:

@@ -40,14 +40,14 @@ def search(
     ] = None,
     budget: Annotated[str | None, typer.Option(help="Time to spend: 90s, 10m, 2h. Default: 10m.")] = None,
     trials: Annotated[
-        int | None, typer.Option(help="How many trials to begin; with one seed the same table each time.")
+        int | None, typer.Option(help="Number of trials, instead of --budget. The same seed then gives the same table.")
     ] = None,
     space: Annotated[
         Path | None,
         typer.Option(help='A JSON file of what may be chosen: {"structure": ["dense 256"], "batch_size": [64, 128]}.'),
     ] = None,
     epochs: Annotated[
-        int | None, typer.Option(help="The most epochs of a whole training. Default: 300 in a budget of time, else 60.")
+        int | None, typer.Option(help="Maximum epochs of a training. Default: 60 with --trials, otherwise 300.")
     ] = None,
     run: Annotated[
         Path | None, typer.Option(help="Folder of the search, in which it continues. Default: DATA-search.")
@@ -57,7 +57,8 @@ def search(
     ] = None,
     refit: Annotated[bool, typer.Option("--refit", help="Train the best once more, on all rows.")] = False,
     refine: Annotated[
-        bool, typer.Option(help="Improve the latents of the best after its encoder: lower error, slower encoding.")
+        bool,
+        typer.Option(help="Give the best model a refined bottleneck: lower error, slower encoding."),
     ] = True,
     test_fraction: Annotated[float, typer.Option(help="Fraction of the rows held back to evaluate the best.")] = 0.1,
     data_dir: DataDir = None,
@@ -65,8 +66,8 @@ def search(
 ) -> None:
     """Try structures, activations, noise, batches, optimizers and rates on DATA; write the best, a table, a report.
 
-    A search that was stopped, in any way, continues when it is called again; several processes may work on one. Ctrl-C
-    ends it with the best so far.
+    A stopped search continues when you run the command again (add --force if its files exist). Ctrl-C writes the best
+    model so far. Several processes can work on the same search.
     """
     started = time.perf_counter()
 
@@ -88,7 +89,10 @@ def search(
     more = _besides(paths["model"], force=force)
     rows = open_divided(data, checked, reading=how, data_dir=data_dir, test_fraction=test_fraction).rows
     if rows.source is None:
-        raise OptionError(f"{data} takes more memory than there is: search on a part of it, and fit on the whole.")
+        raise OptionError(
+            f"{data}: a search needs all rows in memory, and they take more than the limit (--memory): raise it, or "
+            f"search on fewer rows and train on all with diabolo fit."
+        )
     with live() as report:
         found = work(
             rows.source,

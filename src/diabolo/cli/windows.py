@@ -19,7 +19,10 @@ def windows(
     how: "Reading",
     data: Annotated[
         str,
-        typer.Argument(metavar="DATA", help="A table: .csv, .tsv, .parquet, a folder or a pattern; or - for CSV here."),
+        typer.Argument(
+            metavar="DATA",
+            help="A table: .csv, .tsv, .parquet, a folder or a pattern; - reads CSV from standard input.",
+        ),
     ],
     time: Annotated[str, typer.Option(metavar="COLUMN", help="The time of each row; rows are sorted by it.")],
     window: Annotated[int, typer.Option(help="Rows in a window.")],
@@ -27,7 +30,7 @@ def windows(
         str | None,
         typer.Option(
             metavar="COLUMN",
-            help="Identifies the machine, patient, ...; no window spans two of them. Default: there is one.",
+            help="Column of the machine, patient, ...; a window never has two. Default: all rows belong to one.",
         ),
     ] = None,
     step: Annotated[

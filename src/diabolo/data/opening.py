@@ -145,7 +145,10 @@ def open_whole(source: object, limit: int, *, reading: Reading | None = None, wh
         raise DataError(f"{what} needs dense rows, got a sparse matrix: pass X.toarray() of a part of it.")
     opened = open_rows(source, limit, reading=reading)
     if isinstance(opened, Stream):
-        raise DataError(f"{what} needs rows that fit in memory, and {opened.name} is larger: take a part of it.")
+        raise DataError(
+            f"{what} needs all rows in memory, and {opened.name} takes more than {memory.words(limit)}: raise the "
+            f"limit (memory=, --memory), or pass fewer rows."
+        )
     return opened._replace(rows=as_rows(opened.rows, where=what))
 
 

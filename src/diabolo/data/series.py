@@ -44,14 +44,20 @@ def padded(series: Sequence[Array], length: int | None = None) -> Float64Array:
     shaped = [each[:, None] if each.ndim == 1 else each for each in map(np.asarray, series)]
     channels = {each.shape[1:] for each in shaped}
     if len(channels) > 1 or any(each.ndim != 2 for each in shaped):
-        raise ShapeError(f"expected series (time, channels) of as many channels, got {sorted(channels)}.")
+        raise ShapeError(
+            f"all series (time, channels) must have the same number of channels, got {sorted(channels)}: pass series "
+            f"with the same channels, NaN where values are missing."
+        )
     for at, each in enumerate(shaped):
         if each.dtype.kind not in "biuf" or not len(each):
             raise DataError(f"series {at}: expected numbers, got {len(each)} of type {each.dtype}.")
     longest = max(len(each) for each in shaped)
     if length is not None and longest > length:
         at = max(range(len(shaped)), key=lambda place: len(shaped[place]))
-        raise ShapeError(f"series {at} has {longest} places, and the longest of fit() had {length}: cut it.")
+        raise ShapeError(
+            f"series {at} has {longest} time steps, and the longest series of fit() had {length}: pass "
+            f"X[{at}][:{length}]."
+        )
     rows = np.full((len(shaped), length or longest, *channels.pop()), np.nan)
     for row, each in zip(rows, shaped, strict=True):
         row[: len(each)] = each

@@ -93,7 +93,8 @@ def divide(opened: Source | Stream, fraction: float, seed: int, *, limit: int) -
     )
     if not statistics.rows:
         raise DataError(
-            f"{opened.name} has too few rows to hold {fraction:g} of them back: use more rows or a smaller one."
+            f"{opened.name}: with {fraction:g} of the rows held back for validation, none is left to train on: give "
+            f"more rows, or a smaller validation_fraction (--validation-fraction 0 holds none back)."
         )
     return Division(opened.name, stream, validation, statistics)
 
@@ -129,7 +130,8 @@ def hold_back_test(opened: Source | Stream, fraction: float, seed: int, *, limit
     )
     if sample.rows is None:
         raise DataError(
-            f"{opened.name} has too few rows to hold {fraction:g} of them back: use more rows or a smaller one."
+            f"{opened.name}: with {fraction:g} of the rows held back for the test, none is left to train on: give more "
+            f"rows, or a smaller --test-fraction (0 holds none back)."
         )
     return Split(stream, _some(sample.rows, seed), test)
 

@@ -60,8 +60,10 @@ def check(options: Sequence[str], kind: Kind, name: str, *, typed: bool, fitted:
     for option in options:
         shown = f"--{option.replace('_', '-')}" if typed else f"{option}="
         if option not in kind.options:
-            what = "" if name == kind.words else f" That is {kind.words}:"
+            what = "" if name == kind.words else f" It was read as {kind.words}:"
             leave = f"{what} leave {shown} out." if what else f" Leave {shown} out."
-            raise OptionError(f"{shown} goes with {OPTIONS[option]}, got {name}.{leave}")
+            raise OptionError(f"{shown} can be used only with {OPTIONS[option]}, got {name}.{leave}")
         if fitted and option in FIT_ONLY:
-            raise OptionError(f"{shown} goes with fit: the model knows its columns and their kinds. Leave {shown} out.")
+            raise OptionError(
+                f"{shown} can be used only in fit: the model has stored its columns and their kinds. Leave {shown} out."
+            )

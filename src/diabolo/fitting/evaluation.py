@@ -55,8 +55,9 @@ def open_divided(
     if isinstance(source, Stream):
         if settings.series:
             raise DataError(
-                f"{source.name} takes more memory than there is, and series must all be in memory: raise --memory, or "
-                f"take a part."
+                f"{source.name}: series must all fit in memory, and training takes "
+                f"{memory.words(source.bytes * COPIES_IN_TRAINING)}, more than {memory.words(limit)}: raise the limit "
+                f"(--memory), or give fewer series."
             )
         streamed = (
             f"{source.name}: about {memory.words(source.bytes)}, and {COPIES_IN_TRAINING} times that for training, is "

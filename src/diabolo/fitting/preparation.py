@@ -105,7 +105,8 @@ def prepare(X: object, settings: Settings, *, evaluation_rows: Rows | None = Non
         corruption.fits(adapter.tensor_shape, choice.loss)
         if getattr(corruption, "hidden_only", False) and not choice.loss.masks:
             raise OptionError(
-                f"reconstruction_loss {choice.loss.kind!r} cannot look at hidden values alone: leave out hidden_only."
+                f"corruption 'hidden_only=true' limits the loss to the hidden values, which reconstruction_loss "
+                f"{choice.loss.kind!r} cannot do: leave hidden_only out."
             )
     if penalty is not None:
         penalty.fits(network.bottleneck)
@@ -240,8 +241,8 @@ def _learn_series(
     if opened.gaps:
         if settings.reconstruction_loss not in ("auto", "gaussian"):
             raise OptionError(
-                f"series with gaps are compared by squares: leave reconstruction_loss at 'auto', got "
-                f"{settings.reconstruction_loss!r:.60}."
+                f"series with missing values are trained with the squared error: pass reconstruction_loss='auto' "
+                f"(--reconstruction-loss auto), got {settings.reconstruction_loss!r:.60}."
             )
         return adapter, losses.Choice(losses.Masked(channels=rows.shape[2]), "series with gaps, which are left out")
     if settings.reconstruction_loss == "auto":
@@ -256,10 +257,10 @@ def _learn_table(
     settings: Settings, opened: Source, rows: Rows, evaluation_rows: Rows | None
 ) -> tuple[adapters.TableAdapter, losses.Choice]:
     if settings.reconstruction_loss != "auto":
-        what = "gaps" if opened.schema is None else "gaps or columns of several kinds"
+        what = "missing cells" if opened.schema is None else "missing cells or columns of several kinds"
         raise OptionError(
-            f"rows with {what} have a loss for each column: leave reconstruction_loss at 'auto', got "
-            f"{settings.reconstruction_loss!r:.60}."
+            f"rows with {what} get a loss for each column automatically: pass reconstruction_loss='auto' "
+            f"(--reconstruction-loss auto), got {settings.reconstruction_loss!r:.60}."
         )
     columns = None
     if opened.schema is not None:

@@ -39,7 +39,7 @@ def choose_loss(name: str | losses.Loss, matrix: Any, also: Rows | None = None) 
     loss = read_part("reconstruction_loss", losses.LOSSES, name)
     if loss.kind not in LOSSES or loss.weights((1,)):
         raise OptionError(
-            f"reconstruction_loss {loss.kind!r} does not go with sparse rows: choose of {', '.join(LOSSES)}."
+            f"reconstruction_loss {loss.kind!r} cannot be used with sparse rows: choose one of {', '.join(LOSSES)}."
         )
     if loss.scaling == "widest" and values.size and (values.min() < 0 or values.max() > 1):
         raise OptionError(f"reconstruction_loss {loss.kind!r} needs values in [0, 1]: choose 'gaussian'.")
@@ -68,6 +68,6 @@ def fits(network: Network, corruption: Corruption | None, penalty: object) -> No
             "sparse rows need a dense layer first and last: structure='dense', or widths such as [256], not tied."
         )
     if penalty is not None:
-        raise OptionError("sparse rows go with no penalty: leave it out.")
+        raise OptionError("sparse rows cannot be trained with a penalty: leave penalty (--penalty) out.")
     if corruption is not None and not (isinstance(corruption, Masking) and not corruption.hidden_only):
         raise OptionError("the only corruption for sparse rows is 'masking', which leaves values out.")

@@ -134,8 +134,8 @@ class Settings:
         default=None,
         metadata=_known(
             (int, str, type(None)),
-            help="Numbers in a latent. Default: 32, or a quarter of the features; auto: as many as two short trainings "
-            "find in the rows.",
+            help="Number of latents, the numbers that a row is compressed to. Default: 32, but at most a quarter of "
+            "the features. auto: counted by two short trainings.",
             group="",
             option=str | None,
             names=("--latent", "--latent-dim", "-l"),
@@ -260,7 +260,7 @@ class Settings:
         default=50,
         metadata=_known(
             (int,),
-            help="The most passes over the rows.",
+            help="Maximum number of epochs (passes over the training rows).",
             option=int,
             check=_epochs,
             shared=True,
@@ -309,8 +309,9 @@ class Settings:
         default=None,
         metadata=_known(
             (int,),
-            help="The seed. The same command gives the same file, bit for bit. Two exceptions: data read in chunks "
-            "needs the same --memory, and long trainings of layers other than dense choose their program by its speed.",
+            help="Seed of all random choices. The same command with the same seed writes the same file, byte for byte. "
+            "Two exceptions: data read in chunks also needs the same --memory; long trainings with layers other than "
+            "dense may differ, because a time measurement decides whether to compile them with XLA.",
             option=int,
             shared=True,
         ),

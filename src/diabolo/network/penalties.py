@@ -76,7 +76,7 @@ class Contractive(Penalty):
         """Codes have no Jacobian."""
         if bottleneck.codes_per_row:
             raise OptionError(
-                "a contractive penalty does not go with a quantized bottleneck, whose codes have no gradient."
+                "a contractive penalty cannot be used with a quantized bottleneck, whose codes have no gradient."
             )
 
     def cost(self, network: Network, batch: Batch, generator: SeedGenerator) -> Tensor:
@@ -106,7 +106,7 @@ class Contractive(Penalty):
 
 def _refuse_codes(kind: str, bottleneck: Bottleneck) -> None:
     if bottleneck.codes_per_row:
-        raise OptionError(f"penalty {kind!r} does not go with a quantized bottleneck, whose latents are codes.")
+        raise OptionError(f"penalty {kind!r} cannot be used with a quantized bottleneck, whose latents are codes.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -87,7 +87,7 @@ def race(
     """
     names, times = _checked(advice.NAMES if optimizers is None else optimizers, times)
     if equal not in EQUAL:
-        raise OptionError(unknown("measure that is equal for all", equal, EQUAL))
+        raise OptionError(unknown("value of equal (--equal)", equal, EQUAL))
     opened = in_memory(X, settings, own=("epochs", "patience", "optimizer", "learning_rate"))
     seed = seed_of(random_state)
     asked = with_latents(opened, settings | {"random_state": seed}).changed(epochs=epochs)

@@ -210,7 +210,7 @@ class Search:
             return drawn.number
         if not self.ledger.runners():
             self.ledger.free()
-        raise OptionError(f"the space holds nothing that goes with these rows: {reason}")
+        raise OptionError(f"nothing in the space can be trained on these rows: {reason}")
 
     def _cost(self, number: int, rung: int) -> float:
         return self._budget.cost(self.ledger.trial(number), rung)

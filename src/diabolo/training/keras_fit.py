@@ -140,8 +140,8 @@ def _prepare(
     if is_stream(given.x) or (isinstance(given.x, np.memmap) and plain):
         if not plain:
             raise OptionError(
-                "fit(): rows read from files or in chunks are shuffled and their own target: leave out y, "
-                "sample_weight and shuffle, or pass arrays."
+                "fit(): rows that are read from files or in chunks are always shuffled, and each row is its own "
+                "target: leave out y, sample_weight and shuffle, or pass arrays in memory."
             )
         rows = _from_stream(model, given.x, share, batch_size, seed, limit(memory))
     else:

@@ -136,10 +136,14 @@ class Run:
         try:
             before = json.loads(path.read_text("utf-8"))
         except (OSError, ValueError, RecursionError) as error:
-            raise CheckpointError(f"{path} cannot be read ({error!s:.80}): the run cannot go on.") from error
+            raise CheckpointError(
+                f"{path} cannot be read ({error!s:.80}): start again without resume (--resume), in another folder."
+            ) from error
         known = before.get("settings") if isinstance(before, dict) else None
         if not isinstance(known, dict) or type(known.get("random_state")) is not int:
-            raise CheckpointError(f"{path} has no settings of a training: the run cannot go on.")
+            raise CheckpointError(
+                f"{path} holds no settings of a training: start again without resume (--resume), in another folder."
+            )
         return cast(About, before)
 
     def settled(self, name: str) -> Any:
@@ -188,7 +192,9 @@ class Run:
             raise CheckpointError(
                 f"{self._folder} had checkpoints, and they are gone: choose another folder to begin again."
             )
-        logger.warning("%s: stopped before the first checkpoint was written: starts anew", self._folder)
+        logger.warning(
+            "%s: stopped before the first checkpoint was written: it starts again from the first epoch", self._folder
+        )
         return None
 
     def train(self, work: Callable[..., T], about: About) -> T:
@@ -248,21 +254,37 @@ def _compare(before: About, now: About, where: str) -> None:
         raise CheckpointError(f"{where} is a training with other settings{was}. Choose another folder.")
     if before.get("memory") != now.get("memory"):
         raise CheckpointError(
-            f"{where} is a training that read its rows within {_words(before.get('memory'))} of memory, now "
-            f"{_words(now.get('memory'))}, which changes their order: give --memory "
-            f"{before.get('memory') or 'that holds them'}."
+            f"{where}: the training began with its rows {_words(before.get('memory'))}, now they are "
+            f"{_words(now.get('memory'))}, which changes their order: add {_remedy(before.get('memory'))}, or choose "
+            f"another folder."
         )
     if before.get("rows") != now["rows"]:
         raise CheckpointError(f"{where} is a training on other rows: give those, or choose another folder.")
     if before.get("files") != now.get("files"):
-        logger.warning("%s: the files of the rows have changed since it began: the bits may differ", where)
+        logger.warning(
+            "%s: the data files have changed since the training began: its model may differ from that of an "
+            "uninterrupted training",
+            where,
+        )
     for name in now.keys() - {"settings", "rows", "memory", "files"}:
         if before.get(name) != now.get(name):
-            logger.warning("%s was %s, now %s: the bits may differ", name, before.get(name), now.get(name))
+            logger.warning(
+                "%s was %s when the training began and is %s now: its model may differ from that of an uninterrupted "
+                "training",
+                name,
+                before.get(name),
+                now.get(name),
+            )
 
 
 def _words(size: object) -> str:
-    return memory.words(size) if isinstance(size, int) and size > 0 else "as much as they take"
+    if isinstance(size, int) and size > 0:
+        return f"read in chunks within {memory.words(size)} of memory"
+    return "all in memory"
+
+
+def _remedy(size: object) -> str:
+    return f"memory={size} (--memory {size})" if size else "a larger memory= (--memory) in which all rows fit"
 
 
 def about(

@@ -179,8 +179,8 @@ class ArrayAdapter(Adapter):
         place = np.unravel_index(int((np.abs(wide) > FARTHEST).argmax()), wide.shape)
         feature = ", ".join(map(str, place))
         raise DataError(
-            f"{row[place]:.3g} in {'a row' if number is None else f'row {number}'}, feature {feature}, is too far from "
-            f"the rows of fit() to be computed with: drop or correct the row."
+            f"{'a row' if number is None else f'row {number}'}, feature {feature}: {row[place]:.3g} is too far from "
+            f"the rows of fit() for the network (float32): correct the value, or drop the row."
         )
 
     def restore(self, tensors: np.ndarray[Any, Any]) -> Rows:

@@ -99,7 +99,7 @@ def as_rows(X: Any, *, where: str) -> Rows:
         raise ShapeError(f"{where} got 0 feature(s) (shape={rows.shape}) while a minimum of 1 is required.")
     if rows.size == 0:
         raise ShapeError(
-            f"{where} expected at least 1 row and 1 feature, got shape {rows.shape}: nothing to learn from."
+            f"{where} expected at least 1 row and 1 feature, got shape {rows.shape}: pass rows (n, features)."
         )
     return rows
 

@@ -198,8 +198,8 @@ class TableAdapter(Adapter):
             row = int(far.argmax())
             at = self.owners[int(np.abs(tensors[row, : len(self.owners)]).argmax())]
             raise DataError(
-                f"{rows[row, at]:.3g} in {_row(row, first_row, numbers)}, column {self.names[at]!r}, is too far from "
-                f"the rows of fit() to be computed with: drop or correct the row."
+                f"{_row(row, first_row, numbers)}, column {self.names[at]!r}: {rows[row, at]:.3g} is too far from the "
+                f"rows of fit() for the network (float32): correct the value, or drop the row."
             )
         return tensors
 

@@ -66,8 +66,9 @@ def _column(config: object) -> Column:
     category = column.kind == "category"
     if (column.coded and not category) or (column.ordered and not column.coded) or (column.whole and category):
         raise OptionError(
-            f"column {column.name!r:.60}: only a category can be coded, only a coded one can be ordered, and "
-            f"none is whole."
+            f"column {column.name!r:.60}: coded needs kind 'category', ordered needs coded, whole needs another kind "
+            f"than 'category'; got {column.kind!r}, coded={column.coded}, ordered={column.ordered}, "
+            f"whole={column.whole}."
         )
     kind = arrow_type(column.arrow)
     if column.kind not in SUITS.get(kind_of(kind, False) or "", ()):

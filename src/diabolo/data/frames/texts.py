@@ -111,8 +111,8 @@ def numbers_in(cells: ArrowArray, name: str, otherwise: str, *, point: str = "."
     signed = _which(rest, rf"[+-]?{_SIGN}? ?({number(point)}|{_grouped(comma, point)}) ?{_SIGN}?")
     if _count(signed) == len(rest):
         return (
-            f"{column} holds numbers with a sign ({_shown(rest)}), which are not read: write the numbers "
-            f"alone{otherwise}."
+            f"{column} holds numbers with a unit or currency ({_shown(rest)}), which are not read: write only the "
+            f"number{otherwise}."
         )
     if len(rest) < len(known) * FEW_TEXTS:
         row = pc.index(_which(cells, number(point)), False).as_py()

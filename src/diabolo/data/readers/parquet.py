@@ -57,6 +57,12 @@ def rows(path: Path) -> int:
         return int(file.metadata.num_rows)
 
 
+def _fewer(path: Path) -> str:
+    """Return what to do with a file that has too many rows, as the end of a message."""
+    example = f"copy (from '{path}' limit 100000) to 'part.parquet'"
+    return f"write part of its rows to a new file, for example in DuckDB: {example}."
+
+
 def read_table(path: Path) -> ArrowTable:
     """Return a Parquet file as an Arrow table. Raises DataError if it has no rows or does not fit in memory."""
     import pyarrow as pa
@@ -65,8 +71,8 @@ def read_table(path: Path) -> ArrowTable:
         size = file.metadata.num_rows * file.metadata.num_columns * 8
     if size > memory.free():
         raise DataError(
-            f"{path} takes about {memory.words(size)}, more than {memory.words(memory.free())} of memory: read "
-            f"a part of it."
+            f"{path} takes about {memory.words(size)}, more than {memory.words(memory.free())} of memory: "
+            f"{_fewer(path)}"
         )
     read = list(tables(path, ROWS_AT_ONCE))
     if not read:
@@ -90,7 +96,7 @@ def tables(path: Path, size: int) -> Iterator[ArrowTable]:
                 if taken > min(most, memory.free()):
                     raise DataError(
                         f"{path}: its texts take more than {memory.words(taken)} in a file of "
-                        f"{path.stat().st_size:,} bytes: read a part of it."
+                        f"{path.stat().st_size:,} bytes: {_fewer(path)}"
                     )
                 for name, kind in kinds.items():
                     at = table.schema.get_field_index(name)
@@ -199,15 +205,15 @@ def _open(path: Path, as_dictionary: list[str] | None = None) -> "ParquetFile":
     if not 0 <= rows <= max(MANY, size * MOST_REPEATED):
         file.close()
         raise DataError(
-            f"{path}: announces {rows:,} rows in {size:,} bytes, so that nearly all values are "
-            f"repetitions: read a part of it."
+            f"{path}: declares {rows:,} rows in a file of {size:,} bytes, which only a file of almost equal values "
+            f"could hold: {_fewer(path)}"
         )
     groups = (file.metadata.row_group(at) for at in range(file.metadata.num_row_groups))
     unpacked = sum(group.total_byte_size for group in groups)
     if not 0 <= unpacked <= max(ANY_BYTES, size * MOST_REPEATED):
         file.close()
         raise DataError(
-            f"{path}: announces {unpacked:,} bytes in {size:,}, so that nearly all values are "
-            f"repetitions: read a part of it."
+            f"{path}: declares {unpacked:,} bytes in a file of {size:,}, which only a file of almost equal values "
+            f"could hold: {_fewer(path)}"
         )
     return file

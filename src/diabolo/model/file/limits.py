@@ -59,8 +59,8 @@ def check_room(network: Network, adapter: Adapter, schema: Schema | None, settin
     size = len(canonical({"network": network.to_config(), "settings": settings}))
     if size > MAX_CONFIG - REST:
         raise OptionError(
-            f"network and settings take {size:,} characters, a model file holds {MAX_CONFIG - REST:,}: shorten names, "
-            f"or leave out types that are inferred correctly."
+            f"network and settings take {size:,} characters, and a model file holds at most {MAX_CONFIG - REST:,}: use "
+            f"shorter names, or leave types= (--types) out for columns whose inferred kind is right."
         )
     config, knots = without_knots(adapter.to_config()) if adapter.is_table else ({}, [])
     together = len(knots)
@@ -70,11 +70,13 @@ def check_room(network: Network, adapter: Adapter, schema: Schema | None, settin
         together += values
         if len(text) > MAX_TABLE or values > MAX_VALUES:
             raise OptionError(
-                f"{adapter.row_shape[0]:,} columns with their names and levels take {len(text):,} characters, a model "
-                f"file holds {MAX_TABLE:,} and {MAX_VALUES:,} values: leave columns out, or levels."
+                f"{adapter.row_shape[0]:,} columns with their names and levels take {len(text):,} characters and "
+                f"{values:,} values, and a model file holds at most {MAX_TABLE:,} and {MAX_VALUES:,}: leave columns "
+                f"out (--drop NAME), or merge levels."
             )
     if len(knots) > MAX_KNOTS or together > MAX_TOGETHER:
         raise OptionError(
-            f"the columns have {together:,} values and knots, {len(knots):,} of them knots where a few values lie far "
-            f"from all others, a model file holds {MAX_TOGETHER:,}: take logarithms first, or leave columns out."
+            f"a model file holds at most {MAX_TOGETHER:,} values of columns, these have {together:,}, of which "
+            f"{len(knots):,} are quantiles of strongly skewed columns: take the logarithm of such columns before "
+            f"fit(), or leave columns out (--drop NAME)."
         )

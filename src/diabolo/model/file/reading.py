@@ -255,9 +255,12 @@ def _schema(tensors: Mapping[str, Array], adapter: Adapter, version: int) -> Sch
     if adapter.is_table:
         for column, expected in zip(schema.columns, adapter.columns, strict=True):
             if (column.name, column.kind, len(column.levels)) != expected:
-                raise ModelFileError(f"the column {column.name!r:.60} differs between the schema and the table.")
+                raise ModelFileError(
+                    f"column {column.name!r:.60}: name, kind or number of levels differ between the schema and the "
+                    "table."
+                )
     elif any(column.kind != "number" for column in schema.columns):
-        raise ModelFileError("the columns of an array must all be of kind 'number'.")
+        raise ModelFileError("an array has only columns of kind 'number', but the schema has another kind.")
     return schema
 
 
