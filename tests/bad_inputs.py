@@ -31,7 +31,7 @@ COMMANDS = [
         "choose at most 783, or pass allow_overcomplete=True (--allow-overcomplete)",
     ),
     (["fit", "digits", "--epochs", "300000"], "epochs must be at most 262,144, which a model file holds, got 300,000"),
-    (["race", "digits", "--equal", "tim"], "unknown measure that is equal for all 'tim'. Did you mean 'time'?"),
+    (["race", "digits", "--equal", "tim"], "unknown value of equal (--equal) 'tim'. Did you mean 'time'?"),
     (["fit", "digits", "--epochs", "0"], "epochs must be a whole number of at least 1, got 0"),
     (["fit", "digits", "--epochs", "many"], "--epochs"),
     (["fit", "digits", "--optimizer", "adm"], "Did you mean 'adam'?"),

@@ -112,8 +112,8 @@ def test_the_case_of_an_index(case, caplog):
         (["1.234.567", "2.345.678"], "write 1234567 in place of 1.234.567"),
         (["1.234,5", '"12,5"', "7"], "write 1234.5 in place of 1.234,5"),
         (["1'234", "12"], "write 1234 in place of 1'234"),
-        (["12%", "7.5%"], "holds numbers with a sign ('12%')"),
-        (["$1,200", "$800"], "holds numbers with a sign ('$1,200')"),
+        (["12%", "7.5%"], "holds numbers with a unit or currency ('12%')"),
+        (["$1,200", "$800"], "holds numbers with a unit or currency ('$1,200')"),
     ],
 )
 def test_thousands_are_never_taken_for_decimals(tmp_path, cells, words):

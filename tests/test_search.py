@@ -577,7 +577,7 @@ def test_a_race_over_equal_time_gives_dear_optimizers_fewer_epochs(table, tmp_pa
 
 
 def test_a_race_of_nobody_and_of_strangers_is_one_line(table):
-    with pytest.raises(OptionError, match=r"unknown measure that is equal for all 'tim'\. Did you mean 'time'"):
+    with pytest.raises(OptionError, match=r"unknown value of equal \(--equal\) 'tim'\. Did you mean 'time'"):
         race(table, equal="tim")
     with pytest.raises(OptionError, match=r"unknown optimizer 'adamm'\. Did you mean 'adam'"):
         race(table, optimizers=["adamm"])
