@@ -111,7 +111,7 @@ COMMANDS = [
     (["verify", "text.csv"], "is not a valid Diabolo model"),
     (["verify", "MODEL", "--expect-sha256", "00" * 32], "expected '" + "00" * 32 + "': it is another file"),
     (["verify", "MODEL", "--expect-sha256", "00"], "expect_sha256 must be the 64 hexadecimal digits of a SHA-256"),
-    (["schema", "wide.npy"], "has no names of columns"),
+    (["schema", "wide.npy"], "has no column names"),
     (["schema", "absent.csv"], "no file 'absent.csv': check the path"),
     (["score", "MODEL", "wide.npy"], "expected images of 28 x 28 (784 numbers), got 3 features"),
     (["score", "one.npy"], "expected at least 2 rows to compare"),
