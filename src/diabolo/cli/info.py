@@ -1,4 +1,4 @@
-"""`diabolo info MODEL`: what is in a model file."""
+"""`diabolo info MODEL`: the content of a model file."""
 
 import math
 from typing import TYPE_CHECKING

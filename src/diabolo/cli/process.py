@@ -25,7 +25,7 @@ class Terminated(BaseException):
 def prepare() -> None:
     """Make the process of a command ready. Only for a process that belongs to Diabolo, before anything else is done."""
     _open_closed_streams()
-    # TensorFlow logs processor flags and missing graphics cards; whoever wants to see that sets the variable to 0.
+    # TensorFlow logs processor flags and missing graphics cards; to see them, set the variable to 0.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     privacy.contain_command()
 
@@ -34,7 +34,7 @@ def handle_signals() -> None:
     """End on SIGTERM and SIGHUP as on Ctrl-C: by an exception, so that whatever is unfinished is removed."""
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)  # Windows has no SIGHUP
-        # What is ignored stays so: nohup has SIGHUP ignored, a shell Ctrl-C for what it starts in the background.
+        # An ignored signal stays ignored: nohup ignores SIGHUP, and a shell ignores Ctrl-C for background jobs.
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _stop)
 
@@ -65,7 +65,7 @@ def _imports(frame: FrameType | None) -> bool:
 
 
 def ignore_signals() -> None:
-    """Let a process that has done its work end in peace: while Python ends, signals have no handler any more."""
+    """Ignore signals from now on: while Python ends, they have no handler any more."""
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
@@ -77,7 +77,7 @@ def say(message: str) -> None:
 
 
 def discard(stream: int) -> None:
-    """Send a stream that can no longer be written to nowhere, so that its last flush at the exit does not fail."""
+    """Redirect a stream that can no longer be written to the null device: its flush at the exit would fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
 
 
@@ -98,13 +98,13 @@ def _open_closed_streams() -> None:
         errors="backslashreplace",
         line_buffering=True,
     )
-    # A terminal that lacks a letter of a file name shows its code instead.
+    # A terminal that cannot show a character of a file name shows its code instead.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
 class _Lenient(io.TextIOWrapper):
-    """Standard error: progress and messages are lost where it is full or closed, the work they speak of is not."""
+    """Standard error: if it is full or closed, messages are lost, but the work continues."""
 
     def write(self, text: str, /) -> int:
         with contextlib.suppress(OSError):
