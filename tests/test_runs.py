@@ -264,7 +264,9 @@ def test_a_run_read_in_parts_says_which_memory_it_needs_and_that_its_file_change
     settings = {"latent_dim": 3, "epochs": 3} | SETTINGS | more
     with pytest.raises(KeyboardInterrupt):
         Stepwise(**settings).fit(rows, run=tmp_path / "run", report=stop_at(*where))
-    with pytest.raises(CheckpointError, match=r"read in chunks within 4 MB of memory, now they are read in chunks within 8 MB.*--memory 4000000"):
+    with pytest.raises(
+        CheckpointError, match=r"read in chunks within 4 MB of memory, now .* within 8 MB.*--memory 4000000"
+    ):
         Stepwise(**settings | {"memory": "8MB"}).fit(rows, run=tmp_path / "run", resume=True)
     os.utime(rows, (0, 0))
     Stepwise(**settings).fit(rows, run=tmp_path / "run", resume=True)

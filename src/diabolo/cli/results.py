@@ -142,6 +142,7 @@ def show_results(
 ) -> None:
     """Print how good a model is, what was noticed and what was written."""
     from diabolo.cli.show import count, facts, print_tables
+    from diabolo.report.columns import ColumnFigures
 
     validation = f", {summary.validation_rows:,} validation" if summary.validation_rows else ""
     test = f", {summary.test_rows:,} test" if summary.test_rows else ", no test rows: evaluated on training rows"
@@ -158,7 +159,7 @@ def show_results(
     head = "relative error" if summary.columns else "squared error"
     tables: list[Any] = [_errors(f"error of {summary.evaluated_on} rows", summary.errors, pca, head)]
     if summary.columns:
-        tables += ["", _columns(summary.columns)]
+        tables += ["", _columns([ColumnFigures(**each) for each in summary.columns])]
     if summary.seen_errors:
         through = summary.seen_errors
         lines = {"this model": through["model"], pca: through["pca"], "the corrupted rows": through["rows"]}
@@ -173,12 +174,11 @@ def show_results(
     print_tables(facts(about), "", *tables, *unit, *noticed, "", *paths)
 
 
-def _columns(columns: list[dict[str, Any]]) -> "Table":
+def _columns(columns: "Sequence[ColumnFigures]") -> "Table":
     """Return a table of how well the columns are reconstructed, the worst first."""
     from diabolo.cli.show import table
-    from diabolo.report.columns import ColumnFigures
 
-    figures = sorted((ColumnFigures(**each) for each in columns), key=lambda each: each.left, reverse=True)
+    figures = sorted(columns, key=lambda each: each.left, reverse=True)
     result = table(header=True)
     result.add_column("column")
     result.add_column("kind", no_wrap=True)

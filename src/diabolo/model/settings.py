@@ -18,6 +18,7 @@ from diabolo.errors import OptionError, unknown
 
 if TYPE_CHECKING:
     from diabolo.network.layers import Layer
+    from diabolo.typing import JsonObject
 
 AUTO = "auto"  # for latent_dim, optimizer, corruption and reconstruction_loss: chosen from the rows
 MAX_EPOCHS = 1 << 18  # of a history, which is lists of numbers in memory, four times as large as in a file
@@ -423,7 +424,7 @@ def table_of(name: str) -> Mapping[str, Any]:
     return found
 
 
-def check_config(config: Mapping[str, Any]) -> None:
+def check_config(config: "JsonObject") -> None:
     """Raise OptionError where the settings in a record have other keys, types or parts than they must."""
     from diabolo.parts import from_config, read_part
 
@@ -433,7 +434,8 @@ def check_config(config: Mapping[str, Any]) -> None:
     for name, known in recorded.items():
         if type(config[name]) not in known.types:
             raise OptionError(f"record: setting {name} has the wrong type, got {config[name]!r:.60}.")
-    if not all(type(kind) is str for kind in (config["types"] or {}).values()):
+    types = config["types"]
+    if isinstance(types, dict) and not all(type(kind) is str for kind in types.values()):
         raise OptionError("record: setting types must hold texts.")
     for name in PARTS:
         if isinstance(config[name], dict):
@@ -442,7 +444,7 @@ def check_config(config: Mapping[str, Any]) -> None:
         read_part("penalty", table_of("penalty"), config["penalty"])
 
 
-def arguments(config: Mapping[str, Any], layers: Mapping[str, "type[Layer]"]) -> dict[str, Any]:
+def arguments(config: "JsonObject", layers: Mapping[str, "type[Layer]"]) -> dict[str, Any]:
     """Return the settings in a record as arguments of an `Autoencoder`. Raises OptionError.
 
     Args: layers: classes by kind, for a structure that is kept as JSON objects.

@@ -292,7 +292,7 @@ class Search:
         identity = f"{self._identity} {known.number}"
         return Trial(settings, self._path(known.number), identity, timed=self._budget.seconds is not None)
 
-    def _settings(self, choice: Mapping[str, object], epochs: int) -> Settings:
+    def _settings(self, choice: space.Choice, epochs: int) -> Settings:
         usual = {"random_state": self._task.seed, "epochs": epochs, "patience": 0}
         return Settings.of({**usual, **self._task.settings, **space.settings(choice, self._task.settings)})
 

@@ -162,7 +162,7 @@ def _held(space: Space, choice: Choice) -> dict[str, Any] | None:
     return asked if all(holds(name, value) for name, value in asked.items()) else None
 
 
-def settings(chosen: Mapping[str, Any], fixed: Mapping[str, Any]) -> dict[str, Any]:
+def settings(chosen: Choice, fixed: Mapping[str, object]) -> dict[str, Any]:
     """Return the settings of an Autoencoder that a choice stands for, besides those that are fixed."""
     result = {name: value for name, value in chosen.items() if name in SETTINGS}
     if "kind" in chosen:
