@@ -32,7 +32,7 @@ Train = Callable[[Any, dict[str, Any], float], Autoencoder | None]
 
 def ours(rows: Any, seconds: float, seed: int, folder: Path) -> Autoencoder:
     """Successive halving."""
-    return search(rows, latent_dim=LATENTS, budget=seconds, random_state=seed, folder=folder).best
+    return search(rows, latent_dim=LATENTS, budget=seconds, random_state=seed, run=folder).best
 
 
 def default(rows: Any, seconds: float, seed: int, folder: Path) -> Autoencoder:

@@ -1069,7 +1069,7 @@ CALLS = [
         "DataError",
         "decode() holds 4 latents, latent_0 to latent_3, and this model has 2: use the model that",
     ),
-    ('search(X, space={"activation": ["rellu"]}, folder="f")', "OptionError", "the space: activation: unknown"),
+    ('search(X, space={"activation": ["rellu"]}, run="f")', "OptionError", "the space: activation: unknown"),
     ('diabolo.load(model_path, expect_sha256="00" * 32)', "ModelFileError", "': it is another file"),
     ('diabolo.load(model_path, expect_sha256="00")', "OptionError", "expect_sha256 must be the 64 hexadecimal digits"),
     ("diabolo.load(5)", "ModelFileError", "expected the path of a model file, got 5"),

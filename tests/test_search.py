@@ -45,7 +45,7 @@ def quick(rows, **more):
 @pytest.fixture(scope="module")
 def found(table, tmp_path_factory):
     folder = tmp_path_factory.mktemp("search")
-    return quick(table, folder=folder), folder
+    return quick(table, run=folder), folder
 
 
 def without_seconds(trials):
@@ -107,10 +107,10 @@ def test_one_seed_and_a_number_of_trainings_give_one_table(found, table):
 def test_a_search_that_has_ended_is_found_again_and_goes_on_for_more(found, table, tmp_path):
     before, folder = found[0], shutil.copytree(found[1], tmp_path / "copy")
     started = {path.name: path.stat().st_mtime_ns for path in folder.glob("trial-*")}
-    again = quick(table, folder=folder)
+    again = quick(table, run=folder)
     assert without_seconds(again.trials) == without_seconds(before.trials)
     assert {path.name: path.stat().st_mtime_ns for path in folder.glob("trial-*")} == started  # nothing was trained
-    more = quick(table, folder=folder, trials=7)
+    more = quick(table, run=folder, trials=7)
     assert len(more.trials) == 7
 
 
@@ -120,7 +120,7 @@ from diabolo.search import search, trials
 trials.SECONDS_BETWEEN = 0.0
 rows = np.random.default_rng(0).normal(size=(20_000, 12)) @ np.random.default_rng(1).normal(size=(12, 12))
 space = {"structure": ["dense 64"], "noise": [0.0], "batch_size": [32], "optimizer": ["adam"], "activation": ["elu"]}
-found = search(rows, trials=2, epochs=EPOCHS, latent_dim=3, space=space, folder=sys.argv[1], random_state=0)
+found = search(rows, trials=2, epochs=EPOCHS, latent_dim=3, space=space, run=sys.argv[1], random_state=0)
 print([row["epochs"] for row in found.trials])
 """
 
@@ -147,7 +147,7 @@ def test_a_search_that_was_killed_goes_on_with_the_training_that_it_was_at(tmp_p
 
 
 def test_a_training_that_stopped_ends_with_the_bits_of_one_that_did_not(table, tmp_path):
-    stopped = quick(table, trials=1, folder=tmp_path).best  # three rungs, three times begun
+    stopped = quick(table, trials=1, run=tmp_path).best  # three rungs, three times begun
     whole = study.Autoencoder(**stopped.get_params() | {"epochs": 9, "patience": 0}).fit(table)
     np.testing.assert_array_equal(stopped.encode(table), whole.encode(table))
     assert stopped.history_ == whole.history_
@@ -177,7 +177,7 @@ def test_refit_learns_from_the_rows_that_were_held_back_too(table):
 
 def test_the_best_has_refined_latents_unless_the_bottleneck_is_settled(found, table, tmp_path):
     # The search has ended: the copy of its folder gives the best without another training.
-    best, without = found[0].best, quick(table, refine=False, folder=shutil.copytree(found[1], tmp_path / "copy"))
+    best, without = found[0].best, quick(table, refine=False, run=shutil.copytree(found[1], tmp_path / "copy"))
     plain = without.best
     assert (best.bottleneck, plain.bottleneck) == ("refined", "plain")
     assert without.refined is None
@@ -275,20 +275,20 @@ def test_a_training_that_no_budget_holds_is_given_up_at_first_sight(table, monke
 
 def test_the_folder_of_another_search_is_refused(found, table):
     with pytest.raises(CheckpointError, match="holds a search of other rows, settings, space or seed"):
-        quick(table[:300], folder=found[1])
+        quick(table[:300], run=found[1])
 
 
 def test_a_search_that_could_not_begin_leaves_its_folder_free(table, tmp_path):
     with pytest.raises(OptionError, match="nothing in the space can be trained on these rows"):
-        quick(table, latent_dim=50, folder=tmp_path)
-    trials = quick(table, trials=1, folder=tmp_path).trials
+        quick(table, latent_dim=50, run=tmp_path)
+    trials = quick(table, trials=1, run=tmp_path).trials
     assert [(row["number"], row["state"]) for row in trials] == [(0, "whole")]
 
 
 def test_a_training_that_was_killed_while_it_was_drawn_is_forgotten(table, tmp_path):
-    quick(table, trials=1, folder=tmp_path)
+    quick(table, trials=1, run=tmp_path)
     optuna.load_study(study_name=ledger.NAME, storage=f"sqlite:///{tmp_path / 'study.db'}").ask()
-    numbers = [row["number"] for row in quick(table, trials=2, folder=tmp_path).trials]
+    numbers = [row["number"] for row in quick(table, trials=2, run=tmp_path).trials]
     assert sorted(numbers) == [0, 2]
 
 
@@ -300,14 +300,14 @@ def test_a_training_that_ends_the_process_each_time_is_given_up(table, tmp_path,
         patch.setattr(scheduler.Trial, "train", no_room)
         for _ in range(scheduler.MOST_STARTS):
             with pytest.raises(MemoryError):
-                quick(table, trials=2, folder=tmp_path)
-    trials = quick(table, trials=2, folder=tmp_path).trials
+                quick(table, trials=2, run=tmp_path)
+    trials = quick(table, trials=2, run=tmp_path).trials
     assert [(row["number"], row["state"]) for row in trials] == [(1, "whole"), (0, "failed")]
     assert trials[1]["reason"] == "it ended the process 3 times: it may need more memory than there is."
 
 
 def test_the_best_is_the_first_of_the_table_by_the_error_it_ended_with(table, tmp_path):
-    found = quick(table, folder=tmp_path, refine=False, bottleneck="gaussian", latent_dim=2)  # whose error may rise
+    found = quick(table, run=tmp_path, refine=False, bottleneck="gaussian", latent_dim=2)  # whose error may rise
     held = scheduler.held_back(len(table), 0.1, 0, scheduler.VALIDATION)
     first = found.trials[0]
     assert found.best.model_.loss_per_row(table[held]).mean() == pytest.approx(first["error"])
@@ -331,17 +331,17 @@ def test_the_best_can_be_fitted_again_where_a_linear_bottleneck_was_asked_for(ta
 def test_a_storage_that_is_no_storage_is_one_line(table, tmp_path):
     (tmp_path / "study.db").write_bytes(b"this is no database, and never was" * 40)
     with pytest.raises(OutputError, match=r"the storage sqlite:.* cannot be used"):
-        quick(table, folder=tmp_path)
+        quick(table, run=tmp_path)
 
 
 def test_a_damaged_checkpoint_is_named(table, tmp_path):
-    quick(table, trials=1, folder=tmp_path)
+    quick(table, trials=1, run=tmp_path)
     path = tmp_path / "trial-0000.safetensors"
     content = bytearray(path.read_bytes())
     content[-3] ^= 1
     path.write_bytes(content)
     with pytest.raises(CheckpointError, match=r"trial-0000\.safetensors is not a valid checkpoint"):
-        quick(table, trials=1, folder=tmp_path)
+        quick(table, trials=1, run=tmp_path)
 
 
 def test_images_may_have_convolutions_and_tables_may_not():
@@ -505,9 +505,9 @@ def test_a_race_that_is_stopped_late_still_has_a_winner(table, tmp_path):
             raise KeyboardInterrupt
 
     settings = {"optimizers": ["adam", "sgd"], "epochs": 9, "latent_dim": 3, "random_state": 0}
-    raced = race(table, folder=tmp_path, report=stop, **settings)
+    raced = race(table, run=tmp_path, report=stop, **settings)
     assert raced.optimizer in ("adam", "sgd")
-    again = race(table, folder=tmp_path, **settings)  # goes on
+    again = race(table, run=tmp_path, **settings)  # goes on
     assert again.rows[0]["state"] == "whole"
     assert len({row["number"] for row in again.rows}) == len(again.rows)
 
@@ -556,7 +556,7 @@ def test_a_race_costs_a_fifth_and_the_best_of_the_short_trainings_runs_to_the_en
 
 
 def test_a_race_in_a_folder_is_not_run_again(table, tmp_path):
-    settings = {"optimizers": ["adam", "sgd"], "epochs": 9, "latent_dim": 3, "random_state": 0, "folder": tmp_path}
+    settings = {"optimizers": ["adam", "sgd"], "epochs": 9, "latent_dim": 3, "random_state": 0, "run": tmp_path}
     first = race(table, **settings)
     started = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("trial-*")}
     assert len(started) == 4
@@ -566,7 +566,7 @@ def test_a_race_in_a_folder_is_not_run_again(table, tmp_path):
 
 def test_a_race_over_equal_time_gives_dear_optimizers_fewer_epochs(table, tmp_path):
     settings = {"optimizers": ["adam", "muon"], "times": (1.0,), "epochs": 24, "latent_dim": 3, "random_state": 0}
-    settings |= {"structure": "dense 512-512", "equal": "time", "folder": tmp_path}
+    settings |= {"structure": "dense 512-512", "equal": "time", "run": tmp_path}
     rows = np.tile(table, (3, 1))
     raced = race(rows, **settings)
     short = {row["optimizer"]: row["epochs"] for row in raced.trials if row["state"] == "short"}

@@ -53,7 +53,7 @@ def race(
             rows,
             optimizers=None if optimizers is None else list(names(optimizers)),
             equal=equal,
-            folder=run,
+            run=run,
             report=report,
             **settings,
         )

@@ -100,7 +100,7 @@ def search(
             trials=trials,
             space=asked,
             epochs=epochs,
-            folder=run or Path(f"{stem(data)}-search"),
+            run=run or Path(f"{stem(data)}-search"),
             storage=storage,
             refit=refit,
             refine=refine,

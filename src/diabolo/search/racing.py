@@ -64,7 +64,7 @@ def race(
     times: Sequence[float] = advice.TIMES,
     epochs: int = EPOCHS,
     equal: str = "epochs",
-    folder: str | Path | None = None,
+    run: str | Path | None = None,
     random_state: RandomState = None,
     report: Callable[[list[Row]], None] | None = None,
     **settings: Any,
@@ -78,7 +78,7 @@ def race(
         epochs: of a whole training, which the best tenth gets.
         equal: what all trials have in common: "epochs", or "time": as long as `epochs` of the fastest optimizer take.
             Steps of "muon" take three to twelve times as long as others.
-        folder: in which the race is kept, and continues; None: nowhere.
+        run: a folder in which the race is kept, and continues; None: nowhere.
         random_state: the seed; the same seed gives the same table.
         report: is called with the table whenever it changes.
         settings: of the `Autoencoder`.
@@ -99,7 +99,7 @@ def race(
             report(_numbered(rows, earlier))
 
     # One process at a time: the finalists are known when all short trainings have ended.
-    with folder_of(folder, "a race") as where, locked(where / "lock"):
+    with folder_of(run, "a race") as where, locked(where / "lock"):
         slower = dict.fromkeys(names, 1.0)
         if equal == "time":
             slower = _how_slow(opened, asked, names, where / "seconds.json")

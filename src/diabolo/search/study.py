@@ -63,7 +63,7 @@ def search(
     space: Mapping[str, object] | None = None,
     latent_dim: int | str | None = None,
     epochs: int | None = None,
-    folder: str | Path | None = None,
+    run: str | Path | None = None,
     storage: str | None = None,
     refit: bool = False,
     refine: bool = True,
@@ -82,7 +82,7 @@ def search(
         latent_dim: as for `Autoencoder`; the same for all trials, because more latents always have a lower error.
         epochs: of a whole training, at most; None: 300 under a budget of time, about half of which the best trial gets,
             otherwise 60.
-        folder: for checkpoints and the table; a search that finds its own folder continues. None: a temporary one.
+        run: a folder for checkpoints and the table, in which a search continues; None: a temporary one.
         storage: an address of Optuna's, such as "postgresql://..."; None: SQLite in the folder.
         refit: train the best once more, on all rows.
         refine: where no bottleneck is asked for, give the best one a refined bottleneck, which improves the latents of
@@ -97,7 +97,7 @@ def search(
     settings = fixed | {"latent_dim": latent_dim}
     seconds = check_limits(budget, trials, epochs)
     opened, seed = in_memory(X, settings), seed_of(random_state)
-    with folder_of(folder) as where:
+    with folder_of(run) as where:
         settings |= {"latent_dim": with_latents(opened, settings | {"random_state": seed}).latent_dim}
         shape = opened.rows.shape[1:]
         tried = spaces.read(space, shape, settings)
