@@ -216,7 +216,7 @@ def train(every: list[Problem], path: Path) -> None:
             {"problem": problem.name, "data": problem.data, "optimizer": name, "times": times}
             | {"error": f"{error(problem, name, times):.6g}"}
             | {fact: f"{value:.4g}" for fact, value in known.items()}
-            for name, times in itertools.product(advice.NAMES, advice.TIMES)
+            for name, times in itertools.product(advice.NAMES, advice.RATE_FACTORS)
         ]
         new = not path.is_file()
         with path.open("a", newline="") as file:
@@ -246,7 +246,7 @@ class Table(NamedTuple):
 
 
 def table_of(lines: list[dict[str, str]]) -> Table:
-    """Return log(loss / loss of the best), at most advice.MOST, of each candidate on each problem."""
+    """Return log(loss / loss of the best), at most advice.MAX_LOG_EXCESS, of each candidate on each problem."""
     names = list(dict.fromkeys(line["problem"] for line in lines))
     facts, behind, data = [], [], []
     for name in names:
@@ -255,7 +255,11 @@ def table_of(lines: list[dict[str, str]]) -> Table:
         facts.append([float(own[0][fact]) for fact in advice.FACTS])
         # A loss may be 0, of rows that a network brings back as they are.
         share = np.log(np.maximum(errors, 1e-9) / max(errors.min(), 1e-9))
-        behind.append(np.minimum(np.nan_to_num(share, nan=advice.MOST, posinf=advice.MOST), advice.MOST))
+        behind.append(
+            np.minimum(
+                np.nan_to_num(share, nan=advice.MAX_LOG_EXCESS, posinf=advice.MAX_LOG_EXCESS), advice.MAX_LOG_EXCESS
+            )
+        )
         data.append(own[0]["data"])
     return Table(names, data, np.array(facts), np.array(behind))
 

@@ -76,7 +76,7 @@ def of_races():
     errors = np.array([[float(line["error"]) for line in lines if line["problem"] == name] for name in names])
     firsts = [next(line for line in lines if line["problem"] == name) for name in names]
     known = np.array([[float(line[fact]) for fact in advice.FACTS] for line in firsts])
-    excess = np.minimum(np.log(errors / errors.min(axis=1, keepdims=True)), advice.MOST)
+    excess = np.minimum(np.log(errors / errors.min(axis=1, keepdims=True)), advice.MAX_LOG_EXCESS)
     return names, [line["data"] for line in firsts], known, excess
 
 
@@ -85,7 +85,7 @@ def test_the_lines_of_the_package_are_those_of_the_races():
     from sklearn.preprocessing import StandardScaler
 
     names, _, known, excess = of_races()
-    carried = advice.carried()
+    carried = advice.packaged_regression()
     assert carried.names == names
     ridge = Ridge(advice.RIDGE).fit(StandardScaler().fit_transform(known), excess)
     np.testing.assert_allclose(carried.slopes, ridge.coef_.T, atol=2e-4)

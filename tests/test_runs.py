@@ -233,7 +233,7 @@ def test_the_newest_of_a_million_steps_is_the_newest(ended):
 
 
 def test_the_last_valid_checkpoint_outlives_damaged_newer_ones(table, tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "WRITING_SHARE", 0)  # a checkpoint after every epoch
+    monkeypatch.setattr(runs, "WRITING_DIVISOR", 0)  # a checkpoint after every epoch
     with pytest.raises(KeyboardInterrupt):
         Stepwise(3, epochs=6, **SETTINGS).fit(table, run=tmp_path, report=stop_at(2, 9))
     valid = max(tmp_path.glob(CHECKPOINTS))
@@ -419,7 +419,7 @@ def test_rows_of_any_kind_are_gone_on_with(kind, table, tmp_path):
 
 
 def test_a_folder_that_goes_away_ends_the_training_in_one_line(table, tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "WRITING_SHARE", 0)  # a checkpoint after every epoch
+    monkeypatch.setattr(runs, "WRITING_DIVISOR", 0)  # a checkpoint after every epoch
     folder = tmp_path / "a"
 
     def lose(progress):
@@ -437,7 +437,7 @@ import numpy as np
 from diabolo import Autoencoder
 from diabolo.errors import OutputError
 from diabolo.training import runs
-runs.WRITING_SHARE = 0
+runs.WRITING_DIVISOR = 0
 rows = np.random.default_rng(0).normal(size=(600, 8))
 def fill(progress):
     if progress.epoch_done and progress.epoch == 3:

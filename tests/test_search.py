@@ -359,7 +359,7 @@ def test_a_search_begins_with_what_is_used_without_one(shape):
     assert ready[0].network == ready[1].network
     rate = optimizers.check("adamw:0.1", None, "cosine")
     assert (found.batch_size, found.learning_rate) == (without.batch_size, rate)
-    assert optimizers.suiting(ready[1].network.bottleneck) == "adamw:0.1"
+    assert optimizers.default_for(ready[1].network.bottleneck) == "adamw:0.1"
     assert found.optimizer == "adamw:weight_decay=0.1"
 
 

@@ -158,9 +158,9 @@ def test_the_command_line_fits_encodes_and_scores_a_matrix_in_a_file(cli, words,
 
 
 def test_wide_rows_are_judged_by_fewer_of_them(words):
-    from diabolo.data.splits import SHARE_HELD_BACK, hold_back_sparse
+    from diabolo.data.splits import HELD_BACK_DIVISOR, hold_back_sparse
 
-    judged = hold_back_sparse(words, 0.5, 0, limit=SHARE_HELD_BACK * 300 * 4 * 20)
+    judged = hold_back_sparse(words, 0.5, 0, limit=HELD_BACK_DIVISOR * 300 * 4 * 20)
     assert judged.test.shape == judged.sample.shape == (20, 300)
     assert judged.train.shape == (1480, 300)
     assert judged.test.sum() + judged.train.sum() == words.sum()

@@ -46,8 +46,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):
     the network needs is learned from X and undone on the way out.
 
     Args:
-        latent_dim: numbers in a latent; None: what the structure says, else 32 or a quarter of the features; "auto":
-            as many as two short trainings find in the rows (`diabolo.fitting.automatic.latents`).
+        latent_dim: number of latent dimensions. None: as the structure states, else a quarter of the features, at most
+            32; "auto": as many as two short trainings find in the rows (`diabolo.fitting.automatic.latents`).
         structure: in words ("dense", "conv 32-64, dense 256": `diabolo.network.words`), sizes from features to latent
             ("784-256-128"), hidden widths ([256]), or `diabolo.network.layers` of the encoder; the decoder mirrors it.
             Or a pair (encoder, decoder) of lists of layers, or of Keras models of your own: their layers are used, not
@@ -90,7 +90,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):
 
     Attributes:
         model_: the trained `diabolo.model.model.Model`.
-        history_: {"loss": [...], "val_loss": [...]}, one number an epoch: the mean over the rows, in nats.
+        history_: {"loss": [...], "val_loss": [...]}, one number per epoch: the mean over the rows, in nats. If the
+            bottleneck or a penalty adds to the loss, also its parts "reconstruction" and "penalty", each with "val_".
         best_epoch_: from 1; the weights are those of this epoch.
         latent_dim_, reconstruction_loss_, random_state_: what was chosen.
         optimizer_reason_: of optimizer="auto", which was chosen and why.
@@ -183,8 +184,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             resume: continue the training in that folder.
             engine: runs the training steps, one of `diabolo.training.engines`; None: compiled TensorFlow.
 
-        Raises: DataError, ShapeError, OptionError for bad input; CheckpointError for a run that cannot begin or go on;
-            DivergedError, after which this is the estimator of the epochs before, where there were any.
+        Raises: DataError, ShapeError, OptionError for bad input; CheckpointError if the run cannot start or continue;
+            DivergedError if the loss is no longer finite; the estimator then has the best model so far, if any.
         """
         settings = settings_of(self)
         if resume and run is None:
@@ -391,7 +392,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
 
 
 def settings_of(estimator: Autoencoder) -> Settings:
-    """Return the settings of an estimator, checked. Raises OptionError for one that cannot hold."""
+    """Return the checked settings of an estimator. Raises OptionError for an invalid one."""
     verbosity(estimator.verbose)
     return Settings.of(vars(estimator))
 

@@ -70,10 +70,12 @@ class NotFittedError(DiaboloError, ValueError, AttributeError):
 class DivergedError(DiaboloError, ArithmeticError):
     """The training loss, or a weight, is no longer finite.
 
+    Its attributes hold the result of the epochs before. They are None if there were none, or if the engine kept none.
+
     Attributes:
-        outcome: of the epochs before, from `diabolo.training.train`; None where there were none.
-        trained: the same from an engine.
-        model: a `diabolo.model.model.Model` with the best weights of these; None where there were none.
+        outcome: a `diabolo.training.Outcome`, from `diabolo.training.train`.
+        trained: a `diabolo.training.engines.Trained`, from an engine.
+        model: a `diabolo.model.model.Model` with the best weights.
     """
 
     exit_code = 3

@@ -33,7 +33,7 @@ from diabolo.training.engines import Quickest
 from diabolo.training.progress import verbosity
 from diabolo.typing import Float64Array, RandomState
 
-# Cells on which the usual score of each column is measured, and the fewest and most rows of them.
+# How many cells the typical score of each column is measured on, and the least and most rows for that.
 KNOWN_CELLS, KNOWN_ROWS = 10_000, (100, 2_000)
 # Where no autoencoder is given: as good as 50 epochs of batches of 64 on 20 tables of ADBench, and much faster.
 QUICK: dict[str, Any] = {"batch_size": 256, "epochs": 40, "allow_overcomplete": True}  # also for rows of one number
@@ -118,7 +118,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
             contamination=float(self.contamination),
             false_alarm_rate=None if self.false_alarm_rate is None else float(self.false_alarm_rate),
         )
-        return self._take(with_model(inner, replace(model, detection=detection)), detection)
+        return self._set_fitted(with_model(inner, replace(model, detection=detection)), detection)
 
     def save(self, path: str | Path, *, force: bool = False) -> Path:
         """Write a model file, for `AnomalyDetector.load` and `diabolo score`; as `Autoencoder.save`."""
@@ -139,7 +139,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
             raise ModelFileError(f"{path} holds an auto-encoder that was not saved by a detector: use diabolo.load().")
         return cls(
             clone(autoencoder), contamination=detection.contamination, false_alarm_rate=detection.false_alarm_rate
-        )._take(autoencoder, detection)
+        )._set_fitted(autoencoder, detection)
 
     def score_samples(self, X: object) -> Float64Array:
         """Return how normal each row is, (n,): the lower, the more anomalous.
@@ -175,10 +175,11 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         return np.array([max(0.0, math.erf(each / math.sqrt(2))) for each in away])
 
     def explain(self, X: object) -> "Explanation":
-        """Return how much each column contributes to the score of each row, and its expected value.
+        """Return how much each cell adds to the reconstruction loss of its row, and the value that was expected there.
 
-        Every column is hidden in turn and predicted from the others. The score of a cell is how much the score of the
-        row drops when the cell is replaced by its prediction, in units of what is usual for that column.
+        Every column is hidden in turn and predicted from the others. The score of a cell is how much the
+        reconstruction loss of the row drops if the cell is replaced by its prediction, divided by the typical score of
+        its column. Rows with more than 512 columns, such as images, get their squared residuals instead.
         """
         rows = self._rows(X, "explain()")
         found = by_column(self.model, rows)
@@ -212,7 +213,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         assert detection is not None, "fit() and load() keep one"
         return detection
 
-    def _take(self, autoencoder: Autoencoder, detection: Detection) -> Self:
+    def _set_fitted(self, autoencoder: Autoencoder, detection: Detection) -> Self:
         """Keep the result of a training."""
         self.autoencoder_ = autoencoder
         self.offset_ = -detection.threshold
@@ -237,13 +238,13 @@ class _NotFittedError(NotFittedError, theirs.NotFittedError):  # type: ignore[mi
 
 
 class Explanation(NamedTuple):
-    """Which cells cause the scores of rows.
+    """Which cells make rows unusual.
 
     Attributes:
         names: of the columns.
-        scores: (n, columns): how much each column contributes to the score of the row, in units of what is usual for
-            that column; cells above about 3 are worth a look.
-        expected: (n, columns): the prediction of each cell from the other columns, as a frame where fit() had one.
+        scores: (n, columns): how much each cell adds to the reconstruction loss of its row, divided by the typical
+            score of its column; inspect cells above about 3.
+        expected: (n, columns): the value of each cell, predicted from the other columns; a frame if fit() got one.
     """
 
     names: tuple[str, ...]

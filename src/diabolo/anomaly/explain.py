@@ -13,8 +13,8 @@ from diabolo.data.adapters import Rows
 from diabolo.model.model import Model
 
 ROWS_AT_ONCE = 8_192  # each with one column hidden
-TIMES = 8  # how often a cell is predicted if no flag marks it as hidden
-MOST = 512  # columns; rows with more of them, such as images, get the squared residuals instead
+PREDICTION_ROUNDS = 8  # how often a cell is predicted if no flag marks it as hidden
+MAX_COLUMNS = 512  # columns; rows with more of them, such as images, get the squared residuals instead
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -27,9 +27,14 @@ class ByColumn(NamedTuple):
 
 
 def by_column(model: Model, rows: Rows) -> ByColumn:
-    """Return how much each column adds to the loss of rows, in the units of the loss. Rows passed `Model.checked`."""
+    """Return how much each column adds to the reconstruction loss of each row, and its predicted value.
+
+    Rows with more than 512 columns get their squared residuals and their reconstruction instead.
+
+    Args: rows: (n, *row_shape), from `Model.checked`.
+    """
     columns, rows = int(np.prod(model.adapter.row_shape)), model.adapter.within(rows)
-    if columns > MOST:
+    if columns > MAX_COLUMNS:
         return _squared_residuals(model, rows, columns)
     scores, expected = np.empty((len(rows), columns)), np.empty((len(rows), columns))
     at_once = max(1, ROWS_AT_ONCE // columns)
@@ -56,7 +61,7 @@ def _predicted(model: Model, target: Rows, columns: int) -> tuple[Floats, list[R
         if flag is not None:
             hidden[:, flag] = 1
         shown = model.apply_link(model.raw_outputs(hidden.reshape(target.shape)))
-        for _ in range(0 if flag is not None else TIMES):
+        for _ in range(0 if flag is not None else PREDICTION_ROUNDS):
             # Without a flag nothing marks the cell as hidden: its prediction is put there and predicted again, until it
             # agrees with the other columns.
             hidden[:, place] = _numbers(model, shown, column)

@@ -54,7 +54,7 @@ def _weights(step: "Step") -> int:
 
 def _show(model: "Model", name: str) -> None:
     from diabolo.cli.show import bar, count, facts, print_tables, table
-    from diabolo.network.optimizers import suiting
+    from diabolo.network.optimizers import default_for
 
     network, record = model.network, model.record
     encoder, decoder = network.encoder_steps, network.decoder_steps
@@ -88,7 +88,7 @@ def _show(model: "Model", name: str) -> None:
     features = math.prod(model.adapter.row_shape)
     held = f" and {record.validation_rows:,} to validate" if record.validation_rows else ""
     settings = record.settings
-    optimizer = settings["optimizer"] or suiting(network.bottleneck)
+    optimizer = settings["optimizer"] or default_for(network.bottleneck)
     losses = ", ".join(
         f"{label} {record.history[key][record.best_epoch - 1]:.4g}"
         for label, key in (("loss", "loss"), ("validation", "val_loss"))

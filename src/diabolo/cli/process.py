@@ -14,7 +14,7 @@ from types import FrameType
 
 from diabolo.model import privacy
 
-SECONDS_BETWEEN = 0.01  # tries to stop where an import is running
+RETRY_SECONDS = 0.01  # tries to stop where an import is running
 arrived: list[int] = []  # numbers of the signals that asked this process to end, the first one first
 
 
@@ -43,7 +43,7 @@ def _stop(number: int, frame: FrameType | None) -> None:
     if _imports(frame):
         # An exception would end the process at once, without cleaning up, where a C++ extension calls Python while it
         # is loaded, as those of ONNX do.
-        again = threading.Timer(SECONDS_BETWEEN, signal.raise_signal, [number])
+        again = threading.Timer(RETRY_SECONDS, signal.raise_signal, [number])
         again.daemon = True
         again.start()
         return

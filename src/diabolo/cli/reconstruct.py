@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from diabolo.data.tables import Reading
     from diabolo.typing import Rows
 
-ROWS = 1_000  # the picture shows some of the first
+PICTURE_ROWS = 1_000  # the picture shows some of the first
 
 
 @reads(*OF_KNOWN_COLUMNS)
@@ -115,7 +115,7 @@ def _ready(
             say=lambda note: None,
             row_shape=trained.adapter.row_shape,
         )
-        taken = next(stream.chunks(ROWS))
+        taken = next(stream.chunks(PICTURE_ROWS))
         trained.adapter.check(taken, where=rows)
         return taken
 

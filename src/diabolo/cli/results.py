@@ -23,7 +23,7 @@ COLUMNS = 20  # that are shown
 
 
 def outputs(model_path: Path, *, force: bool) -> dict[str, Path]:
-    """Return what will be written, by what it is; OutputError where something is in the way."""
+    """Return the paths to write, as "model", "reconstructions", "training". Raises OutputError if one exists."""
     from diabolo.model import file as modelfile
     from diabolo.storage import files
 
@@ -38,7 +38,7 @@ def outputs(model_path: Path, *, force: bool) -> dict[str, Path]:
 class Results:
     """How good a model is, on the rows that were held back.
 
-    Attributes: summary: figures; findings: what is worth a look; written: the paths of files, by what they are.
+    Attributes: summary: figures; findings: problems, and what to try; written: paths of files by name ("model", ...).
     """
 
     def __init__(self, model: "Model", rows: "Split", seconds: float, *, corrupt: bool = False) -> None:

@@ -12,7 +12,7 @@ from diabolo.errors import OptionError
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 SIZE = re.compile(r"\s*(\d{1,15}(?:\.\d*)?(?:e\d{1,2})?|\.\d{1,15})\s*([kmgt]?i?)b?\s*", re.IGNORECASE)
 COPIES_IN_TRAINING = 3  # of rows in memory at the peak of training: as read, without those held back, as tensors
-LEAST = 1 << 28  # of the default limit; if even that is not free, the system reports it
+MIN_DEFAULT_LIMIT = 1 << 28  # of the default limit; if even that is not free, the system reports it
 CGROUPS = Path("/sys/fs/cgroup")
 
 
@@ -22,7 +22,7 @@ def limit(memory: int | str | None) -> int:
     None: a quarter of the free memory, rounded down to a power of two, so that two runs on one machine mostly agree.
     """
     if memory is None:
-        return 1 << (max(free() // 4, LEAST).bit_length() - 1)
+        return 1 << (max(free() // 4, MIN_DEFAULT_LIMIT).bit_length() - 1)
     if isinstance(memory, (int, np.integer)) and not isinstance(memory, bool) and memory > 0:
         return int(memory)
     found = SIZE.fullmatch(memory) if isinstance(memory, str) else None

@@ -24,7 +24,7 @@ from diabolo.typing import BoolArray, Float32Array, Float64Array, Rows, SparseMa
 VALIDATION, TEST, SAMPLE = 2**32 - 1, 2**32 - 2, 2**32 - 3
 
 SAMPLE_ROWS = 100_000  # more make PCA slower, not better
-SHARE_HELD_BACK = 32  # rows held back from a stream take at most this part of the memory limit, as they are read
+HELD_BACK_DIVISOR = 32  # rows held back from a stream take at most this part of the memory limit, as they are read
 
 
 def split_rows(rows: Rows, fraction: float, seed: int, purpose: int) -> tuple[Rows, Rows | None]:
@@ -89,7 +89,7 @@ def divide(opened: Source | Stream, fraction: float, seed: int, *, limit: int) -
         return Division(opened.name, train, validation, None if apart else Statistics.of(train), held)
     statistics = Statistics()
     stream, validation = hold_back(
-        opened, fraction, seed, VALIDATION, at_most=limit // SHARE_HELD_BACK, visit=statistics.add
+        opened, fraction, seed, VALIDATION, at_most=limit // HELD_BACK_DIVISOR, visit=statistics.add
     )
     if not statistics.rows:
         raise DataError(
@@ -119,13 +119,13 @@ def hold_back_test(opened: Source | Stream, fraction: float, seed: int, *, limit
         if test is None:
             train, test = split_rows(train, fraction, seed, TEST)
         return Split(train, _some(train, seed), test, opened._replace(rows=train, test=None))
-    sample, generator = Sample(1.0, limit // SHARE_HELD_BACK), np.random.default_rng([seed, SAMPLE])
+    sample, generator = Sample(1.0, limit // HELD_BACK_DIVISOR), np.random.default_rng([seed, SAMPLE])
     stream, test = hold_back(
         opened,
         fraction,
         seed,
         TEST,
-        at_most=limit // SHARE_HELD_BACK,
+        at_most=limit // HELD_BACK_DIVISOR,
         visit=lambda rows: sample.add(rows, generator.random(len(rows))),
     )
     if sample.rows is None:
@@ -144,7 +144,7 @@ def hold_back_sparse(matrix: SparseMatrix, fraction: float, seed: int, *, limit:
     """
     matrix = sparse.check(matrix, where="fit()")
     rows, features = matrix.shape
-    most = max(1, limit // SHARE_HELD_BACK // (features * 4))
+    most = max(1, limit // HELD_BACK_DIVISOR // (features * 4))
     held = held_back(rows, min(fraction, most / rows), seed, TEST)
     train = matrix if held is None else matrix[~held]
     chosen = np.sort(np.random.default_rng([seed, SAMPLE]).permutation(train.shape[0])[: min(most, SAMPLE_ROWS)])
@@ -173,8 +173,8 @@ def hold_back(
     Args:
         stream: rows, as they are stored.
         fraction: of the rows to hold back.
-        seed: determines the random numbers, together with ...
-        purpose: ... VALIDATION or TEST: another purpose draws other rows.
+        seed: of the random numbers.
+        purpose: VALIDATION or TEST; each has its own random numbers.
         at_most: bytes that rows held back may take; if they would take more, fewer are held back.
         visit: called with the rows that are not held back, once each.
 
@@ -212,16 +212,19 @@ class Sample:
         self._kept: list[tuple[Rows, Float64Array]] = []  # rows, and the random number of each
 
     def add(self, rows: Rows, draws: Float64Array) -> list[Rows]:
-        """Keep rows whose draw, uniform in [0, 1), is below the share; return those that are not kept any more."""
-        released = self._take(rows, draws)
+        """Keep rows whose draw, uniform in [0, 1), is below the share; return all rows that are not in the sample.
+
+        These are the new rows above the share, and earlier ones that are released because the share was halved.
+        """
+        released = self._keep_below(rows, draws)
         while self._bytes > self._at_most:
             self.share /= 2
             before, self._kept, self._bytes = self._kept, [], 0
             for kept in before:
-                released += self._take(*kept)
+                released += self._keep_below(*kept)
         return released
 
-    def _take(self, rows: Rows, draws: Float64Array) -> list[Rows]:
+    def _keep_below(self, rows: Rows, draws: Float64Array) -> list[Rows]:
         below = draws < self.share
         if below.any():
             self._kept.append((rows[below], draws[below]))

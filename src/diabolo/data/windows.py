@@ -63,7 +63,7 @@ class Window(NamedTuple):
 
     Attributes:
         data: rows, or a nest of arrays or tensors with as many rows each; of one shape in all windows.
-        order: places in `data`, int32; only the first `rows` of them are used.
+        order: indices into `data`; only the first `rows` of them are used.
         rows: the number of rows to train on.
     """
 

@@ -17,7 +17,7 @@ from diabolo.fitting.preparation import as_series
 from diabolo.model.settings import Settings
 
 
-class Divided(NamedTuple):
+class OpenedData(NamedTuple):
     """Rows to train on and rows to evaluate on.
 
     Attributes:
@@ -38,7 +38,7 @@ def check_fraction(test_fraction: float) -> None:
 
 def open_divided(
     data: str, settings: Settings, *, reading: Reading, data_dir: Path | None, test_fraction: float
-) -> Divided:
+) -> OpenedData:
     """Return the rows of a file or data set; its own test part, or a fraction of the rows, is held back.
 
     Raises: DataError, ShapeError, OptionError.
@@ -46,7 +46,7 @@ def open_divided(
     limit = memory.limit(settings.memory)
     if scipy_files.is_matrix(data):
         matrix = scipy_files.read(Path(data), limit // COPIES_IN_TRAINING)
-        return Divided(Path(data).name, hold_back_sparse(matrix, test_fraction, settings.seed, limit=limit))
+        return OpenedData(Path(data).name, hold_back_sparse(matrix, test_fraction, settings.seed, limit=limit))
     source = open_rows(data, limit, data_dir=data_dir, reading=reading)
     if settings.series and not isinstance(source, Stream):
         source = as_series(source)
@@ -63,4 +63,4 @@ def open_divided(
             f"{source.name}: about {memory.words(source.bytes)}, and {COPIES_IN_TRAINING} times that for training, is "
             f"more than {memory.words(limit)}: read in chunks"
         )
-    return Divided(source.name, hold_back_test(source, test_fraction, settings.seed, limit=limit), streamed)
+    return OpenedData(source.name, hold_back_test(source, test_fraction, settings.seed, limit=limit), streamed)

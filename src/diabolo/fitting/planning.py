@@ -1,4 +1,4 @@
-"""What settings leave to the rows, decided: the number of latents, the optimizer, and all that `prepare` decides."""
+"""Decide from the rows what the settings leave open: the number of latents, the optimizer, and all of `prepare`."""
 
 import logging
 from typing import Any, NamedTuple
@@ -41,7 +41,7 @@ class Plan(NamedTuple):
 def plan(X: object, settings: Settings, *, evaluation_rows: Rows | None = None, run: Run | None = None) -> Plan:
     """Return everything that is decided before the training; arguments as for `prepare`.
 
-    Args: run: what was chosen when an interrupted run began is not chosen again.
+    Args: run: an interrupted run; its recorded choices are used again.
     Raises: DataError, ShapeError, OptionError.
     """
 

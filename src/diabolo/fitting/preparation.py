@@ -127,7 +127,10 @@ def prepare(X: object, settings: Settings, *, evaluation_rows: Rows | None = Non
 
 
 def prepare_again(model: Model, rows: Rows, settings: Settings) -> Prepared:
-    """Return the same for rows that passed `Model.checked`, to continue the training of a model with."""
+    """Return what `prepare` returns, with the adapter, loss and network of a model, to continue its training.
+
+    Args: rows: (n, *row_shape), from `Model.checked`.
+    """
     adapter = model.adapter
     if adapter.bounded:
         model.loss.check_rows(rows, adapter.largest)
@@ -276,7 +279,10 @@ def _learn_table(
 
 
 def _choose_loss(name: object, every: list[Statistics], widest: float) -> losses.Choice:
-    """Return the loss for rows whose statistics stand first, which must be able to take all the others too."""
+    """Return the loss that is chosen from the training rows, and that can compare the other rows as well.
+
+    Args: name: of the loss, or "auto"; every: statistics of the training rows, then of others; widest: their divisor.
+    """
     low, high = min(each.low.min() for each in every), max(each.high.max() for each in every)
     if name == "auto":
         mean, variance = every[0].overall

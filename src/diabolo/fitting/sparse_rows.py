@@ -9,7 +9,7 @@ import numpy as np
 
 from diabolo.data.adapters import ArrayAdapter, Rows
 from diabolo.errors import OptionError, unknown
-from diabolo.network import layers as facts
+from diabolo.network import layers as layers
 from diabolo.network import losses
 from diabolo.network.corruptions import Corruption, Masking
 from diabolo.network.structures import Network
@@ -18,17 +18,19 @@ from diabolo.parts import read_part
 LOSSES = ("bernoulli", "gaussian", "huber")  # that add up over features, and are cheap where target and raw are 0
 
 
-def choose_loss(name: str | losses.Loss, matrix: Any, also: Rows | None = None) -> losses.Choice:
+def choose_loss(name: str | losses.Loss, matrix: Any, evaluation_rows: Rows | None = None) -> losses.Choice:
     """Return the loss of sparse rows: bernoulli of zeros and ones, else gaussian, or the one that is asked for.
 
     Args:
         name: of the loss, "auto", or a loss.
         matrix: CSR.
-        also: dense rows that the loss must be able to compare too.
+        evaluation_rows: dense rows that the loss must be able to compare too.
 
     Raises: OptionError.
     """
-    values = matrix.data if also is None else np.concatenate([matrix.data, also[also != 0]])
+    values = (
+        matrix.data if evaluation_rows is None else np.concatenate([matrix.data, evaluation_rows[evaluation_rows != 0]])
+    )
     binary = bool((values == 1).all())
     if name == "auto":
         if binary:
@@ -47,7 +49,10 @@ def choose_loss(name: str | losses.Loss, matrix: Any, also: Rows | None = None) 
 
 
 def learn(matrix: Any, loss: losses.Loss) -> ArrayAdapter:
-    """Return the adapter of sparse rows: nothing is subtracted, and one scale for all, their quadratic mean."""
+    """Return the adapter of sparse rows: no offset, and one scale for all features.
+
+    The scale is 1 for a loss of values in [0, 1], otherwise the root mean square of the values that are not zero.
+    """
     bounded = loss.scaling == "widest"
     mean_square = float(np.square(matrix.data, dtype=np.float64).mean()) if matrix.nnz else 1.0
     features = matrix.shape[1]
@@ -63,7 +68,7 @@ def learn(matrix: Any, loss: losses.Loss) -> ArrayAdapter:
 def fits(network: Network, corruption: Corruption | None, penalty: object) -> None:
     """Raise OptionError if the network, the corruption or the penalty needs dense rows."""
     first, last = network.encoder[:1], network.decoder[-1:]
-    if not all(end and type(end[0]) is facts.Dense for end in (first, last)):
+    if not all(end and type(end[0]) is layers.Dense for end in (first, last)):
         raise OptionError(
             "sparse rows need a dense layer first and last: structure='dense', or widths such as [256], not tied."
         )

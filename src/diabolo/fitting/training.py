@@ -48,8 +48,8 @@ def fit(
         report: is called about twice a second and after each epoch.
         run: a folder in which the training is kept.
         source: name of the rows in the record; None: their own.
-        restored: where an interrupted training stands, without a `run`.
-        keep: takes the state while the training runs, without a `run`.
+        restored: without a `run`: the state to continue from; None: start from the beginning.
+        keep: without a `run`: called with a function that returns the state, see `diabolo.training.engines.base.Keep`.
 
     Raises: DivergedError, whose `model` is that of the epochs before; CheckpointError for a run that cannot go on.
     """
@@ -125,7 +125,7 @@ def fit_epoch(
 def _job(prepared: Prepared, settings: Settings, *, restored: State | None, keep: Keep | None) -> Job:
     optimizer = settings.optimizer
     if optimizer is None:
-        optimizer = optimizers.suiting(prepared.network.bottleneck)
+        optimizer = optimizers.default_for(prepared.network.bottleneck)
     schedule = settings.learning_rate_schedule
     return Job(
         network=prepared.network,

@@ -1,1 +1,1 @@
-"""What a training leaves: a network with its weights, at work without TensorFlow, and its file."""
+"""A trained model: how it runs without TensorFlow, and how it is stored in a file."""

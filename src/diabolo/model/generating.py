@@ -15,7 +15,7 @@ from diabolo.network.bottlenecks.gaussian import LOG_VAR_LIMIT
 from diabolo.network.penalties import PENALTIES
 from diabolo.parts import read_part
 
-CACHE_FLOATS = 1 << 18
+SAMPLE_CACHE_FLOATS = 1 << 18
 
 
 def sample(model: Model, count: int, *, random_state: int | np.random.Generator | None = None) -> Rows:
@@ -140,7 +140,7 @@ def _log_mean_weight(
     """Return log(mean(p(row|latent) p(latent) / q(latent|row))) over latents drawn from q."""
     logs = []
     # As many samples at a time as fit into the cache of the CPU, with the tensors computed from them.
-    at_once = max(1, min(model.runtime.rows_at_once, CACHE_FLOATS // target.size))
+    at_once = max(1, min(model.runtime.rows_at_once, SAMPLE_CACHE_FLOATS // target.size))
     for start in range(0, samples, at_once):
         count = min(at_once, samples - start)
         noise = generator.standard_normal((count, len(mean)), np.float32)

@@ -1,8 +1,8 @@
 """A trained auto-encoder: the content of a model file, with one method for each operation on rows.
 
-The estimator and the command line both use it. Methods take rows as arrays in the user's units (of a table, those that
-its `schema` makes of a frame) and return rows in the same units. It needs no TensorFlow: `diabolo.model.runtime` runs
-the network, `diabolo.model.generating` makes new rows.
+The estimator and the command line both use it. Methods take and return rows as arrays in the user's units; the rows of
+a table are the numbers that its `schema` makes from a frame. It needs no TensorFlow: `diabolo.model.runtime` runs the
+network, `diabolo.model.generating` makes new rows.
 
 Order: the facts, encode and decode, losses and residuals, codes, the raw outputs of the decoder, checks.
 """
@@ -105,7 +105,7 @@ class Model:
     def reconstruct(
         self, X: object, *, where: str = "reconstruct()", out: Rows | None = None, first_row: int = 0
     ) -> Rows:
-        """Return decode(encode(X)), (n, *row_shape); arguments and errors as for `decode`."""
+        """Return decode(encode(X)), (n, *row_shape). As for `encode`, with `out` of this shape."""
         return self.runtime.map_rows(
             X, self._reconstruct, self.adapter.row_shape, where=where, out=out, first_row=first_row
         )

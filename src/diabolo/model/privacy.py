@@ -1,9 +1,9 @@
-"""How the libraries that Diabolo uses are kept from sending anything, and from writing unasked files.
+"""How the libraries that Diabolo uses are kept from sending data, and from writing files that nobody asked for.
 
 ONNX Runtime sends usage data, Keras writes a settings file into the home folder, Matplotlib a list of fonts; TensorFlow
-imports `requests`, which opens a socket to see whether the machine has IPv6. In a Python process of its user the
-library only stops the first; the rest are files that Keras and Matplotlib write in any program that imports them. The
-command line, whose process is its own, stops all four. Whoever has set one of these variables keeps the choice.
+imports `requests`, which opens a socket to see whether the machine has IPv6. In a user's own Python process
+only the first is stopped, because the others happen in any program that imports these libraries. The command line,
+whose process is its own, stops all four. Environment variables that the user has set are not changed.
 """
 
 import atexit

@@ -1,4 +1,4 @@
-"""How a model came to be: what a model file keeps of its training."""
+"""The record of a training: its settings, data and history, as a model file stores them."""
 
 from dataclasses import asdict, dataclass, fields
 from typing import Any, get_origin
@@ -13,16 +13,17 @@ CURVES = {f"{which}{name}" for which in ("", "val_") for name in ("loss", "recon
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """How a model came to be: JSON values only, and nothing that differs between two runs of the same training.
+    """The record of a training: JSON values only, and nothing that differs between two runs of the same training.
 
     Attributes:
         settings: of the estimator, as JSON values; `random_state` is the seed that was used.
         source: name of the file or data set, or "an array".
         rows, validation_rows: the number of training rows, and of rows held back to find the best epoch.
         learning_rate: at the start.
-        loss_reason: why this reconstruction loss, in words.
-        history: {"loss": [...], "val_loss": [...]}, one number for each epoch; with a penalty both of its parts too.
-        compiled: whether XLA made the program.
+        loss_reason: why this reconstruction loss was chosen, in words.
+        best_epoch: the epoch of the weights, from 1.
+        history: {"loss": [...], "val_loss": [...]}, one number for each epoch; with a penalty also its two parts.
+        compiled: whether XLA compiled the program.
         streamed_within: 0 if all rows were in memory. Otherwise they were read again in each epoch, within this many
             bytes of memory, on which their order depends.
         versions: of the packages on which the bits of the weights depend.

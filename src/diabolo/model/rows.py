@@ -67,7 +67,7 @@ def are_shorter_series(X: object, model: Model) -> TypeGuard[Sequence[Rows]]:
 
 
 def refuse_other_features(model: Model, X: object, *, where: str, who: str) -> None:
-    """Raise ShapeError in scikit-learn's words, which its checks look for, where features are missing."""
+    """Raise ShapeError in scikit-learn's words, which its checks look for, if X has another number of features."""
     known: tuple[int, ...] = model.adapter.row_shape
     shape: tuple[int, ...] = getattr(X, "shape", ())
     if len(known) == 1 and len(shape) == 2 and shape[1] != known[0] and not frames.is_frame(X):

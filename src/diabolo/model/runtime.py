@@ -86,26 +86,26 @@ class Runtime:
         self,
         X: object,
         function: Work,
-        row_shape: tuple[int, ...],
+        result_shape: tuple[int, ...],
         *,
         where: str,
         out: Rows | None = None,
         first_row: int = 0,
     ) -> Rows:
-        """Return the results of a function for rows, (n, *row_shape): it gets checked rows, batch by batch.
+        """Call a function on checked rows, batch by batch, and return its results, (n, *result_shape).
 
         Args:
             X: rows like those of fit(), dense or a scipy sparse matrix.
             function: gets a batch and the number of rows before it.
-            row_shape: axes of the result for one row.
+            result_shape: shape of the result for one row.
             where: name of the caller, for messages.
-            out: an array (n, *row_shape) to write into and return.
+            out: an array (n, *result_shape) to write into and return.
             first_row: number of rows before X, for messages.
 
         Raises: DataError, ShapeError where rows or `out` do not fit; DataError where results are not finite.
         """
         if is_sparse(X):
-            return self._map_sparse(X, function, row_shape, where, out, first_row)
+            return self._map_sparse(X, function, result_shape, where, out, first_row)
         rows = as_rows(X, where=where)
         self.adapter.check_shape(rows, where=where)
 
@@ -114,13 +114,13 @@ class Runtime:
             with np.errstate(all="ignore"):  # finite() refuses what overflows, so that NumPy need not warn
                 return finite(function(batch, first_row + row), first_row + row)
 
-        return self.map_batches(rows, one, row_shape, out)
+        return self.map_batches(rows, one, result_shape, out)
 
     def _map_sparse(
         self,
         X: object,
         function: Work,
-        row_shape: tuple[int, ...],
+        result_shape: tuple[int, ...],
         where: str,
         out: Rows | None,
         first_row: int,
@@ -129,18 +129,18 @@ class Runtime:
         matrix, size = check_sparse(X, where=where), self.rows_at_once
         self.adapter.check_shape(matrix, where=where)  # before rows of any width are made dense
         count = matrix.shape[0]
-        if out is None and count * math.prod(row_shape) > MAX_DENSE:
+        if out is None and count * math.prod(result_shape) > MAX_DENSE:
             raise ShapeError(
-                f"{where} would return {count:,} x {math.prod(row_shape):,} dense numbers: pass fewer rows at a time, "
+                f"{where} would return {count:,} x {math.prod(result_shape):,} dense numbers: pass fewer rows at a time, "
                 f"or out=, which may be memory-mapped."
             )
         if out is not None:
-            _check_shape(out, (count, *row_shape))
+            _check_shape(out, (count, *result_shape))
         pieces = []
         for start in range(0, count, size):
             dense = matrix[start : start + size].toarray()
             dense = dense.astype(np.float32) if dense.dtype.kind != "f" else dense
-            values = self.map_rows(dense, function, row_shape, where=where, first_row=first_row + start)
+            values = self.map_rows(dense, function, result_shape, where=where, first_row=first_row + start)
             if out is None:
                 pieces.append(values)
             else:
@@ -148,14 +148,14 @@ class Runtime:
                 out[start : start + size] = values
         return np.concatenate(pieces) if out is None else np.asarray(out)
 
-    def map_batches(self, rows: Rows, function: Work, row_shape: tuple[int, ...], out: Rows | None = None) -> Rows:
+    def map_batches(self, rows: Rows, function: Work, result_shape: tuple[int, ...], out: Rows | None = None) -> Rows:
         """Return the results of a function for checked rows or latents; arguments as for `map_rows`."""
         size = self.rows_at_once
         if out is None:
             if len(rows) <= size:
                 return function(rows, 0)
             return np.concatenate([function(rows[start : start + size], start) for start in range(0, len(rows), size)])
-        _check_shape(out, (len(rows), *row_shape))
+        _check_shape(out, (len(rows), *result_shape))
         for start in range(0, len(rows), size):
             values = function(rows[start : start + size], start)
             _check_type(out, values)

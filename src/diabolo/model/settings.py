@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 AUTO = "auto"  # for latent_dim, optimizer, corruption and reconstruction_loss: chosen from the rows
 MAX_EPOCHS = 1 << 18  # of a history, which is lists of numbers in memory, four times as large as in a file
-KIND = "setting"  # the key of a field's metadata
+METADATA_KEY = "setting"  # the key of a field's metadata
 
 # Headings of the help text.
 NETWORK, TRAINING = "Network", "Training"
@@ -41,7 +41,7 @@ class Setting:
         option: type of its command-line option; None: it has none.
         names: of the option where it has others than its own name.
         metavar: what stands for the value in the help text.
-        check: raises OptionError for a value that no rows could make right. Args: the name, the value.
+        check: takes name and value, and raises OptionError for a value that is invalid whatever the rows are.
         table: for a setting that is a part, "module.TABLE" with the kinds.
         shared: whether all trials of a search share it, because it says how they are compared or how long they are.
         since: the version of the file format that introduced it.
@@ -62,7 +62,7 @@ class Setting:
 
 
 def _known(types: tuple[type, ...], **known: Any) -> dict[str, Setting]:
-    return {KIND: Setting(types, **known)}
+    return {METADATA_KEY: Setting(types, **known)}
 
 
 def _whole_from(least: int) -> Check:
@@ -128,7 +128,7 @@ class Settings:
 
     `diabolo.Autoencoder` has the same arguments, and explains what each may be.
 
-    Raises: OptionError for a value that cannot hold, whatever the rows.
+    Raises: OptionError for a value that is invalid whatever the rows are.
     """
 
     latent_dim: int | str | None = field(
@@ -408,7 +408,7 @@ class Settings:
 
 
 # By name: what is known of each setting.
-SETTINGS: dict[str, Setting] = {each.name: each.metadata[KIND] for each in dataclasses.fields(Settings)}
+SETTINGS: dict[str, Setting] = {each.name: each.metadata[METADATA_KEY] for each in dataclasses.fields(Settings)}
 DEFAULTS: dict[str, Any] = {each.name: each.default for each in dataclasses.fields(Settings)}
 
 # The settings that are parts, such as "bottleneck".

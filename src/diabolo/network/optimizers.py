@@ -44,7 +44,7 @@ OPTIMIZERS: dict[str, _Entry] = {
 SCHEDULES = ("cosine", "constant")
 
 
-def suiting(bottleneck: Bottleneck) -> str:
+def default_for(bottleneck: Bottleneck) -> str:
     """Return the optimizer that suits a bottleneck, where none is asked for."""
     return bottleneck.default_optimizer
 

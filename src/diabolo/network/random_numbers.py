@@ -1,8 +1,8 @@
 """Numbers drawn inside the compiled program, from a `keras.random.SeedGenerator`.
 
-As `keras.random` draws them, but by an algorithm that is named: otherwise XLA on a processor chooses one that needs
-190 ns a number, so that drawing the zeros and ones of a batch of MNIST took ten times as long as all of its layers; the
-one named here needs 6 ns and gives the same numbers. Without XLA the numbers are different ones.
+Unlike `keras.random`, these functions name the algorithm. Otherwise XLA on a CPU chooses one that takes 190 ns per
+number, so that drawing the zeros and ones of a batch of MNIST took ten times as long as all layers; philox takes 6 ns.
+With XLA both give the same numbers; without XLA the numbers differ.
 """
 
 from collections.abc import Sequence

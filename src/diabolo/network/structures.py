@@ -90,7 +90,7 @@ class Network:
 
     @property
     def latent_dim(self) -> int:
-        """Numbers in the latent of one row."""
+        """Number of latent dimensions."""
         return self.bottleneck.latent_dim
 
     @property
@@ -230,7 +230,7 @@ def build(
             in full), [256] (hidden widths), or layers of the encoder.
             Or an encoder and a decoder: two Keras models, or two lists of layers; the encoder ends in the latent.
         input_shape: sizes of the axes of one row.
-        latent_dim: numbers in a latent; may be left out where the structure says it, else a default from the features.
+        latent_dim: number of latent dimensions; None: as the structure states, else a default from the features.
         activation: of the hidden layers.
         bottleneck: a kind, with settings after a colon ("gaussian:beta=4"), or one of `diabolo.network.bottlenecks`.
         bottleneck_activation: of the latent, if the bottleneck has a choice; None: its default.
@@ -400,7 +400,7 @@ def says_latents(structure: Structure) -> bool:
 
 
 def check_words(structure: str, activation: str) -> None:
-    """Raise OptionError for a structure in words that is wrong for rows of any shape."""
+    """Raise OptionError for a structure, in words or sizes, or an activation that is wrong for rows of any shape."""
     check_activation(Activation(function="linear"), activation)
     if not words.known(structure):
         _sizes(structure)

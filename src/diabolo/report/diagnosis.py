@@ -17,19 +17,20 @@ from diabolo.network.bottlenecks.gaussian import gaussian_kl
 from diabolo.report.summary import in_units_of_the_network
 from diabolo.typing import ArrayLike, Frame
 
-ROWS = 2_000  # that are looked at: enough to find the problems
-SAYS_NOTHING = 0.01  # nats of divergence, or share of the usual variance, below which a latent counts as dead
-COLLAPSED = 0.5  # nats of all latents together, below which the latent carries hardly any information
-NEEDED = 0.999  # of the variance of the latents: directions beyond it are not needed
-# The same from the first to the second quarter of the epochs if the rate falls to 0. Digits and tables that improved
-# with more epochs had 0.12 to 0.46, others 0.02 to 0.07.
+DIAGNOSED_ROWS = 2_000  # rows that the rules examine; more find no other problems
+INACTIVE = 0.01  # nats of divergence, or fraction of the largest standard deviation, below which a latent is dead
+COLLAPSED = 0.5  # nats of all latents together, below which they carry hardly any information
+NEEDED = 0.999  # fraction of the variance of the latents; directions beyond it are not needed
+UNEVEN = 100  # how many times as much as another a column may vary
+FAR_OFF = 20  # standard deviations that a value may lie from the mean of its column
+STILL_LEARNING = 0.02  # fraction of the whole improvement that came in the last tenth of the epochs
+# The same for the second quarter of the epochs, where a cosine schedule flattens the end of the curve. Digits and
+# tables that improved with more epochs had 0.12 to 0.46, others 0.02 to 0.07.
 STILL_LEARNING_HALF_WAY = 0.1
-UNEVEN, FAR_OFF = 100, 20  # times one column may vary more than another; standard deviations
-STILL_LEARNING = 0.02  # of the whole improvement, in the last tenth of the epochs
-# By which share of the improvement the validation loss exceeds the training loss, and at the end its own lowest value.
-# The first alone may be random: a few validation rows may be harder than others.
+# Over-fitting: the validation loss exceeds the training loss by OVER_FITTED of the improvement, and ends RISEN of it
+# above its own lowest value. The first alone may be chance: a few validation rows may be harder than others.
 OVER_FITTED, RISEN = 0.15, 0.001
-ALL_THE_SAME = 0.05  # of the variance of rows, in their reconstructions: below it a network has fitted nothing
+CONSTANT_OUTPUT = 0.05  # variance of reconstructions over that of rows, below which the network has fitted nothing
 
 
 class Finding(NamedTuple):
@@ -42,7 +43,7 @@ class Finding(NamedTuple):
         return f"{self.what}: {self.attempt}."
 
 
-class Look(NamedTuple):
+class RuleInputs(NamedTuple):
     """The input of the rules."""
 
     model: Model
@@ -58,17 +59,17 @@ def diagnose(model: Model, rows: Rows | ArrayLike | Frame) -> list[Finding]:
     """
     if model.schema is not None and frames.is_frame(rows):
         rows = frames.read(rows, model.schema, where="diagnose()").rows
-    some = as_rows(rows, where="diagnose()")[:ROWS]
-    look = Look(model, some, model.encode(some, where="diagnose()"))
-    return [finding for rule in RULES if (finding := rule(look)) is not None]
+    some = as_rows(rows, where="diagnose()")[:DIAGNOSED_ROWS]
+    inputs = RuleInputs(model, some, model.encode(some, where="diagnose()"))
+    return [finding for rule in RULES if (finding := rule(inputs)) is not None]
 
 
-def _collapse(look: Look) -> Finding | None:
-    if not look.model.network.bottleneck.is_stochastic:
+def _collapse(inputs: RuleInputs) -> Finding | None:
+    if not inputs.model.network.bottleneck.is_stochastic:
         return None
-    mean, log_var = generating.posterior(look.model, look.rows)
+    mean, log_var = generating.posterior(inputs.model, inputs.rows)
     divergence = gaussian_kl(mean, log_var, np).mean(axis=0)
-    silent = int((divergence < SAYS_NOTHING).sum())
+    silent = int((divergence < INACTIVE).sum())
     if divergence.sum() < COLLAPSED:
         return Finding(
             f"posterior collapse: {silent} of {mean.shape[1]} latents carry no information, all of "
@@ -82,12 +83,12 @@ def _collapse(look: Look) -> Finding | None:
     return Finding(f"{silent} of {mean.shape[1]} latents are not used", f"latent_dim={needed} may do as well")
 
 
-def _dead_latents(look: Look) -> Finding | None:
-    bottleneck = look.model.network.bottleneck
-    if bottleneck.is_stochastic or bottleneck.codes_per_row or len(look.latents) < 10:
+def _dead_latents(inputs: RuleInputs) -> Finding | None:
+    bottleneck = inputs.model.network.bottleneck
+    if bottleneck.is_stochastic or bottleneck.codes_per_row or len(inputs.latents) < 10:
         return None
-    spread = look.latents.std(axis=0)
-    dead = int((spread <= SAYS_NOTHING * spread.max()).sum())
+    spread = inputs.latents.std(axis=0)
+    dead = int((spread <= INACTIVE * spread.max()).sum())
     if not dead:
         return None
     attempts = ["a smaller learning rate", "or fewer latents"]
@@ -99,24 +100,24 @@ def _dead_latents(look: Look) -> Finding | None:
     return Finding(f"{dead} of {len(spread)} latents are the same for all rows", tried)
 
 
-def _dead_codes(look: Look) -> Finding | None:
-    groups = look.model.network.bottleneck.codes_per_row
+def _dead_codes(inputs: RuleInputs) -> Finding | None:
+    groups = inputs.model.network.bottleneck.codes_per_row
     if not groups:
         return None
-    codes, size = look.model.weights["bottleneck/book"].shape
-    used = len(np.unique(look.latents.reshape(-1, size), axis=0))
-    possible = min(codes, len(look.latents) * groups)
+    codes, size = inputs.model.weights["bottleneck/book"].shape
+    used = len(np.unique(inputs.latents.reshape(-1, size), axis=0))
+    possible = min(codes, len(inputs.latents) * groups)
     if used >= possible / 4:
         return None
     return Finding(f"{used} of {codes} codes are used", "fewer codes, more groups, or more epochs")
 
 
-def _more_latents_than_needed(look: Look) -> Finding | None:
-    size = look.latents.shape[1]
-    bottleneck = look.model.network.bottleneck
-    if bottleneck.codes_per_row or bottleneck.is_sparse or len(look.latents) < 5 * size or size < 4:
+def _more_latents_than_needed(inputs: RuleInputs) -> Finding | None:
+    size = inputs.latents.shape[1]
+    bottleneck = inputs.model.network.bottleneck
+    if bottleneck.codes_per_row or bottleneck.is_sparse or len(inputs.latents) < 5 * size or size < 4:
         return None
-    variances = np.linalg.svd(look.latents - look.latents.mean(axis=0), compute_uv=False) ** 2
+    variances = np.linalg.svd(inputs.latents - inputs.latents.mean(axis=0), compute_uv=False) ** 2
     if not variances.sum():
         return None
     needed = int(np.searchsorted(np.cumsum(variances) / variances.sum(), NEEDED)) + 1
@@ -125,13 +126,13 @@ def _more_latents_than_needed(look: Look) -> Finding | None:
     return Finding(f"{size} latents lie in {needed} directions", f"latent_dim={needed} may do as well")
 
 
-def _over_fitting(look: Look) -> Finding | None:
-    train, held = _curves(look)
-    best = look.model.record.best_epoch - 1
+def _over_fitting(inputs: RuleInputs) -> Finding | None:
+    train, held = _curves(inputs)
+    best = inputs.model.record.best_epoch - 1
     if held is None or best < 1:
         return None
     gap, rise, learnt = held[best] - train[best], held[-1] - min(held), train[0] - train[best]
-    if learnt <= 0 or gap < OVER_FITTED * learnt or rise < RISEN * learnt or _gives_one_row_for_all(look):
+    if learnt <= 0 or gap < OVER_FITTED * learnt or rise < RISEN * learnt or _gives_one_row_for_all(inputs):
         return None
     return Finding(
         f"over-fitting: the validation loss is {held[best]:.4g}, the training loss {train[best]:.4g}",
@@ -139,24 +140,24 @@ def _over_fitting(look: Look) -> Finding | None:
     )
 
 
-def _gives_one_row_for_all(look: Look) -> bool:
+def _gives_one_row_for_all(inputs: RuleInputs) -> bool:
     rows, given = (
-        np.nan_to_num(in_units_of_the_network(look.model, each)).var(axis=0, dtype=np.float64).sum()
-        for each in (look.rows, look.model.reconstruct(look.rows))
+        np.nan_to_num(in_units_of_the_network(inputs.model, each)).var(axis=0, dtype=np.float64).sum()
+        for each in (inputs.rows, inputs.model.reconstruct(inputs.rows))
     )
-    return bool(given < ALL_THE_SAME * rows)
+    return bool(given < CONSTANT_OUTPUT * rows)
 
 
-def _under_training(look: Look) -> Finding | None:
-    train, held = _curves(look)
+def _under_training(inputs: RuleInputs) -> Finding | None:
+    train, held = _curves(inputs)
     curve = held or train
     more = f"epochs={max(10, 2 * len(curve))}"
     if len(curve) == 1:
         return Finding("training ended after one epoch", more)
-    if look.model.record.best_epoch < len(curve) - len(curve) // 5:
+    if inputs.model.record.best_epoch < len(curve) - len(curve) // 5:
         return None
     learnt, end = curve[0] - min(curve), len(curve) - 1
-    if look.model.record.settings["learning_rate_schedule"] == "cosine":
+    if inputs.model.record.settings["learning_rate_schedule"] == "cosine":
         # A rate that falls to 0 flattens the end of the curve, even if more could be learnt; half-way it says more.
         lately, share = curve[end // 4] - curve[end // 2], STILL_LEARNING_HALF_WAY
     else:
@@ -166,11 +167,11 @@ def _under_training(look: Look) -> Finding | None:
     return Finding("training ended while the loss still fell", more)
 
 
-def _unscaled(look: Look) -> Finding | None:
-    if look.model.adapter.is_table:
+def _unscaled(inputs: RuleInputs) -> Finding | None:
+    if inputs.model.adapter.is_table:
         return None  # each column is scaled by its own distribution
-    tensors = look.model.adapter.adapt(look.rows)
-    if tensors.ndim == 4 and tensors.shape[3] == 1 and not look.model.adapter.bounded:
+    tensors = inputs.model.adapter.adapt(inputs.rows)
+    if tensors.ndim == 4 and tensors.shape[3] == 1 and not inputs.model.adapter.bounded:
         spreads = tensors[..., 0].std(axis=(0, 1), dtype=np.float64)  # of each column of the image
         spreads = spreads[spreads > 0]
         if len(spreads) and spreads.max() > UNEVEN * spreads.min():
@@ -179,7 +180,7 @@ def _unscaled(look: Look) -> Finding | None:
                 f"much as others",
                 "if they are channels of a series, series=True (--series) scales each by itself",
             )
-    if tensors.ndim == 2 and not look.model.adapter.bounded:
+    if tensors.ndim == 2 and not inputs.model.adapter.bounded:
         far = np.abs(tensors).max(axis=0)
         if far.max() > FAR_OFF:
             return Finding(
@@ -189,11 +190,11 @@ def _unscaled(look: Look) -> Finding | None:
     return None
 
 
-def _loss_that_does_not_fit(look: Look) -> Finding | None:
-    model = look.model
+def _loss_that_does_not_fit(inputs: RuleInputs) -> Finding | None:
+    model = inputs.model
     if model.record.loss_reason != "asked for" or model.loss.kind not in OF_THE_CHOICE:
         return None
-    known = Statistics.of(look.rows)
+    known = Statistics.of(inputs.rows)
     mean, variance = known.overall
     widest = known.widest
     fits = losses.choose(known.low.min() / widest, known.high.max() / widest, mean / widest, variance / widest**2)
@@ -204,8 +205,8 @@ def _loss_that_does_not_fit(look: Look) -> Finding | None:
     )
 
 
-def _curves(look: Look) -> tuple[Sequence[float], Sequence[float] | None]:
-    history = look.model.record.history
+def _curves(inputs: RuleInputs) -> tuple[Sequence[float], Sequence[float] | None]:
+    history = inputs.model.record.history
     # The penalty is left out: it may grow while a warm-up lasts.
     train = history.get("reconstruction", history["loss"])
     return train, history.get("val_reconstruction", history.get("val_loss"))
@@ -214,7 +215,7 @@ def _curves(look: Look) -> tuple[Sequence[float], Sequence[float] | None]:
 OF_THE_CHOICE = ("bernoulli", "gaussian")  # whoever asks for another has a reason
 
 # The most important first.
-RULES: tuple[Callable[[Look], Finding | None], ...] = (
+RULES: tuple[Callable[[RuleInputs], Finding | None], ...] = (
     _loss_that_does_not_fit,
     _unscaled,
     _collapse,

@@ -195,7 +195,7 @@ class SizeError(Protocol):
 
     @property
     def latents(self) -> int:
-        """Numbers in a latent."""
+        """Number of latent dimensions."""
 
     @property
     def error(self) -> float:
@@ -248,7 +248,7 @@ def front(sizes: SizeErrors) -> Figure:
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
     axes.set_xticks(latents, [str(each) for each in latents])
-    axes.set_xlabel("numbers in a latent")
+    axes.set_xlabel("latent dimensions")
     axes.set_ylabel(f"mean squared error, {sizes.unit}", fontsize=9)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color=GREY, alpha=0.3)
@@ -298,5 +298,5 @@ def rates(found: RateLosses) -> Figure:
 
 
 def save(figure: Figure, path: str | Path | IO[bytes]) -> None:
-    """Write a figure as PNG to a path or an open file, without the date that would change its bytes."""
+    """Write a figure as PNG to a path or an open file, without Matplotlib's version, which would change its bytes."""
     figure.savefig(path, format="png", metadata={"Software": None})

@@ -13,7 +13,11 @@ from diabolo.report.columns import ColumnFigures, evaluate_columns
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """Figures of one training. Errors are mean squared errors of a feature, in `unit`, over the `evaluated_on` rows."""
+    """Figures of one training.
+
+    Errors are mean squared errors per feature, in `unit`, over the `evaluated_on` rows. For a table they are
+    relative to the error of the best constant guess, averaged over the columns, so that `mean_row_error` is 1.
+    """
 
     rows: int
     validation_rows: int
@@ -21,7 +25,7 @@ class Summary:
     evaluated_on: str  # "test", or "training" if there are no test rows
     features: int
     latent_dim: int
-    compression: float  # numbers in a row for each number in a latent
+    compression: float  # values of a row per latent dimension
     weights: int
     reconstruction_loss: str
     loss_per_row: float  # nats

@@ -45,11 +45,14 @@ class Budget:
         self.seconds, self.depth = seconds, depth
         self.epochs = epochs if epochs is not None else EPOCHS if seconds is None else EPOCHS_IN_TIME
         self._started = time.monotonic()
-        self._speeds: list[float] = []  # seconds that a million operations took
-        self._starts: list[float] = []  # seconds that a trial took besides its epochs
+        self._speeds: list[float] = []  # seconds per million operations
+        self._starts: list[float] = []  # seconds that a trial took in addition to its epochs
 
     def measured(self, operations: float, an_epoch: float, ran: int, taken: float) -> None:
-        """Learn from a training that ran so many epochs in `taken` seconds."""
+        """Record that a training of `ran` epochs took `taken` seconds in all, and `an_epoch` seconds per epoch.
+
+        Args: operations: of an epoch, in millions.
+        """
         self._speeds.append(an_epoch / operations)
         self._starts.append(max(0.1, taken - ran * an_epoch))
 
@@ -76,7 +79,7 @@ class Budget:
         """Seconds that an epoch may take."""
         return self.share / min(FEWEST, self.epochs)
 
-    def guess(self, operations: float) -> float:
+    def estimate_seconds(self, operations: float) -> float:
         """Return about how many seconds an epoch of so many million operations takes."""
         speed = float(np.median(self._speeds)) if self._speeds else 1e6 / OPERATIONS_A_SECOND
         return operations * speed
@@ -86,9 +89,9 @@ class Budget:
         return int(min(self.epochs, max(3.0, self.share / max(an_epoch, 1e-9))))
 
     def to_its_end(self, trial: TrialState) -> int:
-        """Return how many epochs a trial has that trains to its end now: its own, or as many as the time left allows.
+        """Return the number of epochs of a trial that now trains to its end: as planned, or what the time left allows.
 
-        The learning rate comes down to the end that is set here, wherever it was before.
+        The schedule then ends at this epoch, so that the learning rate falls to 0 there.
         """
         left, an_epoch = (self.left - self.start) * SPARE, trial.an_epoch
         if self.seconds is None or not an_epoch or left > FILLS * an_epoch * (trial.whole - trial.done):
@@ -102,5 +105,5 @@ class Budget:
     def cost(self, trial: TrialState, rung: int) -> float:
         """Return about how many seconds it takes to bring a trial to a rung."""
         epochs = self.rungs(trial.whole)[rung] - trial.done
-        an_epoch = self.guess(trial.operations) if trial.an_epoch is None else trial.an_epoch
+        an_epoch = self.estimate_seconds(trial.operations) if trial.an_epoch is None else trial.an_epoch
         return self.start + an_epoch * epochs

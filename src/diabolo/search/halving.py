@@ -9,7 +9,7 @@ learning rates, which end worse.
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
-TIMES = 3  # the ratio between two rungs; one of so many trials is promoted
+REDUCTION_FACTOR = 3  # the ratio between two rungs; one of so many trials is promoted
 CLEARLY = 0.02  # the relative improvement over the default settings that a trial needs to count as better
 
 
@@ -34,7 +34,7 @@ R = TypeVar("R", bound=Runner)
 
 def rungs(epochs: int, depth: int = 3) -> list[int]:
     """Return the epochs at which a training of so many may stop, `depth` of them, never falling; the last is all."""
-    return [max(1, round(epochs / TIMES**at)) for at in reversed(range(depth))]
+    return [max(1, round(epochs / REDUCTION_FACTOR**at)) for at in reversed(range(depth))]
 
 
 def promoted(runners: Sequence[R], top: int) -> R | None:
@@ -46,7 +46,7 @@ def promoted(runners: Sequence[R], top: int) -> R | None:
         there = sorted(
             (each for each in runners if each.rung >= rung), key=lambda each: (each.errors[rung], each.number)
         )
-        for each in there[: len(there) // TIMES]:
+        for each in there[: len(there) // REDUCTION_FACTOR]:
             if each.rung == rung:
                 return each
     return None
@@ -61,17 +61,18 @@ def leader(runners: Sequence[R]) -> R | None:
 
 
 def followed(runners: Sequence[R], top: int, default: int | None) -> R | None:
-    """Return the trial with the default settings, number `default`, until it is one rung below its end.
+    """Return the trial with the default settings, number `default`, until it is one rung below the last; then None.
 
-    Early rungs favour high rates, which end worse; the default ends well, and is compared where that shows.
+    Early rungs favour high learning rates, which end worse. A late rung shows how good the default settings are.
     """
     return next((each for each in runners if each.number == default and each.rung < top - 1), None)
 
 
 def to_go_on(runners: Sequence[R], top: int, default: int | None) -> R | None:
-    """Return the best trial; before its end the default settings, where no trial is clearly better.
+    """Return the trial to continue: the best one, or that with the default settings if both are about as good.
 
-    A trial that over-fits looks as good there, and is not in the end.
+    A trial that over-fits looks as good as the default settings before the last rung, and ends worse. At the last rung
+    the best trial is returned.
     """
     best = leader(runners)
     known = next((each for each in runners if each.number == default), None)

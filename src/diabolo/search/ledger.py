@@ -68,7 +68,12 @@ class TrialState:
         return self.epochs or 0
 
 
-KEPT = {each.name for each in fields(TrialState)} - {"number", "choice", "errors", "finished"}  # as Optuna's attributes
+ATTRIBUTES = {each.name for each in fields(TrialState)} - {
+    "number",
+    "choice",
+    "errors",
+    "finished",
+}  # as Optuna's attributes
 
 
 class Ledger:
@@ -105,7 +110,7 @@ class Ledger:
         """Keep what is newly known of a trial, by the names of `TrialState`."""
         trial = self._optuna(number)
         for name, value in known.items():
-            if name not in KEPT:
+            if name not in ATTRIBUTES:
                 raise TypeError(f"a trial has no {name!r} that could be written")
             trial.set_user_attr(name, value)
 
@@ -201,7 +206,7 @@ class Ledger:
 
 
 def _state(trial: "optuna.trial.FrozenTrial") -> TrialState:
-    about = {name: value for name, value in trial.user_attrs.items() if name in KEPT and value is not None}
+    about = {name: value for name, value in trial.user_attrs.items() if name in ATTRIBUTES and value is not None}
     for name in ("starts", "curve"):  # tuples come back as lists
         if name in about:
             about[name] = tuple(tuple(each) if isinstance(each, list) else each for each in about[name])

@@ -32,12 +32,12 @@ from diabolo.training.progress import Progress
 from diabolo.typing import RandomState
 
 BY_ADVICE = 0.4  # fraction of the last round that is chosen by the advice alone
-SHORT = 3  # a training of the first round has a third of the epochs
+SHORT_DIVISOR = 3  # a training of the first round has a third of the epochs
 UNKNOWN = 0.3  # the expected loss above the best, as a fraction, of an optimizer that the advice does not know
 PER_E_FOLD = 0.1  # added to it for each factor of e in seconds per step, where all have the same time
 EQUAL = ("epochs", "time")
 SECONDS_MEASURED = 2.0  # for which an optimizer is trained, to see how long its steps take
-ROUNDS = (0.3, 0.1)  # fraction of all pairs in each round: 0.3 / SHORT + 0.1 = a fifth of the cost of all
+ROUNDS = (0.3, 0.1)  # fraction of all pairs in each round: 0.3 / SHORT_DIVISOR + 0.1 = a fifth of the cost of all
 
 
 class RaceResult(NamedTuple):
@@ -46,8 +46,8 @@ class RaceResult(NamedTuple):
     Attributes:
         optimizer, learning_rate: of the winner.
         trials: a row for each trial, the best first: as `SearchResult.trials`, its state "whole", "short" or "failed".
-        epochs: trained in all; where all have the same time, in epochs of the fastest optimizer.
-        epochs_of_all: that all pairs would have taken to their end.
+        epochs: how many were trained in all; with equal="time", converted to epochs of the fastest optimizer.
+        epochs_of_all: how many it would have taken to train every pair to its end.
     """
 
     optimizer: str
@@ -61,7 +61,7 @@ def race(
     X: object,
     *,
     optimizers: Sequence[str] | None = None,
-    times: Sequence[float] = advice.TIMES,
+    times: Sequence[float] = advice.RATE_FACTORS,
     epochs: int = EPOCHS,
     equal: str = "epochs",
     run: str | Path | None = None,
@@ -121,7 +121,9 @@ def race(
             seed=seed,
             report=show,
         )
-        work = _run(task, pairs[:first], max(1, epochs // SHORT), slower, make_folder(where / "short", "a race"))
+        work = _run(
+            task, pairs[:first], max(1, epochs // SHORT_DIVISOR), slower, make_folder(where / "short", "a race")
+        )
         ended = [row for row in work.table() if row["state"] == "whole"]
         trials = [row | {"state": "short"} if row in ended else row for row in work.table()]
         if not work.stopped:
@@ -212,7 +214,7 @@ def _seconds_a_row(opened: Source, settings: Settings) -> float:
     """Return how long a training takes for one row, measured for some seconds; 0 where it ended too soon."""
     started, found = math.inf, 0.0
 
-    def look(progress: Progress) -> None:
+    def measure(progress: Progress) -> None:
         nonlocal started, found
         if not progress.rows_per_second:
             return
@@ -221,7 +223,7 @@ def _seconds_a_row(opened: Source, settings: Settings) -> float:
             raise _SeenEnough
 
     with suppress(_SeenEnough, DivergedError):  # at a rate that diverges a step takes as long as at others
-        fitting.fit(fitting.prepare(opened, settings), settings, report=look)
+        fitting.fit(fitting.prepare(opened, settings), settings, report=measure)
     return found
 
 
@@ -234,7 +236,7 @@ def _by_advice(
 
     def expected(pair: Row) -> tuple[float, float]:
         kind = pair["optimizer"].partition(":")[0]
-        nearest = min(advice.TIMES, key=lambda known: _apart(known, pair["rate"]))
+        nearest = min(advice.RATE_FACTORS, key=lambda known: _apart(known, pair["rate"]))
         loss = above.get((kind, advice.rate_of(kind, nearest)), UNKNOWN)
         return loss + PER_E_FOLD * math.log(slower[pair["optimizer"]]), _apart(pair["rate"], 1.0)
 

@@ -24,7 +24,7 @@ STEPS = 300  # over which the rate rises
 BELOW, ABOVE = 1e-3, 1e3  # where it begins and ends, in units of the rate that suits the optimizer
 WORSE = 2.0  # times the lowest loss: the test ends
 SMOOTH = 10  # steps over which the loss is averaged
-BACK = 4.0  # the rate of the lowest loss over the recommended one: at the first, training is about to diverge
+RATE_DIVISOR = 4.0  # the rate of the lowest loss is divided by this, because at that rate training is about to diverge
 
 
 class RangeTest(NamedTuple):
@@ -32,8 +32,8 @@ class RangeTest(NamedTuple):
 
     Attributes:
         learning_rate: a quarter of the rate with the lowest loss.
-        rates: that were tried, rising.
-        losses: the mean per row, in nats, over the steps before each rate.
+        rates: the rates that were tried, rising.
+        losses: the mean loss per row, in nats, over ten steps, of which the last had this rate.
     """
 
     learning_rate: float
@@ -81,7 +81,7 @@ def range_test(
     smooth = np.convolve(np.array(losses), np.full(kernel, 1 / kernel), mode="valid")
     rates = start * ratio ** np.arange(kernel - 1, len(losses))
     best = float(rates[int(np.argmin(smooth))])
-    return RangeTest(float(f"{best / BACK:.2g}"), rates.tolist(), smooth.tolist())
+    return RangeTest(float(f"{best / RATE_DIVISOR:.2g}"), rates.tolist(), smooth.tolist())
 
 
 class _Enough(Exception):

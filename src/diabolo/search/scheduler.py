@@ -37,7 +37,7 @@ from diabolo.storage import files
 from diabolo.training import backend
 
 TOO_SLOW = f"too slow: its share of the budget holds fewer than {FEWEST} epochs"
-KEPT = 24  # checkpoints of trials that may still continue
+MAX_TRIAL_CHECKPOINTS = 24  # checkpoints of trials that may still continue
 MOST_STARTS = 3  # from one checkpoint; a trial that gets no further would end every process that works on it
 MOST_DRAWS = 20  # choices that make no network, before a search gives up
 SECONDS_TO_WAIT = 0.2  # before it is asked again whether another process is done
@@ -200,7 +200,7 @@ class Search:
                 self.ledger.fail(drawn.number, reason)
                 continue
             operations = 6e-6 * prepared.rows * prepared.network.operations
-            an_epoch = self._budget.guess(operations)
+            an_epoch = self._budget.estimate_seconds(operations)
             if an_epoch > self._budget.slowest and again:
                 self.ledger.fail(drawn.number, TOO_SLOW)
                 continue
@@ -302,7 +302,7 @@ class Search:
     def _tidy(self) -> None:
         """Delete checkpoints of trials that will hardly continue, so that the folder stays small."""
         ranked = sorted(self.ledger.runners(), key=lambda each: (-each.rung, each.errors[-1]))
-        for each in ranked[KEPT:]:
+        for each in ranked[MAX_TRIAL_CHECKPOINTS:]:
             with self._locked(each.number) as mine:
                 if mine:
                     self._path(each.number).unlink(missing_ok=True)

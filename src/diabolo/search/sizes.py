@@ -19,7 +19,7 @@ from diabolo.report.summary import summarise
 from diabolo.search.study import in_memory
 from diabolo.typing import RandomState
 
-MOST = 64  # latents of the largest network, where no sizes are given
+MAX_LATENTS = 64  # latents of the largest network, where no sizes are given
 SHARE = 0.1  # of the rows, held back for the evaluation
 
 
@@ -77,7 +77,7 @@ def error_by_size(
         raise OptionError(f"sizes must be a list of whole numbers of at least 1, got {sizes!r:.60}.")
     sizes = plain(list(sizes)) if sizes is not None else None
     if sizes is None:
-        sizes = [1 << at for at in range(int(math.log2(MOST)) + 1) if 1 << at < max(features, 2)]
+        sizes = [1 << at for at in range(int(math.log2(MAX_LATENTS)) + 1) if 1 << at < max(features, 2)]
     if not sizes or not all(is_whole(size, 1) for size in sizes):
         raise OptionError(f"sizes must be whole numbers of at least 1, got {list(sizes)!r:.60}.")
     held = held_back(len(opened.rows), SHARE, seed + 1, VALIDATION)

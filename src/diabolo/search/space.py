@@ -52,7 +52,7 @@ DEFAULT: Space = {
 }
 
 # Strong baselines, tried right after the default settings.
-HARD_TO_BEAT: tuple[dict[str, Any], ...] = (
+BASELINES: tuple[dict[str, Any], ...] = (
     {"kind": "dense", "depth": 2, "width": 512, "taper": 0.5, "batch_size": 128},
     {"kind": "conv", "depth": 2, "width": 256, "taper": 0.5, "batch_size": 128},
 )
@@ -106,7 +106,7 @@ def _choices(name: str, values: object) -> list[Any] | Range:
 
 
 def _check(name: str, value: object) -> None:
-    """Raise OptionError for a value that can never hold, whatever the rows and the other choices."""
+    """Raise OptionError for a value that is invalid whatever the rows and the other choices are."""
     try:
         if name in WHOLE:
             whole(name, value, 1)
@@ -143,7 +143,7 @@ def draw(trial: "optuna.Trial", space: Space) -> dict[str, Any]:
 
 def first(space: Space, row_shape: tuple[int, ...]) -> list[dict[str, Any]]:
     """Return choices to begin with for rows of this shape, those of them that the space holds."""
-    begun = [default_choice(space, row_shape), *(_held(space, each) for each in HARD_TO_BEAT)]
+    begun = [default_choice(space, row_shape), *(_held(space, each) for each in BASELINES)]
     return [each for each in begun if each is not None]
 
 

@@ -136,8 +136,9 @@ def check_limits(budget: str | float | None, trials: int | None, epochs: int | N
 
 
 def in_memory(X: object, settings: Mapping[str, object], own: Sequence[str] = ("epochs", "patience")) -> Source:
-    """Return the rows for trials with these settings, of which the caller may not give those in `own`.
+    """Return the rows of a search in memory, after the check of its settings.
 
+    Args: own: settings that the search decides itself; they are refused in `settings`.
     Raises: DataError, ShapeError, OptionError.
     """
     known = sorted({*spaces.SETTINGS} - {*own})
@@ -152,7 +153,10 @@ def in_memory(X: object, settings: Mapping[str, object], own: Sequence[str] = ("
 
 
 def with_latents(opened: Source, given: Mapping[str, object]) -> Settings:
-    """Return settings, with a seed; latent_dim="auto" is counted once, so that all trials have as many."""
+    """Return the settings, with latent_dim="auto" replaced by the number that is counted once for all trials.
+
+    Args: given: settings by name, with a seed.
+    """
     settings = Settings.of(given)
     if settings.latent_dim != AUTO:
         return settings

@@ -79,7 +79,7 @@ class Spec:
 class Outcome(NamedTuple):
     """The result of a training; the models hold the best weights."""
 
-    history: dict[str, list[float]]  # "loss" and, with validation rows, "val_loss": one number per epoch, in nats
+    history: dict[str, list[float]]  # one number per epoch, in nats, by the names of `Steps.results`, and with "val_"
     best_epoch: int  # from 1; the last one without validation rows
     choice: Choice  # whether XLA compiled the program, and why
     learnt: dict[str, Array]  # parameters of the loss, by name
@@ -100,7 +100,8 @@ def train(
         shard: the rows.
         report: called with the progress twice a second, and after each epoch.
         restored: the state to continue from; None starts anew.
-        keep: called as `report`, with a function that returns the state, to write a checkpoint.
+        keep: called as `report`, with a function that returns the state, to write a checkpoint. True after an epoch
+            ends the training.
 
     Raises: DivergedError where the loss or a weight is no longer finite; its `outcome` is that of the epochs before,
         whose best weights are left in the models.

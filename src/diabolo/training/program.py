@@ -296,7 +296,7 @@ def _unchanged(gradients: Sequence[tf.Tensor]) -> Sequence[tf.Tensor]:
 
 
 class Tracing(NamedTuple):
-    """Steps whose call traced (and compiled) the program first, and the seconds of that call."""
+    """A call that traced (and compiled) the program: the steps that it ran, and the seconds that it took."""
 
     steps: int
     seconds: float
@@ -404,7 +404,7 @@ def _function(body: Callable[..., None], *, jit_compile: bool | None = None) -> 
 def _timed(
     function: _Function, steps: int, data: Tensors, order: tf.Tensor, start: tf.Tensor, end: tf.Tensor
 ) -> Tracing:
-    """Call a function of so many steps; return the seconds of the call if it was traced, which is most of them."""
+    """Call a function that runs so many steps; if it was traced, return the steps and seconds, mostly of tracing."""
     before, started = function.experimental_get_tracing_count(), time.perf_counter()
     function(data, order, start, end)
     if function.experimental_get_tracing_count() == before:

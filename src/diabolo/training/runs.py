@@ -39,8 +39,8 @@ from diabolo.typing import Array
 ABOUT, LOCK = "run.json", "lock"
 CHECKPOINT = re.compile(r"(\d{6,})-(\d{6,})\.safetensors")  # epochs, steps
 PARTIAL = re.compile(rf"\.{CHECKPOINT.pattern}\..+")  # temporary file of a process that was killed while writing
-KEPT = 2  # checkpoints, in case one cannot be read
-WRITING_SHARE = 20  # checkpoints are written in at most one twentieth of the time,
+CHECKPOINTS_KEPT = 2  # checkpoints, in case one cannot be read
+WRITING_DIVISOR = 20  # checkpoints are written in at most one twentieth of the time,
 SECONDS_BETWEEN = 60.0  # but at least this often
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
@@ -205,7 +205,7 @@ class Run:
         Args: work: such as `loop.train` without its last two arguments.
         """
         restored = self.begin(about)
-        with held_signals() as came:
+        with delayed_signals() as came:
 
             def keep(progress: Progress, state: Callable[[], State]) -> None:
                 stop = came() is not None
@@ -225,7 +225,7 @@ class Run:
         Raises: OutputError.
         """
         since = time.monotonic() - self._written
-        due = progress.epoch_done and since > WRITING_SHARE * self._writing_seconds
+        due = progress.epoch_done and since > WRITING_DIVISOR * self._writing_seconds
         if not (now or due or since > SECONDS_BETWEEN or (progress.epoch_done and progress.epoch == progress.epochs)):
             return
         started, where = time.monotonic(), state()
@@ -235,8 +235,8 @@ class Run:
         if not self._about.get("checkpoints"):
             self._about["checkpoints"] = True
             self._write_about()
-        self._valid = [*(each for each in self._valid if each != path), path][-KEPT:]
-        if len(self._valid) == KEPT:  # otherwise an older file, which may be damaged, is the only other one
+        self._valid = [*(each for each in self._valid if each != path), path][-CHECKPOINTS_KEPT:]
+        if len(self._valid) == CHECKPOINTS_KEPT:  # otherwise an older file, which may be damaged, is the only other one
             for old in self._checkpoints():
                 if old not in self._valid:
                     with contextlib.suppress(OSError):
@@ -334,7 +334,7 @@ def fingerprint(rows: Array | CsrRows | Windows) -> str:
 
 
 @contextlib.contextmanager
-def held_signals() -> Iterator[Callable[[], int | None]]:
+def delayed_signals() -> Iterator[Callable[[], int | None]]:
     """Delay Ctrl-C, SIGTERM and SIGHUP until the block ends; yield a function that returns the one that came.
 
     A second signal takes effect at once. Only the main thread can delay signals; in another one nothing is delayed.

@@ -22,7 +22,7 @@ from diabolo.training.program import Reconstruction
 DRAWN = 2_048  # features sampled in each step, for the loss of the zeros of a row
 
 
-class Batch(NamedTuple):
+class SparseBatch(NamedTuple):
     """Sparse rows, padded to the longest of them with feature 0 and value 0."""
 
     features: Any  # (batch, k), int32
@@ -58,7 +58,7 @@ class SparseReconstruction(Reconstruction):
         places = tf.range(tf.maximum(tf.reduce_max(lengths), 1))[None]  # (1, k)
         there = places < lengths[:, None]
         at = tf.where(there, starts[:, None] + places, 0)
-        batch = Batch(
+        batch = SparseBatch(
             tf.where(there, tf.gather(self._indices, at), 0),
             tf.where(there, tf.gather(self._data, at), 0.0),
             tf.cast(there, tf.float32),
@@ -80,7 +80,7 @@ class SparseReconstruction(Reconstruction):
         def loss(latents: tf.Tensor) -> tf.Tensor:
             batch = target
             if self._bottleneck.copies > 1:
-                batch = Batch(*(tf.tile(each, [self._bottleneck.copies, 1]) for each in target))
+                batch = SparseBatch(*(tf.tile(each, [self._bottleneck.copies, 1]) for each in target))
             return self._of_latents(latents, batch, drawn, training=training)
 
         first = self._chains.encoder[0]
@@ -88,7 +88,7 @@ class SparseReconstruction(Reconstruction):
         hidden = first.activation(total + first.bias if first.use_bias else total)
         return self._bottleneck.train(self._chains.outputs(hidden, training=training), loss, rng, warm)
 
-    def _of_latents(self, latents: tf.Tensor, batch: Batch, drawn: tf.Tensor, *, training: bool) -> tf.Tensor:
+    def _of_latents(self, latents: tf.Tensor, batch: SparseBatch, drawn: tf.Tensor, *, training: bool) -> tf.Tensor:
         hidden = latents
         for layer in self._chains.decoder[:-1]:
             hidden = called(layer, hidden, training=training)

@@ -135,7 +135,7 @@ class ArrayAdapter(Adapter):
                 )
 
     def within(self, rows: Rows) -> Rows:
-        """Return checked rows whose values too large for computation are clipped to the largest that are not."""
+        """Return checked rows, clipped to the range of values that the network can compute with."""
         if self.bounded:
             return rows
         return self._near(rows.reshape(-1, *self.tensor_shape)).reshape(rows.shape)

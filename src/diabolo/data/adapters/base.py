@@ -1,4 +1,4 @@
-"""What all adapters share: what kind of rows these are is asked here, and not by the class of the adapter."""
+"""The base of all adapters. Other modules ask an adapter for facts about its rows, and never for its class."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -151,7 +151,7 @@ class Adapter(ABC):
 
     @abstractmethod
     def within(self, rows: Rows) -> Rows:
-        """Return checked rows whose values too large for computation are clipped to the largest that are not."""
+        """Return checked rows, clipped to the range of values that the network can compute with."""
 
     # There and back.
 
@@ -172,9 +172,9 @@ class Adapter(ABC):
         """Return rows (n, *row_shape) of tensors: the inverse of `adapt`. Flags may be left out of the tensors."""
 
     def as_value(self, column: int, numbers: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        """Return the reconstructed numbers of a column, (n, width), as `adapt` would give the restored value.
+        """Return the reconstructed numbers of a column, (n, width), as if restored and then adapted again.
 
-        A category becomes 1 at its most likely level and 0 elsewhere, for instance.
+        For example, the probabilities of a category become 1 at the most likely level and 0 elsewhere.
         """
         return numbers
 

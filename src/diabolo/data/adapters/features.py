@@ -297,7 +297,7 @@ class Category(Feature):
 
     @property
     def level_count(self) -> int:
-        """As many as it has."""
+        """The number of levels."""
         return self.levels
 
     def to_tensor(self, values: Values) -> Tensor:

@@ -16,10 +16,11 @@ Rows = np.ndarray[Any, Any]
 def check_rows(X: Any, *, where: str) -> Rows:
     """Return X as a numeric array (n, ...) of finite numbers, n >= 1, of two to four axes.
 
-    Arrays are not copied or cast, except those in another byte order and objects that are all numbers.
+    Arrays are copied or cast only from another byte order, from doubles of more than 8 bytes, and from objects.
 
-    Args: where: the caller, to begin the message with ("fit()").
-    Raises: ShapeError for a wrong number of axes; DataError for text, objects, complex numbers, nothing, NaN, infinity.
+    Args: where: the caller, which begins a message ("fit()").
+    Raises: ShapeError for a wrong number of axes, or without rows or features; DataError for None, text, objects that
+        are not numbers, complex numbers, NaN, infinity.
     """
     rows = as_rows(X, where=where)
     check_finite(rows, where)

@@ -102,7 +102,7 @@ class SeriesAdapter(ArrayAdapter):
             raise DataError(f"{where}: values are missing, and fit() saw none that are: fill them in.")
 
     def within(self, rows: Rows) -> Rows:
-        """Return checked rows whose values too large for computation are clipped to the largest that are not."""
+        """Return checked rows, clipped to the range of values that the network can compute with."""
         return self._near(rows)
 
     def adapt(self, rows: Rows, *, first_row: int | None = 0, numbers: Callable[[], Rows] | None = None) -> Tensor:

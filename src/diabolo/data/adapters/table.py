@@ -109,7 +109,7 @@ class TableAdapter(Adapter):
 
     @property
     def is_table(self) -> bool:
-        """It is."""
+        """Whether rows have columns of several kinds: always true here."""
         return True
 
     @cached_property
@@ -173,7 +173,7 @@ class TableAdapter(Adapter):
             )
 
     def within(self, rows: Rows) -> Rows:
-        """Return checked rows whose values too large for computation are clipped to the largest that are not."""
+        """Return checked rows, clipped to the range of values that the network can compute with."""
         near = [each.within(rows[:, at].astype(np.float64)) for at, each in enumerate(self.features)]
         return np.stack(near, axis=1)
 

@@ -23,9 +23,9 @@ ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 OTHERS = (".gif", ".heic", ".heif", ".avif", ".jp2", ".svg", ".psd")  # are left out, with a warning
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")
 MOST_PIXELS = 1 << 26  # of one picture, 67 megapixels: a file of some kilobytes can announce any number
-AT_ONCE = 256  # pictures that the threads decode together,
+AT_ONCE = 256  # the most pictures that the threads decode together
+PIXELS_AT_ONCE = 1 << 26  # the most pixels, by their headers, of the pictures that are decoded together
 BYTES_AT_ONCE = 1 << 26  # of the pictures in one chunk
-PIXELS_AT_ONCE = 1 << 26  # unless they have more pixels than this, by their headers
 
 logger = logging.getLogger(__name__)
 

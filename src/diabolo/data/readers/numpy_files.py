@@ -19,7 +19,7 @@ from diabolo.errors import DataError
 from diabolo.typing import Array, Shape
 
 LONGEST = 10_000  # bytes of a header: NumPy's own limit, which NumPy checks only after reading it
-MOST_AXES = 32  # of arrays in every version of NumPy
+MAX_FILE_AXES = 32  # of arrays in every version of NumPy
 # The rows of a file of several arrays have the first of these names.
 NAMES_OF_ROWS = ("X", "x", "rows", "data", "images", "latents", "x_train")
 
@@ -122,7 +122,7 @@ def _header(path: Path) -> _Form | None:
     except Exception:
         return None
     sizes = all(type(size) is int and 0 <= size < 1 << 62 for size in form.shape) and all(form.shape[1:])
-    return form if form.dtype.kind in "biuf" and 0 < len(form.shape) <= MOST_AXES and sizes else None
+    return form if form.dtype.kind in "biuf" and 0 < len(form.shape) <= MAX_FILE_AXES and sizes else None
 
 
 def _announced(file: BinaryIO) -> _Form:

@@ -22,8 +22,8 @@ FEW_ROWS = 64
 PAGE_BYTES = 1 << 20  # of each column, as most writers make them: a page is held whole, packed and unpacked
 # Rows for each byte of a file, for more than 16 million rows. One repeated value takes hardly any room, so that a few
 # kilobytes can announce any number of rows; nothing can be learnt from such a file.
-MOST_REPEATED = 1 << 12
-MANY = 1 << 24
+MAX_ROWS_PER_BYTE = 1 << 12
+UNCHECKED_ROWS = 1 << 24
 ANY_BYTES = 1 << 28  # that a file of any size may unpack to
 UNNAMED = re.compile(r"__index_level_\d+__|__null_dask_index__")
 BUFFER_BYTES = 1 << 16  # of each column; without it, and with pre_buffer, a whole row group is held as it lies on disk
@@ -89,7 +89,7 @@ def tables(path: Path, size: int) -> Iterator[ArrowTable]:
             kinds = {field.name: field.type for field in _schema(file) if _is_text(field.type)}
         # Texts are read as dictionaries, so that their size is known before memory is taken.
         with _open(path, list(kinds)) as file:
-            taken, most = 0, max(ANY_BYTES, path.stat().st_size * MOST_REPEATED)
+            taken, most = 0, max(ANY_BYTES, path.stat().st_size * MAX_ROWS_PER_BYTE)
             for batch in file.iter_batches(batch_size=size, columns=_columns(file)):
                 table = pa.Table.from_batches([batch]).replace_schema_metadata(None)
                 taken += sum(_text_bytes(table[name]) for name in kinds)
@@ -202,7 +202,7 @@ def _open(path: Path, as_dictionary: list[str] | None = None) -> "ParquetFile":
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"{path}: expected a Parquet file ({str(error).splitlines()[0]}).") from error
     rows, size = file.metadata.num_rows, path.stat().st_size
-    if not 0 <= rows <= max(MANY, size * MOST_REPEATED):
+    if not 0 <= rows <= max(UNCHECKED_ROWS, size * MAX_ROWS_PER_BYTE):
         file.close()
         raise DataError(
             f"{path}: declares {rows:,} rows in a file of {size:,} bytes, which only a file of almost equal values "
@@ -210,7 +210,7 @@ def _open(path: Path, as_dictionary: list[str] | None = None) -> "ParquetFile":
         )
     groups = (file.metadata.row_group(at) for at in range(file.metadata.num_row_groups))
     unpacked = sum(group.total_byte_size for group in groups)
-    if not 0 <= unpacked <= max(ANY_BYTES, size * MOST_REPEATED):
+    if not 0 <= unpacked <= max(ANY_BYTES, size * MAX_ROWS_PER_BYTE):
         file.close()
         raise DataError(
             f"{path}: declares {unpacked:,} bytes in a file of {size:,}, which only a file of almost equal values "

@@ -1,9 +1,8 @@
 """Advice before any training: which optimizer and learning rate are likely to suit rows and a network.
 
-`benchmarks/races.py` trained all candidates to the end on many small problems. The logarithm of how far the loss of a
-candidate ends above the best depends about linearly on facts that are known before the training: number of steps, rows,
-features and so on. The regression line of each candidate is in races.json; measuring the facts of a new problem needs
-no TensorFlow.
+`benchmarks/races.py` trained all candidates to the end on many small problems. log(final loss / lowest final loss)
+of a candidate depends about linearly on facts that are known before the training: number of steps, rows, features and
+so on. races.json has the regression of each candidate. Measuring the facts of a new problem needs no TensorFlow.
 
 Order: the result, the facts of a problem, the answer, the regression.
 """
@@ -23,11 +22,11 @@ from diabolo.network.structures import Network
 
 # Each at the rate that suits it in general, and at a few times that.
 NAMES = ("adamw:0.1", "adam", "nadam", "rmsprop", "lion", "muon", "adafactor", "schedule_free", "adamax", "sgd")
-TIMES = (0.1, 0.3, 1.0, 3.0, 10.0)
+RATE_FACTORS = (0.1, 0.3, 1.0, 3.0, 10.0)
 
 SAMPLED = 1_024  # rows whose spectrum is computed
 SATURATING = ("tanh", "sigmoid", "softsign")
-MOST = 0.5  # cap on log(loss / best loss): anything above 1.6 times the best is bad enough
+MAX_LOG_EXCESS = 0.5  # cap on log(loss / best loss): anything above 1.6 times the best is bad enough
 FACTS = (
     "log_rows",
     "log_features",
@@ -56,7 +55,7 @@ class Answer(NamedTuple):
 
     Attributes:
         optimizer, learning_rate: as for `Autoencoder`.
-        excess: how far its loss is expected to end above that of the best candidate: 0.03 is 3 %.
+        excess: expected final loss relative to that of the best candidate, minus 1: 0.03 is 3 % above it.
         spread: the standard deviation of this prediction on data that it was not fitted to.
     """
 
@@ -161,7 +160,7 @@ def _spectrum(tensors: Array) -> tuple[float, float]:
 
 def candidates() -> list[tuple[str, float]]:
     """Return all pairs of an optimizer and a factor for its usual learning rate."""
-    return [(name, times) for name in NAMES for times in TIMES]
+    return [(name, times) for name in NAMES for times in RATE_FACTORS]
 
 
 def rate_of(optimizer: str, times: float) -> float:
@@ -171,11 +170,11 @@ def rate_of(optimizer: str, times: float) -> float:
 
 def advise(known: Mapping[str, float]) -> Advice:
     """Return what to expect of each candidate. Args: known: from `facts`."""
-    return advise_by(carried(), known)
+    return advise_by(packaged_regression(), known)
 
 
 def advise_by(lines: Lines, known: Mapping[str, float]) -> Advice:
-    """Return the same from another regression."""
+    """Return what to expect of each candidate, as `advise`, by the given regression."""
     asked = np.array([known[name] for name in FACTS])
     # No extrapolation: facts are clipped to the range of the races. Unknown facts are replaced by the mean.
     seen = np.clip(asked, lines.facts.min(axis=0), lines.facts.max(axis=0))
@@ -184,7 +183,10 @@ def advise_by(lines: Lines, known: Mapping[str, float]) -> Advice:
     pairs = candidates()
     answers = [
         Answer(
-            pairs[at][0], rate_of(*pairs[at]), float(np.expm1(np.clip(excess[at], 0.0, MOST))), float(lines.spread[at])
+            pairs[at][0],
+            rate_of(*pairs[at]),
+            float(np.expm1(np.clip(excess[at], 0.0, MAX_LOG_EXCESS))),
+            float(lines.spread[at]),
         )
         for at in np.argsort(excess, kind="stable")
     ]
@@ -219,7 +221,7 @@ def _scale(known: Array) -> Array:
 
 
 @cache
-def carried() -> Lines:
+def packaged_regression() -> Lines:
     """Return the regression that comes with the package."""
     content = json.loads(resources.files("diabolo.fitting.automatic").joinpath("races.json").read_text("ascii"))
     problems: dict[str, list[float]] = content["problems"]

@@ -21,9 +21,9 @@ from diabolo.model.settings import Settings
 from diabolo.network import structures
 
 STEPS = 9_000  # of each short training
-MOST = 64  # latents that it may use
+MAX_LATENTS = 64  # latents that it may use
 NATS = 0.25  # the mean KL divergence above which a latent counts as used
-ROWS = 4_096  # on which this is measured
+MEASURED_ROWS = 4_096  # on which this is measured
 # Deep enough for curved data. Residual blocks find few factors, plain layers many; the lower validation loss decides.
 STRUCTURES = ("dense 256-256", "residual 128x3")
 SHARE_OF_VARIANCE = 0.1  # of a column, which stays unexplained in tables with columns of several kinds
@@ -56,7 +56,7 @@ def pilots(settings: Settings, prepared: Prepared) -> list[Settings]:
     beta = SHARE_OF_VARIANCE if loss in ("mixed", "masked") else 1.0
     batch_size = min(settings.batch_size, prepared.rows)
     changed = settings.changed(
-        latent_dim=max(1, min(MOST, features - 1)),
+        latent_dim=max(1, min(MAX_LATENTS, features - 1)),
         bottleneck=f"gaussian:beta={beta:g}",
         bottleneck_activation=None,
         reconstruction_loss="gaussian:variance=learnt" if loss == "gaussian" else settings.reconstruction_loss,
@@ -75,7 +75,7 @@ def pilots(settings: Settings, prepared: Prepared) -> list[Settings]:
 
 def used(model: Model, rows: Rows) -> int:
     """Return how many latents of a gaussian bottleneck are in use, at least 1. Rows passed `Model.checked`."""
-    some = rows[:: max(1, len(rows) // ROWS)]
+    some = rows[:: max(1, len(rows) // MEASURED_ROWS)]
     mean, log_var = generating.posterior(model, some, where="fit()")
     nats = (0.5 * (np.square(mean) + np.exp(log_var) - 1 - log_var)).mean(axis=0)
     count = int((nats > NATS).sum())

@@ -10,7 +10,7 @@ from diabolo.fitting.preparation import Prepared, prepare
 from diabolo.fitting.training import fit
 from diabolo.model.settings import Settings
 
-PART = 10  # each in the race trains for this part of the epochs
+RACE_DIVISOR = 10  # each in the race trains for this part of the epochs
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ def choose(prepared: Prepared, settings: Settings, rows: Source | None) -> Choic
     """
     known = prepared.facts(batch_size=settings.batch_size, epochs=settings.epochs)
     said = advice.advise(known)
-    chosen, reason, epochs = said.answers[0], said.reason, settings.epochs // PART
+    chosen, reason, epochs = said.answers[0], said.reason, settings.epochs // RACE_DIVISOR
     if rows is not None and len(said.close) > 1 and settings.epochs >= advice.SHORT_EPOCHS:
         short = settings.changed(
             optimizer=None, epochs=epochs, patience=0, validation_fraction=settings.validation_fraction or 0.1

@@ -24,7 +24,7 @@ class Gaussian(Bottleneck):
 
     beta: float = 1.0  # weight of the KL divergence; 0 makes a noisy plain bottleneck
     warmup_epochs: int = 0  # in which that weight rises from 0 to beta, against posterior collapse
-    free_nats: float = 0.0  # divergence of each latent that costs nothing, on average over the batch
+    free_nats: float = 0.0  # lower bound of the divergence of each latent (batch mean); below it there is no gradient
     samples: int = 1  # importance samples of each row
 
     kind: ClassVar[str] = "gaussian"

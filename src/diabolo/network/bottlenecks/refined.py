@@ -20,8 +20,8 @@ MOST_STEPS = 8  # further steps change nothing
 class Refined(Bottleneck):
     """A plain, linear bottleneck whose latents are refined when rows are encoded.
 
-    A step decodes `latent_dim` + 1 neighbours of each latent: with 16 latents encoding takes 15 times as long.
-    Decoding and training take no longer.
+    For each row a step decodes `latent_dim` neighbours of its latents, and the new latents: with 16 latents encoding
+    takes 15 times as long. Decoding and training take no longer.
     """
 
     steps: int = 1

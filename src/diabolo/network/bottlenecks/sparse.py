@@ -17,8 +17,8 @@ class Sparse(Bottleneck):
     """A latent that may be wider than a row, because few of its numbers are active at a time.
 
     method "l1": a penalty on absolute values. "kl": a penalty on the distance of the mean of each latent over the
-    batch, in (0, 1), from `target` (Ng 2011, CS294A lecture notes). "top_k": all but the `active` largest are set to 0
-    (Makhzani & Frey 2013, arXiv:1312.5663).
+    batch, in (0, 1), from `target` (Ng 2011, CS294A lecture notes). "top_k": all but the `active` latents of largest
+    absolute value are set to 0 (Makhzani & Frey 2013, arXiv:1312.5663).
     """
 
     method: str = "l1"

@@ -153,7 +153,7 @@ class Attention(Layer):
         return input_shape
 
     def numbers(self, input_shape: Shape) -> int:
-        """The attention weights of each head, between every two places."""
+        """The queries, keys and values, or the attention weights of all heads between every two places."""
         places, features = series(self, input_shape)
         return max(3 * places * features, self.heads * places**2)
 

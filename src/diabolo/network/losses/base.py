@@ -42,8 +42,8 @@ class Loss(Part):
 
     Class attributes:
         link: activation from raw numbers to a reconstruction.
-        scaling: how rows are scaled before they enter the network: "standardise" (mean 0, variance 1), "widest" (into
-            [0, 1]), or "mean" (none below 0, mean 1).
+        scaling: how rows are scaled for the network: "standardise" (each feature to mean 0, variance 1), "widest" (all
+            into [0, 1]), "mean" (counts, divided by their mean), or "table" (each column by its kind).
         likelihood: whether the loss is a negative log-likelihood, up to what `left_out` returns.
         masks: whether single numbers can be left out.
         binary: whether numbers are compared as probabilities of a 1.

@@ -35,9 +35,9 @@ class Job:
         patience: epochs without a better validation loss before it ends; 0 never ends early.
         seed: for the first weights, the order of the rows and all random draws.
         weights: to begin with, by name; None: drawn.
-        learnt: what the loss has learnt before, by name.
-        restored: where an interrupted training stands; None: it begins.
-        keep: takes the state while the training runs.
+        learnt: initial values of the parameters of the loss, by name.
+        restored: the state to continue from; None: start from the beginning.
+        keep: see `Keep`.
     """
 
     network: Network
@@ -63,7 +63,8 @@ class Trained(NamedTuple):
 
     Attributes:
         weights: of the best epoch, by name, those that the loss learnt under "loss/...".
-        history: "loss" and, with validation rows, "val_loss": one number an epoch, per row, in nats.
+        history: one number per epoch, the mean per row, in nats: "loss", "val_loss" with validation rows, and
+            the parts "reconstruction" and "penalty" if the loss has both.
         best_epoch: from 1; the last where no rows were held back.
         compiled: whether XLA compiled the steps.
         versions: of the packages that decide the bits.
@@ -82,8 +83,8 @@ class Engine(Protocol):
     def train(self, job: Job, report: Report = quiet) -> Trained:
         """Return the trained weights.
 
-        Args: report: is called about twice a second and after each epoch.
-        Raises: DivergedError, whose `trained` is the result of the epochs before, where there are any.
+        Args: report: is called after each epoch; by `Compiled` about twice a second as well.
+        Raises: DivergedError; its `trained` is the result of the epochs before, or None (always with `Numpy`).
         """
 
     def versions(self, job: Job) -> dict[str, str]:

@@ -22,10 +22,10 @@ class Compiled(Engine):
 
     Attributes:
         compile: True or False forces XLA on or off; None chooses (`diabolo.training.xla`).
-        timed: whether it may choose by a clock, on which the bits depend.
-        steps_a_call: steps before control comes back; None: as many as take half a second.
-        epochs: after which to stop, where the schedule of the learning rate goes on to `Job.epochs`; None: all.
-        optimizer: makes a Keras optimizer in place of the job's.
+        timed: whether XLA may be chosen by timing a few steps, so that the bits of the result depend on the clock.
+        steps_a_call: steps per call of the compiled program; None: as many as take half a second.
+        epochs: stop after this epoch, although the schedule of the learning rate has `Job.epochs`; None: do not.
+        optimizer: makes the Keras optimizer, instead of that of the job.
     """
 
     compile: bool | None = None
@@ -79,7 +79,7 @@ class Compiled(Engine):
         return loop.versions()
 
     def _compiles(self, job: Job, models: "Models") -> bool | None:
-        """Return whether XLA compiles; a part of a training does as the whole would, so that its bits are the same."""
+        """Return whether XLA compiles; a part of a training decides as the whole would, to give the same bits."""
         from diabolo.training.xla import pays, settled
 
         if self.compile is not None:

@@ -25,8 +25,8 @@ from diabolo.training.engines.base import Engine, Job, Trained
 from diabolo.training.progress import Progress, Report, quiet
 
 OPTIMIZER, DECAY = "adamw:0.1", 0.1
-RATE = OPTIMIZERS["adamw"].learning_rate
-FORGET, FORGET_SQUARES, EPSILON = 0.9, 0.999, 1e-7  # as Keras' Adam: Kingma & Ba 2015, arXiv:1412.6980
+LEARNING_RATE = OPTIMIZERS["adamw"].learning_rate
+BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7  # as Keras' Adam: Kingma & Ba 2015, arXiv:1412.6980
 MOST_WEIGHTS = 1 << 17  # for wider networks XLA saves more time than it takes to load
 ONE_AT_A_TIME = threading.Lock()  # the number of BLAS threads is one for all of a process
 ZERO = np.float32(0)  # a Python int in its place takes five times as long
@@ -56,7 +56,7 @@ class Numpy(Engine):
             and job.loss == Gaussian()
             and (corruption is None or (type(corruption) is Masking and corruption == Masking(share=corruption.share)))
             and job.penalty is None
-            and (job.optimizer, job.learning_rate, job.schedule) == (OPTIMIZER, RATE, "cosine")
+            and (job.optimizer, job.learning_rate, job.schedule) == (OPTIMIZER, LEARNING_RATE, "cosine")
             and job.weights is None
             and job.restored is None
             and job.keep is None
@@ -117,7 +117,7 @@ def train(
         seed: for everything that is random.
         report: is called after each epoch.
 
-    Raises: DivergedError.
+    Raises: DivergedError, without the result of the epochs before.
     """
     rng = np.random.default_rng([seed, 2])
     work = _Weights(network, rng)
@@ -234,20 +234,20 @@ def _adamw(values: Array, gradients: Array, steps: int) -> Callable[[], None]:
 
     def step() -> None:
         nonlocal done
-        rate = RATE * 0.5 * (1 + math.cos(math.pi * done / steps))
+        rate = LEARNING_RATE * 0.5 * (1 + math.cos(math.pi * done / steps))
         done += 1
         np.multiply(values, 1 - rate * DECAY, out=values)
         np.subtract(gradients, mean, out=one)
-        np.multiply(one, 1 - FORGET, out=one)
+        np.multiply(one, 1 - BETA_1, out=one)
         np.add(mean, one, out=mean)
         np.multiply(gradients, gradients, out=one)
         np.subtract(one, squares, out=one)
-        np.multiply(one, 1 - FORGET_SQUARES, out=one)
+        np.multiply(one, 1 - BETA_2, out=one)
         np.add(squares, one, out=squares)
         np.sqrt(squares, out=two)
         np.add(two, EPSILON, out=two)
         np.divide(mean, two, out=one)
-        np.multiply(one, rate * math.sqrt(1 - FORGET_SQUARES**done) / (1 - FORGET**done), out=one)
+        np.multiply(one, rate * math.sqrt(1 - BETA_2**done) / (1 - BETA_1**done), out=one)
         np.subtract(values, one, out=values)
 
     return step

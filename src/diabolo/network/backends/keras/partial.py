@@ -200,8 +200,8 @@ def _replay(
 ) -> list[Tensor]:
     """Call the layers between `given` and `wanted` again, on `fresh`; note each output under the path of its layer.
 
-    Args: fresh: symbolic tensors, which makes a graph, or numbers, which computes; training: how a nested model that is
-        laid open was called, if that was said.
+    Args: fresh: symbolic tensors, to build a graph, or numbers, to compute; training: the argument `training` of the
+        call of the nested model that is replaced by its layers; None: it had none.
     """
     known = {id(old): new for old, new in zip(given, fresh, strict=True)}
     outputs_of.update(((*path, _node(old).operation.name), [new]) for old, new in zip(given, fresh, strict=True))

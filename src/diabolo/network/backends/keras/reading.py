@@ -46,7 +46,7 @@ USUAL: dict[str, Any] = {
 }
 
 # What to write instead, if leaving the setting out is not enough.
-INSTEAD = {"activity_regularizer": "leave it out; for latents of which few speak at a time pass bottleneck='sparse'"}
+INSTEAD = {"activity_regularizer": "leave it out; for latents that are mostly 0 pass bottleneck='sparse'"}
 
 
 def readers() -> dict[str, type[Layer]]:
