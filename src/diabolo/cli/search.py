@@ -72,8 +72,7 @@ def search(
     started = time.perf_counter()
 
     from diabolo.data.memory import limit
-    from diabolo.data.readers import scipy_files
-    from diabolo.errors import DataError, OptionError
+    from diabolo.errors import OptionError
     from diabolo.fitting.evaluation import check_fraction, open_divided
     from diabolo.search import search as work
     from diabolo.search.study import check_limits
@@ -83,8 +82,7 @@ def search(
     settings |= {"types": dict(how.types) or None, "memory": limit(settings["memory"])}
     asked, checked = _space(space), check_settings(settings)
     check_data(data, how, data_dir, series=checked.series)
-    if scipy_files.is_matrix(data):
-        raise DataError(f"a search needs dense rows, got a sparse matrix: write a part of {data} as a dense .npy.")
+    _check_dense(data)
     paths = outputs(output or Path(f"{stem(data)}.safetensors"), force=force)
     more = _besides(paths["model"], force=force)
     rows = open_divided(data, checked, reading=how, data_dir=data_dir, test_fraction=test_fraction).rows
@@ -109,6 +107,15 @@ def search(
         )
     results = Results(found.best.model_, rows, time.perf_counter() - started)
     _write(found, results, results.write(paths, force=force), more, stem(data), force=force)
+
+
+def _check_dense(data: str) -> None:
+    """Raise DataError for a sparse matrix."""
+    from diabolo.data.readers import scipy_files
+    from diabolo.errors import DataError
+
+    if scipy_files.is_matrix(data):
+        raise DataError(f"a search needs dense rows, got a sparse matrix: write a part of {data} as a dense .npy.")
 
 
 def _besides(model: Path, *, force: bool) -> dict[str, Path]:

@@ -131,8 +131,8 @@ class Runtime:
         count = matrix.shape[0]
         if out is None and count * math.prod(result_shape) > MAX_DENSE:
             raise ShapeError(
-                f"{where} would return {count:,} x {math.prod(result_shape):,} dense numbers: pass fewer rows at a time, "
-                f"or out=, which may be memory-mapped."
+                f"{where} would return {count:,} x {math.prod(result_shape):,} dense numbers: pass fewer rows at a "
+                f"time, or out=, which may be memory-mapped."
             )
         if out is not None:
             _check_shape(out, (count, *result_shape))
