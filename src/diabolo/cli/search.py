@@ -15,6 +15,8 @@ from diabolo.cli.results import Results, outputs
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from diabolo.data.sources import Source
+    from diabolo.data.splits import Split
     from diabolo.data.tables import Reading
     from diabolo.search import SearchResult
     from diabolo.search.scheduler import Row
@@ -72,7 +74,6 @@ def search(
     started = time.perf_counter()
 
     from diabolo.data.memory import limit
-    from diabolo.errors import OptionError
     from diabolo.fitting.evaluation import check_fraction, open_divided
     from diabolo.search import search as work
     from diabolo.search.study import check_limits
@@ -86,14 +87,9 @@ def search(
     paths = outputs(output or Path(f"{stem(data)}.safetensors"), force=force)
     more = _besides(paths["model"], force=force)
     rows = open_divided(data, checked, reading=how, data_dir=data_dir, test_fraction=test_fraction).rows
-    if rows.source is None:
-        raise OptionError(
-            f"{data}: a search needs all rows in memory, and they take more than the limit (--memory): raise it, or "
-            f"search on fewer rows and train on all with diabolo fit."
-        )
     with live() as report:
         found = work(
-            rows.source,
+            _in_memory(rows, data),
             budget=budget,
             trials=trials,
             space=asked,
@@ -116,6 +112,18 @@ def _check_dense(data: str) -> None:
 
     if scipy_files.is_matrix(data):
         raise DataError(f"a search needs dense rows, got a sparse matrix: write a part of {data} as a dense .npy.")
+
+
+def _in_memory(rows: "Split", data: str) -> "Source":
+    """Return the training rows. Raises OptionError where they are read in chunks."""
+    from diabolo.errors import OptionError
+
+    if rows.source is None:
+        raise OptionError(
+            f"{data}: a search needs all rows in memory, and they take more than the limit (--memory): raise it, or "
+            f"search on fewer rows and train on all with diabolo fit."
+        )
+    return rows.source
 
 
 def _besides(model: Path, *, force: bool) -> dict[str, Path]:
