@@ -872,7 +872,7 @@ CALLS = [
     (
         'Autoencoder(2, **quick).fit(X, run="/proc/x")',
         "OutputError",
-        "/proc/x cannot be the folder of a run: No such file or directory.",
+        "/proc/x cannot be the folder of a run: No such file or directory: choose another folder.",
     ),
     (
         'Autoencoder(2, **quick).fit(X, run="missing", resume=True)',

@@ -110,8 +110,11 @@ def main(*, own_process: bool = False) -> None:
             process.discard(1)
         # typer's usage errors, whose class is public only under the name of one of its children
         elif isinstance(error, typer.BadParameter.__mro__[1:3]):
-            message = str(getattr(error, "format_message")()).rstrip(".")  # noqa: B009
-            code = _say(f"{message}. Try --help.", 2) if message else 2  # without a command, the help was shown already
+            message = str(getattr(error, "format_message")())  # noqa: B009
+            message += "" if message.endswith((".", "?")) else "."
+            path = getattr(getattr(error, "ctx", None), "command_path", "diabolo")
+            # Without a command, the help was shown already.
+            code = _say(f"{message} See: {path} --help", 2) if message.strip(".") else 2
         else:
             raise
     if own_process:

@@ -44,7 +44,9 @@ def make_folder(path: object, what: str) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{folder} cannot be the folder of {what}: {error.strerror or error}.") from error
+        raise OutputError(
+            f"{folder} cannot be the folder of {what}: {error.strerror or error}: choose another folder."
+        ) from error
     if not os.access(folder, os.W_OK):
         raise OutputError(f"{folder} cannot be the folder of {what}: you may not write to it: choose another folder.")
     return folder
