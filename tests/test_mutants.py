@@ -203,7 +203,7 @@ def said(model):
 
 def detected(model, rows):
     autoencoder = from_model(model)
-    detector = AnomalyDetector(autoencoder)._take(autoencoder, model.detection)
+    detector = AnomalyDetector(autoencoder)._set_fitted(autoencoder, model.detection)
     if model.schema is not None:
         rows = frames.write(rows, model.schema)
     labels = detector.predict(rows)
