@@ -1,5 +1,6 @@
 """An engine runs the training steps: whichever it is, fit() gives it the same job and keeps what it returns."""
 
+import dataclasses
 import sys
 
 import numpy as np
@@ -48,6 +49,22 @@ def test_numpy_and_tensorflow_reach_about_the_same_error_on_the_same_rows(table)
 def test_numpy_refuses_a_network_that_it_cannot_train(digits):
     with pytest.raises(OptionError, match="the engine Numpy cannot train this network: leave `engine` out"):
         Autoencoder(3, structure="conv 4", epochs=1, verbose=False).fit(digits.x_train[:50], engine=Numpy())
+
+
+def test_numpy_refuses_a_job_with_anything_that_it_does_not_read(table):
+    kept = []
+
+    class Keeps(Numpy):
+        def train(self, job, report):
+            kept.append(job)
+            return super().train(job, report)
+
+    Autoencoder(3, **SETTINGS).fit(table, engine=Keeps())
+    (job,) = kept
+    assert Numpy.suits(job)
+    for field in dataclasses.fields(job):
+        if field.default is not dataclasses.MISSING:  # it has a meaning that not every engine must know
+            assert not Numpy.suits(dataclasses.replace(job, **{field.name: {}})), field.name
 
 
 @pytest.mark.parametrize(

@@ -131,8 +131,9 @@ def test_every_hostile_file_is_refused_in_one_line_and_takes_little_memory(files
 
 
 def test_every_hostile_file_is_refused_as_an_older_file_too(sound, tmp_path, monkeypatch):
-    monkeypatch.setattr(upgrade, "FORMAT_VERSION", 2)
-    monkeypatch.setattr(upgrade, "UPGRADES", {1: dict})
+    newer = upgrade.FORMAT_VERSION + 1
+    monkeypatch.setattr(upgrade, "FORMAT_VERSION", newer)
+    monkeypatch.setattr(upgrade, "UPGRADES", upgrade.UPGRADES | {newer - 1: dict})
     for content in sound.values():
         assert modelfile.from_bytes(content)
     accepted = []
@@ -140,7 +141,7 @@ def test_every_hostile_file_is_refused_as_an_older_file_too(sound, tmp_path, mon
         with contextlib.suppress(DiaboloError):
             modelfile.from_bytes(content)
             accepted.append(name)
-    assert accepted == ["config: format_version 2"]  # hostile only while the present version is 1
+    assert accepted == [f"config: format_version {newer}"]  # hostile only to the present version
     assert not list(tmp_path.iterdir())
 
 

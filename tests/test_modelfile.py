@@ -12,6 +12,7 @@ from safetensors.numpy import load_file
 import diabolo
 from diabolo.errors import ModelFileError, OptionError, OutputError
 from diabolo.model import file as modelfile
+from diabolo.model.file import upgrade
 from diabolo.model.settings import MAX_EPOCHS
 from diabolo.network import structures
 from diabolo.network.layers import Attention, Dense, Flatten, Reshape, Upsampling
@@ -94,7 +95,7 @@ def with_weight(value):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (in_config("format_version", value=2), "upgrade Diabolo"),
+        (in_config("format_version", value=upgrade.FORMAT_VERSION + 1), "upgrade Diabolo"),
         (in_config("format_version", value=True), "format_version must be a whole number"),
         (in_config("network", value=None), "exactly the keys"),
         (in_config("code", value="import os"), "exactly the keys"),

@@ -12,9 +12,11 @@ import pytest
 
 from diabolo import Autoencoder
 from diabolo.autoencoder import settings_of
+from diabolo.data.frames.columns import KINDS
 from diabolo.errors import OptionError
 from diabolo.model.settings import DEFAULTS, PARTS, SETTINGS, Settings, table_of
 from diabolo.network.layers import Dense
+from diabolo.network.optimizers import OPTIMIZERS
 from diabolo.network.penalties import PENALTIES
 from diabolo.network.presets import PRESETS
 
@@ -43,6 +45,15 @@ def test_fit_has_an_option_with_the_help_of_each_setting(cli):
         if known.option is not None:
             assert (known.names or (f"--{name.replace('_', '-')}",))[0] in shown
             assert " ".join(known.help.split()[:4]) in shown
+
+
+def test_the_help_and_the_estimator_name_every_kind_of_a_part_and_every_optimizer():
+    named = {name: tuple(table_of(name)) for name in PARTS} | {"optimizer": tuple(OPTIMIZERS), "types": KINDS}
+    explained = inspect.getdoc(Autoencoder)
+    for name, kinds in named.items():
+        for kind in kinds:
+            assert kind in SETTINGS[name].help, (name, kind)
+            assert kind in explained or name == "optimizer", (name, kind)  # which the docstring finds in its table
 
 
 def test_presets_use_only_settings_whose_option_can_be_left_out():

@@ -208,7 +208,7 @@ def test_a_corruption_gives_rows_of_the_same_shape(words, bounded):
         cells = Cells(np.asarray(OWNERS, np.int32), 5, 2)
         found = part.apply(tensor(drawn((ROWS, 12))), chance(), bounded=bounded, cells=cells)
         check(found.rows, (ROWS, 12), "cells")
-    found = part.apply_where_known(tensor(np.round(drawn((ROWS, 6, 4)))), chance(), channels=2)
+    found = part.apply_with_flags(tensor(np.round(drawn((ROWS, 6, 4)))), chance(), channels=2)
     check(found.rows, (ROWS, 6, 4), "series with gaps")
 
 

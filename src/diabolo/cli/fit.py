@@ -2,6 +2,7 @@
 
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -74,12 +75,13 @@ def fit(
     """
     started = time.perf_counter()
 
-    from diabolo.autoencoder import Autoencoder
+    from diabolo import fitting
     from diabolo.data.memory import limit
     from diabolo.errors import DivergedError, OptionError
     from diabolo.fitting.evaluation import check_fraction, open_divided
     from diabolo.model.settings import AUTO
     from diabolo.training.progress import display
+    from diabolo.training.runs import Run
 
     check_fraction(test_fraction)
     if resume and run is None:
@@ -93,16 +95,17 @@ def fit(
         print(opened.streamed, file=sys.stderr)
     if checked.latent_dim == AUTO:
         print("latents: counted by two short trainings first", file=sys.stderr)
-    rows, estimator = opened.rows, Autoencoder(**settings)
+    rows = opened.rows
     try:
-        with display() as report:
+        with nullcontext() if run is None else Run(run, resume=resume) as kept, display() as report:
             train = rows.train if rows.source is None else rows.source
-            estimator.fit(train, report=report, source=opened.name, evaluation_rows=rows.test, run=run, resume=resume)
+            plan = fitting.plan(train, checked, evaluation_rows=rows.test, run=kept)
+            fitted = fitting.fit(plan.prepared, plan.settings, report=report, run=kept, source=opened.name)
     except DivergedError as error:
         _keep_last_model(error, paths["model"], force=force)
         raise
-    results = Results(estimator.model_, rows, time.perf_counter() - started, corrupt=True)
-    reason = getattr(estimator, "optimizer_reason_", None)
+    results = Results(fitted.model, rows, time.perf_counter() - started, corrupt=True)
+    reason = plan.optimizer_reason
     results.write(paths, force=force)
     if json:
         print(as_json(results.to_config() | {"optimizer_reason": reason, "random_state": checked.seed}))

@@ -104,10 +104,32 @@ def _show(model: "Model", name: str) -> None:
         "trained on": f"{record.source}: {count(record.rows, 'row')}{held}",
         "with": f"{optimizer} {record.learning_rate:g} {settings['learning_rate_schedule']}, batch "
         f"{settings['batch_size']}, seed {settings['random_state']}",
+        **_others(model),
         "epochs": f"{len(record.history['loss'])}, best {record.best_epoch} ({losses} nats a row)",
         "by": ", ".join(f"{package} {version}" for package, version in sorted(record.versions.items())),
     }
     print_tables(name, facts(about), "", drawing)
+
+
+# Settings that have a line of their own, or that the network shows.
+SHOWN = {"latent_dim", "structure", "activation", "bottleneck", "bottleneck_activation", "corruption", "penalty"} | {
+    "reconstruction_loss",
+    "optimizer",
+    "learning_rate",
+    "learning_rate_schedule",
+    "epochs",
+    "batch_size",
+    "random_state",
+}
+
+
+def _others(model: "Model") -> dict[str, str]:
+    """Return the other settings, where they differ from their defaults."""
+    from diabolo.model.settings import DEFAULTS
+
+    given = model.record.settings
+    others = [f"{name}={value!r}" for name, value in given.items() if name not in SHOWN and value != DEFAULTS[name]]
+    return {"settings": ", ".join(others)} if others else {}
 
 
 def _detects(model: "Model") -> dict[str, str]:

@@ -15,7 +15,7 @@ from diabolo.network.corruptions import Corruption, Masking
 from diabolo.network.structures import Network
 from diabolo.parts import read_part
 
-LOSSES = ("bernoulli", "gaussian", "huber")  # that add up over features, and are cheap where target and raw are 0
+LOSSES = tuple(kind for kind, loss in losses.LOSSES.items() if loss.sparse)
 
 
 def choose_loss(name: str | losses.Loss, matrix: Any, evaluation_rows: Rows | None = None) -> losses.Choice:

@@ -47,6 +47,8 @@ class Loss(Part):
         likelihood: whether the loss is a negative log-likelihood, up to what `left_out` returns.
         masks: whether single numbers can be left out.
         binary: whether numbers are compared as probabilities of a 1.
+        sparse: whether sparse rows can be compared: the loss of a row is the sum over its features, and is cheap where
+            target and raw number are 0.
     """
 
     link: ClassVar[str]
@@ -54,6 +56,7 @@ class Loss(Part):
     likelihood: ClassVar[bool] = True
     masks: ClassVar[bool] = True
     binary: ClassVar[bool] = False
+    sparse: ClassVar[bool] = False
 
     @property
     def cells(self) -> Cells | None:

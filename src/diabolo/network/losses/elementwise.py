@@ -24,6 +24,7 @@ class Bernoulli(Loss):
     """
 
     kind: ClassVar[str] = "bernoulli"
+    sparse: ClassVar[bool] = True
     link: ClassVar[str] = "sigmoid"
     scaling: ClassVar[str] = "widest"
     binary: ClassVar[bool] = True
@@ -56,6 +57,7 @@ class Gaussian(Loss):
     variance: str = "fixed"
 
     kind: ClassVar[str] = "gaussian"
+    sparse: ClassVar[bool] = True
     link: ClassVar[str] = "linear"
 
     def check(self) -> None:
@@ -99,6 +101,7 @@ class Huber(Loss):
     delta: float = 1.0
 
     kind: ClassVar[str] = "huber"
+    sparse: ClassVar[bool] = True
     link: ClassVar[str] = "linear"
     likelihood: ClassVar[bool] = False
 

@@ -8,6 +8,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,6 +29,13 @@ OPTIMIZER, DECAY = "adamw:0.1", 0.1
 LEARNING_RATE = OPTIMIZERS["adamw"].learning_rate
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7  # as Keras' Adam: Kingma & Ba 2015, arXiv:1412.6980
 MOST_WEIGHTS = 1 << 17  # for wider networks XLA saves more time than it takes to load
+# The fields of a job that this engine reads. It refuses a job in which any other differs from its default.
+READ = {"network", "loss", "corruption", "penalty", "shard", "optimizer", "learning_rate", "schedule"} | {
+    "epochs",
+    "batch_size",
+    "patience",
+    "seed",
+}
 ONE_AT_A_TIME = threading.Lock()  # the number of BLAS threads is one for all of a process
 ZERO = np.float32(0)  # a Python int in its place takes five times as long
 
@@ -57,9 +65,7 @@ class Numpy(Engine):
             and (corruption is None or (type(corruption) is Masking and corruption == Masking(share=corruption.share)))
             and job.penalty is None
             and (job.optimizer, job.learning_rate, job.schedule) == (OPTIMIZER, LEARNING_RATE, "cosine")
-            and job.weights is None
-            and job.restored is None
-            and job.keep is None
+            and all(getattr(job, each.name) == each.default for each in fields(Job) if each.name not in READ)
             and isinstance(rows, np.ndarray)
             and (rows.ndim, rows.dtype) == (2, np.float32)
         )
