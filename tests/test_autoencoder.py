@@ -234,7 +234,7 @@ def test_the_loss_is_chosen_from_the_data_and_said(digits, table, caplog):
     with caplog.at_level(logging.INFO, logger="diabolo"):
         assert quick(2).fit(digits.x_train[:200]).reconstruction_loss_ == "bernoulli"
         assert quick(2).fit(table).reconstruction_loss_ == "gaussian"
-    assert "reconstruction loss: bernoulli (all values are in [0, 1], mostly near 0 or 1 (8" in caplog.text
+    assert "reconstruction loss: bernoulli (all in [0, 1], mostly near 0 or 1 (8" in caplog.text
     assert "reconstruction loss: gaussian (values run from" in caplog.text
 
 

@@ -25,10 +25,8 @@ def choose(low: float, high: float, mean: float, variance: float) -> Choice:
     widest = mean * (1 - mean)
     share = variance / widest if widest > 0 else 0.0
     if share >= NEARLY_BINARY:
-        return Choice(
-            Bernoulli(), f"all values are in [0, 1], mostly near 0 or 1 ({share:.0%} of the largest possible variance)"
-        )
+        return Choice(Bernoulli(), f"all in [0, 1], mostly near 0 or 1 ({share:.0%} of max variance)")
     return Choice(
         Gaussian(),
-        f"all values are in [0, 1], but mostly not near 0 or 1 ({share:.0%} of the largest possible variance)",
+        f"all in [0, 1], but mostly not near 0 or 1 ({share:.0%} of max variance)",
     )
