@@ -274,7 +274,7 @@ def test_a_number_too_far_off_is_named_by_its_row_in_memory(rows):
     for place in np.flatnonzero(held_back(1000, 0.5, 0, VALIDATION))[[0, 100, -1]]:
         spoilt = rows[:1000].copy()
         spoilt[place, 3] = 1e30
-        with pytest.raises(DataError, match=rf"1e\+30 in row {place}, feature 3"):
+        with pytest.raises(DataError, match=rf"row {place}, feature 3: 1e\+30"):
             Autoencoder(2, epochs=1, validation_fraction=0.5, random_state=0).fit(spoilt)
 
 
@@ -336,7 +336,7 @@ def test_fit_reads_a_folder_in_parts_where_it_must_and_shows_how_good_the_model_
     assert "structure" in done.err  # sizes begin with the features
     done = cli("fit", "parts", "--structure", "12-16-2", "--epochs", "8", "--memory", "80kB", "-o", "m", "--json")
     assert done.code == 0, done.err
-    assert "kB, and 3 times that to train on, is more than 80 kB: read in parts" in done.err
+    assert "kB, and 3 times that for training, is more than 80 kB: read in chunks" in done.err
     summary = json.loads(done.out)
     assert summary["rows"] + summary["validation_rows"] + summary["test_rows"] == 3000
     assert summary["evaluated_on"] == "test"

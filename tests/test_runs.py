@@ -270,7 +270,7 @@ def test_a_run_read_in_parts_says_which_memory_it_needs_and_that_its_file_change
         Stepwise(**settings | {"memory": "8MB"}).fit(rows, run=tmp_path / "run", resume=True)
     os.utime(rows, (0, 0))
     Stepwise(**settings).fit(rows, run=tmp_path / "run", resume=True)
-    assert "the files of the rows have changed since it began" in caplog.text
+    assert "the data files have changed since the training began" in caplog.text
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")

@@ -584,7 +584,7 @@ def test_a_column_of_one_value_comes_back_and_another_value_there_costs(rng):
     ("change", "message"),
     [
         (lambda s: s["columns"].pop(), "columns do not fit rows"),
-        (lambda s: s["columns"][0].update(kind="count"), "differs between the schema and the table"),
+        (lambda s: s["columns"][0].update(kind="count"), "differ between the schema and the table"),
         (lambda s: s["columns"][0].update(kind="date"), "a date cannot be of type"),
         (lambda s: s["columns"][2].update(levels=["a", "a", "b", "c"]), "each once"),
         (lambda s: s["columns"][0].update(arrow="tensor"), "not a type of a column"),

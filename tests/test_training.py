@@ -106,13 +106,11 @@ def test_the_program_is_traced_once_however_the_steps_are_dealt_out(rows):
 
 COMPILE = """
 import sys
-from dataclasses import replace
 from diabolo import Autoencoder
-from diabolo.training import loop
+from diabolo.training.engines import Compiled
 
-train = loop.train
-loop.train = lambda spec, shard, report: train(replace(spec, compile=True, steps_a_call=3), shard, report)
-Autoencoder(4, structure=[16], epochs=3, batch_size=32, random_state=0, memory=sys.argv[2]).fit(sys.argv[1])
+model = Autoencoder(4, structure=[16], epochs=3, batch_size=32, random_state=0, memory=sys.argv[2])
+model.fit(sys.argv[1], engine=Compiled(compile=True, steps_a_call=3))
 """
 
 
