@@ -484,7 +484,7 @@ def test_what_is_fixed_is_the_same_for_all_trainings(table, fixed, holds):
         ({"space": {"optimizer": ["auto"]}}, "a search tries optimizers itself: leave 'auto' out"),
         ({"optimizer": "auto"}, "optimizer='auto' is for fit"),
         ({"activation": "tanh", "space": {"activation": ["elu"]}}, "activation is fixed, and in the space as well"),
-        ({"folder": 5}, "the folder of a search must be a path, got 5"),
+        ({"run": 5}, "the folder of a search must be a path, got 5"),
     ],
 )
 def test_what_would_not_be_the_same_for_all_is_refused(table, settings, message):
@@ -508,8 +508,8 @@ def test_a_race_that_is_stopped_late_still_has_a_winner(table, tmp_path):
     raced = race(table, run=tmp_path, report=stop, **settings)
     assert raced.optimizer in ("adam", "sgd")
     again = race(table, run=tmp_path, **settings)  # goes on
-    assert again.rows[0]["state"] == "whole"
-    assert len({row["number"] for row in again.rows}) == len(again.rows)
+    assert again.trials[0]["state"] == "whole"
+    assert len({row["number"] for row in again.trials}) == len(again.trials)
 
 
 def test_a_race_with_a_rate_that_breaks_is_valid_json(cli, table, tmp_path):
