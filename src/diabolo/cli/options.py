@@ -18,21 +18,26 @@ Data = Annotated[
     typer.Argument(
         metavar="DATA",
         help="A data set (digits, mnist, fashion-mnist; one part as mnist:test), a file (.npy, .npz, .csv, .tsv, "
-        ".parquet, IDX; one array of several as rows.npz:X; .npz of scipy.sparse), a folder or pattern of files "
+        ".parquet, .feather, .jsonl, IDX; one array of several as rows.npz:X; .npz of scipy.sparse), a folder or pattern of files "
         "('parts/*.parquet') or of pictures, or - for standard input.",
     ),
 ]
 ModelPath = Annotated[Path, typer.Argument(metavar="MODEL", help="A model file, as `diabolo fit` writes it.")]
 Output = Annotated[
     Path | None,
-    typer.Option("--output", "-o", help="Output file: .npy, .npz, .csv or .parquet; - writes CSV to standard output."),
+    typer.Option(
+        "--output",
+        "-o",
+        help="Output file: .npy, .npz, .csv, .parquet, .feather or .jsonl; - writes CSV to standard output.",
+    ),
 ]
 ImageOutput = Annotated[
     Path | None,
     typer.Option(
         "--output",
         "-o",
-        help="Output file: .npy, .npz, .csv or .parquet; - writes CSV to standard output; for images also a folder.",
+        help="Output file: .npy, .npz, .csv, .parquet, .feather or .jsonl; - writes CSV to standard output; for "
+        "images also a folder.",
     ),
 ]
 COLUMNS = "Columns of a table"

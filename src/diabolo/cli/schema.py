@@ -18,7 +18,10 @@ LEVELS = 4  # named for each category
 def schema(
     *,
     how: "Reading",
-    data: Annotated[str, typer.Argument(metavar="DATA", help="A table: .csv, .tsv, .parquet, a folder or a pattern.")],
+    data: Annotated[
+        str,
+        typer.Argument(metavar="DATA", help="A table: .csv, .tsv, .parquet, .feather, .jsonl, a folder or a pattern."),
+    ],
     json: Json = False,
 ) -> None:
     """Show the kind of each column of DATA and the share of missing cells, or why `diabolo fit` refuses the column."""

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import NamedTuple, TypeGuard
 
 from diabolo.data import datasets, sparse, tables
+from diabolo.data.formats import BY_ENDING, FORMATS
 from diabolo.data.frames import is_frame
-from diabolo.data.readers import csv, images, numpy_files, parquet, scipy_files, sql
+from diabolo.data.readers import images, numpy_files, scipy_files, sql
 from diabolo.data.readers.parts import Part
 from diabolo.data.sources import Source
 from diabolo.data.streams import Stream
@@ -32,16 +33,15 @@ def _kind(words: str, *options: str) -> Kind:
 ARRAY = _kind("an array", "series")
 CHUNKS = _kind("an iterator of chunks", "series")
 COLUMNS = _kind("named columns in an .npz file", "types", "drop")
-CSV = _kind("a CSV file", "types", "drop", "separator", "decimal")
 DATABASE = _kind("a database", "types", "drop", "query")
 DATA_SET = _kind("a data set", "data_dir", "series")
 DIGITS = _kind("a data set in the package", "series")
 FRAME = _kind("a frame", "types")
 MATRIX = _kind("a sparse matrix")
-PARQUET = _kind("a Parquet file", "types", "drop")
 PICTURES = _kind("pictures", "size", "grayscale", "skip_bad", "series")
 STDIN = _kind("standard input")  # another kind once it is in a file: its options are checked then
-TABLES = (CSV, PARQUET, COLUMNS)
+TABLE_FILES = {each: Kind(each.words, each.options) for each in FORMATS}  # a kind for each format
+TABLES = (*TABLE_FILES.values(), COLUMNS)
 
 
 class Named(NamedTuple):
@@ -127,17 +127,16 @@ def _readable(found: Sequence[Path], source: str | Path) -> list[Path]:
 
 def _of_files(source: str | Path, files: list[Path]) -> Named:
     endings = {file.suffix.lower() for file in files}
-    if not endings <= {*tables.ENDINGS}:
+    if not endings <= {*BY_ENDING}:
         return Named(source, ARRAY, files)
-    return Named(source, PARQUET if endings == {".parquet"} else CSV, files)
+    # Of files in several formats, the options of CSV files can be used if there are any.
+    found = [each for each in FORMATS if endings & {*each.endings}]
+    return Named(source, TABLE_FILES[found[0]], files)
 
 
 # How the rows of a file are read in parts, by its ending.
-IN_PARTS: dict[str, Callable[[Path], list[Part]]] = {
-    ".npy": numpy_files.parts,
-    ".parquet": parquet.parts,
-    ".csv": csv.parts,
-    ".tsv": csv.parts,
+IN_PARTS: dict[str, Callable[[Path], list[Part]]] = {".npy": numpy_files.parts} | {
+    ending: each.parts for ending, each in BY_ENDING.items()
 }
 
 

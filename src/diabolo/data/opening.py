@@ -24,16 +24,15 @@ from diabolo.data.frames import Schema
 from diabolo.data.kinds import (
     CHUNKS,
     COLUMNS,
-    CSV,
     DATA_SET,
     DATABASE,
     DIGITS,
     FRAME,
     IN_PARTS,
     MATRIX,
-    PARQUET,
     PICTURES,
     STDIN,
+    TABLE_FILES,
     TABLES,
     Named,
     identify,
@@ -77,7 +76,7 @@ def open_rows(
             # Decoded once, and not again for every epoch.
             return temporary.from_chunks(stream.chunks(PICTURES_AT_ONCE))
         return Source(stream.name, np.concatenate(list(stream.chunks(PICTURES_AT_ONCE))))
-    if named.kind in (CSV, PARQUET):
+    if named.kind in TABLE_FILES.values():
         return _open_tables(named, limit, reading)
     if named.kind is COLUMNS or (named.files is None and named.kind is not CHUNKS):
         _refuse_larger(named.source, limit)
@@ -233,7 +232,7 @@ def open_frame(source: PathLike, reading: Reading) -> ArrowTable:
     """Return the table of a path, a folder, a pattern or "-" as an Arrow table. Raises DataError."""
     # Without types: a command may have added that of a column which it knows.
     named = _in_file(identify(source), reading._replace(types={}))
-    if named.files is None or named.kind not in (CSV, PARQUET):
+    if named.files is None or named.kind not in TABLE_FILES.values():
         none = "" if named.files or Path(source).exists() else ", and there is no such file"
         raise DataError(f"{source}: expected a table, one of {', '.join(tables.ENDINGS)}{none}.")
     return tables.read_frame(named.files, reading, where=named.name)

@@ -1,4 +1,4 @@
-"""Writes rows: .npy, .npz, .csv or .parquet, by ending, or a folder of PNGs for images.
+"""Writes rows: .npy, .npz or a format of tables, by ending, or a folder of PNGs for images.
 
 Memory does not grow with the rows: chunks are written one by one into a temporary file, which is renamed after the last
 one. Order: checks, writing, one function for each format, images.
@@ -11,17 +11,19 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import numpy as np
 
+from diabolo.data.formats import BY_ENDING, TableFormat
 from diabolo.errors import OutputError, unknown
 from diabolo.storage.files import refuse_existing, temporary_name, write_atomically
-from diabolo.typing import Array, ArrowSchema, ArrowTable, Shape
+from diabolo.typing import Array, ArrowTable, Shape
 
-ENDINGS = (".npy", ".npz", ".csv", ".parquet")
-TABLES = (".csv", ".parquet")
+TABLES = tuple(ending for ending in BY_ENDING if ending != ".tsv")
+ENDINGS = (".npy", ".npz", *TABLES)
 STDOUT = Path("-")  # is written as CSV
 
 
@@ -85,8 +87,8 @@ def write(path: Path, chunks: Iterable[Array | ArrowTable], *, name: str, force:
         ".npy": _write_npy,
         ".npz": partial(_write_npz, name),
         ".csv": partial(_write_csv, name),
-        ".parquet": partial(_write_parquet, name),
     }
+    writers |= {ending: partial(_write_table, BY_ENDING[ending], name) for ending in TABLES if ending not in writers}
     write_atomically(path, partial(writers[path.suffix], counted), force=force)
     if counted.columns:
         return f"{path}: {counted.rows:,} rows of {counted.columns} columns"
@@ -135,14 +137,13 @@ def _write_npz(name: str, chunks: _Counted, file: BinaryIO) -> None:
 
 
 def _write_csv(name: str, chunks: _Counted, file: BinaryIO) -> None:
+    every = iter(chunks)
+    first = next(every, None)
+    if first is not None and not isinstance(first, np.ndarray):
+        BY_ENDING[".csv"].write(chain([first], every), file)
+        return
     header = True
-    for chunk in chunks:
-        if not isinstance(chunk, np.ndarray):
-            from pyarrow import csv as arrow
-
-            arrow.write_csv(chunk, file, arrow.WriteOptions(include_header=header, quoting_style="needed"))
-            header = False
-            continue
+    for chunk in chain([] if first is None else [first], every):
         columns = chunk.reshape(len(chunk), -1)
         names = name if chunk.ndim == 1 else ",".join(f"{name}_{at}" for at in range(columns.shape[1]))
         style = "%d" if chunk.dtype.kind in "iu" else "%.9g" if chunk.dtype == np.float32 else "%.17g"
@@ -150,32 +151,8 @@ def _write_csv(name: str, chunks: _Counted, file: BinaryIO) -> None:
         header = False
 
 
-def _write_parquet(name: str, chunks: _Counted, file: BinaryIO) -> None:
-    from pyarrow import parquet
-
-    writer = None
-    try:
-        for chunk in chunks:
-            table = as_table(chunk, name)
-            if writer is None:
-                writer = parquet.ParquetWriter(file, table.schema)
-            writer.write_table(_as_first(table, writer.schema))
-    finally:
-        if writer is not None:
-            writer.close()
-
-
-def _as_first(table: ArrowTable, schema: ArrowSchema) -> ArrowTable:
-    """Return a table with the types of the first one; OutputError if these cannot hold a cell of it."""
-    import pyarrow as pa
-
-    try:
-        return table if table.schema.equals(schema) else table.cast(schema)
-    except pa.ArrowException as error:
-        raise OutputError(
-            f"later rows need wider types of columns than the first ones, which .parquet cannot store: write "
-            f".csv ({str(error).splitlines()[0]})."
-        ) from error
+def _write_table(kind: TableFormat, name: str, chunks: _Counted, file: BinaryIO) -> None:
+    kind.write((as_table(chunk, name) for chunk in chunks), file)
 
 
 def as_table(chunk: Array | ArrowTable, name: str) -> ArrowTable:

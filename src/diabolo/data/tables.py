@@ -1,4 +1,4 @@
-"""Tables in files: CSV, TSV and Parquet, one or several as one, and .npz of named columns.
+"""Tables in files of the formats in `diabolo.data.formats`, one or several as one, and .npz of named columns.
 
 A table of numbers without gaps is an array with names; any other table has a schema, by which its columns become
 numbers. Order: how files are read, whole tables, tables in parts.
@@ -14,8 +14,9 @@ from typing import NamedTuple
 import numpy as np
 
 from diabolo.data import frames
+from diabolo.data.formats import BY_ENDING, format_of
 from diabolo.data.frames import Schema
-from diabolo.data.readers import csv, csv_form, images, numpy_files, parquet, sql
+from diabolo.data.readers import csv_form, images, numpy_files, sql
 from diabolo.data.readers.arrow import to_array
 from diabolo.data.readers.parts import Part, stamp
 from diabolo.errors import DataError, OptionError, listed, unknown
@@ -23,7 +24,7 @@ from diabolo.typing import Array, ArrowSchema, ArrowTable, ArrowType, Rows, Say
 
 STDIN = "standard-input"  # name of a file that holds standard input, without its ending
 FOLDER = "diabolo-"  # the temporary folder of such a file has a name that begins so
-ENDINGS = (".csv", ".tsv", ".parquet")
+ENDINGS = tuple(BY_ENDING)
 
 
 class Reading(NamedTuple):
@@ -60,15 +61,13 @@ def is_plain(path: Path, reading: Reading) -> bool:
     """Return whether a file has only columns of numbers without gaps, from its metadata or first rows."""
     if reading.types or reading.drop or reading.form != csv_form.Options():
         return False
-    if path.suffix.lower() == ".parquet":
-        return parquet.is_plain(path)
-    return csv.is_plain(path)
+    return format_of(path).is_plain(path)
 
 
 def read(paths: Sequence[Path], reading: Reading, *, where: str) -> Table:
     """Return the rows of files with the same columns, one after the other. Raises DataError, OptionError."""
     table = read_frame(paths, reading, where=where)
-    named = paths[0].suffix.lower() == ".parquet" or csv.has_header(paths[0], reading.form)
+    named = format_of(paths[0]).has_names(paths[0], reading.form)
     if not reading.types and all(map(_is_number, table.schema.types)) and not any(c.null_count for c in table.columns):
         return Table(to_array(table, where=where, names=_names(table, named)), _numbers(table.schema, named), False)
     schema = frames.learn(table, where=where, types=reading.types, refused=reading.refused)
@@ -83,7 +82,8 @@ def read_frame(paths: Sequence[Path], reading: Reading, *, where: str) -> ArrowT
     """
     import pyarrow as pa
 
-    tables = [dropped(_read(path, reading), reading, path) for path in paths]
+    texts = _texts(reading)
+    tables = [dropped(format_of(path).read(path, reading.form, texts), reading, path) for path in paths]
     for path, table in zip(paths[1:], tables[1:], strict=True):
         if table.column_names != tables[0].column_names:
             raise DataError(
@@ -96,12 +96,6 @@ def read_frame(paths: Sequence[Path], reading: Reading, *, where: str) -> ArrowT
         raise DataError(
             f"{where}: expected columns of the same types in all files ({str(error).splitlines()[0]})."
         ) from error
-
-
-def _read(path: Path, reading: Reading) -> ArrowTable:
-    if path.suffix.lower() == ".parquet":
-        return parquet.read_table(path)
-    return csv.read_table(path, reading.form, _texts(reading))
 
 
 def _texts(reading: Reading) -> dict[str, ArrowType]:
@@ -132,11 +126,9 @@ def check_columns(names: Sequence[str], reading: Reading, path: Path) -> None:
 
 def columns_of(path: Path, reading: Reading) -> tuple[str, ...]:
     """Return the names of the columns of a file, from its first bytes; an empty tuple if it does not name them."""
-    if path.suffix.lower() == ".parquet":
-        return tuple(parquet.schema(path).names)
     if path.suffix.lower() == ".npz":
         return numpy_files.column_names(path) or ()
-    return csv.columns(path, reading.form)
+    return format_of(path).names(path, reading.form)
 
 
 def _is_number(kind: ArrowType) -> bool:
@@ -162,9 +154,8 @@ def _numbers(schema: ArrowSchema, named: bool) -> Schema | None:
 
 def plain_schema(path: Path) -> Schema | None:
     """Return the schema of a file of numbers without gaps; None if its columns have no names."""
-    if path.suffix.lower() == ".parquet":
-        return _numbers(parquet.schema(path), True)
-    return _numbers(csv.schema(path), csv.has_header(path))
+    found, form = format_of(path), csv_form.Options()
+    return _numbers(found.schema(path, form), found.has_names(path, form))
 
 
 def needs(paths: Sequence[Path], schema: Schema, reading: Reading) -> bool:
@@ -225,7 +216,7 @@ def parts(
     return [
         Part(
             str(path),
-            parquet.rows(path) if path.suffix.lower() == ".parquet" else None,
+            None if path.suffix.lower() == ".npz" else format_of(path).row_count(path),
             estimate(path, len(schema.columns)),
             partial(chunks, path),
             stamp=stamp(path),
@@ -244,13 +235,12 @@ def shown(path: Path) -> str:
 def as_shown(text: str) -> str:
     """Return a message with the names that `shown` gives in place of those of temporary files."""
     above = re.escape(str(Path(tempfile.gettempdir()) / FOLDER))
-    return re.sub(rf"{above}\w+[/\\][^\s'\":]*\.(?:csv|npy|parquet)", lambda found: shown(Path(found[0])), text)
+    return re.sub(
+        rf"{above}\w+[/\\][^\s'\":]*\.(?:csv|npy|parquet|arrow|jsonl)", lambda found: shown(Path(found[0])), text
+    )
 
 
 def _tables(path: Path, schema: Schema, reading: Reading, size: int) -> Iterator[ArrowTable]:
-    if path.suffix.lower() == ".parquet":
-        yield from parquet.tables(path, size)
-        return
     import pyarrow as pa
 
     if path.suffix.lower() == ".npz":
@@ -264,24 +254,16 @@ def _tables(path: Path, schema: Schema, reading: Reading, size: int) -> Iterator
         for column in schema.columns
         if column.kind in ("number", "count") and _is_number(frames.arrow_type(column.arrow))
     }
-    header = csv.columns(path, reading.form)
-    yield from csv.tables(path, reading.form, {name: kind for name, kind in types.items() if name in header}, size)
+    yield from format_of(path).tables(path, reading.form, types, size)
 
 
 def columns(path: Path, reading: Reading) -> int:
     """Return the number of columns of a file."""
-    if path.suffix.lower() == ".parquet":
-        return len(parquet.schema(path).names)
-    return max(1, len(csv.schema(path, reading.form).names))
+    return max(1, len(format_of(path).schema(path, reading.form).names))
 
 
 def estimate(path: Path, columns: int) -> int:
     """Return the approximate bytes of the rows of a file as doubles."""
-    if path.suffix.lower() == ".parquet":
-        return parquet.rows(path) * columns * 8
     if path.suffix.lower() == ".npz":
         return path.stat().st_size
-    with path.open("rb") as file:
-        start = file.read(1 << 16)
-    lines = max(1, start.count(b"\n"))
-    return round(path.stat().st_size / max(1, len(start)) * lines * columns * 8)
+    return format_of(path).size(path, columns)

@@ -38,6 +38,10 @@ def _until_exit() -> Folder:
     return folder
 
 
+# How files begin, by their endings; any other is CSV.
+STARTS = {".parquet": b"PAR1", ".npy": b"\x93NUMPY", ".arrow": b"ARROW1", ".jsonl": b"{"}
+
+
 def from_stdin() -> Path:
     """Return standard input as a file: Parquet or .npy by its first bytes, otherwise CSV.
 
@@ -50,7 +54,7 @@ def from_stdin() -> Path:
             "standard input: expected rows, got nothing: put the command that writes the rows before the |, as in "
             "cat rows.csv | diabolo ..."
         )
-    ending = ".parquet" if start[:4] == b"PAR1" else ".npy" if start[:6] == b"\x93NUMPY" else ".csv"
+    ending = next((ending for ending, first in STARTS.items() if start.startswith(first)), ".csv")
     path = folder.path / f"{tables.STDIN}{ending}"
     try:
         with path.open("wb") as file:
