@@ -86,7 +86,7 @@ def fit(
     check_fraction(test_fraction)
     if resume and run is None:
         raise OptionError("resume=True (--resume) needs the folder of the run: give run (--run) as well.")
-    settings = _preset(preset) | settings | {"types": dict(how.types) or None, "memory": limit(settings["memory"])}
+    settings = _preset(preset) | settings | how.as_settings() | {"memory": limit(settings["memory"])}
     checked = check_settings(settings)
     check_data(data, how, data_dir, series=checked.series)
     paths = outputs(output or Path(f"{stem(data)}.safetensors"), force=force)

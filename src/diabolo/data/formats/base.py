@@ -11,6 +11,8 @@ from diabolo.data.readers.parts import Part, stamp
 from diabolo.errors import DataError
 from diabolo.typing import Array, ArrowSchema, ArrowTable, ArrowType
 
+# The options of reading that concern the columns of any table.
+OF_COLUMNS = frozenset({"types", "drop", "strict", "missing", "dates", "thousands", "decimal"})
 ROWS_AT_ONCE = 65_536  # of a file that is read whole
 
 Types = Mapping[str, "ArrowType"]  # Arrow types of columns by name, where a user or a model knows them
@@ -23,7 +25,7 @@ class TableFormat(ABC):
         endings: of the files, in lower case, the first for messages.
         words: a file of the format, for messages.
         options: names of the options of reading that it can use.
-        writes: whether `write` is defined.
+        untyped: whether cells are texts, so that a column can be read as texts.
 
     Arguments of the methods: path: of a file; form: how CSV files are written, which other formats ignore; types: Arrow
     types of columns by name, which a format whose files have types ignores.
@@ -31,7 +33,8 @@ class TableFormat(ABC):
 
     endings: ClassVar[tuple[str, ...]]
     words: ClassVar[str]
-    options: ClassVar[frozenset[str]] = frozenset({"types", "drop"})
+    options: ClassVar[frozenset[str]] = OF_COLUMNS
+    untyped: ClassVar[bool] = False
 
     @abstractmethod
     def tables(self, path: Path, form: Options, types: Types, rows: int) -> Iterator[ArrowTable]:
