@@ -6,7 +6,7 @@ are written as text. narwhals hides the differences between the libraries.
 """
 
 from diabolo.data.frames.columns import Column, Latents, LeftOut, Schema, arrow_type, of_latents
-from diabolo.data.frames.config import from_config
+from diabolo.data.frames.config import SCHEMA_KEYS, from_config
 from diabolo.data.frames.learning import indexes, learn, left_out_line, refusal
 from diabolo.data.frames.reading import Read, cells_of, floats, frame_names, is_frame, library_of, read
 from diabolo.data.frames.texts import Cells
@@ -18,6 +18,7 @@ __all__ = [
     "Latents",
     "LeftOut",
     "Read",
+    "SCHEMA_KEYS",
     "Schema",
     "arrow_type",
     "cells_of",

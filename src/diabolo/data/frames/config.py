@@ -40,7 +40,7 @@ def from_config(config: object) -> Schema:
         raise OptionError(f"a schema must name one of {', '.join(LIBRARIES)} and have columns.")
     columns = tuple(map(_column, config["columns"]))
     left_out = _left_out(config["left_out"])
-    names = [each.name for each in (*columns, *left_out)]
+    names = [*(each.name for each in columns), *(each.name for each in left_out)]
     if len(set(names)) < len(names):
         raise OptionError("a schema must not name a column twice.")
     if config["numbered"] and not all(re.fullmatch(r"0|-?[1-9][0-9]{0,8}", name) for name in names):
@@ -77,6 +77,10 @@ _TYPES = {
     "whole": bool,
     "marks": list,
 }
+# All keys in the JSON values of a schema, at any depth.
+SCHEMA_KEYS = frozenset(
+    {"form"}.union(*(each.__dataclass_fields__ for each in (Schema, Column, LeftOut, *forms.FORMS.values())))
+)
 MOST_COLUMNS = 1 << 24
 MOST_MARKS, LONGEST_MARK = 1_000, 1_000
 

@@ -13,9 +13,9 @@ import datetime
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -152,7 +152,10 @@ def pattern(decimal: str = ".", thousands: str = "") -> str:
     return rf"^[+-]?([1-9]\d{{0,2}}({mark}\d{{3}}){least}({point}\d*)?|{plain})$"
 
 
-MONTHS = ("january february march april may june july august september october november december").split()
+MONTHS = (
+    *("january", "february", "march", "april", "may", "june"),
+    *("july", "august", "september", "october", "november", "december"),
+)
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _MONTH_NAMES = "|".join(f"{each[:3]}(?:{each[3:]})?" if each[3:] else each for each in MONTHS) + "|sept"
 _DAY_NAMES = "|".join(f"{each[:3]}(?:{each[3:]}|s|rs|r)?" for each in WEEKDAYS)
@@ -289,7 +292,7 @@ class DateForm(Form):
         days = whole("d", 1)
         first = ((years - 1970) * 12 + months - 1).astype("datetime64[M]")
         length = ((first + 1).astype("datetime64[D]") - first.astype("datetime64[D]")).astype(np.int64)
-        return first.astype("datetime64[D]").astype(np.int64) + days - 1.0, days > length
+        return np.asarray(first.astype("datetime64[D]").astype(np.int64) + days - 1, np.float64), days > length
 
     def write(self, values: Float64Array) -> list[str | None]:
         """Return the texts."""
@@ -402,7 +405,11 @@ class BooleanForm(Form):
             )
 
 
-FORMS: Mapping[str, type[Form]] = {"number": NumberForm, "date": DateForm, "boolean": BooleanForm}
+FORMS: Mapping[str, type[NumberForm | DateForm | BooleanForm]] = {
+    "number": NumberForm,
+    "date": DateForm,
+    "boolean": BooleanForm,
+}
 Config = dict[str, Any]
 
 
@@ -411,7 +418,7 @@ def to_config(form: Form | None) -> Config | None:
     if form is None:
         return None
     name = next(name for name, each in FORMS.items() if each is type(form))
-    return {"form": name} | asdict(form)  # type: ignore[call-overload]
+    return {"form": name} | {each.name: getattr(form, each.name) for each in fields(FORMS[name])}
 
 
 def from_config(config: object) -> Form | None:
@@ -422,7 +429,7 @@ def from_config(config: object) -> Form | None:
         raise OptionError(f"a form must be one of {', '.join(FORMS)}, got {config!r:.60}.")
     chosen = FORMS[config["form"]]
     given = {name: value for name, value in config.items() if name != "form"}
-    known = {each.name: each.type for each in fields(chosen)}  # type: ignore[arg-type]
+    known = {each.name: each.type for each in fields(chosen)}
     if set(given) != set(known) or any(type(value) is not known[name] for name, value in given.items()):
         raise OptionError(f"a form of kind {config['form']!r} must have the fields {', '.join(known)}.")
     form = chosen(**given)

@@ -22,6 +22,7 @@ from diabolo.data.frames.columns import (
     is_text,
     kind_of,
 )
+from diabolo.data.frames.marks import MISSING
 from diabolo.data.frames.reading import (
     are_numbered,
     cells_of,
@@ -44,8 +45,11 @@ COUNTER = re.compile(r"(?i:(.*[\W_])?(index|idx|nr|no|number|row|rownum|#)\.?)")
 UNNAMED = re.compile(r"|Unnamed: \d+(_level_\d+)?|__index_level_\d+__")  # an index that was written as a column
 
 
-class Reason(Exception):  # noqa: N818 - it is caught below, and no error of a user
-    """Why nothing can be learnt from a column, in a few words."""
+INDEX = "row index"
+
+
+class Reason(Exception):
+    """Why nothing can be learnt from a column, in a few words; it never reaches a user."""
 
 
 def learn(
@@ -101,11 +105,11 @@ def learn(
         numbered=are_numbered(frame_names(frame)),
         left_out=tuple(left_out),
     )
-    if left_out and (strict or not columns):
+    if (strict and any(each.reason != INDEX for each in left_out)) or not columns:
         raise DataError(f"{where}: {refusal(schema, typed=how.typed, strict=strict)}")
     if how.dates and not any(getattr(each.form, "format", None) for each in columns):
         raise OptionError(f"{where}: no column holds dates as --dates {how.dates!r:.60} says: leave --dates out.")
-    unused = [mark for mark in how.missing if not any(mark in each.marks for each in columns)]
+    unused = [mark for mark in how.missing if mark not in MISSING and not any(mark in each.marks for each in columns)]
     if unused:
         raise OptionError(
             f"{where}: no cell of a column that is learnt is {unused[0]!r:.40}: leave it out of --missing."
@@ -145,8 +149,9 @@ def left_out_line(schema: Schema, *, typed: bool) -> str:
 
 def refusal(schema: Schema, *, typed: bool, strict: bool) -> str:
     """Return one line that refuses the columns from which nothing can be learnt, with what to type instead."""
-    listed = ", ".join(f"{each.name!r} ({each.reason})" for each in schema.left_out)
-    names = [each.name for each in schema.left_out]
+    refused = [each for each in schema.left_out if each.reason != INDEX] or schema.left_out
+    listed = ", ".join(f"{each.name!r} ({each.reason})" for each in refused)
+    names = [each.name for each in refused]
     if not schema.columns:
         return (
             f"nothing can be learnt from any of its {len(names)} columns: {listed}. Expected numbers, booleans, dates "
@@ -185,7 +190,7 @@ def _refuse_counted(name: str, place: int, array: ArrowArray, *, alike: bool) ->
 
     whole = pa.types.is_integer(array.type) and not array.null_count
     if UNNAMED.fullmatch(name):
-        raise Reason("row index" if place == 0 or whole else "no name")
+        raise Reason(INDEX if place == 0 or whole else "no name")
     if whole and len(array) > 2 and (ID.fullmatch(name) or COUNTER.fullmatch(name)):
         values = np.asarray(array.to_numpy())
         counts = bool((np.diff(values) == 1).all())
@@ -198,7 +203,9 @@ def _refuse_counted(name: str, place: int, array: ArrowArray, *, alike: bool) ->
     except pa.ArrowException:
         return
     if distinct == 1:
-        raise Reason(f"one value, {array[0].as_py()!r:.40}, in every row")
+        value = array[0].as_py()
+        shown = f"{value!r:.40}" if isinstance(value, str) else f"{value!s:.40}"
+        raise Reason(f"one value, {shown}, in every row")
 
 
 def _learn(

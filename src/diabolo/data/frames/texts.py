@@ -24,9 +24,10 @@ from diabolo.data.frames.forms import (
 )
 from diabolo.data.frames.marks import AMONG_NUMBERS, MISSING
 from diabolo.errors import OptionError
-from diabolo.typing import ArrowArray
+from diabolo.typing import Array, ArrowArray, Float64Array
 
 SAMPLE = 2_000  # different texts that are looked at one by one; a form that fits them is tried on all
+ENOUGH = 5  # different dates, from whose order in a table the order of day and month is inferred
 FEW_TEXTS = 0.1  # if a smaller share of cells are not numbers (or dates), they are mistakes, not levels
 
 
@@ -185,37 +186,32 @@ def _remedy(name: str, texts: list[str], how: Cells) -> str:
 
 # Numbers
 
-CURRENCIES = (
-    "$",
-    "\u20ac",
-    "\u00a3",
-    "\u00a5",
-    "\u20b9",
-    "\u20a9",
-    "\u20bd",
-    "\u20ba",
-    "R$",
-    "US$",
-    "A$",
-    "C$",
-    "Rs.",
-    "Rs",
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+CURRENCIES = _words(
+    "$ \u20ac \u00a3 \u00a5 \u20b9 \u20a9 \u20bd \u20ba R$ US$ A$ C$ Rs. Rs kr EUR USD GBP CHF JPY CNY INR AUD CAD "
+    "SEK NOK DKK PLN BRL"
 )
-CURRENCIES += ("EUR", "USD", "GBP", "CHF", "JPY", "CNY", "INR", "AUD", "CAD", "SEK", "NOK", "DKK", "PLN", "BRL", "kr")
-UNITS = "% \u2030 \u00b0 \u00b0C \u00b0F \u00b0K kg g mg \u00b5g t lb lbs oz km m cm mm \u00b5m nm in ft yd mi km/h kmh mph m/s kn l L ml cl"
-UNITS += " gal h hr hrs min mins s sec secs ms d days y yr yrs years Hz kHz MHz GHz W kW MW V mV mA kWh MWh Wh cal kcal"
-UNITS += " Pa hPa kPa bar psi px pt MB GB TB kB KB bytes bpm rpm cc hp bhp K k M m B bn mn mm x X pp ' \" \u2032 \u2033 million"
-UNITS += " billion thousand"
-KNOWN_UNITS = frozenset(UNITS.split()) | frozenset(CURRENCIES)
-SCALES = frozenset({"k", "K", "m", "M", "b", "B", "bn", "mn", "T"})
-_BODY = rf"\d[\d.,'\u2019\u00a0\u202f _]*|[.,]\d+"
+UNITS = _words(
+    "% \u2030 \u00b0 \u00b0C \u00b0F \u00b0K kg g mg \u00b5g t lb lbs oz km m cm mm \u00b5m nm in ft yd mi km/h kmh mph m/s "
+    "kn l L ml cl gal h hr hrs min mins s sec secs ms d days y yr yrs years Hz kHz MHz GHz W kW MW V mV mA kWh MWh "
+    "Wh cal kcal Pa hPa kPa bar psi px pt MB GB TB kB KB bytes bpm rpm cc hp bhp K k M B bn mn mm x X pp ' \" "
+    "million billion thousand"
+)
+KNOWN_UNITS = UNITS | CURRENCIES
+_BODY = r"\d[\d.,'\u2019\u00a0\u202f _]*|[.,]\d+"
 _SPLIT = re.compile(
     rf"(?P<open>\()?(?P<sign>[+\-{MINUS}] ?)?(?P<prefix>[^\d\s.,()+\-{MINUS}]{{1,4}}\.? ?)?(?P<sign2>[+\-{MINUS}])?"
     rf"(?P<body>{_BODY})(?P<exponent>[eE][+-]?\d{{1,3}})?(?P<suffix>(?<! ) ?[^\d\s.,()+\-]\S{{0,11}})?(?P<close>\))?"
 )
+LETTERED = re.compile(r"[A-Za-z]{1,3} ?[+] ?\d+(\.\d+)?")  # D +1.5
 CODE = re.compile(r"0\d+")  # 007 is a code, not the number 7
-STANDARD = ((".", ""), (".", ","), (",", ""), (",", "."), (".", " "), (",", " "), (".", "'"), (",", "'"))
-STANDARD += ((".", "\u2019"), (".", "\u00a0"), (",", "\u00a0"), (".", "\u202f"), (",", "\u202f"), (".", "_"))
+# The decimal mark and the mark between thousands, the likeliest first.
+STANDARD = [(".", ""), (".", ","), (",", ""), (",", ".")]
+STANDARD += [(decimal, thousands) for thousands in SEPARATORS[2:] for decimal in (".", ",")]
 
 
 class _Parts(NamedTuple):
@@ -253,6 +249,9 @@ def _numbers(texts: ArrowArray, known: ArrowArray, name: str, how: Cells) -> Fou
 
     sample = texts.slice(0, SAMPLE).to_pylist()
     if not any(_parts(each) for each in sample):
+        lettered = [each for each in sample if LETTERED.fullmatch(each.strip())]
+        if len(lettered) > FEW_TEXTS * len(sample) and len(sample) - len(lettered) <= FEW_TEXTS * len(sample):
+            return Found(doubt=f"numbers after letters, such as {lettered[0].strip()!r:.30}")
         return None
     others = [each for each in sample if _parts(each) is None]
     marks = tuple(each.strip() for each in others if each.strip().lower() in AMONG_NUMBERS)
@@ -397,18 +396,46 @@ def _dates(texts: ArrowArray, known: ArrowArray, name: str, how: Cells) -> Found
         return Found(doubt=f"dates, but also {wrong[best][0].strip()!r:.40} ({_remedy(name, wrong[best], how)})")
     if _are_seasons(fitting[0].format, looked):
         return None
-    if len(fitting) > 1 and not all("." in each.format[2:4] for each in fitting):
-        return Found(doubt=_ambiguous(first.strip(), fitting, name, how))
-    by_day = next((each for each in fitting if each.format.startswith("%d")), fitting[0])
-    return Found(_as_written(by_day, looked), tuple(sorted(each.strip() for each in marks)))
+    form, reason = _settled(fitting, known)
+    if form is None:
+        ways = " or ".join(_asked(each, name, how) for each in fitting)
+        return Found(doubt=f"dates ({first.strip()!r:.30}) whose order of day and month is not certain: {ways}")
+    note = ""
+    if reason:
+        others = " or ".join(_asked(each, name, how) for each in fitting if each is not form)
+        note = f"dates such as {first.strip()!r:.30} are read as {form.format}, {reason}: {others} reads them otherwise"
+    return Found(_as_written(form, looked), tuple(sorted(each.strip() for each in marks)), note=note)
 
 
-def _ambiguous(first: str, fitting: list[DateForm], name: str, how: Cells) -> str:
-    if how.typed:
-        ways = " or ".join(f"--dates '{each.format}'" for each in fitting)
-    else:
-        ways = " or ".join(f"types={{{name!r}: 'date:{each.format}'}}" for each in fitting)
-    return f"dates ({first!r:.30}) whose order of day and month is not certain: {ways}"
+def _asked(form: DateForm, name: str, how: Cells) -> str:
+    """Return what to type so that dates are read in a form."""
+    return f"--dates '{form.format}'" if how.typed else f"types={{{name!r}: 'date:{form.format}'}}"
+
+
+def _settled(fitting: list[DateForm], known: ArrowArray) -> tuple[DateForm | None, str]:
+    """Return which of several forms it is, and the reason, if it is not plain; None if it cannot be known."""
+    if len(fitting) == 1:
+        return fitting[0], ""
+    if all("." in each.format[2:4] for each in fitting):  # with points, the day comes before the month
+        return next((each for each in fitting if each.format.startswith("%d")), fitting[0]), ""
+    values = {form: form.read(known) for form in fitting}
+    values = {form: each[~np.isnan(each)] for form, each in values.items()}
+    distinct = min(len(np.unique(each)) for each in values.values())
+    rising = [form for form, each in values.items() if (np.diff(each) >= 0).all() or (np.diff(each) <= 0).all()]
+    if len(rising) == 1 and distinct >= ENOUGH:
+        return rising[0], "because the rows are then in order"
+    first_days = [
+        form
+        for form, each in values.items()
+        if (each.astype("datetime64[s]").astype("datetime64[D]") == _month_start(each)).all()
+    ]
+    if len(first_days) == 1 and distinct >= ENOUGH:
+        return first_days[0], "because every date is then the first of a month"
+    return None, ""
+
+
+def _month_start(seconds: Float64Array) -> Array:
+    return seconds.astype("datetime64[s]").astype("datetime64[M]").astype("datetime64[D]")
 
 
 def _are_seasons(form: str, texts: list[str]) -> bool:
@@ -521,8 +548,10 @@ def _as_written(form: DateForm, texts: list[str]) -> DateForm:
 
 # Booleans
 
-WORDS = (("yes", "no"), ("true", "false"), ("y", "n"), ("t", "f"), ("on", "off"), ("ja", "nein"), ("oui", "non"))
-WORDS += (("s\u00ed", "no"), ("si", "no"))
+WORDS = (
+    *(("yes", "no"), ("true", "false"), ("y", "n"), ("t", "f"), ("on", "off")),
+    *(("ja", "nein"), ("oui", "non"), ("s\u00ed", "no"), ("si", "no")),
+)
 
 
 def _booleans(texts: ArrowArray, known: ArrowArray, name: str, how: Cells) -> Found | None:
