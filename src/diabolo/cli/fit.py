@@ -91,8 +91,9 @@ def fit(
     check_data(data, how, data_dir, series=checked.series)
     paths = outputs(output or Path(f"{stem(data)}.safetensors"), force=force)
     opened = open_divided(data, checked, reading=how, data_dir=data_dir, test_fraction=test_fraction)
-    if opened.streamed is not None:
-        print(opened.streamed, file=sys.stderr)
+    for line in (opened.streamed, opened.missing):
+        if line is not None:
+            print(line, file=sys.stderr)
     if checked.latent_dim == AUTO:
         print("latents: counted by two short trainings first", file=sys.stderr)
     rows = opened.rows

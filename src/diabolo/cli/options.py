@@ -19,8 +19,8 @@ Data = Annotated[
     typer.Argument(
         metavar="DATA",
         help="A data set (digits, mnist, fashion-mnist; one part as mnist:test), a file (.npy, .npz, .csv, .tsv, "
-        ".parquet, .feather, .jsonl, IDX; one array of several as rows.npz:X; .npz of scipy.sparse), a folder or pattern of files "
-        "('parts/*.parquet') or of pictures, or - for standard input.",
+        ".parquet, .feather, .jsonl, IDX; one array of several as rows.npz:X; .npz of scipy.sparse), a folder or "
+        "pattern of files ('parts/*.parquet') or of pictures, or - for standard input.",
     ),
 ]
 ModelPath = Annotated[Path, typer.Argument(metavar="MODEL", help="A model file, as `diabolo fit` writes it.")]
@@ -67,7 +67,7 @@ Strict = Annotated[
     bool,
     typer.Option(
         "--strict",
-        help="Refuse columns from which nothing can be learnt, such as ids and free text, in place of leaving them out.",
+        help="Refuse columns from which nothing can be learnt, such as ids and free text; else they are left out.",
         rich_help_panel=COLUMNS,
     ),
 ]

@@ -65,7 +65,7 @@ def schema(
     for head in ("column", "kind", "type", "missing", "values"):
         result.add_column(head, justify="right" if head == "missing" else "left", no_wrap=head == "kind")
     for column, missing, words in facts:
-        share = f"{missing / len(opened.rows):.1%}" if missing else ""
+        share = f"{missing:,} ({missing / len(opened.rows):.1%})" if missing else ""
         result.add_row(column.name, column.kind, column.arrow, share, words)
     left_out = opened.schema.left_out
     size = count(len(columns) + len(left_out), "column")

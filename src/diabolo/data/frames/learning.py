@@ -111,9 +111,7 @@ def learn(
         raise OptionError(f"{where}: no column holds dates as --dates {how.dates!r:.60} says: leave --dates out.")
     unused = [mark for mark in how.missing if mark not in MISSING and not any(mark in each.marks for each in columns)]
     if unused:
-        raise OptionError(
-            f"{where}: no cell of a column that is learnt is {unused[0]!r:.40}: leave it out of --missing."
-        )
+        raise OptionError(f"{where}: no cell that is learnt from is {unused[0]!r:.40}: leave it out of --missing.")
     if say is not None:
         if left_out:
             say(left_out_line(schema, typed=how.typed))

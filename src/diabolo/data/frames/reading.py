@@ -234,10 +234,8 @@ def _of_texts(cells: ArrowArray, column: Column, where: str, first_row: int) -> 
         return _allowed(found.form.read(shown), column, where, first_row)
     row = int(np.flatnonzero(there & np.isnan(values))[0])
     expected = f"a {column.kind}" if column.form is None else f"{column.form.words} such as {_example(column.form)}"
-    raise DataError(
-        f"{where}: column {column.name!r} expected {expected}, got {shown[row].as_py()!r:.40} in row {first_row + row}: "
-        f"correct it, or leave it empty."
-    )
+    got = f"{shown[row].as_py()!r:.40} in row {first_row + row}"
+    raise DataError(f"{where}: column {column.name!r} expected {expected}, got {got}: correct it, or leave it empty.")
 
 
 def _plain_form(kind: str) -> Form | None:

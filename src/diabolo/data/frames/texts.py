@@ -72,9 +72,7 @@ def split_kind(kind: str) -> tuple[str, str]:
     if name == "date" and colon:
         DateForm(format=setting).check()
     elif name == "number" and colon and setting not in (".", ","):
-        raise OptionError(
-            f"kind 'number' may have the decimal mark after a colon, number:, or number:. - got {kind!r:.40}."
-        )
+        raise OptionError(f"kind 'number' may have a decimal mark after a colon, 'number:,', got {kind!r:.40}.")
     elif colon and name not in KIND_SETTINGS:
         raise OptionError(f"kind {name!r:.40} has no settings, got {kind!r:.40}: write {name}.")
     return name, setting
@@ -198,7 +196,7 @@ CURRENCIES = _words(
 UNITS = _words(
     "% \u2030 \u00b0 \u00b0C \u00b0F \u00b0K kg g mg \u00b5g t lb lbs oz km m cm mm \u00b5m nm in ft yd mi km/h kmh mph m/s "
     "kn l L ml cl gal h hr hrs min mins s sec secs ms d days y yr yrs years Hz kHz MHz GHz W kW MW V mV mA kWh MWh "
-    "Wh cal kcal Pa hPa kPa bar psi px pt MB GB TB kB KB bytes bpm rpm cc hp bhp K k M B bn mn mm x X pp ' \" "
+    "Wh cal kcal Pa hPa kPa bar psi px pt MB GB TB kB KB bytes bpm rpm cc hp bhp K k M B bn mn x X pp ' \" "
     "million billion thousand"
 )
 KNOWN_UNITS = UNITS | CURRENCIES

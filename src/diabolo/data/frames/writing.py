@@ -165,8 +165,8 @@ def _merged(
         own = pa.concat_arrays(own.chunks)
     # Arrow has hardly any functions for string views.
     own = own.cast(pa.string()) if pa.types.is_string_view(own.type) else own
-    if pa.types.is_string(own.type):
-        own = present_texts(own, column.marks, column.levels)
+    if is_text(own.type):
+        own = present_texts(own.cast(pa.string()), column.marks, column.levels)
     there = own.is_valid()
     if pa.types.is_floating(own.type):
         there = pc.and_(there, pc.invert(pc.is_nan(own.fill_null(0))))
