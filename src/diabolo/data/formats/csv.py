@@ -16,6 +16,7 @@ class Csv(TableFormat):
 
     endings: ClassVar[tuple[str, ...]] = (".csv", ".tsv")
     words: ClassVar[str] = "a CSV file"
+    compressible: ClassVar[bool] = True
     options: ClassVar[frozenset[str]] = frozenset({"types", "drop", "separator", "decimal"})
 
     def tables(self, path: Path, form: Options, types: Types, rows: int) -> Iterator[ArrowTable]:
