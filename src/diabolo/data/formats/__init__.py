@@ -5,12 +5,15 @@ Order: the formats, by the endings of their files.
 
 from pathlib import Path
 
+from diabolo.data.formats.arff import Arff
 from diabolo.data.formats.base import ArrayFormat, TableFormat
 from diabolo.data.formats.csv import Csv
 from diabolo.data.formats.feather import Feather
 from diabolo.data.formats.json_lines import JsonLines
 from diabolo.data.formats.json_records import JsonRecords
+from diabolo.data.formats.ods import Ods
 from diabolo.data.formats.parquet import Parquet
+from diabolo.data.formats.xlsx import Xlsx
 from diabolo.data.readers import opened
 
 FORMATS: tuple[TableFormat, ...] = (
@@ -19,6 +22,9 @@ FORMATS: tuple[TableFormat, ...] = (
     Feather(),
     JsonLines(),
     JsonRecords(),
+    Xlsx(),
+    Ods(),
+    Arff(),
 )
 ARRAYS: tuple[ArrayFormat, ...] = ()
 
