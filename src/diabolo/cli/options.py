@@ -19,8 +19,9 @@ Data = Annotated[
     typer.Argument(
         metavar="DATA",
         help="A data set (digits, mnist, fashion-mnist; one part as mnist:test), a file (.npy, .npz, .csv, .tsv, "
-        ".parquet, .feather, .jsonl, IDX; one array of several as rows.npz:X; .npz of scipy.sparse), a folder or "
-        "pattern of files ('parts/*.parquet') or of pictures, or - for standard input.",
+        ".parquet, .feather, .jsonl, .json, .xlsx, .ods, .arff, .mat, .h5, IDX; text also as .csv.gz, .bz2, .zst, .xz; "
+        "one of several arrays or sheets as rows.npz:X, book.xlsx:Sheet2; .npz of scipy.sparse), a folder or pattern "
+        "of files ('parts/*.parquet') or of pictures, a database with --query, or - for standard input.",
     ),
 ]
 ModelPath = Annotated[Path, typer.Argument(metavar="MODEL", help="A model file, as `diabolo fit` writes it.")]
@@ -29,7 +30,8 @@ Output = Annotated[
     typer.Option(
         "--output",
         "-o",
-        help="Output file: .npy, .npz, .csv, .parquet, .feather or .jsonl; - writes CSV to standard output.",
+        help="Output file: .npy, .npz, .csv, .csv.gz, .parquet, .feather, .jsonl, .json or .xlsx; - writes CSV to "
+        "standard output.",
     ),
 ]
 ImageOutput = Annotated[
@@ -37,8 +39,8 @@ ImageOutput = Annotated[
     typer.Option(
         "--output",
         "-o",
-        help="Output file: .npy, .npz, .csv, .parquet, .feather or .jsonl; - writes CSV to standard output; for "
-        "images also a folder.",
+        help="Output file: .npy, .npz, .csv, .csv.gz, .parquet, .feather, .jsonl, .json or .xlsx; - writes CSV to "
+        "standard output; for images also a folder.",
     ),
 ]
 COLUMNS = "Columns of a table"
@@ -108,7 +110,8 @@ Query = Annotated[
     str,
     typer.Option(
         metavar="SQL",
-        help="What to read of DATA that is a DuckDB database (.duckdb, .db): 'select ...'.",
+        help="What to read of DATA that is a database: a file of DuckDB or SQLite (.duckdb, .db, .sqlite), or an "
+        "address such as postgresql://...: 'select ...'.",
         rich_help_panel=COLUMNS,
     ),
 ]

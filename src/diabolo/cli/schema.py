@@ -20,7 +20,9 @@ def schema(
     how: "Reading",
     data: Annotated[
         str,
-        typer.Argument(metavar="DATA", help="A table: .csv, .tsv, .parquet, .feather, .jsonl, a folder or a pattern."),
+        typer.Argument(
+            metavar="DATA", help="A table: .csv, .parquet, .feather, .jsonl, .xlsx, ..., a folder or a pattern."
+        ),
     ],
     json: Json = False,
 ) -> None:

@@ -20,8 +20,10 @@ import numpy as np
 
 from diabolo.data import datasets, frames, memory, sparse, streams, tables, temporary, uses
 from diabolo.data.adapters.rows import as_rows, has_gaps, unmasked
+from diabolo.data.formats import ending_of
 from diabolo.data.frames import Schema
 from diabolo.data.kinds import (
+    ARRAY,
     CHUNKS,
     COLUMNS,
     DATA_SET,
@@ -217,7 +219,7 @@ def _open_in_parts(named: Named) -> Stream:
     """Return numbers in files, or chunks, as a stream."""
     if named.kind is CHUNKS:
         return temporary.from_chunks(cast(Iterable[object], named.source))
-    parts = [part for file in named.files or [] for part in IN_PARTS[file.suffix.lower()](file)]
+    parts = [part for file in named.files or [] for part in IN_PARTS[ending_of(file)](file)]
     if not parts:
         raise DataError(f"{named.source}: expected rows, got none.")
     return Stream(named.name, parts)
@@ -275,6 +277,12 @@ def _open_whole(named: Named, data_dir: PathLike | None, reading: Reading) -> So
         return Source("an array", rows, gaps=isinstance(rows, np.ndarray) and has_gaps(rows))
     if named.kind in (DATA_SET, DIGITS):
         return _data_set(str(source), data_dir)
+    if named.kind in TABLE_FILES.values() and named.files:
+        return of_files(named.files, named.name, reading)
+    if named.kind is ARRAY and named.files:
+        stream = _open_in_parts(named)
+        rows = np.concatenate(list(stream.chunks(max(1, stream.rows or 1 << 16))))
+        return Source(stream.name, rows, gaps=has_gaps(rows))
     return read_file(source, reading)
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from diabolo.data import frames
-from diabolo.data.formats import BY_ENDING, format_of
+from diabolo.data.formats import BY_ENDING, ending_of, format_of
 from diabolo.data.frames import LeftOut, Schema
 from diabolo.data.readers import csv_form, images, numpy_files, sql
 from diabolo.data.readers.arrow import to_array
@@ -206,7 +206,7 @@ def plain_schema(path: Path) -> Schema | None:
 
 def needs(paths: Sequence[Path], schema: Schema, reading: Reading) -> bool:
     """Return whether files must be read by a schema: not if they are arrays of its columns, in its order."""
-    if not all(path.suffix.lower() in ENDINGS for path in paths):
+    if not all(ending_of(path) in ENDINGS for path in paths):
         return all(map(is_named_columns, paths))
     if schema.library != "array" or schema.left_out or reading.form != csv_form.Options():
         return True

@@ -18,6 +18,7 @@ class Csv(TableFormat):
     words: ClassVar[str] = "a CSV file"
     untyped: ClassVar[bool] = True
     options: ClassVar[frozenset[str]] = OF_COLUMNS | {"separator"}
+    compressible: ClassVar[bool] = True
 
     def tables(self, path: Path, form: Options, types: Types, rows: int) -> Iterator[ArrowTable]:
         """Yield the rows, with the types of columns that the header names."""

@@ -194,8 +194,8 @@ CURRENCIES = _words(
     "SEK NOK DKK PLN BRL"
 )
 UNITS = _words(
-    "% \u2030 \u00b0 \u00b0C \u00b0F \u00b0K kg g mg \u00b5g t lb lbs oz km m cm mm \u00b5m nm in ft yd mi km/h kmh mph m/s "
-    "kn l L ml cl gal h hr hrs min mins s sec secs ms d days y yr yrs years Hz kHz MHz GHz W kW MW V mV mA kWh MWh "
+    "% \u2030 \u00b0 \u00b0C \u00b0F \u00b0K kg g mg \u00b5g t lb lbs oz km m cm mm \u00b5m nm in ft yd mi km/h kmh "
+    "mph m/s kn l L ml cl gal h hr hrs min mins s sec secs ms d days y yr yrs years Hz kHz MHz GHz W kW MW V mV mA kWh MWh "
     "Wh cal kcal Pa hPa kPa bar psi px pt MB GB TB kB KB bytes bpm rpm cc hp bhp K k M B bn mn x X pp ' \" "
     "million billion thousand"
 )
@@ -357,8 +357,8 @@ def _form(parts: list[_Parts], decimal: str, thousands: str) -> NumberForm:
 # Dates
 
 _TIME = re.compile(
-    r"(?P<between>[T ]+|, +|^)(?P<hour>\d{1,2}):\d\d(?P<second>:\d\d(?P<fraction>[.,]\d{1,9})?)?(?P<half> ?[ap]\.?m\.?)?"
-    r"(?P<zone> ?(Z|UTC|GMT|[+-]\d\d:?\d\d))?$",
+    r"(?P<between>[T ]+|, +|^)(?P<hour>\d{1,2}):\d\d(?P<second>:\d\d(?P<fraction>[.,]\d{1,9})?)?"
+    r"(?P<half> ?[ap]\.?m\.?)?(?P<zone> ?(Z|UTC|GMT|[+-]\d\d:?\d\d))?$",
     re.IGNORECASE,
 )
 _TOKENS = re.compile(r"\d+|[A-Za-z]+|[^\dA-Za-z]+")
