@@ -304,8 +304,13 @@ def _tables(path: Path, schema: Schema, reading: Reading, size: int, copied: Col
         if column.kind in ("number", "count") and _is_number(frames.arrow_type(column.arrow))
     }
     # Texts are read by their form. A column that passes through is text where the file has no types: 007 stays 007.
-    types |= {column.name: pa.string() for column in schema.columns if column.form is not None}
-    if format_of(path).untyped:
+    untyped = format_of(path).untyped
+    types |= {
+        column.name: pa.string()
+        for column in schema.columns
+        if column.form is not None or (column.kind == "date" and untyped)
+    }
+    if untyped:
         types |= dict.fromkeys(copied, pa.string())
     yield from format_of(path).tables(path, reading.form, types, size)
 

@@ -41,7 +41,7 @@ def given(reading: Reading, data_dir: PathLike | None = None, *, series: bool = 
         "types": bool(reading.types),
         "drop": bool(reading.drop),
         "separator": reading.form.separator != form.separator,
-        "strict": reading.strict,
+        "strict": reading.strict and reading.typed,  # in Python a setting, which holds for arrays too
         "missing": bool(reading.cells.missing),
         "dates": bool(reading.cells.dates),
         "thousands": bool(reading.cells.thousands),

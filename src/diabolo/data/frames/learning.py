@@ -152,7 +152,7 @@ def refusal(schema: Schema, *, typed: bool, strict: bool) -> str:
     names = [each.name for each in refused]
     if not schema.columns:
         return (
-            f"nothing can be learnt from any of its {len(names)} columns: {listed}. Expected numbers, booleans, dates "
+            f"nothing can be learnt from {'any of its columns' if names[1:] else 'its only column'}: {listed}. Expected numbers, booleans, dates "
             f"or categories: {_as_category(names[0], typed)} makes one a category."
         )
     if typed:

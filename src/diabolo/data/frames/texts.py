@@ -256,7 +256,7 @@ def _numbers(texts: ArrowArray, known: ArrowArray, name: str, how: Cells) -> Fou
     wrong = [each for each in others if each.strip().lower() not in AMONG_NUMBERS]
     parts = [each for each in map(_parts, sample) if each is not None]
     if wrong:
-        few = _share(texts, known, wrong) < FEW_TEXTS and len(parts) > len(wrong) and len(parts) > 2
+        few = _share(texts, known, wrong) < FEW_TEXTS
         if not few or _is_code(parts):
             return None
         return Found(doubt=f"numbers, but also {wrong[0].strip()!r:.40} ({_remedy(name, wrong, how)})")
