@@ -58,11 +58,40 @@ Keep = Annotated[
         rich_help_panel=COLUMNS,
     ),
 ]
+TEXT_TABLES = "Text tables (.csv, .tsv, .txt, .data, .dat)"
 Separator = Annotated[
     str,
-    typer.Option(help="Between cells of a CSV file. Default: found from the first line.", rich_help_panel=COLUMNS),
+    typer.Option(
+        help="Between cells: one letter, tab, or a blank for one or more blanks. Default: found from the first lines.",
+        rich_help_panel=TEXT_TABLES,
+    ),
 ]
-Decimal = Annotated[str, typer.Option(help="The decimal mark of a CSV file.", rich_help_panel=COLUMNS)]
+Decimal = Annotated[str, typer.Option(help="The decimal mark.", rich_help_panel=TEXT_TABLES)]
+Header = Annotated[
+    bool | None,
+    typer.Option(
+        "--header/--no-header",
+        help="Whether the first line names the columns. Default: found from its cells.",
+        show_default=False,
+        rich_help_panel=TEXT_TABLES,
+    ),
+]
+Skip = Annotated[int, typer.Option(metavar="LINES", help="Lines at the top to leave out.", rich_help_panel=TEXT_TABLES)]
+Comment = Annotated[
+    str,
+    typer.Option(
+        metavar="MARK",
+        help="Leave out lines that begin with it. Default: # where such lines are no rows.",
+        rich_help_panel=TEXT_TABLES,
+    ),
+]
+Encoding = Annotated[
+    str,
+    typer.Option(
+        help="Such as cp1252, latin-1, mac-roman, utf-16. Default: UTF-8, or found from the letters.",
+        rich_help_panel=TEXT_TABLES,
+    ),
+]
 PICTURES = "Pictures"
 Size = Annotated[
     str | None,
@@ -265,13 +294,18 @@ READING = {
     "drop": (Drop, None),
     "separator": (Separator, ""),
     "decimal": (Decimal, "."),
+    "header": (Header, None),
+    "skip": (Skip, 0),
+    "comment": (Comment, ""),
+    "encoding": (Encoding, ""),
     "query": (Query, ""),
     "size": (Size, None),
     "grayscale": (Grayscale, False),
     "skip_bad": (SkipBad, False),
 }
-OF_TABLES = ("types", "drop", "separator", "decimal", "query")
-OF_KNOWN_COLUMNS = ("separator", "decimal", "query", "size", "grayscale", "skip_bad")  # the model has the others
+OF_TEXT_TABLES = ("separator", "decimal", "header", "skip", "comment", "encoding")
+OF_TABLES = ("types", "drop", *OF_TEXT_TABLES, "query")
+OF_KNOWN_COLUMNS = (*OF_TEXT_TABLES, "query", "size", "grayscale", "skip_bad")  # the model has the others
 
 
 def reads(*options: str) -> Callable[[Command], Command]:
@@ -355,6 +389,10 @@ def reading(
     drop: str | None = None,
     separator: str = "",
     decimal: str = ".",
+    header: bool | None = None,
+    skip: int = 0,
+    comment: str = "",
+    encoding: str = "",
     query: str = "",
     size: str | None = None,
     grayscale: bool = False,
@@ -376,7 +414,8 @@ def reading(
         if len(mark) != 1:
             raise OptionError(f"{what} must be one letter, got {mark!r}.")
     look = images.ImageOptions(_size(size), grayscale, _skipped if skip_bad else None)
-    form = csv_form.Options(separator, decimal)
+    form = csv_form.Options(separator, decimal, header, skip, comment, encoding)
+    form.check()
     return Reading(types=kinds, drop=names(drop), form=form, pictures=look, query=query, typed=True)
 
 

@@ -12,12 +12,12 @@ from diabolo.data.tables import Reading
 from diabolo.errors import OptionError
 from diabolo.typing import PathLike
 
+TEXT_TABLES = "text tables (.csv, .tsv, .txt, .data, .dat)"
 # Option -> the sources that it is for.
 OPTIONS = {
     "types": "tables",
     "drop": "tables",
-    "separator": "CSV files",
-    "decimal": "CSV files",
+    **dict.fromkeys(("separator", "decimal", "header", "no_header", "skip", "comment", "encoding"), TEXT_TABLES),
     "query": f"a database ({', '.join(sql.ENDINGS)})",
     "size": "pictures",
     "grayscale": "pictures",
@@ -37,6 +37,11 @@ def given(reading: Reading, data_dir: PathLike | None = None, *, series: bool = 
         "drop": bool(reading.drop),
         "separator": reading.form.separator != form.separator,
         "decimal": reading.form.decimal != form.decimal,
+        "header": reading.form.header is True,
+        "no_header": reading.form.header is False,
+        "skip": reading.form.skip != form.skip,
+        "comment": reading.form.comment != form.comment,
+        "encoding": reading.form.encoding != form.encoding,
         "query": bool(reading.query),
         "size": reading.pictures.size != pictures.size,
         "grayscale": reading.pictures.grayscale != pictures.grayscale,
