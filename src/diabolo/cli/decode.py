@@ -13,7 +13,7 @@ def decode(
     latents: Annotated[
         str,
         typer.Argument(
-            metavar="LATENTS", help="A file of latents (.npy, .npz, .csv, .parquet, .feather, .jsonl), or a folder."
+            metavar="LATENTS", help="A file of latents (.npy, .npz, .csv, .parquet, .xlsx, ...), or a folder."
         ),
     ],
     output: ImageOutput = None,

@@ -1,6 +1,7 @@
 """Arguments that several commands have in common, each explained once."""
 
 import inspect
+import re
 import sys
 from collections.abc import Callable, Mapping
 from functools import wraps
@@ -18,8 +19,9 @@ Data = Annotated[
     typer.Argument(
         metavar="DATA",
         help="A data set (digits, mnist, fashion-mnist; one part as mnist:test), a file (.npy, .npz, .csv, .tsv, "
-        ".parquet, .feather, .jsonl, IDX; one array of several as rows.npz:X; .npz of scipy.sparse), a folder or pattern of files "
-        "('parts/*.parquet') or of pictures, or - for standard input.",
+        ".parquet, .feather, .jsonl, .json, .xlsx, .ods, .arff, .mat, .h5, IDX; text also as .csv.gz, .bz2, .zst, .xz; "
+        "one of several arrays or sheets as rows.npz:X, book.xlsx:Sheet2; .npz of scipy.sparse), a folder or pattern "
+        "of files ('parts/*.parquet') or of pictures, a database with --query, or - for standard input.",
     ),
 ]
 ModelPath = Annotated[Path, typer.Argument(metavar="MODEL", help="A model file, as `diabolo fit` writes it.")]
@@ -28,7 +30,8 @@ Output = Annotated[
     typer.Option(
         "--output",
         "-o",
-        help="Output file: .npy, .npz, .csv, .parquet, .feather or .jsonl; - writes CSV to standard output.",
+        help="Output file: .npy, .npz, .csv, .csv.gz, .parquet, .feather, .jsonl, .json or .xlsx; - writes CSV to "
+        "standard output.",
     ),
 ]
 ImageOutput = Annotated[
@@ -36,8 +39,8 @@ ImageOutput = Annotated[
     typer.Option(
         "--output",
         "-o",
-        help="Output file: .npy, .npz, .csv, .parquet, .feather or .jsonl; - writes CSV to standard output; for "
-        "images also a folder.",
+        help="Output file: .npy, .npz, .csv, .csv.gz, .parquet, .feather, .jsonl, .json or .xlsx; - writes CSV to "
+        "standard output; for images also a folder.",
     ),
 ]
 COLUMNS = "Columns of a table"
@@ -66,7 +69,6 @@ Separator = Annotated[
         rich_help_panel=TEXT_TABLES,
     ),
 ]
-Decimal = Annotated[str, typer.Option(help="The decimal mark.", rich_help_panel=TEXT_TABLES)]
 Header = Annotated[
     bool | None,
     typer.Option(
@@ -92,6 +94,37 @@ Encoding = Annotated[
         rich_help_panel=TEXT_TABLES,
     ),
 ]
+Strict = Annotated[
+    bool,
+    typer.Option(
+        "--strict",
+        help="Refuse columns from which nothing can be learnt, such as ids and free text; else they are left out.",
+        rich_help_panel=COLUMNS,
+    ),
+]
+Missing = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TEXT,...",
+        help="Texts or numbers that stand for a missing cell, besides NA, ?, - and the like.",
+        rich_help_panel=COLUMNS,
+    ),
+]
+Dates = Annotated[
+    str,
+    typer.Option(
+        metavar="FORMAT",
+        help="How dates are written, such as %d/%m/%Y %H:%M. Default: found from the cells.",
+        rich_help_panel=COLUMNS,
+    ),
+]
+Thousands = Annotated[
+    str,
+    typer.Option(help="The mark between thousands. Default: found from the cells.", rich_help_panel=COLUMNS),
+]
+Decimal = Annotated[
+    str, typer.Option(help="The decimal mark, . or , - Default: found from the cells.", rich_help_panel=COLUMNS)
+]
 PICTURES = "Pictures"
 Size = Annotated[
     str | None,
@@ -106,7 +139,8 @@ Query = Annotated[
     str,
     typer.Option(
         metavar="SQL",
-        help="What to read of DATA that is a DuckDB database (.duckdb, .db): 'select ...'.",
+        help="What to read of DATA that is a database: a file of DuckDB or SQLite (.duckdb, .db, .sqlite), or an "
+        "address such as postgresql://...: 'select ...'.",
         rich_help_panel=COLUMNS,
     ),
 ]
@@ -219,7 +253,7 @@ def to_train_on(
     from diabolo.data.opening import open_rows
     from diabolo.data.readers import scipy_files
 
-    at_most, settings = limit(settings["memory"]), settings | {"types": dict(how.types) or None}
+    at_most, settings = limit(settings["memory"]), settings | how.as_settings()
     if scipy_files.is_matrix(data):
         return scipy_files.read(Path(data), at_most // COPIES_IN_TRAINING), settings
     return open_rows(data, at_most, data_dir=data_dir, reading=how), settings
@@ -292,8 +326,12 @@ def names(text: str | None) -> tuple[str, ...]:
 READING = {
     "types": (Types, None),
     "drop": (Drop, None),
+    "strict": (Strict, False),
+    "missing": (Missing, None),
+    "dates": (Dates, ""),
+    "thousands": (Thousands, ""),
+    "decimal": (Decimal, ""),
     "separator": (Separator, ""),
-    "decimal": (Decimal, "."),
     "header": (Header, None),
     "skip": (Skip, 0),
     "comment": (Comment, ""),
@@ -303,8 +341,8 @@ READING = {
     "grayscale": (Grayscale, False),
     "skip_bad": (SkipBad, False),
 }
-OF_TEXT_TABLES = ("separator", "decimal", "header", "skip", "comment", "encoding")
-OF_TABLES = ("types", "drop", *OF_TEXT_TABLES, "query")
+OF_TEXT_TABLES = ("separator", "header", "skip", "comment", "encoding")
+OF_TABLES = ("types", "drop", "strict", "missing", "dates", "thousands", "decimal", *OF_TEXT_TABLES, "query")
 OF_KNOWN_COLUMNS = (*OF_TEXT_TABLES, "query", "size", "grayscale", "skip_bad")  # the model has the others
 
 
@@ -387,8 +425,12 @@ def reading(
     *,
     types: str | None = None,
     drop: str | None = None,
+    strict: bool = False,
+    missing: str | None = None,
+    dates: str = "",
+    thousands: str = "",
+    decimal: str = "",
     separator: str = "",
-    decimal: str = ".",
     header: bool | None = None,
     skip: int = 0,
     comment: str = "",
@@ -399,24 +441,36 @@ def reading(
     skip_bad: bool = False,
 ) -> "Reading":
     """Return how files are to be read. Raises OptionError."""
+    from diabolo.data.frames import Cells
     from diabolo.data.readers import csv_form, images
     from diabolo.data.tables import Reading
     from diabolo.errors import OptionError
 
     kinds = {}
-    for item in names(types):
-        name, equals, kind = item.rpartition("=")
+    # A comma may also be the setting of a kind, as in amount=number:, so only one before NAME= separates.
+    for item in re.split(r",(?=[^,=]+=)", types) if types else ():
+        name, equals, kind = item.strip().rpartition("=")
         if not equals or not name:
             raise OptionError(f"--types expected NAME=KIND, such as city=category, got {item!r}.")
         kinds[name] = kind
     separator = {"tab": "\t", "\\t": "\t"}.get(separator, separator)
-    for what, mark in (("--separator", separator or ","), ("--decimal", decimal)):
-        if len(mark) != 1:
-            raise OptionError(f"{what} must be one letter, got {mark!r}.")
+    if len(separator) > 1:
+        raise OptionError(f"--separator must be one letter, got {separator!r}.")
+    cells = Cells(names(missing), decimal, thousands, dates, typed=True)
+    cells.check()
     look = images.ImageOptions(_size(size), grayscale, _skipped if skip_bad else None)
-    form = csv_form.Options(separator, decimal, header, skip, comment, encoding)
+    form = csv_form.Options(separator=separator, header=header, skip=skip, comment=comment, encoding=encoding)
     form.check()
-    return Reading(types=kinds, drop=names(drop), form=form, pictures=look, query=query, typed=True)
+    return Reading(
+        types=kinds,
+        drop=names(drop),
+        strict=strict,
+        cells=cells,
+        form=form,
+        pictures=look,
+        query=query,
+        typed=True,
+    )
 
 
 def _size(text: str | None) -> tuple[int, int] | None:

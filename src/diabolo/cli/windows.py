@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from diabolo.typing import ArrowTable, ArrowType
 
 
-@reads("drop", *OF_TEXT_TABLES, "query")
+@reads("drop", "decimal", *OF_TEXT_TABLES, "query")
 def windows(
     *,
     how: "Reading",
@@ -21,7 +21,8 @@ def windows(
         str,
         typer.Argument(
             metavar="DATA",
-            help="A table: .csv, .tsv, .parquet, .feather, .jsonl, a folder or a pattern; - reads CSV from standard input.",
+            help="A table: .csv, .parquet, .feather, .jsonl, .xlsx, ..., a folder or a pattern; - reads CSV from "
+            "standard input.",
         ),
     ],
     time: Annotated[str, typer.Option(metavar="COLUMN", help="The time of each row; rows are sorted by it.")],

@@ -20,8 +20,10 @@ import numpy as np
 
 from diabolo.data import datasets, frames, memory, sparse, streams, tables, temporary, uses
 from diabolo.data.adapters.rows import as_rows, has_gaps, unmasked
+from diabolo.data.formats import ending_of
 from diabolo.data.frames import Schema
 from diabolo.data.kinds import (
+    ARRAY,
     CHUNKS,
     COLUMNS,
     DATA_SET,
@@ -97,7 +99,7 @@ def _open_tables(named: Named, limit: int, reading: Reading) -> Source | Stream:
     if all(tables.is_plain(file, reading) for file in files):
         stream = _open_in_parts(named)
         if not _fits(stream.bytes, limit):
-            return stream
+            return _by_name(stream, files, reading)
     else:
         size = sum(tables.estimate(file, tables.columns(file, reading)) for file in files)
         if not _fits(size, limit):
@@ -107,6 +109,17 @@ def _open_tables(named: Named, limit: int, reading: Reading) -> Source | Stream:
                 f"(memory=, --memory), or train on some of its rows."
             )
     return of_files(files, named.name, reading)
+
+
+def _by_name(stream: Stream, files: list[Path], reading: Reading) -> Stream:
+    """Return a stream of numbers with its schema, without the columns that number the rows."""
+    schema = tables.plain_schema(files[0])
+    if schema is not None and schema.left_out:
+        if reading.strict:
+            raise DataError(f"{stream.name}: {frames.refusal(schema, typed=reading.typed, strict=True)}")
+        logger.warning("%s: %s", stream.name, frames.left_out_line(schema, typed=reading.typed))
+        stream = stream._replace(parts=tables.parts(files, schema, reading, say=logger.warning))
+    return stream._replace(schema=schema)
 
 
 def _refuse_larger(source: object, limit: int) -> None:
@@ -160,6 +173,7 @@ def open_stream(
     say: Say = logger.warning,
     keep: Keep | None = None,
     spare: Collection[str] = (),
+    copied: Collection[str] = (),
     row_shape: Shape = (),
 ) -> Stream:
     """Return the rows of any source, to be read in chunks.
@@ -173,6 +187,7 @@ def open_stream(
         keep: takes every table that is read, and how many rows of its file come before; of pictures a table of the
             columns 'file' and 'label'; of arrays nothing.
         spare: columns outside the schema that need no note.
+        copied: columns that pass through as they are written.
         row_shape: of the rows that a model was fitted on: pictures must have it.
 
     Raises: DataError, ShapeError; as `check_options`.
@@ -189,7 +204,9 @@ def open_stream(
     if schema is not None and named.kind in TABLES and named.files is not None:
         files = named.files
         if keep is not None or tables.needs(files, schema, reading):
-            return Stream(named.name, tables.parts(files, schema, reading, say=say, keep=keep, spare=spare))
+            return Stream(
+                named.name, tables.parts(files, schema, reading, say=say, keep=keep, spare=spare, copied=copied)
+            )
     if named.kind is MATRIX and isinstance(named.source, (str, Path)):
         return streams.of_matrix(Path(named.source))
     if named.files is not None and named.kind is not COLUMNS:
@@ -202,7 +219,7 @@ def _open_in_parts(named: Named) -> Stream:
     """Return numbers in files, or chunks, as a stream."""
     if named.kind is CHUNKS:
         return temporary.from_chunks(cast(Iterable[object], named.source))
-    parts = [part for file in named.files or [] for part in IN_PARTS[file.suffix.lower()](file)]
+    parts = [part for file in named.files or [] for part in IN_PARTS[ending_of(file)](file)]
     if not parts:
         raise DataError(f"{named.source}: expected rows, got none.")
     return Stream(named.name, parts)
@@ -251,7 +268,7 @@ def _open_whole(named: Named, data_dir: PathLike | None, reading: Reading) -> So
     if isinstance(source, Source):
         return source
     if named.kind is FRAME:
-        return of_frame(cast(Frame, source), f"a frame of {frames.library_of(source)}", reading.types)
+        return of_frame(cast(Frame, source), f"a frame of {frames.library_of(source)}", reading)
     if is_ragged(source):
         rows = padded(source)
         return Source(f"{len(rows):,} series", rows, gaps=bool(np.isnan(rows).any()), series=True)
@@ -260,6 +277,12 @@ def _open_whole(named: Named, data_dir: PathLike | None, reading: Reading) -> So
         return Source("an array", rows, gaps=isinstance(rows, np.ndarray) and has_gaps(rows))
     if named.kind in (DATA_SET, DIGITS):
         return _data_set(str(source), data_dir)
+    if named.kind in TABLE_FILES.values() and named.files:
+        return of_files(named.files, named.name, reading)
+    if named.kind is ARRAY and named.files:
+        stream = _open_in_parts(named)
+        rows = np.concatenate(list(stream.chunks(max(1, stream.rows or 1 << 16))))
+        return Source(stream.name, rows, gaps=has_gaps(rows))
     return read_file(source, reading)
 
 

@@ -17,13 +17,15 @@ from typing import Any, BinaryIO, cast
 
 import numpy as np
 
-from diabolo.data.formats import BY_ENDING, TableFormat
+from diabolo.data.formats import BY_ENDING, TableFormat, ending_of
+from diabolo.data.formats.writing import without_nested
+from diabolo.data.readers import opened
 from diabolo.errors import OutputError, unknown
 from diabolo.storage.files import refuse_existing, temporary_name, write_atomically
 from diabolo.typing import Array, ArrowTable, Shape
 
-TABLES = tuple(ending for ending in BY_ENDING if ending != ".tsv")
-ENDINGS = (".npy", ".npz", *TABLES)
+TABLES = tuple(ending for ending, kind in BY_ENDING.items() if ending != ".tsv" and kind.writes)
+ENDINGS = (".npy", ".npz", *TABLES)  # those of text may be followed by that of a compression, as in .csv.gz
 STDOUT = Path("-")  # is written as CSV
 
 
@@ -40,7 +42,7 @@ def check(path: Path, *, force: bool, images: bool = False, table: bool = False)
         if sys.__stdout__ is None:
             raise OutputError("standard output is closed: choose the name of a file (-o FILE).")
         return
-    if table and path.suffix not in TABLES:
+    if table and ending_of(path) not in TABLES:
         raise OutputError(
             f"{path}: expected a table, because columns are of several kinds: choose a name "
             f"that ends in one of {', '.join(TABLES)}."
@@ -52,7 +54,7 @@ def check(path: Path, *, force: bool, images: bool = False, table: bool = False)
         if path.exists() and not (path.is_dir() and not any(path.iterdir())):
             raise OutputError(f"{path} exists and is not an empty folder: choose another, or empty it.")
         return
-    if path.suffix not in ENDINGS:
+    if ending_of(path) not in ENDINGS:
         raise OutputError(f"{path}: {unknown('kind of output', path.suffix, ENDINGS)}")
     refuse_existing(path, force=force)
 
@@ -89,7 +91,14 @@ def write(path: Path, chunks: Iterable[Array | ArrowTable], *, name: str, force:
         ".csv": partial(_write_csv, name),
     }
     writers |= {ending: partial(_write_table, BY_ENDING[ending], name) for ending in TABLES if ending not in writers}
-    write_atomically(path, partial(writers[path.suffix], counted), force=force)
+    ending = ending_of(path)
+    compression = path.suffix.lower() if ending != path.suffix.lower() else ""
+
+    def write_packed(file: BinaryIO) -> None:
+        with opened.packed(file, compression) as packed:
+            writers[ending](counted, packed)
+
+    write_atomically(path, write_packed, force=force)
     if counted.columns:
         return f"{path}: {counted.rows:,} rows of {counted.columns} columns"
     return f"{path}: {counted.dtype} {(counted.rows, *counted.row_shape)}"
@@ -140,7 +149,7 @@ def _write_csv(name: str, chunks: _Counted, file: BinaryIO) -> None:
     every = iter(chunks)
     first = next(every, None)
     if first is not None and not isinstance(first, np.ndarray):
-        BY_ENDING[".csv"].write(chain([first], every), file)
+        _write_table(BY_ENDING[".csv"], name, chain([first], every), file)
         return
     header = True
     for chunk in chain([] if first is None else [first], every):
@@ -151,8 +160,9 @@ def _write_csv(name: str, chunks: _Counted, file: BinaryIO) -> None:
         header = False
 
 
-def _write_table(kind: TableFormat, name: str, chunks: _Counted, file: BinaryIO) -> None:
-    kind.write((as_table(chunk, name) for chunk in chunks), file)
+def _write_table(kind: TableFormat, name: str, chunks: Iterable[Array | ArrowTable], file: BinaryIO) -> None:
+    tables = (as_table(chunk, name) for chunk in chunks)
+    kind.write(tables if kind.nested else map(without_nested, tables), file)
 
 
 def as_table(chunk: Array | ArrowTable, name: str) -> ArrowTable:

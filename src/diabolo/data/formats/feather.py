@@ -25,6 +25,7 @@ class Feather(TableFormat):
 
     endings: ClassVar[tuple[str, ...]] = (".feather", ".arrow", ".ipc")
     words: ClassVar[str] = "a Feather file"
+    nested: ClassVar[bool] = True
 
     def tables(self, path: Path, form: Options, types: Types, rows: int) -> Iterator[ArrowTable]:
         """Yield the rows, one record batch in memory at a time."""
@@ -44,6 +45,11 @@ class Feather(TableFormat):
         """Return the schema, from the start of the file."""
         with _open(path) as batches:
             return _plain(path, batches.schema.empty_table()).schema
+
+    def row_count(self, path: Path) -> int:
+        """Return the number of rows, from the record batches."""
+        with _open(path) as batches:
+            return sum(batch.num_rows for batch in _batches(path, batches))
 
     def write(self, tables: Iterable[ArrowTable], file: BinaryIO) -> None:
         """Write each table as a record batch."""
@@ -76,10 +82,14 @@ def _open(path: Path) -> "Iterator[pa.RecordBatchFileReader | pa.RecordBatchStre
 
 
 def _batches(path: Path, reader: "pa.RecordBatchFileReader | pa.RecordBatchStreamReader") -> "Iterator[pa.RecordBatch]":
-    if hasattr(reader, "num_record_batches"):
-        yield from (reader.get_batch(at) for at in range(reader.num_record_batches))
-    else:
-        yield from reader
+    held = (
+        (reader.get_batch(at) for at in range(reader.num_record_batches))
+        if hasattr(reader, "num_record_batches")
+        else iter(reader)
+    )
+    for batch in held:
+        batch.validate(full=True)  # places of texts outside their buffer would be read
+        yield batch
 
 
 def _plain(path: Path, table: ArrowTable) -> ArrowTable:

@@ -1,11 +1,12 @@
 """JSON lines: one JSON object on each line, with the same names."""
 
-import datetime
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, ClassVar
 
 from diabolo.data.formats.base import TableFormat, Types
+from diabolo.data.formats.writing import as_json
+from diabolo.data.readers import opened
 from diabolo.data.readers.csv_form import Options
 from diabolo.errors import DataError
 from diabolo.typing import ArrowSchema, ArrowTable
@@ -21,6 +22,8 @@ class JsonLines(TableFormat):
 
     endings: ClassVar[tuple[str, ...]] = (".jsonl", ".ndjson")
     words: ClassVar[str] = "a JSON lines file"
+    compressible: ClassVar[bool] = True
+    nested: ClassVar[bool] = True
 
     def tables(self, path: Path, form: Options, types: Types, rows: int) -> Iterator[ArrowTable]:
         """Yield the rows, block by block."""
@@ -35,7 +38,7 @@ class JsonLines(TableFormat):
                 return
             except pa.ArrowException as error:
                 raise DataError(_reason(path, error, first_row)) from error
-            table = pa.Table.from_batches([batch])
+            table = _like(pa.Table.from_batches([batch]), types)
             first_row += len(table)
             yield from (table.slice(start, rows) for start in range(0, len(table), rows))
 
@@ -45,31 +48,35 @@ class JsonLines(TableFormat):
 
     def write(self, tables: Iterable[ArrowTable], file: BinaryIO) -> None:
         """Write one object a row; dates and times as ISO texts."""
-        import json
-
         for table in tables:
             for row in table.to_pylist():
-                values = {name: None if value != value else value for name, value in row.items()}  # JSON has no NaN
-                file.write(json.dumps(values, ensure_ascii=False, default=_text, allow_nan=False).encode() + b"\n")
+                file.write(as_json(row) + b"\n")
 
 
 def _open(path: Path, types: Types) -> "pa.RecordBatchReader":
-    """Return a reader. Raises DataError for a file that does not begin with JSON objects of plain values."""
+    """Return a reader. Raises DataError for a file that does not begin with JSON objects."""
     import pyarrow as pa
     from pyarrow import json as arrow
 
-    parse = arrow.ParseOptions(explicit_schema=pa.schema(list(types.items())) if types else None)
+    # Only numbers: a first block of whole numbers must not exclude fractions later, and JSON has no dates.
+    numbers = [(name, kind) for name, kind in types.items() if pa.types.is_floating(kind)]
+    parse = arrow.ParseOptions(explicit_schema=pa.schema(numbers) if numbers else None)
     try:
-        reader = arrow.open_json(str(path), arrow.ReadOptions(block_size=BLOCK), parse)
+        return arrow.open_json(opened.for_arrow(path), arrow.ReadOptions(block_size=BLOCK), parse)
     except (OSError, pa.ArrowException) as error:
         raise DataError(_reason(path, error, 0)) from error
-    for field in reader.schema:
-        if pa.types.is_nested(field.type):
-            raise DataError(
-                f"{path}: column {field.name!r:.60} holds lists or objects, expected texts, numbers, booleans or null: "
-                f"leave it out (--drop {field.name:.60})."
-            )
-    return reader
+
+
+def _like(table: ArrowTable, types: Types) -> ArrowTable:
+    """Return a table whose numbers and booleans are texts where a model knows texts, such as codes."""
+    import pyarrow as pa
+
+    for at, field in enumerate(table.schema):
+        wanted = types.get(field.name)
+        codes = pa.types.is_integer(field.type) or pa.types.is_boolean(field.type)
+        if codes and wanted is not None and pa.types.is_string(wanted):
+            table = table.set_column(at, field.name, table.column(at).cast(wanted))
+    return table
 
 
 def _reason(path: Path, error: Exception, first_row: int) -> str:
@@ -77,8 +84,3 @@ def _reason(path: Path, error: Exception, first_row: int) -> str:
         f'{path}: expected one JSON object on each line, such as {{"age": 31, "city": "Ulm"}}, after row {first_row:,} '
         f"({str(error).splitlines()[0]:.120})."
     )
-
-
-def _text(value: object) -> str:
-    """Return a value that JSON does not have as a text: dates and times in ISO form."""
-    return value.isoformat() if isinstance(value, (datetime.date, datetime.time)) else str(value)

@@ -17,6 +17,7 @@ class Parquet(TableFormat):
 
     endings: ClassVar[tuple[str, ...]] = (".parquet",)
     words: ClassVar[str] = "a Parquet file"
+    nested: ClassVar[bool] = True
 
     def tables(self, path: Path, form: Options, types: Types, rows: int) -> Iterator[ArrowTable]:
         """Yield the rows, read page by page."""

@@ -1,7 +1,7 @@
-"""Texts that mean "no value", in files and frames alike."""
+"""Texts that stand for a missing cell."""
 
-# pandas reads these as missing.
-OF_PANDAS = (
+# Missing in every column: what pandas reads as missing, and what spreadsheets and databases leave behind.
+MISSING: tuple[str, ...] = (
     "",
     "#N/A",
     "#N/A N/A",
@@ -21,9 +21,26 @@ OF_PANDAS = (
     "n/a",
     "nan",
     "null",
+    "?",
+    "-",
+    "--",
+    "---",
+    ".",
+    "..",
+    "\\N",
+    "NUL",
+    "#DIV/0!",
+    "#NAME?",
+    "#NUM!",
+    "#REF!",
+    "#VALUE!",
 )
-OF_DATABASES = ("\\N", "NUL")  # MySQL and Hive write \N
-OF_PEOPLE = ("?", "-", "--", "---", ".", "..")  # UCI writes ?, statistical offices write dashes and dots
-OF_SPREADSHEETS = ("#DIV/0!", "#REF!", "#VALUE!", "#NAME?", "#NUM!")
 
-MISSING: tuple[str, ...] = OF_PANDAS + OF_DATABASES + OF_PEOPLE + OF_SPREADSHEETS
+# Missing among numbers, dates and booleans; levels of a category. In lower case.
+AMONG_NUMBERS: frozenset[str] = frozenset(
+    {
+        *("*", "**", "***", "...", "\u2026", "\u2013", "\u2014", "----", "#n/a!", "none", "nil", "na.", "n.a.", "n.a"),
+        *("n.d.", "nd", "unknown", "unk", "missing", "undefined", "not available", "not applicable", "no data", "tbd"),
+        *("tba", "blank", "empty", "nat", "not reported", "not known", "no answer", "(null)", "[null]", "#null!"),
+    }
+)

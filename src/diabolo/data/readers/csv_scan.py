@@ -16,6 +16,7 @@ import numpy as np
 
 from diabolo.data.readers.csv_encoding import UTF8, Encoding, encoding_of, guess, is_utf8
 from diabolo.data.readers.csv_form import Form, Options
+from diabolo.data.readers.csv_kinds import GAP, TEXT, kind_of
 from diabolo.data.readers.csv_sniffer import Start, lines_at_end, start_of
 from diabolo.data.readers.csv_text import BLANKS, BYTES_AT_ONCE, LONGEST_LINE, pattern_of, utf8
 from diabolo.data.readers.opened import compression_of, open_binary
@@ -217,8 +218,11 @@ def _has_codes(piece: bytearray | bytes, start: Start) -> bool:
 
 
 def _begin_of(start: Start) -> bytes:
-    """Return what a line begins with that is the header: its first two names, or the line if there are only two."""
-    if not start.named or start.separator == BLANKS or len(start.names) < 2 or not all(start.names[:2]):
+    """Return what a line begins with that is the header: its first two names, or the whole line where that may be a row.
+
+    A row may have the first two names as its cells if all columns are texts; numbers are cells of most rows.
+    """
+    if not start.named or start.separator == BLANKS or any(kind_of(name) != TEXT for name in start.names[:2]):
         return b""
     line, places, quoted = start.header.strip(), list[int](), False
     for at, letter in enumerate(line):
@@ -227,7 +231,8 @@ def _begin_of(start: Start) -> bytes:
             places.append(at)
     if "\n" in line or "\r" in line or not places:
         return b""
-    return (line[: places[1] + 1] if len(places) > 1 else f"{line}\n").encode()
+    typed = not start.forced and any(kind not in (TEXT, GAP) for kind in start.kinds)
+    return (line[: places[1] + 1] if len(places) > 1 and typed else f"{line}\n").encode()
 
 
 def _bytes_of_lines(known: bytes, lines: int) -> int:

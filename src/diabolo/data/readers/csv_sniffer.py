@@ -47,6 +47,7 @@ class Start(NamedTuple):
     Attributes:
         names: of the columns.
         named: whether a line names them.
+        forced: whether a user says so.
         header: that line; empty if there is none.
         kinds: what the columns look like, see `csv_kinds`.
         plain: whether all cells are numbers or gaps.
@@ -60,6 +61,7 @@ class Start(NamedTuple):
 
     names: tuple[str, ...]
     named: bool
+    forced: bool
     header: str
     kinds: list[str]
     plain: bool
@@ -174,6 +176,7 @@ class _Reader:
         return Start(
             names=names,
             named=header,
+            forced=self._options.header is not None,
             header="" if not header else self._raw(first),
             kinds=kinds[: len(names)],
             plain=plain,

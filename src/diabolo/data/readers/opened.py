@@ -1,12 +1,15 @@
 """Files of text, plain or compressed: gzip, bzip2, Zstandard and xz, recognized by their first bytes.
 
 Limits: a compressed file may unpack to 256 MiB, or to 1,024 times its size if that is more; reading further raises a
-DataError. Order: endings, opening, sizes.
+DataError. Order: endings, opening, writing, sizes.
 """
 
+import bz2
+import gzip
 import io
 import lzma
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
@@ -70,6 +73,11 @@ def open_binary(path: Path) -> BinaryIO:
         return io.BufferedReader(_Unpacked(path, compression), BYTES_AT_ONCE)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error}): check the path.") from error
+
+
+def for_arrow(path: Path) -> str | BinaryIO:
+    """Return what a reader of pyarrow takes: the path of a plain file, which it opens and closes, else an open file."""
+    return open_binary(path) if compression_of(path) else str(path)
 
 
 class _Unpacked(io.RawIOBase):
@@ -159,6 +167,38 @@ _OPEN: dict[str, Callable[[Path], Readable]] = {
     ".zst": _by_arrow("zstd"),
     ".xz": _Xz,
 }
+
+
+@contextmanager
+def packed(file: BinaryIO, compression: str) -> Iterator[BinaryIO]:
+    """Give a file that compresses what is written to it into another. Args: compression: its ending; empty: none."""
+    import pyarrow as pa
+
+    if not compression:
+        yield file
+        return
+    writer: Any
+    if compression == ".gz":
+        writer = gzip.GzipFile("", "wb", 6, file, mtime=0)  # without the time: the same rows give the same bytes
+    elif compression == ".zst":
+        writer = pa.CompressedOutputStream(pa.PythonFile(_Open(file), "w"), "zstd")
+    else:
+        writer = {".bz2": bz2.BZ2File, ".xz": lzma.LZMAFile}[compression](file, "wb")
+    with writer:
+        yield writer
+
+
+class _Open(io.RawIOBase):
+    """A file that stays open when the one that writes to it is closed."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        return self._file.write(data)
 
 
 def unpacked_bytes(path: Path) -> int:
