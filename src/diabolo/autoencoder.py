@@ -50,8 +50,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             32; "auto": as many as two short trainings find in the rows (`diabolo.fitting.automatic.latents`).
         structure: in words ("dense", "conv 32-64, dense 256": `diabolo.network.words`), sizes from features to latent
             ("784-256-128"), hidden widths ([256]), or `diabolo.network.layers` of the encoder; the decoder mirrors it.
-            Or a pair (encoder, decoder) of lists of layers, or of Keras models of your own: their layers are used, not
-            their weights.
+            Or a pair (encoder, decoder) of lists of layers, or of Keras models of your own, without their weights.
         tied: the dense layers of the decoder use the transposed weights of the encoder: half as many weights.
         activation: of the hidden layers; one of `diabolo.network.layers.ACTIVATIONS`.
         bottleneck: what makes the latent: "plain", "sparse", "gaussian" (a variational auto-encoder), "quantized",
@@ -81,14 +80,13 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         memory: how much the training rows may take: bytes or a text such as "2GB"; None: a quarter of the free memory,
             rounded down to a power of two. Rows of files that take more are read again for every epoch, in an order
             that depends on it.
-        types: kinds of a frame's columns by name, where the inferred kind is wrong: {"code": "category"}; "number",
-            "count", "boolean", "category" or "date".
-        strict: whether a table with columns from which nothing can be learnt, such as ids, free text and one value in
-            every row, is refused; False: they are left out, and pass through unchanged.
+        types: kinds of columns by name, where the inferred kind is wrong: {"code": "category"}; "number", "count",
+            "boolean", "category" or "date", which may have a format, "date:%d/%m/%Y".
+        strict: refuse a table with columns from which nothing can be learnt; False: leave them out, to pass unchanged.
         series: whether arrays of three axes are series (n, time, channels), each channel with a scale of its own and
             NaN where a value is missing, and not grey images. Lists of arrays of different lengths always are series.
-        verbose: 0 or False shows nothing, 1 or True a progress bar, 2 a line per epoch; "auto" shows a bar on a
-            terminal or in a notebook, otherwise nothing. A notebook shows it on stdout, everything else on stderr.
+        verbose: 0 or False shows nothing, 1 or True a progress bar, 2 a line per epoch; "auto" a bar on a terminal or
+            in a notebook. A notebook shows it on stdout, everything else on stderr.
 
     Attributes:
         model_: the trained `diabolo.model.model.Model`.
@@ -236,18 +234,16 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         return fitting.count_latents(X, settings_of(self))
 
     def advise(self, X: object) -> Advice:
-        """Return which optimizers, at which rates, are likely to suit rows and this network; nothing is trained.
-
-        Raises: as fit().
-        """
+        """Return which optimizers and rates are likely to suit rows and this network, without training. As fit()."""
         return fitting.advise_on(X, settings_of(self))
 
     def encode(self, X: object, *, out: Array | None = None) -> Float32Array:
         """Return latents (n, latent_dim), float32, of rows like those of fit(); for a frame a frame with its index.
 
+        The frame has the columns that fit() left out as well.
+
         Args:
-            X: an array, which may be memory-mapped; or, as for fit(), a name, a file, a folder or chunks, read in
-                parts.
+            X: an array, which may be memory-mapped; or a name, a file, a folder or chunks, as for fit().
             out: an array, which may be memory-mapped, to write into and return.
         """
         latents: Float32Array = user_rows.apply(self._model, self._model.encode, X, out)
