@@ -17,6 +17,7 @@ from diabolo.data.readers.inside import inside, shown
 from diabolo.data.readers.parts import Part
 from diabolo.data.sources import Source
 from diabolo.data.streams import Stream
+from diabolo.data.temporary import is_remote
 from diabolo.errors import DataError
 
 
@@ -40,6 +41,7 @@ DIGITS = _kind("a data set in the package", "series")
 FRAME = _kind("a frame", "types")
 MATRIX = _kind("a sparse matrix")
 PICTURES = _kind("pictures", "size", "grayscale", "skip_bad", "series")
+REMOTE = _kind("a remote file")  # as standard input
 STDIN = _kind("standard input")  # another kind once it is in a file: its options are checked then
 TABLE_FILES = {each: Kind(each.words, each.options) for each in FORMATS}  # a kind for each format
 TABLES = (*TABLE_FILES.values(), COLUMNS)
@@ -92,6 +94,10 @@ def _identify_path(source: str | Path) -> Named:
         return Named(source, STDIN)
     if not str(source).strip():
         return Named(source, None)
+    if sql.is_address(source):
+        return Named(source, DATABASE)
+    if is_remote(source):
+        return Named(source, REMOTE)
     if names_data_set(source):
         return Named(source, DIGITS if str(source).partition(":")[0] == "digits" else DATA_SET)
     path = named_part(source) or Path(source)
