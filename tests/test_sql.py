@@ -64,7 +64,10 @@ def test_a_query_fits_encodes_and_scores_as_its_table_does(cli, shop, tmp_path):
         (("shop.duckdb", "--query", "select interval 1 day as x"), "shop.duckdb: "),
         (("none.duckdb", "--query", "select 1"), "no file 'none.duckdb': check the path"),
         (("text.db", "--query", "select 1"), "not a valid DuckDB database"),
-        (("t.csv", "--query", "select 1"), "--query can be used only with a database (.duckdb, .db), got t.csv."),
+        (
+            ("t.csv", "--query", "select 1"),
+            "--query can be used only with a database (.duckdb, .db, .sqlite, .sqlite3), got t.csv.",
+        ),
     ],
 )
 def test_what_cannot_be_read_from_a_database_is_said_in_one_line(cli, shop, tmp_path, arguments, message):

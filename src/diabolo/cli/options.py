@@ -102,10 +102,10 @@ def stem(data: str) -> str:
 
     if data == "-" or Path(data).stem == STDIN:
         return "rows"
-    if any(mark in data for mark in "*?["):
-        data = next((part for part in reversed(Path(data).parts) if not any(mark in part for mark in "*?[")), "rows")
     if "://" in data:
         data = data.partition("?")[0].rpartition("/")[2]
+    if any(mark in data for mark in "*?["):
+        data = next((part for part in reversed(Path(data).parts) if not any(mark in part for mark in "*?[")), "rows")
     found = re.fullmatch(r"(.*[^:/\\]{2}):(.*)", data)  # one letter before a colon is a drive
     file, part = (found[1], re.sub(r"\W+", "-", found[2]).strip("-")) if found else (data, "")
     name = re.sub(r"\.(gz|bz2|zst|xz)$", "", Path(file).name or Path(file).resolve().name, flags=re.IGNORECASE)

@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeGuard
 
 from diabolo.data import datasets, sparse, tables
 from diabolo.data.formats import ARRAYS_BY_ENDING, BY_ENDING, FORMATS, ending_of
-from diabolo.data.frames import is_frame
+from diabolo.data.frames import from_arrow, is_frame
 from diabolo.data.readers import images, numpy_files, scipy_files, sql
 from diabolo.data.readers.inside import inside, shown
 from diabolo.data.readers.parts import Part
@@ -80,6 +80,7 @@ def identify(source: object) -> Named:
         return _identify_path(source)
     if sparse.is_sparse(source):
         return Named(source, MATRIX)
+    source = from_arrow(source)
     if is_frame(source):
         return Named(source, FRAME)
     if comes_in_chunks(source):
@@ -169,6 +170,7 @@ def comes_in_chunks(source: object) -> TypeGuard[Iterable[object]]:
         isinstance(source, Iterable)
         and not hasattr(source, "__array__")
         and not hasattr(source, "toarray")
+        and not hasattr(source, "__arrow_c_stream__")
         and not is_frame(source)
         and not isinstance(source, (str, Path, Sequence, Mapping, Set, Stream))
     )

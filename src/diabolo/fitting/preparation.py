@@ -16,6 +16,7 @@ from diabolo.data import adapters, memory, sparse
 from diabolo.data.adapters import Rows, Statistics, as_rows, check_rows
 from diabolo.data.frames import Schema
 from diabolo.data.memory import COPIES_IN_TRAINING
+from diabolo.data.frames import from_arrow
 from diabolo.data.opening import check_options, open_rows
 from diabolo.data.readers import scipy_files
 from diabolo.data.shard import Shard
@@ -75,6 +76,7 @@ def prepare(X: object, settings: Settings, *, evaluation_rows: Rows | None = Non
 
     Raises: DataError, ShapeError, OptionError.
     """
+    X = from_arrow(X)
     limit, reading = memory.limit(settings.memory), Reading(types=settings.types or {})
     check_options(X, reading, series=settings.series)
     if scipy_files.is_matrix(X):
