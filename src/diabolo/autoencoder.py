@@ -83,6 +83,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             that depends on it.
         types: kinds of a frame's columns by name, where the inferred kind is wrong: {"code": "category"}; "number",
             "count", "boolean", "category" or "date".
+        strict: whether a table with columns from which nothing can be learnt, such as ids, free text and one value in
+            every row, is refused; False: they are left out, and pass through unchanged.
         series: whether arrays of three axes are series (n, time, channels), each channel with a scale of its own and
             NaN where a value is missing, and not grey images. Lists of arrays of different lengths always are series.
         verbose: 0 or False shows nothing, 1 or True a progress bar, 2 a line per epoch; "auto" shows a bar on a
@@ -132,6 +134,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         random_state: RandomState = None,
         memory: int | str | None = None,
         types: dict[str, str] | None = None,
+        strict: bool = False,
         series: bool = False,
         verbose: bool | int | str = "auto",
     ) -> None:
@@ -155,6 +158,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         self.random_state = random_state
         self.memory = memory
         self.types = types
+        self.strict = strict
         self.series = series
         self.verbose = verbose
 
@@ -248,7 +252,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         """
         X = frames.from_arrow(X)
         latents: Float32Array = user_rows.apply(self._model, self._model.encode, X, out)
-        return frames.numbers_as_frame(latents, "latent", like=X) if frames.is_frame(X) else latents
+        return user_rows.latents_as_frame(self._model, latents, X) if frames.is_frame(X) else latents
 
     def decode(self, latents: object, *, out: Array | None = None) -> Any:
         """Return rows in the form of fit() for latents (n, latent_dim); arguments as for encode().

@@ -89,7 +89,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         # Predicting hidden cells is needed to explain anomalies, and it improves the scores too.
         if isinstance(inner.corruption, str) and inner.corruption == "auto":
             inner.set_params(corruption=HIDDEN)
-        limit, reading = memory.limit(plain(inner.memory)), Reading(types=inner.types or {})
+        limit, reading = memory.limit(plain(inner.memory)), Reading(types=inner.types or {}, strict=inner.strict)
         opened = open_whole(X, limit, reading=reading, what="fit()")
         known = opened.rows
         if len(known) < 2:

@@ -86,13 +86,14 @@ def fit(
     check_fraction(test_fraction)
     if resume and run is None:
         raise OptionError("resume=True (--resume) needs the folder of the run: give run (--run) as well.")
-    settings = _preset(preset) | settings | {"types": dict(how.types) or None, "memory": limit(settings["memory"])}
+    settings = _preset(preset) | settings | how.as_settings() | {"memory": limit(settings["memory"])}
     checked = check_settings(settings)
     check_data(data, how, data_dir, series=checked.series)
     paths = outputs(output or Path(f"{stem(data)}.safetensors"), force=force)
     opened = open_divided(data, checked, reading=how, data_dir=data_dir, test_fraction=test_fraction)
-    if opened.streamed is not None:
-        print(opened.streamed, file=sys.stderr)
+    for line in (opened.streamed, opened.missing):
+        if line is not None:
+            print(line, file=sys.stderr)
     if checked.latent_dim == AUTO:
         print("latents: counted by two short trainings first", file=sys.stderr)
     rows = opened.rows

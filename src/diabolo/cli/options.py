@@ -1,6 +1,7 @@
 """Arguments that several commands have in common, each explained once."""
 
 import inspect
+import re
 import sys
 from collections.abc import Callable, Mapping
 from functools import wraps
@@ -64,7 +65,37 @@ Separator = Annotated[
     str,
     typer.Option(help="Between cells of a CSV file. Default: found from the first line.", rich_help_panel=COLUMNS),
 ]
-Decimal = Annotated[str, typer.Option(help="The decimal mark of a CSV file.", rich_help_panel=COLUMNS)]
+Strict = Annotated[
+    bool,
+    typer.Option(
+        "--strict",
+        help="Refuse columns from which nothing can be learnt, such as ids and free text; else they are left out.",
+        rich_help_panel=COLUMNS,
+    ),
+]
+Missing = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TEXT,...",
+        help="Texts or numbers that stand for a missing cell, besides NA, ?, - and the like.",
+        rich_help_panel=COLUMNS,
+    ),
+]
+Dates = Annotated[
+    str,
+    typer.Option(
+        metavar="FORMAT",
+        help="How dates are written, such as %d/%m/%Y %H:%M. Default: found from the cells.",
+        rich_help_panel=COLUMNS,
+    ),
+]
+Thousands = Annotated[
+    str,
+    typer.Option(help="The mark between thousands. Default: found from the cells.", rich_help_panel=COLUMNS),
+]
+Decimal = Annotated[
+    str, typer.Option(help="The decimal mark, . or , - Default: found from the cells.", rich_help_panel=COLUMNS)
+]
 PICTURES = "Pictures"
 Size = Annotated[
     str | None,
@@ -199,7 +230,7 @@ def to_train_on(
     from diabolo.data.opening import open_rows
     from diabolo.data.readers import scipy_files
 
-    at_most, settings = limit(settings["memory"]), settings | {"types": dict(how.types) or None}
+    at_most, settings = limit(settings["memory"]), settings | how.as_settings()
     if scipy_files.is_matrix(data):
         return scipy_files.read(Path(data), at_most // COPIES_IN_TRAINING), settings
     return open_rows(data, at_most, data_dir=data_dir, reading=how), settings
@@ -272,15 +303,19 @@ def names(text: str | None) -> tuple[str, ...]:
 READING = {
     "types": (Types, None),
     "drop": (Drop, None),
+    "strict": (Strict, False),
+    "missing": (Missing, None),
+    "dates": (Dates, ""),
+    "thousands": (Thousands, ""),
+    "decimal": (Decimal, ""),
     "separator": (Separator, ""),
-    "decimal": (Decimal, "."),
     "query": (Query, ""),
     "size": (Size, None),
     "grayscale": (Grayscale, False),
     "skip_bad": (SkipBad, False),
 }
-OF_TABLES = ("types", "drop", "separator", "decimal", "query")
-OF_KNOWN_COLUMNS = ("separator", "decimal", "query", "size", "grayscale", "skip_bad")  # the model has the others
+OF_TABLES = ("types", "drop", "strict", "missing", "dates", "thousands", "decimal", "separator", "query")
+OF_KNOWN_COLUMNS = ("separator", "query", "size", "grayscale", "skip_bad")  # the model has the others
 
 
 def reads(*options: str) -> Callable[[Command], Command]:
@@ -362,31 +397,47 @@ def reading(
     *,
     types: str | None = None,
     drop: str | None = None,
+    strict: bool = False,
+    missing: str | None = None,
+    dates: str = "",
+    thousands: str = "",
+    decimal: str = "",
     separator: str = "",
-    decimal: str = ".",
     query: str = "",
     size: str | None = None,
     grayscale: bool = False,
     skip_bad: bool = False,
 ) -> "Reading":
     """Return how files are to be read. Raises OptionError."""
+    from diabolo.data.frames import Cells
     from diabolo.data.readers import csv_form, images
     from diabolo.data.tables import Reading
     from diabolo.errors import OptionError
 
     kinds = {}
-    for item in names(types):
-        name, equals, kind = item.rpartition("=")
+    # A comma may also be the setting of a kind, as in amount=number:, so only one before NAME= separates.
+    for item in re.split(r",(?=[^,=]+=)", types) if types else ():
+        name, equals, kind = item.strip().rpartition("=")
         if not equals or not name:
             raise OptionError(f"--types expected NAME=KIND, such as city=category, got {item!r}.")
         kinds[name] = kind
     separator = {"tab": "\t", "\\t": "\t"}.get(separator, separator)
-    for what, mark in (("--separator", separator or ","), ("--decimal", decimal)):
-        if len(mark) != 1:
-            raise OptionError(f"{what} must be one letter, got {mark!r}.")
+    if len(separator) > 1:
+        raise OptionError(f"--separator must be one letter, got {separator!r}.")
+    cells = Cells(names(missing), decimal, thousands, dates, typed=True)
+    cells.check()
     look = images.ImageOptions(_size(size), grayscale, _skipped if skip_bad else None)
-    form = csv_form.Options(separator, decimal)
-    return Reading(types=kinds, drop=names(drop), form=form, pictures=look, query=query, typed=True)
+    form = csv_form.Options(separator)
+    return Reading(
+        types=kinds,
+        drop=names(drop),
+        strict=strict,
+        cells=cells,
+        form=form,
+        pictures=look,
+        query=query,
+        typed=True,
+    )
 
 
 def _size(text: str | None) -> tuple[int, int] | None:

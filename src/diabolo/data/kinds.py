@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeGuard
 
 from diabolo.data import datasets, sparse, tables
 from diabolo.data.formats import ARRAYS_BY_ENDING, BY_ENDING, FORMATS, ending_of
+from diabolo.data.formats.base import OF_COLUMNS
 from diabolo.data.frames import from_arrow, is_frame
 from diabolo.data.readers import images, numpy_files, scipy_files, sql
 from diabolo.data.readers.inside import inside, shown
@@ -34,11 +35,11 @@ def _kind(words: str, *options: str) -> Kind:
 
 ARRAY = _kind("an array", "series")
 CHUNKS = _kind("an iterator of chunks", "series")
-COLUMNS = _kind("named columns in an .npz file", "types", "drop")
-DATABASE = _kind("a database", "types", "drop", "query")
+COLUMNS = _kind("named columns in an .npz file", *OF_COLUMNS)
+DATABASE = _kind("a database", *OF_COLUMNS, "query")
 DATA_SET = _kind("a data set", "data_dir", "series")
 DIGITS = _kind("a data set in the package", "series")
-FRAME = _kind("a frame", "types")
+FRAME = _kind("a frame", *OF_COLUMNS - {"drop"})
 MATRIX = _kind("a sparse matrix")
 PICTURES = _kind("pictures", "size", "grayscale", "skip_bad", "series")
 REMOTE = _kind("a remote file")  # as standard input

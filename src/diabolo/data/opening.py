@@ -100,7 +100,7 @@ def _open_tables(named: Named, limit: int, reading: Reading) -> Source | Stream:
     if all(tables.is_plain(file, reading) for file in files):
         stream = _open_in_parts(named)
         if not _fits(stream.bytes, limit):
-            return stream
+            return _by_name(stream, files, reading)
     else:
         size = sum(tables.estimate(file, tables.columns(file, reading)) for file in files)
         if not _fits(size, limit):
@@ -110,6 +110,17 @@ def _open_tables(named: Named, limit: int, reading: Reading) -> Source | Stream:
                 f"(memory=, --memory), or train on some of its rows."
             )
     return of_files(files, named.name, reading)
+
+
+def _by_name(stream: Stream, files: list[Path], reading: Reading) -> Stream:
+    """Return a stream of numbers with its schema, without the columns that number the rows."""
+    schema = tables.plain_schema(files[0])
+    if schema is not None and schema.left_out:
+        if reading.strict:
+            raise DataError(f"{stream.name}: {frames.refusal(schema, typed=reading.typed, strict=True)}")
+        logger.warning("%s: %s", stream.name, frames.left_out_line(schema, typed=reading.typed))
+        stream = stream._replace(parts=tables.parts(files, schema, reading, say=logger.warning))
+    return stream._replace(schema=schema)
 
 
 def _refuse_larger(source: object, limit: int) -> None:
@@ -163,6 +174,7 @@ def open_stream(
     say: Say = logger.warning,
     keep: Keep | None = None,
     spare: Collection[str] = (),
+    copied: Collection[str] = (),
     row_shape: Shape = (),
 ) -> Stream:
     """Return the rows of any source, to be read in chunks.
@@ -176,6 +188,7 @@ def open_stream(
         keep: takes every table that is read, and how many rows of its file come before; of pictures a table of the
             columns 'file' and 'label'; of arrays nothing.
         spare: columns outside the schema that need no note.
+        copied: columns that pass through as they are written.
         row_shape: of the rows that a model was fitted on: pictures must have it.
 
     Raises: DataError, ShapeError; as `check_options`.
@@ -192,7 +205,9 @@ def open_stream(
     if schema is not None and named.kind in TABLES and named.files is not None:
         files = named.files
         if keep is not None or tables.needs(files, schema, reading):
-            return Stream(named.name, tables.parts(files, schema, reading, say=say, keep=keep, spare=spare))
+            return Stream(
+                named.name, tables.parts(files, schema, reading, say=say, keep=keep, spare=spare, copied=copied)
+            )
     if named.kind is MATRIX and isinstance(named.source, (str, Path)):
         return streams.of_matrix(Path(named.source))
     if named.files is not None and named.kind is not COLUMNS:
@@ -259,7 +274,7 @@ def _open_whole(named: Named, data_dir: PathLike | None, reading: Reading) -> So
     if isinstance(source, Source):
         return source
     if named.kind is FRAME:
-        return of_frame(cast(Frame, source), f"a frame of {frames.library_of(source)}", reading.types)
+        return of_frame(cast(Frame, source), f"a frame of {frames.library_of(source)}", reading)
     if is_ragged(source):
         rows = padded(source)
         return Source(f"{len(rows):,} series", rows, gaps=bool(np.isnan(rows).any()), series=True)

@@ -3,7 +3,7 @@
 Order: a source, frames and tables, files.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,9 +59,9 @@ READERS: dict[str, Callable[[Path], Array]] = {
 ENDINGS = (*READERS, *ARRAYS_BY_ENDING, *tables.ENDINGS)
 
 
-def of_frame(frame: Frame, name: str, types: Mapping[str, str] | None = None) -> Source:
+def of_frame(frame: Frame, name: str, reading: tables.Reading) -> Source:
     """Return a frame as numbers with a schema. Raises DataError, OptionError; as `frames.learn`."""
-    columns = frames.learn(frame, where=name, types=types)
+    columns = reading.learn(frame, name)
     rows = frames.read(frame, columns, where=name).rows
     return Source(name, rows, schema=columns, gaps=bool(np.isnan(rows).any()))
 
@@ -92,7 +92,7 @@ def read_file(source: PathLike, reading: tables.Reading) -> Source:
     if columns is not None:
         import pyarrow as pa
 
-        return of_frame(tables.dropped(pa.table(columns), reading, path), path.name, reading.types)
+        return of_frame(tables.dropped(pa.table(columns), reading, path), path.name, reading)
     rows = _reader(path)(path)
     return Source(path.name, rows, gaps=has_gaps(rows))
 

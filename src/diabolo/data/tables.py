@@ -4,6 +4,7 @@ A table of numbers without gaps is an array with names; any other table has a sc
 numbers. Order: how files are read, whole tables, tables in parts.
 """
 
+import logging
 import re
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -15,16 +16,19 @@ import numpy as np
 
 from diabolo.data import frames
 from diabolo.data.formats import BY_ENDING, ending_of, format_of
-from diabolo.data.frames import Schema
+from diabolo.data.frames import LeftOut, Schema
 from diabolo.data.readers import csv_form, images, numpy_files, sql
 from diabolo.data.readers.arrow import to_array
 from diabolo.data.readers.parts import Part, stamp
 from diabolo.errors import DataError, OptionError, listed, unknown
-from diabolo.typing import Array, ArrowSchema, ArrowTable, ArrowType, Rows, Say
+from diabolo.typing import Array, ArrowSchema, ArrowTable, ArrowType, Frame, Rows, Say
+
+logger = logging.getLogger(__name__)
 
 STDIN = "standard-input"  # name of a file that holds standard input, without its ending
 FOLDER = "diabolo-"  # the temporary folder of such a file has a name that begins so
 ENDINGS = tuple(BY_ENDING)
+ROWS_AT_ONCE = 65_536  # of a file of numbers, from which its index is found
 
 
 class Reading(NamedTuple):
@@ -35,7 +39,9 @@ class Reading(NamedTuple):
         drop: columns to leave out.
         form: how CSV files are written.
         pictures: how pictures are read.
-        refused: as for `frames.learn`.
+        cells: how texts in cells are read.
+        strict: whether columns from which nothing can be learnt are refused, not left out.
+        quiet: whether nothing is said of them.
         query: the rows to read from a database, in SQL.
         typed: whether the options come from a command line, so that messages name them as typed there.
     """
@@ -44,9 +50,21 @@ class Reading(NamedTuple):
     drop: tuple[str, ...] = ()
     form: csv_form.Options = csv_form.Options()
     pictures: images.ImageOptions = images.ImageOptions()
-    refused: Callable[[str, str], None] | None = None
+    cells: frames.Cells = frames.Cells()
+    strict: bool = False
+    quiet: bool = False
     query: str = ""
     typed: bool = False
+
+    def as_settings(self) -> dict[str, object]:
+        """Return those options that are settings of a training, by name."""
+        return {"types": dict(self.types) or None, "strict": self.strict}
+
+    def learn(self, frame: Frame, where: str) -> Schema:
+        """Return the schema of a frame, as `frames.learn` with these options."""
+        say = None if self.quiet else partial(logger.warning, "%s: %s", where)
+        how = self.cells._replace(typed=self.typed)
+        return frames.learn(frame, where=where, types=self.types, how=how, strict=self.strict, say=say)
 
 
 class Table(NamedTuple):
@@ -59,7 +77,7 @@ class Table(NamedTuple):
 
 def is_plain(path: Path, reading: Reading) -> bool:
     """Return whether a file has only columns of numbers without gaps, from its metadata or first rows."""
-    if reading.types or reading.drop or reading.form != csv_form.Options():
+    if reading._replace(query="", pictures=Reading().pictures, strict=False, quiet=False, typed=False) != Reading():
         return False
     return format_of(path).is_plain(path)
 
@@ -68,11 +86,23 @@ def read(paths: Sequence[Path], reading: Reading, *, where: str) -> Table:
     """Return the rows of files with the same columns, one after the other. Raises DataError, OptionError."""
     table = read_frame(paths, reading, where=where)
     named = format_of(paths[0]).has_names(paths[0], reading.form)
-    if not reading.types and all(map(_is_number, table.schema.types)) and not any(c.null_count for c in table.columns):
-        return Table(to_array(table, where=where, names=_names(table, named)), _numbers(table.schema, named), False)
-    schema = frames.learn(table, where=where, types=reading.types, refused=reading.refused)
+    if not reading.types and not reading.cells.missing:
+        kept, left_out = without_index(table)
+        if all(map(_is_number, kept.schema.types)) and not any(each.null_count for each in kept.columns):
+            if reading.strict or (left_out and not reading.quiet):
+                reading.learn(table, where)  # says what is left out, or refuses it
+            rows = to_array(kept, where=where, names=_names(kept, named))
+            return Table(rows, _numbers(kept.schema, named, left_out), False)
+    schema = reading.learn(table, where)
     rows = frames.read(table, schema, where=where).rows
-    return Table(rows, schema if named else None, bool(np.isnan(rows).any()))
+    return Table(rows, schema, bool(np.isnan(rows).any()))
+
+
+def without_index(table: ArrowTable) -> tuple[ArrowTable, tuple[LeftOut, ...]]:
+    """Return a table of numbers without columns that number its rows, and these columns."""
+    left_out = frames.indexes(table)
+    names = [each.name for each in left_out]
+    return (table, ()) if len(names) == table.num_columns else (table.drop_columns(names), left_out)
 
 
 def read_frame(paths: Sequence[Path], reading: Reading, *, where: str) -> ArrowTable:
@@ -82,8 +112,7 @@ def read_frame(paths: Sequence[Path], reading: Reading, *, where: str) -> ArrowT
     """
     import pyarrow as pa
 
-    texts = _texts(reading)
-    tables = [dropped(format_of(path).read(path, reading.form, texts), reading, path) for path in paths]
+    tables = [dropped(_read_one(path, reading), reading, path) for path in paths]
     for path, table in zip(paths[1:], tables[1:], strict=True):
         if table.column_names != tables[0].column_names:
             raise DataError(
@@ -98,11 +127,24 @@ def read_frame(paths: Sequence[Path], reading: Reading, *, where: str) -> ArrowT
         ) from error
 
 
-def _texts(reading: Reading) -> dict[str, ArrowType]:
-    """Return the Arrow type, text, of columns that a user declares categories: codes such as 007 are not numbers."""
+def _read_one(path: Path, reading: Reading) -> ArrowTable:
+    """Return the table of one file, whose cells are texts where a user said how they are written."""
     import pyarrow as pa
 
-    return {name: pa.string() for name, kind in reading.types.items() if kind == "category"}
+    found, types = format_of(path), _texts(reading)
+    table = found.read(path, reading.form, types)
+    if found.untyped and (reading.cells.decimal == "," or reading.cells.thousands == "."):
+        # 1.234 is not a fraction then.
+        types |= {field.name: pa.string() for field in table.schema if pa.types.is_floating(field.type)}
+        table = found.read(path, reading.form, types)
+    return table
+
+
+def _texts(reading: Reading) -> dict[str, ArrowType]:
+    """Return the Arrow type, text, of columns that a user declares categories or dates: 007 is not a number."""
+    import pyarrow as pa
+
+    return {name: pa.string() for name, kind in reading.types.items() if kind == "category" or ":" in kind}
 
 
 def dropped(table: ArrowTable, reading: Reading, path: Path) -> ArrowTable:
@@ -142,27 +184,31 @@ def _names(table: ArrowTable, named: bool) -> list[str]:
     return [repr(name) if named else str(at + 1) for at, name in enumerate(table.column_names)]
 
 
-def _numbers(schema: ArrowSchema, named: bool) -> Schema | None:
+def _numbers(schema: ArrowSchema, named: bool, left_out: tuple[LeftOut, ...] = ()) -> Schema | None:
     """Return the schema of an array; None if its columns have no names."""
     if not named:
         return None
     columns = tuple(
         frames.Column(name=field.name, kind="number", arrow=str(field.type), native=str(field.type)) for field in schema
     )
-    return Schema(columns=columns, library="array")
+    return Schema(columns=columns, library="array", left_out=left_out)
 
 
 def plain_schema(path: Path) -> Schema | None:
-    """Return the schema of a file of numbers without gaps; None if its columns have no names."""
+    """Return the schema of a file of numbers without gaps, from its first rows; None if its columns have no names."""
     found, form = format_of(path), csv_form.Options()
-    return _numbers(found.schema(path, form), found.has_names(path, form))
+    if not found.has_names(path, form):
+        return None
+    first = next(found.tables(path, form, {}, ROWS_AT_ONCE), None)
+    kept, left_out = (found.schema(path, form).empty_table(), ()) if first is None else without_index(first)
+    return _numbers(kept.schema, True, left_out)
 
 
 def needs(paths: Sequence[Path], schema: Schema, reading: Reading) -> bool:
     """Return whether files must be read by a schema: not if they are arrays of its columns, in its order."""
     if not all(ending_of(path) in ENDINGS for path in paths):
         return all(map(is_named_columns, paths))
-    if schema.library != "array" or reading.form != csv_form.Options():
+    if schema.library != "array" or schema.left_out or reading.form != csv_form.Options():
         return True
     if not all(is_plain(path, Reading()) for path in paths):
         return True
@@ -187,6 +233,7 @@ def parts(
     say: Say,
     keep: Keep | None = None,
     spare: Collection[str] = (),
+    copied: Collection[str] = (),
 ) -> list[Part]:
     """Return the rows of files as parts, each read by a schema.
 
@@ -197,15 +244,17 @@ def parts(
         say: takes each note once, such as columns that are left out.
         keep: takes every table as it is read, and how many rows of its file come before.
         spare: columns outside the schema that need no note.
+        copied: columns that pass through as they are written.
     """
     said: set[str] = set()
 
     def chunks(path: Path, size: int) -> Iterator[Array]:
         first_row = 0
-        for table in _tables(path, schema, reading, size):
+        for table in _tables(path, schema, reading, size, {*schema.spare, *copied}):
             if keep is not None:
                 keep(table, first_row)
-            rows, notes = frames.read(table, schema, where=shown(path), first_row=first_row, spare=spare)
+            passing = {*spare, *copied}
+            rows, notes = frames.read(table, schema, where=shown(path), first_row=first_row, spare=passing)
             for note in notes:
                 if note not in said:
                     said.add(note)
@@ -240,7 +289,7 @@ def as_shown(text: str) -> str:
     return re.sub(rf"{above}\w+[/\\][^\s'\":]*\.\w+", lambda found: shown(Path(found[0])), text)
 
 
-def _tables(path: Path, schema: Schema, reading: Reading, size: int) -> Iterator[ArrowTable]:
+def _tables(path: Path, schema: Schema, reading: Reading, size: int, copied: Collection[str]) -> Iterator[ArrowTable]:
     import pyarrow as pa
 
     if path.suffix.lower() == ".npz":
@@ -254,6 +303,10 @@ def _tables(path: Path, schema: Schema, reading: Reading, size: int) -> Iterator
         for column in schema.columns
         if column.kind in ("number", "count") and _is_number(frames.arrow_type(column.arrow))
     }
+    # Texts are read by their form. A column that passes through is text where the file has no types: 007 stays 007.
+    types |= {column.name: pa.string() for column in schema.columns if column.form is not None}
+    if format_of(path).untyped:
+        types |= dict.fromkeys(copied, pa.string())
     yield from format_of(path).tables(path, reading.form, types, size)
 
 

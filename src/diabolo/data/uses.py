@@ -17,7 +17,11 @@ OPTIONS = {
     "types": "tables",
     "drop": "tables",
     "separator": "CSV files",
-    "decimal": "CSV files",
+    "strict": "tables",
+    "missing": "tables",
+    "dates": "tables",
+    "thousands": "tables",
+    "decimal": "tables",
     "query": f"a database ({', '.join(sql.ENDINGS)})",
     "size": "pictures",
     "grayscale": "pictures",
@@ -26,7 +30,8 @@ OPTIONS = {
     "series": "arrays (n, time, channels), which `windows` makes of a long table",
 }
 
-FIT_ONLY = ("types", "drop")  # a model knows its columns and their kinds
+# A model knows its columns, their kinds, and how they are written.
+FIT_ONLY = ("types", "drop", "strict", "missing", "dates", "thousands", "decimal")
 
 
 def given(reading: Reading, data_dir: PathLike | None = None, *, series: bool = False) -> list[str]:
@@ -36,7 +41,11 @@ def given(reading: Reading, data_dir: PathLike | None = None, *, series: bool = 
         "types": bool(reading.types),
         "drop": bool(reading.drop),
         "separator": reading.form.separator != form.separator,
-        "decimal": reading.form.decimal != form.decimal,
+        "strict": reading.strict,
+        "missing": bool(reading.cells.missing),
+        "dates": bool(reading.cells.dates),
+        "thousands": bool(reading.cells.thousands),
+        "decimal": bool(reading.cells.decimal),
         "query": bool(reading.query),
         "size": reading.pictures.size != pictures.size,
         "grayscale": reading.pictures.grayscale != pictures.grayscale,

@@ -10,7 +10,6 @@ from diabolo.data.kinds import is_stream
 from diabolo.data.opening import open_rows, open_whole
 from diabolo.data.readers import scipy_files
 from diabolo.data.sources import Source
-from diabolo.data.tables import Reading
 from diabolo.errors import OptionError
 from diabolo.fitting.automatic import latents
 from diabolo.fitting.automatic.advice import Advice, advise
@@ -55,7 +54,7 @@ def plan(X: object, settings: Settings, *, evaluation_rows: Rows | None = None, 
         counted = settings.changed(latent_dim=before("latents") or count_latents(X, settings))
     chooses = settings.optimizer == AUTO
     if chooses and not (is_stream(X) or sparse.is_sparse(X) or scipy_files.is_matrix(X)):
-        X = open_rows(X, memory.limit(settings.memory), reading=Reading(types=settings.types or {}))
+        X = open_rows(X, memory.limit(settings.memory), reading=settings.reading)
     prepared = prepare(X, counted, evaluation_rows=evaluation_rows)
     if (count := prepared.rows + prepared.validation_rows) < FEW_ROWS:
         logger.warning("fit(): %d row%s to learn from: the model may not fit other rows", count, "s" * (count > 1))
@@ -96,7 +95,7 @@ def plan_next_epoch(before: Model, rows: Rows, settings: Settings) -> Plan:
 
 def opened(X: object, settings: Settings) -> Source:
     """Return rows that can be trained on twice. Raises DataError where they are streamed."""
-    limit, reading = memory.limit(settings.memory), Reading(types=settings.types or {})
+    limit, reading = memory.limit(settings.memory), settings.reading
     return open_whole(X, limit, reading=reading, what="latent_dim='auto'")
 
 

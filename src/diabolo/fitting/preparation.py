@@ -14,15 +14,13 @@ import numpy as np
 
 from diabolo.data import adapters, memory, sparse
 from diabolo.data.adapters import Rows, Statistics, as_rows, check_rows
-from diabolo.data.frames import Schema
+from diabolo.data.frames import Schema, from_arrow
 from diabolo.data.memory import COPIES_IN_TRAINING
-from diabolo.data.frames import from_arrow
 from diabolo.data.opening import check_options, open_rows
 from diabolo.data.readers import scipy_files
 from diabolo.data.shard import Shard
 from diabolo.data.sources import Source
 from diabolo.data.splits import VALIDATION, Division, divide, held_back
-from diabolo.data.tables import Reading
 from diabolo.data.windows import Streamed, Windows, check_memory
 from diabolo.errors import DataError, OptionError, ShapeError, unknown
 from diabolo.fitting import sparse_rows
@@ -77,7 +75,7 @@ def prepare(X: object, settings: Settings, *, evaluation_rows: Rows | None = Non
     Raises: DataError, ShapeError, OptionError.
     """
     X = from_arrow(X)
-    limit, reading = memory.limit(settings.memory), Reading(types=settings.types or {})
+    limit, reading = memory.limit(settings.memory), settings.reading
     check_options(X, reading, series=settings.series)
     if scipy_files.is_matrix(X):
         matrix = scipy_files.read(Path(X), limit // COPIES_IN_TRAINING)
@@ -89,7 +87,7 @@ def prepare(X: object, settings: Settings, *, evaluation_rows: Rows | None = Non
         opened = as_series(opened)
     check_memory(opened, limit, settings.batch_size)
     part = divide(opened, settings.validation_fraction, settings.seed, limit=limit)
-    schema = opened.schema if isinstance(opened, Source) else None
+    schema = opened.schema
     adapter: adapters.Adapter
     if part.statistics is None:
         assert isinstance(opened, Source), "a table is all in memory"

@@ -112,6 +112,16 @@ def apply(model: Model, verb: Callable[..., Rows], X: object, out: Array | None 
     return np.concatenate(list(chunks)) if out is None else fill(out, chunks, stream.rows)
 
 
+def with_left_out(model: Model, frame: Any, source: Frame) -> Any:
+    """Return a frame of the rows of another frame, with the columns of that frame from which fit() learnt nothing."""
+    return frame if model.schema is None else frames.with_left_out(frame, source, model.schema)
+
+
+def latents_as_frame(model: Model, latents: Rows, X: Frame) -> Any:
+    """Return latents (n, latent_dim) as a frame with the index of X, after the columns that fit() left out."""
+    return with_left_out(model, frames.numbers_as_frame(latents, "latent", like=X), X)
+
+
 def as_frame(model: Model, rows: Rows, like: object = None, known: Frame | None = None) -> Any:
     """Return rows of a table as a frame, and any others as they are.
 
@@ -125,4 +135,5 @@ def as_frame(model: Model, rows: Rows, like: object = None, known: Frame | None 
         return frames.write(rows, schema)
     index = getattr(like, "index", None)
     index = index if index is not None and len(index) == len(rows) else None
-    return frames.write(rows, schema, frames.library_of(like), index=index, known=known)
+    frame = frames.write(rows, schema, frames.library_of(like), index=index, known=known)
+    return with_left_out(model, frame, like) if len(frame) == len(like) else frame

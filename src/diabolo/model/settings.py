@@ -17,6 +17,7 @@ from diabolo.checks import is_whole, share, whole
 from diabolo.errors import OptionError, unknown
 
 if TYPE_CHECKING:
+    from diabolo.data.tables import Reading
     from diabolo.network.layers import Layer
     from diabolo.typing import JsonObject
 
@@ -337,6 +338,18 @@ class Settings:
             shared=True,
         ),
     )
+    strict: bool = field(
+        default=False,
+        metadata=_known(
+            (bool,),
+            help="Refuse a table with columns from which nothing can be learnt, in place of leaving them out.",
+            group="",
+            check=_boolean,
+            shared=True,
+            since=2,
+            before=True,
+        ),
+    )
     series: bool = field(
         default=False,
         metadata=_known(
@@ -383,6 +396,13 @@ class Settings:
     def seeded(self, seed: int | None = None) -> Self:
         """Return the settings with a whole number as `random_state`: `seed`, or the one that it stands for."""
         return self.changed(random_state=seed_of(self.random_state) if seed is None else seed)
+
+    @property
+    def reading(self) -> "Reading":
+        """How the columns of a table are read."""
+        from diabolo.data.tables import Reading
+
+        return Reading(types=self.types or {}, strict=self.strict)
 
     @property
     def seed(self) -> int:

@@ -18,6 +18,8 @@ from diabolo.data.readers.parts import Part, stamp
 from diabolo.errors import DataError
 from diabolo.typing import Array, ArrowSchema, ArrowTable, ArrowType
 
+# The options of reading that concern the columns of any table.
+OF_COLUMNS = frozenset({"types", "drop", "strict", "missing", "dates", "thousands", "decimal"})
 ROWS_AT_ONCE = 65_536  # of a file that is read whole
 
 Types = Mapping[str, "ArrowType"]  # Arrow types of columns by name, where a user or a model knows them
@@ -30,6 +32,7 @@ class TableFormat(ABC):
         endings: of the files, in lower case, the first for messages.
         words: a file of the format, for messages.
         options: names of the options of reading that it can use.
+        untyped: whether cells are texts, so that a column can be read as texts.
         compressible: whether a file may be compressed, as in .csv.gz.
         holds_several: whether a file may hold several tables, of which one is named after a colon: book.xlsx:Sheet2.
         nested: whether cells may be lists and objects.
@@ -41,7 +44,8 @@ class TableFormat(ABC):
 
     endings: ClassVar[tuple[str, ...]]
     words: ClassVar[str]
-    options: ClassVar[frozenset[str]] = frozenset({"types", "drop"})
+    options: ClassVar[frozenset[str]] = OF_COLUMNS
+    untyped: ClassVar[bool] = False
     compressible: ClassVar[bool] = False
     holds_several: ClassVar[bool] = False
     nested: ClassVar[bool] = False

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, ClassVar
 
-from diabolo.data.formats.base import TableFormat, Types
+from diabolo.data.formats.base import OF_COLUMNS, TableFormat, Types
 from diabolo.data.readers import csv
 from diabolo.data.readers.csv_form import Options
 from diabolo.data.readers.parts import Part
@@ -16,8 +16,9 @@ class Csv(TableFormat):
 
     endings: ClassVar[tuple[str, ...]] = (".csv", ".tsv")
     words: ClassVar[str] = "a CSV file"
+    untyped: ClassVar[bool] = True
+    options: ClassVar[frozenset[str]] = OF_COLUMNS | {"separator"}
     compressible: ClassVar[bool] = True
-    options: ClassVar[frozenset[str]] = frozenset({"types", "drop", "separator", "decimal"})
 
     def tables(self, path: Path, form: Options, types: Types, rows: int) -> Iterator[ArrowTable]:
         """Yield the rows, with the types of columns that the header names."""

@@ -45,10 +45,6 @@ def read_table(path: Path, options: Options | None = None, types: Mapping[str, A
     if not table.num_rows:
         names = ", ".join(form.names(table.column_names))
         raise DataError(f"{path}: expected rows under the header ({names}), got none.")
-    csv_errors.refuse_short_years(table, form, path)
-    csv_errors.refuse_near_numbers(table, form, options, types or {}, path)
-    if options is not None and options.decimal == ",":
-        csv_errors.warn_of_thousands(path, form, options, table)
     csv_errors.refuse_lost_row(path, form, table)
     return table
 
@@ -102,7 +98,6 @@ def tables(
     convert = form.convert(options, types)
     try:
         for batch in arrow.open_csv(form.open(path), **form.options(), convert_options=convert):
-            csv_errors.refuse_short_years(batch, form, path)
             for start in range(0, len(batch), rows):
                 yield pa.Table.from_batches([batch.slice(start, rows)])
     except (OSError, pa.ArrowInvalid) as error:

@@ -11,32 +11,17 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
-from diabolo.data.frames import texts
+from diabolo.data.frames.marks import MISSING
 from diabolo.errors import DataError
 from diabolo.typing import ArrowConvert, ArrowType
 
-NUMBER = re.compile(texts.number(), re.IGNORECASE | re.ASCII)
+NUMBER = re.compile(
+    r"\s*[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?|inf|infinity|nan)\s*", re.IGNORECASE | re.ASCII
+)
 GAPS = {"", "?", "-", "na", "n/a", "#n/a", "nan", "null", "none"}  # cells that mean "no value", in lower case
 
 # Cells that are read as gaps: those of pyarrow, and "?", which the tables of UCI use. Within quotes they are texts.
-NULLS = [
-    "",
-    "#N/A",
-    "#N/A N/A",
-    "#NA",
-    "-1.#IND",
-    "-NaN",
-    "-nan",
-    "1.#IND",
-    "?",
-    "N/A",
-    "NA",
-    "NULL",
-    "NaN",
-    "n/a",
-    "nan",
-]
-NULLS += ["null"]
+NULLS = list(MISSING)
 # With points, the day comes before the month; with slashes the order is not known.
 DAY_FIRST = ("%d.%m.%Y", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S")
 SEPARATORS = ",;\t|"
@@ -96,7 +81,7 @@ class Form(NamedTuple):
             null_values=NULLS,
             strings_can_be_null=True,
             quoted_strings_can_be_null=False,
-            timestamp_parsers=[arrow.ISO8601, *DAY_FIRST],
+            timestamp_parsers=[arrow.ISO8601],
             decimal_point=(options or Options()).decimal,
             column_types=dict(types or {}),
             include_columns=self.included,
@@ -193,14 +178,14 @@ def form_of(path: Path, options: Options | None = None) -> Form:
                     index = not numbers and not cells[0] and len(cells) > 1 and all(cells[1:])
                     return Form(
                         blank=blank,
-                        header=None if numbers else tuple(cells[index:]),
+                        header=None if numbers else tuple(cells),
                         columns=len(cells),
                         header_bytes=0 if numbers else before,
                         longest=longest,
                         separator=separator,
                         quoted='"' in start,
                         counts=len(cells) > 2 and cells == [str(at) for at in range(len(cells))],
-                        indexed=index,
+                        indexed=False,
                         padded=padded,
                     )
                 before += len(line.encode())
