@@ -61,9 +61,38 @@ Keep = Annotated[
         rich_help_panel=COLUMNS,
     ),
 ]
+TEXT_TABLES = "Text tables (.csv, .tsv, .txt, .data, .dat)"
 Separator = Annotated[
     str,
-    typer.Option(help="Between cells of a CSV file. Default: found from the first line.", rich_help_panel=COLUMNS),
+    typer.Option(
+        help="Between cells: one letter, tab, or a blank for one or more blanks. Default: found from the first lines.",
+        rich_help_panel=TEXT_TABLES,
+    ),
+]
+Header = Annotated[
+    bool | None,
+    typer.Option(
+        "--header/--no-header",
+        help="Whether the first line names the columns. Default: found from its cells.",
+        show_default=False,
+        rich_help_panel=TEXT_TABLES,
+    ),
+]
+Skip = Annotated[int, typer.Option(metavar="LINES", help="Lines at the top to leave out.", rich_help_panel=TEXT_TABLES)]
+Comment = Annotated[
+    str,
+    typer.Option(
+        metavar="MARK",
+        help="Leave out lines that begin with it. Default: # where such lines are no rows.",
+        rich_help_panel=TEXT_TABLES,
+    ),
+]
+Encoding = Annotated[
+    str,
+    typer.Option(
+        help="Such as cp1252, latin-1, mac-roman, utf-16. Default: UTF-8, or found from the letters.",
+        rich_help_panel=TEXT_TABLES,
+    ),
 ]
 Strict = Annotated[
     bool,
@@ -309,13 +338,18 @@ READING = {
     "thousands": (Thousands, ""),
     "decimal": (Decimal, ""),
     "separator": (Separator, ""),
+    "header": (Header, None),
+    "skip": (Skip, 0),
+    "comment": (Comment, ""),
+    "encoding": (Encoding, ""),
     "query": (Query, ""),
     "size": (Size, None),
     "grayscale": (Grayscale, False),
     "skip_bad": (SkipBad, False),
 }
-OF_TABLES = ("types", "drop", "strict", "missing", "dates", "thousands", "decimal", "separator", "query")
-OF_KNOWN_COLUMNS = ("separator", "query", "size", "grayscale", "skip_bad")  # the model has the others
+OF_TEXT_TABLES = ("separator", "header", "skip", "comment", "encoding")
+OF_TABLES = ("types", "drop", "strict", "missing", "dates", "thousands", "decimal", *OF_TEXT_TABLES, "query")
+OF_KNOWN_COLUMNS = (*OF_TEXT_TABLES, "query", "size", "grayscale", "skip_bad")  # the model has the others
 
 
 def reads(*options: str) -> Callable[[Command], Command]:
@@ -403,6 +437,10 @@ def reading(
     thousands: str = "",
     decimal: str = "",
     separator: str = "",
+    header: bool | None = None,
+    skip: int = 0,
+    comment: str = "",
+    encoding: str = "",
     query: str = "",
     size: str | None = None,
     grayscale: bool = False,
@@ -427,7 +465,8 @@ def reading(
     cells = Cells(names(missing), decimal, thousands, dates, typed=True)
     cells.check()
     look = images.ImageOptions(_size(size), grayscale, _skipped if skip_bad else None)
-    form = csv_form.Options(separator)
+    form = csv_form.Options(separator=separator, header=header, skip=skip, comment=comment, encoding=encoding)
+    form.check()
     return Reading(
         types=kinds,
         drop=names(drop),

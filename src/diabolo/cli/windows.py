@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from diabolo.cli.options import Force, reads, stem
+from diabolo.cli.options import OF_TEXT_TABLES, Force, reads, stem
 
 if TYPE_CHECKING:
     from diabolo.data.tables import Reading
     from diabolo.typing import ArrowTable, ArrowType
 
 
-@reads("drop", "separator", "decimal", "query")
+@reads("drop", "decimal", *OF_TEXT_TABLES, "query")
 def windows(
     *,
     how: "Reading",

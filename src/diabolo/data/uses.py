@@ -12,11 +12,12 @@ from diabolo.data.tables import Reading
 from diabolo.errors import OptionError
 from diabolo.typing import PathLike
 
+TEXT_TABLES = "text tables (.csv, .tsv, .txt, .data, .dat)"
 # Option -> the sources that it is for.
 OPTIONS = {
     "types": "tables",
     "drop": "tables",
-    "separator": "CSV files",
+    **dict.fromkeys(("separator", "header", "no_header", "skip", "comment", "encoding"), TEXT_TABLES),
     "strict": "tables",
     "missing": "tables",
     "dates": "tables",
@@ -41,6 +42,11 @@ def given(reading: Reading, data_dir: PathLike | None = None, *, series: bool = 
         "types": bool(reading.types),
         "drop": bool(reading.drop),
         "separator": reading.form.separator != form.separator,
+        "header": reading.form.header is True,
+        "no_header": reading.form.header is False,
+        "skip": reading.form.skip != form.skip,
+        "comment": reading.form.comment != form.comment,
+        "encoding": reading.form.encoding != form.encoding,
         "strict": reading.strict,
         "missing": bool(reading.cells.missing),
         "dates": bool(reading.cells.dates),

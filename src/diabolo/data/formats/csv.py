@@ -1,4 +1,4 @@
-"""CSV and TSV, see `diabolo.data.readers.csv`."""
+"""Text tables: CSV, TSV and others, see `diabolo.data.readers.csv`."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,16 +14,15 @@ from diabolo.typing import ArrowSchema, ArrowTable
 class Csv(TableFormat):
     """Text with a separator between cells."""
 
-    endings: ClassVar[tuple[str, ...]] = (".csv", ".tsv")
+    endings: ClassVar[tuple[str, ...]] = (".csv", ".tsv", ".txt", ".data", ".dat")
     words: ClassVar[str] = "a CSV file"
     untyped: ClassVar[bool] = True
-    options: ClassVar[frozenset[str]] = OF_COLUMNS | {"separator"}
+    options: ClassVar[frozenset[str]] = OF_COLUMNS | {"separator", "header", "no_header", "skip", "comment", "encoding"}
     compressible: ClassVar[bool] = True
 
     def tables(self, path: Path, form: Options, types: Types, rows: int) -> Iterator[ArrowTable]:
         """Yield the rows, with the types of columns that the header names."""
-        header = csv.columns(path, form)
-        yield from csv.tables(path, form, {name: kind for name, kind in types.items() if name in header}, rows)
+        yield from csv.tables(path, form, types, rows)
 
     def schema(self, path: Path, form: Options) -> ArrowSchema:
         """Return the schema of the first block."""
@@ -34,12 +33,12 @@ class Csv(TableFormat):
         return csv.read_table(path, form, types)
 
     def names(self, path: Path, form: Options) -> tuple[str, ...]:
-        """Return the header."""
-        return csv.columns(path, form)
+        """Return the header; of a table with texts that has none, f0, f1, ..."""
+        return csv.names(path, form)
 
     def has_names(self, path: Path, form: Options) -> bool:
-        """Return whether the first line names the columns."""
-        return csv.has_header(path, form)
+        """Return whether a line names the columns, or there are texts, whose columns need names."""
+        return bool(csv.names(path, form))
 
     def is_plain(self, path: Path) -> bool:
         """Return whether the first block holds only numbers, without gaps."""
