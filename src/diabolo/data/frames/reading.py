@@ -87,7 +87,7 @@ def from_arrow(value: Any) -> Any:
     library, name = type(value).__module__.partition(".")[0], type(value).__name__
     if library == "polars":
         return value.collect() if name == "LazyFrame" else value
-    if is_frame(value) or hasattr(value, "__array__"):
+    if is_frame(value) or (hasattr(value, "__array__") and library != "pyarrow"):
         return value
     import pyarrow as pa
 

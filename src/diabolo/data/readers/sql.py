@@ -4,7 +4,6 @@ Files are opened read-only, and neither a query nor a view in a file reaches oth
 Order: which database, DuckDB, SQLite, ADBC.
 """
 
-import datetime
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from diabolo.data.formats.cells import ISO_DATE, ISO_TIME, text_of
+from diabolo.data.formats.cells import text_of
 from diabolo.errors import DataError, MissingExtraError, OptionError, listed
 
 if TYPE_CHECKING:
@@ -137,7 +136,7 @@ def _from_sqlite(database: Path, query: str, path: Path) -> Path:
             kinds: list[set[type]] = [set() for _ in names]
             for row in rows:
                 for kind, cell in zip(kinds, row, strict=True):
-                    kind.add(_kind_of(cell))
+                    kind.add(type(cell))
             schema = pa.schema([(name, _arrow_type(kind)) for name, kind in zip(names, kinds, strict=True)])
             return _write(path, schema, _batches(opened.execute(query), schema))
     except (sqlite3.Error, sqlite3.Warning, UnicodeError, OverflowError, pa.ArrowException) as error:
@@ -154,16 +153,6 @@ def _allowed(action: int, _first: str | None, second: str | None, _base: str | N
     return sqlite3.SQLITE_OK if action in _READING else sqlite3.SQLITE_DENY
 
 
-def _kind_of(cell: object) -> type:
-    """Return the type of a cell; of an ISO date or time, which SQLite holds as text, that of a date or time."""
-    if not isinstance(cell, str):
-        return type(cell)
-    if ISO_DATE.fullmatch(cell):
-        return datetime.date
-    found = ISO_TIME.fullmatch(cell)
-    return datetime.datetime if found and not found[3] else str
-
-
 def _arrow_type(kinds: set[type]) -> "pa.DataType":
     import pyarrow as pa
 
@@ -172,8 +161,7 @@ def _arrow_type(kinds: set[type]) -> "pa.DataType":
         return pa.null()
     if found <= {int, float}:
         return pa.int64() if found == {int} else pa.float64()
-    plain = {bytes: pa.binary(), datetime.date: pa.date32(), datetime.datetime: pa.timestamp("us")}
-    return plain.get(next(iter(found)), pa.string()) if len(found) == 1 else pa.string()
+    return pa.binary() if found == {bytes} else pa.string()
 
 
 def _batches(rows: sqlite3.Cursor, schema: "pa.Schema") -> "Iterator[pa.RecordBatch]":
@@ -187,8 +175,7 @@ def _batches(rows: sqlite3.Cursor, schema: "pa.Schema") -> "Iterator[pa.RecordBa
                 values = [None if cell is None else text_of(cell) for cell in cells]
             elif pa.types.is_floating(field.type):
                 values = [None if cell is None else float(cell) for cell in cells]
-            is_text = pa.types.is_date(field.type) or pa.types.is_timestamp(field.type)
-            columns.append(pa.array(values, pa.string()).cast(field.type) if is_text else pa.array(values, field.type))
+            columns.append(pa.array(values, field.type))
         yield pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
