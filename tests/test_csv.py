@@ -194,7 +194,7 @@ def test_a_table_that_is_read_in_parts_is_the_same(tmp_path, name):
 @pytest.mark.parametrize("ending", ["csv", "tsv", "txt", "data", "dat"])
 def test_every_ending_of_text_takes_every_separator(tmp_path, ending):
     for separator in (",", ";", "\t", "|", "  "):
-        (tmp_path / f"t.{ending}").write_text("a{0}b\n".format(separator) + PAIRS.format(separator))
+        (tmp_path / f"t.{ending}").write_text(f"a{separator}b\n" + PAIRS.format(separator))
         own = BY_ENDING[f".{ending}"]
         assert own.read(tmp_path / f"t.{ending}", Options(), {}).to_pydict() == NUMBERS
         assert own.names(tmp_path / f"t.{ending}", Options()) == ("a", "b")
@@ -288,7 +288,7 @@ def test_every_mark_for_a_missing_value_is_one_among_numbers_and_texts(tmp_path,
 
 
 def test_the_marks_of_pandas_are_all_there():
-    assert pd._libs.parsers.STR_NA_VALUES <= set(MISSING)
+    assert set(MISSING) >= pd._libs.parsers.STR_NA_VALUES
 
 
 def test_types_come_from_all_rows_however_they_are_read(tmp_path, monkeypatch):

@@ -7,7 +7,6 @@ import re
 from decimal import Decimal
 from fractions import Fraction
 
-import duckdb
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -1062,10 +1061,6 @@ ODD_VALUES = {
     "fields": (
         lambda: np.zeros(9, [("x", "f8"), ("y", "i4")]),
         r"expected an array of numbers, got one of the fields x, y: pass a frame, pandas.DataFrame\(X\)",
-    ),
-    "a relation of DuckDB": (
-        lambda: duckdb.sql("select i * 0.5 as a, i * 2.5 as b from range(40) t(i)"),
-        r"expected an array or a frame, got a DuckDBPyRelation: pass pyarrow.table\(X\)",
     ),
 }
 

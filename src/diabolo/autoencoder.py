@@ -246,6 +246,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             X: an array, which may be memory-mapped; or a name, a file, a folder or chunks, as for fit().
             out: an array, which may be memory-mapped, to write into and return.
         """
+        X = frames.from_arrow(X)
         latents: Float32Array = user_rows.apply(self._model, self._model.encode, X, out)
         return user_rows.latents_as_frame(self._model, latents, X) if frames.is_frame(X) else latents
 
@@ -254,6 +255,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
 
         The columns of a frame are found by their names, as encode() gives them; other columns are ignored.
         """
+        latents = frames.from_arrow(latents)
         values = user_rows.read_latents(self._model, latents) if frames.is_frame(latents) else latents
         rows = user_rows.apply(self._model, self._model.decode, values, out)
         return rows if out is not None else user_rows.as_frame(self._model, rows, latents)
@@ -265,7 +267,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         """
         if fill not in ("all", "missing"):
             raise OptionError(f"fill must be 'all' or 'missing', got {fill!r:.40}.")
-        model = self._model
+        model, X = self._model, frames.from_arrow(X)
         rows = user_rows.apply(model, model.reconstruct if fill == "all" else model.fill_in, X, out)
         as_array = isinstance(X, np.ndarray)
         if user_rows.are_shorter_series(X, model):

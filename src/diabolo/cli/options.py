@@ -156,15 +156,20 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instea
 
 def stem(data: str) -> str:
     """Return the name of files made from `data`: mnist:test gives mnist-test, a/b.npz:X b-X, parts/*.npy parts."""
+    import re
+
     from diabolo.data.tables import STDIN
 
     if data == "-" or Path(data).stem == STDIN:
         return "rows"
+    if "://" in data:
+        data = data.partition("?")[0].rpartition("/")[2]
     if any(mark in data for mark in "*?["):
         data = next((part for part in reversed(Path(data).parts) if not any(mark in part for mark in "*?[")), "rows")
-    name = (Path(data).name or Path(data).resolve().name).removesuffix(".gz").replace(".npz:", "-").replace(":", "-")
-    name = name.strip("-")
-    return name.removesuffix(Path(name).suffix) or "rows"
+    found = re.fullmatch(r"(.*[^:/\\]{2}):(.*)", data)  # one letter before a colon is a drive
+    file, part = (found[1], re.sub(r"\W+", "-", found[2]).strip("-")) if found else (data, "")
+    name = re.sub(r"\.(gz|bz2|zst|xz)$", "", Path(file).name or Path(file).resolve().name, flags=re.IGNORECASE)
+    return "-".join(each for each in (name.removesuffix(Path(name).suffix), part) if each) or "rows"
 
 
 def latents(text: str | None) -> int | str | None:
@@ -192,14 +197,15 @@ def check_data(
 
     Errors in options are reported before errors in outputs, which are checked next.
     """
-    from diabolo.data.kinds import names_data_set
+    from diabolo.data.kinds import named_part, names_data_set
     from diabolo.data.opening import check_options, columns_of, open_source
     from diabolo.data.tables import Reading
     from diabolo.errors import DataError, unknown
 
     how = how or Reading()
     if data != "-" and not names_data_set(data):
-        there = Path(data).exists() or any(mark in data for mark in "*?[") or ".npz:" in data
+        there = Path(data).exists() or any(mark in data for mark in "*?[") or ".npz:" in data or "://" in data
+        there = there or named_part(data) is not None
         if not there:
             open_source(data)  # which says so
     check_options(data, how, data_dir, series=series, fitted=fitted)

@@ -12,12 +12,13 @@ from typing import NamedTuple, TypeGuard
 from diabolo.data import datasets, sparse, tables
 from diabolo.data.formats import ARRAYS_BY_ENDING, BY_ENDING, FORMATS, ending_of
 from diabolo.data.formats.base import OF_COLUMNS
-from diabolo.data.frames import is_frame
+from diabolo.data.frames import from_arrow, is_frame
 from diabolo.data.readers import images, numpy_files, scipy_files, sql
 from diabolo.data.readers.inside import inside, shown
 from diabolo.data.readers.parts import Part
 from diabolo.data.sources import Source
 from diabolo.data.streams import Stream
+from diabolo.data.temporary import is_remote
 from diabolo.errors import DataError
 
 
@@ -41,6 +42,7 @@ DIGITS = _kind("a data set in the package", "series")
 FRAME = _kind("a frame", *OF_COLUMNS - {"drop"})
 MATRIX = _kind("a sparse matrix")
 PICTURES = _kind("pictures", "size", "grayscale", "skip_bad", "series")
+REMOTE = _kind("a remote file")  # as standard input
 STDIN = _kind("standard input")  # another kind once it is in a file: its options are checked then
 TABLE_FILES = {each: Kind(each.words, each.options) for each in FORMATS}  # a kind for each format
 TABLES = (*TABLE_FILES.values(), COLUMNS)
@@ -79,6 +81,7 @@ def identify(source: object) -> Named:
         return _identify_path(source)
     if sparse.is_sparse(source):
         return Named(source, MATRIX)
+    source = from_arrow(source)
     if is_frame(source):
         return Named(source, FRAME)
     if comes_in_chunks(source):
@@ -93,6 +96,10 @@ def _identify_path(source: str | Path) -> Named:
         return Named(source, STDIN)
     if not str(source).strip():
         return Named(source, None)
+    if sql.is_address(source):
+        return Named(source, DATABASE)
+    if is_remote(source):
+        return Named(source, REMOTE)
     if names_data_set(source):
         return Named(source, DIGITS if str(source).partition(":")[0] == "digits" else DATA_SET)
     path = named_part(source) or Path(source)
@@ -164,6 +171,7 @@ def comes_in_chunks(source: object) -> TypeGuard[Iterable[object]]:
         isinstance(source, Iterable)
         and not hasattr(source, "__array__")
         and not hasattr(source, "toarray")
+        and not hasattr(source, "__arrow_c_stream__")
         and not is_frame(source)
         and not isinstance(source, (str, Path, Sequence, Mapping, Set, Stream))
     )

@@ -33,13 +33,14 @@ from diabolo.data.kinds import (
     IN_PARTS,
     MATRIX,
     PICTURES,
+    REMOTE,
     STDIN,
     TABLE_FILES,
     TABLES,
     Named,
     identify,
 )
-from diabolo.data.readers import idx, numpy_files, scipy_files
+from diabolo.data.readers import idx, numpy_files, scipy_files, sql
 from diabolo.data.series import is_ragged, padded
 from diabolo.data.sources import Source, is_idx, of_files, of_frame, read_file
 from diabolo.data.streams import Stream
@@ -233,15 +234,19 @@ def _pictures(named: Named, reading: Reading, *, like: Shape | None = None, keep
 
 
 def _in_file(named: Named, reading: Reading, data_dir: PathLike | None = None, *, fitted: bool = False) -> Named:
-    """Return standard input, or the result of a query, as a file that lasts as long as the process; others as they are.
+    """Return standard input, a remote file, or the result of a query, as a file that lasts as long as the process.
+
+    Other sources are returned as they are.
 
     Raises: as `check_options`.
     """
     if named.kind is STDIN:
         named = identify(temporary.from_stdin())
+    elif named.kind is REMOTE:
+        named = identify(temporary.from_address(str(named.source)))
     _check_options(named, reading, data_dir, fitted=fitted)
     if named.kind is DATABASE:
-        return identify(temporary.from_query(Path(str(named.source)), reading.query))
+        return identify(temporary.from_query(str(named.source), reading.query))
     return named
 
 
@@ -260,7 +265,8 @@ def open_source(source: object, *, data_dir: PathLike | None = None, reading: Re
 
     Args: data_dir: the folder of the data sets; reading: how the columns of a table are read.
     """
-    return _open_whole(identify(source), data_dir, reading or Reading())
+    reading = reading or Reading()
+    return _open_whole(_in_file(identify(source), reading, data_dir), data_dir, reading)
 
 
 def _open_whole(named: Named, data_dir: PathLike | None, reading: Reading) -> Source:
@@ -332,9 +338,11 @@ def _check_options(
     fitted: bool = False,
 ) -> None:
     source, kind, options = named.source, named.kind, uses.given(reading, data_dir, series=series)
-    if kind is None or kind is STDIN or not options:
+    if kind is None or kind in (STDIN, REMOTE) or not options:
         return
-    name = str(tables.shown(Path(source))) if isinstance(source, (str, Path)) else kind.words
+    name = kind.words
+    if isinstance(source, (str, Path)):
+        name = sql.name_of(source) if sql.is_address(source) else str(tables.shown(Path(source)))
     uses.check(options, kind, name, typed=reading.typed, fitted=fitted)
     names = _columns(named, reading) if reading.types or reading.drop else ()
     if names and named.files:

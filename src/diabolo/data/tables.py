@@ -278,15 +278,15 @@ def shown(path: Path) -> str:
     """Return the name of a file for messages; for a temporary file the origin of its rows."""
     if Path(path.stem).suffix.lower() in sql.ENDINGS:
         return path.stem
-    return "standard input" if path.stem == STDIN else str(path)
+    if path.stem == STDIN:
+        return "standard input"
+    return path.name if path.parent.name.startswith(FOLDER) else str(path)
 
 
 def as_shown(text: str) -> str:
     """Return a message with the names that `shown` gives in place of those of temporary files."""
     above = re.escape(str(Path(tempfile.gettempdir()) / FOLDER))
-    return re.sub(
-        rf"{above}\w+[/\\][^\s'\":]*\.(?:csv|npy|parquet|arrow|jsonl)", lambda found: shown(Path(found[0])), text
-    )
+    return re.sub(rf"{above}\w+[/\\][^\s'\":]*\.\w+", lambda found: shown(Path(found[0])), text)
 
 
 def _tables(path: Path, schema: Schema, reading: Reading, size: int, copied: Collection[str]) -> Iterator[ArrowTable]:

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from diabolo.data import memory, sparse
 from diabolo.data.adapters import Rows
+from diabolo.data.frames import from_arrow
 from diabolo.data.kinds import is_stream
 from diabolo.data.opening import open_rows, open_whole
 from diabolo.data.readers import scipy_files
@@ -47,7 +48,7 @@ def plan(X: object, settings: Settings, *, evaluation_rows: Rows | None = None, 
     def before(name: str) -> Any:
         return None if run is None else run.settled(name)
 
-    counted = settings
+    counted, X = settings, from_arrow(X)
     if settings.latent_dim == AUTO:
         X = opened(X, settings)
         counted = settings.changed(latent_dim=before("latents") or count_latents(X, settings))

@@ -14,7 +14,7 @@ import numpy as np
 
 from diabolo.data import adapters, memory, sparse
 from diabolo.data.adapters import Rows, Statistics, as_rows, check_rows
-from diabolo.data.frames import Schema
+from diabolo.data.frames import Schema, from_arrow
 from diabolo.data.memory import COPIES_IN_TRAINING
 from diabolo.data.opening import check_options, open_rows
 from diabolo.data.readers import scipy_files
@@ -74,6 +74,7 @@ def prepare(X: object, settings: Settings, *, evaluation_rows: Rows | None = Non
 
     Raises: DataError, ShapeError, OptionError.
     """
+    X = from_arrow(X)
     limit, reading = memory.limit(settings.memory), settings.reading
     check_options(X, reading, series=settings.series)
     if scipy_files.is_matrix(X):

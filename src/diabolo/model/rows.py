@@ -31,6 +31,7 @@ def read(model: Model, X: object, *, where: str, who: str) -> Rows:
     Args: where: the call, to open a message with; who: the class of the estimator, for scikit-learn's message.
     Raises: DataError, ShapeError.
     """
+    X = frames.from_arrow(X)
     refuse_other_features(model, X, where=where, who=who)
     X = as_numbers(model, X, where=where)
     if is_stream(X):
@@ -100,7 +101,7 @@ def apply(model: Model, verb: Callable[..., Rows], X: object, out: Array | None 
 
     Args: verb: such as `model.encode`; out: an array to write into.
     """
-    takes_latents = verb == model.decode
+    takes_latents, X = verb == model.decode, frames.from_arrow(X)
     if not takes_latents:
         X = as_numbers(model, X, where=f"{verb.__name__}()")
     if not is_stream(X):
