@@ -181,7 +181,9 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             evaluation_rows: (n, ...), numbers that the model will be evaluated on later. Nothing is learned from them,
                 but the loss is chosen so that it can take them.
             run: a folder in which the state of the training is kept.
-            resume: continue the training in that folder.
+            resume: continue the training in that folder, with the settings that it was begun with: those of this
+                estimator that are at their defaults do not matter, the others must be the same. Only `epochs` may be
+                more, for a training that has ended as well; a cosine is then stretched over all of them.
             engine: runs the training steps, one of `diabolo.training.engines`; None: compiled TensorFlow.
 
         Raises: DataError, ShapeError, OptionError for bad input; CheckpointError if the run cannot start or continue;
@@ -191,8 +193,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         if resume and run is None:
             raise OptionError("resume=True (--resume) needs the folder of the run: give run (--run) as well.")
         with nullcontext() if run is None else Run(run, resume=resume) as kept:
-            before = None if kept is None else kept.settled("random_state")
-            settings = settings.seeded(before if self.random_state is None else None)
+            about = None if kept is None else kept.about
+            settings = settings.seeded() if about is None else fitting.resumed(settings.given(), about, str(run))
             plan = fitting.plan(X, settings, evaluation_rows=evaluation_rows, run=kept)
             _explain_optimizer(self, plan.optimizer_reason)
             with _last_model_kept(self), _progress(self, report) as show:

@@ -1,7 +1,7 @@
 """Decide from the rows what the settings leave open: the number of latents, the optimizer, and all of `prepare`."""
 
 import logging
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from diabolo.data import memory, sparse
 from diabolo.data.adapters import Rows
@@ -41,17 +41,15 @@ class Plan(NamedTuple):
 def plan(X: object, settings: Settings, *, evaluation_rows: Rows | None = None, run: Run | None = None) -> Plan:
     """Return everything that is decided before the training; arguments as for `prepare`.
 
-    Args: run: an interrupted run; its recorded choices are used again.
+    Args: run: an interrupted run, which has as many latents as before; the settings are from `resumed`.
     Raises: DataError, ShapeError, OptionError.
     """
-
-    def before(name: str) -> Any:
-        return None if run is None else run.settled(name)
-
     counted = settings
-    if settings.latent_dim == AUTO:
+    if run is not None and run.about is not None:
+        counted = settings.changed(latent_dim=run.about["settings"]["latents"])
+    elif settings.latent_dim == AUTO:
         X = opened(X, settings)
-        counted = settings.changed(latent_dim=before("latents") or count_latents(X, settings))
+        counted = settings.changed(latent_dim=count_latents(X, settings))
     chooses = settings.optimizer == AUTO
     if chooses and not (is_stream(X) or sparse.is_sparse(X) or scipy_files.is_matrix(X)):
         X = open_rows(X, memory.limit(settings.memory), reading=Reading(types=settings.types or {}))
@@ -61,9 +59,6 @@ def plan(X: object, settings: Settings, *, evaluation_rows: Rows | None = None, 
     logger.info("reconstruction loss: %s (%s)", prepared.loss.loss.kind, prepared.loss.reason)
     if not chooses:
         return Plan(prepared, settings)
-    if before("optimizer") is not None:
-        known = {name: before(name) for name in ("optimizer", "learning_rate")}
-        return Plan(prepared, settings.changed(**known))
     chosen = choose(prepared, counted, X if isinstance(X, Source) else None)
     known = {"optimizer": chosen.optimizer, "learning_rate": chosen.learning_rate}
     return Plan(prepared, settings.changed(**known), chosen.reason)

@@ -375,6 +375,11 @@ class Settings:
         arguments: dict[str, Any] = {name: value for name, value in given.items() if name in DEFAULTS}
         return cls(**arguments)
 
+    def given(self) -> dict[str, Any]:
+        """Return the settings that differ from their defaults, by name."""
+        values = {name: getattr(self, name) for name in DEFAULTS}
+        return {name: value for name, value in values.items() if value != DEFAULTS[name]}
+
     def changed(self, **settings: object) -> Self:
         """Return the settings with some of them changed, and checked again."""
         changes: dict[str, Any] = settings
