@@ -17,6 +17,7 @@ from diabolo.data import frames, sparse
 from diabolo.data.adapters import Rows
 from diabolo.data.kinds import is_stream
 from diabolo.data.readers import scipy_files
+from diabolo.data.tables import Keep
 from diabolo.errors import DataError, DivergedError, ModelFileError, NotFittedError, OptionError
 from diabolo.fitting.automatic.advice import Advice
 from diabolo.model import file as modelfile
@@ -34,7 +35,7 @@ from diabolo.training.checkpoints import State
 from diabolo.training.engines import Engine
 from diabolo.training.progress import Report, display, verbosity
 from diabolo.training.runs import Run
-from diabolo.typing import Array, ArrayLike, Float32Array, Float64Array, RandomState
+from diabolo.typing import Array, ArrayLike, ArrowTable, Float32Array, Float64Array, RandomState
 
 A = TypeVar("A", bound="Autoencoder")
 
@@ -47,7 +48,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):
 
     Args:
         latent_dim: number of latent dimensions. None: as the structure states, else a quarter of the features, at most
-            32; "auto": as many as two short trainings find in the rows (`diabolo.fitting.automatic.latents`).
+            half of the columns of a table, at most 32; "auto": as many as two short trainings find in the rows
+            (`diabolo.fitting.automatic.latents`).
         structure: in words ("dense", "conv 32-64, dense 256": `diabolo.network.words`), sizes from features to latent
             ("784-256-128"), hidden widths ([256]), or `diabolo.network.layers` of the encoder; the decoder mirrors it.
             Or a pair (encoder, decoder) of lists of layers, or of Keras models of your own: their layers are used, not
@@ -267,15 +269,23 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         """
         if fill not in ("all", "missing"):
             raise OptionError(f"fill must be 'all' or 'missing', got {fill!r:.40}.")
-        model = self._model
-        rows = user_rows.apply(model, model.reconstruct if fill == "all" else model.fill_in, X, out)
+        model, tables = self._model, list[ArrowTable]()
+        verb = model.reconstruct if fill == "all" else model.fill_in
+        keep: Keep | None = None
+        if fill == "missing" and out is None and user_rows.has_cells(model, X):
+
+            def keep(table: ArrowTable, first_row: int) -> None:
+                tables.append(table)
+
+        rows = user_rows.apply(model, verb, X, out, keep=keep)
         as_array = isinstance(X, np.ndarray)
         if user_rows.are_shorter_series(X, model):
             several = [row[: len(each)] for row, each in zip(rows, X, strict=True)]
             return np.stack(several) if as_array else several
         if out is not None or not (frames.is_frame(X) or is_stream(X)):
             return rows
-        return user_rows.as_frame(model, rows, X, known=X if fill == "missing" and frames.is_frame(X) else None)
+        known = X if fill == "missing" and frames.is_frame(X) else user_rows.joined(tables)
+        return user_rows.as_frame(model, rows, X, known=known)
 
     def transform(self, X: object) -> Float32Array:
         """Encode, under scikit-learn's name: an array, or what `set_output` says."""

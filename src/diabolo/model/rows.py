@@ -15,10 +15,11 @@ from diabolo.data.adapters import Rows
 from diabolo.data.kinds import is_stream
 from diabolo.data.opening import open_stream
 from diabolo.data.series import are_shorter, is_ragged, padded
+from diabolo.data.tables import Keep
 from diabolo.errors import DataError, ShapeError
 from diabolo.model.model import Model
 from diabolo.model.runtime import by_chunk, fill
-from diabolo.typing import Array, Frame
+from diabolo.typing import Array, ArrowTable, Frame
 
 ROWS_AT_ONCE = 1 << 16  # of a stream that is read whole
 
@@ -95,10 +96,12 @@ def read_one(model: Model, row: object, *, where: str) -> Any:
     return rows[0]
 
 
-def apply(model: Model, verb: Callable[..., Rows], X: object, out: Array | None = None) -> Rows:
+def apply(
+    model: Model, verb: Callable[..., Rows], X: object, out: Array | None = None, *, keep: Keep | None = None
+) -> Rows:
     """Return the result of a verb of the model on an array, a frame, or rows that are read chunk by chunk.
 
-    Args: verb: such as `model.encode`; out: an array to write into.
+    Args: verb: such as `model.encode`; out: an array to write into; keep: takes the tables of files, see `open_stream`.
     """
     takes_latents = verb == model.decode
     if not takes_latents:
@@ -106,9 +109,21 @@ def apply(model: Model, verb: Callable[..., Rows], X: object, out: Array | None 
     if not is_stream(X):
         return verb(X, out=out)
     schema, shape = (None, ()) if takes_latents else (model.schema, model.adapter.row_shape)
-    stream = open_stream(X, schema=schema, row_shape=shape)
+    stream = open_stream(X, schema=schema, row_shape=shape, keep=keep)
     chunks = by_chunk(verb, stream, max_width=model.max_width)
     return np.concatenate(list(chunks)) if out is None else fill(out, chunks, stream.rows)
+
+
+def has_cells(model: Model, X: object) -> bool:
+    """Return whether X is a source whose cells may be more than numbers: the file of a table, not an array."""
+    return is_stream(X) and model.schema is not None and model.schema.library != "array"
+
+
+def joined(tables: Sequence[ArrowTable]) -> ArrowTable | None:
+    """Return the tables of a file, one below the other; None where there are none."""
+    import pyarrow as pa
+
+    return pa.concat_tables(tables, promote_options="permissive") if tables else None
 
 
 def as_frame(model: Model, rows: Rows, like: object = None, known: Frame | None = None) -> Any:
@@ -121,7 +136,7 @@ def as_frame(model: Model, rows: Rows, like: object = None, known: Frame | None 
     if schema is None:
         return rows
     if not frames.is_frame(like):
-        return frames.write(rows, schema)
+        return frames.write(rows, schema, known=known)
     index = getattr(like, "index", None)
     index = index if index is not None and len(index) == len(rows) else None
     return frames.write(rows, schema, frames.library_of(like), index=index, known=known)

@@ -136,7 +136,7 @@ class Settings:
         metadata=_known(
             (int, str, type(None)),
             help="Number of latents, the numbers that a row is compressed to. Default: 32, but at most a quarter of "
-            "the features. auto: counted by two short trainings.",
+            "the features and half of the columns. auto: counted by two short trainings.",
             group="",
             option=str | None,
             names=("--latent", "--latent-dim", "-l"),
