@@ -15,7 +15,6 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from diabolo import fitting
 from diabolo.data import frames, sparse
 from diabolo.data.adapters import Rows
-from diabolo.data.kinds import is_stream
 from diabolo.data.readers import scipy_files
 from diabolo.errors import DataError, DivergedError, ModelFileError, NotFittedError, OptionError
 from diabolo.fitting.automatic.advice import Advice
@@ -47,7 +46,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):
 
     Args:
         latent_dim: number of latent dimensions. None: as the structure states, else a quarter of the features, at most
-            32; "auto": as many as two short trainings find in the rows (`diabolo.fitting.automatic.latents`).
+            half of the columns of a table, at most 32; "auto": as many as two short trainings find in the rows
+            (`diabolo.fitting.automatic.latents`).
         structure: in words ("dense", "conv 32-64, dense 256": `diabolo.network.words`), sizes from features to latent
             ("784-256-128"), hidden widths ([256]), or `diabolo.network.layers` of the encoder; the decoder mirrors it.
             Or a pair (encoder, decoder) of lists of layers, or of Keras models of your own, without their weights.
@@ -183,7 +183,9 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             evaluation_rows: (n, ...), numbers that the model will be evaluated on later. Nothing is learned from them,
                 but the loss is chosen so that it can take them.
             run: a folder in which the state of the training is kept.
-            resume: continue the training in that folder.
+            resume: continue the training in that folder, with the settings that it was begun with: those of this
+                estimator that are at their defaults do not matter, the others must be the same. Only `epochs` may be
+                more, for a training that has ended as well; a cosine is then stretched over all of them.
             engine: runs the training steps, one of `diabolo.training.engines`; None: compiled TensorFlow.
 
         Raises: DataError, ShapeError, OptionError for bad input; CheckpointError if the run cannot start or continue;
@@ -193,8 +195,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         if resume and run is None:
             raise OptionError("resume=True (--resume) needs the folder of the run: give run (--run) as well.")
         with nullcontext() if run is None else Run(run, resume=resume) as kept:
-            before = None if kept is None else kept.settled("random_state")
-            settings = settings.seeded(before if self.random_state is None else None)
+            about = None if kept is None else kept.about
+            settings = settings.seeded() if about is None else fitting.resumed(settings.given(), about, str(run))
             plan = fitting.plan(X, settings, evaluation_rows=evaluation_rows, run=kept)
             _explain_optimizer(self, plan.optimizer_reason)
             with _last_model_kept(self), _progress(self, report) as show:
@@ -267,15 +269,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         """
         if fill not in ("all", "missing"):
             raise OptionError(f"fill must be 'all' or 'missing', got {fill!r:.40}.")
-        model, X = self._model, frames.from_arrow(X)
-        rows = user_rows.apply(model, model.reconstruct if fill == "all" else model.fill_in, X, out)
-        as_array = isinstance(X, np.ndarray)
-        if user_rows.are_shorter_series(X, model):
-            several = [row[: len(each)] for row, each in zip(rows, X, strict=True)]
-            return np.stack(several) if as_array else several
-        if out is not None or not (frames.is_frame(X) or is_stream(X)):
-            return rows
-        return user_rows.as_frame(model, rows, X, known=X if fill == "missing" and frames.is_frame(X) else None)
+        return user_rows.reconstruct(self._model, X, fill=fill == "missing", out=out)
 
     def transform(self, X: object) -> Float32Array:
         """Encode, under scikit-learn's name: an array, or what `set_output` says."""

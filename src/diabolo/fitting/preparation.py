@@ -5,6 +5,7 @@ Order: the result, the preparation, how each kind of rows is learnt, the shard.
 """
 
 import logging
+import math
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -98,7 +99,7 @@ def prepare(X: object, settings: Settings, *, evaluation_rows: Rows | None = Non
         adapter, choice = learn(settings, opened, part.train, evaluation_rows)
     else:
         adapter, choice = _learn_array(settings, part, part.statistics, evaluation_rows)
-    network = _network(settings, adapter.tensor_shape)
+    network = _network(settings, adapter.tensor_shape, math.prod(adapter.row_shape))
     modelfile.check_room(network, adapter, schema, settings.to_config())
     corruption, penalty = _noise_and_penalty(settings, adapter)
     if corruption is not None:
@@ -158,7 +159,7 @@ def _noise_and_penalty(settings: Settings, adapter: adapters.Adapter) -> tuple[C
     return corruption, penalty
 
 
-def _network(settings: Settings, input_shape: tuple[int, ...]) -> structures.Network:
+def _network(settings: Settings, input_shape: tuple[int, ...], columns: int | None = None) -> structures.Network:
     latent_dim: Any = settings.latent_dim  # "auto" was counted before
     network = structures.build(
         settings.structure,
@@ -169,6 +170,7 @@ def _network(settings: Settings, input_shape: tuple[int, ...]) -> structures.Net
         bottleneck_activation=settings.bottleneck_activation,
         tied=settings.tied,
         allow_overcomplete=settings.allow_overcomplete,
+        columns=columns,
     )
     modelfile.check_size(network)
     return network

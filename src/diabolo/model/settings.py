@@ -137,7 +137,7 @@ class Settings:
         metadata=_known(
             (int, str, type(None)),
             help="Number of latents, the numbers that a row is compressed to. Default: 32, but at most a quarter of "
-            "the features. auto: counted by two short trainings.",
+            "the features and half of the columns. auto: counted by two short trainings.",
             group="",
             option=str | None,
             names=("--latent", "--latent-dim", "-l"),
@@ -387,6 +387,11 @@ class Settings:
         """Return settings from arguments by name, of which only those that are settings are read."""
         arguments: dict[str, Any] = {name: value for name, value in given.items() if name in DEFAULTS}
         return cls(**arguments)
+
+    def given(self) -> dict[str, Any]:
+        """Return the settings that differ from their defaults, by name."""
+        values = {name: getattr(self, name) for name in DEFAULTS}
+        return {name: value for name, value in values.items() if value != DEFAULTS[name]}
 
     def changed(self, **settings: object) -> Self:
         """Return the settings with some of them changed, and checked again."""
