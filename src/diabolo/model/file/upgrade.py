@@ -52,7 +52,7 @@ from diabolo.typing import Json, JsonObject
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 # By version: what turns the CONFIG of this version into that of the next one. No entry: only settings were added.
 UPGRADES: dict[int, Callable[[JsonObject], JsonObject]] = {}
