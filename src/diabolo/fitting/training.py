@@ -169,4 +169,5 @@ def _model(
         loss=prepared.loss.loss,
         record=record,
         schema=prepared.schema,
+        series=prepared.series,
     )
