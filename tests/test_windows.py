@@ -374,6 +374,47 @@ def test_times_are_exact_in_every_unit(unit):
         np.testing.assert_array_equal(cut.labels.times(1), when[5:10])
 
 
+@pytest.mark.parametrize("form", ["%m/%d/%Y %H:%M", "%d.%m.%Y %H:%M", "%b %d, %Y %I:%M %p", "%Y/%m/%d %H:%M:%S"])
+def test_times_as_people_write_them_are_read_from_files_and_frames(cli, tmp_path, form):
+    when = pd.date_range("2024-01-25", periods=60, freq="6h")
+    frame = pd.DataFrame({"x": np.arange(60.0), "when": when.strftime(form)}).sample(frac=1, random_state=0)
+    cut = windows(frame, window=10)
+    np.testing.assert_array_equal(cut.rows.ravel(), np.arange(60))
+    assert [start for _, start in cut.where] == list(when[::10])
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    done = cli("windows", "t.csv", "--window", "10")
+    assert done.code == 0, done.err
+    np.testing.assert_array_equal(np.load(tmp_path / "t-windows.npz")["rows"], cut.rows)
+
+
+def test_dates_with_two_readings_are_asked_for(cli, tmp_path):
+    when = ["01/02/2024", "03/02/2024", "02/02/2024", "04/02/2024"]
+    frame = pd.DataFrame({"when": when, "x": [0.0, 2.0, 1.0, 3.0]})
+    with pytest.raises(DataError, match=r"whose order of day and month is not certain: dates='%m/%d/%Y' or dates='%d"):
+        windows(frame, time="when", window=4)
+    np.testing.assert_array_equal(windows(frame, time="when", window=4, dates="%d/%m/%Y").rows.ravel(), range(4))
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    done = cli("windows", "t.csv", "--time", "when", "--window", "4")
+    assert "--dates '%m/%d/%Y' or --dates '%d/%m/%Y'" in done.err
+    assert cli("windows", "t.csv", "--time", "when", "--window", "4", "--dates", "%d/%m/%Y").code == 0
+    np.testing.assert_array_equal(np.load(tmp_path / "t-windows.npz")["rows"].ravel(), range(4))
+
+
+def test_numbers_as_people_write_them_are_channels(cli, tmp_path):
+    frame = pd.DataFrame({"when": pd.date_range("2024-01-01", periods=40, freq="h"), "x": 1000.0 + np.arange(40)})
+    written = frame.assign(x=[f"{each:,.0f}" for each in frame["x"]])
+    written.loc[3, "x"] = "--"
+    frame.loc[3, "x"] = np.nan
+    written.to_csv(tmp_path / "t.csv", index=False)
+    done = cli("windows", "t.csv", "--window", "8")
+    assert done.code == 0, done.err
+    np.testing.assert_array_equal(np.load(tmp_path / "t-windows.npz")["rows"].ravel(), frame["x"])
+    np.testing.assert_array_equal(windows(written, window=8).rows.ravel(), frame["x"])
+    frame.fillna({"x": -99}).to_csv(tmp_path / "u.csv", index=False)
+    assert cli("windows", "u.csv", "--window", "8", "--missing", "-99").code == 0
+    np.testing.assert_array_equal(np.load(tmp_path / "u-windows.npz")["rows"].ravel(), frame["x"])
+
+
 # Daylight-saving time.
 
 

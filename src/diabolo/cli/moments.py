@@ -40,17 +40,20 @@ def score_moments(
 ) -> None:
     """Write the error of each row of a long table, in the order of the table, next to its time and entity."""
     from diabolo.data import sinks
+    from diabolo.data.frames import Cells
     from diabolo.data.long_table.cutting import windows_like
     from diabolo.data.opening import open_frame
     from diabolo.model import moments
 
     kept, form = names(keep), model.series
     assert form is not None, "the caller has asked"
-    check_data(data, how, data_dir, fitted=True, keep=kept)
+    # Texts are read as they were for `windows`, of which the model knows nothing.
+    check_data(data, how._replace(cells=Cells()), data_dir, fitted=True, keep=kept)
+    check_data(data, how._replace(types={}, drop=(), strict=False), data_dir)
     path = output or default_output(data, "scores", table=True)
     sinks.check(path, force=force, table=path.suffix not in (".npy", ".npz") or bool(kept))
     frame = open_frame(data, how._replace(types={form.entity: "category"} if form.entity else {}))
-    cut = windows_like(frame, form, where=data, typed=True)
+    cut = windows_like(frame, form, where=data, how=how.cells._replace(typed=True))
     found = moments.moments(model, cut, where=data)
     scores = cut.at_rows(found.errors)
     out = sys.stderr if str(path) == "-" else sys.stdout

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 GAPS = "Gaps, and times that stand twice"
 
 
-@reads("drop", "decimal", *OF_TEXT_TABLES, "query")
+@reads("drop", "missing", "dates", "thousands", "decimal", *OF_TEXT_TABLES, "query")
 def windows(
     *,
     how: "Reading",
@@ -133,7 +133,7 @@ def windows(
         resample=resample,
         zone=zone,
         where="standard input" if data == "-" else data,
-        typed=True,
+        how=how.cells._replace(typed=True),
     )
     if path.suffix == ".npz":
         files.write(path, cut, force=force)

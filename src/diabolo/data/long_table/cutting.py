@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from diabolo.data import frames, memory
+from diabolo.data.frames import texts
+from diabolo.data.long_table.columns import channel_of, is_text
 from diabolo.data.long_table.counting import Count
 from diabolo.data.long_table.cut import Windows
 from diabolo.data.long_table.form import AUTO, MEDIAN_STEPS, Gap, Given, Limits, SeriesForm, Spelling, checked, limits
@@ -19,6 +21,7 @@ from diabolo.errors import DataError, OptionError, unknown
 from diabolo.typing import Array, ArrowArray, BoolArray, Float64Array, Frame, Int64Array
 
 HALF_FULL = 0.5  # the least share of moments with a row in a window of resampled moments
+SAMPLE = 1_000  # rows of a column of texts that show whether it holds dates
 ROOM = 3  # copies of the values that cutting holds: the moments, the windows, one more while they are gathered
 DAY, NIGHT = 86400, 4 * 3600  # seconds of a day, and of its part in which clocks are put back
 
@@ -36,8 +39,9 @@ def windows(
     duplicates: str | None = None,
     resample: object = None,
     zone: str | None = None,
+    dates: str = "",
     where: str = "windows()",
-    typed: bool = False,
+    how: frames.Cells | None = None,
 ) -> Windows:
     """Cut a long table, one row a moment, into windows that span neither two entities nor a gap in time.
 
@@ -58,14 +62,19 @@ def windows(
             of which less than half of the moments have a row are left out.
         zone: the time zone of local times without one, such as "Europe/Berlin", in which the hour that stands twice
             when daylight-saving time ends is told apart by the order of the rows.
+        dates: the format of times that are texts, as for strptime; empty: found from the texts.
         where: the caller, to begin a message with.
-        typed: whether the caller is a command line, so that messages name its options.
+        how: how texts in cells are read; from a command line, messages name its options.
 
     Returns: the windows; `count.words` of them says how many rows are in windows and why the others are not. Rows that
         are in no window because of gaps or short series are counted in a warning as well.
     Raises: DataError for times that occur twice or are missing, channels that are not numbers, series that are all too
         short, windows that do not fit in memory; OptionError for columns that do not exist.
     """
+    how = how or frames.Cells()
+    how = how._replace(dates=dates or how.dates)
+    how.check()
+    typed = how.typed
     given = Given(window, step, max_gap, duplicates, resample, zone, typed)
     checked(channels=(), time="", entity="", given=given)
     if not frames.is_frame(frame):
@@ -74,23 +83,29 @@ def windows(
     named = _named_time(frame, time, entity, spelt)
     channels = tuple(name for name in named.names if name not in (named.time, entity))
     form = checked(channels=channels, time=named.written, entity=entity or "", given=given)
-    return _windows(named.frame, named.time, form, where, spelt)
+    return _windows(named.frame, named.time, form, where, how)
 
 
-def windows_like(frame: Frame, form: SeriesForm, *, where: str, typed: bool = False) -> Windows:
+def windows_like(frame: Frame, form: SeriesForm, *, where: str, how: frames.Cells | None = None) -> Windows:
     """Cut a long table as another one was cut; a last window of each series ends with its last row.
 
     So every row is in a window unless its series is too short.
 
-    Args: frame: with the columns of the form, and others, which are ignored; form: of the windows of the other table.
+    Args:
+        frame: with the columns of the form, and others, which are ignored.
+        form: of the windows of the other table.
+        where: the caller, to begin a message with.
+        how: how texts in cells are read.
+
     Raises: as `windows`.
     """
-    spelt = Spelling(typed)
+    how = how or frames.Cells()
+    spelt = Spelling(how.typed)
     named = _named_time(frame, form.time or None, form.entity or None, spelt)
     missing = [name for name in form.channels if name not in named.names]
     if missing:
         raise DataError(f"{where}: {unknown('column', missing[0], named.names)} The model was fitted with it.")
-    return _windows(named.frame, named.time, form, where, spelt, to_the_end=True)
+    return _windows(named.frame, named.time, form, where, how, to_the_end=True)
 
 
 class _Named(NamedTuple):
@@ -160,17 +175,25 @@ def _with_index(frame: Any, time: str | None, entity: str | None) -> tuple[Frame
 
 
 def _columns_of_dates(frame: Frame) -> list[str]:
-    """Return the names of the columns of timestamps or dates."""
+    """Return the names of the columns of timestamps or dates; if there are none, of texts that look like dates."""
     import pyarrow as pa
 
     cells = frames.cells_of(frame, "windows()")
-    return [name for name, each in cells.items() if pa.types.is_timestamp(each.type) or pa.types.is_date(each.type)]
+    types = {name: each.type for name, each in cells.items()}
+    found = [name for name, kind in types.items() if pa.types.is_timestamp(kind) or pa.types.is_date(kind)]
+    return found or [name for name, each in cells.items() if is_text(each) and _are_dates(each, name)]
+
+
+def _are_dates(array: ArrowArray, name: str) -> bool:
+    found = texts.find(texts.as_texts(array.slice(0, SAMPLE)), name, kind="date")
+    return found.form is not None or bool(found.doubt)
 
 
 def _windows(
-    frame: Frame, time: str, form: SeriesForm, where: str, spelt: Spelling, *, to_the_end: bool = False
+    frame: Frame, time: str, form: SeriesForm, where: str, how: frames.Cells, *, to_the_end: bool = False
 ) -> Windows:
-    table = _long_table(frame, time, form, where, spelt)
+    spelt = Spelling(how.typed)
+    table = _long_table(frame, time, form, where, how)
     allowed = limits(form, table.times.clock, spelt)
     moments = _moments(table, form, allowed, spelt)
     cut = _cut(table, moments, form, to_the_end=to_the_end)
@@ -187,12 +210,12 @@ def _windows(
     starts = table.times.clock.moments(moments.ticks[cut.starts]).to_pylist()
     entities = [moments.entities[number] for number in moments.series[cut.starts]]
     ticks = moments.ticks[pieces]
-    texts = np.array(["" if each is None else str(each) for each in entities], np.str_)
+    named = np.array(["" if each is None else str(each) for each in entities], np.str_)
     return Windows(
         rows=moments.values[pieces],
         where=list(zip(entities, starts, strict=True)),
         count=count,
-        labels=Labels(form, table.times.clock, texts, ticks),
+        labels=Labels(form, table.times.clock, named, ticks),
         moments=pieces,
         time=table.time,
         moment_of_row=moments.of_row,
@@ -217,21 +240,22 @@ class _LongTable(NamedTuple):
     groups: dict[Hashable, Int64Array]
 
 
-def _long_table(frame: Frame, time: str, form: SeriesForm, where: str, spelt: Spelling) -> _LongTable:
+def _long_table(frame: Frame, time: str, form: SeriesForm, where: str, how: frames.Cells) -> _LongTable:
+    spelt = Spelling(how.typed)
     cells = frames.cells_of(frame, where)
     if not form.channels:
         raise DataError(
             f"{where} expected columns of numbers in addition to those of the time and the entity, got none."
         )
     groups = _groups(cells, form.entity, len(cells[time]), where)
-    times = times_of(cells[time], time, where)
+    times = times_of(cells[time], time, where, how)
     if form.zone:
         setting = spelt.setting("zone")
         times = in_zone(times, form.zone, groups.values(), name=time, where=where, option=setting)
     others, columns = dict[str, DataError](), []
     for name in form.channels:
         try:
-            columns.append(frames.floats(cells[name], name, where, "numbers"))
+            columns.append(channel_of(cells[name], name, where, how))
         except DataError as error:
             others[name] = error
     if others:

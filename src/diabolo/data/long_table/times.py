@@ -13,6 +13,8 @@ import numpy as np
 
 from diabolo.data import frames
 from diabolo.data.frames.columns import UNITS
+from diabolo.data.frames.forms import DateForm, NumberForm
+from diabolo.data.long_table.columns import is_text, of_texts
 from diabolo.errors import DataError, OptionError
 from diabolo.typing import Array, ArrowArray, ArrowType, Int64Array
 
@@ -101,10 +103,10 @@ class Times(NamedTuple):
     clock: Clock
 
 
-def times_of(array: ArrowArray, name: str, where: str) -> Times:
-    """Return a column as times. A text must be a date in ISO form.
+def times_of(array: ArrowArray, name: str, where: str, how: frames.Cells) -> Times:
+    """Return a column as times. Texts are read as the dates of any other table.
 
-    Args: array: of the column; name: of the column; where: the caller, which begins a message.
+    Args: array: of the column; name: of the column; where: the caller, which begins a message; how: texts are read.
     Raises: DataError for a column that holds no times, and for a time that is missing.
     """
     import pyarrow as pa
@@ -113,8 +115,8 @@ def times_of(array: ArrowArray, name: str, where: str) -> Times:
         array = array.combine_chunks()
     if pa.types.is_dictionary(array.type):
         array = array.cast(array.type.value_type)
-    if pa.types.is_string(array.type) or pa.types.is_large_string(array.type) or pa.types.is_string_view(array.type):
-        array = _from_texts(array)
+    if is_text(array):
+        array = _from_texts(array, name, where, how)
     kind, per_second = array.type, None
     if pa.types.is_date(kind):
         ticks, per_second = array.cast(pa.timestamp("s")).cast(pa.int64()), 1
@@ -134,16 +136,33 @@ def times_of(array: ArrowArray, name: str, where: str) -> Times:
     return Times(values, Clock(kind, per_second))
 
 
-def _from_texts(texts: ArrowArray) -> ArrowArray:
-    """Return texts as timestamps if all are dates in ISO form; any other texts as they are."""
+def _from_texts(texts: ArrowArray, name: str, where: str, how: frames.Cells) -> ArrowArray:
+    """Return texts as timestamps, times of day or numbers; texts that are none of these as they are.
+
+    Raises: DataError for dates that have several readings.
+    """
     import pyarrow as pa
 
-    for kind in (pa.timestamp("us"), pa.timestamp("us", "UTC")):
-        try:
-            return texts.cast(kind)
-        except pa.ArrowException:
-            continue
-    return texts
+    if not how.dates:
+        for kind in (pa.timestamp("us"), pa.timestamp("us", "UTC")):
+            try:
+                return texts.cast(kind)
+            except pa.ArrowException:
+                continue
+    # Python has no --dates, but an argument of that name.
+    read = of_texts(texts, name, how._replace(typed=True), kind="date")
+    if read.doubt:
+        doubt = read.doubt if how.typed else read.doubt.replace("--dates ", "dates=")
+        raise DataError(f"{where}: column {name!r} holds {doubt}.")
+    missing = np.isnan(read.values)
+    if not isinstance(read.form, DateForm):
+        read = of_texts(texts, name, how)
+        numbers = isinstance(read.form, NumberForm)
+        return pa.array(read.values, mask=np.isnan(read.values)) if numbers else texts
+    ticks = np.round(np.where(missing, 0, read.values) * 1e6).astype(np.int64)
+    if read.form.kind != "date":
+        return pa.array(ticks, mask=missing).cast(pa.time64("us"))
+    return pa.array(ticks, mask=missing).cast(pa.timestamp("us", "UTC" if "%z" in read.form.format else None))
 
 
 def in_zone(times: Times, zone: str, groups: Iterable[Int64Array], *, name: str, where: str, option: str) -> Times:
