@@ -279,7 +279,15 @@ BEFORE_OUTPUTS = [
     (["windows", "rows.csv", "--time", "a", "--window", "0"], "window must be a whole number of at least 1, got 0"),
     (
         ["windows", "rows.csv", "--time", "a", "--window", "2", "--max-gap", "0"],
-        "max_gap must be None or a number of at least",
+        "--max-gap must be none, a duration such as 10min, or a number of median steps of at least 1, got '0'",
+    ),
+    (
+        ["windows", "rows.csv", "--time", "a", "--window", "2", "--duplicates", "last"],
+        "--duplicates must be first or mean, got 'last'",
+    ),
+    (
+        ["windows", "rows.csv", "--time", "a", "--window", "2", "--resample", "often"],
+        "--resample must be a duration such as 5min",
     ),
 ]
 
@@ -924,17 +932,17 @@ CALLS = [
     (
         'windows(frame, time="when", window=100)',
         "DataError",
-        "windows(): column 'b' holds large_string, expected numbers: leave it out (--drop b).",
+        "windows(): column 'b' holds large_string, expected numbers: leave it out (frame.drop(columns='b')).",
     ),
     (
         'windows(frame.assign(when=frame.when[0]), time="when", window=5)',
         "DataError",
-        "windows(): column 'b' holds large_string, expected numbers: leave it out (--drop b).",
+        "windows(): column 'b' holds large_string, expected numbers: leave it out (frame.drop(columns='b')).",
     ),
     (
         'windows(frame.assign(a=None), time="when", window=5)',
         "DataError",
-        "windows(): column 'a' holds null, expected numbers: leave it out (--drop a).",
+        "windows(): column 'a' holds null, expected numbers: leave it and 1 more such out (frame.drop(columns=['a', ",
     ),
     (
         "Autoencoder(2).fit([X[:5], X[:7, :3]])",
@@ -1085,6 +1093,7 @@ def make_with_outputs(folder):
         for kind in ("latents", "decoded", "reconstructed", "scores", "windows"):
             (folder / f"{of}-{kind}.npy").touch()
             (folder / f"{of}-{kind}.csv").touch()
+            (folder / f"{of}-{kind}.npz").touch()
     (folder / "gone.safetensors").unlink()
     (folder / "p.png").touch()
 

@@ -4,6 +4,7 @@ import json
 import struct
 
 from diabolo.model import file as modelfile
+from diabolo.model.file.upgrade import FORMAT_VERSION
 
 
 def parts(content):
@@ -321,13 +322,14 @@ def _configs(sound):
     for key in config:
         if key != "sha256":
             made[f"config: no {key}"] = changed(sound, key, drop=True)
-    for value in (0, 2, -1, True, 1.0, "1", None, [1], 10**400):
+    for value in (0, FORMAT_VERSION + 1, -1, True, 1.0, "1", None, [1], 10**400):
         made[f"config: format_version {value!r:.20}"] = changed(sound, "format_version", to=value)
     wrong = {
         "diabolo_version": 1,
         "network": [],
         "adapter": "image",
         "schema": 1,
+        "series": 1,
         "detection": {},
         "reconstruction_loss": "gaussian",
         "record": [],
@@ -342,6 +344,7 @@ def _configs(sound):
     }.items():
         made[f"config: a loss {name}"] = changed(sound, "reconstruction_loss", to=value)
     made["config: a schema that is not there"] = changed(sound, "schema", to=True)
+    made["config: names of series that are not there"] = changed(sound, "series", to=True)
     return made
 
 
