@@ -61,9 +61,21 @@ Decimal = Annotated[str, typer.Option(help="The decimal mark of a CSV file.", ri
 PICTURES = "Pictures"
 Size = Annotated[
     str | None,
-    typer.Option(metavar="HEIGHTxWIDTH", help="Resize pictures to it; one number is both.", rich_help_panel=PICTURES),
+    typer.Option(metavar="WIDTHxHEIGHT", help="Resize pictures to it; one number is both.", rich_help_panel=PICTURES),
+]
+Fit = Annotated[
+    str,
+    typer.Option(
+        metavar="crop|pad|stretch",
+        help="What --size does with pictures of another shape: cut out the middle, add black borders, or stretch them.",
+        rich_help_panel=PICTURES,
+    ),
 ]
 Grayscale = Annotated[bool, typer.Option("--grayscale", help="Turn colours to grey.", rich_help_panel=PICTURES)]
+Color = Annotated[
+    bool,
+    typer.Option("--color", help="Turn grey pictures to colour, and drop transparency.", rich_help_panel=PICTURES),
+]
 SkipBad = Annotated[
     bool,
     typer.Option("--skip-bad", help="Leave out pictures that cannot be read, and list them.", rich_help_panel=PICTURES),
@@ -262,11 +274,14 @@ READING = {
     "decimal": (Decimal, "."),
     "query": (Query, ""),
     "size": (Size, None),
+    "fit": (Fit, "stretch"),
     "grayscale": (Grayscale, False),
+    "color": (Color, False),
     "skip_bad": (SkipBad, False),
 }
 OF_TABLES = ("types", "drop", "separator", "decimal", "query")
-OF_KNOWN_COLUMNS = ("separator", "decimal", "query", "size", "grayscale", "skip_bad")  # the model has the others
+OF_PICTURES = ("size", "fit", "grayscale", "color", "skip_bad")
+OF_KNOWN_COLUMNS = ("separator", "decimal", "query", *OF_PICTURES)  # the model has the others
 
 
 def reads(*options: str) -> Callable[[Command], Command]:
@@ -352,13 +367,15 @@ def reading(
     decimal: str = ".",
     query: str = "",
     size: str | None = None,
+    fit: str = "stretch",
     grayscale: bool = False,
+    color: bool = False,
     skip_bad: bool = False,
 ) -> "Reading":
     """Return how files are to be read. Raises OptionError."""
-    from diabolo.data.readers import csv_form, images
+    from diabolo.data.readers import csv_form, picture_files
     from diabolo.data.tables import Reading
-    from diabolo.errors import OptionError
+    from diabolo.errors import OptionError, unknown
 
     kinds = {}
     for item in names(types):
@@ -370,20 +387,27 @@ def reading(
     for what, mark in (("--separator", separator or ","), ("--decimal", decimal)):
         if len(mark) != 1:
             raise OptionError(f"{what} must be one letter, got {mark!r}.")
-    look = images.ImageOptions(_size(size), grayscale, _skipped if skip_bad else None)
+    if fit not in picture_files.FITS:
+        raise OptionError(unknown("value of --fit", fit, picture_files.FITS))
+    if fit != "stretch" and size is None:
+        raise OptionError(f"--fit {fit} says how pictures come to one size: add --size, such as --size 64x48.")
+    if grayscale and color:
+        raise OptionError("--grayscale and --color exclude each other: leave one of them out.")
+    look = picture_files.ImageOptions(_size(size), fit, grayscale, color, _skipped if skip_bad else None)
     form = csv_form.Options(separator, decimal)
     return Reading(types=kinds, drop=names(drop), form=form, pictures=look, query=query, typed=True)
 
 
 def _size(text: str | None) -> tuple[int, int] | None:
+    """Return (height, width). Raises OptionError."""
     from diabolo.errors import OptionError
 
     if text is None:
         return None
     sizes = text.lower().split("x")
     if len(sizes) > 2 or not all(size.isascii() and size.isdigit() and 0 < int(size) <= 1 << 14 for size in sizes):
-        raise OptionError(f"--size expected HEIGHTxWIDTH, such as 64x48, got {text!r:.40}.")
-    return int(sizes[0]), int(sizes[-1])
+        raise OptionError(f"--size expected WIDTHxHEIGHT, such as 64x48, got {text!r:.40}.")
+    return int(sizes[-1]), int(sizes[0])
 
 
 def _skipped(path: Path, reason: str) -> None:

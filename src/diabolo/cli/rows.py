@@ -34,8 +34,10 @@ def write_rows(
     how: "Reading | None" = None,
     data_dir: Path | None = None,
     force: bool,
-) -> None:
-    """Write the result of a verb on rows, chunk by chunk, and print what was written.
+) -> "list[str | None]":
+    """Write the result of a verb on rows, chunk by chunk, print what was written, and return the names of pictures.
+
+    Pictures keep their names: in a table they are the column 'file', in a folder the names of the PNGs.
 
     Args:
         model: path of the model file, or a model.
@@ -52,8 +54,11 @@ def write_rows(
         how: how files are to be read.
         data_dir: folder of the data sets.
         force: overwrite what exists.
+
+    Returns: the name of the picture of each row, below the folder DATA; empty for other rows.
     """
     from diabolo.data import sinks
+    from diabolo.data.kinds import pictures_in
     from diabolo.model import file as modelfile
     from diabolo.model.runtime import by_chunk
 
@@ -62,18 +67,23 @@ def write_rows(
     trained, kept = modelfile.load(model) if isinstance(model, Path) else model, names(keep)
     check_data(data, how, data_dir, fitted=True, keep=kept)
     framed = rows and trained.schema is not None
+    pictures = not latents and pictures_in(data) is not None
+    if pictures and not kept and output is not None and (output.suffix in sinks.TABLES or output == sinks.STDOUT):
+        kept = ("file",)
     table = kept or (framed and trained.adapter.kind == "table")
     path = output or default_output(data, ending, table=bool(table))
     sinks.check(path, force=force, images=rows and trained.adapter.kind == "image", table=bool(table))
-    taken = RowsFor(trained, data, data_dir, kept, spare, how, latents=latents, whole=fill and framed)
+    named = pictures or (latents and rows and sinks.is_folder(path))
+    taken = RowsFor(trained, data, data_dir, kept, spare, how, latents=latents, whole=fill and framed, named=named)
     arrays = by_chunk(verb(trained), taken.stream, max_width=trained.max_width)
     chunks: Chunks = arrays
     if rows and trained.schema is not None and path.suffix not in (".npy", ".npz"):
         chunks = taken.as_tables(arrays, trained.schema)
     if kept:
         chunks = taken.with_kept(chunks, name)
-    said = sinks.write(path, chunks, name=name, force=force)
+    said = sinks.write(path, chunks, name=name, force=force, files=taken.files)
     print(said, file=sys.stderr if str(path) == "-" else sys.stdout)
+    return taken.files
 
 
 def default_output(data: str, ending: str, *, table: bool) -> Path:
@@ -82,7 +92,10 @@ def default_output(data: str, ending: str, *, table: bool) -> Path:
 
 
 class RowsFor:
-    """Rows of a user for a model: the columns of fit() by their names, and the columns that are to be kept."""
+    """Rows of a user for a model: the columns of fit() by their names, and the columns that are to be kept.
+
+    Attributes: files: the names of the pictures that were read so far; None where a row has none.
+    """
 
     def __init__(
         self,
@@ -95,11 +108,13 @@ class RowsFor:
         *,
         latents: bool,
         whole: bool,
+        named: bool,
     ) -> None:
         from diabolo.data.frames import of_latents
         from diabolo.data.opening import open_stream
 
         self._name, self._kept, self._tables, self._whole = data, kept, deque["ArrowTable"](), whole
+        self._latents, self._named, self.files = latents, named, list[str | None]()
         self.stream = open_stream(
             data,
             data_dir=data_dir,
@@ -108,17 +123,25 @@ class RowsFor:
             # A file of latents may have other columns, which were kept: no note.
             say=(lambda note: None) if latents else (lambda note: print(f"diabolo: {note}", file=sys.stderr)),
             spare=(*kept, *spare),
-            keep=self._keep if kept or whole else None,
+            keep=self._keep if kept or whole or named else None,
             row_shape=() if latents else trained.adapter.row_shape,
+            row_type="" if latents else trained.adapter.dtype,
         )
 
     def _keep(self, table: "ArrowTable", first_row: int) -> None:
+        from diabolo.data.pngs import check_name
         from diabolo.errors import DataError, unknown
 
         for name in self._kept:
             if name not in table.column_names:
                 raise DataError(unknown("column", name, table.column_names))
-        self._tables.append(table if self._whole else table.select(list(self._kept)))
+        if self._named and "file" in table.column_names:
+            names = [None if each is None else str(each) for each in table["file"].to_pylist()]
+            for each in names if self._latents else ():
+                check_name(each, self._name)
+            self.files += names
+        if self._kept or self._whole:
+            self._tables.append(table if self._whole else table.select(list(self._kept)))
 
     def as_tables(self, chunks: "Iterator[Rows]", schema: "Schema") -> "Iterator[ArrowTable]":
         """Give rows as tables with the columns of fit(); with --fill only missing cells change."""

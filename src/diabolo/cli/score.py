@@ -47,7 +47,7 @@ def score(
     each row is compared with the others; --save keeps the detector, to score other rows with it. With a MODEL of
     `diabolo fit` the score is the reconstruction loss, in nats.
     """
-    from diabolo.data.kinds import pictures_in
+    from diabolo.data.readers import images
     from diabolo.errors import OptionError
 
     if top < 0:
@@ -70,7 +70,7 @@ def score(
         how = how._replace(pictures=how.pictures._replace(skip_bad=skipped))
     scorer = _detector(rows, data_dir, how, names(keep), target, save, force=force) if path is None else _model(path)
     highest = Highest(scorer, top)
-    write_rows(
+    files = write_rows(
         scorer.model,
         rows,
         lambda trained: highest.verb,
@@ -85,8 +85,8 @@ def score(
         force=force,
     )
     if top:
-        files = [file for file in pictures_in(rows) or [] if file not in left_out]
-        highest.show(sys.stderr if str(output) == "-" else sys.stdout, files)
+        folder = images.root(rows) or Path()
+        highest.show(sys.stderr if str(output) == "-" else sys.stdout, [folder / str(file) for file in files])
 
 
 class Scorer:
@@ -184,7 +184,7 @@ class Highest:
     def show(self, file: TextIO, names: Sequence[Path] = ()) -> None:
         """Print the rows with the highest scores, and the cells that cause them.
 
-        Args: names: of the files, where each row is a file.
+        Args: names: of the pictures, where rows are pictures.
         """
         import numpy as np
 

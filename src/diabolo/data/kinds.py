@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeGuard
 
 from diabolo.data import datasets, sparse, tables
 from diabolo.data.frames import is_frame
-from diabolo.data.readers import csv, images, numpy_files, parquet, scipy_files, sql
+from diabolo.data.readers import csv, images, numpy_files, parquet, picture_files, scipy_files, sql
 from diabolo.data.readers.parts import Part
 from diabolo.data.sources import Source
 from diabolo.data.streams import Stream
@@ -39,7 +39,7 @@ DIGITS = _kind("a data set in the package", "series")
 FRAME = _kind("a frame", "types")
 MATRIX = _kind("a sparse matrix")
 PARQUET = _kind("a Parquet file", "types", "drop")
-PICTURES = _kind("pictures", "size", "grayscale", "skip_bad", "series")
+PICTURES = _kind("pictures", "size", "fit", "grayscale", "color", "skip_bad", "series")
 STDIN = _kind("standard input")  # another kind once it is in a file: its options are checked then
 TABLES = (CSV, PARQUET, COLUMNS)
 
@@ -102,7 +102,7 @@ def _identify_path(source: str | Path) -> Named:
     if ending in sql.ENDINGS:
         return Named(source, DATABASE)
     if path.is_file():
-        if ending in images.ENDINGS:
+        if ending in picture_files.ENDINGS:
             return Named(source, PICTURES, [path])
         if scipy_files.is_matrix(path):
             return Named(source, MATRIX)
@@ -111,7 +111,7 @@ def _identify_path(source: str | Path) -> Named:
         return _of_files(source, [path]) if ending in IN_PARTS else Named(source, ARRAY)
     if glob.has_magic(str(source)):
         found = [Path(each) for each in sorted(glob.glob(str(source), recursive=True))]
-        if pictures := [each for each in found if each.suffix.lower() in images.ENDINGS and each.is_file()]:
+        if pictures := [each for each in found if each.suffix.lower() in picture_files.ENDINGS and each.is_file()]:
             return Named(source, PICTURES, pictures)
         return _of_files(source, _readable(found, source))
     return Named(source, ARRAY if ending.startswith(".npz:") else None)

@@ -14,7 +14,7 @@ from diabolo.data.adapters.rows import has_gaps
 from diabolo.data.frames import Schema
 from diabolo.data.readers import idx, numpy_files, scipy_files
 from diabolo.errors import DataError, unknown
-from diabolo.typing import Array, Frame, PathLike
+from diabolo.typing import Array, Frame, PathLike, Shape
 
 
 class Source(NamedTuple):
@@ -35,6 +35,11 @@ class Source(NamedTuple):
     schema: Schema | None = None
     gaps: bool = False
     series: bool = False
+
+    @property
+    def row_shape(self) -> Shape:
+        """The shape of one row."""
+        return tuple(getattr(self.rows, "shape", ()))[1:]
 
     @property
     def is_table(self) -> bool:

@@ -15,7 +15,7 @@ import numpy as np
 
 from diabolo.data import frames
 from diabolo.data.frames import Schema
-from diabolo.data.readers import csv, csv_form, images, numpy_files, parquet, sql
+from diabolo.data.readers import csv, csv_form, numpy_files, parquet, picture_files, sql
 from diabolo.data.readers.arrow import to_array
 from diabolo.data.readers.parts import Part, stamp
 from diabolo.errors import DataError, OptionError, listed, unknown
@@ -42,7 +42,7 @@ class Reading(NamedTuple):
     types: Mapping[str, str] = {}
     drop: tuple[str, ...] = ()
     form: csv_form.Options = csv_form.Options()
-    pictures: images.ImageOptions = images.ImageOptions()
+    pictures: picture_files.ImageOptions = picture_files.ImageOptions()
     refused: Callable[[str, str], None] | None = None
     query: str = ""
     typed: bool = False

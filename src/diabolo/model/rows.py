@@ -34,7 +34,8 @@ def read(model: Model, X: object, *, where: str, who: str) -> Rows:
     refuse_other_features(model, X, where=where, who=who)
     X = as_numbers(model, X, where=where)
     if is_stream(X):
-        stream = open_stream(X, schema=model.schema, row_shape=model.adapter.row_shape)
+        adapter = model.adapter
+        stream = open_stream(X, schema=model.schema, row_shape=adapter.row_shape, row_type=adapter.dtype)
         X = np.concatenate(list(stream.chunks(ROWS_AT_ONCE)))
     return model.checked(X, where=where)
 
@@ -105,8 +106,11 @@ def apply(model: Model, verb: Callable[..., Rows], X: object, out: Array | None 
         X = as_numbers(model, X, where=f"{verb.__name__}()")
     if not is_stream(X):
         return verb(X, out=out)
-    schema, shape = (None, ()) if takes_latents else (model.schema, model.adapter.row_shape)
-    stream = open_stream(X, schema=schema, row_shape=shape)
+    if takes_latents:
+        stream = open_stream(X)
+    else:
+        adapter = model.adapter
+        stream = open_stream(X, schema=model.schema, row_shape=adapter.row_shape, row_type=adapter.dtype)
     chunks = by_chunk(verb, stream, max_width=model.max_width)
     return np.concatenate(list(chunks)) if out is None else fill(out, chunks, stream.rows)
 

@@ -16,3 +16,15 @@ class ImageAdapter(ArrayAdapter):
     def tensor_shape(self) -> tuple[int, ...]:
         """(height, width, channels), with one channel for grey images."""
         return self.row_shape if len(self.row_shape) == 3 else (*self.row_shape, 1)
+
+    @property
+    def gives_16_bits(self) -> bool:
+        """Whether the images of fit() were uint16, and not only zeros and ones."""
+        return self.dtype == "uint16" and not self.bounded
+
+    def _remedy(self, shape: tuple[int, ...]) -> str:
+        first = (self.row_shape[-1], *self.row_shape[:-1]) if len(self.row_shape) == 3 else (1, *self.row_shape)
+        if len(shape) != 3 or shape != first:
+            return ""
+        turned = "transpose(0, 2, 3, 1)" if len(self.row_shape) == 3 else "squeeze(1)"
+        return f" Their channels are the first axis: pass X.{turned}."
