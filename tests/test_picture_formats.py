@@ -194,7 +194,9 @@ def test_a_transparent_animation_has_one_number_of_channels(tmp_path):
     assert rows.shape == (3, 4, 4, 4)
     assert rows[:, 1, 1, 3].tolist() == [0, 255, 0]
     first.save(tmp_path / "b.png", save_all=True, append_images=[second])
-    with pytest.raises(ShapeError, match="b.png:1 is in colour with transparency, .* is in colour: add --grayscale or"):
+    with pytest.raises(
+        ShapeError, match=r"b\.png:1 is in colour with transparency, .* is in colour: add --grayscale or"
+    ):
         rows_of(str(tmp_path / "b.png"))
     assert rows_of(str(tmp_path / "b.png"), color=True).shape == (2, 4, 4, 3)
 

@@ -21,8 +21,9 @@ FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM")
 STACKS = ("GIF", "TIFF", "PNG", "WEBP")  # may hold several frames; the second picture of a JPEG is no frame
 FITS = ("stretch", "crop", "pad")
 MOST_PIXELS = 1 << 26  # of one picture, 67 megapixels: a file of some kilobytes can announce any number
-MOST_FRAMES = 1 << 16  # of one file
-MOST_IN_ALL = 1 << 32  # pixels in all frames of one file
+MOST_FRAMES = 1 << 18  # of one file
+MOST_IN_ALL = 1 << 32  # pixels in all frames of one file, or, if that is more,
+MOST_PER_BYTE = 64  # so many for each byte of the file: an animation of 14 bytes a frame can announce any number
 REDUCED = 1 | 4  # TIFF's NewSubfileType: a smaller copy of another page, or its mask
 GREY = np.array([0.299, 0.587, 0.114])  # of red, green and blue, as Pillow does: ITU-R 601-2
 CONVERT = "convert it to PNG, for example with: magick"
@@ -153,10 +154,11 @@ def _judged(path: Path, file: BinaryIO) -> Header:
         file.seek(0)
         count, width, height = _gif(file)
         frames, most = range(count), _count(path, width, height)
-    if len(frames) > MOST_FRAMES or len(frames) * most > max(MOST_IN_ALL, most):
+    in_all = max(MOST_IN_ALL, MOST_PER_BYTE * file.seek(0, io.SEEK_END))
+    if len(frames) > MOST_FRAMES or len(frames) * most > in_all:
         raise DataError(
             f"{path}: {len(frames):,} frames of {most:,} pixels, expected at most {MOST_FRAMES:,} frames and "
-            f"{MOST_IN_ALL:,} pixels in all: split the file."
+            f"{in_all:,} pixels in all: split the file."
         )
     return Header(most, frames or range(1))
 
