@@ -922,11 +922,8 @@ def _pictures():
 
     # An extension that seems to end at once; who reads on finds its bytes to be blocks, and another frame behind them.
     hidden = b"!\xf9\0" + bytes([len(frame(9, 9)) + 3]) + b"!\xfe" + frame(9, 9) + b"\0\0" + frame(60_000, 60_000)
-    circle = struct.pack("<H", 8) + b"".join(
-        struct.pack("<HHII", *entry)
-        for entry in ((256, 4, 1, 8), (257, 4, 1, 8), (258, 4, 1, 8), (259, 4, 1, 1), (262, 4, 1, 1))
-        + ((273, 4, 1, 1 << 20), (278, 4, 1, 8), (279, 4, 1, 64))
-    )
+    tags = ((256, 8), (257, 8), (258, 8), (259, 1), (262, 1), (273, 1 << 20), (278, 8), (279, 64))
+    circle = struct.pack("<H", 8) + b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
 
     hundreds = bytes(100 << 20)
     packed = zlib.compress(hundreds, 1)

@@ -364,6 +364,17 @@ def test_fit_crops_pads_and_stretches(tmp_path):
     np.testing.assert_array_equal(tall, halves(80, 40)[:, 30:50])  # no pixel is scaled
 
 
+def test_pictures_that_are_stretched_without_being_asked_to_are_named(tmp_path, caplog):
+    Image.fromarray(halves(80, 40)).save(tmp_path / "a.png")
+    with caplog.at_level(logging.WARNING):
+        for size, fit in (((20, 40), ""), ((20, 20), "stretch"), ((20, 20), "pad"), (None, "")):
+            rows_of(str(tmp_path), size=size, fit=fit)
+        assert caplog.text == ""
+        rows_of(str(tmp_path), size=(20, 30))
+    said = caplog.records[0].getMessage()
+    assert "a.png is 80 x 40 pixels, and is stretched to 30 x 20: add --fit crop or --fit pad to keep its prop" in said
+
+
 def test_the_width_comes_first_in_size(cli, tmp_path):
     (tmp_path / "p").mkdir()
     for at in range(12):

@@ -67,7 +67,8 @@ Fit = Annotated[
     str,
     typer.Option(
         metavar="crop|pad|stretch",
-        help="What --size does with pictures of another shape: cut out the middle, add black borders, or stretch them.",
+        help="What --size does with pictures of other proportions: cut out the middle, add black borders, or stretch "
+        "them. Default: stretch, and say so.",
         rich_help_panel=PICTURES,
     ),
 ]
@@ -274,7 +275,7 @@ READING = {
     "decimal": (Decimal, "."),
     "query": (Query, ""),
     "size": (Size, None),
-    "fit": (Fit, "stretch"),
+    "fit": (Fit, ""),
     "grayscale": (Grayscale, False),
     "color": (Color, False),
     "skip_bad": (SkipBad, False),
@@ -367,7 +368,7 @@ def reading(
     decimal: str = ".",
     query: str = "",
     size: str | None = None,
-    fit: str = "stretch",
+    fit: str = "",
     grayscale: bool = False,
     color: bool = False,
     skip_bad: bool = False,
@@ -387,9 +388,9 @@ def reading(
     for what, mark in (("--separator", separator or ","), ("--decimal", decimal)):
         if len(mark) != 1:
             raise OptionError(f"{what} must be one letter, got {mark!r}.")
-    if fit not in picture_files.FITS:
+    if fit and fit not in picture_files.FITS:
         raise OptionError(unknown("value of --fit", fit, picture_files.FITS))
-    if fit != "stretch" and size is None:
+    if fit and size is None:
         raise OptionError(f"--fit {fit} says how pictures come to one size: add --size, such as --size 64x48.")
     if grayscale and color:
         raise OptionError("--grayscale and --color exclude each other: leave one of them out.")

@@ -164,6 +164,7 @@ def of_pictures(
     if first is None:
         raise DataError(f"{name}: expected pictures, and none of {len(paths):,} files can be read.")
     files = images.survey(paths)
+    images.say_stretched(files, options)
     frames = sum(len(file.frames) for file in files)
 
     def keep_names(rows: list[images.Row]) -> None:

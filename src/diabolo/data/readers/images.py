@@ -32,6 +32,7 @@ class File(NamedTuple):
     """A file, and what its header announces; a file that cannot be read counts as a frame without pixels."""
 
     path: Path
+    size: tuple[int, int]  # (width, height)
     pixels: int  # of the largest frame
     frames: range | list[int]
 
@@ -123,8 +124,25 @@ def _surveyed(path: Path) -> File:
     try:
         header = picture_files.read_header(path)
     except DataError:
-        return File(path, 0, range(1))
-    return File(path, header.pixels, header.frames)
+        return File(path, (0, 0), 0, range(1))
+    return File(path, *header)
+
+
+def say_stretched(files: Sequence[File], options: ImageOptions) -> None:
+    """Log the first picture that is stretched to other proportions, unless the user chose that."""
+    if options.size is None or options.fit:
+        return
+    height, width = options.size
+    for file in files:
+        wide, high = file.size
+        # EXIF data may turn a picture; a pixel more or less is no other shape.
+        if wide and min(abs(wide * height - high * width), abs(high * height - wide * width)) > max(wide, high):
+            logger.warning(
+                "%s is %d x %d pixels, and is stretched to %d x %d: add --fit crop or --fit pad to keep its "
+                "proportions, or --fit stretch",
+                *(file.path, wide, high, width, height),
+            )
+            return
 
 
 # Many pictures.

@@ -41,7 +41,8 @@ class ImageOptions(NamedTuple):
 
     Attributes:
         size: (height, width) that every picture is resized to; None: all must have one size.
-        fit: how, where the shape differs: "stretch"; "crop": the middle; "pad": with black borders.
+        fit: how, if its proportions differ: "stretch"; "crop": the middle; "pad": with black borders. Empty: stretch,
+            and say so.
         grayscale: whether pictures in colour are turned to grey.
         color: whether grey pictures are turned to colour, and transparency is dropped.
         skip_bad: called with each file that cannot be read and the reason; the file is left out. None: it is an error.
@@ -50,7 +51,7 @@ class ImageOptions(NamedTuple):
     """
 
     size: tuple[int, int] | None = None
-    fit: str = "stretch"
+    fit: str = ""
     grayscale: bool = False
     color: bool = False
     skip_bad: Callable[[Path, str], None] | None = None
@@ -59,8 +60,12 @@ class ImageOptions(NamedTuple):
 
 
 class Header(NamedTuple):
-    """What the header of a file announces. Attributes: pixels: of the largest frame; frames: the numbers of them."""
+    """What the header of a file announces.
 
+    Attributes: size: (width, height), not turned; pixels: of the largest frame; frames: the numbers of the frames.
+    """
+
+    size: tuple[int, int]
     pixels: int
     frames: range | list[int]
 
@@ -142,7 +147,7 @@ def _judged(path: Path, file: BinaryIO) -> Header:
 
     with Image.open(file, formats=FORMATS) as picture:
         most = _count(path, *picture.size)
-        kind = picture.format
+        kind, size = picture.format, picture.size
         frames: range | list[int] = range(1)
         if kind == "TIFF":
             frames, most = _pages(path, picture)
@@ -160,7 +165,7 @@ def _judged(path: Path, file: BinaryIO) -> Header:
             f"{path}: {len(frames):,} frames of {most:,} pixels, expected at most {MOST_FRAMES:,} frames and "
             f"{in_all:,} pixels in all: split the file."
         )
-    return Header(most, frames or range(1))
+    return Header(size, most, frames or range(1))
 
 
 def _count(path: Path, width: int, height: int) -> int:
@@ -422,7 +427,7 @@ def _fitted(picture: Any, options: ImageOptions) -> Any:
         return picture
     if options.fit == "crop":
         return ImageOps.fit(picture, (width, height), Image.Resampling.LANCZOS)
-    if options.fit == "stretch":
+    if options.fit != "pad":
         return picture.resize((width, height), Image.Resampling.LANCZOS)
     scale = min(width / picture.width, height / picture.height)
     size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
