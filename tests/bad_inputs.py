@@ -96,7 +96,10 @@ COMMANDS = [
     (["fit", "twice.csv"], "two columns are called 'a' in the header: give each column a name of its own"),
     (["fit", "quote.csv"], "quote.csv: a quote is opened and not closed, perhaps in line 2 of 3: close it"),
     (["fit", "cut.parquet"], "cut.parquet: expected a Parquet file"),
-    (["fit", "photos"], "photos/cut.png: expected a picture (PNG, JPEG, WEBP, TIFF, BMP, GIF, PPM), got something else"),
+    (
+        ["fit", "photos"],
+        "photos/cut.png: expected a picture (PNG, JPEG, WEBP, TIFF, BMP, GIF, PPM), got",
+    ),
     (["fit", "wide.npy", "--series"], "expected series (n, time, channels), got shape (5, 3)"),
     (["search", "digits", "--budget", "soon"], "budget must be a time such as 90s, 10m or 2h, got 'soon'"),
     (["search", "digits", "--random-state", "-1"], "--random-state must be"),
@@ -134,7 +137,10 @@ COMMANDS = [
     (["fit", "wide.npy", "--grayscale"], "--grayscale can be used only with pictures, got wide.npy"),
     (["fit", "wide.npy", "--color"], "--color can be used only with pictures, got wide.npy"),
     (["fit", "wide.npy", "--size", "9", "--fit", "pad"], "--size can be used only with pictures, got wide.npy"),
-    (["fit", "photos", "--fit", "pad"], "--fit pad says how pictures come to one size: add --size, such as --size 64x48"),
+    (
+        ["fit", "photos", "--fit", "pad"],
+        "--fit pad says how pictures come to one size: add --size",
+    ),
     (["fit", "photos", "--size", "9", "--fit", "cut"], "unknown value of --fit 'cut'. Known: crop, pad, stretch."),
     (["fit", "photos", "--grayscale", "--color"], "--grayscale and --color exclude each other"),
     (["fit", "wide.npy", "--skip-bad"], "--skip-bad can be used only with pictures, got wide.npy"),

@@ -213,6 +213,23 @@ def test_smaller_copies_of_a_page_are_no_rows(tmp_path):
     assert rows_of(str(tmp_path)).shape == (1, 8, 8)
 
 
+@pytest.mark.parametrize("about", ["ImageJ=1.11a\nimages=7\n", '{"truncated": true, "shape": [7, 6, 8]}'])
+def test_a_stack_whose_images_have_no_pages_is_refused(tmp_path, about):
+    Image.new("L", (8, 6)).save(tmp_path / "a.tif", tiffinfo={270: about})
+    with pytest.raises(DataError, match="got 1 and images without a page: save them as an array: python -c"):
+        rows_of(str(tmp_path))
+    Image.new("L", (8, 6)).save(tmp_path / "a.tif", tiffinfo={270: about.replace("7", "1").replace("true", "false")})
+    assert rows_of(str(tmp_path)).shape == (1, 6, 8)
+
+
+def test_an_animation_of_16_bits_is_refused(tmp_path, rng):
+    stack = rng.integers(0, 65_535, (3, 6, 7), np.uint16)
+    pages = [Image.fromarray(each) for each in stack]
+    pages[0].save(tmp_path / "a.png", save_all=True, append_images=pages[1:])
+    with pytest.raises(DataError, match="expected 8 bits in an animation, got 16: save each frame"):
+        rows_of(str(tmp_path))
+
+
 def test_the_second_picture_of_a_photo_is_no_row(tmp_path):
     pictures = [Image.new("RGB", (8, 8), each) for each in ("red", "blue")]
     pictures[0].save(tmp_path / "a.jpg", "MPO", save_all=True, append_images=pictures[1:])
@@ -284,6 +301,8 @@ def test_16_bits_of_a_pgm_and_ppm_come_in_as_they_stand(tmp_path, rng, most):
     for name, kind, values in (("a.ppm", 6, pixels), ("a.pgm", 5, pixels[..., 0])):
         (tmp_path / name).write_bytes(f"P{kind}\n# a comment\n7 5\n{most}\n".encode() + values.astype(">u2").tobytes())
         np.testing.assert_array_equal(rows_of(str(tmp_path / name))[0], values)
+    (tmp_path / "a.pgm").write_text("P2\n2 1\n65535\n65535 258\n")
+    assert rows_of(str(tmp_path / "a.pgm")).tolist() == [[[65_535, 258]]]
     (tmp_path / "a.pgm").write_bytes(b"P5 7 5 65535\n" + bytes(9))
     with pytest.raises(DataError, match="the picture is damaged"):
         rows_of(str(tmp_path / "a.pgm"))

@@ -6,6 +6,8 @@ Order: options, the header, frames, 16 bits, colours, sizes.
 """
 
 import io
+import re
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -176,8 +178,12 @@ def _count(path: Path, width: int, height: int) -> int:
 
 
 def _pages(path: Path, picture: Any) -> tuple[list[int], int]:
-    """Return the pages of a TIFF that are not copies of others, and the pixels of the largest."""
+    """Return the pages of a TIFF that are not copies of others, and the pixels of the largest.
+
+    Raises: DataError for images without a page, which ImageJ and tifffile write after the first one.
+    """
     pages, most = list[int](), 0
+    about = str(picture.tag_v2.get(270, ""))
     for number in range(MOST_FRAMES + 1):
         try:
             picture.seek(number)
@@ -186,6 +192,13 @@ def _pages(path: Path, picture: Any) -> tuple[list[int], int]:
         most = max(most, _count(path, *picture.size))
         if not int(picture.tag_v2.get(254, 0)) & REDUCED:
             pages.append(number)
+    found = re.search(r"^images=(\d+)", about, re.MULTILINE) if about.startswith("ImageJ=") else None
+    if (found and int(found[1][:9]) > number) or '"truncated": true' in about:
+        to_npy = f"import numpy, tifffile; numpy.save('{path.stem}.npy', tifffile.imread({str(path)!r}))"
+        raise DataError(
+            f"{path}: expected a page for each image of the stack, got {number} and images without a page: save them "
+            f"as an array: {shlex.join(['python', '-c', to_npy])}"
+        )
     return pages or [0], most
 
 
@@ -329,13 +342,18 @@ class _Stack:
         raw = words if isinstance(words, str) else str(words[0])
         if kind == "PPM" and tiles and mode != "F":
             return self._deep_pnm(picture, tiles[0])
-        if mode.startswith("I;16"):
-            return np.asarray(_turned(picture)).astype(np.uint16)
         if mode in ("I", "F"):
             raise DataError(
-                f"{self._path}: expected 8 or 16 bits for each pixel and channel, got more (mode {mode}): save its "
-                f"numbers as an array (.npy)."
+                f"{self._path}: expected 8 or 16 bits for each pixel and channel, without a sign, got "
+                f"{'floats' if mode == 'F' else 'more, or a sign'} (mode {mode}): save the numbers as an array (.npy)."
             )
+        if self._several and kind == "PNG" and ";16" in raw:
+            # Pillow lays frames over each other, which the two bytes of a number do not survive.
+            raise DataError(
+                f"{self._path}: expected 8 bits in an animation, got 16: save each frame as a picture of its own."
+            )
+        if mode.startswith("I;16"):
+            return np.asarray(_turned(picture)).astype(np.uint16)
         if raw == "LA;16B":
             # All four bytes of a pixel as they stand; Pillow has no decoder for them.
             picture.tile = [tile._replace(args="RGBA") for tile in tiles]
@@ -345,7 +363,7 @@ class _Stack:
         if raw in LOW_BYTES:
             return self._deep_colour(picture, number)
         bits = max(picture.tag_v2.get(258, (8,))) if kind == "TIFF" else 8
-        if bits > 8 or ";16" in raw:
+        if bits > 8:
             raise DataError(
                 f"{self._path}: expected 16 bits of grey or RGB, got them in another form (mode {mode}, {raw}): "
                 f"{CONVERT} {self._path} {self._path.with_suffix('.png')}"
@@ -370,6 +388,8 @@ class _Stack:
         raw, most = (tile.args, 255) if isinstance(tile.args, str) else tile.args
         if raw != "I;16B" and (not isinstance(most, int) or most <= 255):
             return None
+        if tile.codec_name == "ppm_plain" and picture.mode == "I" and most == 65_535:
+            return np.asarray(picture).astype(np.uint16)
         if tile.codec_name == "ppm_plain":
             raise DataError(
                 f"{self._path}: expected 16 bits as bytes, got them as text: {CONVERT} {self._path} "
