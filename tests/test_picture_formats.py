@@ -344,6 +344,20 @@ def test_models_of_16_bits_give_them_back(cli, tmp_path, rng):
     assert "small.png is of 8 bits a channel, those of the model are of 16 bits a channel: convert it" in done.err
 
 
+def test_images_of_another_depth_are_refused_with_the_line_that_converts_them(rng):
+    deep = rng.integers(0, 65_535, (40, 6, 8), np.uint16)
+    net = Autoencoder(2, **FAST).fit(deep)
+    back = net.reconstruct(deep)
+    assert back.dtype == np.uint16
+    with pytest.raises(DataError, match=r"expected 0 to 65,535 .* pass \(X \* 65535\)\.round\(\)\.astype\('uint16'\)"):
+        net.encode(deep / 65_535)
+    net = Autoencoder(2, reconstruction_loss="gaussian", **FAST).fit((deep / 257).round().astype(np.uint8))
+    with pytest.raises(DataError, match=r"expected bytes 0 to 255 .* pass \(X / 257\)\.round\(\)\.astype\('uint8'\)"):
+        net.encode(deep)
+    labels = Autoencoder(2, **FAST).fit((deep > 30_000).astype(np.uint16))
+    assert labels.reconstruct(deep > 30_000).dtype == np.float32  # shares are informative
+
+
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_16_bits_are_written_in_every_colour(tmp_path, rng, channels):
     rows = rng.integers(0, 65_535, (3, 5, 7, channels), np.uint16, endpoint=True)

@@ -32,7 +32,8 @@ ImageOutput = Annotated[
     typer.Option(
         "--output",
         "-o",
-        help="Output file: .npy, .npz, .csv or .parquet; - writes CSV to standard output; for images also a folder.",
+        help="Output file: .npy, .npz, .csv or .parquet; - writes CSV to standard output; for images also a folder of "
+        "PNGs, which get the names of the pictures they come from.",
     ),
 ]
 COLUMNS = "Columns of a table"
@@ -49,7 +50,8 @@ Keep = Annotated[
     str | None,
     typer.Option(
         metavar="NAME,...",
-        help="Columns to copy to the output, such as an id; of pictures: file, and label, its subfolder.",
+        help="Columns to copy to the output, such as an id; of pictures: file, which tables have anyway, and label, "
+        "its subfolder.",
         rich_help_panel=COLUMNS,
     ),
 ]
