@@ -29,7 +29,7 @@ def rng():
 
 def rows_of(source, **options):
     """All rows of pictures, as encode() reads them."""
-    reading = Reading(pictures=ImageOptions(**options))
+    reading = Reading(pictures=ImageOptions(typed=True, **options))
     return np.concatenate(list(open_stream(source, reading=reading).chunks(7)))
 
 
@@ -255,6 +255,7 @@ def test_a_stack_that_is_cut_off_is_named_and_left_out(tmp_path, rng):
     left = []
     rows = rows_of(str(tmp_path), skip_bad=lambda path, reason: left.append(path.name))
     assert left == ["a.gif"]
+    assert 1 < len(rows) < 4  # the frames before the damage are kept
     np.testing.assert_array_equal(rows[-1], np.asarray(frames[0]))
 
 
@@ -436,6 +437,8 @@ def test_grey_and_colour_in_one_folder_become_either(tmp_path, digits):
         ShapeError, match=r"b.png is in colour, .*a.png is grey: add --grayscale or --color, or convert"
     ):
         rows_of(str(tmp_path))
+    with pytest.raises(ShapeError, match=r"is grey: convert them, or use the command line, which has --grayscale or"):
+        Autoencoder(2, **FAST).fit(str(tmp_path))
     np.testing.assert_array_equal(rows_of(str(tmp_path), grayscale=True), [grey] * 3)
     np.testing.assert_array_equal(rows_of(str(tmp_path), color=True), np.repeat([grey] * 3, 3).reshape(3, 28, 28, 3))
 

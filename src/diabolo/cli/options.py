@@ -396,7 +396,9 @@ def reading(
         raise OptionError(f"--fit {fit} says how pictures come to one size: add --size, such as --size 64x48.")
     if grayscale and color:
         raise OptionError("--grayscale and --color exclude each other: leave one of them out.")
-    look = picture_files.ImageOptions(_size(size), fit, grayscale, color, _skipped if skip_bad else None)
+    look = picture_files.ImageOptions(
+        _size(size), fit, grayscale, color, skip_bad=_skipped if skip_bad else None, typed=True
+    )
     form = csv_form.Options(separator, decimal)
     return Reading(types=kinds, drop=names(drop), form=form, pictures=look, query=query, typed=True)
 

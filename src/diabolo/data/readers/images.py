@@ -130,7 +130,7 @@ def _surveyed(path: Path) -> File:
 
 def say_stretched(files: Sequence[File], options: ImageOptions) -> None:
     """Log the first picture that is stretched to other proportions, unless the user chose that."""
-    if options.size is None or options.fit:
+    if options.size is None or options.fit or not options.typed:
         return
     height, width = options.size
     for file in files:
@@ -181,7 +181,7 @@ def chunks(
         form = _Form(picture.shape, picture.dtype.name)
         if expected is None:
             expected, whose = form, f"{row} is"
-        wrong = _difference(row, form, expected, whose, settled=options.like is not None)
+        wrong = _difference(row, form, expected, whose, settled=options.like is not None, typed=options.typed)
         if wrong:
             if options.skip_bad is None:
                 raise ShapeError(wrong)
@@ -218,13 +218,16 @@ def _decoded(files: Sequence[File], options: ImageOptions) -> Iterator[tuple[Row
 
 def _frames(file: File, options: ImageOptions) -> Iterator[tuple[Row, Array]]:
     """Yield the frames of a stack one by one, because all of them need not fit in memory."""
+    at = 0
     try:
-        for at, picture in enumerate(picture_files.read_frames(file.path, options, file.frames)):
+        for picture in picture_files.read_frames(file.path, options, file.frames):
             yield Row(file.path, at), picture
+            at += 1
     except DataError as error:
         if options.skip_bad is None:
             raise
-        options.skip_bad(file.path, str(error))
+        kept = f" Frames before {at} are kept." if at else ""
+        options.skip_bad(file.path, f"{error}{kept}")
 
 
 def _together(files: Sequence[File]) -> Iterator[list[File]]:
@@ -254,10 +257,11 @@ class _Form(NamedTuple):
         return {"uint8": "8 bits", "uint16": "16 bits"}.get(self.type, "")
 
 
-def _difference(row: Row, ours: _Form, expected: _Form, whose: str, *, settled: bool) -> str:
+def _difference(row: Row, ours: _Form, expected: _Form, whose: str, *, settled: bool, typed: bool) -> str:
     """Return how a picture differs from what is expected, with the options to type; empty if it does not differ.
 
-    Args: whose: the picture or model that expects it; settled: whether that can no longer become grey or colour.
+    Args: whose: the picture or model that expects it; settled: whether that can no longer become grey or colour; typed:
+        whether the user is on a command line, which has such options.
     """
     sizes, colours = ours.shape[:2] != expected.shape[:2], ours.shape[2:] != expected.shape[2:]
     bits = bool(expected.bits) and ours.bits != expected.bits
@@ -280,6 +284,8 @@ def _difference(row: Row, ours: _Form, expected: _Form, whose: str, *, settled: 
         return f"{start}convert it, for example with: magick mogrify -depth {expected.bits.split()[0]} {row.path}"
     if colours and not colour:
         return f"{start}convert it."
+    if not typed:
+        return f"{start}convert them, or use the command line, which has {' '.join(add)}."
     return f"{start}add {' '.join(add)}, or convert them."
 
 

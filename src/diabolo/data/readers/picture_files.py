@@ -50,6 +50,7 @@ class ImageOptions(NamedTuple):
         skip_bad: called with each file that cannot be read and the reason; the file is left out. None: it is an error.
         like: the shape of the pictures that a model was fitted on; None: all must have the shape of the first.
         like_type: the type of their numbers; only "uint8" and "uint16" are held against files.
+        typed: whether the options come from a command line, which messages then name.
     """
 
     size: tuple[int, int] | None = None
@@ -59,6 +60,7 @@ class ImageOptions(NamedTuple):
     skip_bad: Callable[[Path, str], None] | None = None
     like: Shape | None = None
     like_type: str = ""
+    typed: bool = False
 
 
 class Header(NamedTuple):
@@ -89,7 +91,7 @@ def read_frames(path: Path, options: ImageOptions, frames: range | list[int] = r
     Args: frames: their numbers.
     Raises: DataError for a file that is not a picture, is damaged, or has too many pixels.
     """
-    with _checked(path):
+    with _checked(path, typed=options.typed):
         if len(frames) == 1:
             with path.open("rb") as file:
                 frames = _judged(path, file).frames[:1]
@@ -115,8 +117,8 @@ def read_frames(path: Path, options: ImageOptions, frames: range | list[int] = r
 class _checked:
     """Turns what Pillow raises for bytes that are no sound picture into a DataError of one line."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, *, typed: bool = False) -> None:
+        self._path, self._or = path, ", or leave it out with --skip-bad" if typed else ""
 
     def __enter__(self) -> None: ...
 
@@ -125,8 +127,8 @@ class _checked:
 
         if isinstance(error, UnidentifiedImageError):
             raise DataError(
-                f"{self._path}: expected a picture ({', '.join(FORMATS)}), got something else: remove the file, or "
-                f"leave it out with --skip-bad."
+                f"{self._path}: expected a picture ({', '.join(FORMATS)}), got something else: remove the "
+                f"file{self._or}."
             ) from error
         if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
             raise DataError(
@@ -135,9 +137,7 @@ class _checked:
         # Its decoders raise almost everything for damaged bytes.
         if isinstance(error, Exception) and not isinstance(error, (DataError, MemoryError)):
             reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-            raise DataError(
-                f"{self._path}: the picture is damaged ({reason}): replace it, or leave it out with --skip-bad."
-            ) from error
+            raise DataError(f"{self._path}: the picture is damaged ({reason}): replace it{self._or}.") from error
 
 
 # The header.
