@@ -70,7 +70,7 @@ def csv_file(content: bytes) -> None:
         for _ in csv.tables(path, None, None, 1 << 16):
             pass
 
-    _each(content, ".csv", csv.columns, csv.has_header, csv.is_plain, csv.schema, csv.read_table, tables, numbers)
+    _each(content, ".csv", csv.names, csv.is_plain, csv.schema, csv.read_table, tables, numbers)
 
 
 def picture(content: bytes) -> None:

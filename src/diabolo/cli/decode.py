@@ -11,7 +11,10 @@ from diabolo.cli.rows import write_rows
 def decode(
     model: ModelPath,
     latents: Annotated[
-        str, typer.Argument(metavar="LATENTS", help="A file of latents (.npy, .npz, .csv, .parquet), or a folder.")
+        str,
+        typer.Argument(
+            metavar="LATENTS", help="A file of latents (.npy, .npz, .csv, .parquet, .xlsx, ...), or a folder."
+        ),
     ],
     output: ImageOutput = None,
     keep: Keep = None,

@@ -1,6 +1,7 @@
 """Arguments that several commands have in common, each explained once."""
 
 import inspect
+import re
 import sys
 from collections.abc import Callable, Mapping
 from functools import wraps
@@ -18,22 +19,28 @@ Data = Annotated[
     typer.Argument(
         metavar="DATA",
         help="A data set (digits, mnist, fashion-mnist; one part as mnist:test), a file (.npy, .npz, .csv, .tsv, "
-        ".parquet, IDX; one array of several as rows.npz:X; .npz of scipy.sparse), a folder or pattern of files "
-        "('parts/*.parquet') or of pictures, or - for standard input.",
+        ".parquet, .feather, .jsonl, .json, .xlsx, .ods, .arff, .mat, .h5, IDX; text also as .csv.gz, .bz2, .zst, .xz; "
+        "one of several arrays or sheets as rows.npz:X, book.xlsx:Sheet2; .npz of scipy.sparse), a folder or pattern "
+        "of files ('parts/*.parquet') or of pictures, a database with --query, or - for standard input.",
     ),
 ]
 ModelPath = Annotated[Path, typer.Argument(metavar="MODEL", help="A model file, as `diabolo fit` writes it.")]
 Output = Annotated[
     Path | None,
-    typer.Option("--output", "-o", help="Output file: .npy, .npz, .csv or .parquet; - writes CSV to standard output."),
+    typer.Option(
+        "--output",
+        "-o",
+        help="Output file: .npy, .npz, .csv, .csv.gz, .parquet, .feather, .jsonl, .json or .xlsx; - writes CSV to "
+        "standard output.",
+    ),
 ]
 ImageOutput = Annotated[
     Path | None,
     typer.Option(
         "--output",
         "-o",
-        help="Output file: .npy, .npz, .csv or .parquet; - writes CSV to standard output; for images also a folder of "
-        "PNGs, which get the names of the pictures they come from.",
+        help="Output file: .npy, .npz, .csv, .csv.gz, .parquet, .feather, .jsonl, .json or .xlsx; - writes CSV to "
+        "standard output; for images also a folder of PNGs, which get the names of the pictures they come from.",
     ),
 ]
 COLUMNS = "Columns of a table"
@@ -55,11 +62,70 @@ Keep = Annotated[
         rich_help_panel=COLUMNS,
     ),
 ]
+TEXT_TABLES = "Text tables (.csv, .tsv, .txt, .data, .dat)"
 Separator = Annotated[
     str,
-    typer.Option(help="Between cells of a CSV file. Default: found from the first line.", rich_help_panel=COLUMNS),
+    typer.Option(
+        help="Between cells: one letter, tab, or a blank for one or more blanks. Default: found from the first lines.",
+        rich_help_panel=TEXT_TABLES,
+    ),
 ]
-Decimal = Annotated[str, typer.Option(help="The decimal mark of a CSV file.", rich_help_panel=COLUMNS)]
+Header = Annotated[
+    bool | None,
+    typer.Option(
+        "--header/--no-header",
+        help="Whether the first line names the columns. Default: found from its cells.",
+        show_default=False,
+        rich_help_panel=TEXT_TABLES,
+    ),
+]
+Skip = Annotated[int, typer.Option(metavar="LINES", help="Lines at the top to leave out.", rich_help_panel=TEXT_TABLES)]
+Comment = Annotated[
+    str,
+    typer.Option(
+        metavar="MARK",
+        help="Leave out lines that begin with it. Default: # where such lines are no rows.",
+        rich_help_panel=TEXT_TABLES,
+    ),
+]
+Encoding = Annotated[
+    str,
+    typer.Option(
+        help="Such as cp1252, latin-1, mac-roman, utf-16. Default: UTF-8, or found from the letters.",
+        rich_help_panel=TEXT_TABLES,
+    ),
+]
+Strict = Annotated[
+    bool,
+    typer.Option(
+        "--strict",
+        help="Refuse columns from which nothing can be learnt, such as ids and free text; else they are left out.",
+        rich_help_panel=COLUMNS,
+    ),
+]
+Missing = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TEXT,...",
+        help="Texts or numbers that stand for a missing cell, besides NA, ?, - and the like.",
+        rich_help_panel=COLUMNS,
+    ),
+]
+Dates = Annotated[
+    str,
+    typer.Option(
+        metavar="FORMAT",
+        help="How dates are written, such as %d/%m/%Y %H:%M. Default: found from the cells.",
+        rich_help_panel=COLUMNS,
+    ),
+]
+Thousands = Annotated[
+    str,
+    typer.Option(help="The mark between thousands. Default: found from the cells.", rich_help_panel=COLUMNS),
+]
+Decimal = Annotated[
+    str, typer.Option(help="The decimal mark, . or , - Default: found from the cells.", rich_help_panel=COLUMNS)
+]
 PICTURES = "Pictures"
 Size = Annotated[
     str | None,
@@ -87,7 +153,8 @@ Query = Annotated[
     str,
     typer.Option(
         metavar="SQL",
-        help="What to read of DATA that is a DuckDB database (.duckdb, .db): 'select ...'.",
+        help="What to read of DATA that is a database: a file of DuckDB or SQLite (.duckdb, .db, .sqlite), or an "
+        "address such as postgresql://...: 'select ...'.",
         rich_help_panel=COLUMNS,
     ),
 ]
@@ -103,15 +170,20 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instea
 
 def stem(data: str) -> str:
     """Return the name of files made from `data`: mnist:test gives mnist-test, a/b.npz:X b-X, parts/*.npy parts."""
+    import re
+
     from diabolo.data.tables import STDIN
 
     if data == "-" or Path(data).stem == STDIN:
         return "rows"
+    if "://" in data:
+        data = data.partition("?")[0].rpartition("/")[2]
     if any(mark in data for mark in "*?["):
         data = next((part for part in reversed(Path(data).parts) if not any(mark in part for mark in "*?[")), "rows")
-    name = (Path(data).name or Path(data).resolve().name).removesuffix(".gz").replace(".npz:", "-").replace(":", "-")
-    name = name.strip("-")
-    return name.removesuffix(Path(name).suffix) or "rows"
+    found = re.fullmatch(r"(.*[^:/\\]{2}):(.*)", data)  # one letter before a colon is a drive
+    file, part = (found[1], re.sub(r"\W+", "-", found[2]).strip("-")) if found else (data, "")
+    name = re.sub(r"\.(gz|bz2|zst|xz)$", "", Path(file).name or Path(file).resolve().name, flags=re.IGNORECASE)
+    return "-".join(each for each in (name.removesuffix(Path(name).suffix), part) if each) or "rows"
 
 
 def latents(text: str | None) -> int | str | None:
@@ -139,14 +211,15 @@ def check_data(
 
     Errors in options are reported before errors in outputs, which are checked next.
     """
-    from diabolo.data.kinds import names_data_set
+    from diabolo.data.kinds import named_part, names_data_set
     from diabolo.data.opening import check_options, columns_of, open_source
     from diabolo.data.tables import Reading
     from diabolo.errors import DataError, unknown
 
     how = how or Reading()
     if data != "-" and not names_data_set(data):
-        there = Path(data).exists() or any(mark in data for mark in "*?[") or ".npz:" in data
+        there = Path(data).exists() or any(mark in data for mark in "*?[") or ".npz:" in data or "://" in data
+        there = there or named_part(data) is not None
         if not there:
             open_source(data)  # which says so
     check_options(data, how, data_dir, series=series, fitted=fitted)
@@ -200,7 +273,7 @@ def to_train_on(
     from diabolo.data.opening import open_rows
     from diabolo.data.readers import scipy_files
 
-    at_most, settings = limit(settings["memory"]), settings | {"types": dict(how.types) or None}
+    at_most, settings = limit(settings["memory"]), settings | how.as_settings()
     if scipy_files.is_matrix(data):
         return scipy_files.read(Path(data), at_most // COPIES_IN_TRAINING), settings
     return open_rows(data, at_most, data_dir=data_dir, reading=how), settings
@@ -273,8 +346,16 @@ def names(text: str | None) -> tuple[str, ...]:
 READING = {
     "types": (Types, None),
     "drop": (Drop, None),
+    "strict": (Strict, False),
+    "missing": (Missing, None),
+    "dates": (Dates, ""),
+    "thousands": (Thousands, ""),
+    "decimal": (Decimal, ""),
     "separator": (Separator, ""),
-    "decimal": (Decimal, "."),
+    "header": (Header, None),
+    "skip": (Skip, 0),
+    "comment": (Comment, ""),
+    "encoding": (Encoding, ""),
     "query": (Query, ""),
     "size": (Size, None),
     "fit": (Fit, ""),
@@ -282,9 +363,10 @@ READING = {
     "color": (Color, False),
     "skip_bad": (SkipBad, False),
 }
-OF_TABLES = ("types", "drop", "separator", "decimal", "query")
+OF_TEXT_TABLES = ("separator", "header", "skip", "comment", "encoding")
+OF_TABLES = ("types", "drop", "strict", "missing", "dates", "thousands", "decimal", *OF_TEXT_TABLES, "query")
 OF_PICTURES = ("size", "fit", "grayscale", "color", "skip_bad")
-OF_KNOWN_COLUMNS = ("separator", "decimal", "query", *OF_PICTURES)  # the model has the others
+OF_KNOWN_COLUMNS = (*OF_TEXT_TABLES, "query", *OF_PICTURES)  # the model has the others
 
 
 def reads(*options: str) -> Callable[[Command], Command]:
@@ -366,8 +448,16 @@ def reading(
     *,
     types: str | None = None,
     drop: str | None = None,
+    strict: bool = False,
+    missing: str | None = None,
+    dates: str = "",
+    thousands: str = "",
+    decimal: str = "",
     separator: str = "",
-    decimal: str = ".",
+    header: bool | None = None,
+    skip: int = 0,
+    comment: str = "",
+    encoding: str = "",
     query: str = "",
     size: str | None = None,
     fit: str = "",
@@ -376,20 +466,23 @@ def reading(
     skip_bad: bool = False,
 ) -> "Reading":
     """Return how files are to be read. Raises OptionError."""
+    from diabolo.data.frames import Cells
     from diabolo.data.readers import csv_form, picture_files
     from diabolo.data.tables import Reading
     from diabolo.errors import OptionError, unknown
 
     kinds = {}
-    for item in names(types):
-        name, equals, kind = item.rpartition("=")
+    # A comma may also be the setting of a kind, as in amount=number:, so only one before NAME= separates.
+    for item in re.split(r",(?=[^,=]+=)", types) if types else ():
+        name, equals, kind = item.strip().rpartition("=")
         if not equals or not name:
             raise OptionError(f"--types expected NAME=KIND, such as city=category, got {item!r}.")
         kinds[name] = kind
     separator = {"tab": "\t", "\\t": "\t"}.get(separator, separator)
-    for what, mark in (("--separator", separator or ","), ("--decimal", decimal)):
-        if len(mark) != 1:
-            raise OptionError(f"{what} must be one letter, got {mark!r}.")
+    if len(separator) > 1:
+        raise OptionError(f"--separator must be one letter, got {separator!r}.")
+    cells = Cells(names(missing), decimal, thousands, dates, typed=True)
+    cells.check()
     if fit and fit not in picture_files.FITS:
         raise OptionError(unknown("value of --fit", fit, picture_files.FITS))
     if fit and size is None:
@@ -399,8 +492,18 @@ def reading(
     look = picture_files.ImageOptions(
         _size(size), fit, grayscale, color, skip_bad=_skipped if skip_bad else None, typed=True
     )
-    form = csv_form.Options(separator, decimal)
-    return Reading(types=kinds, drop=names(drop), form=form, pictures=look, query=query, typed=True)
+    form = csv_form.Options(separator=separator, header=header, skip=skip, comment=comment, encoding=encoding)
+    form.check()
+    return Reading(
+        types=kinds,
+        drop=names(drop),
+        strict=strict,
+        cells=cells,
+        form=form,
+        pictures=look,
+        query=query,
+        typed=True,
+    )
 
 
 def _size(text: str | None) -> tuple[int, int] | None:

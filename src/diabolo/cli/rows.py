@@ -2,7 +2,7 @@
 
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -68,22 +68,51 @@ def write_rows(
     check_data(data, how, data_dir, fitted=True, keep=kept)
     framed = rows and trained.schema is not None
     pictures = not latents and pictures_in(data) is not None
-    if pictures and not kept and output is not None and (output.suffix in sinks.TABLES or output == sinks.STDOUT):
+    typed = bool(kept) or (framed and trained.adapter.kind == "table")
+    passing = passed_through(trained, data, how)
+    path = output or default_output(data, ending, table=typed or bool(passing))
+    sinks.check(path, force=force, images=rows and trained.adapter.kind == "image", table=typed)
+    in_columns = path == sinks.STDOUT or (path.suffix not in (".npy", ".npz") and not sinks.is_folder(path))
+    passing = passing if in_columns else ()
+    if pictures and in_columns and not kept:
         kept = ("file",)
-    table = kept or (framed and trained.adapter.kind == "table")
-    path = output or default_output(data, ending, table=bool(table))
-    sinks.check(path, force=force, images=rows and trained.adapter.kind == "image", table=bool(table))
-    named = pictures or (latents and rows and sinks.is_folder(path))
-    taken = RowsFor(trained, data, data_dir, kept, spare, how, latents=latents, whole=fill and framed, named=named)
+    taken = RowsFor(
+        trained,
+        data,
+        data_dir,
+        kept,
+        spare,
+        how,
+        latents=latents,
+        whole=fill and framed,
+        passing=passing,
+        named=pictures or (latents and rows and sinks.is_folder(path)),
+    )
     arrays = by_chunk(verb(trained), taken.stream, max_width=trained.max_width)
     chunks: Chunks = arrays
-    if rows and trained.schema is not None and path.suffix not in (".npy", ".npz"):
+    if rows and trained.schema is not None and in_columns:
         chunks = taken.as_tables(arrays, trained.schema)
-    if kept:
+    elif kept or passing:
         chunks = taken.with_kept(chunks, name)
     said = sinks.write(path, chunks, name=name, force=force, files=taken.files)
     print(said, file=sys.stderr if str(path) == "-" else sys.stdout)
     return taken.files
+
+
+def passed_through(model: "Model", data: str, how: "Reading | None") -> tuple[str, ...]:
+    """Return the columns of DATA that fit() left out, which are copied to the output; no row is read.
+
+    The columns of standard input are not known before it is read: then all that fit() left out.
+    """
+    from diabolo.data.opening import columns_of
+    from diabolo.data.tables import Reading
+
+    if model.schema is None or not model.schema.left_out:
+        return ()
+    if data == "-":
+        return model.schema.spare
+    there = columns_of(data, how or Reading())
+    return tuple(name for name in model.schema.spare if name in there)
 
 
 def default_output(data: str, ending: str, *, table: bool) -> Path:
@@ -109,11 +138,13 @@ class RowsFor:
         latents: bool,
         whole: bool,
         named: bool,
+        passing: tuple[str, ...] = (),
     ) -> None:
         from diabolo.data.frames import of_latents
         from diabolo.data.opening import open_stream
 
-        self._name, self._kept, self._tables, self._whole = data, kept, deque["ArrowTable"](), whole
+        self._name, self._kept, self._passing, self._whole = data, kept, passing, whole
+        self._tables = deque["ArrowTable"]()
         self._latents, self._named, self.files = latents, named, list[str | None]()
         self.stream = open_stream(
             data,
@@ -123,7 +154,8 @@ class RowsFor:
             # A file of latents may have other columns, which were kept: no note.
             say=(lambda note: None) if latents else (lambda note: print(f"diabolo: {note}", file=sys.stderr)),
             spare=(*kept, *spare),
-            keep=self._keep if kept or whole or named else None,
+            copied=() if trained.schema is None else trained.schema.spare,
+            keep=self._keep if kept or whole or passing or named else None,
             row_shape=() if latents else trained.adapter.row_shape,
             row_type="" if latents else trained.adapter.dtype,
         )
@@ -140,36 +172,63 @@ class RowsFor:
             for each in names if self._latents else ():
                 check_name(each, self._name)
             self.files += names
-        if self._kept or self._whole:
-            self._tables.append(table if self._whole else table.select(list(self._kept)))
+        if self._kept or self._passing or self._whole:
+            self._tables.append(table if self._whole else table.select(self._copied(table)))
+
+    def _copied(self, table: "ArrowTable") -> list[str]:
+        """Return the columns of a table that are copied to the output, in its order."""
+        wanted = {*self._kept, *self._passing}
+        return [name for name in table.column_names if name in wanted]
 
     def as_tables(self, chunks: "Iterator[Rows]", schema: "Schema") -> "Iterator[ArrowTable]":
-        """Give rows as tables with the columns of fit(); with --fill only missing cells change."""
-        from diabolo.data.frames import write
+        """Give rows as tables with all columns of fit(), after those of --keep; with --fill only gaps change."""
+        from diabolo.data.frames import with_left_out, write
 
         for chunk in chunks:
-            known = self._tables[0] if self._whole and self._tables else None
-            yield write(chunk, schema, "pyarrow", known=known)
-            if known is not None and not self._kept:
-                self._tables.popleft()
-
-    def with_kept(self, chunks: "Chunks", name: str) -> "Iterator[ArrowTable]":
-        """Give tables of the columns that are kept, followed by those of the chunks."""
-        from diabolo.data.sinks import as_table
-        from diabolo.data.tables import ENDINGS
-        from diabolo.errors import DataError, OptionError
-
-        for chunk in chunks:
-            if not self._tables:
-                raise DataError(
-                    f"{self._name}: only files of tables ({', '.join(ENDINGS)}) have columns to keep; folders of "
-                    f"pictures have the columns 'file' and 'label', which is the subfolder."
-                )
-            table = self._tables.popleft().select(list(self._kept))
-            ours = as_table(chunk, name)
-            twice = next((each for each in self._kept if each in ours.column_names), None)
-            if twice is not None:
-                raise OptionError(f"--keep {twice}: the output has a column of that name itself: leave it out.")
-            for column, values in zip(ours.column_names, ours.columns, strict=True):
-                table = table.append_column(column, values)
+            source = self._next_source()
+            table = write(chunk, schema, "pyarrow", known=source if self._whole else None)
+            if source is not None:
+                table = with_left_out(table, source.select(self._copied(source)), schema)
+                table = self._after_kept(table, source, schema.spare)
             yield table
+
+    def with_kept(self, chunks: "Iterator[Rows]", name: str) -> "Iterator[ArrowTable]":
+        """Give tables of the columns that are copied, followed by the numbers of the chunks."""
+        from diabolo.data.sinks import as_table
+
+        for chunk in chunks:
+            source, table = self._next_source(), as_table(chunk, name)
+            if source is None:
+                yield table
+                continue
+            passing = [name for name in self._copied(source) if name not in self._kept]
+            ours = source.select(passing)
+            for column, values in zip(table.column_names, table.columns, strict=True):
+                ours = ours.append_column(column, values)
+            yield self._after_kept(ours, source)
+
+    def _next_source(self) -> "ArrowTable | None":
+        """Return the table that the next chunk was read from; None if there is none, and none is needed."""
+        from diabolo.data.tables import ENDINGS
+        from diabolo.errors import DataError
+
+        if self._tables:
+            return self._tables.popleft()
+        if not self._kept:
+            return None
+        raise DataError(
+            f"{self._name}: only files of tables ({', '.join(ENDINGS)}) have columns to keep; folders of "
+            f"pictures have the columns 'file' and 'label', which is the subfolder."
+        )
+
+    def _after_kept(self, table: "ArrowTable", source: "ArrowTable", passed: "Collection[str]" = ()) -> "ArrowTable":
+        """Return a table after the columns of --keep. Those that pass through anyway stay where they are."""
+        from diabolo.errors import OptionError
+
+        for name in reversed(self._kept):
+            if name in passed and name in table.column_names:
+                continue
+            if name in table.column_names:
+                raise OptionError(f"--keep {name}: the output has a column of that name itself: leave it out.")
+            table = table.add_column(0, name, source.column(name))
+        return table

@@ -18,10 +18,15 @@ LEVELS = 4  # named for each category
 def schema(
     *,
     how: "Reading",
-    data: Annotated[str, typer.Argument(metavar="DATA", help="A table: .csv, .tsv, .parquet, a folder or a pattern.")],
+    data: Annotated[
+        str,
+        typer.Argument(
+            metavar="DATA", help="A table: .csv, .parquet, .feather, .jsonl, .xlsx, ..., a folder or a pattern."
+        ),
+    ],
     json: Json = False,
 ) -> None:
-    """Show the kind of each column of DATA and the share of missing cells, or why `diabolo fit` refuses the column."""
+    """Show the kind of each column of DATA and its missing cells, or why `diabolo fit` leaves the column out."""
     import numpy as np
 
     from diabolo.data import memory
@@ -29,9 +34,8 @@ def schema(
     from diabolo.data.sources import Source
     from diabolo.errors import DataError
 
-    refused: dict[str, str] = {}
     check_data(data, how, None)
-    how = how._replace(refused=refused.__setitem__)
+    how = how._replace(quiet=not how.strict)
     opened = open_rows(data, memory.limit(None), reading=how)
     if not isinstance(opened, Source) or opened.schema is None:
         raise DataError(f"{data} has no column names: expected a table with a header, of a size that fits in memory.")
@@ -52,7 +56,7 @@ def schema(
                         | ({"levels": list(column.levels)} if column.levels else {})
                         for column, missing, _ in facts
                     ],
-                    "refused": refused,
+                    "left_out": {each.name: each.reason for each in opened.schema.left_out},
                 }
             )
         )
@@ -63,10 +67,11 @@ def schema(
     for head in ("column", "kind", "type", "missing", "values"):
         result.add_column(head, justify="right" if head == "missing" else "left", no_wrap=head == "kind")
     for column, missing, words in facts:
-        share = f"{missing / len(opened.rows):.1%}" if missing else ""
+        share = f"{missing:,} ({missing / len(opened.rows):.1%})" if missing else ""
         result.add_row(column.name, column.kind, column.arrow, share, words)
-    size = count(len(columns) + len(refused), "column")
-    reasons = [f"fit refuses {reason}" for reason in refused.values()]
+    left_out = opened.schema.left_out
+    size = count(len(columns) + len(left_out), "column")
+    reasons = [f"left out: {each.name!r} ({each.reason})" for each in left_out]
     print_tables(f"{opened.name}: {count(len(opened.rows), 'row')} of {size}", "", result, *reasons)
 
 

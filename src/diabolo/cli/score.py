@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, TextIO
 import typer
 
 from diabolo.cli.options import DataDir, Force, Keep, Output, check_data, check_swapped, names, reads
-from diabolo.cli.rows import default_output, write_rows
+from diabolo.cli.rows import write_rows
 
 if TYPE_CHECKING:
     from diabolo.data.tables import Reading
@@ -47,6 +47,7 @@ def score(
     each row is compared with the others; --save keeps the detector, to score other rows with it. With a MODEL of
     `diabolo fit` the score is the reconstruction loss, in nats.
     """
+    from diabolo.data.frames import Cells
     from diabolo.data.readers import images
     from diabolo.errors import OptionError
 
@@ -54,7 +55,6 @@ def score(
         raise OptionError(f"--top must be at least 0, got {top}.")
     path, rows = (None, model) if data is None else (Path(model), data)
     check_swapped(path, rows)
-    target = output or default_output(rows, "scores", table=bool(keep))
     if path is not None and save is not None:
         raise OptionError(
             f"--save keeps a detector that is fitted to DATA, but {path} is given: leave one of them out."
@@ -68,19 +68,19 @@ def score(
 
     if say is not None:
         how = how._replace(pictures=how.pictures._replace(skip_bad=skipped))
-    scorer = _detector(rows, data_dir, how, names(keep), target, save, force=force) if path is None else _model(path)
+    scorer = _detector(rows, data_dir, how, names(keep), output, save, force=force) if path is None else _model(path)
     highest = Highest(scorer, top)
     files = write_rows(
         scorer.model,
         rows,
         lambda trained: highest.verb,
-        output=target,
+        output=output,
         ending="scores",
         name="score",
         keep=keep,
         spare=how.drop,
         # A detector that was fitted to DATA knows its columns.
-        how=how if path is not None else how._replace(types={}, drop=()),
+        how=how if path is not None else how._replace(types={}, drop=(), strict=False, cells=Cells()),
         data_dir=data_dir,
         force=force,
     )
@@ -115,7 +115,7 @@ def _detector(
     data_dir: Path | None,
     how: "Reading",
     keep: tuple[str, ...],
-    output: Path,
+    output: Path | None,
     save: Path | None,
     *,
     force: bool,
@@ -136,7 +136,8 @@ def _detector(
         raise OptionError("standard input can be read once: fit a model first, and score with it.")
     check_data(data, how, data_dir, keep=keep)
     save = None if save is None else with_suffix(save)
-    sinks.check(output, force=force)
+    if output is not None:
+        sinks.check(output, force=force)
     if save is not None:
         refuse_existing(save, force=force)
     opened = open_rows(data, memory.limit(None), data_dir=data_dir, reading=how)

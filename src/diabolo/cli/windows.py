@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from diabolo.cli.options import Force, reads, stem
+from diabolo.cli.options import OF_TEXT_TABLES, Force, reads, stem
 
 if TYPE_CHECKING:
     from diabolo.data.tables import Reading
     from diabolo.typing import ArrowTable, ArrowType
 
 
-@reads("drop", "separator", "decimal", "query")
+@reads("drop", "decimal", *OF_TEXT_TABLES, "query")
 def windows(
     *,
     how: "Reading",
@@ -21,7 +21,8 @@ def windows(
         str,
         typer.Argument(
             metavar="DATA",
-            help="A table: .csv, .tsv, .parquet, a folder or a pattern; - reads CSV from standard input.",
+            help="A table: .csv, .parquet, .feather, .jsonl, .xlsx, ..., a folder or a pattern; - reads CSV from "
+            "standard input.",
         ),
     ],
     time: Annotated[str, typer.Option(metavar="COLUMN", help="The time of each row; rows are sorted by it.")],

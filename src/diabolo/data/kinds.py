@@ -10,11 +10,15 @@ from pathlib import Path
 from typing import NamedTuple, TypeGuard
 
 from diabolo.data import datasets, sparse, tables
-from diabolo.data.frames import is_frame
-from diabolo.data.readers import csv, images, numpy_files, parquet, picture_files, scipy_files, sql
+from diabolo.data.formats import ARRAYS_BY_ENDING, BY_ENDING, FORMATS, ending_of
+from diabolo.data.formats.base import OF_COLUMNS
+from diabolo.data.frames import from_arrow, is_frame
+from diabolo.data.readers import images, numpy_files, picture_files, scipy_files, sql
+from diabolo.data.readers.inside import inside, shown
 from diabolo.data.readers.parts import Part
 from diabolo.data.sources import Source
 from diabolo.data.streams import Stream
+from diabolo.data.temporary import is_remote
 from diabolo.errors import DataError
 
 
@@ -31,17 +35,17 @@ def _kind(words: str, *options: str) -> Kind:
 
 ARRAY = _kind("an array", "series")
 CHUNKS = _kind("an iterator of chunks", "series")
-COLUMNS = _kind("named columns in an .npz file", "types", "drop")
-CSV = _kind("a CSV file", "types", "drop", "separator", "decimal")
-DATABASE = _kind("a database", "types", "drop", "query")
+COLUMNS = _kind("named columns in an .npz file", *OF_COLUMNS)
+DATABASE = _kind("a database", *OF_COLUMNS, "query")
 DATA_SET = _kind("a data set", "data_dir", "series")
 DIGITS = _kind("a data set in the package", "series")
-FRAME = _kind("a frame", "types")
+FRAME = _kind("a frame", *OF_COLUMNS - {"drop"})
 MATRIX = _kind("a sparse matrix")
-PARQUET = _kind("a Parquet file", "types", "drop")
 PICTURES = _kind("pictures", "size", "fit", "grayscale", "color", "skip_bad", "series")
+REMOTE = _kind("a remote file")  # as standard input
 STDIN = _kind("standard input")  # another kind once it is in a file: its options are checked then
-TABLES = (CSV, PARQUET, COLUMNS)
+TABLE_FILES = {each: Kind(each.words, each.options) for each in FORMATS}  # a kind for each format
+TABLES = (*TABLE_FILES.values(), COLUMNS)
 
 
 class Named(NamedTuple):
@@ -65,7 +69,7 @@ class Named(NamedTuple):
             return f"{len(self.source):,} pictures"
         files = self.files or []
         if len(files) == 1 and self.kind is not PICTURES:
-            return Path(tables.shown(files[0])).name
+            return Path(tables.shown(files[0])).name + shown(files[0]).removeprefix(str(files[0]))
         return "/".join(Path(str(self.source)).parts[-2:])
 
 
@@ -77,6 +81,7 @@ def identify(source: object) -> Named:
         return _identify_path(source)
     if sparse.is_sparse(source):
         return Named(source, MATRIX)
+    source = from_arrow(source)
     if is_frame(source):
         return Named(source, FRAME)
     if comes_in_chunks(source):
@@ -91,10 +96,14 @@ def _identify_path(source: str | Path) -> Named:
         return Named(source, STDIN)
     if not str(source).strip():
         return Named(source, None)
+    if sql.is_address(source):
+        return Named(source, DATABASE)
+    if is_remote(source):
+        return Named(source, REMOTE)
     if names_data_set(source):
         return Named(source, DIGITS if str(source).partition(":")[0] == "digits" else DATA_SET)
-    path = Path(source)
-    ending = path.suffix.lower()
+    path = named_part(source) or Path(source)
+    ending = ending_of(path)
     if path.is_dir():
         if pictures := images.find(path):
             return Named(source, PICTURES, pictures)
@@ -117,28 +126,37 @@ def _identify_path(source: str | Path) -> Named:
     return Named(source, ARRAY if ending.startswith(".npz:") else None)
 
 
+def named_part(source: str | Path) -> Path | None:
+    """Return the path of a part of a file, as in book.xlsx:Sheet2; None for any other name."""
+    file, colon, part = str(source).rpartition(":")
+    if not colon or not part or isinstance(source, Path) or Path(source).exists() or not Path(file).is_file():
+        return None
+    ending = ending_of(Path(file))
+    several = ending in ARRAYS_BY_ENDING or (ending in BY_ENDING and BY_ENDING[ending].holds_several)
+    return inside(Path(file), part) if several else None
+
+
 def _readable(found: Sequence[Path], source: str | Path) -> list[Path]:
     """Return those files, not empty, that can be read in parts. Raises DataError if there are none."""
-    files = [each for each in found if each.suffix.lower() in IN_PARTS and each.is_file() and each.stat().st_size]
+    files = [each for each in found if ending_of(each) in IN_PARTS and each.is_file() and each.stat().st_size]
     if not files:
         raise DataError(f"{source}: expected pictures, or files of kind {', '.join(IN_PARTS)} there, found none.")
     return files
 
 
 def _of_files(source: str | Path, files: list[Path]) -> Named:
-    endings = {file.suffix.lower() for file in files}
-    if not endings <= {*tables.ENDINGS}:
+    endings = {ending_of(file) for file in files}
+    if not endings <= {*BY_ENDING}:
         return Named(source, ARRAY, files)
-    return Named(source, PARQUET if endings == {".parquet"} else CSV, files)
+    # Of files in several formats, the options of CSV files can be used if there are any.
+    found = [each for each in FORMATS if endings & {*each.endings}]
+    return Named(source, TABLE_FILES[found[0]], files)
 
 
 # How the rows of a file are read in parts, by its ending.
-IN_PARTS: dict[str, Callable[[Path], list[Part]]] = {
-    ".npy": numpy_files.parts,
-    ".parquet": parquet.parts,
-    ".csv": csv.parts,
-    ".tsv": csv.parts,
-}
+IN_PARTS: dict[str, Callable[[Path], list[Part]]] = {".npy": numpy_files.parts}
+IN_PARTS |= {ending: array.parts for ending, array in ARRAYS_BY_ENDING.items()}
+IN_PARTS |= {ending: table.parts for ending, table in BY_ENDING.items()}
 
 
 def names_data_set(source: str | Path) -> bool:
@@ -153,6 +171,7 @@ def comes_in_chunks(source: object) -> TypeGuard[Iterable[object]]:
         isinstance(source, Iterable)
         and not hasattr(source, "__array__")
         and not hasattr(source, "toarray")
+        and not hasattr(source, "__arrow_c_stream__")
         and not is_frame(source)
         and not isinstance(source, (str, Path, Sequence, Mapping, Set, Stream))
     )

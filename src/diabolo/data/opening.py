@@ -21,26 +21,27 @@ import numpy as np
 
 from diabolo.data import datasets, frames, memory, sparse, streams, tables, temporary, uses
 from diabolo.data.adapters.rows import as_rows, has_gaps, unmasked
+from diabolo.data.formats import ending_of
 from diabolo.data.frames import Schema
 from diabolo.data.kinds import (
     ARRAY,
     CHUNKS,
     COLUMNS,
-    CSV,
     DATA_SET,
     DATABASE,
     DIGITS,
     FRAME,
     IN_PARTS,
     MATRIX,
-    PARQUET,
     PICTURES,
+    REMOTE,
     STDIN,
+    TABLE_FILES,
     TABLES,
     Named,
     identify,
 )
-from diabolo.data.readers import idx, images, numpy_files, scipy_files
+from diabolo.data.readers import idx, images, numpy_files, scipy_files, sql
 from diabolo.data.series import is_ragged, padded
 from diabolo.data.sources import Source, is_idx, of_files, of_frame, read_file
 from diabolo.data.streams import Stream
@@ -109,7 +110,7 @@ def _open_rows(named: Named, limit: int, data_dir: PathLike | None, reading: Rea
             # Decoded once, and not again for every epoch.
             return temporary.from_chunks(stream.chunks(PICTURES_AT_ONCE))
         return Source(stream.name, np.concatenate(list(stream.chunks(PICTURES_AT_ONCE))))
-    if named.kind in (CSV, PARQUET):
+    if named.kind in TABLE_FILES.values():
         return _open_tables(named, limit, reading)
     if named.kind is COLUMNS or (named.files is None and named.kind is not CHUNKS):
         _refuse_larger(named.source, limit)
@@ -130,7 +131,7 @@ def _open_tables(named: Named, limit: int, reading: Reading) -> Source | Stream:
     if all(tables.is_plain(file, reading) for file in files):
         stream = _open_in_parts(named)
         if not _fits(stream.bytes, limit):
-            return stream
+            return _by_name(stream, files, reading)
     else:
         size = sum(tables.estimate(file, tables.columns(file, reading)) for file in files)
         if not _fits(size, limit):
@@ -140,6 +141,17 @@ def _open_tables(named: Named, limit: int, reading: Reading) -> Source | Stream:
                 f"(memory=, --memory), or train on some of its rows."
             )
     return of_files(files, named.name, reading)
+
+
+def _by_name(stream: Stream, files: list[Path], reading: Reading) -> Stream:
+    """Return a stream of numbers with its schema, without the columns that number the rows."""
+    schema = tables.plain_schema(files[0])
+    if schema is not None and schema.left_out:
+        if reading.strict:
+            raise DataError(f"{stream.name}: {frames.refusal(schema, typed=reading.typed, strict=True)}")
+        logger.warning("%s: %s", stream.name, frames.left_out_line(schema, typed=reading.typed))
+        stream = stream._replace(parts=tables.parts(files, schema, reading, say=logger.warning))
+    return stream._replace(schema=schema)
 
 
 def _refuse_larger(source: object, limit: int) -> None:
@@ -193,6 +205,7 @@ def open_stream(
     say: Say = logger.warning,
     keep: Keep | None = None,
     spare: Collection[str] = (),
+    copied: Collection[str] = (),
     row_shape: Shape = (),
     row_type: str = "",
 ) -> Stream:
@@ -207,6 +220,7 @@ def open_stream(
         keep: takes every table that is read, and how many rows of its file come before; of pictures a table of the
             columns 'file' and 'label'; of arrays nothing.
         spare: columns outside the schema that need no note.
+        copied: columns that pass through as they are written.
         row_shape: of the rows that a model was fitted on: pictures must have it.
         row_type: the type of their numbers: pictures must have as many bits.
 
@@ -225,7 +239,9 @@ def open_stream(
     if schema is not None and named.kind in TABLES and named.files is not None:
         files = named.files
         if keep is not None or tables.needs(files, schema, reading):
-            return Stream(named.name, tables.parts(files, schema, reading, say=say, keep=keep, spare=spare))
+            return Stream(
+                named.name, tables.parts(files, schema, reading, say=say, keep=keep, spare=spare, copied=copied)
+            )
     if named.kind is MATRIX and isinstance(named.source, (str, Path)):
         return streams.of_matrix(Path(named.source))
     if named.files is not None and named.kind is not COLUMNS:
@@ -238,7 +254,7 @@ def _open_in_parts(named: Named) -> Stream:
     """Return numbers in files, or chunks, as a stream."""
     if named.kind is CHUNKS:
         return temporary.from_chunks(cast(Iterable[object], named.source))
-    parts = [part for file in named.files or [] for part in IN_PARTS[file.suffix.lower()](file)]
+    parts = [part for file in named.files or [] for part in IN_PARTS[ending_of(file)](file)]
     if not parts:
         raise DataError(f"{named.source}: expected rows, got none.")
     return Stream(named.name, parts)
@@ -256,15 +272,19 @@ def _pictures(
 
 
 def _in_file(named: Named, reading: Reading, data_dir: PathLike | None = None, *, fitted: bool = False) -> Named:
-    """Return standard input, or the result of a query, as a file that lasts as long as the process; others as they are.
+    """Return standard input, a remote file, or the result of a query, as a file that lasts as long as the process.
+
+    Other sources are returned as they are.
 
     Raises: as `check_options`.
     """
     if named.kind is STDIN:
         named = identify(temporary.from_stdin())
+    elif named.kind is REMOTE:
+        named = identify(temporary.from_address(str(named.source)))
     _check_options(named, reading, data_dir, fitted=fitted)
     if named.kind is DATABASE:
-        return identify(temporary.from_query(Path(str(named.source)), reading.query))
+        return identify(temporary.from_query(str(named.source), reading.query))
     return named
 
 
@@ -272,7 +292,7 @@ def open_frame(source: PathLike, reading: Reading) -> ArrowTable:
     """Return the table of a path, a folder, a pattern or "-" as an Arrow table. Raises DataError."""
     # Without types: a command may have added that of a column which it knows.
     named = _in_file(identify(source), reading._replace(types={}))
-    if named.files is None or named.kind not in (CSV, PARQUET):
+    if named.files is None or named.kind not in TABLE_FILES.values():
         none = "" if named.files or Path(source).exists() else ", and there is no such file"
         raise DataError(f"{source}: expected a table, one of {', '.join(tables.ENDINGS)}{none}.")
     return tables.read_frame(named.files, reading, where=named.name)
@@ -283,7 +303,8 @@ def open_source(source: object, *, data_dir: PathLike | None = None, reading: Re
 
     Args: data_dir: the folder of the data sets; reading: how the columns of a table are read.
     """
-    return _open_whole(identify(source), data_dir, reading or Reading())
+    reading = reading or Reading()
+    return _open_whole(_in_file(identify(source), reading, data_dir), data_dir, reading)
 
 
 def _open_whole(named: Named, data_dir: PathLike | None, reading: Reading) -> Source:
@@ -291,7 +312,7 @@ def _open_whole(named: Named, data_dir: PathLike | None, reading: Reading) -> So
     if isinstance(source, Source):
         return source
     if named.kind is FRAME:
-        return of_frame(cast(Frame, source), f"a frame of {frames.library_of(source)}", reading.types)
+        return of_frame(cast(Frame, source), f"a frame of {frames.library_of(source)}", reading)
     if is_ragged(source):
         rows = padded(source)
         return Source(f"{len(rows):,} series", rows, gaps=bool(np.isnan(rows).any()), series=True)
@@ -300,6 +321,12 @@ def _open_whole(named: Named, data_dir: PathLike | None, reading: Reading) -> So
         return Source("an array", rows, gaps=isinstance(rows, np.ndarray) and has_gaps(rows))
     if named.kind in (DATA_SET, DIGITS):
         return _data_set(str(source), data_dir)
+    if named.kind in TABLE_FILES.values() and named.files:
+        return of_files(named.files, named.name, reading)
+    if named.kind is ARRAY and named.files:
+        stream = _open_in_parts(named)
+        rows = np.concatenate(list(stream.chunks(max(1, stream.rows or 1 << 16))))
+        return Source(stream.name, rows, gaps=has_gaps(rows))
     return read_file(source, reading)
 
 
@@ -349,9 +376,11 @@ def _check_options(
     fitted: bool = False,
 ) -> None:
     source, kind, options = named.source, named.kind, uses.given(reading, data_dir, series=series)
-    if kind is None or kind is STDIN or not options:
+    if kind is None or kind in (STDIN, REMOTE) or not options:
         return
-    name = str(tables.shown(Path(source))) if isinstance(source, (str, Path)) else kind.words
+    name = kind.words
+    if isinstance(source, (str, Path)):
+        name = sql.name_of(source) if sql.is_address(source) else str(tables.shown(Path(source)))
     uses.check(options, kind, name, typed=reading.typed, fitted=fitted)
     names = _columns(named, reading) if reading.types or reading.drop else ()
     if names and named.files:

@@ -115,6 +115,7 @@ def windows(
     Raises: DataError for times that occur twice or are missing, channels that are not numbers, series that are all too
         short, windows that do not fit in memory; OptionError for columns that do not exist.
     """
+    frame = frames.from_arrow(frame)
     if not frames.is_frame(frame):
         raise DataError(f"windows() expected a frame of pandas, polars or pyarrow, got {type(frame).__name__}.")
     check_windows(window, step, max_gap)

@@ -1,4 +1,4 @@
-"""Writes rows: .npy, .npz, .csv or .parquet, by ending, or a folder of PNGs for images.
+"""Writes rows: .npy, .npz or a format of tables, by ending, or a folder of PNGs for images.
 
 Memory does not grow with the rows: chunks are written one by one into a temporary file, which is renamed after the last
 one. Order: checks, writing, one function for each format.
@@ -10,18 +10,22 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import numpy as np
 
 from diabolo.data import pngs
+from diabolo.data.formats import BY_ENDING, TableFormat, ending_of
+from diabolo.data.formats.writing import without_nested
+from diabolo.data.readers import opened
 from diabolo.errors import OutputError, unknown
 from diabolo.storage.files import refuse_existing, write_atomically
-from diabolo.typing import Array, ArrowSchema, ArrowTable, Shape
+from diabolo.typing import Array, ArrowTable, Shape
 
-ENDINGS = (".npy", ".npz", ".csv", ".parquet")
-TABLES = (".csv", ".parquet")
+TABLES = tuple(ending for ending, kind in BY_ENDING.items() if ending != ".tsv" and kind.writes)
+ENDINGS = (".npy", ".npz", *TABLES)  # those of text may be followed by that of a compression, as in .csv.gz
 STDOUT = Path("-")  # is written as CSV
 
 
@@ -38,7 +42,7 @@ def check(path: Path, *, force: bool, images: bool = False, table: bool = False)
         if sys.__stdout__ is None:
             raise OutputError("standard output is closed: choose the name of a file (-o FILE).")
         return
-    if table and path.suffix not in TABLES:
+    if table and ending_of(path) not in TABLES:
         raise OutputError(
             f"{path}: expected a table, because columns are of several kinds: choose a name "
             f"that ends in one of {', '.join(TABLES)}."
@@ -50,7 +54,7 @@ def check(path: Path, *, force: bool, images: bool = False, table: bool = False)
         if path.exists() and not (path.is_dir() and not any(path.iterdir())):
             raise OutputError(f"{path} exists and is not an empty folder: choose another, or empty it.")
         return
-    if path.suffix not in ENDINGS:
+    if ending_of(path) not in ENDINGS:
         raise OutputError(f"{path}: {unknown('kind of output', path.suffix, ENDINGS)}")
     refuse_existing(path, force=force)
 
@@ -88,9 +92,16 @@ def write(
         ".npy": _write_npy,
         ".npz": partial(_write_npz, name),
         ".csv": partial(_write_csv, name),
-        ".parquet": partial(_write_parquet, name),
     }
-    write_atomically(path, partial(writers[path.suffix], counted), force=force)
+    writers |= {ending: partial(_write_table, BY_ENDING[ending], name) for ending in TABLES if ending not in writers}
+    ending = ending_of(path)
+    compression = path.suffix.lower() if ending != path.suffix.lower() else ""
+
+    def write_packed(file: BinaryIO) -> None:
+        with opened.packed(file, compression) as packed:
+            writers[ending](counted, packed)
+
+    write_atomically(path, write_packed, force=force)
     if counted.columns:
         return f"{path}: {counted.rows:,} rows of {counted.columns} columns"
     return f"{path}: {counted.dtype} {(counted.rows, *counted.row_shape)}"
@@ -138,14 +149,13 @@ def _write_npz(name: str, chunks: _Counted, file: BinaryIO) -> None:
 
 
 def _write_csv(name: str, chunks: _Counted, file: BinaryIO) -> None:
+    every = iter(chunks)
+    first = next(every, None)
+    if first is not None and not isinstance(first, np.ndarray):
+        _write_table(BY_ENDING[".csv"], name, chain([first], every), file)
+        return
     header = True
-    for chunk in chunks:
-        if not isinstance(chunk, np.ndarray):
-            from pyarrow import csv as arrow
-
-            arrow.write_csv(chunk, file, arrow.WriteOptions(include_header=header, quoting_style="needed"))
-            header = False
-            continue
+    for chunk in chain([] if first is None else [first], every):
         columns = chunk.reshape(len(chunk), -1)
         names = name if chunk.ndim == 1 else ",".join(f"{name}_{at}" for at in range(columns.shape[1]))
         style = "%d" if chunk.dtype.kind in "iu" else "%.9g" if chunk.dtype == np.float32 else "%.17g"
@@ -153,32 +163,9 @@ def _write_csv(name: str, chunks: _Counted, file: BinaryIO) -> None:
         header = False
 
 
-def _write_parquet(name: str, chunks: _Counted, file: BinaryIO) -> None:
-    from pyarrow import parquet
-
-    writer = None
-    try:
-        for chunk in chunks:
-            table = as_table(chunk, name)
-            if writer is None:
-                writer = parquet.ParquetWriter(file, table.schema)
-            writer.write_table(_as_first(table, writer.schema))
-    finally:
-        if writer is not None:
-            writer.close()
-
-
-def _as_first(table: ArrowTable, schema: ArrowSchema) -> ArrowTable:
-    """Return a table with the types of the first one; OutputError if these cannot hold a cell of it."""
-    import pyarrow as pa
-
-    try:
-        return table if table.schema.equals(schema) else table.cast(schema)
-    except pa.ArrowException as error:
-        raise OutputError(
-            f"later rows need wider types of columns than the first ones, which .parquet cannot store: write "
-            f".csv ({str(error).splitlines()[0]})."
-        ) from error
+def _write_table(kind: TableFormat, name: str, chunks: Iterable[Array | ArrowTable], file: BinaryIO) -> None:
+    tables = (as_table(chunk, name) for chunk in chunks)
+    kind.write(tables if kind.nested else map(without_nested, tables), file)
 
 
 def as_table(chunk: Array | ArrowTable, name: str) -> ArrowTable:

@@ -3,7 +3,7 @@
 Order: a source, frames and tables, files.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,8 +11,9 @@ import numpy as np
 
 from diabolo.data import datasets, frames, tables
 from diabolo.data.adapters.rows import has_gaps
+from diabolo.data.formats import ARRAYS_BY_ENDING, ending_of
 from diabolo.data.frames import Schema
-from diabolo.data.readers import idx, numpy_files, scipy_files
+from diabolo.data.readers import idx, numpy_files, opened, scipy_files
 from diabolo.errors import DataError, unknown
 from diabolo.typing import Array, Frame, PathLike, Shape
 
@@ -60,12 +61,12 @@ READERS: dict[str, Callable[[Path], Array]] = {
     ".npz": numpy_files.read_npz,
     ".idx": idx.read,
 }
-ENDINGS = (*READERS, *tables.ENDINGS)
+ENDINGS = (*READERS, *ARRAYS_BY_ENDING, *tables.ENDINGS)
 
 
-def of_frame(frame: Frame, name: str, types: Mapping[str, str] | None = None) -> Source:
+def of_frame(frame: Frame, name: str, reading: tables.Reading) -> Source:
     """Return a frame as numbers with a schema. Raises DataError, OptionError; as `frames.learn`."""
-    columns = frames.learn(frame, where=name, types=types)
+    columns = reading.learn(frame, name)
     rows = frames.read(frame, columns, where=name).rows
     return Source(name, rows, schema=columns, gaps=bool(np.isnan(rows).any()))
 
@@ -86,7 +87,7 @@ def read_file(source: PathLike, reading: tables.Reading) -> Source:
         if Path(file).is_file():
             return Source(Path(file).name, numpy_files.read_npz(Path(file), array))
     _check_is_file(path, text)
-    if path.suffix.lower() in tables.ENDINGS:
+    if ending_of(path) in tables.ENDINGS:
         return of_files([path], path.name, reading)
     if scipy_files.is_matrix(path):
         raise DataError(
@@ -96,7 +97,7 @@ def read_file(source: PathLike, reading: tables.Reading) -> Source:
     if columns is not None:
         import pyarrow as pa
 
-        return of_frame(tables.dropped(pa.table(columns), reading, path), path.name, reading.types)
+        return of_frame(tables.dropped(pa.table(columns), reading, path), path.name, reading)
     rows = _reader(path)(path)
     return Source(path.name, rows, gaps=has_gaps(rows))
 
@@ -128,6 +129,6 @@ def _reader(path: Path) -> Callable[[Path], Array]:
         return idx.read
     ending = path.suffix.lower()
     if ending not in READERS:
-        unpack = " Unpack it first." if ending == ".gz" else ""
+        unpack = " Unpack it first." if ending in opened.COMPRESSED else ""
         raise DataError(f"{path}: {unknown('kind of file', ending or path.name, ENDINGS)}{unpack}")
     return READERS[ending]

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from diabolo.data import memory
+from diabolo.data.frames import Schema
 from diabolo.data.readers import images, picture_files, scipy_files
 from diabolo.data.readers.parts import PART_BYTES, Part, held_bytes
 from diabolo.data.readers.picture_files import ImageOptions
@@ -29,12 +30,14 @@ class Stream(NamedTuple):
     Attributes:
         name: of the source, for messages.
         parts: pieces that can be read in any order.
+        schema: the columns of a table of numbers.
         folder: a temporary folder with the rows, which is deleted when nothing refers to it any more.
     """
 
     name: str
     parts: Sequence[Part]
     folder: object = None
+    schema: Schema | None = None
 
     @property
     def rows(self) -> int | None:

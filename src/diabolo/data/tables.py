@@ -1,9 +1,10 @@
-"""Tables in files: CSV, TSV and Parquet, one or several as one, and .npz of named columns.
+"""Tables in files of the formats in `diabolo.data.formats`, one or several as one, and .npz of named columns.
 
 A table of numbers without gaps is an array with names; any other table has a schema, by which its columns become
 numbers. Order: how files are read, whole tables, tables in parts.
 """
 
+import logging
 import re
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -14,16 +15,20 @@ from typing import NamedTuple
 import numpy as np
 
 from diabolo.data import frames
-from diabolo.data.frames import Schema
-from diabolo.data.readers import csv, csv_form, numpy_files, parquet, picture_files, sql
+from diabolo.data.formats import BY_ENDING, ending_of, format_of
+from diabolo.data.frames import LeftOut, Schema
+from diabolo.data.readers import csv_form, numpy_files, picture_files, sql
 from diabolo.data.readers.arrow import to_array
 from diabolo.data.readers.parts import Part, stamp
 from diabolo.errors import DataError, OptionError, listed, unknown
-from diabolo.typing import Array, ArrowSchema, ArrowTable, ArrowType, Rows, Say
+from diabolo.typing import Array, ArrowSchema, ArrowTable, ArrowType, Frame, Rows, Say
+
+logger = logging.getLogger(__name__)
 
 STDIN = "standard-input"  # name of a file that holds standard input, without its ending
 FOLDER = "diabolo-"  # the temporary folder of such a file has a name that begins so
-ENDINGS = (".csv", ".tsv", ".parquet")
+ENDINGS = tuple(BY_ENDING)
+ROWS_AT_ONCE = 65_536  # of a file of numbers, from which its index is found
 
 
 class Reading(NamedTuple):
@@ -34,7 +39,9 @@ class Reading(NamedTuple):
         drop: columns to leave out.
         form: how CSV files are written.
         pictures: how pictures are read.
-        refused: as for `frames.learn`.
+        cells: how texts in cells are read.
+        strict: whether columns from which nothing can be learnt are refused, not left out.
+        quiet: whether nothing is said of them.
         query: the rows to read from a database, in SQL.
         typed: whether the options come from a command line, so that messages name them as typed there.
     """
@@ -43,9 +50,21 @@ class Reading(NamedTuple):
     drop: tuple[str, ...] = ()
     form: csv_form.Options = csv_form.Options()
     pictures: picture_files.ImageOptions = picture_files.ImageOptions()
-    refused: Callable[[str, str], None] | None = None
+    cells: frames.Cells = frames.Cells()
+    strict: bool = False
+    quiet: bool = False
     query: str = ""
     typed: bool = False
+
+    def as_settings(self) -> dict[str, object]:
+        """Return those options that are settings of a training, by name."""
+        return {"types": dict(self.types) or None, "strict": self.strict}
+
+    def learn(self, frame: Frame, where: str) -> Schema:
+        """Return the schema of a frame, as `frames.learn` with these options."""
+        say = None if self.quiet else partial(logger.warning, "%s: %s", where)
+        how = self.cells._replace(typed=self.typed)
+        return frames.learn(frame, where=where, types=self.types, how=how, strict=self.strict, say=say)
 
 
 class Table(NamedTuple):
@@ -58,22 +77,32 @@ class Table(NamedTuple):
 
 def is_plain(path: Path, reading: Reading) -> bool:
     """Return whether a file has only columns of numbers without gaps, from its metadata or first rows."""
-    if reading.types or reading.drop or reading.form != csv_form.Options():
+    if reading._replace(query="", pictures=Reading().pictures, strict=False, quiet=False, typed=False) != Reading():
         return False
-    if path.suffix.lower() == ".parquet":
-        return parquet.is_plain(path)
-    return csv.is_plain(path)
+    return format_of(path).is_plain(path)
 
 
 def read(paths: Sequence[Path], reading: Reading, *, where: str) -> Table:
     """Return the rows of files with the same columns, one after the other. Raises DataError, OptionError."""
     table = read_frame(paths, reading, where=where)
-    named = paths[0].suffix.lower() == ".parquet" or csv.has_header(paths[0], reading.form)
-    if not reading.types and all(map(_is_number, table.schema.types)) and not any(c.null_count for c in table.columns):
-        return Table(to_array(table, where=where, names=_names(table, named)), _numbers(table.schema, named), False)
-    schema = frames.learn(table, where=where, types=reading.types, refused=reading.refused)
+    named = format_of(paths[0]).has_names(paths[0], reading.form)
+    if not reading.types and not reading.cells.missing:
+        kept, left_out = without_index(table)
+        if all(map(_is_number, kept.schema.types)) and not any(each.null_count for each in kept.columns):
+            if reading.strict or (left_out and not reading.quiet):
+                reading.learn(table, where)  # says what is left out, or refuses it
+            rows = to_array(kept, where=where, names=_names(kept, named))
+            return Table(rows, _numbers(kept.schema, named, left_out), False)
+    schema = reading.learn(table, where)
     rows = frames.read(table, schema, where=where).rows
-    return Table(rows, schema if named else None, bool(np.isnan(rows).any()))
+    return Table(rows, schema, bool(np.isnan(rows).any()))
+
+
+def without_index(table: ArrowTable) -> tuple[ArrowTable, tuple[LeftOut, ...]]:
+    """Return a table of numbers without columns that number its rows, and these columns."""
+    left_out = frames.indexes(table)
+    names = [each.name for each in left_out]
+    return (table, ()) if len(names) == table.num_columns else (table.drop_columns(names), left_out)
 
 
 def read_frame(paths: Sequence[Path], reading: Reading, *, where: str) -> ArrowTable:
@@ -83,7 +112,7 @@ def read_frame(paths: Sequence[Path], reading: Reading, *, where: str) -> ArrowT
     """
     import pyarrow as pa
 
-    tables = [dropped(_read(path, reading), reading, path) for path in paths]
+    tables = [dropped(_read_one(path, reading), reading, path) for path in paths]
     for path, table in zip(paths[1:], tables[1:], strict=True):
         if table.column_names != tables[0].column_names:
             raise DataError(
@@ -98,17 +127,24 @@ def read_frame(paths: Sequence[Path], reading: Reading, *, where: str) -> ArrowT
         ) from error
 
 
-def _read(path: Path, reading: Reading) -> ArrowTable:
-    if path.suffix.lower() == ".parquet":
-        return parquet.read_table(path)
-    return csv.read_table(path, reading.form, _texts(reading))
+def _read_one(path: Path, reading: Reading) -> ArrowTable:
+    """Return the table of one file, whose cells are texts where a user said how they are written."""
+    import pyarrow as pa
+
+    found, types = format_of(path), _texts(reading)
+    table = found.read(path, reading.form, types)
+    if found.untyped and (reading.cells.decimal == "," or reading.cells.thousands == "."):
+        # 1.234 is not a fraction then.
+        types |= {field.name: pa.string() for field in table.schema if pa.types.is_floating(field.type)}
+        table = found.read(path, reading.form, types)
+    return table
 
 
 def _texts(reading: Reading) -> dict[str, ArrowType]:
-    """Return the Arrow type, text, of columns that a user declares categories: codes such as 007 are not numbers."""
+    """Return the Arrow type, text, of columns that a user declares categories or dates: 007 is not a number."""
     import pyarrow as pa
 
-    return {name: pa.string() for name, kind in reading.types.items() if kind == "category"}
+    return {name: pa.string() for name, kind in reading.types.items() if kind == "category" or ":" in kind}
 
 
 def dropped(table: ArrowTable, reading: Reading, path: Path) -> ArrowTable:
@@ -132,11 +168,9 @@ def check_columns(names: Sequence[str], reading: Reading, path: Path) -> None:
 
 def columns_of(path: Path, reading: Reading) -> tuple[str, ...]:
     """Return the names of the columns of a file, from its first bytes; an empty tuple if it does not name them."""
-    if path.suffix.lower() == ".parquet":
-        return tuple(parquet.schema(path).names)
     if path.suffix.lower() == ".npz":
         return numpy_files.column_names(path) or ()
-    return csv.columns(path, reading.form)
+    return format_of(path).names(path, reading.form)
 
 
 def _is_number(kind: ArrowType) -> bool:
@@ -150,28 +184,31 @@ def _names(table: ArrowTable, named: bool) -> list[str]:
     return [repr(name) if named else str(at + 1) for at, name in enumerate(table.column_names)]
 
 
-def _numbers(schema: ArrowSchema, named: bool) -> Schema | None:
+def _numbers(schema: ArrowSchema, named: bool, left_out: tuple[LeftOut, ...] = ()) -> Schema | None:
     """Return the schema of an array; None if its columns have no names."""
     if not named:
         return None
     columns = tuple(
         frames.Column(name=field.name, kind="number", arrow=str(field.type), native=str(field.type)) for field in schema
     )
-    return Schema(columns=columns, library="array")
+    return Schema(columns=columns, library="array", left_out=left_out)
 
 
 def plain_schema(path: Path) -> Schema | None:
-    """Return the schema of a file of numbers without gaps; None if its columns have no names."""
-    if path.suffix.lower() == ".parquet":
-        return _numbers(parquet.schema(path), True)
-    return _numbers(csv.schema(path), csv.has_header(path))
+    """Return the schema of a file of numbers without gaps, from its first rows; None if its columns have no names."""
+    found, form = format_of(path), csv_form.Options()
+    if not found.has_names(path, form):
+        return None
+    first = next(found.tables(path, form, {}, ROWS_AT_ONCE), None)
+    kept, left_out = (found.schema(path, form).empty_table(), ()) if first is None else without_index(first)
+    return _numbers(kept.schema, True, left_out)
 
 
 def needs(paths: Sequence[Path], schema: Schema, reading: Reading) -> bool:
     """Return whether files must be read by a schema: not if they are arrays of its columns, in its order."""
-    if not all(path.suffix.lower() in ENDINGS for path in paths):
+    if not all(ending_of(path) in ENDINGS for path in paths):
         return all(map(is_named_columns, paths))
-    if schema.library != "array" or reading.form != csv_form.Options():
+    if schema.library != "array" or schema.left_out or reading.form != csv_form.Options():
         return True
     if not all(is_plain(path, Reading()) for path in paths):
         return True
@@ -196,6 +233,7 @@ def parts(
     say: Say,
     keep: Keep | None = None,
     spare: Collection[str] = (),
+    copied: Collection[str] = (),
 ) -> list[Part]:
     """Return the rows of files as parts, each read by a schema.
 
@@ -206,15 +244,17 @@ def parts(
         say: takes each note once, such as columns that are left out.
         keep: takes every table as it is read, and how many rows of its file come before.
         spare: columns outside the schema that need no note.
+        copied: columns that pass through as they are written.
     """
     said: set[str] = set()
 
     def chunks(path: Path, size: int) -> Iterator[Array]:
         first_row = 0
-        for table in _tables(path, schema, reading, size):
+        for table in _tables(path, schema, reading, size, {*schema.spare, *copied}):
             if keep is not None:
                 keep(table, first_row)
-            rows, notes = frames.read(table, schema, where=shown(path), first_row=first_row, spare=spare)
+            passing = {*spare, *copied}
+            rows, notes = frames.read(table, schema, where=shown(path), first_row=first_row, spare=passing)
             for note in notes:
                 if note not in said:
                     said.add(note)
@@ -225,7 +265,7 @@ def parts(
     return [
         Part(
             str(path),
-            parquet.rows(path) if path.suffix.lower() == ".parquet" else None,
+            None if path.suffix.lower() == ".npz" else format_of(path).row_count(path),
             estimate(path, len(schema.columns)),
             partial(chunks, path),
             stamp=stamp(path),
@@ -238,19 +278,18 @@ def shown(path: Path) -> str:
     """Return the name of a file for messages; for a temporary file the origin of its rows."""
     if Path(path.stem).suffix.lower() in sql.ENDINGS:
         return path.stem
-    return "standard input" if path.stem == STDIN else str(path)
+    if path.stem == STDIN:
+        return "standard input"
+    return path.name if path.parent.name.startswith(FOLDER) else str(path)
 
 
 def as_shown(text: str) -> str:
     """Return a message with the names that `shown` gives in place of those of temporary files."""
     above = re.escape(str(Path(tempfile.gettempdir()) / FOLDER))
-    return re.sub(rf"{above}\w+[/\\][^\s'\":]*\.(?:csv|npy|parquet)", lambda found: shown(Path(found[0])), text)
+    return re.sub(rf"{above}\w+[/\\][^\s'\":]*\.\w+", lambda found: shown(Path(found[0])), text)
 
 
-def _tables(path: Path, schema: Schema, reading: Reading, size: int) -> Iterator[ArrowTable]:
-    if path.suffix.lower() == ".parquet":
-        yield from parquet.tables(path, size)
-        return
+def _tables(path: Path, schema: Schema, reading: Reading, size: int, copied: Collection[str]) -> Iterator[ArrowTable]:
     import pyarrow as pa
 
     if path.suffix.lower() == ".npz":
@@ -264,24 +303,25 @@ def _tables(path: Path, schema: Schema, reading: Reading, size: int) -> Iterator
         for column in schema.columns
         if column.kind in ("number", "count") and _is_number(frames.arrow_type(column.arrow))
     }
-    header = csv.columns(path, reading.form)
-    yield from csv.tables(path, reading.form, {name: kind for name, kind in types.items() if name in header}, size)
+    # Texts are read by their form. A column that passes through is text where the file has no types: 007 stays 007.
+    untyped = format_of(path).untyped
+    types |= {
+        column.name: pa.string()
+        for column in schema.columns
+        if column.form is not None or (column.kind == "date" and untyped)
+    }
+    if untyped:
+        types |= dict.fromkeys(copied, pa.string())
+    yield from format_of(path).tables(path, reading.form, types, size)
 
 
 def columns(path: Path, reading: Reading) -> int:
     """Return the number of columns of a file."""
-    if path.suffix.lower() == ".parquet":
-        return len(parquet.schema(path).names)
-    return max(1, len(csv.schema(path, reading.form).names))
+    return max(1, len(format_of(path).schema(path, reading.form).names))
 
 
 def estimate(path: Path, columns: int) -> int:
     """Return the approximate bytes of the rows of a file as doubles."""
-    if path.suffix.lower() == ".parquet":
-        return parquet.rows(path) * columns * 8
     if path.suffix.lower() == ".npz":
         return path.stat().st_size
-    with path.open("rb") as file:
-        start = file.read(1 << 16)
-    lines = max(1, start.count(b"\n"))
-    return round(path.stat().st_size / max(1, len(start)) * lines * columns * 8)
+    return format_of(path).size(path, columns)

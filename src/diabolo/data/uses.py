@@ -12,12 +12,17 @@ from diabolo.data.tables import Reading
 from diabolo.errors import OptionError
 from diabolo.typing import PathLike
 
+TEXT_TABLES = "text tables (.csv, .tsv, .txt, .data, .dat)"
 # Option -> the sources that it is for.
 OPTIONS = {
     "types": "tables",
     "drop": "tables",
-    "separator": "CSV files",
-    "decimal": "CSV files",
+    **dict.fromkeys(("separator", "header", "no_header", "skip", "comment", "encoding"), TEXT_TABLES),
+    "strict": "tables",
+    "missing": "tables",
+    "dates": "tables",
+    "thousands": "tables",
+    "decimal": "tables",
     "query": f"a database ({', '.join(sql.ENDINGS)})",
     "size": "pictures",
     "fit": "pictures",
@@ -28,7 +33,8 @@ OPTIONS = {
     "series": "arrays (n, time, channels), which `windows` makes of a long table",
 }
 
-FIT_ONLY = ("types", "drop")  # a model knows its columns and their kinds
+# A model knows its columns, their kinds, and how they are written.
+FIT_ONLY = ("types", "drop", "strict", "missing", "dates", "thousands", "decimal")
 
 
 def given(reading: Reading, data_dir: PathLike | None = None, *, series: bool = False) -> list[str]:
@@ -38,7 +44,16 @@ def given(reading: Reading, data_dir: PathLike | None = None, *, series: bool = 
         "types": bool(reading.types),
         "drop": bool(reading.drop),
         "separator": reading.form.separator != form.separator,
-        "decimal": reading.form.decimal != form.decimal,
+        "header": reading.form.header is True,
+        "no_header": reading.form.header is False,
+        "skip": reading.form.skip != form.skip,
+        "comment": reading.form.comment != form.comment,
+        "encoding": reading.form.encoding != form.encoding,
+        "strict": reading.strict and reading.typed,  # in Python a setting, which holds for arrays too
+        "missing": bool(reading.cells.missing),
+        "dates": bool(reading.cells.dates),
+        "thousands": bool(reading.cells.thousands),
+        "decimal": bool(reading.cells.decimal),
         "query": bool(reading.query),
         "size": reading.pictures.size != pictures.size,
         "fit": reading.pictures.fit != pictures.fit,

@@ -3,11 +3,14 @@
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from diabolo.checks import share
 from diabolo.data import memory
 from diabolo.data.memory import COPIES_IN_TRAINING
 from diabolo.data.opening import open_rows
 from diabolo.data.readers import scipy_files
+from diabolo.data.sources import Source
 from diabolo.data.splits import Split, hold_back_sparse, hold_back_test
 from diabolo.data.streams import Stream
 from diabolo.data.tables import Reading
@@ -15,6 +18,8 @@ from diabolo.data.windows import check_memory
 from diabolo.errors import DataError
 from diabolo.fitting.preparation import as_series
 from diabolo.model.settings import Settings
+
+SHOWN = 12  # columns that are named in a line
 
 
 class OpenedData(NamedTuple):
@@ -24,11 +29,13 @@ class OpenedData(NamedTuple):
         name: of the rows.
         rows: the two parts.
         streamed: why they are read in chunks; None: they are all in memory.
+        missing: how many cells are missing in which columns; None: none are, or the columns have no names.
     """
 
     name: str
     rows: Split
     streamed: str | None = None
+    missing: str | None = None
 
 
 def check_fraction(test_fraction: float) -> None:
@@ -63,4 +70,15 @@ def open_divided(
             f"{source.name}: about {memory.words(source.bytes)}, and {COPIES_IN_TRAINING} times that for training, is "
             f"more than {memory.words(limit)}: read in chunks"
         )
-    return OpenedData(source.name, hold_back_test(source, test_fraction, settings.seed, limit=limit), streamed)
+    divided = hold_back_test(source, test_fraction, settings.seed, limit=limit)
+    return OpenedData(source.name, divided, streamed, _missing(source))
+
+
+def _missing(source: Source | Stream) -> str | None:
+    """Return one line with the number of missing cells of each column that has some."""
+    if isinstance(source, Stream) or source.schema is None or not source.gaps:
+        return None
+    counts = zip(source.schema.names, np.isnan(source.rows).sum(axis=0).tolist(), strict=True)
+    said = [f"{name} {count:,}" for name, count in counts if count]
+    more = f" and {len(said) - SHOWN} more columns" if len(said) > SHOWN else ""
+    return f"{source.name}: missing cells of {len(source.rows):,}: {', '.join(said[:SHOWN])}{more}"

@@ -5,6 +5,7 @@ Order: the result, the preparation, how each kind of rows is learnt, the shard.
 """
 
 import logging
+import math
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -14,14 +15,13 @@ import numpy as np
 
 from diabolo.data import adapters, memory, sparse
 from diabolo.data.adapters import Rows, Statistics, as_rows, check_rows
-from diabolo.data.frames import Schema
+from diabolo.data.frames import Schema, from_arrow
 from diabolo.data.memory import COPIES_IN_TRAINING
 from diabolo.data.opening import check_options, open_rows
 from diabolo.data.readers import scipy_files
 from diabolo.data.shard import Shard
 from diabolo.data.sources import Source
 from diabolo.data.splits import VALIDATION, Division, divide, held_back
-from diabolo.data.tables import Reading
 from diabolo.data.windows import Streamed, Windows, check_memory
 from diabolo.errors import DataError, OptionError, ShapeError, unknown
 from diabolo.fitting import sparse_rows
@@ -75,7 +75,8 @@ def prepare(X: object, settings: Settings, *, evaluation_rows: Rows | None = Non
 
     Raises: DataError, ShapeError, OptionError.
     """
-    limit, reading = memory.limit(settings.memory), Reading(types=settings.types or {})
+    X = from_arrow(X)
+    limit, reading = memory.limit(settings.memory), settings.reading
     check_options(X, reading, series=settings.series)
     if scipy_files.is_matrix(X):
         matrix = scipy_files.read(Path(X), limit // COPIES_IN_TRAINING)
@@ -87,7 +88,7 @@ def prepare(X: object, settings: Settings, *, evaluation_rows: Rows | None = Non
         opened = as_series(opened)
     check_memory(opened, limit, settings.batch_size)
     part = divide(opened, settings.validation_fraction, settings.seed, limit=limit)
-    schema = opened.schema if isinstance(opened, Source) else None
+    schema = opened.schema
     adapter: adapters.Adapter
     if part.statistics is None:
         assert isinstance(opened, Source), "a table is all in memory"
@@ -98,7 +99,7 @@ def prepare(X: object, settings: Settings, *, evaluation_rows: Rows | None = Non
         adapter, choice = learn(settings, opened, part.train, evaluation_rows)
     else:
         adapter, choice = _learn_array(settings, part, part.statistics, evaluation_rows)
-    network = _network(settings, adapter.tensor_shape)
+    network = _network(settings, adapter.tensor_shape, math.prod(adapter.row_shape))
     modelfile.check_room(network, adapter, schema, settings.to_config())
     corruption, penalty = _noise_and_penalty(settings, adapter)
     if corruption is not None:
@@ -158,7 +159,7 @@ def _noise_and_penalty(settings: Settings, adapter: adapters.Adapter) -> tuple[C
     return corruption, penalty
 
 
-def _network(settings: Settings, input_shape: tuple[int, ...]) -> structures.Network:
+def _network(settings: Settings, input_shape: tuple[int, ...], columns: int | None = None) -> structures.Network:
     latent_dim: Any = settings.latent_dim  # "auto" was counted before
     network = structures.build(
         settings.structure,
@@ -169,6 +170,7 @@ def _network(settings: Settings, input_shape: tuple[int, ...]) -> structures.Net
         bottleneck_activation=settings.bottleneck_activation,
         tied=settings.tied,
         allow_overcomplete=settings.allow_overcomplete,
+        columns=columns,
     )
     modelfile.check_size(network)
     return network

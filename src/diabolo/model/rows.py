@@ -15,10 +15,11 @@ from diabolo.data.adapters import Rows
 from diabolo.data.kinds import is_stream
 from diabolo.data.opening import open_stream
 from diabolo.data.series import are_shorter, is_ragged, padded
+from diabolo.data.tables import Keep
 from diabolo.errors import DataError, ShapeError
 from diabolo.model.model import Model
 from diabolo.model.runtime import by_chunk, fill
-from diabolo.typing import Array, Frame
+from diabolo.typing import Array, ArrowTable, Frame
 
 ROWS_AT_ONCE = 1 << 16  # of a stream that is read whole
 
@@ -31,6 +32,7 @@ def read(model: Model, X: object, *, where: str, who: str) -> Rows:
     Args: where: the call, to open a message with; who: the class of the estimator, for scikit-learn's message.
     Raises: DataError, ShapeError.
     """
+    X = frames.from_arrow(X)
     refuse_other_features(model, X, where=where, who=who)
     X = as_numbers(model, X, where=where)
     if is_stream(X):
@@ -96,23 +98,68 @@ def read_one(model: Model, row: object, *, where: str) -> Any:
     return rows[0]
 
 
-def apply(model: Model, verb: Callable[..., Rows], X: object, out: Array | None = None) -> Rows:
+def apply(
+    model: Model, verb: Callable[..., Rows], X: object, out: Array | None = None, *, keep: Keep | None = None
+) -> Rows:
     """Return the result of a verb of the model on an array, a frame, or rows that are read chunk by chunk.
 
-    Args: verb: such as `model.encode`; out: an array to write into.
+    Args: verb: such as `model.encode`; out: an array to write into; keep: takes the tables of files, see `open_stream`.
     """
-    takes_latents = verb == model.decode
+    takes_latents, X = verb == model.decode, frames.from_arrow(X)
     if not takes_latents:
         X = as_numbers(model, X, where=f"{verb.__name__}()")
     if not is_stream(X):
         return verb(X, out=out)
     if takes_latents:
-        stream = open_stream(X)
+        stream = open_stream(X, keep=keep)
     else:
         adapter = model.adapter
-        stream = open_stream(X, schema=model.schema, row_shape=adapter.row_shape, row_type=adapter.dtype)
+        stream = open_stream(X, schema=model.schema, row_shape=adapter.row_shape, row_type=adapter.dtype, keep=keep)
     chunks = by_chunk(verb, stream, max_width=model.max_width)
     return np.concatenate(list(chunks)) if out is None else fill(out, chunks, stream.rows)
+
+
+def with_left_out(model: Model, frame: Any, source: Frame) -> Any:
+    """Return a frame of the rows of another frame, with the columns of that frame from which fit() learnt nothing."""
+    return frame if model.schema is None else frames.with_left_out(frame, source, model.schema)
+
+
+def latents_as_frame(model: Model, latents: Rows, X: Frame) -> Any:
+    """Return latents (n, latent_dim) as a frame with the index of X, after the columns that fit() left out."""
+    return with_left_out(model, frames.numbers_as_frame(latents, "latent", like=X), X)
+
+
+def has_cells(model: Model, X: object) -> bool:
+    """Return whether X is a source whose cells may be more than numbers: the file of a table, not an array."""
+    return is_stream(X) and model.schema is not None and model.schema.library != "array"
+
+
+def joined(tables: Sequence[ArrowTable]) -> ArrowTable | None:
+    """Return the tables of a file, one below the other; None where there are none."""
+    import pyarrow as pa
+
+    return pa.concat_tables(tables, promote_options="permissive") if tables else None
+
+
+def reconstruct(model: Model, X: object, *, fill: bool, out: Array | None) -> Any:
+    """Return rows through the bottleneck and back, in their form; fill: whether only missing cells are filled in."""
+    tables, X = list[ArrowTable](), frames.from_arrow(X)
+    whole = out is None and has_cells(model, X)
+
+    def keep(table: ArrowTable, first_row: int) -> None:
+        tables.append(table)
+
+    verb = model.fill_in if fill else model.reconstruct
+    rows = apply(model, verb, X, out, keep=keep if whole else None)
+    if are_shorter_series(X, model):
+        several = [row[: len(each)] for row, each in zip(rows, X, strict=True)]
+        return np.stack(several) if isinstance(X, np.ndarray) else several
+    if out is not None or not (frames.is_frame(X) or is_stream(X)):
+        return rows
+    source = joined(tables)
+    known = X if frames.is_frame(X) else source
+    frame = as_frame(model, rows, X, known=known if fill else None)
+    return frame if source is None else with_left_out(model, frame, source)
 
 
 def as_frame(model: Model, rows: Rows, like: object = None, known: Frame | None = None) -> Any:
@@ -125,7 +172,8 @@ def as_frame(model: Model, rows: Rows, like: object = None, known: Frame | None 
     if schema is None:
         return rows
     if not frames.is_frame(like):
-        return frames.write(rows, schema)
+        return frames.write(rows, schema, known=known)
     index = getattr(like, "index", None)
     index = index if index is not None and len(index) == len(rows) else None
-    return frames.write(rows, schema, frames.library_of(like), index=index, known=known)
+    frame = frames.write(rows, schema, frames.library_of(like), index=index, known=known)
+    return with_left_out(model, frame, like) if len(frame) == len(like) else frame

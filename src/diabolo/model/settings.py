@@ -17,6 +17,7 @@ from diabolo.checks import is_whole, share, whole
 from diabolo.errors import OptionError, unknown
 
 if TYPE_CHECKING:
+    from diabolo.data.tables import Reading
     from diabolo.network.layers import Layer
     from diabolo.typing import JsonObject
 
@@ -136,7 +137,7 @@ class Settings:
         metadata=_known(
             (int, str, type(None)),
             help="Number of latents, the numbers that a row is compressed to. Default: 32, but at most a quarter of "
-            "the features. auto: counted by two short trainings.",
+            "the features and half of the columns. auto: counted by two short trainings.",
             group="",
             option=str | None,
             names=("--latent", "--latent-dim", "-l"),
@@ -337,6 +338,18 @@ class Settings:
             shared=True,
         ),
     )
+    strict: bool = field(
+        default=False,
+        metadata=_known(
+            (bool,),
+            help="Refuse a table with columns from which nothing can be learnt, in place of leaving them out.",
+            group="",
+            check=_boolean,
+            shared=True,
+            since=2,
+            before=True,
+        ),
+    )
     series: bool = field(
         default=False,
         metadata=_known(
@@ -375,6 +388,11 @@ class Settings:
         arguments: dict[str, Any] = {name: value for name, value in given.items() if name in DEFAULTS}
         return cls(**arguments)
 
+    def given(self) -> dict[str, Any]:
+        """Return the settings that differ from their defaults, by name."""
+        values = {name: getattr(self, name) for name in DEFAULTS}
+        return {name: value for name, value in values.items() if value != DEFAULTS[name]}
+
     def changed(self, **settings: object) -> Self:
         """Return the settings with some of them changed, and checked again."""
         changes: dict[str, Any] = settings
@@ -383,6 +401,13 @@ class Settings:
     def seeded(self, seed: int | None = None) -> Self:
         """Return the settings with a whole number as `random_state`: `seed`, or the one that it stands for."""
         return self.changed(random_state=seed_of(self.random_state) if seed is None else seed)
+
+    @property
+    def reading(self) -> "Reading":
+        """How the columns of a table are read."""
+        from diabolo.data.tables import Reading
+
+        return Reading(types=self.types or {}, strict=self.strict)
 
     @property
     def seed(self) -> int:

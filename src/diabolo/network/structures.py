@@ -221,6 +221,7 @@ def build(
     bottleneck_activation: str | None = None,
     tied: bool = False,
     allow_overcomplete: bool = False,
+    columns: int | None = None,
 ) -> Network:
     """Return the network of a structure for rows of `input_shape`.
 
@@ -230,16 +231,19 @@ def build(
             in full), [256] (hidden widths), or layers of the encoder.
             Or an encoder and a decoder: two Keras models, or two lists of layers; the encoder ends in the latent.
         input_shape: sizes of the axes of one row.
-        latent_dim: number of latent dimensions; None: as the structure states, else a default from the features.
+        latent_dim: number of latent dimensions; None: as the structure states, else `default_latent_dim`.
         activation: of the hidden layers.
         bottleneck: a kind, with settings after a colon ("gaussian:beta=4"), or one of `diabolo.network.bottlenecks`.
         bottleneck_activation: of the latent, if the bottleneck has a choice; None: its default.
         tied: the dense layers of the decoder use the transposed kernels of those they mirror.
         allow_overcomplete: accept a latent as wide as a row or wider, which can copy instead of learning.
+        columns: numbers in a row as its user sees it, of a table whose columns become several features each; None: as
+            many as features.
 
     Raises: OptionError, ShapeError.
     """
     features = math.prod(input_shape)
+    columns = features if columns is None else columns
     check_activation(Activation(function="linear"), activation)
     latent_dim = None if latent_dim is None else whole("latent_dim", latent_dim, 1)
     if isinstance(bottleneck, Bottleneck) and bottleneck_activation is not None:
@@ -249,7 +253,7 @@ def build(
         if tied:
             raise OptionError("tied: a decoder of your own is tied by TiedDense(of=...) layers: leave tied out.")
         network = _of_pair(both, input_shape, latent_dim, bottleneck, bottleneck_activation)
-        _refuse_wide(network.bottleneck, features, allow_overcomplete=allow_overcomplete)
+        _refuse_wide(network.bottleneck, features, columns, allow_overcomplete=allow_overcomplete)
         return network
     hidden, written_latent = _read(structure, input_shape, activation)
     if written_latent is not None and latent_dim not in (None, written_latent):
@@ -263,9 +267,9 @@ def build(
             )
         part = bottleneck
     else:
-        latent_dim = written_latent or latent_dim or default_latent_dim(features)
+        latent_dim = written_latent or latent_dim or default_latent_dim(features, columns)
         part = _bottleneck(bottleneck, latent_dim, bottleneck_activation)
-    _refuse_wide(part, features, allow_overcomplete=allow_overcomplete)
+    _refuse_wide(part, features, columns, allow_overcomplete=allow_overcomplete)
     layers = _flat(hidden, input_shape)
     encoder = _named("encoder", layers)
     # Only the first layer of the bottleneck is mirrored; the others, such as top-k, have no inverse.
@@ -278,11 +282,12 @@ def build(
     )
 
 
-def _refuse_wide(part: Bottleneck, features: int, *, allow_overcomplete: bool) -> None:
+def _refuse_wide(part: Bottleneck, features: int, columns: int, *, allow_overcomplete: bool) -> None:
     if part.latent_dim >= features and not (allow_overcomplete or part.may_be_overcomplete):
+        become = f", which {columns} column{'s' * (columns > 1)} become" if columns < features else ""
         raise OptionError(
-            f"latent_dim must be below the number of features ({features}), got {part.latent_dim}: choose at most "
-            f"{features - 1}, or pass allow_overcomplete=True (--allow-overcomplete)."
+            f"latent_dim must be below the number of features ({features}{become}), got {part.latent_dim}: choose at "
+            f"most {max(1, columns - 1)}, or pass allow_overcomplete=True (--allow-overcomplete)."
             if features > 1
             else "rows of one feature cannot be made narrower: pass allow_overcomplete=True (--allow-overcomplete)."
         )
@@ -381,9 +386,13 @@ def _bottleneck(written: str, latent_dim: int, activation: str | None) -> Bottle
     return part.with_activation(activation)
 
 
-def default_latent_dim(features: int) -> int:
-    """Return 32 for wide rows, a quarter of the features for narrow ones, at least 1."""
-    return max(1, min(32, features // 4))
+def default_latent_dim(features: int, columns: int) -> int:
+    """Return 32 for wide rows, a quarter of the features for narrow ones, at most half of the columns, at least 1.
+
+    The columns count as well as the features that they become: three columns, of which one is a category of a hundred
+    levels, have 102 features, but a quarter of these is far more than three columns need, and would copy them.
+    """
+    return max(1, min(32, features // 4, columns // 2))
 
 
 def _flat(layers: tuple[Layer, ...], input_shape: Shape) -> tuple[Layer, ...]:

@@ -18,7 +18,6 @@ from diabolo.checks import whole
 from diabolo.data import memory
 from diabolo.data.opening import open_whole
 from diabolo.data.sources import Source
-from diabolo.data.tables import Reading
 from diabolo.errors import OptionError, ShapeError, unknown
 from diabolo.model import file as modelfile
 from diabolo.model.settings import AUTO, Settings, seed_of
@@ -148,7 +147,7 @@ def in_memory(X: object, settings: Mapping[str, object], own: Sequence[str] = ("
     if settings.get("optimizer") == AUTO:
         raise OptionError("optimizer='auto' is for fit(): name one, or leave it out.")
     checked = Settings.of(settings)
-    limit, reading = memory.limit(checked.memory), Reading(types=checked.types or {})
+    limit, reading = memory.limit(checked.memory), checked.reading
     return open_whole(X, limit, reading=reading, what="a search, a race or a test")
 
 

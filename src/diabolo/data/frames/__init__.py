@@ -5,27 +5,36 @@
 are written as text. narwhals hides the differences between the libraries.
 """
 
-from diabolo.data.frames.columns import Column, Latents, Schema, arrow_type, of_latents
-from diabolo.data.frames.config import from_config
-from diabolo.data.frames.learning import learn
-from diabolo.data.frames.reading import Read, cells_of, floats, frame_names, is_frame, library_of, read
-from diabolo.data.frames.writing import numbers_as_frame, write
+from diabolo.data.frames.columns import Column, Latents, LeftOut, Schema, arrow_type, of_latents
+from diabolo.data.frames.config import SCHEMA_KEYS, from_config
+from diabolo.data.frames.learning import indexes, learn, left_out_line, refusal
+from diabolo.data.frames.reading import Read, cells_of, floats, frame_names, from_arrow, is_frame, library_of, read
+from diabolo.data.frames.texts import Cells
+from diabolo.data.frames.writing import numbers_as_frame, with_left_out, write
 
 __all__ = [
+    "Cells",
     "Column",
     "Latents",
+    "LeftOut",
     "Read",
+    "SCHEMA_KEYS",
     "Schema",
     "arrow_type",
     "cells_of",
     "frame_names",
+    "from_arrow",
     "from_config",
+    "indexes",
     "is_frame",
     "learn",
+    "left_out_line",
     "library_of",
     "floats",
     "numbers_as_frame",
     "of_latents",
     "read",
+    "refusal",
+    "with_left_out",
     "write",
 ]

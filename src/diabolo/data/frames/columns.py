@@ -6,9 +6,11 @@ Order: a column, the schema, the schema of latents, Arrow types.
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from diabolo.data.frames import forms
+from diabolo.data.frames.forms import Form
 from diabolo.errors import DataError, OptionError, listed
 from diabolo.typing import ArrowType
 
@@ -35,6 +37,8 @@ class Column:
         ordered: whether the levels have an order.
         coded: whether the type itself lists levels: pandas' category, polars' Enum and Categorical, Arrow's dictionary.
         whole: whether all values were whole numbers, or all dates whole days; reconstructions are then rounded.
+        form: how numbers, dates or booleans are written where the cells are texts; None: the cells have a type.
+        marks: texts, or numbers, that stand for a missing cell, besides those that always do.
     """
 
     name: str
@@ -45,20 +49,57 @@ class Column:
     ordered: bool = False
     coded: bool = False
     whole: bool = False
+    form: Form | None = field(default=None, metadata={"since": 2, "before": None})
+    marks: tuple[str, ...] = field(default=(), metadata={"since": 2, "before": []})
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeftOut:
+    """A column from which nothing can be learnt: it passes through unchanged.
+
+    Attributes:
+        name: its name in the frame.
+        place: its place among all columns.
+        reason: in a few words.
+    """
+
+    name: str
+    place: int
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Schema:
-    """The columns of a table, in their order, and the library that it came from."""
+    """The columns of a table, in their order, and the library that it came from.
+
+    Attributes:
+        columns: those that are learnt.
+        library: one of `LIBRARIES`.
+        numbered: whether pandas' column names are numbers (0, 1, 2, ...), not texts.
+        left_out: the other columns.
+    """
 
     columns: tuple[Column, ...]
     library: str
-    numbered: bool = False  # whether pandas' column names are numbers (0, 1, 2, ...), not texts
+    numbered: bool = False
+    left_out: tuple[LeftOut, ...] = field(default=(), metadata={"since": 2, "before": []})
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of the columns."""
+        """Names of the columns that are learnt."""
         return tuple(column.name for column in self.columns)
+
+    @property
+    def spare(self) -> tuple[str, ...]:
+        """Names of the columns that are left out."""
+        return tuple(each.name for each in self.left_out)
+
+    def in_order(self, names: Collection[str]) -> list[str]:
+        """Return names of columns in the order of the table: those that are learnt or left out, then all others."""
+        order = list(self.names)
+        for each in sorted(self.left_out, key=lambda each: each.place):
+            order.insert(each.place, each.name)
+        return [name for name in order if name in names] + [name for name in names if name not in order]
 
     def check_names(self, names: Collection[str], where: str) -> None:
         """Raise DataError if `names`, the columns of a frame, lack a column of the schema."""
@@ -69,8 +110,12 @@ class Schema:
 
     def to_config(self) -> dict[str, Any]:
         """Return the schema as JSON values."""
-        columns = [vars(column) | {"levels": list(column.levels)} for column in self.columns]
-        return {"library": self.library, "numbered": self.numbered, "columns": columns}
+        columns = [
+            vars(each) | {"levels": list(each.levels), "form": forms.to_config(each.form), "marks": list(each.marks)}
+            for each in self.columns
+        ]
+        left_out = [vars(each) for each in self.left_out]
+        return {"library": self.library, "numbered": self.numbered, "columns": columns, "left_out": left_out}
 
 
 class Latents(Schema):
@@ -102,12 +147,20 @@ SUITS = {
 }
 
 
+def is_text(kind: ArrowType) -> bool:
+    """Return whether an Arrow type holds texts."""
+    import pyarrow as pa
+
+    types = pa.types
+    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
+
+
 def kind_of(kind: ArrowType, coded: bool) -> str | None:
     """Return the kind of a column of an Arrow type, None if it has none; coded: whether the type is a dictionary."""
     import pyarrow as pa
 
     types = pa.types
-    if coded or types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
+    if coded or is_text(kind):
         return "category" if not types.is_nested(kind) else None
     if types.is_boolean(kind):
         return "boolean"

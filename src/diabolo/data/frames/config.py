@@ -9,7 +9,19 @@ from functools import lru_cache
 
 import numpy as np
 
-from diabolo.data.frames.columns import KINDS, LEVELS_DECLARED, LIBRARIES, SUITS, Column, Schema, arrow_type, kind_of
+from diabolo.data.frames import forms
+from diabolo.data.frames.columns import (
+    KINDS,
+    LEVELS_DECLARED,
+    LIBRARIES,
+    SUITS,
+    Column,
+    LeftOut,
+    Schema,
+    arrow_type,
+    is_text,
+    kind_of,
+)
 from diabolo.data.frames.writing import array_of
 from diabolo.errors import OptionError
 from diabolo.typing import ArrowType
@@ -17,8 +29,8 @@ from diabolo.typing import ArrowType
 
 def from_config(config: object) -> Schema:
     """Return the schema that `Schema.to_config` described; OptionError if a key, a type or a value is wrong."""
-    if not isinstance(config, dict) or set(config) != {"library", "numbered", "columns"}:
-        raise OptionError("a schema must have exactly the keys 'columns', 'library' and 'numbered'.")
+    if not isinstance(config, dict) or set(config) != {"library", "numbered", "columns", "left_out"}:
+        raise OptionError("a schema must have exactly the keys 'columns', 'left_out', 'library' and 'numbered'.")
     if (
         type(config["numbered"]) is not bool
         or config["library"] not in LIBRARIES
@@ -27,14 +39,31 @@ def from_config(config: object) -> Schema:
     ):
         raise OptionError(f"a schema must name one of {', '.join(LIBRARIES)} and have columns.")
     columns = tuple(map(_column, config["columns"]))
-    if len({column.name for column in columns}) < len(columns):
+    left_out = _left_out(config["left_out"])
+    names = [*(each.name for each in columns), *(each.name for each in left_out)]
+    if len(set(names)) < len(names):
         raise OptionError("a schema must not name a column twice.")
-    if config["numbered"] and not all(re.fullmatch(r"0|-?[1-9][0-9]{0,8}", column.name) for column in columns):
+    if config["numbered"] and not all(re.fullmatch(r"0|-?[1-9][0-9]{0,8}", name) for name in names):
         raise OptionError("a schema with numbered columns must call them by numbers.")
     if config["library"] == "pandas":
         for column in columns:
             _check_native(column)
-    return Schema(columns=columns, library=config["library"], numbered=config["numbered"])
+    return Schema(columns=columns, library=config["library"], numbered=config["numbered"], left_out=left_out)
+
+
+def _left_out(config: object) -> tuple[LeftOut, ...]:
+    if not isinstance(config, list):
+        raise OptionError("the columns that a schema leaves out must be a list.")
+    keys = {"name": str, "place": int, "reason": str}
+    for each in config:
+        if (
+            not isinstance(each, dict)
+            or set(each) != set(keys)
+            or any(type(each[key]) is not kind for key, kind in keys.items())
+            or not 0 <= each["place"] <= MOST_COLUMNS
+        ):
+            raise OptionError(f"a column that is left out must have a name, a place and a reason, got {each!r:.60}.")
+    return tuple(LeftOut(**each) for each in config)
 
 
 _TYPES = {
@@ -46,12 +75,19 @@ _TYPES = {
     "ordered": bool,
     "coded": bool,
     "whole": bool,
+    "marks": list,
 }
+# All keys in the JSON values of a schema, at any depth.
+SCHEMA_KEYS = frozenset(
+    {"form"}.union(*(each.__dataclass_fields__ for each in (Schema, Column, LeftOut, *forms.FORMS.values())))
+)
+MOST_COLUMNS = 1 << 24
+MOST_MARKS, LONGEST_MARK = 1_000, 1_000
 
 
 def _column(config: object) -> Column:
-    if not isinstance(config, dict) or set(config) != set(_TYPES):
-        raise OptionError(f"a column must have exactly the keys {sorted(_TYPES)}.")
+    if not isinstance(config, dict) or set(config) != {*_TYPES, "form"}:
+        raise OptionError(f"a column must have exactly the keys {sorted([*_TYPES, 'form'])}.")
     for key, kind in _TYPES.items():
         if type(config[key]) is not kind:
             raise OptionError(f"a column's {key} must be of type {kind.__name__}, got {config[key]!r:.60}.")
@@ -62,7 +98,11 @@ def _column(config: object) -> Column:
         raise OptionError(f"a category has at most {LEVELS_DECLARED:,} levels of one type.")
     if any(type(level) not in (str, int, float, bool) for level in levels) or len(set(levels)) < len(levels):
         raise OptionError("the levels of a category are texts, numbers or booleans, each once.")
-    column = Column(**(config | {"levels": tuple(levels)}))
+    marks = config["marks"]
+    if len(marks) > MOST_MARKS or any(type(each) is not str or len(each) > LONGEST_MARK for each in marks):
+        raise OptionError("the marks of a column for missing cells are texts.")
+    form = forms.from_config(config["form"])
+    column = Column(**(config | {"levels": tuple(levels), "marks": tuple(marks), "form": form}))
     category = column.kind == "category"
     if (column.coded and not category) or (column.ordered and not column.coded) or (column.whole and category):
         raise OptionError(
@@ -71,11 +111,12 @@ def _column(config: object) -> Column:
             f"whole={column.whole}."
         )
     kind = arrow_type(column.arrow)
-    if column.kind not in SUITS.get(kind_of(kind, False) or "", ()):
+    held = kind_of(kind, False) if form is None else form.kind
+    if column.kind not in SUITS.get(held or "", ()) or (form is not None and (not is_text(kind) or category)):
         raise OptionError(f"column {column.name!r:.60}: a {column.kind} cannot be of type {column.arrow!r:.60}.")
     if category:
         _check_levels(column, kind)
-    elif reason := _why_unwritable(column.kind, column.arrow, column.whole):
+    elif form is None and (reason := _why_unwritable(column.kind, column.arrow, column.whole)):
         raise OptionError(f"column {column.name!r:.60} cannot be written as {column.arrow!r:.60} ({reason}).")
     return column
 

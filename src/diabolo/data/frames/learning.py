@@ -1,20 +1,55 @@
-"""Infer the schema of a frame: the kind of each column, and the levels of a category.
+"""Infer the schema of a frame: the kind of each column, the levels of a category, and the columns that are left out.
 
-Order: the schema, texts that are not a category, a column, levels.
+Order: the schema, what is said of it, a column, its kind, levels.
 """
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Mapping
 
 import numpy as np
 
 from diabolo.data.adapters.features import FEATURES
 from diabolo.data.frames import texts
-from diabolo.data.frames.columns import KINDS, LEVELS, LEVELS_DECLARED, SUITS, Column, Level, Schema, kind_of
-from diabolo.data.frames.reading import are_numbered, cells_of, frame_names, library_of, native_types, numbers_of
+from diabolo.data.frames.columns import (
+    KINDS,
+    LEVELS,
+    LEVELS_DECLARED,
+    SUITS,
+    Column,
+    LeftOut,
+    Level,
+    Schema,
+    is_text,
+    kind_of,
+)
+from diabolo.data.frames.marks import MISSING
+from diabolo.data.frames.reading import (
+    are_numbered,
+    cells_of,
+    frame_names,
+    library_of,
+    native_types,
+    numbers_of,
+    present_texts,
+)
+from diabolo.data.frames.texts import Cells
 from diabolo.errors import DataError, OptionError, unknown
-from diabolo.typing import ArrowArray, Frame
+from diabolo.typing import ArrowArray, ArrowTable, Float64Array, Frame, Say
 
 FEW = 20  # up to this many levels are a category, however few rows there are
+SHOWN = 12  # columns that are named one by one in a message about missing cells
+
+# Names of columns that identify or number the rows; under the names of the second pattern they must count 1, 2, 3.
+ID = re.compile(r"(?i:(.*[\W_])?(id|uuid|guid|rowid)s?\.?)|.*[a-z](Id|ID)s?")
+COUNTER = re.compile(r"(?i:(.*[\W_])?(index|idx|nr|no|number|row|rownum|#)\.?)")
+UNNAMED = re.compile(r"|Unnamed: \d+(_level_\d+)?|__index_level_\d+__")  # an index that was written as a column
+
+
+INDEX = "row index"
+
+
+class Reason(Exception):
+    """Why nothing can be learnt from a column, in a few words; it never reaches a user."""
 
 
 def learn(
@@ -22,108 +57,262 @@ def learn(
     *,
     where: str,
     types: Mapping[str, str] | None = None,
-    refused: Callable[[str, str], None] | None = None,
+    how: Cells | None = None,
+    strict: bool = False,
+    say: Say | None = None,
 ) -> Schema:
-    """Return the schema of a frame.
+    """Return the schema of a frame. Columns from which nothing can be learnt are in its `left_out`.
 
     Args:
         frame: of any library.
         where: the caller, which begins a message.
-        types: kinds of columns by name, instead of the inferred ones.
-        refused: called with the name of each column that cannot be learnt from, and the reason; the column is left
-            out. None: such a column is an error.
+        types: kinds of columns by name, instead of the inferred ones, such as "category" or "date:%m/%d/%Y".
+        how: what a user said of texts in cells.
+        strict: whether such a column is an error.
+        say: takes lines about columns that are left out, and about readings that were chosen.
 
-    Raises: DataError for text that is not a category, columns of lists or bytes, columns without any value, and
-    repeated names; OptionError for unknown columns and kinds.
+    Raises: DataError if nothing can be learnt from any column, for repeated names, and with `strict`; OptionError for
+    unknown columns and kinds, and for kinds that a column cannot have.
     """
-    types = dict(types or {})
-    cells = cells_of(frame, where)
+    types, how = dict(types or {}), how or Cells()
+    refused: dict[str, str] = {}
+    cells = cells_of(frame, where, refused)
     for name, kind in types.items():
-        if name not in cells:
+        if name not in cells and name not in refused:
             raise OptionError(unknown("column", name, list(cells)))
-        if kind not in KINDS:
-            raise OptionError(f"column {name!r}: {unknown('kind', kind, KINDS)}")
-    native = native_types(frame)
-    columns = []
-    for name, array in cells.items():
+        if texts.split_kind(kind)[0] not in KINDS:
+            raise OptionError(f"column {name!r}: {unknown('kind', kind.partition(':')[0], KINDS)}")
+        if name in refused:
+            raise OptionError(f"column {name!r} {refused[name]}, which cannot be of kind {kind!r}.")
+    native, order = native_types(frame), [str(name) for name in frame_names(frame)]
+    # In a table of numbers alone every column is kept but an index: the columns may be the pixels of a picture.
+    numbers = {name: array for name, array in cells.items() if name not in types and not UNNAMED.fullmatch(name)}
+    alike = not types and all(_is_plain(each) for each in numbers.values())
+    columns, left_out, notes = [], [], list[str]()
+    for place, name in enumerate(order):
         try:
-            _refuse_other_texts(name, array, types.get(name), library_of(frame), where)
-            columns.append(_learn(name, array, native[name], types.get(name), where))
-        except DataError as error:
-            if refused is None:
-                raise
-            refused(name, str(error).removeprefix(f"{where}: "))
-    if not columns:
-        raise DataError(
-            f"{where}: none of its columns can be learnt from: it needs numbers, booleans, dates or categories."
-        )
-    return Schema(columns=tuple(columns), library=library_of(frame), numbered=are_numbered(frame_names(frame)))
-
-
-def _refuse_other_texts(name: str, array: ArrowArray, declared: str | None, library: str, where: str) -> None:
-    """Raise DataError for a text column that holds numbers or dates, unless a user declared its kind."""
-    if declared is not None or kind_of(array.type, False) != "category":
-        return
-    cells, shown, otherwise = texts.as_texts(array), repr(name), texts.otherwise(name, library)
-    problem = texts.numbers_in(cells, shown, otherwise, library=library) or texts.dates_in(
-        cells, shown, otherwise, library=library
+            if name in refused:
+                raise Reason(refused[name])
+            array, declared = cells[name], types.get(name)
+            if declared is None:
+                _refuse_counted(name, place, array, alike=alike)
+            columns.append(_learn(name, array, native[name], declared, where, how, notes))
+        except Reason as reason:
+            left_out.append(LeftOut(name=name, place=place, reason=str(reason)))
+    schema = Schema(
+        columns=tuple(columns),
+        library=library_of(frame),
+        numbered=are_numbered(frame_names(frame)),
+        left_out=tuple(left_out),
     )
-    if problem is not None:
-        raise DataError(f"{where}: {problem}")
+    if (strict and any(each.reason != INDEX for each in left_out)) or not columns:
+        raise DataError(f"{where}: {refusal(schema, typed=how.typed, strict=strict)}")
+    if how.dates and not any(getattr(each.form, "format", None) for each in columns):
+        raise OptionError(f"{where}: no column holds dates as --dates {how.dates!r:.60} says: leave --dates out.")
+    unused = [mark for mark in how.missing if mark not in MISSING and not any(mark in each.marks for each in columns)]
+    if unused:
+        raise OptionError(f"{where}: no cell that is learnt from is {unused[0]!r:.40}: leave it out of --missing.")
+    if say is not None:
+        if left_out:
+            say(left_out_line(schema, typed=how.typed))
+        if notes:
+            say("; ".join(notes))
+    return schema
 
 
-def _learn(name: str, array: ArrowArray, native: str, declared: str | None, where: str) -> Column:
+def indexes(frame: ArrowTable) -> tuple[LeftOut, ...]:
+    """Return the columns of a table of numbers that number its rows, or identify them."""
+    found = []
+    for place, name in enumerate(frame.column_names):
+        try:
+            _refuse_counted(name, place, frame.column(place), alike=True)
+        except Reason as reason:
+            found.append(LeftOut(name=name, place=place, reason=str(reason)))
+    return tuple(found)
+
+
+def left_out_line(schema: Schema, *, typed: bool) -> str:
+    """Return one line that names the columns that are left out, and says why."""
+    several = len(schema.left_out) != 1
+    listed = ", ".join(f"{each.name!r} ({each.reason})" for each in schema.left_out)
+    every = len(schema.columns) + len(schema.left_out)
+    refuse = "--strict refuses them" if typed else "strict=True refuses them"
+    example = next((each.name for each in schema.left_out if each.reason.startswith("text with")), None)
+    learn_ = "" if example is None else f"; {_as_category(example, typed)} learns from one"
+    return (
+        f"left out {len(schema.left_out)} of {every} columns, which pass{'' if several else 'es'} through unchanged: "
+        f"{listed}{learn_}; {refuse if several else refuse.replace('them', 'it')}"
+    )
+
+
+def refusal(schema: Schema, *, typed: bool, strict: bool) -> str:
+    """Return one line that refuses the columns from which nothing can be learnt, with what to type instead."""
+    refused = [each for each in schema.left_out if each.reason != INDEX] or schema.left_out
+    listed = ", ".join(f"{each.name!r} ({each.reason})" for each in refused)
+    names = [each.name for each in refused]
+    if not schema.columns:
+        return (
+            f"nothing can be learnt from {'any of its columns' if names[1:] else 'its only column'}: {listed}. Expected numbers, booleans, dates "
+            f"or categories: {_as_category(names[0], typed)} makes one a category."
+        )
+    if typed:
+        shown = ",".join(names)
+        quoted = f"'{shown}'" if re.search(r"[^\w,.\-]", shown) else shown
+        drop = f"leave them out (--drop {quoted}), or write the command without --strict"
+    else:
+        drop = f"leave them out (X.drop(columns={names})), or pass strict=False"
+    return f"nothing can be learnt from {len(names)} of its columns: {listed}: {drop}."
+
+
+def _as_category(name: str, typed: bool) -> str:
+    if not typed:
+        return f"types={{{name!r}: 'category'}}"
+    return f"--types '{name}=category'" if re.search(r"[^\w.\-]", name) else f"--types {name}=category"
+
+
+def _is_plain(array: ArrowArray) -> bool:
+    """Return whether a column holds numbers without gaps."""
+    import pyarrow as pa
+
+    kind = array.type
+    return not array.null_count and bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+
+
+def _refuse_counted(name: str, place: int, array: ArrowArray, *, alike: bool) -> None:
+    """Raise Reason for an index, identifiers, and one value in every row.
+
+    Args: alike: whether the table is one of numbers alone, whose constant columns are kept.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    whole = pa.types.is_integer(array.type) and not array.null_count
+    if UNNAMED.fullmatch(name):
+        raise Reason(INDEX if place == 0 or whole else "no name")
+    if whole and len(array) > 2 and (ID.fullmatch(name) or COUNTER.fullmatch(name)):
+        values = np.asarray(array.to_numpy())
+        counts = bool((np.diff(values) == 1).all())
+        if counts or (ID.fullmatch(name) and pc.count_distinct(array).as_py() == len(array)):
+            raise Reason(f"identifiers, {len(array):,} different whole numbers")
+    if alike or array.null_count or len(array) < 2 or pa.types.is_dictionary(array.type):
+        return
+    try:
+        distinct = pc.count_distinct(array).as_py()
+    except pa.ArrowException:
+        return
+    if distinct == 1:
+        value = array[0].as_py()
+        shown = f"{value!r:.40}" if isinstance(value, str) else f"{value!s:.40}"
+        raise Reason(f"one value, {shown}, in every row")
+
+
+def _learn(
+    name: str, array: ArrowArray, native: str, declared: str | None, where: str, how: Cells, notes: list[str]
+) -> Column:
+    """Return what is known of a column. Raises Reason, and OptionError for a declared kind that it cannot have."""
+    import pyarrow as pa
+
     kind = array.type
     if len(array) == array.null_count or pa.types.is_null(kind):
-        raise DataError(f"{where}: column {name!r} has no value in any row: leave it out (--drop {name}).")
+        raise Reason("no value in any row")
     coded = pa.types.is_dictionary(kind)
     values = kind.value_type if coded else kind
     inferred = kind_of(values, coded)
     if inferred is None:
-        raise DataError(
-            f"{where}: column {name!r} holds {values}, expected numbers, texts, booleans or dates: leave it out "
-            f"(--drop {name})."
-        )
-    chosen = declared or inferred
+        raise Reason(f"holds {values}, not numbers, texts, booleans or dates")
+    wanted = None if declared is None else texts.split_kind(declared)[0]
+    if not coded and is_text(kind):
+        return _learn_texts(name, texts.as_texts(array), native, str(kind), declared, how, notes)
+    chosen = wanted or inferred
     if chosen not in SUITS[inferred] or (coded and chosen != "category"):
-        remedy = (
-            f": dates in files are {texts.DATES}; parse those of a frame"
-            if chosen == "date" and inferred == "category"
-            else ""
-        )
-        raise OptionError(f"column {name!r} holds {values}, which cannot be of kind {chosen!r}{remedy}.")
+        raise OptionError(f"column {name!r} holds {values}, which cannot be of kind {chosen!r}.")
     if chosen == "category":
-        levels = _levels(array, name, declared is not None, where)
+        levels = _levels(array, wanted is not None)
+        ordered = coded and bool(kind.ordered)
         return Column(
-            name=name,
-            native=native,
-            kind=chosen,
-            arrow=str(values),
-            levels=levels,
-            coded=coded,
-            ordered=coded and bool(kind.ordered),
+            name=name, native=native, kind=chosen, arrow=str(values), levels=levels, coded=coded, ordered=ordered
         )
-    floats = numbers_of(array)
-    known = floats[~np.isnan(floats)]
+    numbers = numbers_of(array)
+    marks = tuple(each for each in how.missing if _is_in(each, numbers))
+    for mark in marks:
+        count = int((numbers == float(mark)).sum())
+        notes.append(f"{mark} in column {name!r} is taken as missing ({count:,} cell{'s' * (count != 1)})")
+        numbers = np.where(numbers == float(mark), np.nan, numbers)
+    whole = _is_whole(name, numbers, array, chosen)
+    return Column(name=name, native=native, kind=chosen, arrow=str(values), whole=whole, marks=marks)
+
+
+def _learn_texts(
+    name: str, cells: ArrowArray, native: str, arrow: str, declared: str | None, how: Cells, notes: list[str]
+) -> Column:
+    wanted, _ = texts.split_kind(declared or "")
+    kind = (declared or "").replace("count", "number")
+    looked = kind if wanted in ("", "date", "number", "count", "boolean") else "category"
+    found = texts.find(cells, name, how, kind=looked)
+    if found.doubt:
+        if declared is not None:
+            raise OptionError(f"column {name!r} cannot be of kind {declared!r}: {found.doubt}.")
+        raise Reason(found.doubt)
+    shown = present_texts(cells, found.marks, ())
+    if shown.null_count == len(shown):
+        raise Reason("no value in any row")
+    if wanted not in ("", "category") and found.form is None:
+        first = shown.drop_null()[0].as_py()
+        raise OptionError(f"column {name!r} holds text such as {first!r:.40}, which cannot be of kind {declared!r}.")
+    taken = _counted(cells, shown)
+    if taken:
+        notes.append(f"column {name!r}: {taken} taken as missing")
+    if found.note:
+        notes.append(f"column {name!r}: {found.note}")
+    if found.form is None:
+        levels = _levels(shown, wanted == "category")
+        return Column(name=name, native=native, kind="category", arrow=arrow, levels=levels, marks=found.marks)
+    chosen = wanted or found.form.kind
+    numbers = found.form.read(shown)
+    whole = _is_whole(name, numbers, None, chosen)
+    return Column(name=name, native=native, kind=chosen, arrow=arrow, whole=whole, form=found.form, marks=found.marks)
+
+
+def _counted(cells: ArrowArray, shown: ArrowArray) -> str:
+    """Return how many texts were taken as missing, by text."""
+    import pyarrow.compute as pc
+
+    gone = cells.filter(pc.and_(cells.is_valid(), shown.is_null()))
+    counts = pc.value_counts(pc.utf8_trim_whitespace(gone)).to_pylist()
+    said = [(each["values"], each["counts"]) for each in counts if each["values"]]
+    return ", ".join(f"{text!r:.20} in {count:,} cell{'s' * (count != 1)}" for text, count in said[:SHOWN])
+
+
+def _is_in(mark: str, numbers: Float64Array) -> bool:
+    """Return whether a mark is a number that occurs."""
+    try:
+        return bool((numbers == float(mark)).any())
+    except ValueError:
+        return False
+
+
+def _is_whole(name: str, numbers: Float64Array, array: ArrowArray | None, kind: str) -> bool:
+    """Return whether all numbers are whole, or all dates whole days. Raises Reason, OptionError for those refused."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    known = numbers[~np.isnan(numbers)]
     if not len(known):
-        raise DataError(f"{where}: column {name!r} has no value in any row: leave it out (--drop {name}).")
-    refused = FEATURES[chosen].refused(known)
+        raise Reason("no value in any row")
+    refused = FEATURES[kind].refused(known)
     if refused.any():
         value = known[refused.argmax()]
-        raise OptionError(f"column {name!r} holds {value:.6g}, expected {FEATURES[chosen].words}: choose 'number'.")
-    if pa.types.is_timestamp(values) and values.tz:
+        raise OptionError(f"column {name!r} holds {value:.6g}, expected {FEATURES[kind].words}: choose 'number'.")
+    if array is not None and pa.types.is_timestamp(array.type) and array.type.tz:
         local = numbers_of(pc.local_timestamp(array))  # whole days are days of the local calendar
         known = local[~np.isnan(local)]
-    unit = 86_400.0 if chosen == "date" else 1.0
+    unit = 86_400.0 if kind == "date" else 1.0
     with np.errstate(invalid="ignore"):
-        whole = bool(np.isfinite(known).all()) and not (known % unit).any()
-    return Column(name=name, native=native, kind=chosen, arrow=str(values), whole=whole)
+        return bool(np.isfinite(known).all()) and not (known % unit).any()
 
 
-def _levels(array: ArrowArray, name: str, declared: bool, where: str) -> tuple[Level, ...]:
+def _levels(array: ArrowArray, declared: bool) -> tuple[Level, ...]:
+    """Return the levels of a category, in order. Raises Reason for text that is not a category."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -138,18 +327,8 @@ def _levels(array: ArrowArray, name: str, declared: bool, where: str) -> tuple[L
     most = LEVELS_DECLARED if declared else LEVELS
     known = len(array) - array.null_count
     if len(levels) > most or (not declared and len(levels) > FEW and 2 * len(levels) > known):
-        raise DataError(
-            f"{where}: column {name!r} is text with {len(levels):,} different values in {known:,} rows, which is not a "
-            f"category: leave it out (--drop {name}), or make it one"
-            + (
-                f" (types={{{name!r}: 'category'}}, --types {name}=category)."
-                if len(levels) <= LEVELS_DECLARED
-                else "."
-            )
-        )
+        raise Reason(f"text with {len(levels):,} different values in {known:,} rows")
     other = next((level for level in levels if type(level) not in (str, int, float, bool)), None)
     if other is not None:
-        raise DataError(
-            f"{where}: column {name!r} has levels such as {other!r:.40}: expected texts, numbers or booleans."
-        )
+        raise Reason(f"levels such as {other!r:.40}, not texts, numbers or booleans")
     return tuple(levels)

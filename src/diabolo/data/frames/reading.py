@@ -11,10 +11,13 @@ from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 
+from diabolo.data import memory
 from diabolo.data.adapters.features import FEATURES
-from diabolo.data.frames.columns import UNITS, Column, Schema, kind_of
+from diabolo.data.frames import texts
+from diabolo.data.frames.columns import UNITS, Column, Schema, arrow_type, is_text, kind_of
+from diabolo.data.frames.forms import BooleanForm, Form, NumberForm
 from diabolo.errors import DataError, listed
-from diabolo.typing import ArrowArray, Float64Array, Frame
+from diabolo.typing import ArrowArray, ArrowTable, Float64Array, Frame
 
 
 class Read(NamedTuple):
@@ -39,9 +42,15 @@ def read(frame: Frame, schema: Schema, *, where: str, first_row: int = 0, spare:
     Other columns are left out, columns in another order are reordered, and a level that the schema does not have
     becomes the number of levels. A note reports each of these.
     """
-    cells, notes = cells_of(frame, where), []
+    unread: dict[str, str] = {}
+    cells, notes = cells_of(frame, where, unread), []
+    wrong = next((name for name in schema.names if name in unread), None)
+    if wrong is not None:
+        raise DataError(f"{where}: column {wrong!r} {unread[wrong]}.")
     schema.check_names(cells, where)
-    extra = [name for name in cells if name not in schema.names and name not in spare]
+    known = {*schema.names, *schema.spare, *spare}
+    index = {name for name in cells if name == "" or name.startswith("Unnamed: ")} if schema.left_out else set()
+    extra = [name for name in [*cells, *unread] if name not in known | index]
     if extra:
         notes.append(f"left out columns that fit() did not see: {listed(extra)}")
     if [name for name in cells if name in schema.names] != list(schema.names):
@@ -69,15 +78,56 @@ def is_frame(value: object) -> TypeGuard[Frame]:
     return bool(narwhals.dependencies.is_into_dataframe(value))
 
 
+def from_arrow(value: Any) -> Any:
+    """Return an object that gives Arrow's record batches as a frame; any other object, frames too, as it is.
+
+    Such objects are relations of DuckDB, readers and data sets of pyarrow, data sets of Hugging Face. A lazy frame of
+    polars is collected. Raises: DataError for more rows than fit in memory.
+    """
+    library, name = type(value).__module__.partition(".")[0], type(value).__name__
+    if library == "polars":
+        return value.collect() if name == "LazyFrame" else value
+    if is_frame(value) or (hasattr(value, "__array__") and library != "pyarrow"):
+        return value
+    import pyarrow as pa
+
+    if library == "datasets" and hasattr(value, "with_format"):
+        return value.with_format("arrow")[:] if not hasattr(value, "__arrow_c_stream__") else _collected(value, name)
+    if library == "pyarrow" and isinstance(value, pa.RecordBatch):
+        return pa.Table.from_batches([value])
+    if library == "pyarrow" and hasattr(value, "scanner"):
+        return _collected(value.scanner().to_reader(), name)
+    return _collected(value, name) if hasattr(value, "__arrow_c_stream__") else value
+
+
+def _collected(stream: Any, name: str) -> ArrowTable:
+    """Return all record batches of a stream as a table."""
+    import pyarrow as pa
+
+    try:
+        reader, batches, taken = pa.RecordBatchReader.from_stream(stream), [], 0
+        for batch in reader:
+            taken += batch.nbytes
+            if taken > memory.free():
+                raise DataError(f"a {name} takes more than {memory.words(taken)} of memory: pass fewer rows.")
+            batches.append(batch)
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"a {name}: expected rows of columns ({str(error).splitlines()[0]:.160}).") from error
+    return pa.Table.from_batches(batches, reader.schema)
+
+
 def library_of(frame: object) -> str:
     """Return the name of the library that a frame belongs to."""
     return type(frame).__module__.partition(".")[0]
 
 
-def cells_of(frame: Frame, where: str) -> dict[str, ArrowArray]:
+def cells_of(frame: Frame, where: str, refused: dict[str, str] | None = None) -> dict[str, ArrowArray]:
     """Return the columns of a frame as Arrow arrays, by name.
 
-    Raises: DataError for a frame without rows, names that are not texts or occur twice, and columns of other types.
+    Args: refused: takes the name of each column that Arrow cannot hold, and why; None: such a column is an error.
+    Raises: DataError for a frame without rows, and names that are not texts or occur twice.
     """
     import narwhals
     import pyarrow as pa
@@ -101,27 +151,23 @@ def cells_of(frame: Frame, where: str) -> dict[str, ArrowArray]:
             raise DataError(f"{where}: the name {name!r} of a column is not valid Unicode: rename the column.")
         try:
             cells[str(name)] = wrapped.get_column(name).to_arrow()
-        except OverflowError as error:
-            raise DataError(
-                f"{where}: column {name!r} holds whole numbers that do not fit 64 bits: turn it into floats "
-                f"(df[{name!r}].astype(float)), or leave it out (--drop {name})."
-            ) from error
-        except UnicodeEncodeError as error:
-            raise DataError(
-                f"{where}: column {name!r} holds text that is not valid Unicode, {error.object!r:.40}: replace it, or "
-                f"leave the column out (--drop {name})."
-            ) from error
-        except pa.ArrowException as error:
-            kind = native_types(frame)[str(name)]
-            if kind.lower() == "object":
-                raise DataError(
-                    f"{where}: column {name!r} mixes types ({str(error).splitlines()[0]}): give it one type."
-                ) from error
-            raise DataError(
-                f"{where}: column {name!r} holds {kind}, expected numbers, texts, booleans or dates: turn it into one "
-                f"of them, or leave it out (--drop {name})."
-            ) from error
+        except (OverflowError, UnicodeEncodeError, pa.ArrowException) as error:
+            reason = _why_not(error, native_types(frame)[str(name)])
+            if refused is None:
+                raise DataError(f"{where}: column {name!r} {reason}.") from error
+            refused[str(name)] = reason
     return cells
+
+
+def _why_not(error: Exception, native: str) -> str:
+    """Return why Arrow cannot hold a column, in a few words."""
+    if isinstance(error, OverflowError):
+        return "holds whole numbers that do not fit 64 bits"
+    if isinstance(error, UnicodeEncodeError):
+        return f"holds text that is not valid Unicode, {error.object!r:.40}"
+    if native.lower() == "object":
+        return f"mixes types ({str(error).splitlines()[0]:.120})"
+    return f"holds {native}, not numbers, texts, booleans or dates"
 
 
 _BOOLEANS = (bool, np.bool_)
@@ -167,7 +213,10 @@ def _values(array: ArrowArray, column: Column, where: str, first_row: int) -> Fl
     coded = pa.types.is_dictionary(kind)
     found = kind_of(kind.value_type if coded else kind, coded)
     if column.kind == "category":
-        return _places(array, column)
+        own = present_texts(texts.as_texts(array), column.marks, column.levels) if is_text(kind) else array
+        return _places(own, column)
+    if is_text(kind):
+        return _of_texts(texts.as_texts(array), column, where, first_row)
     accepts = {"date": ("date",), "boolean": ("boolean", "number")}.get(column.kind, ("number", "boolean"))
     if found not in accepts:
         values = array.drop_null()
@@ -175,6 +224,13 @@ def _values(array: ArrowArray, column: Column, where: str, first_row: int) -> Fl
         row = first_row + next(at for at, valid in enumerate(array.is_valid().to_pylist()) if valid)
         raise DataError(f"{where}: column {column.name!r} expected a {column.kind}, got {got} in row {row}.")
     floats = numbers_of(array)
+    for mark in column.marks:
+        floats = np.where(floats == _number(mark), np.nan, floats)
+    return _allowed(floats, column, where, first_row)
+
+
+def _allowed(floats: Float64Array, column: Column, where: str, first_row: int) -> Float64Array:
+    """Return the numbers of a column. Raises DataError for infinity, and for what its kind cannot be."""
     if np.isinf(floats).any():
         row = first_row + int(np.isinf(floats).argmax())
         raise DataError(f"{where}: column {column.name!r} holds infinity in row {row}: drop or correct the row.")
@@ -186,6 +242,68 @@ def _values(array: ArrowArray, column: Column, where: str, first_row: int) -> Fl
             f"{first_row + at}: drop or correct the row."
         )
     return floats
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return np.nan
+
+
+def present_texts(cells: ArrowArray, marks: Sequence[str], levels: Sequence[object]) -> ArrowArray:
+    """Return texts without the marks for missing cells; levels, which are never such marks, stay."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    keep = texts.present(cells, marks)
+    if levels:
+        keep = pc.or_(keep, pc.is_in(cells, pa.array([each for each in levels if isinstance(each, str)], pa.string())))
+    return pc.if_else(keep, cells, pa.scalar(None, pa.string()))
+
+
+def _of_texts(cells: ArrowArray, column: Column, where: str, first_row: int) -> Float64Array:
+    """Return the numbers of texts, in the form of the column or in another that has one reading."""
+    shown = present_texts(cells, column.marks, ())
+    there = np.asarray(shown.is_valid().to_numpy(zero_copy_only=False), bool)
+    form = column.form or _plain_form(column.kind)
+    values = _of_type(shown, column) if form is None else form.read(shown)
+    if not there.any() or not np.isnan(values[there]).any():
+        return _allowed(values, column, where, first_row)
+    found = texts.find(shown, column.name, kind=column.kind.replace("count", "number"))
+    if found.form is not None:
+        return _allowed(found.form.read(shown), column, where, first_row)
+    wrong = np.flatnonzero(there & np.isnan(values)).tolist()
+    if form is None:  # all texts were read at once, and one of them is not a date
+        wrong = [at for at in wrong if texts.find(shown.slice(at, 1), column.name, kind="date").form is None] or wrong
+    row = wrong[0]
+    if column.form is not None:
+        expected = f"{column.form.words} such as {_example(column.form)}"
+    else:
+        expected = f"a {column.kind}" + (" such as 2024-05-31" if column.kind == "date" else "")
+    got = f"{shown[row].as_py()!r:.40} in row {first_row + row}"
+    raise DataError(f"{where}: column {column.name!r} expected {expected}, got {got}: correct it, or leave it empty.")
+
+
+def _of_type(cells: ArrowArray, column: Column) -> Float64Array:
+    """Return the numbers of texts that are written as Arrow writes the type of a column; NaN if one is not."""
+    import pyarrow as pa
+
+    try:
+        return numbers_of(cells.cast(arrow_type(column.arrow)))
+    except pa.ArrowException:
+        return np.full(len(cells), np.nan)
+
+
+def _plain_form(kind: str) -> Form | None:
+    """Return how texts are written where fit() saw a type: numbers and booleans; dates have no such form."""
+    if kind == "boolean":
+        return BooleanForm(true="true", false="false")
+    return NumberForm() if kind in ("number", "count") else None
+
+
+def _example(form: Form) -> str:
+    return repr(form.write(np.array([1.0 if isinstance(form, BooleanForm) else 1_700_000_000.0]))[0])
 
 
 def _places(array: ArrowArray, column: Column) -> Float64Array:

@@ -10,8 +10,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from diabolo.data.frames.columns import UNITS, Column, Schema, arrow_type
-from diabolo.data.frames.reading import cells_of, library_of, native_types
+from diabolo.data.frames.columns import UNITS, Column, Schema, arrow_type, is_text
+from diabolo.data.frames.reading import cells_of, frame_names, library_of, native_types, present_texts
 from diabolo.errors import DiaboloError, OptionError, listed
 from diabolo.typing import Array, ArrowArray, ArrowTable, ArrowType, BoolArray, Float64Array, Frame, Rows
 
@@ -35,7 +35,7 @@ def write(
     library = library or schema.library
     if library == "array":
         return rows
-    cells = {} if known is None else cells_of(known, "write()")
+    cells = {} if known is None else cells_of(known, "write()", {})
     native = native_types(known) if known is not None and library_of(known) == library else {}
     columns, arrays = list(schema.columns), []
     for at, column in enumerate(schema.columns):
@@ -79,6 +79,9 @@ def array_of(values: Float64Array, column: Column) -> ArrowArray:
         if column.whole and types.is_timestamp(kind) and kind.tz:
             return _local_days(_moments(values, kind, missing))
         values = np.rint(values / 86_400) * 86_400 if column.whole else values
+    if column.form is not None:
+        values = np.rint(values) if column.whole and column.kind != "date" else values
+        return pa.array(column.form.write(np.where(missing, np.nan, values)), pa.string()).cast(kind)
     if types.is_boolean(kind):
         return pa.array(values >= 0.5, mask=missing)
     if types.is_timestamp(kind) or types.is_duration(kind) or types.is_time(kind) or types.is_date(kind):
@@ -153,12 +156,17 @@ def _merged(
 
     if pa.types.is_null(own.type):
         return column, array
+    if column.form is not None and not is_text(own.type):  # the same column with a type
+        column = replace(column, arrow=str(own.type), native=native, form=None, coded=False)
+        array = array_of(values, column)
     if pa.types.is_dictionary(own.type):
         own = _decoded(own)
     if isinstance(own, pa.ChunkedArray):
         own = pa.concat_arrays(own.chunks)
     # Arrow has hardly any functions for string views.
     own = own.cast(pa.string()) if pa.types.is_string_view(own.type) else own
+    if is_text(own.type):
+        own = present_texts(own.cast(pa.string()), column.marks, column.levels)
     there = own.is_valid()
     if pa.types.is_floating(own.type):
         there = pc.and_(there, pc.invert(pc.is_nan(own.fill_null(0))))
@@ -273,6 +281,32 @@ def _library(name: str) -> Any:
 # The columns, their arrays, the index of a pandas frame, whether the frame that was learnt from is of this library.
 ToFrame = Callable[[Sequence[Column], list[ArrowArray], object, bool], Frame]
 FRAMES: dict[str, ToFrame] = {"pandas": _to_pandas, "polars": _to_polars, "pyarrow": _to_pyarrow}
+
+
+def with_left_out(frame: Any, source: Frame, schema: Schema) -> Any:
+    """Return a frame with those columns of another frame that the schema leaves out, in the order of the table.
+
+    Args: frame: rows, or latents, of the rows of `source`; source: of the same library, or of pyarrow.
+    """
+    names = {str(name): name for name in frame_names(source) if str(name) in schema.spare}
+    own = [str(name) for name in frame_names(frame)]
+    names = {name: native for name, native in names.items() if name not in own}
+    if not names:
+        return frame
+    native: Any = source
+    order = schema.in_order([*names, *own]) if set(schema.names) & {*own} else [*names, *own]
+    library = library_of(frame)
+    if library != library_of(source):  # the table of a file
+        native = native.to_pandas() if library == "pandas" else _library("polars").from_arrow(native)
+    if library == "pyarrow":
+        for name in names:
+            frame = frame.append_column(name, native.column(name))
+        return frame.select(order)
+    if library == "polars":
+        return frame.with_columns(*(native[name] for name in names)).select(order)
+    given = {str(name): name for name in frame.columns} | names
+    added = {names[name]: native[names[name]].set_axis(frame.index) for name in names}
+    return frame.assign(**{}).join(_library("pandas").DataFrame(added, index=frame.index))[[given[n] for n in order]]
 
 
 def numbers_as_frame(values: Rows, name: str, *, like: Frame) -> Any:

@@ -1,61 +1,71 @@
-"""CSV through pyarrow: columns separated by commas, semicolons, tabs or bars, with or without a header.
+"""Text tables through pyarrow: cells separated by commas, semicolons, tabs, bars or blanks, with or without a header.
 
-`csv_form` reads the first lines; `csv_errors` explains errors of a file. A file whose first row would be lost,
-because it looks like a header, is refused.
+`csv_scan` finds the form of a file, `csv_types` the types of its columns, `csv_errors` explains errors. Numbers, true
+and false, and ISO dates get their types; all other cells are texts exactly as they stand in the file.
 Order: tables of any columns, arrays of numbers.
 """
 
-import logging
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
-from diabolo.data.readers import csv_errors
+from diabolo.data.readers import csv_errors, csv_types
 from diabolo.data.readers.arrow import to_array
-from diabolo.data.readers.csv_form import Form, Options, form_of, is_number, not_text
+from diabolo.data.readers.csv_form import Form, Options
+from diabolo.data.readers.csv_scan import form_of, say
 from diabolo.data.readers.parts import Part, stamp
 from diabolo.errors import DataError
 from diabolo.typing import Array, ArrowSchema, ArrowTable, ArrowType
 
-logger = logging.getLogger(__name__)
-
 
 def read_table(path: Path, options: Options | None = None, types: Mapping[str, ArrowType] | None = None) -> ArrowTable:
-    """Return a CSV file as an Arrow table; without a header its columns are f0, f1, ...
+    """Return a text table as an Arrow table; without a header its columns are f0, f1, ...
 
     Args: types: Arrow types of columns by name; others are inferred.
     Raises: DataError, with the line or column, if the file is not a valid table.
     """
+    options, types = options or Options(), dict(types or {})
+    form = _checked_form(path, options)
+    table = _read(path, form, options, types)
+    inferred = table.select([name for name in form.names if name not in types]).schema
+    if texts := csv_types.texts_in(path, form, options, inferred):
+        table = _read(path, form, options, types | texts)
+    if not table.num_rows:
+        names = ", ".join(form.shown(list(form.names)))
+        raise DataError(f"{path}: expected rows under the header ({names}), got none.")
+    return _without_spare(path, form, table, 0)
+
+
+def _read(path: Path, form: Form, options: Options, types: Mapping[str, ArrowType]) -> ArrowTable:
     import pyarrow as pa
     from pyarrow import csv as arrow
 
-    form = _checked_form(path, options)
     convert = form.convert(options, types)
+    if form.empty:
+        return pa.table({name: pa.array([], pa.null()) for name in form.columns})
     try:
-        table = arrow.read_csv(form.open(path), **form.options(), convert_options=convert)
+        return arrow.read_csv(form.open(path), **form.options(), convert_options=convert)
     except (OSError, pa.ArrowInvalid) as error:
         raise DataError(csv_errors.reason_for(path, form, convert, error)) from error
-    if pa.binary() in table.schema.types:
-        raise DataError(not_text(path))
-    if form.header is not None and len(form.header) != table.num_columns:
-        raise DataError(
-            f"{path}: expected {len(form.header)} columns, as the first line has, got {table.num_columns} in the rows: "
-            f"check the quotes of the first line."
-        )
-    if not table.num_rows:
-        names = ", ".join(form.names(table.column_names))
-        raise DataError(f"{path}: expected rows under the header ({names}), got none.")
-    csv_errors.refuse_short_years(table, form, path)
-    csv_errors.refuse_near_numbers(table, form, options, types or {}, path)
-    if options is not None and options.decimal == ",":
-        csv_errors.warn_of_thousands(path, form, options, table)
-    csv_errors.refuse_lost_row(path, form, table)
-    return table
 
 
-def columns(path: Path, options: Options | None = None) -> tuple[str, ...]:
-    """Return the names of the columns; an empty tuple for a file without a header."""
-    return form_of(path, options).header or ()
+def _without_spare(path: Path, form: Form, table: ArrowTable, first_row: int) -> ArrowTable:
+    """Return a table without the columns that have no name; DataError if one has a cell after all."""
+    for name in form.columns[len(form.names) :]:
+        cells = table.column(name)
+        if cells.null_count < len(cells):
+            row = next(at for at, valid in enumerate(cells.is_valid().to_pylist()) if valid)
+            raise DataError(
+                f"{path}: column {form.columns.index(name) + 1} has no name in the header, and holds "
+                f"{cells[row].as_py()!r:.40} in row {first_row + row}: give it a name."
+            )
+    return table.select(list(form.names)) if form.spare else table
+
+
+def names(path: Path, options: Options | None = None) -> tuple[str, ...]:
+    """Return the names of the columns; an empty tuple for a file of numbers without a header."""
+    form = form_of(path, options)
+    return form.names if form.named or not form.plain else ()
 
 
 def schema(path: Path, options: Options | None = None) -> ArrowSchema:
@@ -63,73 +73,76 @@ def schema(path: Path, options: Options | None = None) -> ArrowSchema:
     import pyarrow as pa
     from pyarrow import csv as arrow
 
+    options = options or Options()
     form = _checked_form(path, options)
+    if form.empty:
+        return pa.schema([(name, pa.null()) for name in form.names])
     try:
-        return arrow.open_csv(form.open(path), **form.options(), convert_options=form.convert(options)).schema
+        found = arrow.open_csv(form.open(path), **form.options(), convert_options=form.convert(options)).schema
     except (OSError, pa.ArrowInvalid) as error:
         raise DataError(csv_errors.reason_for(path, form, form.convert(options), error)) from error
+    texts = csv_types.texts_in(path, form, options, found)
+    return pa.schema([(name, texts.get(name, found.field(name).type)) for name in form.names])
 
 
 def is_plain(path: Path) -> bool:
-    """Return whether the first block holds only numbers, without gaps."""
+    """Return whether the first block holds only numbers, without gaps, and every column has a name."""
     import pyarrow as pa
     from pyarrow import csv as arrow
 
-    form = form_of(path)
+    form, options = form_of(path), Options()
+    if "" in form.names or form.spare or form.empty:
+        return False
     try:
-        batch = next(iter(arrow.open_csv(form.open(path), **form.options(), convert_options=form.convert(None))), None)
+        convert = form.convert(options)
+        batch = next(iter(arrow.open_csv(form.open(path), **form.options(), convert_options=convert)), None)
     except (OSError, pa.ArrowInvalid):
         return False  # reading the file raises the error
-    if batch is None:
+    if batch is None or csv_types.texts_in(path, form, options, batch.schema):
         return False
     numbers = all(pa.types.is_integer(kind) or pa.types.is_floating(kind) for kind in batch.schema.types)
     return numbers and not any(column.null_count for column in batch.columns)
 
 
-def has_header(path: Path, options: Options | None = None) -> bool:
-    """Return whether the first line names the columns."""
-    return form_of(path, options).header is not None
-
-
 def tables(
     path: Path, options: Options | None, types: Mapping[str, ArrowType] | None, rows: int
 ) -> Iterator[ArrowTable]:
-    """Yield a CSV file as Arrow tables of up to `rows` rows; arguments as for `read_table`."""
+    """Yield a text table as Arrow tables of up to `rows` rows; arguments as for `read_table`."""
     import pyarrow as pa
     from pyarrow import csv as arrow
 
+    options, types = options or Options(), dict(types or {})
     form = _checked_form(path, options)
-    convert = form.convert(options, types)
+    if form.empty:
+        return
+    convert = form.convert(options, types | csv_types.types_of(path, form, options, types))
+    first_row = 0
     try:
         for batch in arrow.open_csv(form.open(path), **form.options(), convert_options=convert):
-            csv_errors.refuse_short_years(batch, form, path)
-            for start in range(0, len(batch), rows):
-                yield pa.Table.from_batches([batch.slice(start, rows)])
+            table = _without_spare(path, form, pa.Table.from_batches([batch]), first_row)
+            first_row += len(table)
+            yield from (table.slice(start, rows) for start in range(0, len(table), rows))
     except (OSError, pa.ArrowInvalid) as error:
         raise DataError(csv_errors.reason_for(path, form, convert, error)) from error
 
 
 def _checked_form(path: Path, options: Options | None) -> Form:
-    """Return the form of a file, from its first lines; DataError if names or quotes are wrong."""
+    """Return the form of a file; log what was recognized. Raises: DataError if quotes are wrong."""
     form = form_of(path, options)
-    csv_errors.check_names(path, form)
-    if form.quoted:
-        csv_errors.refuse_open_quote(path, form.separator)
+    if form.quotes % 2:
+        csv_errors.refuse_open_quote(path, form)
+    say(path, form)
     return form
 
 
 def parts(path: Path) -> list[Part]:
-    """Return the numbers of a CSV file as one part, because the start of a row is known only after reading."""
-    form, when = form_of(path), stamp(path)
-    csv_errors.check_names(path, form)
-    if form.counts:
-        logger.warning("%s: the first line, 0, 1, 2, ..., is read as a row: delete it if it names the columns", path)
-    with path.open("rb") as file:
-        file.seek(form.header_bytes)
-        start = file.read(1 << 16)
+    """Return the numbers of a text table as one part, because the start of a row is known only after reading."""
+    form, when = _checked_form(path, None), stamp(path)
+    with form.rows(path) as rows:
+        start = next(rows.pieces(), b"")[: 1 << 16]
     numbers = start.count(form.separator.encode()) + start.count(b"\n") + 1
-    size = round((when[0] - form.header_bytes) / max(1, len(start)) * numbers * 8)
-    return [Part(str(path), None, size, partial(_chunks, path), columns=form.header, stamp=when)]
+    size = round((form.end - form.start) / max(1, len(start)) * numbers * 8)
+    return [Part(str(path), None, size, partial(_chunks, path), columns=names(path) or None, stamp=when)]
 
 
 def _chunks(path: Path, rows: int) -> Iterator[Array]:
@@ -137,18 +150,21 @@ def _chunks(path: Path, rows: int) -> Iterator[Array]:
     import pyarrow as pa
     from pyarrow import csv as arrow
 
-    form, done = form_of(path), 0
+    form, options, done = form_of(path), Options(), 0
     try:
         # The first block determines the types, so whole numbers in it must not exclude fractions later.
-        convert = arrow.ConvertOptions(include_columns=form.included)
-        schema = arrow.open_csv(form.open(path), **form.options(), convert_options=convert).schema
-        convert.column_types = {
-            name: pa.float64() for name, kind in zip(schema.names, schema.types, strict=True) if is_number(kind)
+        found = arrow.open_csv(form.open(path), **form.options(), convert_options=form.convert(options)).schema
+        doubles = {
+            field.name: pa.float64()
+            for field in found
+            if pa.types.is_integer(field.type) or pa.types.is_floating(field.type) or pa.types.is_null(field.type)
         }
+        convert = form.convert(options, doubles)
+        convert.include_columns = list(form.names)
         for batch in arrow.open_csv(form.open(path), **form.options(), convert_options=convert):
-            values = to_array(batch, where=str(path), names=form.names(schema.names), first_row=done)
+            values = to_array(batch, where=str(path), names=form.shown(list(form.names)), first_row=done)
             done += len(values)
             yield from (values[start : start + rows] for start in range(0, len(values), rows))
     except (OSError, pa.ArrowInvalid) as error:
-        csv_errors.refuse_text(path, form)
+        csv_errors.refuse_text(path, form, options)
         raise DataError(f"{path}: {str(error).splitlines()[0]}") from error

@@ -19,7 +19,7 @@ from diabolo.data import frames
 from diabolo.data.adapters import ADAPTERS, Adapter, ArrayAdapter, TableAdapter
 from diabolo.data.adapters.array import FARTHEST
 from diabolo.data.adapters.statistics import LEAST, MOST
-from diabolo.data.frames import Column, Schema
+from diabolo.data.frames import Schema
 from diabolo.errors import DiaboloError, ModelFileError, OptionError
 from diabolo.model import detection as detections
 from diabolo.model.file.header import RowForm, announced
@@ -246,8 +246,7 @@ def _table(tensors: Mapping[str, Array], network: Network, version: int) -> Tabl
 
 
 def _schema(tensors: Mapping[str, Array], adapter: Adapter, version: int) -> Schema:
-    known = {"library", "numbered", "columns", *Column.__dataclass_fields__}
-    config = strict_object(text_of(tensors[SCHEMA].data, WHERE[SCHEMA]), WHERE[SCHEMA], known)
+    config = strict_object(text_of(tensors[SCHEMA].data, WHERE[SCHEMA]), WHERE[SCHEMA], set(frames.SCHEMA_KEYS))
     fill_in_schema(config, version)
     schema = frames.from_config(config)
     if (len(schema.columns),) != adapter.row_shape:

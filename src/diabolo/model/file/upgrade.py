@@ -39,7 +39,7 @@ from typing import TYPE_CHECKING
 
 from diabolo._version import __version__
 from diabolo.data.adapters.features import FEATURES
-from diabolo.data.frames import Column
+from diabolo.data.frames import Column, Schema
 from diabolo.errors import ModelFileError
 from diabolo.model.file.layout import features_of
 from diabolo.model.settings import PARTS, SETTINGS, table_of
@@ -52,7 +52,7 @@ from diabolo.typing import Json, JsonObject
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 # By version: what turns the CONFIG of this version into that of the next one. No entry: only settings were added.
 UPGRADES: dict[int, Callable[[JsonObject], JsonObject]] = {}
@@ -89,8 +89,9 @@ def fill_in_table(table: JsonObject, version: int) -> None:
 
 
 def fill_in_schema(schema: JsonObject, version: int) -> None:
-    """Add the settings that are newer than a file of this version to the columns of a schema, in place."""
+    """Add the settings that are newer than a file of this version to a schema and its columns, in place."""
     before, columns = newer_fields(Column, version), schema.get("columns")
+    _fill_in(schema, newer_fields(Schema, version))
     for column in columns if before and isinstance(columns, list) else ():
         if isinstance(column, dict):
             _fill_in(column, before)

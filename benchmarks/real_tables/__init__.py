@@ -1,0 +1,1 @@
+"""How Diabolo reads real tables: `python -m benchmarks.real_tables`."""
