@@ -152,16 +152,17 @@ def test_fields_of_layers_and_columns_that_are_newer_than_the_file_get_the_value
     with pytest.raises(OptionError, match="has exactly the keys"):
         modelfile.from_bytes(old)
 
+    newer = upgrade.FORMAT_VERSION + 1
     for part, field, before in ((Dense, "use_bias", True), (Number, "knots", []), (Column, "whole", False)):
-        metadata = MappingProxyType({"since": 2, "before": before})
+        metadata = MappingProxyType({"since": newer, "before": before})
         monkeypatch.setattr(part.__dataclass_fields__[field], "metadata", metadata)
-    version(2, {1: same})
+    version(newer, {newer - 1: same})
     found = modelfile.from_bytes(old)
     assert found.network == model.network
     assert found.schema == model.schema
     compare_model(FOLDER / "gaps-v1.safetensors", found)
     with pytest.raises(OptionError, match="has exactly the keys"):
-        modelfile.from_bytes(changed(old, "format_version", to=2))
+        modelfile.from_bytes(changed(old, "format_version", to=newer))
 
 
 def test_layers_and_parts_in_the_settings_are_filled_in_too(version, monkeypatch):
@@ -201,7 +202,7 @@ def test_upgrades_follow_one_another(version):
         model = modelfile.from_bytes(named(key, number))
         assert model.record.source == source
         compare_model(FOLDER / "gaps-v1.safetensors", model)
-    for key, number in (("from", 1), ("origin", 2), ("origin", 3), ("from", 3)):
+    for key, number in (("from", now), ("origin", now + 1), ("origin", now + 2), ("from", now + 2)):
         with pytest.raises(
             DiaboloError, match=r"record must have exactly the keys|does not have the content of format"
         ):

@@ -31,7 +31,7 @@ from diabolo.model.model import Model
 from diabolo.model.settings import AUTO, Settings
 from diabolo.network import losses, structures
 from diabolo.network.corruptions import CORRUPTIONS, Corruption
-from diabolo.network.penalties import PENALTIES, Penalty
+from diabolo.network.penalties import Penalty, asked_for
 from diabolo.parts import read_part
 
 logger = logging.getLogger(__name__)
@@ -111,6 +111,7 @@ def prepare(X: object, settings: Settings, *, evaluation_rows: Rows | None = Non
             )
     if penalty is not None:
         penalty.fits(network.bottleneck)
+        penalty.fits_network(network)
     shard = _shard(adapter, part, limit=limit, batch_size=settings.batch_size, seed=settings.seed)
     return Prepared(
         name=part.name,
@@ -155,8 +156,7 @@ def prepare_again(model: Model, rows: Rows, settings: Settings) -> Prepared:
 def _noise_and_penalty(settings: Settings, adapter: adapters.Adapter) -> tuple[Corruption | None, Penalty | None]:
     written = adapter.default_corruption if settings.corruption == AUTO else settings.corruption
     corruption = None if written is None else read_part("corruption", CORRUPTIONS, written)
-    penalty = None if settings.penalty is None else read_part("penalty", PENALTIES, settings.penalty)
-    return corruption, penalty
+    return corruption, asked_for(settings.penalty, settings.structure)
 
 
 def _network(settings: Settings, input_shape: tuple[int, ...], columns: int | None = None) -> structures.Network:
@@ -193,7 +193,7 @@ def _prepare_sparse(
     corruption = None
     if settings.corruption is not None and settings.corruption != AUTO:
         corruption = read_part("corruption", CORRUPTIONS, settings.corruption)
-    sparse_rows.fits(network, corruption, settings.penalty)
+    sparse_rows.fits(network, corruption, asked_for(settings.penalty, settings.structure))
     scaled = matrix[order].astype(np.float32)
     scaled.data /= adapter.divisor.max()
     shard = Shard(

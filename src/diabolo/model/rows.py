@@ -144,7 +144,7 @@ def joined(tables: Sequence[ArrowTable]) -> ArrowTable | None:
 def reconstruct(model: Model, X: object, *, fill: bool, out: Array | None) -> Any:
     """Return rows through the bottleneck and back, in their form; fill: whether only missing cells are filled in."""
     tables, X = list[ArrowTable](), frames.from_arrow(X)
-    whole = out is None and has_cells(model, X)
+    whole, as_array = out is None and has_cells(model, X), isinstance(X, np.ndarray)
 
     def keep(table: ArrowTable, first_row: int) -> None:
         tables.append(table)
@@ -153,7 +153,7 @@ def reconstruct(model: Model, X: object, *, fill: bool, out: Array | None) -> An
     rows = apply(model, verb, X, out, keep=keep if whole else None)
     if are_shorter_series(X, model):
         several = [row[: len(each)] for row, each in zip(rows, X, strict=True)]
-        return np.stack(several) if isinstance(X, np.ndarray) else several
+        return np.stack(several) if as_array else several
     if out is not None or not (frames.is_frame(X) or is_stream(X)):
         return rows
     source = joined(tables)

@@ -419,6 +419,7 @@ class Settings:
     def to_config(self) -> dict[str, Any]:
         """Return what a model file keeps of the settings, as JSON values."""
         from diabolo.network.layers import Layer
+        from diabolo.network.penalties import asked_for
         from diabolo.network.structures import pair
         from diabolo.parts import Part
 
@@ -426,7 +427,10 @@ class Settings:
         config = {name: value.to_config() if isinstance(value, Part) else value for name, value in values.items()}
         both = pair(self.structure)
         if both is not None:
-            config["structure"] = [[layer.to_config() for layer in part] for part in both]
+            config["structure"] = [[layer.to_config() for layer in part] for part in (both.encoder, both.decoder)]
+            if both.regularizers:
+                penalty = asked_for(self.penalty, self.structure)
+                config["penalty"] = None if penalty is None else penalty.to_config()
         elif isinstance(self.structure, list):
             config["structure"] = [layer.to_config() if isinstance(layer, Layer) else layer for layer in self.structure]
         return config
