@@ -17,7 +17,7 @@ import numpy as np
 from diabolo.data import frames
 from diabolo.data.formats import BY_ENDING, ending_of, format_of
 from diabolo.data.frames import LeftOut, Schema
-from diabolo.data.readers import csv_form, images, numpy_files, sql
+from diabolo.data.readers import csv_form, numpy_files, picture_files, sql
 from diabolo.data.readers.arrow import to_array
 from diabolo.data.readers.parts import Part, stamp
 from diabolo.errors import DataError, OptionError, listed, unknown
@@ -49,7 +49,7 @@ class Reading(NamedTuple):
     types: Mapping[str, str] = {}
     drop: tuple[str, ...] = ()
     form: csv_form.Options = csv_form.Options()
-    pictures: images.ImageOptions = images.ImageOptions()
+    pictures: picture_files.ImageOptions = picture_files.ImageOptions()
     cells: frames.Cells = frames.Cells()
     strict: bool = False
     quiet: bool = False

@@ -38,7 +38,8 @@ def read(model: Model, X: object, *, where: str, who: str) -> Rows:
     refuse_other_features(model, X, where=where, who=who)
     X = as_numbers(model, X, where=where)
     if is_stream(X):
-        stream = open_stream(X, schema=model.schema, row_shape=model.adapter.row_shape)
+        adapter = model.adapter
+        stream = open_stream(X, schema=model.schema, row_shape=adapter.row_shape, row_type=adapter.dtype)
         X = np.concatenate(list(stream.chunks(ROWS_AT_ONCE)))
     return model.checked(X, where=where)
 
@@ -127,8 +128,11 @@ def apply(
         X = as_numbers(model, X, where=f"{verb.__name__}()")
     if not is_stream(X):
         return verb(X, out=out)
-    schema, shape = (None, ()) if takes_latents else (model.schema, model.adapter.row_shape)
-    stream = open_stream(X, schema=schema, row_shape=shape, keep=keep)
+    if takes_latents:
+        stream = open_stream(X, keep=keep)
+    else:
+        adapter = model.adapter
+        stream = open_stream(X, schema=model.schema, row_shape=adapter.row_shape, row_type=adapter.dtype, keep=keep)
     chunks = by_chunk(verb, stream, max_width=model.max_width)
     return np.concatenate(list(chunks)) if out is None else fill(out, chunks, stream.rows)
 
