@@ -1,6 +1,6 @@
 """What is fuzzed: each target takes any bytes, and may raise nothing but a DiaboloError.
 
-Order: the model file, IDX, .npy, CSV, the table.
+Order: the model file, IDX, .npy, CSV, pictures, the formats, compressed files, the table.
 """
 
 import json
@@ -9,7 +9,10 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from diabolo.data.readers import csv, idx, numpy_files
+from diabolo.data.formats import ARRAYS_BY_ENDING, BY_ENDING
+from diabolo.data.readers import csv, idx, numpy_files, opened, picture_files
+from diabolo.data.readers.csv_form import Options
+from diabolo.data.readers.parts import Part
 from diabolo.errors import DataError, DiaboloError
 from diabolo.model import file as modelfile
 
@@ -70,7 +73,64 @@ def csv_file(content: bytes) -> None:
         for _ in csv.tables(path, None, None, 1 << 16):
             pass
 
-    _each(content, ".csv", csv.columns, csv.has_header, csv.is_plain, csv.schema, csv.read_table, tables, numbers)
+    _each(content, ".csv", csv.names, csv.is_plain, csv.schema, csv.read_table, tables, numbers)
+
+
+def picture(content: bytes) -> None:
+    """Pictures: the header, every frame as it is, in grey and in another size."""
+
+    def frames(path: Path) -> None:
+        found = picture_files.read_header(path).frames
+        for options in (picture_files.ImageOptions(), picture_files.ImageOptions(size=(3, 5), grayscale=True)):
+            for pixels in picture_files.read_frames(path, options, found):
+                assert pixels.dtype in ("uint8", "uint16"), pixels.dtype
+                assert pixels.ndim == 2 or pixels.shape[2] in (3, 4), pixels.shape
+
+    _each(content, ".png", picture_files.read_header, frames)
+
+
+def format_of(ending: str) -> Callable[[bytes], None]:
+    """Return the target of a format in `diabolo.data.formats`: its schema, its rows, whole and in chunks."""
+
+    def target(content: bytes) -> None:
+        if ending in ARRAYS_BY_ENDING:
+            _each(content, ending, lambda path: _rows(ARRAYS_BY_ENDING[ending].parts(path)))
+            return
+        known = BY_ENDING[ending]
+
+        def chunks(path: Path) -> None:
+            for _ in known.tables(path, Options(), {}, 1 << 16):
+                pass
+
+        _each(
+            content,
+            ending,
+            known.row_count,
+            known.is_plain,
+            chunks,
+            lambda path: known.schema(path, Options()),
+            lambda path: known.read(path, Options(), {}),
+            lambda path: _rows(known.parts(path)),
+        )
+
+    return target
+
+
+def _rows(parts: list[Part]) -> None:
+    for part in parts:
+        for _ in part.read(1 << 16):
+            pass
+
+
+def packed(content: bytes) -> None:
+    """Compressed files of every kind."""
+
+    def read(path: Path) -> None:
+        with opened.open_binary(path) as file:
+            while file.read(1 << 20):
+                pass
+
+    _each(content, ".csv.gz", read, opened.unpacked_bytes)
 
 
 def _each(content: bytes, ending: str, *readers: Callable[[Path], object]) -> None:
@@ -84,4 +144,14 @@ def _each(content: bytes, ending: str, *readers: Callable[[Path], object]) -> No
                 raise AssertionError(f"expected one line of a DataError, got {error!r}") from error
 
 
-TARGETS: dict[str, Callable[[bytes], None]] = {"csv": csv_file, "idx": idx_file, "model": model, "npy": npy}
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    "csv": csv_file,
+    "idx": idx_file,
+    "model": model,
+    "npy": npy,
+    "packed": packed,
+    "picture": picture,
+}
+TARGETS |= {
+    name: format_of(f".{name}") for name in ("arff", "feather", "h5", "json", "jsonl", "mat", "ods", "parquet", "xlsx")
+}

@@ -83,10 +83,10 @@ def test_a_model_file_of_any_time_gives_what_it_gave(path):
 def test_no_setting_is_newer_than_the_present_format_version():
     tables = (LAYERS, FEATURES, *map(table_of, PARTS))
     fields = [each for table in tables for part in table.values() for each in dataclasses.fields(part)]
-    newer = [each.metadata for each in (*fields, *dataclasses.fields(Column)) if "since" in each.metadata]
-    since = [setting.since for setting in SETTINGS.values()] + [each["since"] for each in newer]
+    NEXT = [each.metadata for each in (*fields, *dataclasses.fields(Column)) if "since" in each.metadata]
+    since = [setting.since for setting in SETTINGS.values()] + [each["since"] for each in NEXT]
     assert max(since) <= upgrade.FORMAT_VERSION
-    assert all("before" in each for each in newer)
+    assert all("before" in each for each in NEXT)
     assert all(1 <= step < upgrade.FORMAT_VERSION for step in upgrade.UPGRADES)
 
 
@@ -128,9 +128,8 @@ def test_the_estimator_of_an_older_file_gets_the_setting_of_that_time(version, m
     path.write_bytes(changed(golden("images"), "record", "settings", "patience", drop=True))
     with pytest.raises(ModelFileError, match="settings must have exactly the keys"):
         load(path)
-    newer = upgrade.FORMAT_VERSION + 1
-    monkeypatch.setitem(SETTINGS, "patience", Setting((int,), since=newer, before=123))
-    version(newer, upgrade.UPGRADES | {newer - 1: same})
+    monkeypatch.setitem(SETTINGS, "patience", Setting((int,), since=NEXT, before=123))
+    version(NEXT, upgrade.UPGRADES | {NEXT - 1: same})
     assert load(path).patience == 123
 
 

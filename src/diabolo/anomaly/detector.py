@@ -181,6 +181,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         reconstruction loss of the row drops if the cell is replaced by its prediction, divided by the typical score of
         its column. Rows with more than 512 columns, such as images, get their squared residuals instead.
         """
+        X = frames.from_arrow(X)
         rows = self._rows(X, "explain()")
         found = by_column(self.model, rows)
         schema = self.model.schema

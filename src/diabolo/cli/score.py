@@ -53,8 +53,8 @@ def score(
     """
     from diabolo.cli import moments
     from diabolo.data.frames import Cells
-    from diabolo.data.kinds import pictures_in
     from diabolo.data.long_table.files import read_labels
+    from diabolo.data.readers import images
     from diabolo.errors import OptionError
 
     if top < 0:
@@ -90,7 +90,7 @@ def score(
             return
     scorer = _detector(rows, data_dir, how, names(keep), output, save, force=force) if path is None else trained
     highest = Highest(scorer, top)
-    write_rows(
+    files = write_rows(
         scorer.model,
         rows,
         lambda trained: highest.verb,
@@ -105,8 +105,8 @@ def score(
         force=force,
     )
     if top:
-        files = [file for file in pictures_in(rows) or [] if file not in left_out]
-        highest.show(sys.stderr if str(output) == "-" else sys.stdout, files, read_labels(Path(rows)))
+        folder, out = images.root(rows) or Path(), sys.stderr if str(output) == "-" else sys.stdout
+        highest.show(out, [folder / str(file) for file in files], read_labels(Path(rows)))
 
 
 class Scorer:
@@ -205,7 +205,7 @@ class Highest:
     def show(self, file: TextIO, names: Sequence[Path] = (), labels: "Labels | None" = None) -> None:
         """Print the rows with the highest scores, and the cells that cause them.
 
-        Args: names: of the files, where each row is a file; labels: the names of windows, where each row is one.
+        Args: names: of the pictures, where rows are pictures; labels: of windows, where rows are windows.
         """
         import numpy as np
 

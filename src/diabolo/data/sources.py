@@ -18,7 +18,7 @@ from diabolo.data.long_table.cut import Windows
 from diabolo.data.long_table.labels import Labels
 from diabolo.data.readers import idx, numpy_files, opened, scipy_files
 from diabolo.errors import DataError, unknown
-from diabolo.typing import Array, Frame, PathLike
+from diabolo.typing import Array, Frame, PathLike, Shape
 
 
 class Source(NamedTuple):
@@ -41,6 +41,11 @@ class Source(NamedTuple):
     gaps: bool = False
     series: bool = False
     labels: Labels | None = None
+
+    @property
+    def row_shape(self) -> Shape:
+        """The shape of one row."""
+        return tuple(getattr(self.rows, "shape", ()))[1:]
 
     @property
     def is_table(self) -> bool:

@@ -78,6 +78,7 @@ def windows(
     typed = how.typed
     given = Given(window, step, max_gap, duplicates, resample, zone, typed)
     checked(channels=(), time="", entity="", given=given)
+    frame = frames.from_arrow(frame)
     if not frames.is_frame(frame):
         raise DataError(f"windows() expected a frame of pandas, polars or pyarrow, got {type(frame).__name__}.")
     spelt = Spelling(typed)

@@ -83,7 +83,7 @@ def load_with_sha256(path: str | Path, *, layers: Own | None = None, expect_sha2
     if Path(path).suffix.lower() in (".keras", ".h5", ".hdf5") and Path(path).is_file():
         raise ModelFileError(
             f"{path} is a file of Keras, expected a .safetensors file of Diabolo: in Python, "
-            f"diabolo.split(keras.models.load_model({str(path)!r})) makes an encoder and a decoder of it."
+            f"diabolo.split({str(path)!r}) makes an encoder and a decoder of it."
         )
     asked = expect_sha256.strip().lower() if isinstance(expect_sha256, str) else expect_sha256
     if asked is not None and not (isinstance(asked, str) and re.fullmatch("[0-9a-f]{64}", asked)):
