@@ -16,8 +16,9 @@ import pyarrow as pa
 from PIL import Image
 from scipy.io import savemat
 
-from diabolo import AnomalyDetector, Autoencoder
+from diabolo import AnomalyDetector, Autoencoder, windows
 from diabolo.data.formats import BY_ENDING
+from diabolo.data.long_table import files
 
 CORPUS = Path(__file__).parent / "corpus"
 QUICK = {"structure": [], "epochs": 1, "random_state": 0, "verbose": False}
@@ -47,6 +48,8 @@ def seeds() -> dict[str, bytes]:
     arrays = {"rows": rows[:2], "bytes": np.zeros((2, 2, 2), np.uint8), "order": np.asfortranarray(rows[:2])}
     made |= {f"npy/{name}": _written(np.save, array) for name, array in arrays.items()}
     made["npy/several"] = _written(partial(np.savez_compressed, a=rows[:2, 0], b=rows[:2, 1]))
+    series = pd.DataFrame({"when": frame["d"], "x": rows[:, 0]})
+    made["npy/windows"] = _written(lambda file, _: files.into(file, windows(series, window=3)), rows)
     made["csv/table"] = frame[:4].to_csv(index=False).encode()
     made["csv/numbers"] = b"1,2,3\n4,5.5,6e3\n"
     made["csv/quotes"] = 'name;"a;b"\n"two\nlines";1,5\né;?\n'.encode()

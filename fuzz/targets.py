@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from diabolo.data.formats import ARRAYS_BY_ENDING, BY_ENDING
+from diabolo.data.long_table.files import read_labels
 from diabolo.data.readers import csv, idx, numpy_files, opened, picture_files
 from diabolo.data.readers.csv_form import Options
 from diabolo.data.readers.parts import Part
@@ -50,9 +51,9 @@ def idx_file(content: bytes) -> None:
 
 
 def npy(content: bytes) -> None:
-    """The header of .npy files, and of the arrays in .npz files."""
+    """The header of .npy files, and of the arrays in .npz files, also those of windows with names."""
     _each(content, ".npy", numpy_files.read_npy, numpy_files.parts, _chunks)
-    _each(content, ".npz", numpy_files.read_npz, numpy_files.columns, numpy_files.unpacked_bytes)
+    _each(content, ".npz", numpy_files.read_npz, numpy_files.columns, numpy_files.unpacked_bytes, read_labels)
 
 
 def _chunks(path: Path) -> None:

@@ -20,7 +20,7 @@ import pytest
 from diabolo import Autoencoder, windows
 from diabolo.data import frames
 from diabolo.data.frames import texts
-from diabolo.data.opening import open_frame, open_rows, open_source
+from diabolo.data.opening import open_rows, open_source
 from diabolo.data.readers import csv
 from diabolo.data.tables import Reading
 from diabolo.errors import DataError
@@ -449,6 +449,11 @@ def test_texts_that_are_numbers_are_found_in_every_type_of_text():
     assert texts.find(pa.array([None], pa.string()), "a").form is None
 
 
-def test_the_index_is_left_out_of_windows_as_well(tmp_path):
+def test_the_index_is_left_out_of_windows_as_well(cli, tmp_path, caplog):
     uneven().to_csv(tmp_path / "t.csv")
-    assert open_frame(str(tmp_path / "t.csv"), Reading()).column_names == ["when", "x"]
+    done = cli("windows", "t.csv", "--window", "12", "--max-gap", "none")
+    assert done.code == 0, done.err
+    assert "channels: x\n" in done.out
+    with caplog.at_level(logging.WARNING):
+        assert windows(pd.read_csv(tmp_path / "t.csv"), time="when", window=12, max_gap=None).channels == ("x",)
+    assert "left out 'Unnamed: 0', an index without a name" in caplog.text

@@ -561,6 +561,32 @@ def test_a_row_that_is_in_no_window_has_no_error(fitted, log):
     np.testing.assert_array_equal(np.isnan(errors), (short["who"] == "007").to_numpy())
 
 
+def test_rows_of_one_moment_share_its_error_and_missing_moments_cost_nothing():
+    rng = np.random.default_rng(2)
+    when = pd.Timestamp("2024-01-01") + np.sort(rng.choice(600, 400, replace=False)) * MINUTE
+    frame = pd.DataFrame({"when": when, "x": np.sin(np.arange(400) / 30), "y": rng.normal(size=400)})
+    frame.loc[::9, "y"] = np.nan
+    cut = windows(frame, window=8, step=4, resample="2min")
+    assert cut.count.missing > 0
+    assert cut.count.merged > 0
+    net = Autoencoder(3, **FAST).fit(cut)
+    errors = net.error_of_moments(frame)
+    grid = frame.set_index("when").resample("2min", origin="epoch").mean()
+    starts = sorted({*range(0, len(grid) - 8 + 1, 4), len(grid) - 8})
+    held = grid["x"].notna().to_numpy()
+    sums, many = np.zeros((len(grid), 2)), np.zeros((len(grid), 2))
+    for start in (at for at in starts if held[at : at + 8].mean() >= 0.5):
+        values = grid.to_numpy()[start : start + 8]
+        away = np.square((values - net.reconstruct(values[None])[0]) / net.model_.adapter.scale)
+        sums[start : start + 8] += np.nan_to_num(away)
+        many[start : start + 8] += ~np.isnan(away)
+    known = many > 0
+    expected = np.where(known, sums / np.maximum(many, 1), 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    expected[~known.any(axis=1)] = np.nan
+    place = grid.index.get_indexer(frame["when"].dt.floor("2min"))
+    np.testing.assert_allclose(errors, expected[place], rtol=1e-3, atol=1e-6)
+
+
 def test_a_model_says_what_it_needs_in_place_of_a_table(fitted, log):
     net, cut = fitted
     with pytest.raises(

@@ -11,6 +11,7 @@ import numpy as np
 
 from diabolo.data import frames, memory
 from diabolo.data.frames import texts
+from diabolo.data.frames.learning import UNNAMED
 from diabolo.data.long_table.columns import channel_of, is_text
 from diabolo.data.long_table.counting import Count
 from diabolo.data.long_table.cut import Windows
@@ -83,6 +84,10 @@ def windows(
     spelt = Spelling(typed)
     named = _named_time(frame, time, entity, spelt)
     channels = tuple(name for name in named.names if name not in (named.time, entity))
+    unnamed = [name for name in channels if UNNAMED.fullmatch(name)]
+    if unnamed:
+        logger.warning("%s: left out %s, an index without a name", where, ", ".join(map(repr, unnamed)))
+        channels = tuple(name for name in channels if name not in unnamed)
     form = checked(channels=channels, time=named.written, entity=entity or "", given=given)
     return _windows(named.frame, named.time, form, where, how)
 
@@ -135,7 +140,7 @@ def _named_time(frame: Frame, time: str | None, entity: str | None, spelt: Spell
     if time is not None:
         return _Named(frame, time, time, names)
     if from_index is not None:
-        return _Named(frame, from_index, "" if from_index == UNNAMED else from_index, names)
+        return _Named(frame, from_index, "" if from_index == OF_INDEX else from_index, names)
     found = _columns_of_dates(frame)
     if len(found) != 1:
         several = f"{', '.join(map(repr, found))} hold dates" if found else "no column holds dates"
@@ -143,7 +148,7 @@ def _named_time(frame: Frame, time: str | None, entity: str | None, spelt: Spell
     return _Named(frame, found[0], found[0], names)
 
 
-UNNAMED = "time of the index"
+OF_INDEX = "time of the index"  # the column that an index of times without a name becomes
 
 
 def _with_index(frame: Any, time: str | None, entity: str | None) -> tuple[Frame, str | None]:
@@ -160,7 +165,7 @@ def _with_index(frame: Any, time: str | None, entity: str | None) -> tuple[Frame
     if time is None and has_times.count(True) == 1:
         place = has_times.index(True)
         name = index.names[place]
-        found = UNNAMED if name is None or str(name) in known else str(name)
+        found = OF_INDEX if name is None or str(name) in known else str(name)
         asked[place] = True
     if not any(asked):
         return frame, None

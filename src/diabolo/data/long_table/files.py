@@ -32,13 +32,14 @@ LONGEST = 1 << 22  # characters of the form, which holds the names of the channe
 
 def write(path: Path, cut: Windows, *, force: bool) -> None:
     """Write windows with their names. Raises OutputError."""
+    files.write_atomically(path, lambda file: into(file, cut), force=force)
+
+
+def into(file: IO[bytes], cut: Windows) -> None:
+    """Write windows with their names into an open file."""
     labels = cut.labels
     form = json.dumps(labels.form.to_config() | {"clock": str(labels.clock.arrow)}, sort_keys=True)
-
-    def into(file: IO[bytes]) -> None:
-        np.savez(file, rows=cut.rows, times=labels.ticks, entities=labels.entities, form=np.array(form))
-
-    files.write_atomically(path, into, force=force)
+    np.savez(file, rows=cut.rows, times=labels.ticks, entities=labels.entities, form=np.array(form))
 
 
 def read_labels(path: Path, rows: Rows | None = None) -> Labels | None:
