@@ -19,7 +19,7 @@ from diabolo.data.readers import scipy_files
 from diabolo.errors import DataError, DivergedError, ModelFileError, NotFittedError, OptionError
 from diabolo.fitting.automatic.advice import Advice
 from diabolo.model import file as modelfile
-from diabolo.model import generating
+from diabolo.model import generating, moments
 from diabolo.model import rows as user_rows
 from diabolo.model.model import Model
 from diabolo.model.settings import Settings, arguments
@@ -292,6 +292,19 @@ class Autoencoder(TransformerMixin, BaseEstimator):
     def score(self, X: object, y: object = None) -> float:
         """Return the mean of `score_samples`: the higher, the better, as scikit-learn's searches expect."""
         return float(self.score_samples(X).mean())
+
+    def error_of_moments(self, X: object) -> Float64Array:
+        """Return the mean squared error of each row of a long table, (n,), in variances of the channels.
+
+        For a model of windows: see `diabolo.windows` and `diabolo.model.moments`.
+
+        Args: X: a long table with the columns of the one that the windows of fit() were cut from; it is cut in the same
+            way. Or windows of it.
+        Returns: in the order of the table; NaN for a row that is in no window.
+        """
+        cut = moments.cut_like(self._model, X, where="error_of_moments()")
+        user_rows.refuse_other_channels(self._model, cut, where="error_of_moments()")
+        return cut.at_rows(moments.moments(self._model, cut, where="error_of_moments()").errors)
 
     def codes(self, X: object, *, out: Array | None = None) -> np.ndarray[Any, np.dtype[np.int32]]:
         """Return the codes of each row, (n, groups), int32, of a quantized bottleneck; arguments as for encode()."""

@@ -50,6 +50,7 @@ class Results:
 
         self.model = model
         self._rows, evaluated_on = (rows.sample, "training") if rows.test is None else (rows.test, "test")
+        self._labels = rows.labels
         self._seen = _corrupted(model, self._rows) if corrupt else None
         self.summary: Summary = summarise(
             model,
@@ -72,7 +73,7 @@ class Results:
         if self.summary.columns:
             reconstructions = pictures.columns([ColumnFigures(**each) for each in self.summary.columns])
         else:
-            reconstructions = pictures.reconstructions(self.model, self._rows, self._seen)
+            reconstructions = pictures.reconstructions(self.model, self._rows, self._seen, self._labels)
         figures = {"reconstructions": reconstructions, "training": pictures.training(self.model)}
         save_model(self.model, paths["model"], force=force)  # first: it alone took a training
         for name, figure in figures.items():

@@ -66,6 +66,8 @@ def write_rows(
         check_swapped(model, data)
     trained, kept = modelfile.load(model) if isinstance(model, Path) else model, names(keep)
     check_data(data, how, data_dir, fitted=True, keep=kept)
+    if not latents:
+        _refuse_long_table(trained, data)
     framed = rows and trained.schema is not None
     pictures = not latents and pictures_in(data) is not None
     typed = bool(kept) or (framed and trained.adapter.kind == "table")
@@ -113,6 +115,22 @@ def passed_through(model: "Model", data: str, how: "Reading | None") -> tuple[st
         return model.schema.spare
     there = columns_of(data, how or Reading())
     return tuple(name for name in model.schema.spare if name in there)
+
+
+def _refuse_long_table(model: "Model", data: str) -> None:
+    """Raise DataError for a long table in place of windows, with the command that cuts it."""
+    import shlex
+
+    from diabolo.data.kinds import is_table_of_rows
+    from diabolo.data.long_table.form import as_written
+    from diabolo.errors import DataError
+
+    if model.series is not None and data != "-" and is_table_of_rows(data):
+        cut = f"diabolo windows {shlex.quote(data)} {as_written(model.series, typed=True)}"
+        raise DataError(
+            f"{data} is a table, and the model takes windows: write {cut}, then give {stem(data)}-windows.npz in place "
+            f"of it."
+        )
 
 
 def default_output(data: str, ending: str, *, table: bool) -> Path:

@@ -186,6 +186,12 @@ def is_stream(source: object) -> bool:
     )
 
 
+def is_table_of_rows(source: object) -> bool:
+    """Return whether a source is a table in files, or a database, from which rows can be read as they are."""
+    kind = identify(source).kind
+    return kind is DATABASE or (kind in TABLES and kind is not COLUMNS)
+
+
 def pictures_in(source: object) -> list[Path] | None:
     """Return the pictures of a folder, a pattern, a path or a list of paths; None for any other source."""
     named = identify(source)

@@ -41,9 +41,10 @@ from diabolo.data.kinds import (
     Named,
     identify,
 )
+from diabolo.data.long_table.cut import Windows
 from diabolo.data.readers import idx, images, numpy_files, scipy_files, sql
 from diabolo.data.series import is_ragged, padded
-from diabolo.data.sources import Source, is_idx, of_files, of_frame, read_file
+from diabolo.data.sources import Source, is_idx, of_files, of_frame, of_windows, read_file
 from diabolo.data.streams import Stream
 from diabolo.data.tables import Keep, Reading
 from diabolo.errors import DataError, unknown
@@ -313,6 +314,8 @@ def _open_whole(named: Named, data_dir: PathLike | None, reading: Reading) -> So
         return source
     if named.kind is FRAME:
         return of_frame(cast(Frame, source), f"a frame of {frames.library_of(source)}", reading)
+    if isinstance(source, Windows):
+        return of_windows(source)
     if is_ragged(source):
         rows = padded(source)
         return Source(f"{len(rows):,} series", rows, gaps=bool(np.isnan(rows).any()), series=True)

@@ -24,7 +24,7 @@ from diabolo.errors import OutputError, unknown
 from diabolo.storage.files import refuse_existing, write_atomically
 from diabolo.typing import Array, ArrowTable, Shape
 
-TABLES = tuple(ending for ending, kind in BY_ENDING.items() if ending != ".tsv" and kind.writes)
+TABLES = tuple(ending for ending, kind in BY_ENDING.items() if kind.writes)
 ENDINGS = (".npy", ".npz", *TABLES)  # those of text may be followed by that of a compression, as in .csv.gz
 STDOUT = Path("-")  # is written as CSV
 

@@ -16,6 +16,7 @@ import numpy as np
 from diabolo.data import adapters, memory, sparse
 from diabolo.data.adapters import Rows, Statistics, as_rows, check_rows
 from diabolo.data.frames import Schema, from_arrow
+from diabolo.data.long_table.form import SeriesForm
 from diabolo.data.memory import COPIES_IN_TRAINING
 from diabolo.data.opening import check_options, open_rows
 from diabolo.data.readers import scipy_files
@@ -51,6 +52,7 @@ class Prepared(NamedTuple):
     shard: Shard
     streamed_within: int
     schema: Schema | None
+    series: SeriesForm | None = None
 
     def facts(self, *, batch_size: int, epochs: int) -> dict[str, float]:
         """Return what `diabolo.fitting.automatic.advice` goes by."""
@@ -100,7 +102,8 @@ def prepare(X: object, settings: Settings, *, evaluation_rows: Rows | None = Non
     else:
         adapter, choice = _learn_array(settings, part, part.statistics, evaluation_rows)
     network = _network(settings, adapter.tensor_shape, math.prod(adapter.row_shape))
-    modelfile.check_room(network, adapter, schema, settings.to_config())
+    series = opened.labels.form if isinstance(opened, Source) and opened.labels is not None else None
+    modelfile.check_room(network, adapter, schema, settings.to_config(), series)
     corruption, penalty = _noise_and_penalty(settings, adapter)
     if corruption is not None:
         corruption.fits(adapter.tensor_shape, choice.loss)
@@ -125,6 +128,7 @@ def prepare(X: object, settings: Settings, *, evaluation_rows: Rows | None = Non
         shard=shard,
         streamed_within=0 if isinstance(part.train, np.ndarray) else limit,
         schema=schema,
+        series=series,
     )
 
 
@@ -150,6 +154,7 @@ def prepare_again(model: Model, rows: Rows, settings: Settings) -> Prepared:
         shard=_shard(adapter, division, limit=0, batch_size=0, seed=0),
         streamed_within=0,
         schema=model.schema,
+        series=model.series,
     )
 
 

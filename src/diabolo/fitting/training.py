@@ -170,4 +170,5 @@ def _model(
         loss=prepared.loss.loss,
         record=record,
         schema=prepared.schema,
+        series=prepared.series,
     )

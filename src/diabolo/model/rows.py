@@ -13,10 +13,12 @@ import numpy as np
 from diabolo.data import frames
 from diabolo.data.adapters import Rows
 from diabolo.data.kinds import is_stream
+from diabolo.data.long_table.cut import Windows
+from diabolo.data.long_table.form import as_written
 from diabolo.data.opening import open_stream
 from diabolo.data.series import are_shorter, is_ragged, padded
 from diabolo.data.tables import Keep
-from diabolo.errors import DataError, ShapeError
+from diabolo.errors import DataError, ShapeError, listed
 from diabolo.model.model import Model
 from diabolo.model.runtime import by_chunk, fill
 from diabolo.typing import Array, ArrowTable, Frame
@@ -44,9 +46,16 @@ def read(model: Model, X: object, *, where: str, who: str) -> Rows:
 
 def as_numbers(model: Model, X: object, *, where: str) -> Any:
     """Return a frame as numbers, shorter series with gaps at their end, and anything else as it is."""
+    if isinstance(X, Windows):
+        refuse_other_channels(model, X, where=where)
+        return X.rows
     if are_shorter_series(X, model):
         return padded(X, model.adapter.row_shape[0])
     schema = model.schema
+    if model.series is not None and frames.is_frame(X):
+        raise DataError(
+            f"{where} expected windows, got a frame: pass windows(frame, {as_written(model.series, typed=False)})."
+        )
     if schema is None or is_stream(X):
         return X
     if frames.is_frame(X):
@@ -75,6 +84,15 @@ def refuse_other_features(model: Model, X: object, *, where: str, who: str) -> N
     shape: tuple[int, ...] = getattr(X, "shape", ())
     if len(known) == 1 and len(shape) == 2 and shape[1] != known[0] and not frames.is_frame(X):
         raise ShapeError(f"{where}: X has {shape[1]} features, but {who} is expecting {known[0]} features as input.")
+
+
+def refuse_other_channels(model: Model, cut: Windows, *, where: str) -> None:
+    """Raise DataError for windows of other channels than those of fit()."""
+    if model.series is not None and cut.channels != model.series.channels:
+        raise DataError(
+            f"{where} expected windows of the channels {listed(model.series.channels)}, got {listed(cut.channels)}: "
+            f"give the table the same columns in the same order."
+        )
 
 
 def read_latents(model: Model, frame: Frame) -> Rows:
