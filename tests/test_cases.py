@@ -398,6 +398,40 @@ def test_pooling_by_keras_default_is_the_same_where_nothing_is_left_over():
     assert layer.output_shape((15, 8, 1)) == (7, 4, 1)
 
 
+def test_an_encoder_that_pools_by_default_is_learnt_from(rng):
+    import keras
+    from keras import layers
+
+    encoder = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            layers.Conv2D(2, 3, padding="same", activation="relu"),
+            layers.MaxPooling2D(2),
+            layers.Flatten(),
+            layers.Dense(3),
+        ]
+    )
+    decoder = keras.Sequential(
+        [
+            keras.Input((3,)),
+            layers.Dense(16),
+            layers.Reshape((4, 4, 1)),
+            layers.UpSampling2D(2),
+            layers.Conv2D(1, 3, padding="same"),
+        ]
+    )
+    rows = rng.random((40, 8, 8, 1), dtype=np.float32)
+    model = Autoencoder(3, structure=(encoder, decoder), **FAST).fit(rows)
+    assert model.reconstruct(rows).shape == (40, 8, 8, 1)
+    network, weights = model.model_.network, model.model_.weights
+    names = [
+        f"{step.layer.name}/{name}" for step in network.encoder_steps for name in step.layer.weights(step.input_shape)
+    ]
+    encoder.set_weights([weights[name] for name in names])
+    expected = encoder.predict(model.model_.adapter.adapt(rows), verbose=0)
+    np.testing.assert_allclose(model.encode(rows), expected, rtol=1e-5, atol=1e-5)
+
+
 def test_the_case_of_pooling(case, capsys):
     runpy.run_path(str(case("7_keras_pool.py")))
     assert capsys.readouterr().out.endswith("(40, 16, 16, 1)\n")

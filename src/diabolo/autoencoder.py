@@ -61,7 +61,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             "swap:0.15", "binarize", or one of `diabolo.network.corruptions`; None: none; "auto": none, except for
             tables with gaps "masking:0.1", from which the network learns to fill them in.
         penalty: a term that is added to the loss: "contractive:0.1", "mmd:100", "adversarial:10",
-            "total_correlation:5", "l2:0.001", or one of `diabolo.network.penalties`.
+            "total_correlation:5", "l2:0.001", "regularizers" (of single weights; those of Keras models in `structure`
+            become one), or one of `diabolo.network.penalties`.
         reconstruction_loss: "bernoulli" (binary cross-entropy), "gaussian" (squared error; its variance is learned with
             "gaussian:variance=learnt"), "huber", "poisson", "categorical", "ssim", one of `diabolo.network.losses`, or
             "auto": bernoulli or gaussian, chosen from the rows; the reason is logged.

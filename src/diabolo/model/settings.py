@@ -212,8 +212,8 @@ class Settings:
         default=None,
         metadata=_known(
             (str, dict, type(None)),
-            help="A term that is added to the loss: contractive:0.1, mmd:100, adversarial:10, total_correlation:5 or "
-            "l2:0.001.",
+            help="A term that is added to the loss: contractive:0.1, mmd:100, adversarial:10, total_correlation:5, "
+            "l2:0.001 or regularizers.",
             group=NETWORK,
             option=str | None,
             check=_part,

@@ -6,10 +6,10 @@ Order: fit, its settings, its rows, checks of the model and of the rows, the cal
 import math
 import numbers
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import keras
 import numpy as np
@@ -24,27 +24,35 @@ from diabolo.data.splits import divide
 from diabolo.data.windows import Resident, Streamed, Window, Windows, check_memory
 from diabolo.errors import DataError, OptionError, ShapeError
 from diabolo.training.backend import tensor
+from diabolo.training.keras_batches import Batches, Stepped, parts_of, source_of
 from diabolo.training.loop import epochs as run_epochs
-from diabolo.training.program import KerasSteps, Measure, Tensors
+from diabolo.training.program import VALIDATION_BATCH, KerasSteps, Measure, Tensors
 from diabolo.training.progress import Progress, Report, display, verbosity
 from diabolo.training.xla import choose
 from diabolo.typing import Array
+
+BATCH_SIZE = 32  # Keras' default
 
 
 def fit(
     model: keras.Model,
     x: object,
     y: object = None,
-    *,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     epochs: int = 1,
     verbose: bool | int | str = "auto",
-    callbacks: Sequence[keras.callbacks.Callback] | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] | keras.callbacks.Callback | None = None,
     validation_split: float = 0.0,
     validation_data: object = None,
     shuffle: bool = True,
+    class_weight: Mapping[int, float] | None = None,
     sample_weight: object = None,
     initial_epoch: int = 0,
+    steps_per_epoch: int | None = None,
+    validation_steps: int | None = None,
+    validation_batch_size: int | None = None,
+    validation_freq: int | Sequence[int] = 1,
+    *,
     seed: int | None = None,
     compile: bool | None = None,
     steps_a_call: int | None = None,
@@ -57,10 +65,13 @@ def fit(
 
     Args:
         model: compiled with `model.compile(...)`.
-        x: arrays (n, ...), or a list or dict of them, as the model takes them; or rows as `Autoencoder.fit` takes them
-            (a file, a folder, a pattern, a memory-mapped array, chunks), unscaled, which are their own target.
+        x: arrays (n, ...), or a list or dict of them, as the model takes them; or batches (x, y) or (x, y,
+            sample_weight) from a `tf.data.Dataset`, `keras.utils.PyDataset`, DataLoader or generator, in their order;
+            or rows as `Autoencoder.fit` takes them (a file, a folder, a pattern, a memory-mapped array, chunks),
+            unscaled, which are their own target.
         y: targets, arrays as for x; None: the target is x.
-        batch_size: rows per step; the last step of an epoch may have fewer.
+        batch_size: rows per step; the last step of an epoch may have fewer. None: 32, or with `steps_per_epoch` as
+            many as make all rows an epoch.
         epochs: the number of the last epoch; epochs are counted from `initial_epoch`, as in Keras.
         verbose: 0 or False shows nothing, 1 or True a progress bar, 2 a line per epoch, "auto" a bar on a terminal or
             in a notebook and otherwise nothing. A notebook shows it on stdout, everything else on stderr.
@@ -68,13 +79,19 @@ def fit(
             batches are called after each call of the compiled program, with the number of the last batch done.
         validation_split: fraction of the rows to validate on: the last rows of arrays, rows drawn with the seed
             otherwise.
-        validation_data: (x, y) or (x, y, sample_weight), arrays; replaces the split.
-        shuffle: whether each epoch has a new order of rows.
+        validation_data: (x, y) or (x, y, sample_weight), arrays; or batches of them; replaces the split.
+        shuffle: whether each epoch has a new order of rows; batches keep their own.
+        class_weight: weight of the rows of each class, {class: weight}, where y are whole numbers or one-hot.
         sample_weight: weight of each row, (n,).
         initial_epoch: number of epochs that are already done.
+        steps_per_epoch: batches in an epoch; the next epoch goes on where this one ends. None: all rows, or all
+            batches.
+        validation_steps: how many batches of the validation rows to use; None: all.
+        validation_batch_size: rows in a batch of the validation; None: 1,024, which gives the same loss.
+        validation_freq: validate after each so many epochs, or after the epochs in a list, counted from 1.
         seed: of the order of rows; None draws one.
-        compile: True or False turns XLA on or off; None chooses (see xla.py). The `jit_compile` of the model is
-            ignored, because Keras sets it by itself.
+        compile: True or False turns XLA on or off; None chooses (see xla.py), and leaves it off for batches. The
+            `jit_compile` of the model is ignored, because Keras sets it by itself.
         steps_a_call: steps per call of the compiled program; None: as many as take half a second.
         memory: limit for rows that are not arrays, in bytes or such as "2GB"; larger data is read in chunks. None: a
             quarter of the free memory.
@@ -82,23 +99,35 @@ def fit(
     Raises: OptionError, ShapeError where the model is not compiled or arrays do not fit each other or the model;
         DataError for rows of text, or with NaN that makes the loss NaN.
     """
-    _check_model(model, callbacks)
+    hooks_of = _callbacks(callbacks)
+    _check_model(model, hooks_of)
     share = _fraction(validation_split)
-    batch_size, epochs = whole("batch_size", batch_size, 1), whole("epochs", epochs, 1)
-    first_epoch = whole("initial_epoch", initial_epoch, 0)
-    steps_a_call = None if steps_a_call is None else whole("steps_a_call", steps_a_call, 1)
+    epochs, first_epoch = whole("epochs", epochs, 1), whole("initial_epoch", initial_epoch, 0)
+    sizes = {"batch_size": batch_size, "steps_a_call": steps_a_call, "steps_per_epoch": steps_per_epoch} | {
+        "validation_steps": validation_steps,
+        "validation_batch_size": validation_batch_size,
+    }
+    known = {name: whole(name, size, 1) for name, size in sizes.items() if size is not None}
+    due = _frequency(validation_freq)
     seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else whole("seed", seed, 0)
     level = verbosity(verbose)
-    given = _Given(x, y, sample_weight, shuffle, validation_data)
-    rows = _prepare(model, given, share if validation_data is None else 0.0, batch_size, seed, memory)
-    batch_size = min(batch_size, rows.windows.rows)
+    if not isinstance(shuffle, (bool, np.bool_)):
+        raise OptionError(f"shuffle must be True or False, got {shuffle!r:.60}.")
+    given = _Given(x, y, sample_weight, class_weight, bool(shuffle), validation_data)
+    rows = _prepare(model, given, share if validation_data is None else 0.0, known, seed, memory)
+    windows, batch_size = rows.windows, rows.batch_size
+    if isinstance(windows, Batches):
+        compile = bool(compile)
     steps = _build_steps(model, rows)
-    hooks = _callback_list(model, callbacks, level, epochs, math.ceil(rows.windows.rows / batch_size))
+    hooks = _callback_list(model, hooks_of, level, epochs, math.ceil(windows.rows / batch_size))
     with display(level) as report:
-        program, _ = choose(compile, model, steps, rows.windows, batch_size, epochs=epochs - first_epoch)
-        measure = None if rows.validation is None else Measure(steps, rows.validation)
+        program, _ = choose(compile, model, steps, windows, batch_size, epochs=epochs - first_epoch)
+        measure = None
+        if rows.validation is not None:
+            size = known.get("validation_batch_size", VALIDATION_BATCH)
+            measure = _Sometimes(steps, rows.validation, size, due, first_epoch)
         run = run_epochs(
-            program, measure, rows.windows, epochs=epochs, first_epoch=first_epoch, steps_a_call=steps_a_call
+            program, measure, windows, epochs=epochs, first_epoch=first_epoch, steps_a_call=known.get("steps_a_call")
         )
         _train(hooks, model, run, first_epoch, epochs, report)
     return model.history
@@ -110,6 +139,7 @@ class _Given(NamedTuple):
     x: object
     y: object
     sample_weight: object
+    class_weight: Mapping[int, float] | None
     shuffle: bool
     validation_data: object
 
@@ -118,6 +148,7 @@ class _Rows(NamedTuple):
     """The rows of a training, as tensors."""
 
     windows: Windows
+    batch_size: int
     validation: Tensors | None
     example: Tensors  # one row, from which Keras learns shapes and types
     arrays: Tensors | None = None  # all rows before the split; None: they are read in chunks
@@ -132,37 +163,165 @@ def _fraction(share: float) -> float:
     return share
 
 
+class _Sometimes(Measure):
+    """The validation, after some epochs only.
+
+    Args: due: whether to validate after an epoch, counted from 1; done: epochs that are already done.
+    """
+
+    def __init__(
+        self, steps: KerasSteps, data: Tensors, batch_size: int, due: Callable[[int], bool], done: int
+    ) -> None:
+        super().__init__(steps, data, batch_size)
+        self._due, self._epoch = due, done
+
+    def run(self) -> dict[str, float]:
+        """Return the results of the validation rows; nothing if they are not due."""
+        self._epoch += 1
+        return super().run() if self._due(self._epoch) else {}
+
+
+def _frequency(written: object) -> Callable[[int], bool]:
+    """Return whether to validate after an epoch, counted from 1. Raises OptionError."""
+    if isinstance(written, (list, tuple, set, range, np.ndarray)):
+        epochs = {whole("validation_freq", each, 1) for each in written}
+        return epochs.__contains__
+    every = whole("validation_freq", written, 1)
+    return lambda epoch: epoch % every == 0
+
+
+def _callbacks(given: object) -> list[keras.callbacks.Callback]:
+    """Return callbacks as a list. Raises OptionError for anything else."""
+    if given is None or isinstance(given, keras.callbacks.Callback):
+        return [] if given is None else [given]
+    if isinstance(given, (list, tuple)):
+        return list(given)
+    raise OptionError(f"callbacks must be a list of keras.callbacks.Callback, got {given!r:.60}.")
+
+
 def _prepare(
-    model: keras.Model, given: _Given, share: float, batch_size: int, seed: int, memory: int | str | None
+    model: keras.Model, given: _Given, share: float, known: Mapping[str, int], seed: int, memory: int | str | None
 ) -> _Rows:
-    """Return the rows to train on and to validate on, as the model takes them."""
-    plain = given.y is None and given.sample_weight is None and given.shuffle
-    if is_stream(given.x) or (isinstance(given.x, np.memmap) and plain):
+    """Return the rows to train on and to validate on, as the model takes them. Args: known: sizes that were given."""
+    x, comes_in_batches = source_of(given.x)
+    plain = given.y is None and given.sample_weight is None and given.class_weight is None and given.shuffle
+    steps = known.get("steps_per_epoch")
+    if comes_in_batches:
+        rows = _from_batches(model, given._replace(x=x), share, known, limit(memory))
+    elif is_stream(x) or (isinstance(x, np.memmap) and plain):
         if not plain:
             raise OptionError(
                 "fit(): rows that are read from files or in chunks are always shuffled, and each row is its own "
-                "target: leave out y, sample_weight and shuffle, or pass arrays in memory."
+                "target: leave out y, sample_weight, class_weight and shuffle, or pass arrays in memory."
             )
-        rows = _from_stream(model, given.x, share, batch_size, seed, limit(memory))
+        rows = _from_stream(model, x, share, known.get("batch_size", BATCH_SIZE), seed, limit(memory))
     else:
-        data = _arrays(model, "x and y", given.x, given.y, given.sample_weight)
-        rows = _from_arrays(data, share, seed, shuffle=given.shuffle)
-    validation = given.validation_data
-    if validation is None:
+        weight = _of_classes(given.y, given.sample_weight, given.class_weight)
+        data = _arrays(model, "x and y", x, given.y, weight)
+        size = known.get("batch_size", math.ceil(_count(data) / steps) if steps else BATCH_SIZE)
+        rows = _from_arrays(data, share, size, seed, shuffle=given.shuffle)
+    if steps and not comes_in_batches:
+        rows = rows._replace(windows=Stepped(rows.windows, rows.batch_size, steps))
+    if given.validation_data is not None:
+        rows = _with_validation(model, rows, given.validation_data, known, limit(memory))
+    if rows.validation is None or "validation_steps" not in known:
         return rows
+    first = known["validation_steps"] * known.get("validation_batch_size", rows.batch_size)
+    return rows._replace(validation=keras.tree.map_structure(lambda values: values[:first], rows.validation))
+
+
+def _with_validation(
+    model: keras.Model, rows: _Rows, validation: object, known: Mapping[str, int], at_most: int
+) -> _Rows:
+    """Return rows with the validation rows that the user passed."""
+    if not isinstance(validation, (tuple, list)):
+        source, comes_in_batches = source_of(validation)
+        if comes_in_batches:
+            return rows._replace(
+                validation=_collected(model, source, known.get("validation_steps"), at_most), separate_validation=True
+            )
     if not isinstance(validation, (tuple, list)) or not 2 <= len(validation) <= 3:
         got = f"{len(validation)} of them" if isinstance(validation, (tuple, list)) else type(validation).__name__
-        raise OptionError(f"validation_data must be (x, y) or (x, y, sample_weight), got {got}.")
+        raise OptionError(f"validation_data must be (x, y) or (x, y, sample_weight), or batches of them, got {got}.")
     if any(is_stream(part) for part in validation):
         raise OptionError("validation_data must be arrays: to validate on rows of a file, pass validation_split.")
     return rows._replace(validation=_arrays(model, "validation_data", *validation), separate_validation=True)
 
 
-def _from_arrays(data: Tensors, share: float, seed: int, *, shuffle: bool) -> _Rows:
+def _collected(model: keras.Model, source: object, steps: int | None, at_most: int) -> Tensors:
+    """Return all validation batches, or the first `steps`, as arrays. Args: at_most: bytes of memory."""
+
+    def convert(batch: object) -> Any:
+        return _numpy(_arrays(model, "validation_data", *parts_of(batch)))
+
+    batches = Batches(source, convert, steps=steps, limit=at_most)
+    if batches.rows * sum(array[:1].nbytes for array in keras.tree.flatten(batches.first)) > at_most:
+        raise OptionError(
+            "fit(): validation_data takes more memory than the limit: give validation_steps, or a larger limit "
+            "(memory=)."
+        )
+    windows = [
+        keras.tree.map_structure(lambda values, rows=window.rows: values[:rows], window.data)
+        for window in batches.epoch(0)
+    ]
+    joined = keras.tree.map_structure(lambda *arrays: tensor(np.concatenate(arrays)), *windows)
+    return cast(Tensors, joined)
+
+
+def _from_batches(model: keras.Model, given: _Given, share: float, known: Mapping[str, int], at_most: int) -> _Rows:
+    """Return batches that a source yields. Args: at_most: bytes of memory."""
+    also = {"y": given.y, "sample_weight": given.sample_weight, "batch_size": known.get("batch_size")}
+    if named := [name for name, value in also.items() if value is not None]:
+        raise OptionError(f"fit(): x yields batches with their targets and weights: leave out {', '.join(named)}.")
+    if share:
+        raise OptionError("fit(): validation_split needs arrays: pass validation_data, (x, y) or batches of them.")
+
+    def convert(batch: object) -> Any:
+        x, y, weight = parts_of(batch)
+        return _numpy(_arrays(model, "x and y", x, y, _of_classes(y, weight, given.class_weight)))
+
+    batches = Batches(given.x, convert, steps=known.get("steps_per_epoch"), limit=at_most)
+    example = keras.tree.map_structure(lambda values: tensor(values[:1]), batches.first)
+    return _Rows(batches, batches.batch_size, None, example)
+
+
+def _numpy(data: Tensors) -> Any:
+    return keras.tree.map_structure(np.asarray, data)
+
+
+def _of_classes(y: Any, sample_weight: object, class_weight: object) -> object:
+    """Return the weight of each row, by its class if weights of classes are given."""
+    if class_weight is None:
+        if sample_weight is None or not keras.tree.is_nested(y) or keras.tree.is_nested(sample_weight):
+            return sample_weight
+        return keras.tree.map_structure(lambda _: sample_weight, y)  # of several outputs
+    if not isinstance(class_weight, Mapping):
+        raise OptionError(
+            f"class_weight must be weights by class, such as {{0: 1.0, 1: 5.0}}, got {class_weight!r:.60}."
+        )
+    if sample_weight is not None or y is None or keras.tree.is_nested(y):
+        raise OptionError(
+            "fit(): class_weight needs targets y of one output, and no sample_weight: pass the weights of all rows as "
+            "sample_weight."
+        )
+    classes = np.asarray(y)
+    if classes.ndim > 1:
+        classes = np.argmax(classes, axis=-1) if classes.shape[-1] != 1 else classes[..., 0]
+    if classes.ndim != 1 or classes.dtype.kind not in "iufb":
+        raise OptionError(
+            f"fit(): class_weight needs a class for each row, whole numbers (n,) or one-hot (n, classes), got y of "
+            f"shape {np.asarray(y).shape}: pass sample_weight."
+        )
+    weights = {int(key): float(value) for key, value in class_weight.items()}
+    return np.array([weights.get(int(each), 1.0) for each in np.round(classes)], keras.backend.floatx())
+
+
+def _from_arrays(data: Tensors, share: float, batch_size: int, seed: int, *, shuffle: bool) -> _Rows:
     train, validation = _split(data, share)
-    windows = Resident(train, _count(train), seed=seed, shuffle=shuffle)
+    rows = _count(train)
+    windows = Resident(train, rows, seed=seed, shuffle=shuffle)
     example = keras.tree.map_structure(lambda values: values[:1], train)
-    return _Rows(windows, validation, example, arrays=data)
+    return _Rows(windows, min(batch_size, rows), validation, example, arrays=data)
 
 
 def _from_stream(model: keras.Model, x: object, share: float, batch_size: int, seed: int, at_most: int) -> _Rows:
@@ -180,7 +339,8 @@ def _from_stream(model: keras.Model, x: object, share: float, batch_size: int, s
     validation = None if part.validation is None else _arrays(model, "x", part.validation)
     example = _arrays(model, "x", np.zeros((1, *known.row_shape), dtype))
     if isinstance(part.train, np.ndarray):
-        return _Rows(Resident(_arrays(model, "x", part.train), known.rows, seed=seed), validation, example)
+        windows = Resident(_arrays(model, "x", part.train), known.rows, seed=seed)
+        return _Rows(windows, min(batch_size, known.rows), validation, example)
     stream = Streamed(
         part.train,
         lambda rows: rows.astype(dtype, copy=False),
@@ -191,7 +351,7 @@ def _from_stream(model: keras.Model, x: object, share: float, batch_size: int, s
         batch_size=min(batch_size, known.rows),
         seed=seed,
     )
-    return _Rows(_Pairs(stream), validation, example)
+    return _Rows(_Pairs(stream), min(batch_size, known.rows), validation, example)
 
 
 class _Pairs:

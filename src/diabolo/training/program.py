@@ -358,10 +358,11 @@ class Measure:
     Args:
         steps: whose `test` measures.
         data: the validation rows.
+        batch_size: rows in a batch; it does not change means over rows.
     """
 
-    def __init__(self, steps: Steps, data: Tensors) -> None:
-        self._steps, self._data = steps, data
+    def __init__(self, steps: Steps, data: Tensors, batch_size: int = VALIDATION_BATCH) -> None:
+        self._steps, self._data, self._batch_size = steps, data, batch_size
         self._all = _function(self._every_batch)
 
     def run(self) -> dict[str, float]:
@@ -376,8 +377,8 @@ class Measure:
         rows = tf.shape(keras.tree.flatten(self._data)[0])[0]
         start = tf.constant(0)
         while start < rows:
-            self._steps.test(_slice(self._data, start, tf.minimum(start + VALIDATION_BATCH, rows)))
-            start += VALIDATION_BATCH
+            self._steps.test(_slice(self._data, start, tf.minimum(start + self._batch_size, rows)))
+            start += self._batch_size
 
 
 def on_device(window: Window) -> Window:
