@@ -1,6 +1,6 @@
 """What is fuzzed: each target takes any bytes, and may raise nothing but a DiaboloError.
 
-Order: the model file, IDX, .npy, CSV, the table.
+Order: the model file, IDX, .npy, CSV, pictures, the table.
 """
 
 import json
@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from diabolo.data.readers import csv, idx, numpy_files
+from diabolo.data.readers import csv, idx, numpy_files, picture_files
 from diabolo.errors import DataError, DiaboloError
 from diabolo.model import file as modelfile
 
@@ -73,6 +73,19 @@ def csv_file(content: bytes) -> None:
     _each(content, ".csv", csv.names, csv.is_plain, csv.schema, csv.read_table, tables, numbers)
 
 
+def picture(content: bytes) -> None:
+    """Pictures: the header, every frame as it is, in grey and in another size."""
+
+    def frames(path: Path) -> None:
+        found = picture_files.read_header(path).frames
+        for options in (picture_files.ImageOptions(), picture_files.ImageOptions(size=(3, 5), grayscale=True)):
+            for pixels in picture_files.read_frames(path, options, found):
+                assert pixels.dtype in ("uint8", "uint16"), pixels.dtype
+                assert pixels.ndim == 2 or pixels.shape[2] in (3, 4), pixels.shape
+
+    _each(content, ".png", picture_files.read_header, frames)
+
+
 def _each(content: bytes, ending: str, *readers: Callable[[Path], object]) -> None:
     path = PLACE.with_suffix(ending)
     path.write_bytes(content)
@@ -84,4 +97,10 @@ def _each(content: bytes, ending: str, *readers: Callable[[Path], object]) -> No
                 raise AssertionError(f"expected one line of a DataError, got {error!r}") from error
 
 
-TARGETS: dict[str, Callable[[bytes], None]] = {"csv": csv_file, "idx": idx_file, "model": model, "npy": npy}
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    "csv": csv_file,
+    "idx": idx_file,
+    "model": model,
+    "npy": npy,
+    "picture": picture,
+}

@@ -17,8 +17,8 @@ COMMANDS = [
     (["fit", "digts"], "unknown data set 'digts'. Did you mean 'digits'? Known: digits, fashion-mnist, mnist."),
     (["fit", "digits:tst"], "unknown part of digits 'tst'. Did you mean 'test'?"),
     (["fit", "missing.npy"], "no file 'missing.npy'"),
-    (["fit", "nothing"], "nothing: expected pictures, or files of kind .npy, .csv, .tsv, .txt, .data, .dat, .parquet"),
-    (["fit", "*.nope"], "*.nope: expected pictures, or files of kind .npy, .csv, .tsv, .txt, .data, .dat, .parquet"),
+    (["fit", "nothing"], "nothing: expected pictures, or files of kind .npy, "),
+    (["fit", "*.nope"], "*.nope: expected pictures, or files of kind .npy, "),
     (["fit", "wide.npy", "--memory", "3"], "memory of 3 bytes is too small for batches of 64 rows of"),
     (["fit", "wide.npy", "--memory", "lots"], "memory must be a size such as 2GB or 500MB, got 'lots'"),
     (["fit", "/dev/null"], "'/dev/null' is a pipe or a device, expected a file"),
@@ -52,7 +52,7 @@ COMMANDS = [
     (["fit", "table.parquet", "--skip", "1"], "--skip can be used only with text tables"),
     (["fit", "table.parquet", "--comment", "%"], "--comment can be used only with text tables"),
     (["fit", "table.parquet", "--encoding", "cp1252"], "--encoding can be used only with text tables"),
-    (["fit", "rows.csv.gz"], "unknown kind of file '.gz'"),
+    (["fit", "rows.npy.gz"], "unknown kind of file '.gz'"),
     (["fit", "npz.npy"], "expected a .npy file, got a .npz file: rename it"),
     (["fit", "npy.npz"], "expected a .npz file, got a .npy file: rename it"),
     (["fit", "huge.npy"], "huge.npy: announces 1,000,000,000,000 rows, but ends in row 0"),
@@ -91,7 +91,7 @@ COMMANDS = [
     (["fit", "digits", "--optimizer", "auto", "--learning-rate", "0.1"], "optimizer='auto' chooses the rate as well"),
     (["fit", "digits", "--preset", "vaee"], "unknown preset 'vaee'. Did you mean 'vae'?"),
     (["fit", "digits", "--latent", "some"], "--latent must be a whole number of at least 1, or auto, got 'some'"),
-    (["fit", "digits", "--size", "big"], "--size expected HEIGHTxWIDTH, such as 64x48, got 'big'"),
+    (["fit", "digits", "--size", "big"], "--size expected WIDTHxHEIGHT, such as 64x48, got 'big'"),
     (["fit", "table.csv", "--types", "city"], "--types expected NAME=KIND, such as city=category, got 'city'"),
     (["fit", "table.csv", "--types", "town=category"], "unknown column 'town'"),
     (["fit", "table.csv", "--types", "city=colour"], "unknown kind 'colour'"),
@@ -99,12 +99,15 @@ COMMANDS = [
     (["fit", "table.csv", "--separator", "ab"], "--separator must be one letter, got 'ab'"),
     (
         ["fit", "table.csv", "--query", "select 1"],
-        "--query can be used only with a database (.duckdb, .db), got table.csv",
+        "--query can be used only with a database (.duckdb, .db, .sqlite, .sqlite3), got table.csv",
     ),
     (["fit", "comma.csv"], "column 'a' has decimal commas ('1,5'): add --decimal ,"),
     (["fit", "quote.csv"], "quote.csv: a quote is opened and not closed, perhaps in line 2 of 3: close it"),
     (["fit", "cut.parquet"], "cut.parquet: expected a Parquet file"),
-    (["fit", "photos"], "photos/cut.png: expected a picture (PNG, JPEG, WEBP, TIFF, BMP), got something else"),
+    (
+        ["fit", "photos"],
+        "photos/cut.png: expected a picture (PNG, JPEG, WEBP, TIFF, BMP, GIF, PPM), got",
+    ),
     (["fit", "wide.npy", "--series"], "expected series (n, time, channels), got shape (5, 3)"),
     (["search", "digits", "--budget", "soon"], "budget must be a time such as 90s, 10m or 2h, got 'soon'"),
     (["search", "digits", "--random-state", "-1"], "--random-state must be"),
@@ -143,6 +146,14 @@ COMMANDS = [
     ),
     (["fit", "wide.npy", "--size", "10x10"], "--size can be used only with pictures, got wide.npy"),
     (["fit", "wide.npy", "--grayscale"], "--grayscale can be used only with pictures, got wide.npy"),
+    (["fit", "wide.npy", "--color"], "--color can be used only with pictures, got wide.npy"),
+    (["fit", "wide.npy", "--size", "9", "--fit", "pad"], "--size can be used only with pictures, got wide.npy"),
+    (
+        ["fit", "photos", "--fit", "pad"],
+        "--fit pad says how pictures come to one size: add --size",
+    ),
+    (["fit", "photos", "--size", "9", "--fit", "cut"], "unknown value of --fit 'cut'. Known: crop, pad, stretch."),
+    (["fit", "photos", "--grayscale", "--color"], "--grayscale and --color exclude each other"),
     (["fit", "wide.npy", "--skip-bad"], "--skip-bad can be used only with pictures, got wide.npy"),
     (
         ["fit", "digits", "--data-dir", "."],
@@ -290,7 +301,15 @@ BEFORE_OUTPUTS = [
     (["windows", "rows.csv", "--time", "a", "--window", "0"], "window must be a whole number of at least 1, got 0"),
     (
         ["windows", "rows.csv", "--time", "a", "--window", "2", "--max-gap", "0"],
-        "max_gap must be None or a number of at least",
+        "--max-gap must be none, a duration such as 10min, or a number of median steps of at least 1, got '0'",
+    ),
+    (
+        ["windows", "rows.csv", "--time", "a", "--window", "2", "--duplicates", "last"],
+        "--duplicates must be first or mean, got 'last'",
+    ),
+    (
+        ["windows", "rows.csv", "--time", "a", "--window", "2", "--resample", "often"],
+        "--resample must be a duration such as 5min",
     ),
 ]
 
@@ -935,17 +954,17 @@ CALLS = [
     (
         'windows(frame, time="when", window=100)',
         "DataError",
-        "windows(): column 'b' holds large_string, expected numbers: leave it out (--drop b).",
+        "windows(): column 'b' holds large_string, expected numbers: leave it out (frame.drop(columns='b')).",
     ),
     (
         'windows(frame.assign(when=frame.when[0]), time="when", window=5)',
         "DataError",
-        "windows(): column 'b' holds large_string, expected numbers: leave it out (--drop b).",
+        "windows(): column 'b' holds large_string, expected numbers: leave it out (frame.drop(columns='b')).",
     ),
     (
         'windows(frame.assign(a=None), time="when", window=5)',
         "DataError",
-        "windows(): column 'a' holds null, expected numbers: leave it out (--drop a).",
+        "windows(): column 'a' holds null, expected numbers: leave it and 1 more such out (frame.drop(columns=['a', ",
     ),
     (
         "Autoencoder(2).fit([X[:5], X[:7, :3]])",
@@ -1096,6 +1115,7 @@ def make_with_outputs(folder):
         for kind in ("latents", "decoded", "reconstructed", "scores", "windows"):
             (folder / f"{of}-{kind}.npy").touch()
             (folder / f"{of}-{kind}.csv").touch()
+            (folder / f"{of}-{kind}.npz").touch()
     (folder / "gone.safetensors").unlink()
     (folder / "p.png").touch()
 
@@ -1126,7 +1146,7 @@ def make(folder):
     for name, text in {
         "blank.csv": "\n" + "1,2\n" * 12 + "x,6\n",
         "allgap.csv": "a,b\n1,\n2,\n",
-        "rows.csv.gz": "",
+        "rows.npy.gz": "",
         "notes.txt": "hello",
         "notes.doc": "hello",
         "fake.npy": "not numpy",

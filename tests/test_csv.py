@@ -110,6 +110,12 @@ FORMS = {
         "the last line is no row ('Total,1.0,59'): left out",
     ),
     "a source": (HEADER + BODY + "\nSource: office\n", TABLE, "the last line is no row ('Source: office')"),
+    "a row with gaps at the end": ("a,b\n1.5,u\n,v\n", {"a": [1.5, None], "b": ["u", "v"]}, ""),
+    "a total that may be a row": (
+        HEADER + BODY + "Total,8.0,71\n",
+        {name: [*cells, last] for (name, cells), last in zip(TABLE.items(), ("Total", 8.0, 71), strict=True)},
+        "the last row ('Total,8.0,71') seems to be a sum of the others: if so, delete it",
+    ),
     "separators at the end": (HEADER + BODY + ",,\n,,\n", TABLE, "the last 2 lines are no rows"),
     "the header again": (
         HEADER + BODY + HEADER + BODY,
@@ -131,12 +137,33 @@ FORMS = {
     "numbers that count": (
         "0,1,2\n" + "".join(f"{at / 7:.3f},{at / 3:.3f},{at / 9:.3f}\n" for at in range(1, 9)),
         {str(by): [round(at / part, 3) for at in range(1, 9)] for by, part in enumerate((7, 3, 9))},
-        "the first line, 0, 1, 2, ..., is read as the names of the columns: if it is a row, add --no-header",
+        "the first line, 0, 1, 2, is read as the names of the columns: if it is a row, add --no-header",
     ),
     "rows that count": (
         "1,2,3\n4,5,6\n7,8,9\n10,11,12\n",
         {f"f{at}": [1 + at, 4 + at, 7 + at, 10 + at] for at in range(3)},
-        "the first line, 1, 2, 3, ..., is read as a row: if it names the columns, add --header",
+        "the first line, 1, 2, 3, is read as a row: if it names the columns, add --header",
+    ),
+    "an unnamed series of pandas": (",0\nu,1.5\nv,2.5\nw,0.5\n", {"": ["u", "v", "w"], "0": [1.5, 2.5, 0.5]}, ""),
+    "an index and names that are numbers": (
+        ",2,5\n" + "".join(f"{at},{at / 4},{at * 3}\n" for at in range(5)),
+        {"": list(range(5)), "2": [at / 4 for at in range(5)], "5": [at * 3 for at in range(5)]},
+        "",
+    ),
+    "fractions as names": (
+        "id,0.5,1.5,2.5\n" + "".join(f"{at},{at / 4},{at / 2},{at / 8}\n" for at in range(5)),
+        {"id": list(range(5))}
+        | {name: [at / by for at in range(5)] for name, by in (("0.5", 4), ("1.5", 2), ("2.5", 8))},
+        "",
+    ),
+    "a word among numbers in the first row": (
+        "1.5,none known,u\n2.5,3,v\n4.5,4,u\n" + "2.5,3,u\n" * 12 + "3.5,none known,u\n",
+        {
+            "f0": [1.5, 2.5, 4.5] + [2.5] * 12 + [3.5],
+            "f1": ["none known", "3", "4"] + ["3"] * 12 + ["none known"],
+            "f2": ["u", "v", "u"] + ["u"] * 12 + ["u"],
+        },
+        "no line names the columns",
     ),
     "a byte order mark": (codecs.BOM_UTF8 + (HEADER + BODY).encode(), TABLE, ""),
     "UTF-16": ((HEADER + BODY).encode("utf-16"), TABLE, ""),
@@ -272,6 +299,8 @@ def test_options_override_what_is_recognized(tmp_path):
 
     assert read(BODY, header=True) == {"Uri": TABLE["land"][1:], "1.5": TABLE["share"][1:], "12": TABLE["count"][1:]}
     assert read(HEADER + BODY, header=False)["f0"] == ["land", *TABLE["land"]]
+    assert read("name,n,m\nu,n.d.,unk\n" + "v,1,2.5\n" * 4, header=True)["name"] == ["u", "v", "v", "v", "v"]
+    assert read("a title\nx,y,z\n1,2,3\n", skip=1, header=True) == {"x": [1], "y": [2], "z": [3]}
     assert read("a title, with commas, three\nand more\n" + HEADER + BODY, skip=2) == TABLE
     assert read("% by hand\n" + HEADER + BODY + "% the end\n", comment="%") == TABLE
     assert read((HEADER + BODY).replace("Uri", "Zürich").encode("latin-1"), encoding="latin-1")["land"][0] == "Zürich"

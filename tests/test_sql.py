@@ -1,9 +1,14 @@
 """Rows that a query gives."""
 
+import sqlite3
+from contextlib import closing
+
 import duckdb
 import numpy as np
 import pandas as pd
 import pytest
+
+from diabolo import Autoencoder
 
 SALES = """
 create table sales as select range as id, case when range % 3 = 0 then 'tea' else 'milk' end as what,
@@ -64,7 +69,10 @@ def test_a_query_fits_encodes_and_scores_as_its_table_does(cli, shop, tmp_path):
         (("shop.duckdb", "--query", "select interval 1 day as x"), "shop.duckdb: "),
         (("none.duckdb", "--query", "select 1"), "no file 'none.duckdb': check the path"),
         (("text.db", "--query", "select 1"), "not a valid DuckDB database"),
-        (("t.csv", "--query", "select 1"), "--query can be used only with a database (.duckdb, .db), got t.csv."),
+        (
+            ("t.csv", "--query", "select 1"),
+            "--query can be used only with a database (.duckdb, .db, .sqlite, .sqlite3), got t.csv.",
+        ),
     ],
 )
 def test_what_cannot_be_read_from_a_database_is_said_in_one_line(cli, shop, tmp_path, arguments, message):
@@ -82,3 +90,80 @@ def test_without_duckdb_the_line_names_the_extra(command, shop, tmp_path):
     done = command("fit", "shop.duckdb", "--query", "select * from sales")
     assert done.code == 4
     assert done.err == "diabolo: shop.duckdb: DuckDB, which reads it, is not installed: pip install 'diabolo[sql]'.\n"
+
+
+@pytest.fixture
+def lite(tmp_path):
+    """A file of SQLite with the same kinds of columns, among them cells of several types."""
+    path = tmp_path / "shop.sqlite"
+    with closing(sqlite3.connect(path)) as base:
+        base.execute("create table sales (id integer, what text, pieces integer, paid real, day text, code)")
+        rows = [
+            (
+                at,
+                "tea" if at % 3 else "milk",
+                at % 7,
+                at * 0.25 if at % 5 else None,
+                f"2024-01-{1 + at % 28:02}",
+                at % 9,
+            )
+            for at in range(300)
+        ]
+        base.executemany("insert into sales values (?, ?, ?, ?, ?, ?)", rows)
+        base.execute("update sales set code = 'x7' where id = 299")
+        base.commit()
+    return path
+
+
+def test_a_query_on_sqlite_gives_the_rows_of_its_table(cli, lite, tmp_path):
+    with closing(sqlite3.connect(lite)) as base:
+        frame = pd.read_sql_query("select * from sales", base)
+    model = Autoencoder(2, structure=[8], epochs=2, random_state=0, verbose=False).fit(frame.drop(columns="code"))
+    model.save(tmp_path / "m.safetensors")
+    (tmp_path / "shop.db").write_bytes(lite.read_bytes())  # an ending that DuckDB's files have, too
+    for name in ("shop.sqlite", "shop.db"):
+        query = ("--query", "select * from sales order by id")
+        done = cli("encode", "m.safetensors", name, *query, "-o", "latents.csv", "--force")
+        assert done.code == 0, done.err
+        latents = pd.read_csv(tmp_path / "latents.csv").filter(like="latent_")
+        np.testing.assert_allclose(latents, model.transform(frame), atol=1e-5)
+    done = cli("schema", "shop.sqlite", "--query", "select code, paid from sales", "--types", "code=category")
+    assert done.code == 0, done.err
+    assert done.out.startswith("shop.sqlite: 300 rows of 2 columns")
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ((), "expected a query: --query 'select * from TABLE', or in Python pass a frame. Its tables: 'sales'."),
+        (("--query", "select * from nowhere"), "shop.sqlite: no such table: nowhere"),
+        (("--query", "drop table sales"), "shop.sqlite: not authorized"),
+        (("--query", "attach 'other.db' as other"), "shop.sqlite: not authorized"),
+        (("--query", "select load_extension('x')"), "shop.sqlite: "),
+        (("--query", "select readfile('x')"), "shop.sqlite: no such function"),
+        (("--query", "select id, id from sales"), "returns two columns 'id': rename one of them"),
+        (("--query", "select * from sales where id < 0"), "expected rows, got none"),
+    ],
+)
+def test_what_sqlite_does_not_give_is_said_in_one_line(cli, lite, query, message):
+    done = cli("schema", "shop.sqlite", *query)
+    assert done.code == 2, done.err
+    assert message in done.err
+    assert done.err.count("\n") == 1
+
+
+def test_an_address_is_read_by_its_driver(cli, lite, tmp_path):
+    pytest.importorskip("adbc_driver_sqlite")
+    done = cli("schema", f"sqlite://{lite}", "--query", "select pieces, what from sales")
+    assert done.code == 0, done.err
+    assert ": 300 rows of 2 columns" in done.out
+    done = cli("schema", f"sqlite://{lite}", "--query", "select * from nowhere")
+    assert done.code == 2
+    assert "no such table: nowhere" in done.err
+
+
+def test_a_driver_that_is_missing_is_named_without_the_password(cli):
+    done = cli("schema", "postgresql://me:secret@host/shop", "--query", "select 1")
+    assert done.code == 4
+    assert "postgresql://host/shop: adbc-driver-postgresql, which reads it, is not installed" in done.err
+    assert "secret" not in done.err

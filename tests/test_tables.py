@@ -7,7 +7,6 @@ import re
 from decimal import Decimal
 from fractions import Fraction
 
-import duckdb
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -18,11 +17,12 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 from sklearn.metrics import log_loss
 
-from diabolo import AnomalyDetector, Autoencoder, load
+from diabolo import AnomalyDetector, Autoencoder, fitting, load
 from diabolo.data import frames, sinks
 from diabolo.data.adapters import TableAdapter
 from diabolo.data.adapters.features import Category, Count, Date, Number
 from diabolo.errors import DataError, ModelFileError, OptionError, OutputError
+from diabolo.model.settings import Settings
 from diabolo.network.bottlenecks import BOTTLENECKS
 from diabolo.network.corruptions import Masking, Swap
 from diabolo.network.losses import for_table
@@ -478,6 +478,68 @@ def test_other_columns_and_levels_never_seen_are_reported_and_counted(model, fra
     assert (scores[:2] < model.score_samples(frame)[:2]).all()
     kept = model.reconstruct(other, fill="missing")
     assert list(kept["city"][:2]) == ["Basel", "Basel"]
+
+
+def test_filling_in_from_a_file_keeps_cells_that_no_number_holds(model, frame, tmp_path):
+    other = frame.reset_index(drop=True).assign(seen=frame["seen"].array.as_unit("ns") + pd.Timedelta(1, "ns"))
+    other.loc[0, "city"] = "Basel"
+    for name in ("p.parquet", "q.parquet"):
+        other[:200].to_parquet(tmp_path / name, index=False)
+    filled = model.reconstruct(tmp_path / "*.parquet", fill="missing")
+    known = pd.concat([other[:200]] * 2, ignore_index=True)
+    assert filled.shape == known.shape
+    assert filled.notna().all().all()
+    assert filled["city"][200] == "Basel"
+    for name in frame.columns:
+        there = known[name].notna()
+        assert (filled[name][there].astype(known[name].dtype) == known[name][there]).all(), name
+
+
+def wide(columns, count=60):
+    """A table of so many columns, every second of which is a category of ten levels."""
+    rng = np.random.default_rng(0)
+    texts = np.array(list("abcdefghij"))
+    return pd.DataFrame(
+        {f"c{at}": texts[rng.integers(10, size=count)] if at % 2 else rng.normal(size=count) for at in range(columns)}
+    )
+
+
+@pytest.mark.parametrize(("columns", "latents"), [(2, 1), (3, 1), (6, 3), (14, 7), (70, 32)])
+def test_by_default_a_table_gets_at_most_half_as_many_latents_as_columns(columns, latents):
+    prepared = fitting.prepare(wide(columns), Settings().seeded(0))
+    assert prepared.network.latent_dim == latents
+
+
+@pytest.mark.parametrize(("rows", "latents"), [((40, 2), 1), ((40, 20), 5), ((40, 200), 32), ((40, 8, 8), 16)])
+def test_by_default_arrays_get_a_quarter_of_their_features(rows, latents, rng):
+    prepared = fitting.prepare(rng.normal(size=rows), Settings().seeded(0))
+    assert prepared.network.latent_dim == latents
+
+
+def test_flags_of_missing_cells_are_no_columns(rng):
+    rows = rng.normal(size=(60, 8))
+    rows[::3, 1] = np.nan  # 16 features, of which half are flags
+    assert fitting.prepare(rows, Settings().seeded(0)).network.latent_dim == 4
+
+
+def test_a_bottleneck_that_is_not_smaller_than_the_table_is_mentioned(caplog):
+    def said(**settings):
+        caplog.clear()
+        fitting.plan(wide(4), Settings(**settings).seeded(0))
+        return caplog.text
+
+    assert (
+        "fit(): 4 latents for 4 columns: nothing is compressed, and anomalies are reconstructed as well as other rows: "
+        "choose fewer, such as latent_dim=2 (--latent 2)" in said(latent_dim=4)
+    )
+    assert "10 latents for 4 columns" in said(latent_dim=10)
+    assert said(latent_dim=3) == said() == ""
+    # Whoever asks for it knows it, and sparse latents are few even so.
+    assert said(latent_dim=10, allow_overcomplete=True) == said(latent_dim=10, bottleneck="sparse") == ""
+    with pytest.raises(
+        OptionError, match=r"number of features \(22, which 4 columns become\), got 30: choose at most 3, or pass"
+    ):
+        said(latent_dim=30)
 
 
 BAD = [
@@ -1062,10 +1124,6 @@ ODD_VALUES = {
     "fields": (
         lambda: np.zeros(9, [("x", "f8"), ("y", "i4")]),
         r"expected an array of numbers, got one of the fields x, y: pass a frame, pandas.DataFrame\(X\)",
-    ),
-    "a relation of DuckDB": (
-        lambda: duckdb.sql("select i * 0.5 as a, i * 2.5 as b from range(40) t(i)"),
-        r"expected an array or a frame, got a DuckDBPyRelation: pass pyarrow.table\(X\)",
     ),
 }
 

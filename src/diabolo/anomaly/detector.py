@@ -181,6 +181,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         reconstruction loss of the row drops if the cell is replaced by its prediction, divided by the typical score of
         its column. Rows with more than 512 columns, such as images, get their squared residuals instead.
         """
+        X = frames.from_arrow(X)
         rows = self._rows(X, "explain()")
         found = by_column(self.model, rows)
         schema = self.model.schema
@@ -189,6 +190,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
             library = frames.library_of(X) if frames.is_frame(X) else None
             expected = frames.write(found.expected, schema, library, index=getattr(X, "index", None))
         names = schema.names if schema is not None else tuple(map(str, range(found.scores.shape[1])))
+        if self.model.series is not None:
+            names = tuple(self.model.series.names)
         return Explanation(names, scoring.scaled(self._fitted, found.scores), expected)
 
     def __sklearn_is_fitted__(self) -> bool:

@@ -17,7 +17,7 @@ import numpy as np
 from diabolo.data import frames
 from diabolo.data.formats import BY_ENDING, ending_of, format_of
 from diabolo.data.frames import LeftOut, Schema
-from diabolo.data.readers import csv_form, images, numpy_files, sql
+from diabolo.data.readers import csv_form, numpy_files, picture_files, sql
 from diabolo.data.readers.arrow import to_array
 from diabolo.data.readers.parts import Part, stamp
 from diabolo.errors import DataError, OptionError, listed, unknown
@@ -49,7 +49,7 @@ class Reading(NamedTuple):
     types: Mapping[str, str] = {}
     drop: tuple[str, ...] = ()
     form: csv_form.Options = csv_form.Options()
-    pictures: images.ImageOptions = images.ImageOptions()
+    pictures: picture_files.ImageOptions = picture_files.ImageOptions()
     cells: frames.Cells = frames.Cells()
     strict: bool = False
     quiet: bool = False
@@ -278,15 +278,15 @@ def shown(path: Path) -> str:
     """Return the name of a file for messages; for a temporary file the origin of its rows."""
     if Path(path.stem).suffix.lower() in sql.ENDINGS:
         return path.stem
-    return "standard input" if path.stem == STDIN else str(path)
+    if path.stem == STDIN:
+        return "standard input"
+    return path.name if path.parent.name.startswith(FOLDER) else str(path)
 
 
 def as_shown(text: str) -> str:
     """Return a message with the names that `shown` gives in place of those of temporary files."""
     above = re.escape(str(Path(tempfile.gettempdir()) / FOLDER))
-    return re.sub(
-        rf"{above}\w+[/\\][^\s'\":]*\.(?:csv|npy|parquet|arrow|jsonl)", lambda found: shown(Path(found[0])), text
-    )
+    return re.sub(rf"{above}\w+[/\\][^\s'\":]*\.\w+", lambda found: shown(Path(found[0])), text)
 
 
 def _tables(path: Path, schema: Schema, reading: Reading, size: int, copied: Collection[str]) -> Iterator[ArrowTable]:

@@ -1,8 +1,8 @@
-"""Sources that can be read only once, copied to temporary files: standard input, a query, chunks of an iterator.
+"""Sources that can be read only once, copied to temporary files: standard input, a query, a remote file, chunks.
 
-The files lie in the folder that TMPDIR names. A file of standard input or of a query is deleted when the process ends,
-a file of chunks when nothing refers to its stream any more.
-Order: the folder, standard input, a query, chunks.
+The files lie in the folder that TMPDIR names. A file of standard input, a query or an address is deleted when the
+process ends, a file of chunks when nothing refers to its stream any more.
+Order: the folder, standard input, a query, a remote file, chunks.
 """
 
 import atexit
@@ -11,14 +11,15 @@ import sys
 import tempfile
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 from diabolo.data import sinks, tables
 from diabolo.data.adapters.rows import as_rows
 from diabolo.data.readers import numpy_files, sql
 from diabolo.data.streams import Stream
-from diabolo.errors import DataError, OutputError, ShapeError
+from diabolo.errors import DataError, DiaboloError, MissingExtraError, OutputError, ShapeError
 from diabolo.typing import Array
 
 T = TypeVar("T")
@@ -65,13 +66,72 @@ def from_stdin() -> Path:
     return path
 
 
-def from_query(database: Path, query: str) -> Path:
+def from_query(database: str | Path, query: str) -> Path:
     """Return the result of a query as a Parquet file. Raises: as `sql.write_parquet`; OutputError."""
     folder = _until_exit()
     try:
         return sql.write_parquet(database, query, folder.path)
     except OSError as error:
-        raise _no_room(f"{database}: the result of the query", error) from error
+        raise _no_room(f"{sql.name_of(database)}: the result of the query", error) from error
+
+
+# Schemes of addresses of files -> what fsspec needs for them.
+REMOTE = {
+    "s3": "s3fs",
+    "gs": "gcsfs",
+    "gcs": "gcsfs",
+    "https": "aiohttp",
+    "http": "aiohttp",
+    "az": "adlfs",
+    "abfs": "adlfs",
+}
+
+
+def is_remote(source: object) -> bool:
+    """Return whether a text is the address of a file, such as s3://bucket/rows.csv."""
+    scheme, mark, _ = str(source).partition("://")
+    return isinstance(source, str) and bool(mark) and scheme.lower() in REMOTE
+
+
+@lru_cache(maxsize=16)  # the verbs of a command ask for it one after the other
+def from_address(address: str) -> str:
+    """Return the name of a copy of a remote file, with the part of it that the address names after a colon.
+
+    Raises: MissingExtraError without fsspec, or without what it needs; DataError for a file that cannot be read;
+        OutputError if the copy cannot be written.
+    """
+    place, _, name = address.rpartition("/")
+    name, colon, part = name.partition("?")[0].partition(":")
+    needed = REMOTE[address.partition("://")[0].lower()]
+    missing = MissingExtraError(
+        f"{address}: fsspec and {needed}, which read it, are not installed: pip install fsspec {needed}."
+    )
+    try:
+        import fsspec
+    except ImportError as error:
+        raise missing from error
+    path = _until_exit().path / (name or "rows")
+    try:
+        # A part after a colon is not a part of the address.
+        with fsspec.open(f"{place}/{name}" if colon else address, "rb") as remote:
+            _copied(remote, path, address)
+    except ImportError as error:
+        raise missing from error
+    except DiaboloError:
+        raise
+    except Exception as error:  # of any of its file systems
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise DataError(f"{address}: cannot be read ({reason:.160}): check the address.") from error
+    return f"{path}{colon}{part}"
+
+
+def _copied(remote: BinaryIO, path: Path, address: str) -> None:
+    with path.open("wb") as file:
+        while piece := remote.read(1 << 20):
+            try:
+                file.write(piece)
+            except OSError as error:
+                raise _no_room(address, error) from error
 
 
 def from_chunks(chunks: Iterable[object]) -> Stream:

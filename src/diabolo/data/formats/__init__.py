@@ -9,8 +9,10 @@ from diabolo.data.formats.arff import Arff
 from diabolo.data.formats.base import ArrayFormat, TableFormat
 from diabolo.data.formats.csv import Csv, Tsv
 from diabolo.data.formats.feather import Feather
+from diabolo.data.formats.hdf5 import Hdf5
 from diabolo.data.formats.json_lines import JsonLines
 from diabolo.data.formats.json_records import JsonRecords
+from diabolo.data.formats.matlab import Matlab
 from diabolo.data.formats.ods import Ods
 from diabolo.data.formats.parquet import Parquet
 from diabolo.data.formats.xlsx import Xlsx
@@ -27,7 +29,7 @@ FORMATS: tuple[TableFormat, ...] = (
     Ods(),
     Arff(),
 )
-ARRAYS: tuple[ArrayFormat, ...] = ()
+ARRAYS: tuple[ArrayFormat, ...] = (Hdf5(), Matlab())
 
 BY_ENDING: dict[str, TableFormat] = {ending: each for each in FORMATS for ending in each.endings}
 ARRAYS_BY_ENDING: dict[str, ArrayFormat] = {ending: each for each in ARRAYS for ending in each.endings}

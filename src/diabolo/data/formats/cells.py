@@ -1,19 +1,16 @@
 """Cells as Python objects, from formats without columns of one type, as Arrow columns.
 
-A column whose cells are of several kinds becomes text. Order: a table, a column, dates, tables joined.
+A column whose cells are of several kinds becomes text. Order: a table, a column, tables joined.
 """
 
 import datetime
 import json
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from diabolo.errors import DataError
 from diabolo.typing import ArrowArray, ArrowTable
 
-ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d")
-ISO_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:?\d\d)?")
 MOST_COLUMNS = 1 << 17  # a file with more is not a table
 INT64 = 1 << 63
 
@@ -75,29 +72,6 @@ def text_of(value: object) -> str:
     if isinstance(value, (bool, list, dict)):
         return json.dumps(value, ensure_ascii=False, default=str)
     return value.decode("latin-1") if isinstance(value, bytes) else str(value)
-
-
-def with_dates(table: ArrowTable) -> ArrowTable:
-    """Return a table whose columns of texts that are all ISO dates, or all ISO times, are dates or timestamps."""
-    import pyarrow as pa
-
-    for at, field in enumerate(table.schema):
-        if not pa.types.is_string(field.type):
-            continue
-        column = table.column(at)
-        first = next((value.as_py() for value in column if value.is_valid), "")
-        pattern, kind = (
-            (ISO_DATE, pa.date32())
-            if ISO_DATE.fullmatch(first)
-            else (ISO_TIME, pa.timestamp("us", "UTC" if re.search(r"(Z|[+-]\d\d:?\d\d)$", first) else None))
-        )
-        if not pattern.fullmatch(first):
-            continue
-        try:
-            table = table.set_column(at, field.name, column.cast(kind))
-        except pa.ArrowException:
-            continue  # some of them are other texts
-    return table
 
 
 def joined(tables: Sequence[ArrowTable]) -> ArrowTable:

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, ClassVar, TextIO
 
 from diabolo.data import memory
 from diabolo.data.formats.base import TableFormat, Types
-from diabolo.data.formats.cells import MOST_COLUMNS, table_of, with_dates
+from diabolo.data.formats.cells import MOST_COLUMNS, table_of
 from diabolo.data.formats.writing import as_json
 from diabolo.data.readers import opened
 from diabolo.data.readers.csv_form import Options
@@ -53,7 +53,7 @@ class JsonRecords(TableFormat):
             if len(names) > MOST_COLUMNS or len(names) * len(chunk) > max(CELLS, 64 * held):
                 raise DataError(f"{path}: expected records with the same names, got {len(names):,} different ones.")
             columns = {name: [record.get(name) for record in chunk] for name in names}
-            yield with_dates(table_of(columns, str(path)))
+            yield table_of(columns, str(path))
 
     def schema(self, path: Path, form: Options) -> ArrowSchema:
         """Return the schema of the first records."""
@@ -61,6 +61,12 @@ class JsonRecords(TableFormat):
         if first is None:
             raise DataError(f"{path}: expected rows, got none.")
         return first.schema
+
+    def size(self, path: Path, columns: int) -> int:
+        """Return the approximate bytes of the rows as doubles: a list may stand on one line."""
+        with opened.open_binary(path) as file:
+            start = file.read(1 << 16)
+        return round(opened.unpacked_bytes(path) / max(1, len(start)) * max(1, start.count(b"{")) * columns * 8)
 
     def write(self, tables: Iterable[ArrowTable], file: BinaryIO) -> None:
         """Write a list with one object a row, on a line of its own."""

@@ -8,7 +8,7 @@ are written as text. narwhals hides the differences between the libraries.
 from diabolo.data.frames.columns import Column, Latents, LeftOut, Schema, arrow_type, of_latents
 from diabolo.data.frames.config import SCHEMA_KEYS, from_config
 from diabolo.data.frames.learning import indexes, learn, left_out_line, refusal
-from diabolo.data.frames.reading import Read, cells_of, floats, frame_names, is_frame, library_of, read
+from diabolo.data.frames.reading import Read, cells_of, floats, frame_names, from_arrow, is_frame, library_of, read
 from diabolo.data.frames.texts import Cells
 from diabolo.data.frames.writing import numbers_as_frame, with_left_out, write
 
@@ -23,6 +23,7 @@ __all__ = [
     "arrow_type",
     "cells_of",
     "frame_names",
+    "from_arrow",
     "from_config",
     "indexes",
     "is_frame",

@@ -11,12 +11,13 @@ from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 
+from diabolo.data import memory
 from diabolo.data.adapters.features import FEATURES
 from diabolo.data.frames import texts
 from diabolo.data.frames.columns import UNITS, Column, Schema, arrow_type, is_text, kind_of
 from diabolo.data.frames.forms import BooleanForm, Form, NumberForm
 from diabolo.errors import DataError, listed
-from diabolo.typing import ArrowArray, Float64Array, Frame
+from diabolo.typing import ArrowArray, ArrowTable, Float64Array, Frame
 
 
 class Read(NamedTuple):
@@ -75,6 +76,46 @@ def is_frame(value: object) -> TypeGuard[Frame]:
     import narwhals
 
     return bool(narwhals.dependencies.is_into_dataframe(value))
+
+
+def from_arrow(value: Any) -> Any:
+    """Return an object that gives Arrow's record batches as a frame; any other object, frames too, as it is.
+
+    Such objects are relations of DuckDB, readers and data sets of pyarrow, data sets of Hugging Face. A lazy frame of
+    polars is collected. Raises: DataError for more rows than fit in memory.
+    """
+    library, name = type(value).__module__.partition(".")[0], type(value).__name__
+    if library == "polars":
+        return value.collect() if name == "LazyFrame" else value
+    if is_frame(value) or (hasattr(value, "__array__") and library != "pyarrow"):
+        return value
+    import pyarrow as pa
+
+    if library == "datasets" and hasattr(value, "with_format"):
+        return value.with_format("arrow")[:] if not hasattr(value, "__arrow_c_stream__") else _collected(value, name)
+    if library == "pyarrow" and isinstance(value, pa.RecordBatch):
+        return pa.Table.from_batches([value])
+    if library == "pyarrow" and hasattr(value, "scanner"):
+        return _collected(value.scanner().to_reader(), name)
+    return _collected(value, name) if hasattr(value, "__arrow_c_stream__") else value
+
+
+def _collected(stream: Any, name: str) -> ArrowTable:
+    """Return all record batches of a stream as a table."""
+    import pyarrow as pa
+
+    try:
+        reader, batches, taken = pa.RecordBatchReader.from_stream(stream), [], 0
+        for batch in reader:
+            taken += batch.nbytes
+            if taken > memory.free():
+                raise DataError(f"a {name} takes more than {memory.words(taken)} of memory: pass fewer rows.")
+            batches.append(batch)
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"a {name}: expected rows of columns ({str(error).splitlines()[0]:.160}).") from error
+    return pa.Table.from_batches(batches, reader.schema)
 
 
 def library_of(frame: object) -> str:

@@ -13,9 +13,9 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from diabolo.data.readers import csv_kinds
 from diabolo.data.readers.csv_form import Options
-from diabolo.data.readers.csv_kinds import GAP, NUMBER, PLAIN_NUMBER, TEXT, kind_of, kinds_of
+from diabolo.data.readers.csv_header import names_columns
+from diabolo.data.readers.csv_kinds import GAP, PLAIN_NUMBER, TEXT, kind_of, kinds_of
 from diabolo.data.readers.csv_text import BLANKS, LONGEST_LINE
 from diabolo.errors import DataError, listed
 
@@ -157,7 +157,7 @@ class _Reader:
         top = self._skip_lines_above()
         header = self._header_at(top)
         body = top + header
-        if header:
+        if header and self._options.header is None:
             body += self._is_units(top)
         rows = self._rows[top + header :] if header else self._rows[top:]
         sample = _some([row.cells for row in self._rows[body:] if len(row.cells) == self._columns], self._columns)
@@ -194,7 +194,7 @@ class _Reader:
 
     def _skip_lines_above(self) -> int:
         """Return the place of the first row that belongs to the table; note the others."""
-        if self._options.header is False or self._columns == 1:
+        if self._options.header is not None or self._columns == 1:
             return 0
         above = list[Row]()
         for at, row in enumerate(self._rows[:ABOVE]):
@@ -204,7 +204,8 @@ class _Reader:
             above.append(row)
         if shown := [self._raw(row).strip() for row in above if any(cell.strip() for cell in row.cells)]:
             self._notes.append(
-                f"the table begins in line {self._rows[len(above)].line + 1}: left out above it is {shown[0]!r:.60}"
+                f"the table begins in line {self._rows[len(above)].line + 1}: left out above it is {shown[0]!r:.60}; "
+                f"if that has the names, add --header"
             )
         return len(above)
 
@@ -236,74 +237,11 @@ class _Reader:
         """Return whether a row names the columns; note it where its cells could be values."""
         if self._options.header is not None:
             return self._options.header
-        first, below = self._rows[top].cells, [row.cells for row in self._rows[top + 1 :]]
-        below = _some([cells for cells in below if len(cells) == self._columns], self._columns)
-        if len(first) == self._columns - 1:
-            return True
-        if not below:
-            return not all(kind_of(cell) in (NUMBER, GAP) for cell in first)
-        if first[0].strip() == "" and len(first) > 1 and all(cell.strip() for cell in first[1:]):
-            below0 = [cells[0] for cells in below]
-            index = all(cell.strip() for cell in below0)
-            if index and (csv_kinds.is_sequence(first[1:]) or any(kind_of(cell) == TEXT for cell in first[1:])):
-                return True
-        kinds = kinds_of([cells for cells in below if cells != first] or below, self._columns)
-        typed = [at for at, kind in enumerate(kinds) if kind not in (TEXT, GAP) and at < len(first)]
-        texts = [at for at, kind in enumerate(kinds) if kind == TEXT and at < len(first)]
-        like = [first[at].strip() for at in typed if kind_of(first[at]) == kinds[at]]
-        unlike = [first[at] for at in typed if kind_of(first[at]) not in (kinds[at], GAP)]
-        if unlike:
-            # A first row may have a mistake in one cell; names differ from each other.
-            return len(like) < 2 * len(unlike) or (len({*like}) == len(like) and all(c.isdigit() for c in like))
-        if not typed:
-            known = {at: {cells[at].strip() for cells in below} for at in texts}
-            filled = [at for at in texts if first[at].strip()]
-            return not filled or 2 * sum(first[at].strip() in known[at] for at in filled) <= len(filled)
-        if not like:
-            levels = [first[at].strip() for at in texts if first[at].strip()]
-            return bool(levels) and not all(
-                first[at].strip() in {cells[at].strip() for cells in below} for at in texts if first[at].strip()
-            )
-        return self._has_number_names(first, like, typed, texts, below)
-
-    def _has_number_names(
-        self, first: list[str], like: list[str], typed: list[int], texts: list[int], below: list[list[str]]
-    ) -> bool:
-        """Return whether a first row whose numbers could be values has names: years, wavelengths, 0, 1, 2, ..."""
-        if len(like) < len(typed):
-            return False
-        values = [[cells[at].strip() for cells in below] for at in typed]
-        years = csv_kinds.are_years(like) and not any(map(csv_kinds.has_years, values))
-        sequence = csv_kinds.is_sequence(like)
-        if texts:
-            known = {at: {cells[at].strip() for cells in below} for at in texts}
-            if any(first[at].strip() in known[at] for at in texts):
-                return False
-            if any(first[at].strip() and 2 * len(known[at]) <= len(below) for at in texts):  # a text that is no level
-                return True if years or sequence else self._note_number_names(first)
-            return years or (sequence and 2 * sum(map(csv_kinds.is_outside, like, values)) >= len(like))
-        counted = like == [str(at) for at in range(len(like))] or like == [str(at + 1) for at in range(len(like))]
-        fractions = sum("." in cell for row in below for cell in row)
-        others = [cells for cells in below if csv_kinds.is_sequence([each.strip() for each in cells])]
-        sure = len(others) < 0.1 * len(below) and len(below) > 2
-        if years and len(like) > 1 and sequence:
-            return self._note_number_names(like)
-        if sure and counted and len(like) > 2 and (fractions or len(like) > 7):
-            return self._note_number_names(like)
-        if sure and len(like) > 7 and sequence and fractions:
-            return self._note_number_names(like)
-        if counted and len(like) > 2:
-            self._notes.append(
-                f"the first line, {', '.join(like[:3])}, ..., is read as a row: if it names the columns, add --header"
-            )
-        return False
-
-    def _note_number_names(self, like: list[str]) -> bool:
-        self._notes.append(
-            f"the first line, {', '.join(like[:3])}, ..., is read as the names of the columns: if it is a row, add "
-            f"--no-header"
-        )
-        return True
+        below = [row.cells for row in self._rows[top + 1 :] if len(row.cells) == self._columns]
+        answer = names_columns(self._rows[top].cells, _some(below, self._columns), self._columns)
+        if answer.note:
+            self._notes.append(answer.note)
+        return answer.header
 
     def _note_no_header(self, first: Row) -> None:
         if self._options.header is None:
@@ -330,7 +268,8 @@ class _Reader:
         if not units and (len(filled) < max(2, len(typed) / 2) or len({*filled}) < 2):
             return False
         self._notes.append(
-            f"line {row.line + 1}, below the names, has no values ({self._raw(row).strip()!r:.40}), and is left out"
+            f"line {row.line + 1}, below the names, has no values ({self._raw(row).strip()!r:.40}), and is left out; "
+            f"if it is a row, add --header"
         )
         return True
 
@@ -491,12 +430,22 @@ def lines_at_end(tail: str, start: Start) -> Iterator[str]:
             continue
         if kind_of(filled[0]) != TEXT:
             return
-        short = len(cells) < columns or len(filled) == 1 < columns
-        total = bool(_TOTAL.match(filled[0]))
-        text_below_numbers = cells[0].strip() == filled[0] and 0 in typed
-        if not (short and (total or len(filled) == 1)) and not (total and text_below_numbers):
+        word = bool(_TOTAL.match(filled[0])) and cells[0].strip() == filled[0]
+        if len(cells) < columns:
+            stray = word or len(filled) == 1
+        else:
+            # A row of all columns may be one with gaps, unless its word stands below numbers or alone.
+            stray = word and (0 in typed or (len(filled) == 1 and columns > 2))
+        if not stray:
             return
         yield line
+
+
+def is_total(line: str, start: Start) -> bool:
+    """Return whether a row may be the sum of those above it."""
+    rows = _rows([(0, line)], start.separator)
+    numbers = sum(kind not in (TEXT, GAP) for kind in start.kinds)
+    return bool(rows) and numbers > 0 and re.fullmatch(r"(grand )?totals?", rows[0].cells[0].strip(), re.I) is not None
 
 
 _TOTAL = re.compile(r"((grand |sub)?totals?|sums?|averages?|means?|sources?|notes?)\b|[*†]|©", re.IGNORECASE)
