@@ -85,7 +85,7 @@ def _form(path: Path, _when: Stamp, options: Options) -> Form:
     if last:
         lines = "the last line is no row" if len(last) == 1 else f"the last {len(last)} lines are no rows"
         notes.append(f"{lines} ({last[-1]!r:.60}): left out")
-    final = kept.rstrip().rpartition("\n")[2].strip()
+    final = re.split(r"[\r\n]+", kept.rstrip())[-1].strip()
     if is_total(final, start):
         notes.append(f"the last row ({final!r:.60}) seems to be a sum of the others: if so, delete it")
     return Form(
