@@ -65,8 +65,7 @@ def names_columns(first: Cells, rows: Sequence[Cells], columns: int) -> Answer:
     # A text that is none of the levels of its column.
     if any(2 * len({row[at] for row in below}) <= len(below) for at in texts):
         return Answer(True, "" if years or sequence else _note(first, header=True))
-    outside = sum(map(is_outside, names, values))
-    return Answer(years or (sequence and 2 * outside >= len(names)))
+    return Answer(years or (sequence and 2 * sum(map(is_outside, names, values)) >= len(names)))
 
 
 def _names_an_index(names: Cells, index: Cells) -> bool:
