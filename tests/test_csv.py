@@ -18,8 +18,10 @@ import pytest
 
 from diabolo.data.formats import BY_ENDING
 from diabolo.data.frames.marks import MISSING
+from diabolo.data.opening import open_frame
 from diabolo.data.readers import csv, csv_encoding, csv_scan, csv_text, csv_types
 from diabolo.data.readers.csv_form import Options
+from diabolo.data.tables import Reading
 from diabolo.errors import DataError, OptionError
 
 ROWS = [("Uri", 1.5, 12), ("Zug", 2.25, 7), ("Bern", -3.0, 40), ("Uri", 4.5, 9), ("Zug", 0.25, 3)]
@@ -484,3 +486,22 @@ def test_every_real_table_is_read(caplog):
         if form.named:
             names = ["" if name == "Unnamed: 0" else name.strip() for name in frame.columns]
             assert [name.strip() for name in table.column_names] == names, path.name
+
+
+def test_a_table_of_many_columns_is_read(tmp_path):
+    names = [f"column {at % 40_000}" for at in range(60_000)]
+    (tmp_path / "t.csv").write_text(",".join(names) + "\n" + ("1," * 60_000)[:-1] + "\n")
+    table = csv.read_table(tmp_path / "t.csv")
+    assert table.column_names[39_999:40_001] == ["column 39999", "column 0.1"]
+    assert table.num_columns == 60_000
+
+
+def test_notes_next_to_tables_are_no_tables(tmp_path):
+    for at in range(2):
+        (tmp_path / f"{at}.csv").write_text(HEADER + BODY)
+    (tmp_path / "readme.txt").write_text("what this is")
+    assert len(open_frame(tmp_path, Reading())) == 2 * len(ROWS)
+    for at in range(2):
+        (tmp_path / f"{at}.csv").rename(tmp_path / f"{at}.txt")
+    (tmp_path / "readme.txt").unlink()
+    assert len(open_frame(tmp_path, Reading())) == 2 * len(ROWS)

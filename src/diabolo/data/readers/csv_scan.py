@@ -17,7 +17,7 @@ import numpy as np
 from diabolo.data.readers.csv_encoding import UTF8, Encoding, encoding_of, guess, is_utf8
 from diabolo.data.readers.csv_form import Form, Options
 from diabolo.data.readers.csv_kinds import GAP, TEXT, kind_of
-from diabolo.data.readers.csv_sniffer import Start, is_total, lines_at_end, start_of
+from diabolo.data.readers.csv_sniffer import Start, is_total, lines_at_end, refuse_long_line, start_of
 from diabolo.data.readers.csv_text import BLANKS, BYTES_AT_ONCE, LONGEST_LINE, pattern_of, utf8
 from diabolo.data.readers.opened import compression_of, open_binary
 from diabolo.data.readers.parts import Stamp, stamp
@@ -129,11 +129,13 @@ def _start(path: Path, encoding: str, options: Options) -> tuple[Start, bytes]:
     with utf8(path, encoding) as file:
         known = file.read(FIRST_BYTES)
         # At least a few lines, however long they are.
-        while known.count(b"\n") < options.skip + 4 and len(known) <= 2 * LONGEST_LINE:
+        refuse_long_line(path, known)
+        while max(known.count(b"\n"), known.count(b"\r")) < options.skip + 4 and len(known) <= 2 * LONGEST_LINE:
             more = file.read(FIRST_BYTES)
             if not more:
                 break
             known += more
+            refuse_long_line(path, known)
         whole = not file.read(1)
     return start_of(path, known.decode(errors="ignore"), options, whole=whole), known
 

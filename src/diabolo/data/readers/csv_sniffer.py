@@ -33,6 +33,17 @@ _UNIT = re.compile(
 )
 
 
+def refuse_long_line(path: Path, start: bytes) -> None:
+    """Raise DataError if a first line is no row of a table. Args: start: bytes of it, or more."""
+    ends = [at for at in (start.find(b"\n"), start.find(b"\r")) if at >= 0]
+    length = min(ends, default=len(start))
+    if length >= LONGEST_LINE or max(start.count(each.encode(), 0, length) for each in SEPARATORS) > MOST_COLUMNS:
+        raise DataError(
+            f"{path}: expected a table, got a first line of more than {LONGEST_LINE:,} characters or {MOST_COLUMNS:,} "
+            f"columns."
+        )
+
+
 class Row(NamedTuple):
     """The cells of a row, and the lines that it takes: from `line` up to `after`."""
 
@@ -92,11 +103,7 @@ def start_of(path: Path, text: str, options: Options, *, whole: bool) -> Start:
             f"{path}: expected a table, got "
             + (f"{len(lines)} lines, of which --skip leaves out {options.skip}." if options.skip else "an empty file.")
         )
-    if len(numbered[0][1]) >= LONGEST_LINE or max(map(numbered[0][1].count, SEPARATORS)) > MOST_COLUMNS:
-        raise DataError(
-            f"{path}: expected a table, got a first line of more than {LONGEST_LINE:,} characters or {MOST_COLUMNS:,} "
-            f"columns."
-        )
+    refuse_long_line(path, numbered[0][1].encode())  # lines before it may be empty
     try:
         return _Reader(path, numbered, options, asked, notes).start(text)
     except csv.Error as error:
@@ -301,10 +308,10 @@ class _Reader:
 
     def _distinct(self, names: list[str]) -> tuple[str, ...]:
         """Return names that differ: the second `a` becomes a.1, as in pandas; note it."""
-        found, again, counts = list[str](), list[str](), Counter[str]()
+        found, again, counts, given = list[str](), list[str](), Counter[str](), {*names}
         for name in names:
             new = name
-            while new in counts or (new != name and new in names):
+            while new in counts or (new != name and new in given):
                 new = f"{name}.{counts[name]}"
                 counts[name] += 1
             if new != name:
@@ -353,7 +360,14 @@ def _separator_of(lines: list[str], asked: str) -> str:
     if asked:
         return BLANKS if asked == " " else asked
     numbered = list(enumerate(lines))
-    rows = {separator: _rows(numbered, separator) for separator in SEPARATORS}
+    rows, error = dict[str, list[Row]](), csv.Error()
+    for separator in SEPARATORS:
+        try:
+            rows[separator] = _rows(numbered, separator)
+        except csv.Error as found:  # a line of many columns is one long cell for another separator
+            error = found
+    if not rows:
+        raise error
     agree = dict[str, tuple[float, int]]()
     for separator, each in rows.items():
         usual = _usual(each)
@@ -368,7 +382,7 @@ def _separator_of(lines: list[str], asked: str) -> str:
     if best:
         return best
     # One column, or rows of several lengths: the separator that the first line has, or one that no line has.
-    in_first = max(SEPARATORS, key=lambda each: len(rows[each][0].cells))
+    in_first = max(rows, key=lambda each: len(rows[each][0].cells))
     if len(rows[in_first][0].cells) > 1:
         return in_first
     return next((each for each in SEPARATORS if not any(each in line for line in lines)), ",")
