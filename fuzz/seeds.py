@@ -1,17 +1,23 @@
 """`python -m fuzz.seeds`: make the corpus anew; a few kilobytes, from which atheris goes on."""
 
+import bz2
 import gzip
 import io
+import lzma
 import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from PIL import Image
+from scipy.io import savemat
 
 from diabolo import AnomalyDetector, Autoencoder
+from diabolo.data.formats import BY_ENDING
 
 CORPUS = Path(__file__).parent / "corpus"
 QUICK = {"structure": [], "epochs": 1, "random_state": 0, "verbose": False}
@@ -53,7 +59,27 @@ def seeds() -> dict[str, bytes]:
         made[f"picture/frames-{ending}"] = _picture(grey[0], ending, save_all=True, append_images=grey[1:])
     made |= {f"picture/deep-{ending}": _picture(deep, ending) for ending in ("png", "tiff")}
     made["picture/deep-ppm"] = b"P6 2 1 65535\n" + bytes(range(12))
+    sound = pa.table({"a": [1.0, 2.5, None], "b": ["x", "y", None], "c": [True, False, True]})
+    for ending in (".feather", ".json", ".jsonl", ".parquet", ".xlsx"):
+        file = io.BytesIO()
+        BY_ENDING[ending].write([sound], file)
+        made[f"{ending[1:]}/table"] = file.getvalue()
+    made["arff/table"] = b"@relation t\n@attribute a numeric\n@attribute 'b c' {x,'y z'}\n@data\n1,x\n?,'y z'\n{0 2}\n"
+    made["mat/plain"] = _written(lambda file, array: savemat(file, {"X": array}), rows[:4])
+    made["mat/packed"] = _written(lambda file, array: savemat(file, {"X": array}, do_compression=True), rows[:4])
+    made["h5/array"] = _written(_hdf5, rows[:4])
+    csv = b"a,b\n1,2\n3,4\n"
+    made |= {"packed/gz": gzip.compress(csv, mtime=0), "packed/bz2": bz2.compress(csv), "packed/xz": lzma.compress(csv)}
+    made["packed/zst"] = pa.compress(csv, "zstd", asbytes=True)
+    made["ods/table"] = _written(
+        lambda file, _: frame[["a", "b"]].head(3).to_excel(file, index=False, engine="odf"), rows
+    )
     return made
+
+
+def _hdf5(file: io.BytesIO, array: np.ndarray) -> None:
+    with h5py.File(file, "w") as opened:
+        opened["X"] = array
 
 
 def _picture(picture: Image.Image, form: str, **options: object) -> bytes:

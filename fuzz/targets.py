@@ -1,6 +1,6 @@
 """What is fuzzed: each target takes any bytes, and may raise nothing but a DiaboloError.
 
-Order: the model file, IDX, .npy, CSV, pictures, the table.
+Order: the model file, IDX, .npy, CSV, pictures, the formats, compressed files, the table.
 """
 
 import json
@@ -9,7 +9,10 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from diabolo.data.readers import csv, idx, numpy_files, picture_files
+from diabolo.data.formats import ARRAYS_BY_ENDING, BY_ENDING
+from diabolo.data.readers import csv, idx, numpy_files, opened, picture_files
+from diabolo.data.readers.csv_form import Options
+from diabolo.data.readers.parts import Part
 from diabolo.errors import DataError, DiaboloError
 from diabolo.model import file as modelfile
 
@@ -86,6 +89,50 @@ def picture(content: bytes) -> None:
     _each(content, ".png", picture_files.read_header, frames)
 
 
+def format_of(ending: str) -> Callable[[bytes], None]:
+    """Return the target of a format in `diabolo.data.formats`: its schema, its rows, whole and in chunks."""
+
+    def target(content: bytes) -> None:
+        if ending in ARRAYS_BY_ENDING:
+            _each(content, ending, lambda path: _rows(ARRAYS_BY_ENDING[ending].parts(path)))
+            return
+        known = BY_ENDING[ending]
+
+        def chunks(path: Path) -> None:
+            for _ in known.tables(path, Options(), {}, 1 << 16):
+                pass
+
+        _each(
+            content,
+            ending,
+            known.row_count,
+            known.is_plain,
+            chunks,
+            lambda path: known.schema(path, Options()),
+            lambda path: known.read(path, Options(), {}),
+            lambda path: _rows(known.parts(path)),
+        )
+
+    return target
+
+
+def _rows(parts: list[Part]) -> None:
+    for part in parts:
+        for _ in part.read(1 << 16):
+            pass
+
+
+def packed(content: bytes) -> None:
+    """Compressed files of every kind."""
+
+    def read(path: Path) -> None:
+        with opened.open_binary(path) as file:
+            while file.read(1 << 20):
+                pass
+
+    _each(content, ".csv.gz", read, opened.unpacked_bytes)
+
+
 def _each(content: bytes, ending: str, *readers: Callable[[Path], object]) -> None:
     path = PLACE.with_suffix(ending)
     path.write_bytes(content)
@@ -102,5 +149,9 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "idx": idx_file,
     "model": model,
     "npy": npy,
+    "packed": packed,
     "picture": picture,
+}
+TARGETS |= {
+    name: format_of(f".{name}") for name in ("arff", "feather", "h5", "json", "jsonl", "mat", "ods", "parquet", "xlsx")
 }

@@ -715,6 +715,18 @@ def data(folder, sentinel):
         ("parquet", _parquet()),
         ("png", _pictures()),
         ("csv", _csv()),
+        ("csv.gz", _packed("gz")),
+        ("csv.zst", _packed("zst")),
+        ("csv.xz", _packed("xz")),
+        ("csv.bz2", _packed("bz2")),
+        ("feather", _feather()),
+        ("jsonl", _json()),
+        ("json", _json()),
+        ("arff", _arff()),
+        ("xlsx", _excel()),
+        ("ods", _open_document()),
+        ("mat", _matlab()),
+        ("h5", _hdf5()),
     ):
         for at, (name, content) in enumerate(files.items()):
             made[f"{ending}: {name}"] = folder / f"{at:02d}.{ending}"
@@ -983,4 +995,308 @@ def _csv():
         "a header alone": b"a,b\n",
         "nothing": b"",
         "nothing but ends of lines": b"\n" * 1_000,
+    }
+
+
+def _packed(ending):
+    import bz2
+    import gzip
+    import lzma
+
+    import pyarrow as pa
+
+    pack = {
+        "gz": lambda content: gzip.compress(content, 1),
+        "bz2": lambda content: bz2.compress(content, 1),
+        "xz": lambda content: lzma.compress(content, preset=0),
+        "zst": lambda content: pa.compress(content, "zstd", asbytes=True),
+    }[ending]
+    sound = pack(b"a,b\n" + b"1,2\n" * 999)
+    made = {
+        "cut off": sound[: len(sound) // 2],
+        "a flipped bit": sound[: len(sound) // 2] + bytes([sound[len(sound) // 2] ^ 1]) + sound[len(sound) // 2 + 1 :],
+        "packed twice": pack(sound),
+        "nothing packed": pack(b""),
+        "nothing": b"",
+        "only its first bytes": sound[:6],
+    }
+    if ending in ("zst", "xz"):  # gzip cannot pack so tightly, and bzip2 is slow
+        made["400 MB of rows"] = pack(b"1,2\n" * (100 << 20))
+        made["400 MB of one line"] = pack(b"a" * (400 << 20))
+    if ending == "xz":
+        made["a dictionary of 512 MB"] = lzma.compress(
+            b"a,b\n1,2\n",
+            filters=[{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 29, "mf": lzma.MF_HC3, "mode": lzma.MODE_FAST}],
+        )
+    return made
+
+
+def _feather():
+    import io
+
+    import numpy as np
+    import pyarrow as pa
+    from pyarrow import feather
+
+    def written(table, **options):
+        file = io.BytesIO()
+        feather.write_feather(table, file, **options)
+        return file.getvalue()
+
+    texts = written(pa.table({"a": ["x", "yy", "zzz"] * 40}), compression="uncompressed")
+    places = np.cumsum([0, *[1, 2, 3] * 40]).astype(np.int32).tobytes()
+    beyond = np.full(121, 1 << 30, np.int32).tobytes()
+    rows = written(pa.table({"a": np.arange(99.0)}))
+    assert places in texts
+    return {
+        "texts outside of their buffer": texts.replace(places, beyond),
+        "texts that run backwards": texts.replace(places, places[::-1]),
+        "cut in half": rows[: len(rows) // 2],
+        "a footer of 2 GB": rows[:-10] + b"\xff\xff\xff\x7f" + b"ARROW1",
+        "zeros after its name": b"ARROW1\0\0" + bytes(500),
+        "300 MB of one text": written(pa.table({"a": ["x" * (10 << 20)] * 30}), compression="zstd"),
+        "lists alone": written(pa.table({"a": [[1.0], [2.0]]})),
+        "nothing": b"",
+    }
+
+
+def _json():
+    return {
+        "a million brackets": b"[" * 1_000_000,
+        "a million objects in each other": b'{"a":' * 1_000_000,
+        "brackets in a record": b'[{"a":' + b"[" * 100_000,
+        "a record of 20 million letters": b'[{"a": "' + b"x" * 20_000_000,
+        "20 million digits": b'[{"a": ' + b"1" * 20_000_000,
+        "other names in every record": b"[" + b",".join(b'{"n%d": 1}' % at for at in range(30_000)) + b"]",
+        "half of a letter": b'[{"a": "\\ud800"}]',
+        "no UTF-8": b'[{"a": "\xff"}]',
+        "a text alone": b'"hello"',
+        "an end that is missing": b'[{"a": 1}',
+        "NUL bytes": bytes(5_000),
+        "nothing": b"",
+    }
+
+
+def _arff():
+    header = b"@relation x\n@attribute a numeric\n@attribute b {u,v}\n@data\n"
+    return {
+        "a line of 20 million letters": b"@relation " + b"x" * 20_000_000,
+        "200,000 columns": b"".join(b"@attribute a%d numeric\n" % at for at in range(200_000)) + b"@data\n",
+        "a row of a million cells": header + b"1," * 1_000_000,
+        "a million quotes": header + b"'" * 999_999,
+        "a sparse row of a far column": header + b"{999999999 1}\n",
+        "a sparse row without an end": header + b"{0 1\n",
+        "a column in a column": b"@attribute a relational\n@attribute b numeric\n@end a\n@data\n1\n",
+        "a type that there is not": b"@attribute a complex\n@data\n1\n",
+        "no data": b"@attribute a numeric\n",
+        "NUL bytes": bytes(5_000),
+        "no UTF-8": header + b"\xff,u\n",
+        "nothing": b"",
+    }
+
+
+def archive(**members):
+    """Return a zip archive of members, by their names."""
+    import io
+    import zipfile
+
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as made:
+        for name, content in members.items():
+            made.writestr(name, content)
+    return file.getvalue()
+
+
+def lying(content, name, size):
+    """Return an archive that announces another size of a member, in its directory and before the member."""
+    entry = content.rindex(name.encode()) - 46
+    start = int.from_bytes(content[entry + 42 : entry + 46], "little")
+    announced = size.to_bytes(4, "little")
+    content = content[: entry + 24] + announced + content[entry + 28 :]
+    return content[: start + 22] + announced + content[start + 26 :]
+
+
+def _excel():
+    import io
+    import zipfile
+
+    import openpyxl
+
+    file, book = io.BytesIO(), openpyxl.Workbook()
+    for row in (["a", "b"], [1, "x"], [2, "y"]):
+        book.active.append(row)
+    book.save(file)
+    with zipfile.ZipFile(file) as opened:
+        sound = {name: opened.read(name) for name in opened.namelist()}
+    sheet = "xl/worksheets/sheet1.xml"
+    start, end = sound[sheet].split(b"<sheetData>")[0] + b"<sheetData>", b"</sheetData></worksheet>"
+
+    def cells(content):
+        return archive(**(sound | {sheet: start + content + end}))
+
+    wide = b"<row>" + b"<c><v>1</v></c>" * 16_000 + b"</row>"
+    shared = b"<sst><si><t>" + b"x" * 1_000_000 + b"</t></si></sst>"
+    uses = b"".join(b'<row><c t="s"><v>0</v></c></row>' for _ in range(200_000))
+    whole = archive(**sound)
+    return {
+        "a cell at the far end": cells(
+            b'<row r="1"><c r="A1"><v>1</v></c></row><row r="1048576"><c r="XFD1048576"><v>1</v></c></row>'
+        ),
+        "a row at the far end of wide ones": cells(wide + b'<row r="1048576"><c><v>1</v></c></row>'),
+        "a cell outside of every sheet": cells(b'<row r="1"><c r="ZZZZZ99999999999"><v>1</v></c></row>'),
+        "a text of 1 MB, 200,000 times": archive(
+            **(sound | {sheet: start + uses + end, "xl/sharedStrings.xml": shared})
+        ),
+        "600 MB of blanks": cells(b" " * (600 << 20)),
+        "a tag of 20 MB": cells(b"<row " + b"a" * (20 << 20)),
+        "entities in entities": archive(
+            **(
+                sound
+                | {
+                    sheet: b'<!DOCTYPE x [<!ENTITY a "aaaaaaaa"><!ENTITY b "&a;&a;&a;">]>'
+                    + start
+                    + b"<row><c t='str'><v>&b;</v></c></row>"
+                    + end
+                }
+            )
+        ),
+        "a sheet that is longer than announced": lying(cells(b"<row><c><v>1</v></c></row>" * 99_999), sheet, 99),
+        "a sheet cut off": archive(**(sound | {sheet: sound[sheet][: len(sound[sheet]) // 2]})),
+        "a sheet of zeros": archive(**(sound | {sheet: bytes(5_000)})),
+        "no sheet": archive(**{name: each for name, each in sound.items() if name != sheet}),
+        "no workbook": archive(**{name: each for name, each in sound.items() if name != "xl/workbook.xml"}),
+        "no cells": cells(b""),
+        "20,000 members": archive(**(sound | {f"a{at}": b"" for at in range(20_000)})),
+        "an .xls file": b"\xd0\xcf\x11\xe0" + bytes(5_000),
+        "an encrypted member": whole[:6]
+        + b"\1"
+        + whole[7:].replace(b"PK\1\2\x14\3\x14\0\0", b"PK\1\2\x14\3\x14\0\1", 1),
+        "cut in half": whole[: len(whole) // 2],
+        "an empty archive": archive(),
+        "nothing": b"",
+    }
+
+
+def _open_document():
+    start = (
+        b'<office:document-content xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0" '
+        b'xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0" '
+        b'xmlns:table="urn:oasis:names:tc:opendocument:xmlns:table:1.0">'
+        b'<office:body><office:spreadsheet><table:table table:name="S">'
+    )
+    end = b"</table:table></office:spreadsheet></office:body></office:document-content>"
+
+    def cells(content):
+        mime = b"application/vnd.oasis.opendocument.spreadsheet"
+        return archive(mimetype=mime, **{"content.xml": start + content + end})
+
+    cell = b'<table:table-cell office:value-type="float" office:value="1"/>'
+    text = b'<table:table-cell office:value-type="string"><text:p>' + b"x" * 100_000 + b"</text:p></table:table-cell>"
+    times = b'<table:table-row table:number-rows-repeated="1048576">'
+    return {
+        "17 billion cells": cells(
+            times + cell.replace(b"/>", b' table:number-columns-repeated="16384"/>') + b"</table:table-row>"
+        ),
+        "a cell after 16,384 empty ones": cells(
+            times + b'<table:table-cell table:number-columns-repeated="16384"/>' + cell + b"</table:table-row>"
+        ),
+        "a text of 100 kB, a million times": cells(times + text + b"</table:table-row>"),
+        "a row of 20 MB": cells(b"<table:table-row>" + b"<table:table-cell/>" * 1_200_000 + b"</table:table-row>"),
+        "no cells": cells(b""),
+        "no content": archive(mimetype=b"application/vnd.oasis.opendocument.spreadsheet"),
+        "nothing": b"",
+    }
+
+
+def _matlab():
+    import io
+    import zlib
+
+    import numpy as np
+    from scipy import io as scipy
+
+    def written(packed=False, **arrays):
+        file = io.BytesIO()
+        scipy.savemat(file, arrays, do_compression=packed)
+        return file.getvalue()
+
+    def element(content, kind=15):
+        return written()[:128] + struct.pack("<II", kind, len(content)) + content
+
+    sound = written(X=np.arange(12.0).reshape(4, 3))
+    flags = struct.pack("<IIII", 6, 8, 6, 0)
+    shape = struct.pack("<IIii", 5, 8, 1 << 20, 1 << 10)
+    name = struct.pack("<HH4s", 1, 1, b"X")
+    numbers = struct.pack("<II", 9, 0xFFFFFFF0)
+    matrix = flags + shape + name + numbers
+    head = struct.pack("<II", 14, len(matrix)) + matrix
+    small = flags + struct.pack("<IIii", 5, 8, 2, 2) + name + numbers
+    return {
+        "8 GB in a hundred bytes": element(matrix, 14),
+        "8 GB in a hundred bytes, packed": element(zlib.compress(head)),
+        "4 numbers of 100 MB": element(zlib.compress(struct.pack("<II", 14, 1 << 30) + small + bytes(100 << 20), 1)),
+        "a name of 4 GB": element(flags + shape + struct.pack("<II", 1, 0xFFFFFFFF), 14),
+        "numbers below 0": element(flags + struct.pack("<IIii", 5, 8, -4, -3) + name + numbers, 14),
+        "an element of 4 GB": element(b"", 14)[:-4] + b"\xff\xff\xff\xff",
+        "complex numbers": written(X=np.ones((4, 3)) * 1j),
+        "texts alone": written(X="hello"),
+        "no rows": written(X=np.zeros((0, 3))),
+        "cut in half": sound[: len(sound) // 2],
+        "a header alone": sound[:128],
+        "text": b"hello" * 99,
+        "nothing": b"",
+    }
+
+
+def _hdf5():
+    import io
+
+    import h5py
+    import numpy as np
+
+    def written(make):
+        file = io.BytesIO()
+        with h5py.File(file, "w") as opened:
+            make(opened)
+        return file.getvalue()
+
+    def several(file):
+        for at in range(10_100):
+            file.create_group(f"g{at}")
+
+    def virtual(file):
+        layout = h5py.VirtualLayout(shape=(9, 9), dtype="f8")
+        layout[:] = h5py.VirtualSource("other.h5", "X", shape=(9, 9))
+        file.create_virtual_dataset("X", layout)
+
+    def circle(file):
+        file.create_group("a")
+        file["a/b"] = file
+
+    def linked(file):
+        file["X"] = h5py.ExternalLink("/etc/passwd", "X")
+
+    rows = written(lambda file: file.create_dataset("X", data=np.arange(12.0).reshape(4, 3)))
+    return {
+        "80 TB in a few kB": written(
+            lambda file: file.create_dataset("X", shape=(10**12, 10), chunks=(1000, 10), dtype="f8")
+        ),
+        "a block of 400 MB": written(
+            lambda file: file.create_dataset(
+                "X", shape=(10, 5_000_000), chunks=(10, 5_000_000), dtype="f8", compression=1
+            )
+        ),
+        "another file": written(linked),
+        "numbers in another file": written(
+            lambda file: file.create_dataset("X", shape=(9, 9), dtype="f8", external=[("/etc/passwd", 0, 648)])
+        ),
+        "a view of another file": written(virtual),
+        "a circle": written(circle),
+        "10,100 groups": written(several),
+        "texts": written(lambda file: file.create_dataset("X", data=["a", "b"])),
+        "a single number": written(lambda file: file.create_dataset("X", data=1.0)),
+        "no rows": written(lambda file: file.create_dataset("X", shape=(0, 3))),
+        "cut in half": rows[: len(rows) // 2],
+        "zeros after its name": b"\x89HDF\r\n\x1a\n" + bytes(500),
+        "nothing": b"",
     }

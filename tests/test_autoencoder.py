@@ -200,7 +200,7 @@ def _held_back(net, rows):
         (np.random.default_rng(0).normal(size=(5, 6)), {}),
         (np.random.default_rng(0).normal(size=(1, 6)), {}),
         (np.random.default_rng(0).normal(size=(50, 6)), {"latent_dim": 1}),
-        (np.random.default_rng(0).normal(size=(50, 1)), {"latent_dim": 1, "allow_overcomplete": True}),
+        (np.random.default_rng(0).normal(size=(50, 1)), {"latent_dim": 1}),
         (np.full((50, 6), 7.0), {}),
         (np.zeros((50, 6), np.uint8), {}),
         (np.column_stack([np.full(50, 3.3e7), np.random.default_rng(0).normal(size=50)]), {"latent_dim": 1}),

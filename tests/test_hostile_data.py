@@ -80,9 +80,13 @@ def sound(tmp_path_factory):
     """A sound file of every kind, so that what is imported for it counts for none of the others."""
     import gzip
 
+    import h5py
     import pyarrow as pa
     from PIL import Image
     from pyarrow import parquet
+    from scipy import io
+
+    from diabolo.data.formats import FORMATS
 
     folder, rows = tmp_path_factory.mktemp("sound"), np.arange(12.0).reshape(4, 3)
     np.save(folder / "a.npy", rows)
@@ -92,6 +96,17 @@ def sound(tmp_path_factory):
     parquet.write_table(pa.table({"a": rows[:, 0], "b": ["x", "y", "x", "y"]}), folder / "a.parquet")
     Image.new("L", (8, 8)).save(folder / "a.png")
     (folder / "a.csv").write_text("a,b\n1,x\n2,y\n")
+    (folder / "a.csv.gz").write_bytes(gzip.compress(b"a,b\n1,x\n2,y\n"))
+    table = pa.table({"a": [1.0, 2.5, 3.5] * 9, "b": ["x", "y", "x"] * 9})
+    for each in FORMATS:
+        if each.writes and each.endings[0] not in (".csv", ".parquet"):
+            with (folder / f"a{each.endings[0]}").open("wb") as file:
+                each.write([table], file)
+    table.to_pandas().to_excel(folder / "a.ods", index=False, engine="odf")
+    (folder / "a.arff").write_text("@attribute a numeric\n@attribute b {x,y}\n@data\n1,x\n2,y\n")
+    io.savemat(folder / "a.mat", {"X": rows})
+    with h5py.File(folder / "a.h5", "w") as file:
+        file["X"] = rows
     return sorted(folder.iterdir())
 
 

@@ -113,9 +113,10 @@ def test_a_structure_that_cannot_be_is_refused_in_one_line(structure, options, m
 
 
 def test_an_overcomplete_latent_is_built_when_it_is_asked_for():
-    assert build("dense", (1,), latent_dim=1, allow_overcomplete=True).latent_dim == 1
-    with pytest.raises(OptionError, match="rows of one feature"):
-        build("dense", (1,))
+    assert build("dense", (2,), latent_dim=2, allow_overcomplete=True).latent_dim == 2
+    assert build("dense", (1,)).latent_dim == 1  # there is no other choice
+    with pytest.raises(OptionError, match="choose at most 1, or pass allow_overcomplete=True"):
+        build("dense", (1,), latent_dim=2)
 
 
 def test_a_network_that_does_not_hold_together_is_refused():

@@ -66,11 +66,11 @@ REMEMBERED = (*OF_ROWS, "data_dir", "output")
 
 def _recall(context: typer.Context, param: typer.CallbackParam, value: Any) -> Any:
     """Make the options that a run was begun with the defaults of the command that continues it."""
-    from diabolo.errors import CheckpointError
-    from diabolo.training import runs
-
     given = context.params | {param.name: value}
     if given.get("resume") and given.get("run") is not None:
+        from diabolo.errors import CheckpointError
+        from diabolo.training import runs
+
         with suppress(CheckpointError):  # which the command raises
             context.default_map = runs.begun(given["run"]).get("options")
     return value

@@ -296,7 +296,8 @@ def open_frame(source: PathLike, reading: Reading) -> ArrowTable:
     if named.files is None or named.kind not in TABLE_FILES.values():
         none = "" if named.files or Path(source).exists() else ", and there is no such file"
         raise DataError(f"{source}: expected a table, one of {', '.join(tables.ENDINGS)}{none}.")
-    return tables.read_frame(named.files, reading, where=named.name)
+    table = tables.read_frame(named.files, reading, where=named.name)
+    return table.select([name for name in table.column_names if name])  # without an index, which has no name
 
 
 def open_source(source: object, *, data_dir: PathLike | None = None, reading: Reading | None = None) -> Source:

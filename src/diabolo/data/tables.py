@@ -86,7 +86,7 @@ def read(paths: Sequence[Path], reading: Reading, *, where: str) -> Table:
     """Return the rows of files with the same columns, one after the other. Raises DataError, OptionError."""
     table = read_frame(paths, reading, where=where)
     named = format_of(paths[0]).has_names(paths[0], reading.form)
-    if not reading.types and not reading.cells.missing:
+    if not reading.types and reading.cells == frames.Cells():
         kept, left_out = without_index(table)
         if all(map(_is_number, kept.schema.types)) and not any(each.null_count for each in kept.columns):
             if reading.strict or (left_out and not reading.quiet):
@@ -94,6 +94,10 @@ def read(paths: Sequence[Path], reading: Reading, *, where: str) -> Table:
             rows = to_array(kept, where=where, names=_names(kept, named))
             return Table(rows, _numbers(kept.schema, named, left_out), False)
     schema = reading.learn(table, where)
+    marks = {"--decimal": reading.cells.decimal, "--thousands": reading.cells.thousands}
+    given = next((f"{option} {mark}" for option, mark in marks.items() if mark), None)
+    if given is not None and not format_of(paths[0]).untyped and not any(map(frames.is_written, schema.columns)):
+        raise OptionError(f"{where}: no column holds numbers as texts, as {given} says: leave it out.")
     rows = frames.read(table, schema, where=where).rows
     return Table(rows, schema, bool(np.isnan(rows).any()))
 
@@ -213,7 +217,7 @@ def needs(paths: Sequence[Path], schema: Schema, reading: Reading) -> bool:
     if not all(is_plain(path, Reading()) for path in paths):
         return True
     found = [plain_schema(path) for path in paths]
-    return any(each is not None and each.names != schema.names for each in found)
+    return any(each is not None and (each.names != schema.names or each.left_out) for each in found)
 
 
 def is_named_columns(source: object) -> bool:

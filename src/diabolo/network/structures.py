@@ -286,13 +286,13 @@ def build(
 
 
 def _refuse_wide(part: Bottleneck, features: int, columns: int, *, allow_overcomplete: bool) -> None:
+    if features == part.latent_dim == 1:  # there is no other choice; `fitting.plan` says that nothing is compressed
+        return
     if part.latent_dim >= features and not (allow_overcomplete or part.may_be_overcomplete):
         become = f", which {columns} column{'s' * (columns > 1)} become" if columns < features else ""
         raise OptionError(
             f"latent_dim must be below the number of features ({features}{become}), got {part.latent_dim}: choose at "
             f"most {max(1, columns - 1)}, or pass allow_overcomplete=True (--allow-overcomplete)."
-            if features > 1
-            else "rows of one feature cannot be made narrower: pass allow_overcomplete=True (--allow-overcomplete)."
         )
 
 

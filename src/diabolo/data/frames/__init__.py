@@ -5,7 +5,7 @@
 are written as text. narwhals hides the differences between the libraries.
 """
 
-from diabolo.data.frames.columns import Column, Latents, LeftOut, Schema, arrow_type, of_latents
+from diabolo.data.frames.columns import Column, Latents, LeftOut, Schema, arrow_type, is_written, of_latents
 from diabolo.data.frames.config import SCHEMA_KEYS, from_config
 from diabolo.data.frames.learning import indexes, learn, left_out_line, refusal
 from diabolo.data.frames.reading import Read, cells_of, floats, frame_names, from_arrow, is_frame, library_of, read
@@ -27,6 +27,7 @@ __all__ = [
     "from_config",
     "indexes",
     "is_frame",
+    "is_written",
     "learn",
     "left_out_line",
     "library_of",

@@ -147,6 +147,11 @@ SUITS = {
 }
 
 
+def is_written(column: Column) -> bool:
+    """Return whether a column holds numbers as texts."""
+    return isinstance(column.form, forms.NumberForm)
+
+
 def is_text(kind: ArrowType) -> bool:
     """Return whether an Arrow type holds texts."""
     import pyarrow as pa

@@ -151,16 +151,18 @@ def refusal(schema: Schema, *, typed: bool, strict: bool) -> str:
     listed = ", ".join(f"{each.name!r} ({each.reason})" for each in refused)
     names = [each.name for each in refused]
     if not schema.columns:
+        every = "any of its columns" if names[1:] else "its only column"
         return (
-            f"nothing can be learnt from {'any of its columns' if names[1:] else 'its only column'}: {listed}. Expected numbers, booleans, dates "
-            f"or categories: {_as_category(names[0], typed)} makes one a category."
+            f"nothing can be learnt from {every}: {listed}. Expected numbers, booleans, dates or categories: "
+            f"{_as_category(names[0], typed)} makes one a category."
         )
+    them = "them" if names[1:] else "it"
     if typed:
         shown = ",".join(names)
         quoted = f"'{shown}'" if re.search(r"[^\w,.\-]", shown) else shown
-        drop = f"leave them out (--drop {quoted}), or write the command without --strict"
+        drop = f"leave {them} out (--drop {quoted}), or write the command without --strict"
     else:
-        drop = f"leave them out (X.drop(columns={names})), or pass strict=False"
+        drop = f"leave {them} out (X.drop(columns={names})), or pass strict=False"
     return f"nothing can be learnt from {len(names)} of its columns: {listed}: {drop}."
 
 
@@ -188,7 +190,8 @@ def _refuse_counted(name: str, place: int, array: ArrowArray, *, alike: bool) ->
 
     whole = pa.types.is_integer(array.type) and not array.null_count
     if UNNAMED.fullmatch(name):
-        raise Reason(INDEX if place == 0 or whole else "no name")
+        numbers_rows = (whole or is_text(array.type)) and pc.count_distinct(array).as_py() == len(array)
+        raise Reason(INDEX if numbers_rows else "no name")
     if whole and len(array) > 2 and (ID.fullmatch(name) or COUNTER.fullmatch(name)):
         values = np.asarray(array.to_numpy())
         counts = bool((np.diff(values) == 1).all())

@@ -195,8 +195,8 @@ CURRENCIES = _words(
 )
 UNITS = _words(
     "% \u2030 \u00b0 \u00b0C \u00b0F \u00b0K kg g mg \u00b5g t lb lbs oz km m cm mm \u00b5m nm in ft yd mi km/h kmh "
-    "mph m/s kn l L ml cl gal h hr hrs min mins s sec secs ms d days y yr yrs years Hz kHz MHz GHz W kW MW V mV mA kWh MWh "
-    "Wh cal kcal Pa hPa kPa bar psi px pt MB GB TB kB KB bytes bpm rpm cc hp bhp K k M B bn mn x X pp ' \" "
+    "mph m/s kn l L ml cl gal h hr hrs min mins s sec secs ms d days y yr yrs years Hz kHz MHz GHz W kW MW V mV mA "
+    "kWh MWh Wh cal kcal Pa hPa kPa bar psi px pt MB GB TB kB KB bytes bpm rpm cc hp bhp K k M B bn mn x X pp ' \" "
     "million billion thousand"
 )
 KNOWN_UNITS = UNITS | CURRENCIES
@@ -206,6 +206,7 @@ _SPLIT = re.compile(
     rf"(?P<body>{_BODY})(?P<exponent>[eE][+-]?\d{{1,3}})?(?P<suffix>(?<! ) ?[^\d\s.,()+\-]\S{{0,11}})?(?P<close>\))?"
 )
 LETTERED = re.compile(r"[A-Za-z]{1,3} ?[+] ?\d+(\.\d+)?")  # D +1.5
+PLAIN = re.compile(r"\d+([.,]\d+)?")
 CODE = re.compile(r"0\d+")  # 007 is a code, not the number 7
 # The decimal mark and the mark between thousands, the likeliest first.
 STANDARD = [(".", ""), (".", ","), (",", ""), (",", ".")]
@@ -315,6 +316,13 @@ def _marks_between(parts: list[_Parts], name: str, how: Cells) -> tuple[tuple[st
         and (not how.thousands or marks[1] in ("", how.thousands))
         and all(re.match(pattern(*marks), each) for each in bodies)
     ]
+    if not fitting and (how.decimal or how.thousands or all(PLAIN.fullmatch(each) for each in bodies)):
+        options = [f"--decimal {how.decimal}"] * bool(how.decimal) + [f"--thousands {how.thousands}"] * bool(
+            how.thousands
+        )
+        said = f", other than {' and '.join(options)} says" if options else ""
+        several = sorted(bodies, key=lambda each: "," in each)
+        return None, f"numbers with several marks, such as {several[0]!r:.30} and {several[-1]!r:.30}{said}"
     if not fitting:
         return None, ""
     plain = [marks for marks in fitting if not marks[1]]
@@ -387,8 +395,7 @@ def _dates(texts: ArrowArray, known: ArrowArray, name: str, how: Cells) -> Found
         best = min(chosen, key=lambda each: len(wrong[each]))
         share = _share(texts, known, wrong[best])
         if share >= FEW_TEXTS:
-            several = all(next(_formats(each.strip()), None) for each in looked)
-            if several and len(looked) > 1:
+            if len(looked) > 1 and all(map(_is_date, looked)):
                 return Found(doubt=f"dates in several forms ({first.strip()!r:.30}, {wrong[best][0].strip()!r:.30})")
             return None
         return Found(doubt=f"dates, but also {wrong[best][0].strip()!r:.40} ({_remedy(name, wrong[best], how)})")
@@ -403,6 +410,13 @@ def _dates(texts: ArrowArray, known: ArrowArray, name: str, how: Cells) -> Found
         others = " or ".join(_asked(each, name, how) for each in fitting if each is not form)
         note = f"dates such as {first.strip()!r:.30} are read as {form.format}, {reason}: {others} reads them otherwise"
     return Found(_as_written(form, looked), tuple(sorted(each.strip() for each in marks)), note=note)
+
+
+def _is_date(text: str) -> bool:
+    """Return whether a text is a date in some form."""
+    import pyarrow as pa
+
+    return any(not _misfits(DateForm(format=each), pa.array([text])) for each in _formats(text.strip()))
 
 
 def _asked(form: DateForm, name: str, how: Cells) -> str:

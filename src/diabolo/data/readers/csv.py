@@ -86,12 +86,12 @@ def schema(path: Path, options: Options | None = None) -> ArrowSchema:
 
 
 def is_plain(path: Path) -> bool:
-    """Return whether the first block holds only numbers, without gaps, and every column has a name."""
+    """Return whether the first block holds only numbers, without gaps; the first column may be without a name."""
     import pyarrow as pa
     from pyarrow import csv as arrow
 
     form, options = form_of(path), Options()
-    if "" in form.names or form.spare or form.empty:
+    if "" in form.names[1:] or form.spare or form.empty:
         return False
     try:
         convert = form.convert(options)
