@@ -18,8 +18,10 @@ import pytest
 
 from diabolo.data.formats import BY_ENDING
 from diabolo.data.frames.marks import MISSING
+from diabolo.data.opening import open_frame
 from diabolo.data.readers import csv, csv_encoding, csv_scan, csv_text, csv_types
 from diabolo.data.readers.csv_form import Options
+from diabolo.data.tables import Reading
 from diabolo.errors import DataError, OptionError
 
 ROWS = [("Uri", 1.5, 12), ("Zug", 2.25, 7), ("Bern", -3.0, 40), ("Uri", 4.5, 9), ("Zug", 0.25, 3)]
@@ -110,6 +112,12 @@ FORMS = {
         "the last line is no row ('Total,1.0,59'): left out",
     ),
     "a source": (HEADER + BODY + "\nSource: office\n", TABLE, "the last line is no row ('Source: office')"),
+    "a row with gaps at the end": ("a,b\n1.5,u\n,v\n", {"a": [1.5, None], "b": ["u", "v"]}, ""),
+    "a total that may be a row": (
+        HEADER + BODY + "Total,8.0,71\n",
+        {name: [*cells, last] for (name, cells), last in zip(TABLE.items(), ("Total", 8.0, 71), strict=True)},
+        "the last row ('Total,8.0,71') seems to be a sum of the others: if so, delete it",
+    ),
     "separators at the end": (HEADER + BODY + ",,\n,,\n", TABLE, "the last 2 lines are no rows"),
     "the header again": (
         HEADER + BODY + HEADER + BODY,
@@ -131,12 +139,33 @@ FORMS = {
     "numbers that count": (
         "0,1,2\n" + "".join(f"{at / 7:.3f},{at / 3:.3f},{at / 9:.3f}\n" for at in range(1, 9)),
         {str(by): [round(at / part, 3) for at in range(1, 9)] for by, part in enumerate((7, 3, 9))},
-        "the first line, 0, 1, 2, ..., is read as the names of the columns: if it is a row, add --no-header",
+        "the first line, 0, 1, 2, is read as the names of the columns: if it is a row, add --no-header",
     ),
     "rows that count": (
         "1,2,3\n4,5,6\n7,8,9\n10,11,12\n",
         {f"f{at}": [1 + at, 4 + at, 7 + at, 10 + at] for at in range(3)},
-        "the first line, 1, 2, 3, ..., is read as a row: if it names the columns, add --header",
+        "the first line, 1, 2, 3, is read as a row: if it names the columns, add --header",
+    ),
+    "an unnamed series of pandas": (",0\nu,1.5\nv,2.5\nw,0.5\n", {"": ["u", "v", "w"], "0": [1.5, 2.5, 0.5]}, ""),
+    "an index and names that are numbers": (
+        ",2,5\n" + "".join(f"{at},{at / 4},{at * 3}\n" for at in range(5)),
+        {"": list(range(5)), "2": [at / 4 for at in range(5)], "5": [at * 3 for at in range(5)]},
+        "",
+    ),
+    "fractions as names": (
+        "id,0.5,1.5,2.5\n" + "".join(f"{at},{at / 4},{at / 2},{at / 8}\n" for at in range(5)),
+        {"id": list(range(5))}
+        | {name: [at / by for at in range(5)] for name, by in (("0.5", 4), ("1.5", 2), ("2.5", 8))},
+        "",
+    ),
+    "a word among numbers in the first row": (
+        "1.5,none known,u\n2.5,3,v\n4.5,4,u\n" + "2.5,3,u\n" * 12 + "3.5,none known,u\n",
+        {
+            "f0": [1.5, 2.5, 4.5] + [2.5] * 12 + [3.5],
+            "f1": ["none known", "3", "4"] + ["3"] * 12 + ["none known"],
+            "f2": ["u", "v", "u"] + ["u"] * 12 + ["u"],
+        },
+        "no line names the columns",
     ),
     "a byte order mark": (codecs.BOM_UTF8 + (HEADER + BODY).encode(), TABLE, ""),
     "UTF-16": ((HEADER + BODY).encode("utf-16"), TABLE, ""),
@@ -272,6 +301,8 @@ def test_options_override_what_is_recognized(tmp_path):
 
     assert read(BODY, header=True) == {"Uri": TABLE["land"][1:], "1.5": TABLE["share"][1:], "12": TABLE["count"][1:]}
     assert read(HEADER + BODY, header=False)["f0"] == ["land", *TABLE["land"]]
+    assert read("name,n,m\nu,n.d.,unk\n" + "v,1,2.5\n" * 4, header=True)["name"] == ["u", "v", "v", "v", "v"]
+    assert read("a title\nx,y,z\n1,2,3\n", skip=1, header=True) == {"x": [1], "y": [2], "z": [3]}
     assert read("a title, with commas, three\nand more\n" + HEADER + BODY, skip=2) == TABLE
     assert read("% by hand\n" + HEADER + BODY + "% the end\n", comment="%") == TABLE
     assert read((HEADER + BODY).replace("Uri", "Zürich").encode("latin-1"), encoding="latin-1")["land"][0] == "Zürich"
@@ -298,7 +329,7 @@ def test_every_mark_for_a_missing_value_is_one_among_numbers_and_texts(tmp_path,
 
 
 def test_the_marks_of_pandas_are_all_there():
-    assert set(MISSING) >= pd._libs.parsers.STR_NA_VALUES
+    assert set(MISSING) >= pd._libs.parsers.STR_NA_VALUES - {"None"}  # None is a level of some columns
 
 
 def test_types_come_from_all_rows_however_they_are_read(tmp_path, monkeypatch):
@@ -455,3 +486,22 @@ def test_every_real_table_is_read(caplog):
         if form.named:
             names = ["" if name == "Unnamed: 0" else name.strip() for name in frame.columns]
             assert [name.strip() for name in table.column_names] == names, path.name
+
+
+def test_a_table_of_many_columns_is_read(tmp_path):
+    names = [f"column {at % 40_000}" for at in range(60_000)]
+    (tmp_path / "t.csv").write_text(",".join(names) + "\n" + ("1," * 60_000)[:-1] + "\n")
+    table = csv.read_table(tmp_path / "t.csv")
+    assert table.column_names[39_999:40_001] == ["column 39999", "column 0.1"]
+    assert table.num_columns == 60_000
+
+
+def test_notes_next_to_tables_are_no_tables(tmp_path):
+    for at in range(2):
+        (tmp_path / f"{at}.csv").write_text(HEADER + BODY)
+    (tmp_path / "readme.txt").write_text("what this is")
+    assert len(open_frame(tmp_path, Reading())) == 2 * len(ROWS)
+    for at in range(2):
+        (tmp_path / f"{at}.csv").rename(tmp_path / f"{at}.txt")
+    (tmp_path / "readme.txt").unlink()
+    assert len(open_frame(tmp_path, Reading())) == 2 * len(ROWS)

@@ -136,12 +136,15 @@ def named_part(source: str | Path) -> Path | None:
     return inside(Path(file), part) if several else None
 
 
+OF_NOTES = (".txt", ".data", ".dat")  # endings that files next to the tables of a folder have, such as a readme
+
+
 def _readable(found: Sequence[Path], source: str | Path) -> list[Path]:
     """Return those files, not empty, that can be read in parts. Raises DataError if there are none."""
     files = [each for each in found if ending_of(each) in IN_PARTS and each.is_file() and each.stat().st_size]
     if not files:
         raise DataError(f"{source}: expected pictures, or files of kind {', '.join(IN_PARTS)} there, found none.")
-    return files
+    return [each for each in files if ending_of(each) not in OF_NOTES] or files
 
 
 def _of_files(source: str | Path, files: list[Path]) -> Named:

@@ -134,14 +134,14 @@ class Form(NamedTuple):
         import pyarrow as pa
         from pyarrow import csv as arrow
 
-        options = options or Options()
+        options, names = options or Options(), {*self.names}
         return arrow.ConvertOptions(
             null_values=[*MISSING, *options.missing],
             strings_can_be_null=True,
             quoted_strings_can_be_null=False,
             decimal_point=options.decimal,
             column_types={
-                **{name: kind for name, kind in (types or {}).items() if name in self.names},
+                **{name: kind for name, kind in (types or {}).items() if name in names},
                 **dict.fromkeys(self.columns[len(self.names) :], pa.string()),
             },
         )
@@ -169,4 +169,5 @@ class Form(NamedTuple):
 
     def shown(self, names: list[str]) -> list[str]:
         """Return columns for a message: by name, or by number in a file without a header."""
-        return [repr(name) if self.named else f"{self.columns.index(name) + 1}" for name in names]
+        places = {name: at + 1 for at, name in enumerate(self.columns)}
+        return [repr(name) if self.named else str(places[name]) for name in names]

@@ -17,7 +17,7 @@ import numpy as np
 from diabolo.data.readers.csv_encoding import UTF8, Encoding, encoding_of, guess, is_utf8
 from diabolo.data.readers.csv_form import Form, Options
 from diabolo.data.readers.csv_kinds import GAP, TEXT, kind_of
-from diabolo.data.readers.csv_sniffer import Start, lines_at_end, start_of
+from diabolo.data.readers.csv_sniffer import Start, is_total, lines_at_end, refuse_long_line, start_of
 from diabolo.data.readers.csv_text import BLANKS, BYTES_AT_ONCE, LONGEST_LINE, pattern_of, utf8
 from diabolo.data.readers.opened import compression_of, open_binary
 from diabolo.data.readers.parts import Stamp, stamp
@@ -76,15 +76,18 @@ def _form(path: Path, _when: Stamp, options: Options) -> Form:
         lines = f"{found.again:,} line{'s' * (found.again > 1)}"
         notes.append(f"the header stands again between the rows, in {lines}: left out")
     end, last = found.size, list[str]()
-    lost = 0
+    lost, kept = 0, found.tail
     for line in lines_at_end(found.tail, start):
         lost += len(line.encode())
         if line.strip():
             last.append(line.strip())
-            end = found.size - lost
+            end, kept = found.size - lost, kept[: kept.rindex(line.rstrip("\r\n"))]
     if last:
         lines = "the last line is no row" if len(last) == 1 else f"the last {len(last)} lines are no rows"
         notes.append(f"{lines} ({last[-1]!r:.60}): left out")
+    final = re.split(r"[\r\n]+", kept.rstrip())[-1].strip()
+    if is_total(final, start):
+        notes.append(f"the last row ({final!r:.60}) seems to be a sum of the others: if so, delete it")
     return Form(
         names=start.names,
         named=start.named,
@@ -126,11 +129,13 @@ def _start(path: Path, encoding: str, options: Options) -> tuple[Start, bytes]:
     with utf8(path, encoding) as file:
         known = file.read(FIRST_BYTES)
         # At least a few lines, however long they are.
-        while known.count(b"\n") < options.skip + 4 and len(known) <= 2 * LONGEST_LINE:
+        refuse_long_line(path, known)
+        while max(known.count(b"\n"), known.count(b"\r")) < options.skip + 4 and len(known) <= 2 * LONGEST_LINE:
             more = file.read(FIRST_BYTES)
             if not more:
                 break
             known += more
+            refuse_long_line(path, known)
         whole = not file.read(1)
     return start_of(path, known.decode(errors="ignore"), options, whole=whole), known
 

@@ -13,9 +13,9 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from diabolo.data.readers import csv_kinds
 from diabolo.data.readers.csv_form import Options
-from diabolo.data.readers.csv_kinds import GAP, NUMBER, PLAIN_NUMBER, TEXT, kind_of, kinds_of
+from diabolo.data.readers.csv_header import names_columns
+from diabolo.data.readers.csv_kinds import GAP, PLAIN_NUMBER, TEXT, kind_of, kinds_of
 from diabolo.data.readers.csv_text import BLANKS, LONGEST_LINE
 from diabolo.errors import DataError, listed
 
@@ -31,6 +31,17 @@ _SEP = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)  # Excel's
 _UNIT = re.compile(
     r"[\[(].*[\])]|%|°[CF]?|[munkMGcdhµ]?(m|g|s|A|K|V|W|Hz|Pa|J|N|mol|bar|l|L|B|b)([/*^·-]\S*)?|deg\w*", re.ASCII
 )
+
+
+def refuse_long_line(path: Path, start: bytes) -> None:
+    """Raise DataError if a first line is no row of a table. Args: start: bytes of it, or more."""
+    ends = [at for at in (start.find(b"\n"), start.find(b"\r")) if at >= 0]
+    length = min(ends, default=len(start))
+    if length >= LONGEST_LINE or max(start.count(each.encode(), 0, length) for each in SEPARATORS) > MOST_COLUMNS:
+        raise DataError(
+            f"{path}: expected a table, got a first line of more than {LONGEST_LINE:,} characters or {MOST_COLUMNS:,} "
+            f"columns."
+        )
 
 
 class Row(NamedTuple):
@@ -92,11 +103,7 @@ def start_of(path: Path, text: str, options: Options, *, whole: bool) -> Start:
             f"{path}: expected a table, got "
             + (f"{len(lines)} lines, of which --skip leaves out {options.skip}." if options.skip else "an empty file.")
         )
-    if len(numbered[0][1]) >= LONGEST_LINE or max(map(numbered[0][1].count, SEPARATORS)) > MOST_COLUMNS:
-        raise DataError(
-            f"{path}: expected a table, got a first line of more than {LONGEST_LINE:,} characters or {MOST_COLUMNS:,} "
-            f"columns."
-        )
+    refuse_long_line(path, numbered[0][1].encode())  # lines before it may be empty
     try:
         return _Reader(path, numbered, options, asked, notes).start(text)
     except csv.Error as error:
@@ -138,7 +145,7 @@ class _Reader:
             # Rows such as #12,5,7: if one is on top, it is the header or a row as well.
             self._lines, self._comment = numbered, ""
             return
-        if not on_top or not on_top[-1][1].strip(" \t\r\n#"):
+        if not on_top or not on_top[-1][1].strip().strip("#").strip():
             return
         at, line = on_top[-1]
         name = line.lstrip().removeprefix("#")
@@ -157,7 +164,7 @@ class _Reader:
         top = self._skip_lines_above()
         header = self._header_at(top)
         body = top + header
-        if header:
+        if header and self._options.header is None:
             body += self._is_units(top)
         rows = self._rows[top + header :] if header else self._rows[top:]
         sample = _some([row.cells for row in self._rows[body:] if len(row.cells) == self._columns], self._columns)
@@ -194,7 +201,7 @@ class _Reader:
 
     def _skip_lines_above(self) -> int:
         """Return the place of the first row that belongs to the table; note the others."""
-        if self._options.header is False or self._columns == 1:
+        if self._options.header is not None or self._columns == 1:
             return 0
         above = list[Row]()
         for at, row in enumerate(self._rows[:ABOVE]):
@@ -204,7 +211,8 @@ class _Reader:
             above.append(row)
         if shown := [self._raw(row).strip() for row in above if any(cell.strip() for cell in row.cells)]:
             self._notes.append(
-                f"the table begins in line {self._rows[len(above)].line + 1}: left out above it is {shown[0]!r:.60}"
+                f"the table begins in line {self._rows[len(above)].line + 1}: left out above it is {shown[0]!r:.60}; "
+                f"if that has the names, add --header"
             )
         return len(above)
 
@@ -236,74 +244,11 @@ class _Reader:
         """Return whether a row names the columns; note it where its cells could be values."""
         if self._options.header is not None:
             return self._options.header
-        first, below = self._rows[top].cells, [row.cells for row in self._rows[top + 1 :]]
-        below = _some([cells for cells in below if len(cells) == self._columns], self._columns)
-        if len(first) == self._columns - 1:
-            return True
-        if not below:
-            return not all(kind_of(cell) in (NUMBER, GAP) for cell in first)
-        if first[0].strip() == "" and len(first) > 1 and all(cell.strip() for cell in first[1:]):
-            below0 = [cells[0] for cells in below]
-            index = all(cell.strip() for cell in below0)
-            if index and (csv_kinds.is_sequence(first[1:]) or any(kind_of(cell) == TEXT for cell in first[1:])):
-                return True
-        kinds = kinds_of([cells for cells in below if cells != first] or below, self._columns)
-        typed = [at for at, kind in enumerate(kinds) if kind not in (TEXT, GAP) and at < len(first)]
-        texts = [at for at, kind in enumerate(kinds) if kind == TEXT and at < len(first)]
-        like = [first[at].strip() for at in typed if kind_of(first[at]) == kinds[at]]
-        unlike = [first[at] for at in typed if kind_of(first[at]) not in (kinds[at], GAP)]
-        if unlike:
-            # A first row may have a mistake in one cell; names differ from each other.
-            return len(like) < 2 * len(unlike) or (len({*like}) == len(like) and all(c.isdigit() for c in like))
-        if not typed:
-            known = {at: {cells[at].strip() for cells in below} for at in texts}
-            filled = [at for at in texts if first[at].strip()]
-            return not filled or 2 * sum(first[at].strip() in known[at] for at in filled) <= len(filled)
-        if not like:
-            levels = [first[at].strip() for at in texts if first[at].strip()]
-            return bool(levels) and not all(
-                first[at].strip() in {cells[at].strip() for cells in below} for at in texts if first[at].strip()
-            )
-        return self._has_number_names(first, like, typed, texts, below)
-
-    def _has_number_names(
-        self, first: list[str], like: list[str], typed: list[int], texts: list[int], below: list[list[str]]
-    ) -> bool:
-        """Return whether a first row whose numbers could be values has names: years, wavelengths, 0, 1, 2, ..."""
-        if len(like) < len(typed):
-            return False
-        values = [[cells[at].strip() for cells in below] for at in typed]
-        years = csv_kinds.are_years(like) and not any(map(csv_kinds.has_years, values))
-        sequence = csv_kinds.is_sequence(like)
-        if texts:
-            known = {at: {cells[at].strip() for cells in below} for at in texts}
-            if any(first[at].strip() in known[at] for at in texts):
-                return False
-            if any(first[at].strip() and 2 * len(known[at]) <= len(below) for at in texts):  # a text that is no level
-                return True if years or sequence else self._note_number_names(first)
-            return years or (sequence and 2 * sum(map(csv_kinds.is_outside, like, values)) >= len(like))
-        counted = like == [str(at) for at in range(len(like))] or like == [str(at + 1) for at in range(len(like))]
-        fractions = sum("." in cell for row in below for cell in row)
-        others = [cells for cells in below if csv_kinds.is_sequence([each.strip() for each in cells])]
-        sure = len(others) < 0.1 * len(below) and len(below) > 2
-        if years and len(like) > 1 and sequence:
-            return self._note_number_names(like)
-        if sure and counted and len(like) > 2 and (fractions or len(like) > 7):
-            return self._note_number_names(like)
-        if sure and len(like) > 7 and sequence and fractions:
-            return self._note_number_names(like)
-        if counted and len(like) > 2:
-            self._notes.append(
-                f"the first line, {', '.join(like[:3])}, ..., is read as a row: if it names the columns, add --header"
-            )
-        return False
-
-    def _note_number_names(self, like: list[str]) -> bool:
-        self._notes.append(
-            f"the first line, {', '.join(like[:3])}, ..., is read as the names of the columns: if it is a row, add "
-            f"--no-header"
-        )
-        return True
+        below = [row.cells for row in self._rows[top + 1 :] if len(row.cells) == self._columns]
+        answer = names_columns(self._rows[top].cells, _some(below, self._columns), self._columns)
+        if answer.note:
+            self._notes.append(answer.note)
+        return answer.header
 
     def _note_no_header(self, first: Row) -> None:
         if self._options.header is None:
@@ -330,7 +275,8 @@ class _Reader:
         if not units and (len(filled) < max(2, len(typed) / 2) or len({*filled}) < 2):
             return False
         self._notes.append(
-            f"line {row.line + 1}, below the names, has no values ({self._raw(row).strip()!r:.40}), and is left out"
+            f"line {row.line + 1}, below the names, has no values ({self._raw(row).strip()!r:.40}), and is left out; "
+            f"if it is a row, add --header"
         )
         return True
 
@@ -362,10 +308,10 @@ class _Reader:
 
     def _distinct(self, names: list[str]) -> tuple[str, ...]:
         """Return names that differ: the second `a` becomes a.1, as in pandas; note it."""
-        found, again, counts = list[str](), list[str](), Counter[str]()
+        found, again, counts, given = list[str](), list[str](), Counter[str](), {*names}
         for name in names:
             new = name
-            while new in counts or (new != name and new in names):
+            while new in counts or (new != name and new in given):
                 new = f"{name}.{counts[name]}"
                 counts[name] += 1
             if new != name:
@@ -414,7 +360,14 @@ def _separator_of(lines: list[str], asked: str) -> str:
     if asked:
         return BLANKS if asked == " " else asked
     numbered = list(enumerate(lines))
-    rows = {separator: _rows(numbered, separator) for separator in SEPARATORS}
+    rows, error = dict[str, list[Row]](), csv.Error()
+    for separator in SEPARATORS:
+        try:
+            rows[separator] = _rows(numbered, separator)
+        except csv.Error as found:  # a line of many columns is one long cell for another separator
+            error = found
+    if not rows:
+        raise error
     agree = dict[str, tuple[float, int]]()
     for separator, each in rows.items():
         usual = _usual(each)
@@ -429,7 +382,7 @@ def _separator_of(lines: list[str], asked: str) -> str:
     if best:
         return best
     # One column, or rows of several lengths: the separator that the first line has, or one that no line has.
-    in_first = max(SEPARATORS, key=lambda each: len(rows[each][0].cells))
+    in_first = max(rows, key=lambda each: len(rows[each][0].cells))
     if len(rows[in_first][0].cells) > 1:
         return in_first
     return next((each for each in SEPARATORS if not any(each in line for line in lines)), ",")
@@ -491,12 +444,22 @@ def lines_at_end(tail: str, start: Start) -> Iterator[str]:
             continue
         if kind_of(filled[0]) != TEXT:
             return
-        short = len(cells) < columns or len(filled) == 1 < columns
-        total = bool(_TOTAL.match(filled[0]))
-        text_below_numbers = cells[0].strip() == filled[0] and 0 in typed
-        if not (short and (total or len(filled) == 1)) and not (total and text_below_numbers):
+        word = bool(_TOTAL.match(filled[0])) and cells[0].strip() == filled[0]
+        if len(cells) < columns:
+            stray = word or len(filled) == 1
+        else:
+            # A row of all columns may be one with gaps, unless its word stands below numbers or alone.
+            stray = word and (0 in typed or (len(filled) == 1 and columns > 2))
+        if not stray:
             return
         yield line
+
+
+def is_total(line: str, start: Start) -> bool:
+    """Return whether a row may be the sum of those above it."""
+    rows = _rows([(0, line)], start.separator)
+    numbers = sum(kind not in (TEXT, GAP) for kind in start.kinds)
+    return bool(rows) and numbers > 0 and re.fullmatch(r"(grand )?totals?", rows[0].cells[0].strip(), re.I) is not None
 
 
 _TOTAL = re.compile(r"((grand |sub)?totals?|sums?|averages?|means?|sources?|notes?)\b|[*†]|©", re.IGNORECASE)
