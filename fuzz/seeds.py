@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from PIL import Image
 from scipy.io import savemat
 
 from diabolo import AnomalyDetector, Autoencoder
@@ -50,6 +51,14 @@ def seeds() -> dict[str, bytes]:
     made["csv/numbers"] = b"1,2,3\n4,5.5,6e3\n"
     made["csv/quotes"] = 'name;"a;b"\n"two\nlines";1,5\né;?\n'.encode()
     made["csv/tabs"] = b"\xef\xbb\xbf\n0\t1\t2\n1\t2\t\n"
+    grey = [Image.fromarray(np.arange(at, at + 12, dtype=np.uint8).reshape(3, 4)) for at in range(3)]
+    deep = Image.fromarray(np.arange(12, dtype=np.uint16).reshape(3, 4))
+    for ending in ("png", "gif", "tiff", "bmp", "ppm", "webp", "jpeg"):
+        made[f"picture/{ending}"] = _picture(grey[0].convert("RGB"), ending)
+    for ending in ("png", "gif", "tiff", "webp"):
+        made[f"picture/frames-{ending}"] = _picture(grey[0], ending, save_all=True, append_images=grey[1:])
+    made |= {f"picture/deep-{ending}": _picture(deep, ending) for ending in ("png", "tiff")}
+    made["picture/deep-ppm"] = b"P6 2 1 65535\n" + bytes(range(12))
     sound = pa.table({"a": [1.0, 2.5, None], "b": ["x", "y", None], "c": [True, False, True]})
     for ending in (".feather", ".json", ".jsonl", ".parquet", ".xlsx"):
         file = io.BytesIO()
@@ -71,6 +80,12 @@ def seeds() -> dict[str, bytes]:
 def _hdf5(file: io.BytesIO, array: np.ndarray) -> None:
     with h5py.File(file, "w") as opened:
         opened["X"] = array
+
+
+def _picture(picture: Image.Image, form: str, **options: object) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, form, **options)
+    return file.getvalue()
 
 
 def _saved(model: Autoencoder | AnomalyDetector) -> bytes:

@@ -1,6 +1,6 @@
 """What is fuzzed: each target takes any bytes, and may raise nothing but a DiaboloError.
 
-Order: the model file, IDX, .npy, CSV, the formats, compressed files, the table.
+Order: the model file, IDX, .npy, CSV, pictures, the formats, compressed files, the table.
 """
 
 import json
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from diabolo.data.formats import ARRAYS_BY_ENDING, BY_ENDING
-from diabolo.data.readers import csv, idx, numpy_files, opened
+from diabolo.data.readers import csv, idx, numpy_files, opened, picture_files
 from diabolo.data.readers.csv_form import Options
 from diabolo.data.readers.parts import Part
 from diabolo.errors import DataError, DiaboloError
@@ -73,7 +73,20 @@ def csv_file(content: bytes) -> None:
         for _ in csv.tables(path, None, None, 1 << 16):
             pass
 
-    _each(content, ".csv", csv.columns, csv.has_header, csv.is_plain, csv.schema, csv.read_table, tables, numbers)
+    _each(content, ".csv", csv.names, csv.is_plain, csv.schema, csv.read_table, tables, numbers)
+
+
+def picture(content: bytes) -> None:
+    """Pictures: the header, every frame as it is, in grey and in another size."""
+
+    def frames(path: Path) -> None:
+        found = picture_files.read_header(path).frames
+        for options in (picture_files.ImageOptions(), picture_files.ImageOptions(size=(3, 5), grayscale=True)):
+            for pixels in picture_files.read_frames(path, options, found):
+                assert pixels.dtype in ("uint8", "uint16"), pixels.dtype
+                assert pixels.ndim == 2 or pixels.shape[2] in (3, 4), pixels.shape
+
+    _each(content, ".png", picture_files.read_header, frames)
 
 
 def format_of(ending: str) -> Callable[[bytes], None]:
@@ -137,6 +150,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "model": model,
     "npy": npy,
     "packed": packed,
+    "picture": picture,
 }
 TARGETS |= {
     name: format_of(f".{name}") for name in ("arff", "feather", "h5", "json", "jsonl", "mat", "ods", "parquet", "xlsx")

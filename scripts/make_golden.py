@@ -7,8 +7,9 @@ and holds what they give against what they gave when they were written. Nothing 
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
-from diabolo import AnomalyDetector, Autoencoder
+from diabolo import AnomalyDetector, Autoencoder, windows
 from diabolo.model.file.upgrade import FORMAT_VERSION
 
 FOLDER = Path(__file__).parents[1] / "tests" / "golden"
@@ -22,10 +23,13 @@ def main() -> None:
     numbers = rng.normal(size=(60, 3)) @ rng.normal(size=(3, 6))
     gaps = np.where(rng.random(numbers.shape) < 0.1, np.nan, numbers)
     detector = AnomalyDetector(Autoencoder(2, structure=[8], **SETTINGS)).fit(numbers)
+    log = pa.table({"when": np.arange(60), "amp": rng.normal(size=60), "volt": rng.normal(size=60)})
+    cut = windows(log, time="when", window=5, step=2)
     made = {
         "images": (Autoencoder(3, structure="conv 4", bottleneck="gaussian", **SETTINGS).fit(images), images),
         "gaps": (Autoencoder(2, structure=[8], **SETTINGS).fit(gaps), gaps),
         "series": (Autoencoder(2, structure="gru 4", series=True, **SETTINGS).fit(rng.normal(size=(40, 5, 2))), None),
+        "windows": (Autoencoder(2, structure=[8], **SETTINGS).fit(cut), cut.rows),
         "detector": (detector, numbers),
     }
     FOLDER.mkdir(exist_ok=True)

@@ -17,12 +17,13 @@ COMMANDS = [
     (["fit", "digts"], "unknown data set 'digts'. Did you mean 'digits'? Known: digits, fashion-mnist, mnist."),
     (["fit", "digits:tst"], "unknown part of digits 'tst'. Did you mean 'test'?"),
     (["fit", "missing.npy"], "no file 'missing.npy'"),
-    (["fit", "nothing"], "nothing: expected pictures, or files of kind .npy, "),
-    (["fit", "*.nope"], "*.nope: expected pictures, or files of kind .npy, "),
+    (["fit", "nothing"], "nothing: expected pictures, or files of kind .npy, .csv, .tsv, .txt, .data, .dat, .parquet"),
+    (["fit", "*.nope"], "*.nope: expected pictures, or files of kind .npy, .csv, .tsv, .txt, .data, .dat, .parquet"),
     (["fit", "wide.npy", "--memory", "3"], "memory of 3 bytes is too small for batches of 64 rows of"),
     (["fit", "wide.npy", "--memory", "lots"], "memory must be a size such as 2GB or 500MB, got 'lots'"),
     (["fit", "/dev/null"], "'/dev/null' is a pipe or a device, expected a file"),
-    (["fit", "notes.txt"], "unknown kind of file '.txt'"),
+    (["fit", "notes.doc"], "unknown kind of file '.doc'"),
+    (["fit", "notes.txt"], "notes.txt: expected rows under the header ('hello'), got none"),
     (["fit", "digits", "--structure", "dens"], "Did you mean 'dense'?"),
     (["fit", "digits", "--structure", "700-3"], "write '784-3'"),
     (["fit", "digits", "--latent", "0"], "latent_dim must be a whole number of at least 1, got 0"),
@@ -42,7 +43,15 @@ COMMANDS = [
     (["fit", "text.csv"], "column 'name' is text with 30 different values in 30 rows, which is not a category"),
     (["fit", "blank.csv"], "column 1 expected numbers, got 'x' in row 12"),
     (["fit", "allgap.csv"], "column 'b' has no value in any row: leave it out (--drop b)"),
-    (["fit", "latin.csv"], "expected UTF-8 text"),
+    (["fit", "latin.csv", "--encoding", "utf-8"], "expected text in the encoding utf-8 in line 2, got '1,é'"),
+    (["fit", "latin.csv", "--encoding", "klingon"], "unknown encoding 'klingon': expected a name such as utf-8"),
+    (["fit", "table.csv", "--skip", "-1"], "--skip must be a number of lines, 0 or more, got -1"),
+    (["fit", "table.csv", "--skip", "99"], "of which --skip leaves out 99"),
+    (["fit", "table.csv", "--comment", " "], "--comment must be the mark that begins a comment"),
+    (["fit", "wide.npy", "--no-header"], "--no-header can be used only with text tables (.csv, .tsv"),
+    (["fit", "table.parquet", "--skip", "1"], "--skip can be used only with text tables"),
+    (["fit", "table.parquet", "--comment", "%"], "--comment can be used only with text tables"),
+    (["fit", "table.parquet", "--encoding", "cp1252"], "--encoding can be used only with text tables"),
     (["fit", "rows.npy.gz"], "unknown kind of file '.gz'"),
     (["fit", "npz.npy"], "expected a .npy file, got a .npz file: rename it"),
     (["fit", "npy.npz"], "expected a .npz file, got a .npy file: rename it"),
@@ -68,7 +77,7 @@ COMMANDS = [
     (["encode", "MODEL", "wide.npy"], "expected images of 28 x 28 (784 numbers), got 3 features"),
     (["encode", "MODEL", "small.npy"], "expected images of 28 x 28 (784 numbers), got images of 28 x 27"),
     (["encode", "MODEL", "digits", "-o", "nan.npy"], "nan.npy exists"),
-    (["encode", "MODEL", "digits", "-o", "z.txt"], "unknown kind of output '.txt'"),
+    (["encode", "MODEL", "digits", "-o", "z.doc"], "unknown kind of output '.doc'"),
     (["encode", "MODEL", "digits", "-o", "folder"], "has no ending: choose a name that ends in one of .npy"),
     (["reconstruct", "MODEL", "digts"], "Did you mean 'digits'?"),
     (["decode", "MODEL", "wide.npy"], "expected latents of shape (n, 8) with n >= 1, got (5, 3)"),
@@ -82,7 +91,7 @@ COMMANDS = [
     (["fit", "digits", "--optimizer", "auto", "--learning-rate", "0.1"], "optimizer='auto' chooses the rate as well"),
     (["fit", "digits", "--preset", "vaee"], "unknown preset 'vaee'. Did you mean 'vae'?"),
     (["fit", "digits", "--latent", "some"], "--latent must be a whole number of at least 1, or auto, got 'some'"),
-    (["fit", "digits", "--size", "big"], "--size expected HEIGHTxWIDTH, such as 64x48, got 'big'"),
+    (["fit", "digits", "--size", "big"], "--size expected WIDTHxHEIGHT, such as 64x48, got 'big'"),
     (["fit", "table.csv", "--types", "city"], "--types expected NAME=KIND, such as city=category, got 'city'"),
     (["fit", "table.csv", "--types", "town=category"], "unknown column 'town'"),
     (["fit", "table.csv", "--types", "city=colour"], "unknown kind 'colour'"),
@@ -93,10 +102,12 @@ COMMANDS = [
         "--query can be used only with a database (.duckdb, .db, .sqlite, .sqlite3), got table.csv",
     ),
     (["fit", "comma.csv"], "column 'a' has decimal commas ('1,5'): add --decimal ,"),
-    (["fit", "twice.csv"], "two columns are called 'a' in the header: give each column a name of its own"),
     (["fit", "quote.csv"], "quote.csv: a quote is opened and not closed, perhaps in line 2 of 3: close it"),
     (["fit", "cut.parquet"], "cut.parquet: expected a Parquet file"),
-    (["fit", "photos"], "photos/cut.png: expected a picture (PNG, JPEG, WEBP, TIFF, BMP), got something else"),
+    (
+        ["fit", "photos"],
+        "photos/cut.png: expected a picture (PNG, JPEG, WEBP, TIFF, BMP, GIF, PPM), got",
+    ),
     (["fit", "wide.npy", "--series"], "expected series (n, time, channels), got shape (5, 3)"),
     (["search", "digits", "--budget", "soon"], "budget must be a time such as 90s, 10m or 2h, got 'soon'"),
     (["search", "digits", "--random-state", "-1"], "--random-state must be"),
@@ -129,9 +140,20 @@ COMMANDS = [
     ),
     (["fit", "wide.npy", "--types", "a=count"], "--types can be used only with tables, got wide.npy"),
     (["fit", "wide.npy", "--decimal", ","], "--decimal can be used only with CSV files, got wide.npy"),
-    (["fit", "wide.npy", "--separator", ";"], "--separator can be used only with CSV files, got wide.npy"),
+    (
+        ["fit", "wide.npy", "--separator", ";"],
+        "--separator can be used only with text tables (.csv, .tsv, .txt, .data, .dat), got wide.npy",
+    ),
     (["fit", "wide.npy", "--size", "10x10"], "--size can be used only with pictures, got wide.npy"),
     (["fit", "wide.npy", "--grayscale"], "--grayscale can be used only with pictures, got wide.npy"),
+    (["fit", "wide.npy", "--color"], "--color can be used only with pictures, got wide.npy"),
+    (["fit", "wide.npy", "--size", "9", "--fit", "pad"], "--size can be used only with pictures, got wide.npy"),
+    (
+        ["fit", "photos", "--fit", "pad"],
+        "--fit pad says how pictures come to one size: add --size",
+    ),
+    (["fit", "photos", "--size", "9", "--fit", "cut"], "unknown value of --fit 'cut'. Known: crop, pad, stretch."),
+    (["fit", "photos", "--grayscale", "--color"], "--grayscale and --color exclude each other"),
     (["fit", "wide.npy", "--skip-bad"], "--skip-bad can be used only with pictures, got wide.npy"),
     (
         ["fit", "digits", "--data-dir", "."],
@@ -168,7 +190,7 @@ COMMANDS = [
     (["fit", "table.parquet", "--drop", "town"], "unknown column 'town'. Known: age, city"),
     (
         ["fit", "columns.npz", "--separator", ";"],
-        "--separator can be used only with CSV files, got columns.npz. It was read as named",
+        "--separator can be used only with text tables (.csv, .tsv, .txt, .data, .dat), got columns.npz. It was read",
     ),
     (["fit", "columns.npz", "--drop", "c"], "unknown column 'c'. Known: a, b"),
     (
@@ -189,7 +211,7 @@ COMMANDS = [
     (["schema", "table.parquet", "--decimal", ","], "--decimal can be used only with CSV files, got table.parquet"),
     (
         ["windows", "table.parquet", "--time", "age", "--window", "2", "--separator", ";"],
-        "--separator can be used only with CSV",
+        "--separator can be used only with text tables",
     ),
     (["encode", "MODEL", "small.npy", "--decimal", ","], "--decimal can be used only with CSV files, got small.npy"),
     (
@@ -279,7 +301,15 @@ BEFORE_OUTPUTS = [
     (["windows", "rows.csv", "--time", "a", "--window", "0"], "window must be a whole number of at least 1, got 0"),
     (
         ["windows", "rows.csv", "--time", "a", "--window", "2", "--max-gap", "0"],
-        "max_gap must be None or a number of at least",
+        "--max-gap must be none, a duration such as 10min, or a number of median steps of at least 1, got '0'",
+    ),
+    (
+        ["windows", "rows.csv", "--time", "a", "--window", "2", "--duplicates", "last"],
+        "--duplicates must be first or mean, got 'last'",
+    ),
+    (
+        ["windows", "rows.csv", "--time", "a", "--window", "2", "--resample", "often"],
+        "--resample must be a duration such as 5min",
     ),
 ]
 
@@ -924,17 +954,17 @@ CALLS = [
     (
         'windows(frame, time="when", window=100)',
         "DataError",
-        "windows(): column 'b' holds large_string, expected numbers: leave it out (--drop b).",
+        "windows(): column 'b' holds large_string, expected numbers: leave it out (frame.drop(columns='b')).",
     ),
     (
         'windows(frame.assign(when=frame.when[0]), time="when", window=5)',
         "DataError",
-        "windows(): column 'b' holds large_string, expected numbers: leave it out (--drop b).",
+        "windows(): column 'b' holds large_string, expected numbers: leave it out (frame.drop(columns='b')).",
     ),
     (
         'windows(frame.assign(a=None), time="when", window=5)',
         "DataError",
-        "windows(): column 'a' holds null, expected numbers: leave it out (--drop a).",
+        "windows(): column 'a' holds null, expected numbers: leave it and 1 more such out (frame.drop(columns=['a', ",
     ),
     (
         "Autoencoder(2).fit([X[:5], X[:7, :3]])",
@@ -1085,6 +1115,7 @@ def make_with_outputs(folder):
         for kind in ("latents", "decoded", "reconstructed", "scores", "windows"):
             (folder / f"{of}-{kind}.npy").touch()
             (folder / f"{of}-{kind}.csv").touch()
+            (folder / f"{of}-{kind}.npz").touch()
     (folder / "gone.safetensors").unlink()
     (folder / "p.png").touch()
 
@@ -1117,6 +1148,7 @@ def make(folder):
         "allgap.csv": "a,b\n1,\n2,\n",
         "rows.npy.gz": "",
         "notes.txt": "hello",
+        "notes.doc": "hello",
         "fake.npy": "not numpy",
         "fake.npz": "not a zip",
         "text.csv": "name,a\n" + "".join(f"n{at},{at}\n" for at in range(30)),
@@ -1127,7 +1159,6 @@ def make(folder):
         (folder / name).write_text(text)
     (folder / "table.csv").write_text("city,age\nRome,3\nOslo,4\nRome,5\n")
     (folder / "comma.csv").write_text("a;b\n1,5;2\n2,5;3\n")
-    (folder / "twice.csv").write_text("a,a\n1,2\n3,4\n")
     (folder / "quote.csv").write_text('a,b\n1,"2\n3,4\n')
     (folder / "cut.parquet").write_bytes(b"PAR1" + bytes(40))
     (folder / "photos").mkdir()

@@ -4,6 +4,7 @@ import json
 import struct
 
 from diabolo.model import file as modelfile
+from diabolo.model.file.upgrade import FORMAT_VERSION
 
 
 def parts(content):
@@ -321,13 +322,14 @@ def _configs(sound):
     for key in config:
         if key != "sha256":
             made[f"config: no {key}"] = changed(sound, key, drop=True)
-    for value in (0, 2, -1, True, 1.0, "1", None, [1], 10**400):
+    for value in (0, FORMAT_VERSION + 1, -1, True, 1.0, "1", None, [1], 10**400):
         made[f"config: format_version {value!r:.20}"] = changed(sound, "format_version", to=value)
     wrong = {
         "diabolo_version": 1,
         "network": [],
         "adapter": "image",
         "schema": 1,
+        "series": 1,
         "detection": {},
         "reconstruction_loss": "gaussian",
         "record": [],
@@ -342,6 +344,7 @@ def _configs(sound):
     }.items():
         made[f"config: a loss {name}"] = changed(sound, "reconstruction_loss", to=value)
     made["config: a schema that is not there"] = changed(sound, "schema", to=True)
+    made["config: names of series that are not there"] = changed(sound, "series", to=True)
     return made
 
 
@@ -920,11 +923,22 @@ def _pictures():
         body = chunk(b"IDAT", zlib.compress(pixels, 9))
         return b"\x89PNG\r\n\x1a\n" + head + b"".join(chunks) + body + chunk(b"IEND", b"")
 
-    def written(form, **options):
+    def written(form, count):
         file = io.BytesIO()
-        frames = [Image.new("L", (32, 32), at) for at in range(200)]
-        frames[0].save(file, form, save_all=True, append_images=frames[1:], **options)
+        frames = [Image.effect_noise((32, 32), 50 + at) for at in range(count)]
+        frames[0].save(file, form, save_all=True, append_images=frames[1:])
         return file.getvalue()
+
+    def gif(size, *parts):
+        return b"GIF89a" + struct.pack("<HHBBB", *size, 0x80, 0, 0) + b"\0\0\0\xff\xff\xff" + b"".join(parts) + b";"
+
+    def frame(width, height):
+        return b"," + struct.pack("<HHHHB", 0, 0, width, height, 0) + b"\x02\x01\x44\0"
+
+    # An extension that seems to end at once; who reads on finds its bytes to be blocks, and another frame behind them.
+    hidden = b"!\xf9\0" + bytes([len(frame(9, 9)) + 3]) + b"!\xfe" + frame(9, 9) + b"\0\0" + frame(60_000, 60_000)
+    tags = ((256, 8), (257, 8), (258, 8), (259, 1), (262, 1), (273, 1 << 20), (278, 8), (279, 64))
+    circle = struct.pack("<H", 8) + b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
 
     hundreds = bytes(100 << 20)
     packed = zlib.compress(hundreds, 1)
@@ -941,14 +955,25 @@ def _pictures():
         "100 MB of international text": png(8, 8, chunk(b"iTXt", b"a\0\1\0\0\0" + packed), pixels=bytes(72)),
         "100 MB of colours": png(8, 8, chunk(b"iCCP", b"a\0\0" + packed), pixels=bytes(72)),
         "a chunk of 4 GB": b"\x89PNG\r\n\x1a\n" + b"\xff\xff\xff\xffIHDR" + bytes(99),
-        "200 frames": written("PNG"),
-        "200 frames of TIFF": written("TIFF"),
-        "200 frames of WEBP": written("WEBP"),
-        "200 frames of GIF": written("GIF"),
+        "200 frames, cut off": written("PNG", 200)[:-9_000],
+        "200 frames of TIFF, cut off": written("TIFF", 200)[:-9_000],
+        "200 frames of WEBP, cut off": written("WEBP", 200)[:-9_000],
+        "200 frames of GIF, cut off": written("GIF", 200)[:-9_000],
+        "2^31 frames": png(8, 8, chunk(b"acTL", struct.pack(">II", (1 << 31) - 1, 0)), pixels=bytes(72)),
+        "a GIF of 2^32 pixels": gif((65_535, 65_535), frame(8, 8)),
+        "a GIF with a frame of 2^32 pixels": gif((8, 8), frame(8, 8), frame(65_535, 65_535)),
+        "a GIF with a frame that an extension hides": gif((8, 8), frame(8, 8), hidden),
+        "a GIF of 100 frames of 64 million pixels": gif((8_000, 8_000), *[frame(1, 1)] * 100),
+        "a GIF of 300,000 frames": gif((8, 8), *[frame(1, 1)] * 300_000),
+        "a TIFF whose pages go in a circle": b"II*\0\x08\0\0\0" + circle + struct.pack("<I", 8),
+        "a PPM of 2^40 pixels": b"P6 1048576 1048576 255\n" + bytes(99),
+        "a PGM of 2^40 pixels of 16 bits": b"P5 1048576 1048576 65535\n" + bytes(99),
+        "a PPM in text, cut off": b"P3 800 800 255\n" + b"9 " * 99,
+        "a PGM of floats": b"Pf\n8 8\n-1.0\n" + bytes(256),
         "a BMP of 2^60 pixels": bmp + bytes(99),
         "a TIFF of 2^62 pixels": tiff + bytes(99),
         "a JPEG of 2^32 pixels": jpeg,
-        "16 bits": png(8, 8, pixels=bytes(8 * 17), depth=16),
+        "16 bits, cut off": png(800, 800, pixels=bytes(9), depth=16),
         "fewer pixels than it announces": png(800, 800, pixels=bytes(9)),
         "SVG": b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>',
         "PostScript": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n(code) run\n",

@@ -20,16 +20,18 @@ from hostile import changed, parts, rebuild, with_json
 
 FOLDER = Path(__file__).parent / "golden"
 FILES = sorted(FOLDER.glob("*.safetensors"))
+NOW, NEXT = upgrade.FORMAT_VERSION, upgrade.FORMAT_VERSION + 1
 every_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 
 
 @pytest.fixture
 def version(monkeypatch):
-    """A function that makes the given format version the present one, with the given upgrades."""
+    """A function that makes the given format version the present one, with the given upgrades after those there are."""
+    known = dict(upgrade.UPGRADES)
 
     def present(number, upgrades):
         monkeypatch.setattr(upgrade, "FORMAT_VERSION", number)
-        monkeypatch.setattr(upgrade, "UPGRADES", upgrades)
+        monkeypatch.setattr(upgrade, "UPGRADES", known | upgrades)
 
     return present
 
@@ -81,10 +83,10 @@ def test_a_model_file_of_any_time_gives_what_it_gave(path):
 def test_no_setting_is_newer_than_the_present_format_version():
     tables = (LAYERS, FEATURES, *map(table_of, PARTS))
     fields = [each for table in tables for part in table.values() for each in dataclasses.fields(part)]
-    newer = [each.metadata for each in (*fields, *dataclasses.fields(Column)) if "since" in each.metadata]
-    since = [setting.since for setting in SETTINGS.values()] + [each["since"] for each in newer]
+    NEXT = [each.metadata for each in (*fields, *dataclasses.fields(Column)) if "since" in each.metadata]
+    since = [setting.since for setting in SETTINGS.values()] + [each["since"] for each in NEXT]
     assert max(since) <= upgrade.FORMAT_VERSION
-    assert all("before" in each for each in newer)
+    assert all("before" in each for each in NEXT)
     assert all(1 <= step < upgrade.FORMAT_VERSION for step in upgrade.UPGRADES)
 
 
@@ -105,10 +107,10 @@ def test_an_added_setting_needs_no_upgrade_function(path, version, monkeypatch):
 
 
 def test_a_file_of_the_present_version_must_have_the_added_setting(version, monkeypatch):
-    monkeypatch.setitem(SETTINGS, "repeats", Setting((int,), since=2, before=7))
-    version(2, {1: same})
+    monkeypatch.setitem(SETTINGS, "repeats", Setting((int,), since=NEXT, before=7))
+    version(NEXT, {NOW: same})
     content = modelfile.to_bytes(modelfile.from_bytes(golden("gaps")))
-    assert parts(content)[1]["format_version"] == 2
+    assert parts(content)[1]["format_version"] == NEXT
     assert modelfile.to_bytes(modelfile.from_bytes(content)) == content
     with pytest.raises(OptionError, match=r"settings must have exactly the keys .*'repeats'") as refusal:
         modelfile.from_bytes(changed(content, "record", "settings", "repeats", drop=True))
@@ -116,7 +118,7 @@ def test_a_file_of_the_present_version_must_have_the_added_setting(version, monk
 
 
 def test_an_older_file_must_have_the_settings_of_its_own_version(version):
-    version(2, {1: same})
+    version(NEXT, {NOW: same})
     with pytest.raises(OptionError, match="settings must have exactly the keys"):
         modelfile.from_bytes(changed(golden("gaps"), "record", "settings", "tied", drop=True))
 
@@ -126,9 +128,8 @@ def test_the_estimator_of_an_older_file_gets_the_setting_of_that_time(version, m
     path.write_bytes(changed(golden("images"), "record", "settings", "patience", drop=True))
     with pytest.raises(ModelFileError, match="settings must have exactly the keys"):
         load(path)
-    newer = upgrade.FORMAT_VERSION + 1
-    monkeypatch.setitem(SETTINGS, "patience", Setting((int,), since=newer, before=123))
-    version(newer, upgrade.UPGRADES | {newer - 1: same})
+    monkeypatch.setitem(SETTINGS, "patience", Setting((int,), since=NEXT, before=123))
+    version(NEXT, upgrade.UPGRADES | {NEXT - 1: same})
     assert load(path).patience == 123
 
 
@@ -153,15 +154,15 @@ def test_fields_of_layers_and_columns_that_are_newer_than_the_file_get_the_value
         modelfile.from_bytes(old)
 
     for part, field, before in ((Dense, "use_bias", True), (Number, "knots", []), (Column, "whole", False)):
-        metadata = MappingProxyType({"since": 2, "before": before})
+        metadata = MappingProxyType({"since": NEXT, "before": before})
         monkeypatch.setattr(part.__dataclass_fields__[field], "metadata", metadata)
-    version(2, {1: same})
+    version(NEXT, {NOW: same})
     found = modelfile.from_bytes(old)
     assert found.network == model.network
     assert found.schema == model.schema
     compare_model(FOLDER / "gaps-v1.safetensors", found)
     with pytest.raises(OptionError, match="has exactly the keys"):
-        modelfile.from_bytes(changed(old, "format_version", to=2))
+        modelfile.from_bytes(changed(old, "format_version", to=NEXT))
 
 
 def test_layers_and_parts_in_the_settings_are_filled_in_too(version, monkeypatch):
@@ -201,7 +202,7 @@ def test_upgrades_follow_one_another(version):
         model = modelfile.from_bytes(named(key, number))
         assert model.record.source == source
         compare_model(FOLDER / "gaps-v1.safetensors", model)
-    for key, number in (("from", 1), ("origin", 2), ("origin", 3), ("from", 3)):
+    for key, number in (("from", now), ("origin", now + 1), ("origin", now + 2), ("from", now + 2)):
         with pytest.raises(
             DiaboloError, match=r"record must have exactly the keys|does not have the content of format"
         ):
@@ -209,7 +210,7 @@ def test_upgrades_follow_one_another(version):
 
 
 def test_the_checksum_of_an_older_file_covers_what_was_written(version):
-    version(2, {1: lambda config: config | {"diabolo_version": "changed"}})
+    version(NEXT, {NOW: lambda config: config | {"diabolo_version": "changed"}})
     content = golden("gaps")
     assert modelfile.from_bytes(content)
     header, config, tensors = parts(content)
@@ -221,7 +222,7 @@ def test_the_checksum_of_an_older_file_covers_what_was_written(version):
 @pytest.mark.parametrize("value", [None, [], 1, "text", {}, [[{"kind": []}]], {"kind": "dense"}])
 @pytest.mark.parametrize("key", ["record", "network", "reconstruction_loss", "adapter", "schema"])
 def test_an_older_file_of_anything_is_refused_in_one_line(version, key, value):
-    version(3, {1: same})
+    version(NEXT, {NOW: same})
     with pytest.raises(DiaboloError) as refusal:
         modelfile.from_bytes(changed(golden("gaps"), key, to=value))
     assert "\n" not in str(refusal.value)
@@ -239,3 +240,8 @@ def test_a_file_of_a_newer_version_is_refused(version):
         version(present, {1: same})
         with pytest.raises(ModelFileError, match=r"it has format version 3, .* upgrade Diabolo"):
             modelfile.from_bytes(content)
+
+
+def test_a_model_of_windows_has_names_from_version_2_on():
+    assert modelfile.load(FOLDER / "series-v1.safetensors").series is None
+    assert modelfile.load(FOLDER / "windows-v2.safetensors").series.channels == ("amp", "volt")

@@ -38,6 +38,18 @@ EXAMPLES = [
         for size, stride in ((1, 1), (3, 1), (3, 2), (4, 2), (5, 3), (2, 2))
     ),
     (layers.Convolution(filters=3, use_bias=False), IMAGE),
+    *(
+        (layers.Convolution(filters=3, size=size, stride=stride, padding=padding), IMAGE)
+        for size, stride in ((3, 1), (3, 2), ((2, 5), 1), ((4, 3), (2, 3)))
+        for padding in ("same", "valid")
+    ),
+    (layers.Convolution(filters=3, padding="valid"), SERIES),
+    (layers.TransposedConvolution(filters=3, shape=(5,), size=3, stride=1, padding="valid"), SERIES),
+    (layers.TransposedConvolution(filters=3, shape=(9,), size=3, stride=3, padding="valid"), SERIES),
+    (layers.TransposedConvolution(filters=3, shape=(11, 15), size=3, padding="valid"), IMAGE),
+    (layers.TransposedConvolution(filters=3, shape=(12, 16), size=3, padding="valid", use_bias=False), IMAGE),
+    (layers.TransposedConvolution(filters=3, shape=(10, 9), size=(2, 3), stride=(2, 1), padding="valid"), IMAGE),
+    (layers.TransposedConvolution(filters=3, shape=(10, 7), size=(5, 3), stride=(2, 1)), IMAGE),
     (layers.TransposedConvolution(filters=3, shape=(6,), activation="elu"), SERIES),
     (layers.TransposedConvolution(filters=3, shape=(5,), size=4), SERIES),
     (layers.TransposedConvolution(filters=3, shape=(9, 14)), IMAGE),
@@ -49,6 +61,26 @@ EXAMPLES = [
         for size in (2, 3)
         for function in ("max", "average")
     ),
+    (layers.Pooling(padding="valid"), IMAGE),
+    (layers.Pooling(size=(3, 1), function="average"), IMAGE),
+    (layers.Pooling(size=(2, 3), padding="valid", function="average"), IMAGE),
+    (layers.Upsampling(shape=(9, 21), size=(2, 3)), IMAGE),
+    (layers.Padding(before=(1,), after=(2,)), SERIES),
+    (layers.Padding(before=(0, 2), after=(1, 3)), IMAGE),
+    (layers.Cropping(before=(1,), after=(0,)), SERIES),
+    (layers.Cropping(before=(1, 2), after=(0, 3)), IMAGE),
+    (layers.ReLU(negative_slope=0.3), SERIES),
+    (layers.ReLU(max_value=6.0), SERIES),
+    (layers.ReLU(negative_slope=0.1, max_value=1.5, threshold=0.5), SERIES),
+    (layers.ReLU(threshold=1.0), FLAT),
+    (layers.ELU(alpha=0.7), SERIES),
+    (layers.PReLU(), SERIES),
+    (layers.PReLU(shared_axes=(1, 2)), IMAGE),
+    (layers.GaussianNoise(stddev=0.5), SERIES),
+    (layers.GaussianDropout(rate=0.5), SERIES),
+    (layers.AlphaDropout(rate=0.5), SERIES),
+    (layers.SpatialDropout(rate=0.5), SERIES),
+    (layers.SpatialDropout(rate=0.5), IMAGE),
     (layers.Upsampling(shape=(6,)), SERIES),
     (layers.Upsampling(shape=(9, 14)), IMAGE),
     (layers.Upsampling(shape=(13, 20), size=3), IMAGE),
@@ -57,6 +89,24 @@ EXAMPLES = [
         for cell in (layers.LSTM, layers.GRU)
         for sequences in (True, False)
     ),
+    *(
+        (cell(units=5, activation=activation, recurrent_activation=gates), SERIES)
+        for cell in (layers.LSTM, layers.GRU)
+        for activation, gates in (
+            ("relu", "sigmoid"),
+            ("tanh", "hard_sigmoid"),
+            ("linear", "sigmoid"),
+            ("elu", "hard_sigmoid"),
+            ("softsign", "sigmoid"),
+        )
+    ),
+    *(
+        (layers.Bidirectional(units=3, cell=cell, sequences=sequences, merge=merge), SERIES)
+        for cell in ("lstm", "gru")
+        for sequences in (True, False)
+        for merge in ("concat", "sum", "ave", "mul")
+    ),
+    (layers.Bidirectional(units=3, activation="relu", recurrent_activation="hard_sigmoid"), SERIES),
     (layers.Repeat(times=3), FLAT),
     (layers.Residual(units=6, activation="gelu"), FLAT),
     (layers.Residual(units=6), SERIES),
@@ -139,7 +189,8 @@ def test_shapes_and_weights_are_those_of_keras(layer, shape):
     # a book of codes, the file keeps the book alone.
     ours = [each for each in built.variables if each.dtype == "float32" and each.name not in ("counts", "sums")]
     assert [tuple(variable.shape) for variable in ours] == list(layer.weights(shape).values())
-    assert [variable.name for variable in ours] == list(layer.weights(shape))
+    assert [id(variable) for variable in ours] == [id(layer.keras_weight(built, name)) for name in layer.weights(shape)]
+    assert all(name.endswith(variable.name) for variable, name in zip(ours, layer.weights(shape), strict=True))
 
 
 @named

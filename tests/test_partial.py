@@ -1,5 +1,10 @@
 """split() and evaluate() on networks that Diabolo did not make."""
 
+import json
+import zipfile
+from pathlib import Path
+
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -7,6 +12,7 @@ from keras import layers
 
 from diabolo import evaluate, load, split
 from diabolo.errors import CutError, DataError, ModelFileError, ShapeError
+from diabolo.network.backends.keras import files
 
 
 @pytest.fixture
@@ -208,7 +214,8 @@ def called(model, X):
         (lambda X: split(functional(), "rows"), CutError, "is the input of the network"),
         (lambda X: split(keras.Sequential([layers.Dense(3)])), CutError, "no shapes yet"),
         (lambda X: split(called(Subclassed(), X)), CutError, "no graph of layers to cut"),
-        (lambda X: split("model.keras"), CutError, "expected a keras.Model, got str"),
+        (lambda X: split("model.keras"), ModelFileError, "no file model.keras: check the path"),
+        (lambda X: split(7), CutError, "expected a keras.Model, got int"),
         (lambda X: evaluate(functional(), "bottleneck", X[:, :3]), ShapeError, r"expected shape \(n, 20\)"),
         (lambda X: evaluate(functional(), "bottleneck", {"nowhere": X}), CutError, "unknown layer 'nowhere'"),
         (lambda X: evaluate(functional(), [], X), CutError, "at least one layer to fetch"),
@@ -303,21 +310,141 @@ def test_which_call_of_a_shared_layer_is_cut_is_said(X, caplog):
     assert not caplog.records
 
 
-@pytest.mark.parametrize(
-    ("path", "load"),
-    [
-        ("a.h5", r"keras.models.load_model\('a.h5'\)"),
-        ("b.keras", r"keras.models.load_model\('b.keras'\)"),
-        ("c.safetensors", r"diabolo.load\('c.safetensors'\).to_keras\(\)"),
-    ],
-)
-def test_a_path_in_place_of_a_model_names_what_loads_it(path, load):
+@every_model
+@pytest.mark.parametrize("name", ["k.keras", "k.h5"])
+def test_a_file_is_split_and_evaluated_as_its_model_is(make, name, X, tmp_path):
+    model = make()
+    model.save(tmp_path / name)
+    encoder, decoder = split(tmp_path / name)
+    np.testing.assert_allclose(out(decoder, out(encoder, X)), out(model, X), rtol=1e-5, atol=1e-6)
+    latents = evaluate(str(tmp_path / name), "bottleneck", X)
+    np.testing.assert_allclose(latents, out(encoder, X), rtol=1e-5, atol=1e-6)
+
+
+def test_a_model_file_of_diabolo_names_what_loads_it():
+    load = r"diabolo.load\('c.safetensors'\).to_keras\(\)"
     with pytest.raises(CutError, match=f"expected a keras.Model, got str: pass {load}"):
-        split(path)
+        split("c.safetensors")
 
 
 @pytest.mark.parametrize("name", ["k.keras", "k.h5"])
 def test_a_file_of_keras_is_not_a_model_of_diabolo_and_the_way_to_split_it_is_said(tmp_path, name):
     functional().save(tmp_path / name)
-    with pytest.raises(ModelFileError, match=r"is a file of Keras, .*diabolo.split\(keras.models.load_model\("):
+    with pytest.raises(ModelFileError, match=r"is a file of Keras, .*diabolo.split\('"):
         load(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["k.keras", "k.h5"])
+def test_a_lambda_in_a_file_is_never_executed(tmp_path, name):
+    ran = str(tmp_path / "ran")
+    model = keras.Sequential(
+        [
+            keras.Input((4,)),
+            layers.Lambda(lambda x: (open(ran, "w").close(), x)[1], output_shape=(4,), name="own"),
+            layers.Dense(2, name="bottleneck"),
+            layers.Dense(4),
+        ]
+    )
+    model.save(tmp_path / name)
+    Path(ran).unlink(missing_ok=True)
+    with pytest.raises(ModelFileError, match=r"has a Lambda layer, 'own', .*safe_mode=False\)") as caught:
+        split(tmp_path / name)
+    assert "\n" not in str(caught.value)
+    assert not Path(ran).exists()
+
+
+def with_config(path, change):
+    """Change the configuration in a file of Keras."""
+    if path.suffix == ".h5":
+        with h5py.File(path, "a") as file:
+            file.attrs["model_config"] = json.dumps(change(json.loads(file.attrs["model_config"])))
+        return
+    with zipfile.ZipFile(path) as archive:
+        parts = {each: archive.read(each) for each in archive.namelist()}
+    parts["config.json"] = json.dumps(change(json.loads(parts["config.json"]))).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for each, content in parts.items():
+            archive.writestr(each, content)
+
+
+def calling(module, function):
+    """A change after which the activation of a layer is a function of any module."""
+
+    def change(config):
+        layer = next(each for each in config["config"]["layers"] if each["class_name"] == "Dense")
+        layer["config"]["activation"] = {
+            "module": module,
+            "class_name": "function",
+            "config": function,
+            "registered_name": function,
+        }
+        return config
+
+    return change
+
+
+@pytest.mark.parametrize("name", ["k.keras", "k.h5"])
+@pytest.mark.parametrize(
+    ("module", "function"), [("os", "system"), ("builtins", "eval"), ("keras.utils", "get_file"), ("kerasx", "f")]
+)
+def test_a_file_cannot_name_functions_of_other_modules(tmp_path, name, module, function):
+    functional().save(tmp_path / name)
+    with_config(tmp_path / name, calling(module, function))
+    with pytest.raises(ModelFileError, match=f"names 'function' of '{module}', which is not of Keras"):
+        split(tmp_path / name)
+
+
+def test_weights_in_other_files_and_bombs_are_refused(tmp_path, monkeypatch):
+    functional().save(tmp_path / "k.h5")
+    with h5py.File(tmp_path / "k.h5", "a") as file:
+        file["more"] = h5py.ExternalLink("other.h5", "/")
+    with pytest.raises(ModelFileError, match="'more' is a link, which may lead to another file"):
+        split(tmp_path / "k.h5")
+    functional().save(tmp_path / "l.h5")
+    with h5py.File(tmp_path / "l.h5", "a") as file:
+        file.create_dataset("raw", (4,), "uint8", external=[("/etc/hostname", 0, 4)])
+    with pytest.raises(ModelFileError, match="'raw' keeps its numbers in another file"):
+        split(tmp_path / "l.h5")
+    functional().save(tmp_path / "k.keras")
+    monkeypatch.setattr(files, "MAX_FILE", 1000)
+    with pytest.raises(ModelFileError, match="more than 1,000 bytes"):
+        split(tmp_path / "k.keras")
+
+
+@pytest.mark.parametrize("name", ["k.keras", "k.h5"])
+@pytest.mark.parametrize("content", [b"", b"not a model", b"PK\x05\x06" + bytes(18)])
+def test_anything_else_is_no_file_of_keras(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ModelFileError, match="is not a file of Keras, or is damaged") as caught:
+        split(tmp_path / name)
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_alone_and_other_endings_say_what_to_save(tmp_path):
+    functional().save_weights(tmp_path / "m.weights.h5")
+    with pytest.raises(ModelFileError, match=r"has weights and no model: save the model by model.save"):
+        split(tmp_path / "m.weights.h5")
+    with pytest.raises(ModelFileError, match=r"is not a file of Keras, which ends in .keras, .h5"):
+        split(tmp_path / "m.pb")
+
+
+@keras.saving.register_keras_serializable("ours")
+class Twice(layers.Layer):
+    def call(self, rows):
+        return 2 * rows
+
+
+@pytest.mark.parametrize("name", ["k.keras", "k.h5"])
+def test_a_layer_that_was_registered_in_this_process_is_loaded(tmp_path, name, X):
+    model = keras.Sequential([keras.Input((20,)), Twice(), layers.Dense(3, name="bottleneck"), layers.Dense(20)])
+    model.compile("adam", loss="mse")
+    model.save(tmp_path / name)
+    np.testing.assert_allclose(out(split(tmp_path / name).encoder, X), out(split(model).encoder, X), atol=1e-6)
+
+
+def test_a_mask_that_goes_around_the_cut_is_named(tmp_path):
+    rows = keras.Input((None, 3))
+    latent = layers.LSTM(4, return_sequences=True, name="bottleneck")(layers.Masking()(rows))
+    model = keras.Model(rows, layers.LSTM(3, return_sequences=True, name="lstm")(latent))
+    with pytest.raises(CutError, match=r"the mask of padded steps goes around it and arrives at 'lstm' \(Keras"):
+        split(model)

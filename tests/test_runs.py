@@ -165,15 +165,156 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_is_taken(ended, tab
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"epochs": 9}, "is a training with other settings: epochs was 4, now 9. Choose another folder"),
-        ({"structure": [8]}, "structure was [16], now [8]"),
-        ({"random_state": 1}, "random_state was 0, now 1"),
+        ({"epochs": 3}, "trains for 4 epochs, got 3: leave epochs (--epochs) out to continue, give more, such as"),
+        ({"structure": [8]}, "was begun with structure [16], got [8]: leave structure (--structure) out to continue"),
+        ({"random_state": 1}, "was begun with random_state 0, got 1: leave random_state (--random-state) out"),
+        ({"learning_rate": 0.1}, "was begun without learning_rate, got 0.1: leave learning_rate (--learning-rate) out"),
+        ({"optimizer": "auto"}, "was begun without optimizer, got 'auto'"),
+        ({"latent_dim": 2}, "with latent_dim 3, got 2: leave latent_dim (--latent) out"),
     ],
 )
 def test_another_training_is_refused(ended, table, change, message):
     with pytest.raises(CheckpointError) as caught:
         go_on(table, ended, **change)
     assert message in str(caught.value)
+
+
+def test_a_run_goes_on_with_the_settings_that_it_was_begun_with(table, tmp_path):
+    settings = {"latent_dim": 2, "structure": [16, 8], "epochs": 5, "batch_size": 32, "optimizer": "nadam"}
+    settings |= {"bottleneck": "gaussian:beta=2", "penalty": "l2:0.001", "random_state": 3, "patience": 0}
+    whole = Stepwise(**settings, verbose=False).fit(table)
+    with pytest.raises(KeyboardInterrupt):
+        Stepwise(**settings, verbose=False).fit(table, run=tmp_path, report=stop_at(2, 4))
+    again = Stepwise(verbose=False).fit(table, run=tmp_path, resume=True)
+    assert again.history_ == whole.history_
+    assert again.model_.record.settings == whole.model_.record.settings
+    np.testing.assert_array_equal(again.encode(table), whole.encode(table))
+
+
+def test_layers_of_your_own_are_given_again(tmp_path, table):
+    from diabolo.network.layers import Dense
+    from scaled_layer import Scaled
+
+    own = [Dense(units=6), Scaled()]
+    with pytest.raises(KeyboardInterrupt):
+        Stepwise(2, structure=own, epochs=3, verbose=False).fit(table, run=tmp_path, report=stop_at(2, 4))
+    with pytest.raises(CheckpointError, match="has layers of your own: give the same structure again"):
+        Stepwise(verbose=False).fit(table, run=tmp_path, resume=True)
+    assert len(Stepwise(structure=own, verbose=False).fit(table, run=tmp_path, resume=True).history_["loss"]) == 3
+
+
+def test_more_epochs_at_a_constant_rate_are_those_of_a_longer_training(table, tmp_path, caplog):
+    settings = {"learning_rate_schedule": "constant", "corruption": "gaussian:0.1"} | SETTINGS
+    whole = Stepwise(3, epochs=6, **settings).fit(table)
+    Stepwise(3, epochs=4, **settings).fit(table, run=tmp_path)
+    more = Stepwise(epochs=6).fit(table, run=tmp_path, resume=True)
+    assert caplog.messages[-1] == f"{tmp_path}: continues after epoch 4 up to epoch 6 (before: 4)"
+    assert more.history_ == whole.history_
+    assert more.model_.record.settings == whole.model_.record.settings
+    np.testing.assert_array_equal(more.encode(table), whole.encode(table))
+    # An interrupted training gets them as well.
+    with pytest.raises(KeyboardInterrupt):
+        Stepwise(3, epochs=3, **settings).fit(table, run=tmp_path / "b", report=stop_at(2, 4))
+    more = Stepwise(epochs=6).fit(table, run=tmp_path / "b", resume=True)
+    np.testing.assert_array_equal(more.encode(table), whole.encode(table))
+
+
+def test_more_epochs_get_a_new_cosine_and_a_kill_among_them_changes_no_bit(table, tmp_path, caplog):
+    rates = []
+
+    def watch(progress):
+        if progress.epoch_done:
+            step = progress.epoch * progress.steps
+            rates.append(float(made[-1]._learning_rate(step)))
+
+    class Watched(Autoencoder):
+        def fit(self, X, **more):
+            return super().fit(X, engine=Compiled(optimizer=watched, steps_a_call=2, compile=False), **more)
+
+    def watched(job):
+        from diabolo.training.engines.compiled import _optimizer
+
+        made.append(_optimizer(job))
+        return made[-1]
+
+    made, settings = [], {"latent_dim": 3} | SETTINGS
+    Watched(epochs=2, **settings).fit(table, run=tmp_path / "a")
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    whole = Watched(epochs=8).fit(table, run=tmp_path / "a", resume=True, report=watch)
+    assert "continues after epoch 2 up to epoch 8 (before: 2); the learning rate follows a new cosine" in caplog.text
+    # Of a whole cosine over eight epochs, those after the second.
+    expected = 1e-3 * 0.5 * (1 + np.cos(np.pi * np.arange(3, 9) / 8))
+    np.testing.assert_allclose(rates, expected, atol=1e-9)
+    with pytest.raises(KeyboardInterrupt):
+        Watched(epochs=8).fit(table, run=tmp_path / "b", resume=True, report=stop_at(5, 4))
+    again = Watched().fit(table, run=tmp_path / "b", resume=True)
+    assert again.history_ == whole.history_
+    np.testing.assert_array_equal(again.encode(table), whole.encode(table))
+    with pytest.raises(CheckpointError, match="trains for 8 epochs, got 4"):
+        Watched(epochs=4).fit(table, run=tmp_path / "b", resume=True)
+
+
+def test_a_training_that_patience_ended_goes_on_if_it_gets_more_epochs(rng, tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "WRITING_DIVISOR", 0)  # a checkpoint after every epoch
+    noise = rng.normal(size=(100, 8))  # which can only be learnt by heart
+    settings = {"structure": [128], "learning_rate": 0.02, "patience": 3, "random_state": 0, "epochs": 60}
+    first = Autoencoder(4, **settings, verbose=False).fit(noise, run=tmp_path)
+    ended = len(first.history_["loss"])
+    assert ended == first.best_epoch_ + 3 < 60
+    more = Autoencoder(epochs=70, verbose=False).fit(noise, run=tmp_path, resume=True)
+    assert more.history_["loss"][:ended] == first.history_["loss"]
+    # Patience is counted again from there.
+    assert len(more.history_["loss"]) == max(ended, more.best_epoch_) + 3
+    # Without more epochs it has ended.
+    assert Autoencoder(verbose=False).fit(noise, run=tmp_path, resume=True).history_ == more.history_
+
+
+def test_what_has_ended_says_how_to_train_on(ended, table, caplog):
+    go_on(table, ended)
+    assert (
+        f"{ended}: all of its 4 epochs are done; to continue, give more, such as epochs=8 (--epochs 8)" in caplog.text
+    )
+
+
+def test_the_command_that_continues_a_run_needs_its_data_and_folder_alone(cli, tmp_path, table):
+    lines = [
+        "name,a,b,c,d",
+        *(f"n{at},{','.join(f'{value:.4f}' for value in row[:4])}" for at, row in enumerate(table)),
+    ]
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    first = ["--drop", "name", "--latent", 2, "--test-fraction", 0.3, "--learning-rate-schedule", "constant"]
+    assert cli("fit", "t.csv", *first, "--epochs", 6, "-o", "whole").code == 0
+    assert cli("fit", "t.csv", *first, "--epochs", 3, "-o", "m", "--run", "a").code == 0
+    before = (tmp_path / "m.safetensors").read_bytes()
+    again = cli("fit", "t.csv", "--run", "a", "--resume")
+    assert again.code == 0
+    assert "a: all of its 3 epochs are done; to continue, give more, such as epochs=6 (--epochs 6)" in again.err
+    assert (tmp_path / "m.safetensors").read_bytes() == before
+    more = cli("fit", "t.csv", "--run", "a", "--resume", "--epochs", 6)
+    assert "a: continues after epoch 3 up to epoch 6 (before: 3)" in more.err
+    assert (tmp_path / "m.safetensors").read_bytes() == (tmp_path / "whole.safetensors").read_bytes()
+    for asked, message in [
+        (
+            ("--latent", 3),
+            "a was begun with latent_dim 2, got 3: leave latent_dim (--latent) out to continue, or choose",
+        ),
+        (("--epochs", 5), "a trains for 6 epochs, got 5: leave epochs (--epochs) out to continue, give more, such as"),
+        (("--drop", "name,a"), "a was begun with --drop name: leave --drop out to continue, or choose another folder"),
+        (("--test-fraction", 0.1), "a was begun with --test-fraction 0.3: leave --test-fraction out to continue"),
+        (("--types", "a=count"), "a was begun without --types: leave --types out to continue"),
+        (("--preset", "vae"), "a was begun with bottleneck 'plain', got 'gaussian'"),
+    ]:
+        refused = cli("fit", "t.csv", "--run", "a", "--resume", *asked)
+        assert (refused.code, refused.err.count("\n")) == (2, 1)
+        assert message in refused.err
+    # The same once more is no contradiction, whatever the default is.
+    assert cli("fit", "t.csv", "--run", "a", "--resume", *first).code == 0
+    # What the run has not written itself is not replaced.
+    (tmp_path / "m-training.png").write_bytes(b"a drawing")
+    kept = cli("fit", "t.csv", "--run", "a", "--resume", "--epochs", 7)
+    assert kept.code == 2
+    assert "m-training.png exists" in kept.err
+    assert cli("fit", "t.csv", "--run", "a", "--resume", "--epochs", 7, "-o", "other").code == 0
 
 
 def test_other_rows_are_refused_and_other_versions_reported(ended, table, caplog):

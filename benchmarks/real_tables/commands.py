@@ -94,7 +94,7 @@ def beside(file: str) -> Iterator[str]:
 
 # What a refusal may offer if it names options and not the whole command.
 OFFERED = "drop|types|no-header|skip|comment|encoding|missing|thousands|dates|separator|decimal|allow-overcomplete"
-AFTER = re.compile(r"`|\.$|\.\s|;\s|,? or\s|\s\(|\)")  # ends a command within a sentence
+AFTER = re.compile(r"`|\smakes\s|\.$|\.\s|;\s|,? or\s|\s\(|\)")  # ends a command within a sentence
 
 
 def advised(message: str) -> list[str]:

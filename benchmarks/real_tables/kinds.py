@@ -121,10 +121,12 @@ def header(file: str) -> list[str]:
 
 
 def find(name: str, file: str, found: Opened) -> Read:
-    """Return a column by its name or its place; a column that is not learnt is left out."""
+    """Return a column by its name or its place; a column that is neither learnt nor named as left out is lost."""
     known = {each.strip(): read for each, read in found.columns.items()}
     if not name.startswith("#"):
-        return known.get(name, Read("left_out"))
+        dropped = any(name in option for option in found.options)
+        named = dropped or name in map(str.strip, found.left_out)
+        return known.get(name, Read("left_out" if named else "lost"))
     place, names = int(name[1:]) - 1, [each.strip() for each in header(file)]
     if set(known) & set(names) - {""}:  # the first line is a header
         return known.get(names[place], Read("left_out"))

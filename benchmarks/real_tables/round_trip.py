@@ -63,14 +63,8 @@ def round_trip(file: str) -> list[str] | None:
             ran = diabolo(*command)
             if ran.code:
                 return [f"diabolo {shlex.join(command)}: {ran.message}"]
-        first, again = (json.loads(diabolo("schema", each, "--json").out or "{}") for each in (file, "back.csv"))
-        kept = {each["name"].strip(): each["kind"] for each in first.get("columns", ())}
-        come = {each["name"].strip(): each["kind"] for each in again.get("columns", ())}
-        wrong += [
-            f"{name} was {kind} and is {come.get(name)} after decode"
-            for name, kind in kept.items()
-            if come.get(name) != kind
-        ]
+        found = json.loads(diabolo("schema", file, "--json").out or "{}")
+        kept = {each["name"].strip(): each["kind"] for each in found.get("columns", ())}
         left_out = [name for name in before if name not in kept]
         latents, back, filled, scores = (
             table_of(Path(each)) or {} for each in ("latents.csv", "back.csv", "filled.csv", "scores.csv")
@@ -82,8 +76,23 @@ def round_trip(file: str) -> list[str] | None:
                     wrong.append(f"{column}, which is left out, is lost by {where}")
                 elif table[name] != before[name]:
                     wrong.append(f"{column}, which is left out, is changed by {where}")
+        wrong += restored(before, back, kept)
         wrong += changed(before, filled, kept)
-        wrong += reloaded(file)
+        wrong += reloaded(file, kept)
+    return wrong
+
+
+def restored(before: dict[str, list[str]], back: dict[str, list[str]], kept: dict[str, str]) -> list[str]:
+    """Return what `decode` did wrong: other columns, levels that there were not, a table that the model cannot read."""
+    wrong = []
+    if list(back) != list(before):
+        wrong.append(f"decode gives the columns {', '.join(back)}, expected {', '.join(before)}")
+    for name, kind in kept.items():
+        if kind in ("boolean", "category") and (new := set(back.get(name, ())) - set(before.get(name, ()))):
+            wrong.append(f"{name}: decode gives {sorted(new)[0]!r}, which is not in the file")
+    again = diabolo("encode", "model.safetensors", "back.csv", "-o", "latents-of-back.csv")
+    if again.code:
+        wrong.append(f"what decode wrote cannot be encoded: {again.message}")
     return wrong
 
 
@@ -117,7 +126,7 @@ def changed(before: dict[str, list[str]], filled: dict[str, list[str]], kept: It
     return wrong
 
 
-def reloaded(file: str) -> list[str]:
+def reloaded(file: str, kept: dict[str, str]) -> list[str]:
     """Return what is wrong with a model that is loaded, saved and loaded again."""
     import diabolo as library
 
@@ -127,6 +136,9 @@ def reloaded(file: str) -> list[str]:
     written = table_of(Path("latents.csv")) or {}
     columns = [np.array(cells, float) for name, cells in written.items() if name.startswith("latent_")]
     wrong = [] if np.array_equal(first, again) else ["other latents after save and load"]
+    schema = library.load("again.safetensors").model_.schema
+    if schema is None or {each.name.strip(): each.kind for each in schema.columns} != kept:
+        wrong.append("another schema after save and load")
     if not columns or not np.allclose(np.stack(columns, axis=1), first, rtol=1e-5, atol=1e-6):
         wrong.append("other latents by `diabolo encode` than by load().encode()")
     return wrong

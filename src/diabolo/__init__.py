@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from diabolo.anomaly.detector import AnomalyDetector
     from diabolo.autoencoder import Autoencoder, load
     from diabolo.data import datasets
-    from diabolo.data.series import windows
+    from diabolo.data.long_table.cutting import windows
     from diabolo.errors import DiaboloError
     from diabolo.network.backends.keras.partial import evaluate, split
 
@@ -41,7 +41,7 @@ _HOMES = {
     "split": ("diabolo.network.backends.keras.partial", "split"),
     "evaluate": ("diabolo.network.backends.keras.partial", "evaluate"),
     "datasets": ("diabolo.data.datasets", ""),
-    "windows": ("diabolo.data.series", "windows"),
+    "windows": ("diabolo.data.long_table.cutting", "windows"),
     "lowlevel": ("diabolo.lowlevel", ""),
     "network": ("diabolo.network", ""),
     "search": ("diabolo.search", ""),

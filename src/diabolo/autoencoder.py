@@ -15,12 +15,11 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from diabolo import fitting
 from diabolo.data import frames, sparse
 from diabolo.data.adapters import Rows
-from diabolo.data.kinds import is_stream
 from diabolo.data.readers import scipy_files
 from diabolo.errors import DataError, DivergedError, ModelFileError, NotFittedError, OptionError
 from diabolo.fitting.automatic.advice import Advice
 from diabolo.model import file as modelfile
-from diabolo.model import generating
+from diabolo.model import generating, moments
 from diabolo.model import rows as user_rows
 from diabolo.model.model import Model
 from diabolo.model.settings import Settings, arguments
@@ -47,11 +46,11 @@ class Autoencoder(TransformerMixin, BaseEstimator):
 
     Args:
         latent_dim: number of latent dimensions. None: as the structure states, else a quarter of the features, at most
-            32; "auto": as many as two short trainings find in the rows (`diabolo.fitting.automatic.latents`).
+            half of the columns of a table, at most 32; "auto": as many as two short trainings find in the rows
+            (`diabolo.fitting.automatic.latents`).
         structure: in words ("dense", "conv 32-64, dense 256": `diabolo.network.words`), sizes from features to latent
             ("784-256-128"), hidden widths ([256]), or `diabolo.network.layers` of the encoder; the decoder mirrors it.
-            Or a pair (encoder, decoder) of lists of layers, or of Keras models of your own: their layers are used, not
-            their weights.
+            Or a pair (encoder, decoder) of lists of layers, or of Keras models of your own, without their weights.
         tied: the dense layers of the decoder use the transposed weights of the encoder: half as many weights.
         activation: of the hidden layers; one of `diabolo.network.layers.ACTIVATIONS`.
         bottleneck: what makes the latent: "plain", "sparse", "gaussian" (a variational auto-encoder), "quantized",
@@ -81,14 +80,13 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         memory: how much the training rows may take: bytes or a text such as "2GB"; None: a quarter of the free memory,
             rounded down to a power of two. Rows of files that take more are read again for every epoch, in an order
             that depends on it.
-        types: kinds of a frame's columns by name, where the inferred kind is wrong: {"code": "category"}; "number",
-            "count", "boolean", "category" or "date".
-        strict: whether a table with columns from which nothing can be learnt, such as ids, free text and one value in
-            every row, is refused; False: they are left out, and pass through unchanged.
+        types: kinds of columns by name, where the inferred kind is wrong: {"code": "category"}; "number", "count",
+            "boolean", "category" or "date", which may have a format, "date:%d/%m/%Y".
+        strict: refuse a table with columns from which nothing can be learnt; False: leave them out, to pass unchanged.
         series: whether arrays of three axes are series (n, time, channels), each channel with a scale of its own and
             NaN where a value is missing, and not grey images. Lists of arrays of different lengths always are series.
-        verbose: 0 or False shows nothing, 1 or True a progress bar, 2 a line per epoch; "auto" shows a bar on a
-            terminal or in a notebook, otherwise nothing. A notebook shows it on stdout, everything else on stderr.
+        verbose: 0 or False shows nothing, 1 or True a progress bar, 2 a line per epoch; "auto" a bar on a terminal or
+            in a notebook. A notebook shows it on stdout, everything else on stderr.
 
     Attributes:
         model_: the trained `diabolo.model.model.Model`.
@@ -185,7 +183,9 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             evaluation_rows: (n, ...), numbers that the model will be evaluated on later. Nothing is learned from them,
                 but the loss is chosen so that it can take them.
             run: a folder in which the state of the training is kept.
-            resume: continue the training in that folder.
+            resume: continue the training in that folder, with the settings that it was begun with: those of this
+                estimator that are at their defaults do not matter, the others must be the same. Only `epochs` may be
+                more, for a training that has ended as well; a cosine is then stretched over all of them.
             engine: runs the training steps, one of `diabolo.training.engines`; None: compiled TensorFlow.
 
         Raises: DataError, ShapeError, OptionError for bad input; CheckpointError if the run cannot start or continue;
@@ -195,8 +195,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         if resume and run is None:
             raise OptionError("resume=True (--resume) needs the folder of the run: give run (--run) as well.")
         with nullcontext() if run is None else Run(run, resume=resume) as kept:
-            before = None if kept is None else kept.settled("random_state")
-            settings = settings.seeded(before if self.random_state is None else None)
+            about = None if kept is None else kept.about
+            settings = settings.seeded() if about is None else fitting.resumed(settings.given(), about, str(run))
             plan = fitting.plan(X, settings, evaluation_rows=evaluation_rows, run=kept)
             _explain_optimizer(self, plan.optimizer_reason)
             with _last_model_kept(self), _progress(self, report) as show:
@@ -236,18 +236,16 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         return fitting.count_latents(X, settings_of(self))
 
     def advise(self, X: object) -> Advice:
-        """Return which optimizers, at which rates, are likely to suit rows and this network; nothing is trained.
-
-        Raises: as fit().
-        """
+        """Return which optimizers and rates are likely to suit rows and this network, without training. As fit()."""
         return fitting.advise_on(X, settings_of(self))
 
     def encode(self, X: object, *, out: Array | None = None) -> Float32Array:
         """Return latents (n, latent_dim), float32, of rows like those of fit(); for a frame a frame with its index.
 
+        The frame has the columns that fit() left out as well.
+
         Args:
-            X: an array, which may be memory-mapped; or, as for fit(), a name, a file, a folder or chunks, read in
-                parts.
+            X: an array, which may be memory-mapped; or a name, a file, a folder or chunks, as for fit().
             out: an array, which may be memory-mapped, to write into and return.
         """
         X = frames.from_arrow(X)
@@ -271,15 +269,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         """
         if fill not in ("all", "missing"):
             raise OptionError(f"fill must be 'all' or 'missing', got {fill!r:.40}.")
-        model, X = self._model, frames.from_arrow(X)
-        rows = user_rows.apply(model, model.reconstruct if fill == "all" else model.fill_in, X, out)
-        as_array = isinstance(X, np.ndarray)
-        if user_rows.are_shorter_series(X, model):
-            several = [row[: len(each)] for row, each in zip(rows, X, strict=True)]
-            return np.stack(several) if as_array else several
-        if out is not None or not (frames.is_frame(X) or is_stream(X)):
-            return rows
-        return user_rows.as_frame(model, rows, X, known=X if fill == "missing" and frames.is_frame(X) else None)
+        return user_rows.reconstruct(self._model, X, fill=fill == "missing", out=out)
 
     def transform(self, X: object) -> Float32Array:
         """Encode, under scikit-learn's name: an array, or what `set_output` says."""
@@ -302,6 +292,19 @@ class Autoencoder(TransformerMixin, BaseEstimator):
     def score(self, X: object, y: object = None) -> float:
         """Return the mean of `score_samples`: the higher, the better, as scikit-learn's searches expect."""
         return float(self.score_samples(X).mean())
+
+    def error_of_moments(self, X: object) -> Float64Array:
+        """Return the mean squared error of each row of a long table, (n,), in variances of the channels.
+
+        For a model of windows: see `diabolo.windows` and `diabolo.model.moments`.
+
+        Args: X: a long table with the columns of the one that the windows of fit() were cut from; it is cut in the same
+            way. Or windows of it.
+        Returns: in the order of the table; NaN for a row that is in no window.
+        """
+        cut = moments.cut_like(self._model, X, where="error_of_moments()")
+        user_rows.refuse_other_channels(self._model, cut, where="error_of_moments()")
+        return cut.at_rows(moments.moments(self._model, cut, where="error_of_moments()").errors)
 
     def codes(self, X: object, *, out: Array | None = None) -> np.ndarray[Any, np.dtype[np.int32]]:
         """Return the codes of each row, (n, groups), int32, of a quantized bottleneck; arguments as for encode()."""

@@ -18,6 +18,7 @@ LARGEST = 1 << 53  # of whole numbers
 MOST_AXES = 8  # of one row; the product of so many sizes can still be printed
 
 Shape = tuple[int, ...]  # sizes of the axes of one row, without the batch axis
+Sizes = int | Shape  # one size for all axes, or one for each
 Numbers = tuple[float, ...]
 Texts = tuple[str, ...]
 LISTS: dict[Any, tuple[type, str]] = {
@@ -57,12 +58,15 @@ class Part:
             return value
         if expected is float and type(value) is int and abs(value) < 1 << 53:
             return float(value)
-        if expected in LISTS and isinstance(value, (tuple, list)):
-            item = LISTS[expected][0]
+        if expected == Sizes and type(value) is int:
+            return value
+        kinds = LISTS | {Sizes: (int, "whole numbers, or one of them")}
+        if expected in kinds and isinstance(value, (tuple, list)):
+            item = kinds[expected][0]
             values = [float(each) if item is float and type(each) is int else each for each in value]
             if all(type(each) is item for each in values):
                 return tuple(values)
-        wanted = f"a list of {LISTS[expected][1]}" if expected in LISTS else f"of type {expected.__name__}"
+        wanted = f"a list of {kinds[expected][1]}" if expected in kinds else f"of type {expected.__name__}"
         raise OptionError(f"{self.kind}: {field} must be {wanted}, got {value!r:.60} ({type(value).__name__}).")
 
     def check(self) -> None:

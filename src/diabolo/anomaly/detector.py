@@ -190,6 +190,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
             library = frames.library_of(X) if frames.is_frame(X) else None
             expected = frames.write(found.expected, schema, library, index=getattr(X, "index", None))
         names = schema.names if schema is not None else tuple(map(str, range(found.scores.shape[1])))
+        if self.model.series is not None:
+            names = tuple(self.model.series.names)
         return Explanation(names, scoring.scaled(self._fitted, found.scores), expected)
 
     def __sklearn_is_fitted__(self) -> bool:

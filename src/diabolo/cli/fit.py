@@ -2,18 +2,31 @@
 
 import sys
 import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from diabolo.cli.options import Data, DataDir, Force, Json, as_json, check_data, check_settings, reads, stem, trains
+from diabolo.cli.options import (
+    READING,
+    Data,
+    DataDir,
+    Force,
+    Json,
+    as_json,
+    check_data,
+    check_settings,
+    reads,
+    stem,
+    trains,
+)
 from diabolo.cli.results import Results, outputs, save_model
 
 if TYPE_CHECKING:
     from diabolo.data.tables import Reading
     from diabolo.errors import DivergedError
+    from diabolo.training.runs import About
 
 
 def _list_presets(asked: bool) -> None:
@@ -44,24 +57,57 @@ ListPresets = Annotated[
 TestFraction = Annotated[
     float, typer.Option(help="Fraction of the rows held back to evaluate on, where the data has no test part.")
 ]
+# What a run remembers of its command line besides the settings, so that --resume needs DATA and --run alone: what
+# decides which rows it trains on, by name, with the default; and where files are.
+TEST_FRACTION = 0.1
+OF_ROWS = {"test_fraction": TEST_FRACTION} | {name: default for name, (_, default) in READING.items()}
+REMEMBERED = (*OF_ROWS, "data_dir", "output")
+
+
+def _recall(context: typer.Context, param: typer.CallbackParam, value: Any) -> Any:
+    """Make the options that a run was begun with the defaults of the command that continues it."""
+    from diabolo.errors import CheckpointError
+    from diabolo.training import runs
+
+    given = context.params | {param.name: value}
+    if given.get("resume") and given.get("run") is not None:
+        with suppress(CheckpointError):  # which the command raises
+            context.default_map = runs.begun(given["run"]).get("options")
+    return value
+
+
 RunFolder = Annotated[
     Path | None,
-    typer.Option(help="Folder in which the state of the training is kept: --resume continues from there."),
+    typer.Option(
+        callback=_recall,
+        is_eager=True,
+        help="Folder in which the state of the training is kept: --resume continues from there.",
+    ),
 ]
-Resume = Annotated[bool, typer.Option("--resume", help="Continue the training in the folder of --run.")]
+Resume = Annotated[
+    bool,
+    typer.Option(
+        "--resume",
+        callback=_recall,
+        is_eager=True,
+        help="Continue the training in the folder of --run, with the options that it was begun with; with larger "
+        "--epochs also one that has ended.",
+    ),
+]
 
 
 @reads()
 @trains(unset=("structure", "bottleneck", "corruption", "penalty"), random_state=0)
 def fit(
     *,
+    context: typer.Context,
     how: "Reading",
     settings: dict[str, Any],
     data: Data,
     output: ModelOutput = None,
     preset: PresetName = None,
     list_presets: ListPresets = False,
-    test_fraction: TestFraction = 0.1,
+    test_fraction: TestFraction = TEST_FRACTION,
     run: RunFolder = None,
     resume: Resume = False,
     data_dir: DataDir = None,
@@ -80,38 +126,79 @@ def fit(
     from diabolo.errors import DivergedError, OptionError
     from diabolo.fitting.evaluation import check_fraction, open_divided
     from diabolo.model.settings import AUTO
+    from diabolo.training import runs
     from diabolo.training.progress import display
     from diabolo.training.runs import Run
 
     check_fraction(test_fraction)
     if resume and run is None:
         raise OptionError("resume=True (--resume) needs the folder of the run: give run (--run) as well.")
-    settings = _preset(preset) | settings | how.as_settings() | {"memory": limit(settings["memory"])}
-    checked = check_settings(settings)
+    typed = {name for name in context.params if _typed(context, name)}
+    settings = settings | how.as_settings() | {"memory": limit(settings["memory"])}
+    before = runs.begun(run) if resume and run is not None else None
+    if before is None:
+        checked = check_settings(_preset(preset) | settings)
+    else:
+        _refuse_other_options(context, typed, before, run)
+        again = _preset(preset) | {name: value for name, value in settings.items() if name in typed}
+        checked = fitting.resumed(again, before, str(run))
+        checked = checked.changed(memory=limit(checked.memory))
     check_data(data, how, data_dir, series=checked.series)
-    paths = outputs(output or Path(f"{stem(data)}.safetensors"), force=force)
+    replaced = set[Path]() if before is None else runs.own_files(before)
+    paths = outputs(output or Path(f"{stem(data)}.safetensors"), force=force, replaced=replaced)
+    force = force or not replaced.isdisjoint(path.resolve() for path in paths.values())
     opened = open_divided(data, checked, reading=how, data_dir=data_dir, test_fraction=test_fraction)
     for line in (opened.streamed, opened.missing):
         if line is not None:
             print(line, file=sys.stderr)
-    if checked.latent_dim == AUTO:
+    if checked.latent_dim == AUTO and before is None:
         print("latents: counted by two short trainings first", file=sys.stderr)
     rows = opened.rows
-    try:
-        with nullcontext() if run is None else Run(run, resume=resume) as kept, display() as report:
-            train = rows.train if rows.source is None else rows.source
-            plan = fitting.plan(train, checked, evaluation_rows=rows.test, run=kept)
-            fitted = fitting.fit(plan.prepared, plan.settings, report=report, run=kept, source=opened.name)
-    except DivergedError as error:
-        _keep_last_model(error, paths["model"], force=force)
-        raise
-    results = Results(fitted.model, rows, time.perf_counter() - started, corrupt=True)
+    options = {name: _plain(context.params[name]) for name in REMEMBERED if name in typed}
+    with nullcontext() if run is None else Run(run, resume=resume, options=options) as kept:
+        try:
+            with display() as report:
+                train = rows.train if rows.source is None else rows.source
+                plan = fitting.plan(train, checked, evaluation_rows=rows.test, run=kept)
+                fitted = fitting.fit(plan.prepared, plan.settings, report=report, run=kept, source=opened.name)
+        except DivergedError as error:
+            _keep_last_model(error, paths["model"], force=force)
+            raise
+        results = Results(fitted.model, rows, time.perf_counter() - started, corrupt=True)
+        results.write(paths, force=force)
+        if kept is not None:
+            kept.wrote(paths.values())
     reason = plan.optimizer_reason
-    results.write(paths, force=force)
     if json:
         print(as_json(results.to_config() | {"optimizer_reason": reason, "random_state": checked.seed}))
     else:
         results.show(reason)
+
+
+def _refuse_other_options(context: typer.Context, typed: set[str], about: "About", run: Path | None) -> None:
+    """Raise CheckpointError for an option on the command line that makes the rows others than those of the run."""
+    from diabolo.errors import CheckpointError
+
+    if "options" not in about:  # begun in Python
+        return
+    for name in (name for name in OF_ROWS if name in typed):
+        before, now = about["options"].get(name, OF_ROWS[name]), context.params[name]
+        if before != now:
+            option = f"--{name.replace('_', '-')}"
+            was = f"without {option}" if before == OF_ROWS[name] else f"with {option} {before!s:.60}"
+            raise CheckpointError(
+                f"{run} was begun {was}: leave {option} out to continue, or choose another folder for --run."
+            )
+
+
+def _typed(context: typer.Context, name: str) -> bool:
+    """Return whether an option stands on the command line."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _plain(value: object) -> object:
+    return str(value) if isinstance(value, Path) else value
 
 
 def _preset(name: str | None) -> dict[str, Any]:

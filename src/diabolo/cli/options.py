@@ -40,7 +40,7 @@ ImageOutput = Annotated[
         "--output",
         "-o",
         help="Output file: .npy, .npz, .csv, .csv.gz, .parquet, .feather, .jsonl, .json or .xlsx; - writes CSV to "
-        "standard output; for images also a folder.",
+        "standard output; for images also a folder of PNGs, which get the names of the pictures they come from.",
     ),
 ]
 COLUMNS = "Columns of a table"
@@ -57,7 +57,8 @@ Keep = Annotated[
     str | None,
     typer.Option(
         metavar="NAME,...",
-        help="Columns to copy to the output, such as an id; of pictures: file, and label, its subfolder.",
+        help="Columns to copy to the output, such as an id; of pictures: file, which tables have anyway, and label, "
+        "its subfolder.",
         rich_help_panel=COLUMNS,
     ),
 ]
@@ -128,9 +129,22 @@ Decimal = Annotated[
 PICTURES = "Pictures"
 Size = Annotated[
     str | None,
-    typer.Option(metavar="HEIGHTxWIDTH", help="Resize pictures to it; one number is both.", rich_help_panel=PICTURES),
+    typer.Option(metavar="WIDTHxHEIGHT", help="Resize pictures to it; one number is both.", rich_help_panel=PICTURES),
+]
+Fit = Annotated[
+    str,
+    typer.Option(
+        metavar="crop|pad|stretch",
+        help="What --size does with pictures of other proportions: cut out the middle, add black borders, or stretch "
+        "them. Default: stretch, and say so.",
+        rich_help_panel=PICTURES,
+    ),
 ]
 Grayscale = Annotated[bool, typer.Option("--grayscale", help="Turn colours to grey.", rich_help_panel=PICTURES)]
+Color = Annotated[
+    bool,
+    typer.Option("--color", help="Turn grey pictures to colour, and drop transparency.", rich_help_panel=PICTURES),
+]
 SkipBad = Annotated[
     bool,
     typer.Option("--skip-bad", help="Leave out pictures that cannot be read, and list them.", rich_help_panel=PICTURES),
@@ -344,12 +358,15 @@ READING = {
     "encoding": (Encoding, ""),
     "query": (Query, ""),
     "size": (Size, None),
+    "fit": (Fit, ""),
     "grayscale": (Grayscale, False),
+    "color": (Color, False),
     "skip_bad": (SkipBad, False),
 }
 OF_TEXT_TABLES = ("separator", "header", "skip", "comment", "encoding")
 OF_TABLES = ("types", "drop", "strict", "missing", "dates", "thousands", "decimal", *OF_TEXT_TABLES, "query")
-OF_KNOWN_COLUMNS = (*OF_TEXT_TABLES, "query", "size", "grayscale", "skip_bad")  # the model has the others
+OF_PICTURES = ("size", "fit", "grayscale", "color", "skip_bad")
+OF_KNOWN_COLUMNS = (*OF_TEXT_TABLES, "query", *OF_PICTURES)  # the model has the others
 
 
 def reads(*options: str) -> Callable[[Command], Command]:
@@ -443,14 +460,16 @@ def reading(
     encoding: str = "",
     query: str = "",
     size: str | None = None,
+    fit: str = "",
     grayscale: bool = False,
+    color: bool = False,
     skip_bad: bool = False,
 ) -> "Reading":
     """Return how files are to be read. Raises OptionError."""
     from diabolo.data.frames import Cells
-    from diabolo.data.readers import csv_form, images
+    from diabolo.data.readers import csv_form, picture_files
     from diabolo.data.tables import Reading
-    from diabolo.errors import OptionError
+    from diabolo.errors import OptionError, unknown
 
     kinds = {}
     # A comma may also be the setting of a kind, as in amount=number:, so only one before NAME= separates.
@@ -464,7 +483,15 @@ def reading(
         raise OptionError(f"--separator must be one letter, got {separator!r}.")
     cells = Cells(names(missing), decimal, thousands, dates, typed=True)
     cells.check()
-    look = images.ImageOptions(_size(size), grayscale, _skipped if skip_bad else None)
+    if fit and fit not in picture_files.FITS:
+        raise OptionError(unknown("value of --fit", fit, picture_files.FITS))
+    if fit and size is None:
+        raise OptionError(f"--fit {fit} says how pictures come to one size: add --size, such as --size 64x48.")
+    if grayscale and color:
+        raise OptionError("--grayscale and --color exclude each other: leave one of them out.")
+    look = picture_files.ImageOptions(
+        _size(size), fit, grayscale, color, skip_bad=_skipped if skip_bad else None, typed=True
+    )
     form = csv_form.Options(separator=separator, header=header, skip=skip, comment=comment, encoding=encoding)
     form.check()
     return Reading(
@@ -480,14 +507,15 @@ def reading(
 
 
 def _size(text: str | None) -> tuple[int, int] | None:
+    """Return (height, width). Raises OptionError."""
     from diabolo.errors import OptionError
 
     if text is None:
         return None
     sizes = text.lower().split("x")
     if len(sizes) > 2 or not all(size.isascii() and size.isdigit() and 0 < int(size) <= 1 << 14 for size in sizes):
-        raise OptionError(f"--size expected HEIGHTxWIDTH, such as 64x48, got {text!r:.40}.")
-    return int(sizes[0]), int(sizes[-1])
+        raise OptionError(f"--size expected WIDTHxHEIGHT, such as 64x48, got {text!r:.40}.")
+    return int(sizes[-1]), int(sizes[0])
 
 
 def _skipped(path: Path, reason: str) -> None:

@@ -114,6 +114,7 @@ def _ready(
             reading=how,
             say=lambda note: None,
             row_shape=trained.adapter.row_shape,
+            row_type=trained.adapter.dtype,
         )
         taken = next(stream.chunks(PICTURE_ROWS))
         trained.adapter.check(taken, where=rows)

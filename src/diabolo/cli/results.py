@@ -3,7 +3,7 @@
 Order: what is written, the evaluation, the writing, the tables.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 COLUMNS = 20  # that are shown
 
 
-def outputs(model_path: Path, *, force: bool) -> dict[str, Path]:
-    """Return the paths to write, as "model", "reconstructions", "training". Raises OutputError if one exists."""
+def outputs(model_path: Path, *, force: bool, replaced: Collection[Path] = ()) -> dict[str, Path]:
+    """Return the paths to write, as "model", "reconstructions", "training". Raises OutputError if one exists.
+
+    Args: replaced: whole paths of files that may exist.
+    """
     from diabolo.model import file as modelfile
     from diabolo.storage import files
 
@@ -31,7 +34,7 @@ def outputs(model_path: Path, *, force: bool) -> dict[str, Path]:
     pictures = {name: model_path.with_name(f"{model_path.stem}-{name}.png") for name in ("reconstructions", "training")}
     paths = {"model": model_path} | pictures
     for path in paths.values():
-        files.refuse_existing(path, force=force)
+        files.refuse_existing(path, force=force or path.resolve() in replaced)
     return paths
 
 
@@ -47,6 +50,7 @@ class Results:
 
         self.model = model
         self._rows, evaluated_on = (rows.sample, "training") if rows.test is None else (rows.test, "test")
+        self._labels = rows.labels
         self._seen = _corrupted(model, self._rows) if corrupt else None
         self.summary: Summary = summarise(
             model,
@@ -69,7 +73,7 @@ class Results:
         if self.summary.columns:
             reconstructions = pictures.columns([ColumnFigures(**each) for each in self.summary.columns])
         else:
-            reconstructions = pictures.reconstructions(self.model, self._rows, self._seen)
+            reconstructions = pictures.reconstructions(self.model, self._rows, self._seen, self._labels)
         figures = {"reconstructions": reconstructions, "training": pictures.training(self.model)}
         save_model(self.model, paths["model"], force=force)  # first: it alone took a training
         for name, figure in figures.items():

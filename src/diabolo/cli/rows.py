@@ -34,8 +34,10 @@ def write_rows(
     how: "Reading | None" = None,
     data_dir: Path | None = None,
     force: bool,
-) -> None:
-    """Write the result of a verb on rows, chunk by chunk, and print what was written.
+) -> "list[str | None]":
+    """Write the result of a verb on rows, chunk by chunk, print what was written, and return the names of pictures.
+
+    Pictures keep their names: in a table they are the column 'file', in a folder the names of the PNGs.
 
     Args:
         model: path of the model file, or a model.
@@ -52,8 +54,11 @@ def write_rows(
         how: how files are to be read.
         data_dir: folder of the data sets.
         force: overwrite what exists.
+
+    Returns: the name of the picture of each row, below the folder DATA; empty for other rows.
     """
     from diabolo.data import sinks
+    from diabolo.data.kinds import pictures_in
     from diabolo.model import file as modelfile
     from diabolo.model.runtime import by_chunk
 
@@ -61,23 +66,39 @@ def write_rows(
         check_swapped(model, data)
     trained, kept = modelfile.load(model) if isinstance(model, Path) else model, names(keep)
     check_data(data, how, data_dir, fitted=True, keep=kept)
+    if not latents:
+        _refuse_long_table(trained, data)
     framed = rows and trained.schema is not None
+    pictures = not latents and pictures_in(data) is not None
     typed = bool(kept) or (framed and trained.adapter.kind == "table")
     passing = passed_through(trained, data, how)
     path = output or default_output(data, ending, table=typed or bool(passing))
     sinks.check(path, force=force, images=rows and trained.adapter.kind == "image", table=typed)
-    in_columns = path.suffix not in (".npy", ".npz") and not sinks.is_folder(path)
+    in_columns = path == sinks.STDOUT or (path.suffix not in (".npy", ".npz") and not sinks.is_folder(path))
     passing = passing if in_columns else ()
-    whole = fill and framed
-    taken = RowsFor(trained, data, data_dir, kept, spare, how, latents=latents, whole=whole, passing=passing)
+    if pictures and in_columns and not kept:
+        kept = ("file",)
+    taken = RowsFor(
+        trained,
+        data,
+        data_dir,
+        kept,
+        spare,
+        how,
+        latents=latents,
+        whole=fill and framed,
+        passing=passing,
+        named=pictures or (latents and rows and sinks.is_folder(path)),
+    )
     arrays = by_chunk(verb(trained), taken.stream, max_width=trained.max_width)
     chunks: Chunks = arrays
     if rows and trained.schema is not None and in_columns:
         chunks = taken.as_tables(arrays, trained.schema)
     elif kept or passing:
         chunks = taken.with_kept(chunks, name)
-    said = sinks.write(path, chunks, name=name, force=force)
+    said = sinks.write(path, chunks, name=name, force=force, files=taken.files)
     print(said, file=sys.stderr if str(path) == "-" else sys.stdout)
+    return taken.files
 
 
 def passed_through(model: "Model", data: str, how: "Reading | None") -> tuple[str, ...]:
@@ -96,13 +117,32 @@ def passed_through(model: "Model", data: str, how: "Reading | None") -> tuple[st
     return tuple(name for name in model.schema.spare if name in there)
 
 
+def _refuse_long_table(model: "Model", data: str) -> None:
+    """Raise DataError for a long table in place of windows, with the command that cuts it."""
+    import shlex
+
+    from diabolo.data.kinds import is_table_of_rows
+    from diabolo.data.long_table.form import as_written
+    from diabolo.errors import DataError
+
+    if model.series is not None and data != "-" and is_table_of_rows(data):
+        cut = f"diabolo windows {shlex.quote(data)} {as_written(model.series, typed=True)}"
+        raise DataError(
+            f"{data} is a table, and the model takes windows: write {cut}, then give {stem(data)}-windows.npz in place "
+            f"of it."
+        )
+
+
 def default_output(data: str, ending: str, *, table: bool) -> Path:
     """Return where to write a result of `data`: columns that have names go to a table."""
     return Path(f"{stem(data)}-{ending}.{'csv' if table else 'npy'}")
 
 
 class RowsFor:
-    """Rows of a user for a model: the columns of fit() by their names, and the columns that are to be kept."""
+    """Rows of a user for a model: the columns of fit() by their names, and the columns that are to be kept.
+
+    Attributes: files: the names of the pictures that were read so far; None where a row has none.
+    """
 
     def __init__(
         self,
@@ -115,6 +155,7 @@ class RowsFor:
         *,
         latents: bool,
         whole: bool,
+        named: bool,
         passing: tuple[str, ...] = (),
     ) -> None:
         from diabolo.data.frames import of_latents
@@ -122,6 +163,7 @@ class RowsFor:
 
         self._name, self._kept, self._passing, self._whole = data, kept, passing, whole
         self._tables = deque["ArrowTable"]()
+        self._latents, self._named, self.files = latents, named, list[str | None]()
         self.stream = open_stream(
             data,
             data_dir=data_dir,
@@ -131,17 +173,25 @@ class RowsFor:
             say=(lambda note: None) if latents else (lambda note: print(f"diabolo: {note}", file=sys.stderr)),
             spare=(*kept, *spare),
             copied=() if trained.schema is None else trained.schema.spare,
-            keep=self._keep if kept or whole or passing else None,
+            keep=self._keep if kept or whole or passing or named else None,
             row_shape=() if latents else trained.adapter.row_shape,
+            row_type="" if latents else trained.adapter.dtype,
         )
 
     def _keep(self, table: "ArrowTable", first_row: int) -> None:
+        from diabolo.data.pngs import check_name
         from diabolo.errors import DataError, unknown
 
         for name in self._kept:
             if name not in table.column_names:
                 raise DataError(unknown("column", name, table.column_names))
-        self._tables.append(table if self._whole else table.select(self._copied(table)))
+        if self._named and "file" in table.column_names:
+            names = [None if each is None else str(each) for each in table["file"].to_pylist()]
+            for each in names if self._latents else ():
+                check_name(each, self._name)
+            self.files += names
+        if self._kept or self._passing or self._whole:
+            self._tables.append(table if self._whole else table.select(self._copied(table)))
 
     def _copied(self, table: "ArrowTable") -> list[str]:
         """Return the columns of a table that are copied to the output, in its order."""

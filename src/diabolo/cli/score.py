@@ -12,6 +12,7 @@ from diabolo.cli.options import DataDir, Force, Keep, Output, check_data, check_
 from diabolo.cli.rows import write_rows
 
 if TYPE_CHECKING:
+    from diabolo.data.long_table.labels import Labels
     from diabolo.data.tables import Reading
     from diabolo.model.model import Model
     from diabolo.typing import Float64Array, Rows
@@ -46,9 +47,14 @@ def score(
     Write `diabolo score DATA` or `diabolo score MODEL DATA`. With DATA alone, an anomaly detector is fitted to DATA and
     each row is compared with the others; --save keeps the detector, to score other rows with it. With a MODEL of
     `diabolo fit` the score is the reconstruction loss, in nats.
+
+    With a MODEL of windows of a long table DATA may be such a table: it is cut in the same way, and DATA-scores.csv
+    has a score for each of its rows: the squared error, in variances of the channels.
     """
+    from diabolo.cli import moments
     from diabolo.data.frames import Cells
-    from diabolo.data.kinds import pictures_in
+    from diabolo.data.long_table.files import read_labels
+    from diabolo.data.readers import images
     from diabolo.errors import OptionError
 
     if top < 0:
@@ -68,9 +74,23 @@ def score(
 
     if say is not None:
         how = how._replace(pictures=how.pictures._replace(skip_bad=skipped))
-    scorer = _detector(rows, data_dir, how, names(keep), output, save, force=force) if path is None else _model(path)
+    if path is not None:
+        trained = _model(path)
+        if moments.are_asked(trained.model, rows):
+            moments.score_moments(
+                trained.model,
+                rows,
+                output=output,
+                keep=keep,
+                top=top,
+                how=how,
+                data_dir=data_dir,
+                force=force,
+            )
+            return
+    scorer = _detector(rows, data_dir, how, names(keep), output, save, force=force) if path is None else trained
     highest = Highest(scorer, top)
-    write_rows(
+    files = write_rows(
         scorer.model,
         rows,
         lambda trained: highest.verb,
@@ -85,8 +105,8 @@ def score(
         force=force,
     )
     if top:
-        files = [file for file in pictures_in(rows) or [] if file not in left_out]
-        highest.show(sys.stderr if str(output) == "-" else sys.stdout, files)
+        folder, out = images.root(rows) or Path(), sys.stderr if str(output) == "-" else sys.stdout
+        highest.show(out, [folder / str(file) for file in files], read_labels(Path(rows)))
 
 
 class Scorer:
@@ -182,10 +202,10 @@ class Highest:
         del self._rows[self._count :]
         return scores
 
-    def show(self, file: TextIO, names: Sequence[Path] = ()) -> None:
+    def show(self, file: TextIO, names: Sequence[Path] = (), labels: "Labels | None" = None) -> None:
         """Print the rows with the highest scores, and the cells that cause them.
 
-        Args: names: of the files, where each row is a file.
+        Args: names: of the pictures, where rows are pictures; labels: of windows, where rows are windows.
         """
         import numpy as np
 
@@ -196,16 +216,35 @@ class Highest:
         rows = np.stack([each.values for each in self._rows])
         found = by_column(model, rows)
         scores = self._scorer.scale(found.scores)
+        numbers = [each.number for each in self._rows]
+        labels = None if labels is None else labels.take(np.array(numbers, np.int64))
         cells, expected = _cells(model, rows), _cells(model, found.expected.reshape(rows.shape))
         result = table(header=True)
-        heads = ("file" if names else "row", "score", "cells that cause it (expected value)")
+        heads = (
+            "file" if names else "row" if labels is None else "window",
+            "score",
+            "cells that cause it (expected value)",
+        )
         for head in heads:
-            result.add_column(head, justify="right" if head in ("row", "score") else "left", no_wrap=head == "row")
+            result.add_column(
+                head, justify="right" if head in ("row", "score") else "left", no_wrap=head in ("row", "window")
+            )
         for at, (score, number, _) in enumerate(self._rows):
             columns = [each for each in np.argsort(-scores[at])[:CELLS].tolist() if scores[at, each] > 0]
-            words = [f"{cells.columns[c]}={cells.texts[at][c]} ({expected.texts[at][c]})" for c in columns]
-            result.add_row(str(names[number]) if names else f"{number:,}", f"{score:.4g}", ", ".join(words))
+            texts = [(c, f"{cells.texts[at][c]} ({expected.texts[at][c]})") for c in columns]
+            words = [f"{cells.columns[c]}={text}" for c, text in texts]
+            row = f"{number:,}"
+            if labels is not None:
+                words = [_at_its_time(labels, at, c, text) for c, text in texts]
+                row = labels.window(at)
+            result.add_row(str(names[number]) if names else row, f"{score:.4g}", ", ".join(words))
         print_tables(result, file=file)
+
+
+def _at_its_time(labels: "Labels", window: int, number: int, text: str) -> str:
+    """Return a number of a window, counted over its rows and channels, with the name of its channel and its time."""
+    place, channel = divmod(number, len(labels.form.channels))
+    return f"{labels.form.channels[channel]}={text} at {labels.moment(window, place)}"
 
 
 class Cells(NamedTuple):
@@ -222,6 +261,8 @@ def _cells(model: "Model", rows: "Rows") -> Cells:
 
     flat = rows.reshape(len(rows), -1)
     if model.schema is None:
+        if model.series is not None:
+            return Cells(model.series.names, [[f"{value:.4g}" for value in row] for row in flat])
         places: Iterable[tuple[int, ...]] = np.ndindex(*rows.shape[1:])
         words = {"image": "pixel {}", "series": "place {0[0]}, channel {0[1]}"}.get(
             model.adapter.kind, "feature {0[0]}"

@@ -9,11 +9,14 @@ import typer
 from diabolo.cli.options import OF_TEXT_TABLES, Force, reads, stem
 
 if TYPE_CHECKING:
+    from diabolo.data.long_table.cut import Windows
     from diabolo.data.tables import Reading
     from diabolo.typing import ArrowTable, ArrowType
 
+GAPS = "Gaps, and times that stand twice"
 
-@reads("drop", "decimal", *OF_TEXT_TABLES, "query")
+
+@reads("drop", "missing", "dates", "thousands", "decimal", *OF_TEXT_TABLES, "query")
 def windows(
     *,
     how: "Reading",
@@ -25,8 +28,13 @@ def windows(
             "standard input.",
         ),
     ],
-    time: Annotated[str, typer.Option(metavar="COLUMN", help="The time of each row; rows are sorted by it.")],
     window: Annotated[int, typer.Option(help="Rows in a window.")],
+    time: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN", help="The time of each row; rows are sorted by it. Default: the only column of dates."
+        ),
+    ] = None,
     entity: Annotated[
         str | None,
         typer.Option(
@@ -40,33 +48,69 @@ def windows(
     max_gap: Annotated[
         str,
         typer.Option(
-            metavar="NUMBER|none",
-            help="A step in time longer than this many median steps is a gap, which no window spans; none: there are "
-            "no gaps, as in a table of working days.",
+            metavar="DURATION|NUMBER|none",
+            help="A longer step in time is a gap, which no window spans: 10min, 2h, or a number of median steps. none: "
+            "there are no gaps, as in a table of working days. Default: 1.5 median steps; with --resample, half a "
+            "window.",
+            rich_help_panel=GAPS,
+            show_default=False,
         ),
-    ] = "1.5",
+    ] = "auto",
+    duplicates: Annotated[
+        str | None,
+        typer.Option(
+            metavar="first|mean",
+            help="Of rows with the same time keep the first, or take the mean. Default: such rows are refused.",
+            rich_help_panel=GAPS,
+        ),
+    ] = None,
+    resample: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DURATION",
+            help="Take the mean of all rows within each 5min, 1h, ...; a moment without a row is a missing value. "
+            "Windows of which less than half have a row are left out.",
+            rich_help_panel=GAPS,
+        ),
+    ] = None,
+    zone: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ZONE",
+            help="The time zone of local times, such as Europe/Berlin: tells the hour apart that stands twice when "
+            "clocks are put back, and knows the one that is missing when they are put forward.",
+            rich_help_panel=GAPS,
+        ),
+    ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Where to write: .npy. Default: DATA-windows.npy")
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Where to write: .npz, which keeps the names of channels and the times, or .npy, the numbers alone. "
+            "Default: DATA-windows.npz",
+        ),
     ] = None,
     force: Force = False,
 ) -> None:
-    """Cut DATA into windows (n, window, channels) for `diabolo fit --series`, and write where each begins.
+    """Cut DATA into windows (n, window, channels) for `diabolo fit`, and say how many rows are in them, and why not.
 
-    All other columns are channels. The file DATA-windows-where.csv lists the windows in the order of their latents.
+    All other columns are channels. The file DATA-windows-where.csv lists where each window begins, in the order of
+    their latents.
     """
-    import pyarrow as pa
-
-    from diabolo.data import series, sinks
+    from diabolo.data import sinks
+    from diabolo.data.long_table import cutting, files
+    from diabolo.data.long_table.form import Given, checked
     from diabolo.data.opening import check_options, columns_of, open_frame
     from diabolo.errors import OptionError, OutputError, unknown
-    from diabolo.storage import files
+    from diabolo.storage.files import refuse_existing
 
-    farthest = _max_gap(max_gap)
-    series.check_windows(window, step, farthest)
-    path = output or Path(f"{stem(data)}-windows.npy")
-    if path.suffix != ".npy":
+    given = Given(window, step, max_gap, duplicates, resample, zone, typed=True)
+    checked(channels=(), time="", entity="", given=given)
+    path = output or Path(f"{stem(data)}-windows.npz")
+    if path.suffix not in (".npz", ".npy"):
         raise OutputError(
-            f"{path}: series have three axes, so they cannot go to a table: choose a name that ends in .npy."
+            f"{path}: series have three axes, so they cannot go to a table: choose a name that ends in .npz or .npy."
         )
     check_options(data, how)
     known = [name for name in columns_of(data, how) if name not in how.drop]
@@ -75,29 +119,43 @@ def windows(
             raise OptionError(unknown("column", column, known))
     where = path.with_name(f"{path.stem}-where.csv")
     for each in (path, where):
-        files.refuse_existing(each, force=force)
+        refuse_existing(each, force=force)
     # Of a CSV file the entity is kept as it is written: 007 is not 7.
     frame = open_frame(data, how._replace(types={entity: "category"} if entity else {}))
-    name = "standard input" if data == "-" else data
-    cut = series.windows(
-        frame, time=time, entity=entity, window=window, step=step, max_gap=farthest, where=name, typed=True
+    cut = cutting.windows(
+        frame,
+        time=time,
+        entity=entity,
+        window=window,
+        step=step,
+        max_gap=max_gap,
+        duplicates=duplicates,
+        resample=resample,
+        zone=zone,
+        where="standard input" if data == "-" else data,
+        how=how.cells._replace(typed=True),
     )
-    begins = dict(zip((entity, time), zip(*cut.where, strict=True), strict=True))
-    table = pa.table({name: pa.array(begins[name], _plain(frame, name)) for name in (entity, time) if name})
-    print(sinks.write(path, [cut.rows], name="row", force=force))
-    print(sinks.write(where, [table], name="row", force=force))
+    if path.suffix == ".npz":
+        files.write(path, cut, force=force)
+        print(f"{path}: {cut.rows.dtype} {cut.rows.shape}, with names and times")
+    else:
+        print(sinks.write(path, [cut.rows], name="row", force=force))
+    print(sinks.write(where, [_where(frame, cut)], name="row", force=force))
     print(f"channels: {', '.join(cut.channels)}")
-    print(f"go on with: diabolo fit {shlex.quote(str(path))} --series")
+    print(cut.count.words)
+    print(f"go on with: diabolo fit {shlex.quote(str(path))}{' --series' if path.suffix == '.npy' else ''}")
 
 
-def _max_gap(text: str) -> float | None:
-    """Return the value of --max-gap; None for "none". Raises OptionError."""
-    from diabolo.errors import OptionError
+def _where(frame: "ArrowTable", cut: "Windows") -> "ArrowTable":
+    """Return a table of the entity of each window, and the time of its first row."""
+    import pyarrow as pa
 
-    try:
-        return None if text.lower() == "none" else float(text)
-    except ValueError:
-        raise OptionError(f"--max-gap must be a number of at least 1, or none, got {text!r:.40}.") from None
+    columns = {}
+    if cut.form.entity:
+        name = cut.form.entity
+        columns[name] = pa.array([entity for entity, _ in cut.where], _plain(frame, name))
+    columns[cut.form.time] = cut.labels.clock.moments(cut.labels.ticks[:, 0])
+    return pa.table(columns)
 
 
 def _plain(frame: "ArrowTable", name: str) -> "ArrowType":

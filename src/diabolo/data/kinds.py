@@ -13,7 +13,7 @@ from diabolo.data import datasets, sparse, tables
 from diabolo.data.formats import ARRAYS_BY_ENDING, BY_ENDING, FORMATS, ending_of
 from diabolo.data.formats.base import OF_COLUMNS
 from diabolo.data.frames import from_arrow, is_frame
-from diabolo.data.readers import images, numpy_files, scipy_files, sql
+from diabolo.data.readers import images, numpy_files, picture_files, scipy_files, sql
 from diabolo.data.readers.inside import inside, shown
 from diabolo.data.readers.parts import Part
 from diabolo.data.sources import Source
@@ -41,7 +41,7 @@ DATA_SET = _kind("a data set", "data_dir", "series")
 DIGITS = _kind("a data set in the package", "series")
 FRAME = _kind("a frame", *OF_COLUMNS - {"drop"})
 MATRIX = _kind("a sparse matrix")
-PICTURES = _kind("pictures", "size", "grayscale", "skip_bad", "series")
+PICTURES = _kind("pictures", "size", "fit", "grayscale", "color", "skip_bad", "series")
 REMOTE = _kind("a remote file")  # as standard input
 STDIN = _kind("standard input")  # another kind once it is in a file: its options are checked then
 TABLE_FILES = {each: Kind(each.words, each.options) for each in FORMATS}  # a kind for each format
@@ -111,7 +111,7 @@ def _identify_path(source: str | Path) -> Named:
     if ending in sql.ENDINGS:
         return Named(source, DATABASE)
     if path.is_file():
-        if ending in images.ENDINGS:
+        if ending in picture_files.ENDINGS:
             return Named(source, PICTURES, [path])
         if scipy_files.is_matrix(path):
             return Named(source, MATRIX)
@@ -120,7 +120,7 @@ def _identify_path(source: str | Path) -> Named:
         return _of_files(source, [path]) if ending in IN_PARTS else Named(source, ARRAY)
     if glob.has_magic(str(source)):
         found = [Path(each) for each in sorted(glob.glob(str(source), recursive=True))]
-        if pictures := [each for each in found if each.suffix.lower() in images.ENDINGS and each.is_file()]:
+        if pictures := [each for each in found if each.suffix.lower() in picture_files.ENDINGS and each.is_file()]:
             return Named(source, PICTURES, pictures)
         return _of_files(source, _readable(found, source))
     return Named(source, ARRAY if ending.startswith(".npz:") else None)
@@ -184,6 +184,12 @@ def is_stream(source: object) -> bool:
         or comes_in_chunks(source)
         or (isinstance(source, (list, tuple)) and len(source) > 0 and isinstance(source[0], (str, Path)))
     )
+
+
+def is_table_of_rows(source: object) -> bool:
+    """Return whether a source is a table in files, or a database, from which rows can be read as they are."""
+    kind = identify(source).kind
+    return kind is DATABASE or (kind in TABLES and kind is not COLUMNS)
 
 
 def pictures_in(source: object) -> list[Path] | None:

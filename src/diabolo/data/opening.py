@@ -12,6 +12,7 @@ Order: rows in memory or a stream, in memory, a stream, a frame, whole; the opti
 """
 
 import logging
+import shlex
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import cast
@@ -40,9 +41,10 @@ from diabolo.data.kinds import (
     Named,
     identify,
 )
-from diabolo.data.readers import idx, numpy_files, scipy_files, sql
+from diabolo.data.long_table.cut import Windows
+from diabolo.data.readers import idx, images, numpy_files, scipy_files, sql
 from diabolo.data.series import is_ragged, padded
-from diabolo.data.sources import Source, is_idx, of_files, of_frame, read_file
+from diabolo.data.sources import Source, is_idx, of_files, of_frame, of_windows, read_file
 from diabolo.data.streams import Stream
 from diabolo.data.tables import Keep, Reading
 from diabolo.errors import DataError, unknown
@@ -66,10 +68,40 @@ def open_rows(
 
     Raises: DataError for rows that do not fit, and that cannot be read in parts; as `check_options`.
     """
-    if isinstance(source, Stream):
+    if isinstance(source, (Stream, Source)):
         return source
-    reading = reading or Reading()
-    named = _in_file(identify(source), reading, data_dir)
+    named = identify(source)
+    opened = _open_rows(named, limit, data_dir, reading or Reading())
+    if named.kind in (ARRAY, CHUNKS) and channels_first(opened.row_shape):
+        logger.warning("%s", _said_of_channels(named, opened.row_shape))
+    return opened
+
+
+def channels_first(row_shape: Shape) -> bool:
+    """Return whether images seem to have their channels in front, as PyTorch has them: (3, 32, 32)."""
+    return (
+        len(row_shape) == 3 and row_shape[0] in (1, 3, 4) and row_shape[2] > row_shape[0] and row_shape[2] not in (3, 4)
+    )
+
+
+def _said_of_channels(named: Named, shape: Shape) -> str:
+    """Return how rows (channels, height, width) are read, and what turns them."""
+    turned = "transpose(0, 2, 3, 1)"
+    path = None if not isinstance(named.source, (str, Path)) else Path(named.source)
+    if path is None or path.suffix != ".npy":
+        remedy = f"pass X.{turned}"
+    else:
+        files = repr(f"{path.stem}-turned.npy"), repr(str(path))
+        remedy = shlex.join(["python", "-c", f"import numpy as np; np.save({files[0]}, np.load({files[1]}).{turned})"])
+    return (
+        f"{named.name if path else 'rows'}: rows of shape {shape} are read as images of {shape[0]} x {shape[1]} with "
+        f"{shape[2]} channels, because the last axis is that of the channels. If the first one is, turn them: {remedy}"
+    )
+
+
+def _open_rows(named: Named, limit: int, data_dir: PathLike | None, reading: Reading) -> Source | Stream:
+    source = named.source
+    named = _in_file(named, reading, data_dir)
     if isinstance(source, np.memmap):
         stream = streams.of_array("an array", source)
         return Source("an array", source) if _fits(stream.bytes, limit) else stream
@@ -176,6 +208,7 @@ def open_stream(
     spare: Collection[str] = (),
     copied: Collection[str] = (),
     row_shape: Shape = (),
+    row_type: str = "",
 ) -> Stream:
     """Return the rows of any source, to be read in chunks.
 
@@ -190,6 +223,7 @@ def open_stream(
         spare: columns outside the schema that need no note.
         copied: columns that pass through as they are written.
         row_shape: of the rows that a model was fitted on: pictures must have it.
+        row_type: the type of their numbers: pictures must have as many bits.
 
     Raises: DataError, ShapeError; as `check_options`.
     """
@@ -201,7 +235,8 @@ def open_stream(
     reading = reading or Reading()
     named = _in_file(named, reading, data_dir, fitted=schema is not None)
     if named.kind is PICTURES:
-        return _pictures(named, reading, like=row_shape if len(row_shape) in (2, 3) else None, keep=keep)
+        like = row_shape if len(row_shape) in (2, 3) else None
+        return _pictures(named, reading, like=like, like_type=row_type, keep=keep)
     if schema is not None and named.kind in TABLES and named.files is not None:
         files = named.files
         if keep is not None or tables.needs(files, schema, reading):
@@ -226,11 +261,15 @@ def _open_in_parts(named: Named) -> Stream:
     return Stream(named.name, parts)
 
 
-def _pictures(named: Named, reading: Reading, *, like: Shape | None = None, keep: Keep | None = None) -> Stream:
+def _pictures(
+    named: Named, reading: Reading, *, like: Shape | None = None, like_type: str = "", keep: Keep | None = None
+) -> Stream:
     source = named.source
     folder = Path(source) if isinstance(source, (str, Path)) and Path(source).is_dir() else None
-    options = reading.pictures if like is None else reading.pictures._replace(like=like)
-    return streams.of_pictures(named.name, named.files or [], options, folder=folder, keep=keep)
+    options = reading.pictures if like is None else reading.pictures._replace(like=like, like_type=like_type)
+    return streams.of_pictures(
+        named.name, named.files or [], options, folder=folder, root=images.root(source), keep=keep
+    )
 
 
 def _in_file(named: Named, reading: Reading, data_dir: PathLike | None = None, *, fitted: bool = False) -> Named:
@@ -275,6 +314,8 @@ def _open_whole(named: Named, data_dir: PathLike | None, reading: Reading) -> So
         return source
     if named.kind is FRAME:
         return of_frame(cast(Frame, source), f"a frame of {frames.library_of(source)}", reading)
+    if isinstance(source, Windows):
+        return of_windows(source)
     if is_ragged(source):
         rows = padded(source)
         return Source(f"{len(rows):,} series", rows, gaps=bool(np.isnan(rows).any()), series=True)

@@ -1,15 +1,14 @@
 """Writes rows: .npy, .npz or a format of tables, by ending, or a folder of PNGs for images.
 
 Memory does not grow with the rows: chunks are written one by one into a temporary file, which is renamed after the last
-one. Order: checks, writing, one function for each format, images.
+one. Order: checks, writing, one function for each format.
 """
 
-import math
 import shutil
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -17,14 +16,15 @@ from typing import Any, BinaryIO, cast
 
 import numpy as np
 
+from diabolo.data import pngs
 from diabolo.data.formats import BY_ENDING, TableFormat, ending_of
 from diabolo.data.formats.writing import without_nested
 from diabolo.data.readers import opened
 from diabolo.errors import OutputError, unknown
-from diabolo.storage.files import refuse_existing, temporary_name, write_atomically
+from diabolo.storage.files import refuse_existing, write_atomically
 from diabolo.typing import Array, ArrowTable, Shape
 
-TABLES = tuple(ending for ending, kind in BY_ENDING.items() if ending != ".tsv" and kind.writes)
+TABLES = tuple(ending for ending, kind in BY_ENDING.items() if kind.writes)
 ENDINGS = (".npy", ".npz", *TABLES)  # those of text may be followed by that of a compression, as in .csv.gz
 STDOUT = Path("-")  # is written as CSV
 
@@ -64,7 +64,9 @@ def is_folder(path: Path) -> bool:
     return path.is_dir() or not path.suffix
 
 
-def write(path: Path, chunks: Iterable[Array | ArrowTable], *, name: str, force: bool) -> str:
+def write(
+    path: Path, chunks: Iterable[Array | ArrowTable], *, name: str, force: bool, files: Sequence[str | None] = ()
+) -> str:
     """Write chunks (k, ...), arrays or Arrow tables, one after the other, and return a line that describes the output.
 
     Args:
@@ -73,6 +75,7 @@ def write(path: Path, chunks: Iterable[Array | ArrowTable], *, name: str, force:
         name: of the array in an .npz, and of the columns in a table: "latent" gives latent_0, latent_1, ...; chunks
             (k,), one number a row, give one column with the name itself.
         force: overwrite a file that exists.
+        files: for a folder, the names of the pictures that rows come from; they may be added while `chunks` are read.
 
     Raises: OutputError, and the errors of `chunks`; then no file is left.
     """
@@ -83,7 +86,7 @@ def write(path: Path, chunks: Iterable[Array | ArrowTable], *, name: str, force:
         sys.stdout.flush()
         return f"{counted.rows:,} rows"
     if is_folder(path):
-        _write_pngs(path, counted)
+        pngs.write(path, counted, files)
         return f"{path}/: {counted.rows:,} PNGs"
     writers: dict[str, Callable[[_Counted, BinaryIO], None]] = {
         ".npy": _write_npy,
@@ -178,45 +181,3 @@ def as_table(chunk: Array | ArrowTable, name: str) -> ArrowTable:
         return pa.table({name: chunk})
     columns = chunk.reshape(len(chunk), -1)
     return pa.table({f"{name}_{at}": np.ascontiguousarray(columns[:, at]) for at in range(columns.shape[1])})
-
-
-def _write_pngs(folder: Path, chunks: Iterable[Array]) -> None:
-    """Fill a temporary folder next to `folder`, then rename it to `folder`, which must not exist or be empty."""
-    from PIL import Image
-
-    temporary = temporary_name(folder)
-    try:
-        temporary.mkdir()
-        for place, image in enumerate(_as_bytes(folder, chunks)):
-            picture = Image.fromarray(image[..., 0] if image.ndim == 3 and image.shape[2] == 1 else image)
-            picture.save(temporary / f"{place:06d}.png")
-        temporary.replace(folder)
-    except OSError as error:
-        raise OutputError(f"{folder} could not be written: {error.strerror or error}.") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _as_bytes(folder: Path, chunks: Iterable[Array]) -> Iterator[Array]:
-    """Yield images one by one, (h, w) or (h, w, c), as bytes; images of floats are stored until all have come.
-
-    Values in [0, 1] become 0 to 255; other values are scaled by the range of all images.
-    """
-    low, high, kept = math.inf, -math.inf, list[tuple[Shape, np.dtype[Any]]]()
-    with tempfile.TemporaryFile() as file:
-        for images in chunks:
-            if images.ndim < 3 or (images.ndim == 4 and images.shape[3] not in (1, 3, 4)):
-                raise OutputError(
-                    f"{folder}: rows of shape {images.shape[1:]} are not images: write them to .npy, .npz or .csv."
-                )
-            if images.dtype == np.uint8:
-                yield from images
-                continue
-            low, high = min(low, float(images.min())), max(high, float(images.max()))
-            kept.append((images.shape, images.dtype))
-            file.write(np.ascontiguousarray(images).data)
-        file.seek(0)
-        low, high = (0.0, 1.0) if low >= 0 and high <= 1 else (low, high)
-        for shape, dtype in kept:
-            images = np.frombuffer(file.read(math.prod(shape) * dtype.itemsize), dtype).reshape(shape)
-            yield from np.asarray(np.rint((images - low) / ((high - low) or 1.0) * 255), np.uint8)

@@ -13,9 +13,12 @@ from diabolo.data import datasets, frames, tables
 from diabolo.data.adapters.rows import has_gaps
 from diabolo.data.formats import ARRAYS_BY_ENDING, ending_of
 from diabolo.data.frames import Schema
+from diabolo.data.long_table import files as window_files
+from diabolo.data.long_table.cut import Windows
+from diabolo.data.long_table.labels import Labels
 from diabolo.data.readers import idx, numpy_files, opened, scipy_files
 from diabolo.errors import DataError, unknown
-from diabolo.typing import Array, Frame, PathLike
+from diabolo.typing import Array, Frame, PathLike, Shape
 
 
 class Source(NamedTuple):
@@ -28,6 +31,7 @@ class Source(NamedTuple):
         schema: the columns of a table.
         gaps: whether cells are missing (NaN).
         series: whether each row is a series (time, channels).
+        labels: the names of windows that were cut from a long table.
     """
 
     name: str
@@ -36,6 +40,12 @@ class Source(NamedTuple):
     schema: Schema | None = None
     gaps: bool = False
     series: bool = False
+    labels: Labels | None = None
+
+    @property
+    def row_shape(self) -> Shape:
+        """The shape of one row."""
+        return tuple(getattr(self.rows, "shape", ()))[1:]
 
     @property
     def is_table(self) -> bool:
@@ -66,6 +76,12 @@ def of_frame(frame: Frame, name: str, reading: tables.Reading) -> Source:
     return Source(name, rows, schema=columns, gaps=bool(np.isnan(rows).any()))
 
 
+def of_windows(cut: Windows) -> Source:
+    """Return windows of a long table as series with names."""
+    gaps = bool(np.isnan(cut.rows).any())
+    return Source(f"{len(cut):,} windows", cut.rows, gaps=gaps, series=True, labels=cut.labels)
+
+
 def of_files(paths: Sequence[Path], name: str, reading: tables.Reading) -> Source:
     """Return the files of one table as rows. Raises DataError, OptionError."""
     table = tables.read(paths, reading, where=name)
@@ -94,6 +110,9 @@ def read_file(source: PathLike, reading: tables.Reading) -> Source:
 
         return of_frame(tables.dropped(pa.table(columns), reading, path), path.name, reading)
     rows = _reader(path)(path)
+    labels = window_files.read_labels(path, rows)
+    if labels is not None:
+        return Source(path.name, rows, gaps=bool(np.isnan(rows).any()), series=True, labels=labels)
     return Source(path.name, rows, gaps=has_gaps(rows))
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from diabolo.data import sparse
 from diabolo.data.adapters import Statistics, as_rows, check_finite
 from diabolo.data.adapters.rows import check_no_infinity
+from diabolo.data.long_table.labels import Labels
 from diabolo.data.prefetch import ahead
 from diabolo.data.readers.parts import Part
 from diabolo.data.sources import Source
@@ -106,6 +107,7 @@ class Split(NamedTuple):
     sample: Rows  # of `train`, for PCA, which takes an array
     test: Rows | None
     source: Source | None = None  # of `train`, if all rows are in memory
+    labels: Labels | None = None  # the names of the rows of `test`, else of `sample`, if they are windows
 
 
 def hold_back_test(opened: Source | Stream, fraction: float, seed: int, *, limit: int) -> Split:
@@ -116,9 +118,16 @@ def hold_back_test(opened: Source | Stream, fraction: float, seed: int, *, limit
     if isinstance(opened, Source):
         train, test = as_rows(opened.rows, where=opened.name), opened.test
         (check_no_infinity if opened.is_table or opened.series else check_finite)(train, opened.name)
+        labels = opened.labels
         if test is None:
-            train, test = split_rows(train, fraction, seed, TEST)
-        return Split(train, _some(train, seed), test, opened._replace(rows=train, test=None))
+            held = held_back(len(train), fraction, seed, TEST)
+            if held is not None:
+                train, test = train[~held], train[held]
+                labels = None if labels is None else labels.take(held)
+        some = _some(train, seed)
+        if test is None and len(some) < len(train):
+            labels = None
+        return Split(train, some, test, opened._replace(rows=train, test=None), labels)
     sample, generator = Sample(1.0, limit // HELD_BACK_DIVISOR), np.random.default_rng([seed, SAMPLE])
     stream, test = hold_back(
         opened,

@@ -14,11 +14,12 @@ import numpy as np
 
 from diabolo.data import memory
 from diabolo.data.frames import Schema
-from diabolo.data.readers import images, scipy_files
+from diabolo.data.readers import images, picture_files, scipy_files
 from diabolo.data.readers.parts import PART_BYTES, Part, held_bytes
+from diabolo.data.readers.picture_files import ImageOptions
 from diabolo.data.tables import Keep
 from diabolo.errors import DataError, ShapeError, listed
-from diabolo.typing import Array, ByteArray, Shape
+from diabolo.typing import Array, Shape
 
 CHUNK_BYTES = 32 << 20  # two chunks, and the results of one of them, are in memory at a time
 
@@ -142,15 +143,22 @@ def of_matrix(path: Path) -> Stream:
 
 
 def of_pictures(
-    name: str, paths: list[Path], options: images.ImageOptions, *, folder: Path | None = None, keep: Keep | None = None
+    name: str,
+    paths: list[Path],
+    options: ImageOptions,
+    *,
+    folder: Path | None = None,
+    root: Path | None = None,
+    keep: Keep | None = None,
 ) -> Stream:
-    """Return pictures as a stream.
+    """Return pictures as a stream; each frame of a stack is a row.
 
     Args:
         name: of the source, for messages.
         paths: of the pictures, in the order of the rows.
         options: how pictures are read.
         folder: in which the pictures were found: their labels are the names of its subfolders.
+        root: the folder that the names of pictures begin below.
         keep: takes, for each chunk, a table of the columns 'file' and 'label'.
 
     Raises: DataError if no picture can be read.
@@ -158,23 +166,27 @@ def of_pictures(
     first = next((picture for picture in map(partial(_tried, options=options), paths) if picture is not None), None)
     if first is None:
         raise DataError(f"{name}: expected pictures, and none of {len(paths):,} files can be read.")
-    rows = len(paths) if options.skip_bad is None else None
+    files = images.survey(paths)
+    images.say_stretched(files, options)
+    frames = sum(len(file.frames) for file in files)
 
-    def keep_names(files: list[Path]) -> None:
+    def keep_names(rows: list[images.Row]) -> None:
         import pyarrow as pa
 
         if keep is not None:
-            labels = [file.parent.name for file in files] if folder is None else images.labels(folder, files)
-            keep(pa.table({"file": list(map(str, files)), "label": labels}), 0)
+            places = [row.path for row in rows]
+            labels = [place.parent.name for place in places] if folder is None else images.labels(folder, places)
+            keep(pa.table({"file": [images.name(row, root) for row in rows], "label": labels}), 0)
 
-    read = partial(images.chunks, paths, options, on_chunk=keep_names)
-    return Stream(name, [Part(name, rows, len(paths) * first.size * held_bytes(first.dtype), read)])
+    read = partial(images.chunks, files, options, on_chunk=keep_names)
+    count = frames if options.skip_bad is None else None
+    return Stream(name, [Part(name, count, frames * first.size * held_bytes(first.dtype), read)])
 
 
-def _tried(path: Path, options: images.ImageOptions) -> ByteArray | None:
+def _tried(path: Path, options: ImageOptions) -> Array | None:
     """Return a picture; None if it cannot be read and may be left out."""
     try:
-        return images.read(path, options._replace(skip_bad=None))
+        return picture_files.read(path, options._replace(skip_bad=None))
     except DataError:
         if options.skip_bad is None:
             raise

@@ -17,7 +17,7 @@ import numpy as np
 from diabolo.data import frames
 from diabolo.data.formats import BY_ENDING, ending_of, format_of
 from diabolo.data.frames import LeftOut, Schema
-from diabolo.data.readers import csv_form, images, numpy_files, sql
+from diabolo.data.readers import csv_form, numpy_files, picture_files, sql
 from diabolo.data.readers.arrow import to_array
 from diabolo.data.readers.parts import Part, stamp
 from diabolo.errors import DataError, OptionError, listed, unknown
@@ -49,7 +49,7 @@ class Reading(NamedTuple):
     types: Mapping[str, str] = {}
     drop: tuple[str, ...] = ()
     form: csv_form.Options = csv_form.Options()
-    pictures: images.ImageOptions = images.ImageOptions()
+    pictures: picture_files.ImageOptions = picture_files.ImageOptions()
     cells: frames.Cells = frames.Cells()
     strict: bool = False
     quiet: bool = False
@@ -304,8 +304,13 @@ def _tables(path: Path, schema: Schema, reading: Reading, size: int, copied: Col
         if column.kind in ("number", "count") and _is_number(frames.arrow_type(column.arrow))
     }
     # Texts are read by their form. A column that passes through is text where the file has no types: 007 stays 007.
-    types |= {column.name: pa.string() for column in schema.columns if column.form is not None}
-    if format_of(path).untyped:
+    untyped = format_of(path).untyped
+    types |= {
+        column.name: pa.string()
+        for column in schema.columns
+        if column.form is not None or (column.kind == "date" and untyped)
+    }
+    if untyped:
         types |= dict.fromkeys(copied, pa.string())
     yield from format_of(path).tables(path, reading.form, types, size)
 

@@ -7,7 +7,7 @@ Order: the options, those that were given, the check.
 from collections.abc import Sequence
 
 from diabolo.data.kinds import Kind
-from diabolo.data.readers import csv_form, images, sql
+from diabolo.data.readers import csv_form, picture_files, sql
 from diabolo.data.tables import Reading
 from diabolo.errors import OptionError
 from diabolo.typing import PathLike
@@ -25,7 +25,9 @@ OPTIONS = {
     "decimal": "tables",
     "query": f"a database ({', '.join(sql.ENDINGS)})",
     "size": "pictures",
+    "fit": "pictures",
     "grayscale": "pictures",
+    "color": "pictures",
     "skip_bad": "pictures",
     "data_dir": "the data sets mnist and fashion-mnist",
     "series": "arrays (n, time, channels), which `windows` makes of a long table",
@@ -37,7 +39,7 @@ FIT_ONLY = ("types", "drop", "strict", "missing", "dates", "thousands", "decimal
 
 def given(reading: Reading, data_dir: PathLike | None = None, *, series: bool = False) -> list[str]:
     """Return the names of the options that a user gave."""
-    form, pictures = csv_form.Options(), images.ImageOptions()
+    form, pictures = csv_form.Options(), picture_files.ImageOptions()
     are_given = {
         "types": bool(reading.types),
         "drop": bool(reading.drop),
@@ -47,14 +49,16 @@ def given(reading: Reading, data_dir: PathLike | None = None, *, series: bool = 
         "skip": reading.form.skip != form.skip,
         "comment": reading.form.comment != form.comment,
         "encoding": reading.form.encoding != form.encoding,
-        "strict": reading.strict,
+        "strict": reading.strict and reading.typed,  # in Python a setting, which holds for arrays too
         "missing": bool(reading.cells.missing),
         "dates": bool(reading.cells.dates),
         "thousands": bool(reading.cells.thousands),
         "decimal": bool(reading.cells.decimal),
         "query": bool(reading.query),
         "size": reading.pictures.size != pictures.size,
+        "fit": reading.pictures.fit != pictures.fit,
         "grayscale": reading.pictures.grayscale != pictures.grayscale,
+        "color": reading.pictures.color != pictures.color,
         "skip_bad": reading.pictures.skip_bad is not None,
         "data_dir": data_dir is not None,
         "series": series,

@@ -9,6 +9,7 @@ estimator, the searches and the detector all call these two.
 
 from diabolo.fitting.planning import Plan, advise_on, count_latents, plan, plan_epoch, plan_next_epoch
 from diabolo.fitting.preparation import Prepared, prepare
+from diabolo.fitting.resuming import resumed
 from diabolo.fitting.training import Fitted, fit, fit_epoch
 
 __all__ = [
@@ -23,4 +24,5 @@ __all__ = [
     "plan_epoch",
     "plan_next_epoch",
     "prepare",
+    "resumed",
 ]

@@ -1,7 +1,8 @@
 """Decide from the rows what the settings leave open: the number of latents, the optimizer, and all of `prepare`."""
 
 import logging
-from typing import Any, NamedTuple
+import math
+from typing import NamedTuple
 
 from diabolo.data import memory, sparse
 from diabolo.data.adapters import Rows
@@ -17,6 +18,7 @@ from diabolo.fitting.automatic.optimizer import choose
 from diabolo.fitting.preparation import Prepared, prepare, prepare_again
 from diabolo.model.model import Model
 from diabolo.model.settings import AUTO, Settings
+from diabolo.network import structures
 from diabolo.training.runs import Run
 
 FEW_ROWS = 20  # below which a warning is logged
@@ -41,32 +43,48 @@ class Plan(NamedTuple):
 def plan(X: object, settings: Settings, *, evaluation_rows: Rows | None = None, run: Run | None = None) -> Plan:
     """Return everything that is decided before the training; arguments as for `prepare`.
 
-    Args: run: an interrupted run; its recorded choices are used again.
+    Args: run: an interrupted run, which has as many latents as before; the settings are from `resumed`.
     Raises: DataError, ShapeError, OptionError.
     """
-
-    def before(name: str) -> Any:
-        return None if run is None else run.settled(name)
-
     counted, X = settings, from_arrow(X)
-    if settings.latent_dim == AUTO:
+    if run is not None and run.about is not None:
+        counted = settings.changed(latent_dim=run.about["settings"]["latents"])
+    elif settings.latent_dim == AUTO:
         X = opened(X, settings)
-        counted = settings.changed(latent_dim=before("latents") or count_latents(X, settings))
+        counted = settings.changed(latent_dim=count_latents(X, settings))
     chooses = settings.optimizer == AUTO
     if chooses and not (is_stream(X) or sparse.is_sparse(X) or scipy_files.is_matrix(X)):
         X = open_rows(X, memory.limit(settings.memory), reading=settings.reading)
     prepared = prepare(X, counted, evaluation_rows=evaluation_rows)
     if (count := prepared.rows + prepared.validation_rows) < FEW_ROWS:
         logger.warning("fit(): %d row%s to learn from: the model may not fit other rows", count, "s" * (count > 1))
+    _warn_wide(prepared, settings)
     logger.info("reconstruction loss: %s (%s)", prepared.loss.loss.kind, prepared.loss.reason)
     if not chooses:
         return Plan(prepared, settings)
-    if before("optimizer") is not None:
-        known = {name: before(name) for name in ("optimizer", "learning_rate")}
-        return Plan(prepared, settings.changed(**known))
     chosen = choose(prepared, counted, X if isinstance(X, Source) else None)
     known = {"optimizer": chosen.optimizer, "learning_rate": chosen.learning_rate}
     return Plan(prepared, settings.changed(**known), chosen.reason)
+
+
+def _warn_wide(prepared: Prepared, settings: Settings) -> None:
+    """Log a warning where a row has at least as many latents as columns, unless that is asked for."""
+    bottleneck, columns = prepared.network.bottleneck, math.prod(prepared.adapter.row_shape)
+    count = bottleneck.latent_dim
+    if count < columns or settings.allow_overcomplete or bottleneck.may_be_overcomplete:
+        return
+    both = f"{count} latent{'s' * (count > 1)} for {columns} column{'s' * (columns > 1)}"
+    if columns == 1:
+        logger.warning("fit(): %s: nothing is compressed: give more columns", both)
+        return
+    most = structures.default_latent_dim(math.prod(prepared.network.input_shape), columns)
+    logger.warning(
+        "fit(): %s: nothing is compressed, and anomalies are reconstructed as well as other rows: choose fewer, such "
+        "as latent_dim=%d (--latent %d)",
+        both,
+        most,
+        most,
+    )
 
 
 def plan_epoch(X: object, settings: Settings) -> Plan:

@@ -5,6 +5,7 @@ Order: the result, the preparation, how each kind of rows is learnt, the shard.
 """
 
 import logging
+import math
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 from diabolo.data import adapters, memory, sparse
 from diabolo.data.adapters import Rows, Statistics, as_rows, check_rows
 from diabolo.data.frames import Schema, from_arrow
+from diabolo.data.long_table.form import SeriesForm
 from diabolo.data.memory import COPIES_IN_TRAINING
 from diabolo.data.opening import check_options, open_rows
 from diabolo.data.readers import scipy_files
@@ -30,7 +32,7 @@ from diabolo.model.model import Model
 from diabolo.model.settings import AUTO, Settings
 from diabolo.network import losses, structures
 from diabolo.network.corruptions import CORRUPTIONS, Corruption
-from diabolo.network.penalties import PENALTIES, Penalty
+from diabolo.network.penalties import Penalty, asked_for
 from diabolo.parts import read_part
 
 logger = logging.getLogger(__name__)
@@ -50,6 +52,7 @@ class Prepared(NamedTuple):
     shard: Shard
     streamed_within: int
     schema: Schema | None
+    series: SeriesForm | None = None
 
     def facts(self, *, batch_size: int, epochs: int) -> dict[str, float]:
         """Return what `diabolo.fitting.automatic.advice` goes by."""
@@ -98,8 +101,9 @@ def prepare(X: object, settings: Settings, *, evaluation_rows: Rows | None = Non
         adapter, choice = learn(settings, opened, part.train, evaluation_rows)
     else:
         adapter, choice = _learn_array(settings, part, part.statistics, evaluation_rows)
-    network = _network(settings, adapter.tensor_shape)
-    modelfile.check_room(network, adapter, schema, settings.to_config())
+    network = _network(settings, adapter.tensor_shape, math.prod(adapter.row_shape))
+    series = opened.labels.form if isinstance(opened, Source) and opened.labels is not None else None
+    modelfile.check_room(network, adapter, schema, settings.to_config(), series)
     corruption, penalty = _noise_and_penalty(settings, adapter)
     if corruption is not None:
         corruption.fits(adapter.tensor_shape, choice.loss)
@@ -110,6 +114,7 @@ def prepare(X: object, settings: Settings, *, evaluation_rows: Rows | None = Non
             )
     if penalty is not None:
         penalty.fits(network.bottleneck)
+        penalty.fits_network(network)
     shard = _shard(adapter, part, limit=limit, batch_size=settings.batch_size, seed=settings.seed)
     return Prepared(
         name=part.name,
@@ -123,6 +128,7 @@ def prepare(X: object, settings: Settings, *, evaluation_rows: Rows | None = Non
         shard=shard,
         streamed_within=0 if isinstance(part.train, np.ndarray) else limit,
         schema=schema,
+        series=series,
     )
 
 
@@ -148,17 +154,17 @@ def prepare_again(model: Model, rows: Rows, settings: Settings) -> Prepared:
         shard=_shard(adapter, division, limit=0, batch_size=0, seed=0),
         streamed_within=0,
         schema=model.schema,
+        series=model.series,
     )
 
 
 def _noise_and_penalty(settings: Settings, adapter: adapters.Adapter) -> tuple[Corruption | None, Penalty | None]:
     written = adapter.default_corruption if settings.corruption == AUTO else settings.corruption
     corruption = None if written is None else read_part("corruption", CORRUPTIONS, written)
-    penalty = None if settings.penalty is None else read_part("penalty", PENALTIES, settings.penalty)
-    return corruption, penalty
+    return corruption, asked_for(settings.penalty, settings.structure)
 
 
-def _network(settings: Settings, input_shape: tuple[int, ...]) -> structures.Network:
+def _network(settings: Settings, input_shape: tuple[int, ...], columns: int | None = None) -> structures.Network:
     latent_dim: Any = settings.latent_dim  # "auto" was counted before
     network = structures.build(
         settings.structure,
@@ -169,6 +175,7 @@ def _network(settings: Settings, input_shape: tuple[int, ...]) -> structures.Net
         bottleneck_activation=settings.bottleneck_activation,
         tied=settings.tied,
         allow_overcomplete=settings.allow_overcomplete,
+        columns=columns,
     )
     modelfile.check_size(network)
     return network
@@ -191,7 +198,7 @@ def _prepare_sparse(
     corruption = None
     if settings.corruption is not None and settings.corruption != AUTO:
         corruption = read_part("corruption", CORRUPTIONS, settings.corruption)
-    sparse_rows.fits(network, corruption, settings.penalty)
+    sparse_rows.fits(network, corruption, asked_for(settings.penalty, settings.structure))
     scaled = matrix[order].astype(np.float32)
     scaled.data /= adapter.divisor.max()
     shard = Shard(

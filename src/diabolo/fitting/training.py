@@ -57,7 +57,8 @@ def fit(
     engine = Compiled() if engine is None else engine
 
     def train(restored: State | None, keep: Keep | None) -> Trained:
-        return engine.train(replace(job, restored=restored, keep=keep), report)
+        after = 0 if run is None else run.extended_after
+        return engine.train(replace(job, restored=restored, keep=keep, patience_after=after), report)
 
     try:
         if run is None:
@@ -169,4 +170,5 @@ def _model(
         loss=prepared.loss.loss,
         record=record,
         schema=prepared.schema,
+        series=prepared.series,
     )

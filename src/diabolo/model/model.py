@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from diabolo.data.adapters import Adapter, Rows
 from diabolo.data.frames import Schema
+from diabolo.data.long_table.form import SeriesForm
 from diabolo.errors import OptionError
 from diabolo.model.detection import Detection
 from diabolo.model.record import Record
@@ -39,6 +40,7 @@ class Model:
         loss: the reconstruction loss.
         record: the settings of the estimator, and the history of the training.
         schema: the columns of a table, if fit() got one: between a frame and the array that the methods here take.
+        series: the names of the channels of series, and how windows were cut from a long table, if fit() got such.
         detection: the facts of an `AnomalyDetector`, if one was fitted.
     """
 
@@ -48,6 +50,7 @@ class Model:
     loss: Loss
     record: Record
     schema: Schema | None = None
+    series: SeriesForm | None = None
     detection: Detection | None = None
 
     def __getstate__(self) -> dict[str, Any]:

@@ -13,12 +13,15 @@ import numpy as np
 from diabolo.data import frames
 from diabolo.data.adapters import Rows
 from diabolo.data.kinds import is_stream
+from diabolo.data.long_table.cut import Windows
+from diabolo.data.long_table.form import as_written
 from diabolo.data.opening import open_stream
 from diabolo.data.series import are_shorter, is_ragged, padded
-from diabolo.errors import DataError, ShapeError
+from diabolo.data.tables import Keep
+from diabolo.errors import DataError, ShapeError, listed
 from diabolo.model.model import Model
 from diabolo.model.runtime import by_chunk, fill
-from diabolo.typing import Array, Frame
+from diabolo.typing import Array, ArrowTable, Frame
 
 ROWS_AT_ONCE = 1 << 16  # of a stream that is read whole
 
@@ -35,16 +38,24 @@ def read(model: Model, X: object, *, where: str, who: str) -> Rows:
     refuse_other_features(model, X, where=where, who=who)
     X = as_numbers(model, X, where=where)
     if is_stream(X):
-        stream = open_stream(X, schema=model.schema, row_shape=model.adapter.row_shape)
+        adapter = model.adapter
+        stream = open_stream(X, schema=model.schema, row_shape=adapter.row_shape, row_type=adapter.dtype)
         X = np.concatenate(list(stream.chunks(ROWS_AT_ONCE)))
     return model.checked(X, where=where)
 
 
 def as_numbers(model: Model, X: object, *, where: str) -> Any:
     """Return a frame as numbers, shorter series with gaps at their end, and anything else as it is."""
+    if isinstance(X, Windows):
+        refuse_other_channels(model, X, where=where)
+        return X.rows
     if are_shorter_series(X, model):
         return padded(X, model.adapter.row_shape[0])
     schema = model.schema
+    if model.series is not None and frames.is_frame(X):
+        raise DataError(
+            f"{where} expected windows, got a frame: pass windows(frame, {as_written(model.series, typed=False)})."
+        )
     if schema is None or is_stream(X):
         return X
     if frames.is_frame(X):
@@ -75,6 +86,15 @@ def refuse_other_features(model: Model, X: object, *, where: str, who: str) -> N
         raise ShapeError(f"{where}: X has {shape[1]} features, but {who} is expecting {known[0]} features as input.")
 
 
+def refuse_other_channels(model: Model, cut: Windows, *, where: str) -> None:
+    """Raise DataError for windows of other channels than those of fit()."""
+    if model.series is not None and cut.channels != model.series.channels:
+        raise DataError(
+            f"{where} expected windows of the channels {listed(model.series.channels)}, got {listed(cut.channels)}: "
+            f"give the table the same columns in the same order."
+        )
+
+
 def read_latents(model: Model, frame: Frame) -> Rows:
     """Return a frame of latents as numbers, (n, latent_dim), or of an ordered bottleneck as many as there are."""
     names, size = frames.frame_names(frame), model.network.latent_dim
@@ -96,18 +116,23 @@ def read_one(model: Model, row: object, *, where: str) -> Any:
     return rows[0]
 
 
-def apply(model: Model, verb: Callable[..., Rows], X: object, out: Array | None = None) -> Rows:
+def apply(
+    model: Model, verb: Callable[..., Rows], X: object, out: Array | None = None, *, keep: Keep | None = None
+) -> Rows:
     """Return the result of a verb of the model on an array, a frame, or rows that are read chunk by chunk.
 
-    Args: verb: such as `model.encode`; out: an array to write into.
+    Args: verb: such as `model.encode`; out: an array to write into; keep: takes the tables of files, see `open_stream`.
     """
     takes_latents, X = verb == model.decode, frames.from_arrow(X)
     if not takes_latents:
         X = as_numbers(model, X, where=f"{verb.__name__}()")
     if not is_stream(X):
         return verb(X, out=out)
-    schema, shape = (None, ()) if takes_latents else (model.schema, model.adapter.row_shape)
-    stream = open_stream(X, schema=schema, row_shape=shape)
+    if takes_latents:
+        stream = open_stream(X, keep=keep)
+    else:
+        adapter = model.adapter
+        stream = open_stream(X, schema=model.schema, row_shape=adapter.row_shape, row_type=adapter.dtype, keep=keep)
     chunks = by_chunk(verb, stream, max_width=model.max_width)
     return np.concatenate(list(chunks)) if out is None else fill(out, chunks, stream.rows)
 
@@ -122,6 +147,39 @@ def latents_as_frame(model: Model, latents: Rows, X: Frame) -> Any:
     return with_left_out(model, frames.numbers_as_frame(latents, "latent", like=X), X)
 
 
+def has_cells(model: Model, X: object) -> bool:
+    """Return whether X is a source whose cells may be more than numbers: the file of a table, not an array."""
+    return is_stream(X) and model.schema is not None and model.schema.library != "array"
+
+
+def joined(tables: Sequence[ArrowTable]) -> ArrowTable | None:
+    """Return the tables of a file, one below the other; None where there are none."""
+    import pyarrow as pa
+
+    return pa.concat_tables(tables, promote_options="permissive") if tables else None
+
+
+def reconstruct(model: Model, X: object, *, fill: bool, out: Array | None) -> Any:
+    """Return rows through the bottleneck and back, in their form; fill: whether only missing cells are filled in."""
+    tables, X = list[ArrowTable](), frames.from_arrow(X)
+    whole, as_array = out is None and has_cells(model, X), isinstance(X, np.ndarray)
+
+    def keep(table: ArrowTable, first_row: int) -> None:
+        tables.append(table)
+
+    verb = model.fill_in if fill else model.reconstruct
+    rows = apply(model, verb, X, out, keep=keep if whole else None)
+    if are_shorter_series(X, model):
+        several = [row[: len(each)] for row, each in zip(rows, X, strict=True)]
+        return np.stack(several) if as_array else several
+    if out is not None or not (frames.is_frame(X) or is_stream(X)):
+        return rows
+    source = joined(tables)
+    known = X if frames.is_frame(X) else source
+    frame = as_frame(model, rows, X, known=known if fill else None)
+    return frame if source is None else with_left_out(model, frame, source)
+
+
 def as_frame(model: Model, rows: Rows, like: object = None, known: Frame | None = None) -> Any:
     """Return rows of a table as a frame, and any others as they are.
 
@@ -132,7 +190,7 @@ def as_frame(model: Model, rows: Rows, like: object = None, known: Frame | None 
     if schema is None:
         return rows
     if not frames.is_frame(like):
-        return frames.write(rows, schema)
+        return frames.write(rows, schema, known=known)
     index = getattr(like, "index", None)
     index = index if index is not None and len(index) == len(rows) else None
     frame = frames.write(rows, schema, frames.library_of(like), index=index, known=known)

@@ -137,7 +137,7 @@ class Settings:
         metadata=_known(
             (int, str, type(None)),
             help="Number of latents, the numbers that a row is compressed to. Default: 32, but at most a quarter of "
-            "the features. auto: counted by two short trainings.",
+            "the features and half of the columns. auto: counted by two short trainings.",
             group="",
             option=str | None,
             names=("--latent", "--latent-dim", "-l"),
@@ -388,6 +388,11 @@ class Settings:
         arguments: dict[str, Any] = {name: value for name, value in given.items() if name in DEFAULTS}
         return cls(**arguments)
 
+    def given(self) -> dict[str, Any]:
+        """Return the settings that differ from their defaults, by name."""
+        values = {name: getattr(self, name) for name in DEFAULTS}
+        return {name: value for name, value in values.items() if value != DEFAULTS[name]}
+
     def changed(self, **settings: object) -> Self:
         """Return the settings with some of them changed, and checked again."""
         changes: dict[str, Any] = settings
@@ -414,6 +419,7 @@ class Settings:
     def to_config(self) -> dict[str, Any]:
         """Return what a model file keeps of the settings, as JSON values."""
         from diabolo.network.layers import Layer
+        from diabolo.network.penalties import asked_for
         from diabolo.network.structures import pair
         from diabolo.parts import Part
 
@@ -421,7 +427,10 @@ class Settings:
         config = {name: value.to_config() if isinstance(value, Part) else value for name, value in values.items()}
         both = pair(self.structure)
         if both is not None:
-            config["structure"] = [[layer.to_config() for layer in part] for part in both]
+            config["structure"] = [[layer.to_config() for layer in part] for part in (both.encoder, both.decoder)]
+            if both.regularizers:
+                penalty = asked_for(self.penalty, self.structure)
+                config["penalty"] = None if penalty is None else penalty.to_config()
         elif isinstance(self.structure, list):
             config["structure"] = [layer.to_config() if isinstance(layer, Layer) else layer for layer in self.structure]
         return config

@@ -64,6 +64,12 @@ def check(optimizer: str, learning_rate: float | None, schedule: str) -> float:
     return float(learning_rate)
 
 
+def falls(optimizer: str | None, schedule: str) -> bool:
+    """Return whether the learning rate falls over the epochs. Args: optimizer: None: a default; schedule: as given."""
+    # ScheduleFreeAdamW averages the weights in place of a schedule.
+    return schedule == "cosine" and (optimizer or "").partition(":")[0] != "schedule_free"
+
+
 def make(
     optimizer: str,
     learning_rate: "float | keras.optimizers.schedules.LearningRateSchedule",
@@ -87,7 +93,7 @@ def make(
     rate = learning_rate
     if not hasattr(keras.optimizers, entry.keras_name):
         raise OptionError(f"optimizer {optimizer!r} needs a newer Keras than {keras.__version__}: upgrade it.")
-    if schedule == "cosine" and entry.keras_name != "ScheduleFreeAdamW":
+    if falls(optimizer, schedule):
         rate = keras.optimizers.schedules.CosineDecay(learning_rate, decay_steps=max(1, steps))
     # The same name for all: TensorFlow keeps a kernel for each name of a variable until the process ends.
     return getattr(keras.optimizers, entry.keras_name)(

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
-from diabolo.errors import OptionError
+from diabolo.errors import OptionError, unknown
 from diabolo.network.bottlenecks import Bottleneck
 from diabolo.network.bottlenecks.gaussian import LOG_VAR_LIMIT
-from diabolo.network.layers import Dense, Flatten, Reshape
+from diabolo.network.layers import Dense, Flatten, Reshape, Step
 from diabolo.network.random_numbers import normal, uniform
-from diabolo.network.structures import Network
+from diabolo.network.structures import Network, pair
 from diabolo.network.tensors import Backend, KerasModel, SeedGenerator, Tensor
-from diabolo.parts import Part
+from diabolo.parts import Numbers, Part, Texts, read_part
 
 
 class Batch(NamedTuple):
@@ -49,6 +49,9 @@ class Penalty(Part):
 
     def fits(self, bottleneck: Bottleneck) -> None:
         """Raise OptionError if the penalty cannot be used with this bottleneck."""
+
+    def fits_network(self, network: Network) -> None:
+        """Raise OptionError if the network lacks what the penalty is of."""
 
     def helper(self, network: Network, seed: int) -> KerasModel | None:
         """Return a Keras model that is trained too and not kept; None if the penalty needs none."""
@@ -278,6 +281,78 @@ class Decay(Penalty):
         return sum(ops.sum(ops.square(each)) for each in variables if "kernel" in each.name)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Regularizers(Penalty):
+    """l1 * sum(abs(w)) + l2 * sum(w**2) for each weight that is named, as Keras' `kernel_regularizer` and others.
+
+    A name is that of a weight in the network, "encoder_1/kernel", or of all weights that are called so, "kernel".
+    """
+
+    of: Texts = ("kernel",)
+    l1: Numbers = (1e-4,)
+    l2: Numbers = (0.0,)
+
+    kind: ClassVar[str] = "regularizers"
+
+    def check(self) -> None:
+        """Refuse lists of different lengths, and negative amounts."""
+        super().check()
+        same = len(self.of) == len(self.l1) == len(self.l2) >= 1
+        self.require(same and min(*self.l1, *self.l2) >= 0, "as many amounts of at least 0 as names of weights")
+
+    def fits_network(self, network: Network) -> None:
+        """Refuse names that no weight has."""
+        self._named(network)
+
+    def _named(self, network: Network) -> list[tuple[Step, str, float, float]]:
+        """Return the layer and the name of each weight that is named, with its l1 and l2."""
+        steps = (*network.steps, *network.heads.values())
+        weights = {
+            f"{step.layer.name}/{name}": (step, name) for step in steps for name in step.layer.weights(step.input_shape)
+        }
+        known = (*(name for _, name in weights.values()), *weights)
+        named = list[tuple[Step, str, float, float]]()
+        for of, l1, l2 in zip(self.of, self.l1, self.l2, strict=True):
+            layer, _, weight = of.rpartition("/")
+            # The first layer of a bottleneck that has several is called otherwise.
+            first = f"{network.bottleneck.layers()[0].name}/{weight}" if layer == "bottleneck" else of
+            found = [place for name, place in weights.items() if name in (of, first) or of == place[1]]
+            if not found:
+                raise OptionError(f"penalty 'regularizers': {unknown('weight', of, dict.fromkeys(known))}")
+            named += [(step, name, l1, l2) for step, name in found]
+        return named
+
+    def cost(self, network: Network, batch: Batch, generator: SeedGenerator) -> Tensor:
+        """Return the sum over the weights, a number."""
+        from keras import ops
+
+        total: Tensor = ops.zeros(())
+        for step, name, l1, l2 in self._named(network):
+            model = batch.decoder if step in network.decoder_steps else batch.encoder
+            variable = step.layer.keras_weight(model.get_layer(step.layer.name), name)
+            total += l1 * ops.sum(ops.abs(variable)) + l2 * ops.sum(ops.square(variable))
+        return total
+
+
+def asked_for(penalty: object, structure: object) -> Penalty | None:
+    """Return the penalty that is asked for: by its name or part, or by the regularizers of two Keras models.
+
+    Losses of Keras are means over the features of a row, those here are sums, so the regularizers weigh as many times
+    as much as a row has features. Raises OptionError for both.
+    """
+    both = pair(structure)
+    found = None if both is None else both.regularizers
+    if not found or both is None:
+        return None if penalty is None else read_part("penalty", PENALTIES, penalty)
+    if penalty is not None:
+        raise OptionError(
+            f"the Keras models have regularizers, of {found[0].weight!r} for example, which are a penalty, and there "
+            f"is one more: leave out penalty (--penalty), or the regularizers."
+        )
+    of, l1, l2 = zip(*found, strict=True)
+    return Regularizers(weight=float(both.features), of=of, l1=l1, l2=l2)
+
+
 PENALTIES: dict[str, type[Penalty]] = {
-    each.kind: each for each in (Contractive, PriorMatching, Adversarial, TotalCorrelation, Decay)
+    each.kind: each for each in (Contractive, PriorMatching, Adversarial, TotalCorrelation, Decay, Regularizers)
 }

@@ -20,7 +20,7 @@ from diabolo.checks import is_whole, whole
 from diabolo.errors import OptionError, ShapeError, unknown
 from diabolo.network import words
 from diabolo.network.backends.keras import reading as from_keras
-from diabolo.network.bottlenecks import BOTTLENECKS, Bottleneck
+from diabolo.network.bottlenecks import BOTTLENECKS, Bottleneck, Plain
 from diabolo.network.layers import (
     LAYERS,
     Activation,
@@ -42,6 +42,7 @@ Structure = str | Sequence[int] | Sequence[Layer] | Sequence[Sequence[Layer]]  #
 
 # Inputs and outputs of models, and other prefixes of weights in a file.
 RESERVED = ("rows", "latent", "reconstruction", "loss", "adapter")
+BOTTLENECK_NAMES = ("bottleneck", "bottleneck_features", "bottleneck_log_var")  # of the layers that bottlenecks make
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,6 +222,7 @@ def build(
     bottleneck_activation: str | None = None,
     tied: bool = False,
     allow_overcomplete: bool = False,
+    columns: int | None = None,
 ) -> Network:
     """Return the network of a structure for rows of `input_shape`.
 
@@ -230,16 +232,19 @@ def build(
             in full), [256] (hidden widths), or layers of the encoder.
             Or an encoder and a decoder: two Keras models, or two lists of layers; the encoder ends in the latent.
         input_shape: sizes of the axes of one row.
-        latent_dim: number of latent dimensions; None: as the structure states, else a default from the features.
+        latent_dim: number of latent dimensions; None: as the structure states, else `default_latent_dim`.
         activation: of the hidden layers.
         bottleneck: a kind, with settings after a colon ("gaussian:beta=4"), or one of `diabolo.network.bottlenecks`.
         bottleneck_activation: of the latent, if the bottleneck has a choice; None: its default.
         tied: the dense layers of the decoder use the transposed kernels of those they mirror.
         allow_overcomplete: accept a latent as wide as a row or wider, which can copy instead of learning.
+        columns: numbers in a row as its user sees it, of a table whose columns become several features each; None: as
+            many as features.
 
     Raises: OptionError, ShapeError.
     """
     features = math.prod(input_shape)
+    columns = features if columns is None else columns
     check_activation(Activation(function="linear"), activation)
     latent_dim = None if latent_dim is None else whole("latent_dim", latent_dim, 1)
     if isinstance(bottleneck, Bottleneck) and bottleneck_activation is not None:
@@ -249,8 +254,10 @@ def build(
         if tied:
             raise OptionError("tied: a decoder of your own is tied by TiedDense(of=...) layers: leave tied out.")
         network = _of_pair(both, input_shape, latent_dim, bottleneck, bottleneck_activation)
-        _refuse_wide(network.bottleneck, features, allow_overcomplete=allow_overcomplete)
+        _refuse_wide(network.bottleneck, features, columns, allow_overcomplete=allow_overcomplete)
         return network
+    if getattr(bottleneck, "as_given", False) or "as_given" in str(bottleneck):
+        raise OptionError("a bottleneck 'as_given' needs a structure (encoder, decoder): leave as_given out.")
     hidden, written_latent = _read(structure, input_shape, activation)
     if written_latent is not None and latent_dim not in (None, written_latent):
         raise OptionError(
@@ -263,9 +270,9 @@ def build(
             )
         part = bottleneck
     else:
-        latent_dim = written_latent or latent_dim or default_latent_dim(features)
+        latent_dim = written_latent or latent_dim or default_latent_dim(features, columns)
         part = _bottleneck(bottleneck, latent_dim, bottleneck_activation)
-    _refuse_wide(part, features, allow_overcomplete=allow_overcomplete)
+    _refuse_wide(part, features, columns, allow_overcomplete=allow_overcomplete)
     layers = _flat(hidden, input_shape)
     encoder = _named("encoder", layers)
     # Only the first layer of the bottleneck is mirrored; the others, such as top-k, have no inverse.
@@ -278,21 +285,28 @@ def build(
     )
 
 
-def _refuse_wide(part: Bottleneck, features: int, *, allow_overcomplete: bool) -> None:
+def _refuse_wide(part: Bottleneck, features: int, columns: int, *, allow_overcomplete: bool) -> None:
     if part.latent_dim >= features and not (allow_overcomplete or part.may_be_overcomplete):
+        become = f", which {columns} column{'s' * (columns > 1)} become" if columns < features else ""
         raise OptionError(
-            f"latent_dim must be below the number of features ({features}), got {part.latent_dim}: choose at most "
-            f"{features - 1}, or pass allow_overcomplete=True (--allow-overcomplete)."
+            f"latent_dim must be below the number of features ({features}{become}), got {part.latent_dim}: choose at "
+            f"most {max(1, columns - 1)}, or pass allow_overcomplete=True (--allow-overcomplete)."
             if features > 1
             else "rows of one feature cannot be made narrower: pass allow_overcomplete=True (--allow-overcomplete)."
         )
 
 
 class Pair(NamedTuple):
-    """An encoder that ends in the latent, and a decoder."""
+    """An encoder that ends in the latent, and a decoder.
+
+    Attributes:
+        regularizers: of the weights of Keras models, which belong to a loss that is a mean over `features` numbers.
+    """
 
     encoder: tuple[Layer, ...]
     decoder: tuple[Layer, ...]
+    regularizers: tuple[from_keras.Regularizer, ...] = ()
+    features: int = 1
 
 
 def pair(structure: Any) -> Pair | None:
@@ -300,17 +314,29 @@ def pair(structure: Any) -> Pair | None:
     if not isinstance(structure, (tuple, list)) or len(structure) != 2:
         return None
     if all(map(from_keras.is_keras, structure)):
-        encoder, decoder = (from_keras.read(model) for model in structure)
-        taken = from_keras.input_shape(structure[1])
-        if encoder and isinstance(encoder[-1], Dense) and taken != (encoder[-1].units,):
+        gives, taken = from_keras.output_shape(structure[0]), from_keras.input_shape(structure[1])
+        if gives != taken:
+            latents = f"{gives[0]} latents" if len(gives) == 1 else f"latents of shape {gives}"
             raise ShapeError(
-                f"the decoder takes rows of shape {taken}, but the encoder gives {encoder[-1].units} latents: begin it "
-                f"with keras.Input(({encoder[-1].units},))."
+                f"the decoder takes rows of shape {taken}, but the encoder gives {latents}: begin it with "
+                f"keras.Input({gives})."
+            )
+        names = {*RESERVED, *BOTTLENECK_NAMES}
+        encoder, decoder = (from_keras.read(model, names) for model in structure)
+        shape = from_keras.input_shape(structure[0])
+        regularizers = (*encoder.regularizers, *decoder.regularizers)
+        if last := _latent_layer(encoder.layers):
+            regularizers = tuple(
+                each._replace(weight=f"bottleneck/{each.weight.rpartition('/')[2]}")
+                if each.weight.startswith(f"{last.name}/")
+                else each
+                for each in regularizers
             )
         # Grey images, for example, may have no channel axis there.
-        return Pair((Reshape(shape=from_keras.input_shape(structure[0])), *encoder), decoder)
+        layers = (Reshape(shape=shape), *encoder.layers)
+        return Pair(layers, decoder.layers, regularizers, math.prod(shape))
     if all(isinstance(part, (tuple, list)) and all(isinstance(layer, Layer) for layer in part) for part in structure):
-        return Pair(*map(tuple, structure))
+        return Pair(tuple(structure[0]), tuple(structure[1]))
     return None
 
 
@@ -322,13 +348,27 @@ def _of_pair(
     The latent has the activation of that layer, if the bottleneck does not name another. The activation that the
     decoder ends in is left to the reconstruction loss, which takes raw numbers.
     """
-    *hidden, last = both.encoder or (None,)
-    if not isinstance(last, Dense):
-        raise OptionError("the encoder must end in a dense layer, which makes the latent.")
-    if not last.use_bias:
-        raise OptionError("the layer that makes the latent has a bias in every bottleneck: leave out use_bias=False.")
-    part = bottleneck if isinstance(bottleneck, Bottleneck) else _bottleneck(bottleneck, last.units, activation)
-    if last.activation != "linear":
+    encoder, given_decoder = list(_joined(both.encoder)), both.decoder
+    last = _latent_layer(encoder)
+    if last is None:
+        if (bottleneck if isinstance(bottleneck, str) else bottleneck.kind).partition(":")[0] != "plain":
+            raise OptionError(
+                "the encoder must end in a dense layer, which makes the latent, for every bottleneck but 'plain': add "
+                "a dense layer with a bias at its end, such as keras.layers.Dense(8)."
+            )
+        shape = list(_walk(encoder, input_shape))[-1].output_shape if encoder else input_shape
+        if len(shape) > 1:
+            encoder.append(Flatten())
+            given_decoder = (Reshape(shape=shape), *given_decoder)
+        latents, hidden = math.prod(shape), encoder
+    else:
+        latents, hidden = last.units, encoder[:-1]
+    part = bottleneck if isinstance(bottleneck, Bottleneck) else _bottleneck(bottleneck, latents, activation)
+    if last is None and isinstance(part, Plain):
+        part = dataclasses.replace(part, as_given=True)
+    elif isinstance(part, Plain) and part.as_given:
+        hidden = encoder
+    elif last is not None and last.activation != "linear":
         if not part.has_activation:
             raise OptionError(
                 f"the encoder gives its latent the activation {last.activation!r}, which a {part.kind} bottleneck has "
@@ -336,13 +376,11 @@ def _of_pair(
             )
         if activation is None and isinstance(bottleneck, str) and "activation" not in bottleneck:
             part = part.with_activation(last.activation)
-    if part.latent_dim != last.units or latent_dim not in (None, last.units):
-        raise OptionError(
-            f"the encoder ends in {last.units} latents, but {latent_dim or part.latent_dim} are asked for."
-        )
+    if part.latent_dim != latents or latent_dim not in (None, latents):
+        raise OptionError(f"the encoder ends in {latents} latents, but {latent_dim or part.latent_dim} are asked for.")
     if hidden and isinstance(hidden[0], Reshape) and hidden[0].shape == input_shape:
         del hidden[0]  # it changes nothing
-    decoder = _without_last_activation(both.decoder)
+    decoder = _without_last_activation(given_decoder)
     ends = list(_walk(decoder, (part.latent_dim,)))
     shape = ends[-1].output_shape if ends else (part.latent_dim,)
     if shape != input_shape and math.prod(shape) == math.prod(input_shape):  # grey images have no channel axis there
@@ -355,11 +393,26 @@ def _of_pair(
     )
 
 
+def _joined(layers: Sequence[Layer]) -> tuple[Layer, ...]:
+    """Return layers whose last one, if it is the activation of a dense layer, is joined with that."""
+    if len(layers) > 1 and isinstance(layers[-1], Activation):
+        dense = layers[-2]
+        if isinstance(dense, Dense) and dense.activation == "linear":
+            return (*layers[:-2], dense.with_activation(layers[-1].function))
+    return tuple(layers)
+
+
+def _latent_layer(encoder: Sequence[Layer]) -> Dense | None:
+    """Return the layer of an encoder that every bottleneck can replace; None: it ends otherwise."""
+    last = (_joined(encoder) or (None,))[-1]
+    return last if isinstance(last, Dense) and last.use_bias else None
+
+
 def _without_last_activation(layers: Sequence[Layer]) -> tuple[Layer, ...]:
     kept = list(layers)
     for place in reversed(range(len(kept))):
         layer = kept[place]
-        if isinstance(layer, Activation):
+        if layer.is_activation:
             del kept[place]
             break
         if layer.ends_in_activation:
@@ -381,9 +434,13 @@ def _bottleneck(written: str, latent_dim: int, activation: str | None) -> Bottle
     return part.with_activation(activation)
 
 
-def default_latent_dim(features: int) -> int:
-    """Return 32 for wide rows, a quarter of the features for narrow ones, at least 1."""
-    return max(1, min(32, features // 4))
+def default_latent_dim(features: int, columns: int) -> int:
+    """Return 32 for wide rows, a quarter of the features for narrow ones, at most half of the columns, at least 1.
+
+    The columns count as well as the features that they become: three columns, of which one is a category of a hundred
+    levels, have 102 features, but a quarter of these is far more than three columns need, and would copy them.
+    """
+    return max(1, min(32, features // 4, columns // 2))
 
 
 def _flat(layers: tuple[Layer, ...], input_shape: Shape) -> tuple[Layer, ...]:

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import IO, Protocol
 
 import numpy as np
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 
 from diabolo.data.adapters import Rows
+from diabolo.data.long_table.labels import Labels
 from diabolo.model.model import Model
 from diabolo.report.columns import ColumnFigures
 from diabolo.report.summary import error_through, in_units_of_the_network
@@ -20,10 +22,14 @@ BLUE, ORANGE, GREY, BLACK = "#0072B2", "#D55E00", "#999999", "#222222"
 TYPICAL, WORST = 8, 4  # columns of the picture
 
 
-def reconstructions(model: Model, rows: Rows, seen: Rows | None = None) -> Figure:
+def reconstructions(model: Model, rows: Rows, seen: Rows | None = None, labels: Labels | None = None) -> Figure:
     """Return a picture of typical rows, of all sizes of error, and of the worst rows, above their reconstructions.
 
-    Args: seen: the same rows with the corruption of the training; None: there is none.
+    Args:
+        model: that reconstructs them.
+        rows: to draw.
+        seen: the same rows with the corruption of the training; None: there is none.
+        labels: the names and times of windows.
     """
     errors = model.squared_error_per_row(rows) if seen is None else error_through(model, rows, seen)
     by_error = np.argsort(errors, kind="stable")
@@ -32,9 +38,12 @@ def reconstructions(model: Model, rows: Rows, seen: Rows | None = None) -> Figur
     # From the best twentieth to the worst but one: these look as most rows do.
     places = np.linspace(0.05, 0.95, min(TYPICAL, len(rest))) * (len(rest) - 1)
     typical = rest[places.round().astype(int)]
-    draw = _images if model.adapter.kind == "image" else _profiles
     groups = [("typical rows", typical, BLUE), ("worst rows", worst, ORANGE)]
-    return draw(model, rows, seen, errors, [group for group in groups if len(group[1])])
+    groups = [group for group in groups if len(group[1])]
+    if model.adapter.kind == "series":
+        return _series(model, rows, seen, errors, groups, labels)
+    draw = _images if model.adapter.kind == "image" else _profiles
+    return draw(model, rows, seen, errors, groups)
 
 
 COLUMNS = 30  # of a table, at most, that are drawn
@@ -158,6 +167,63 @@ def _profiles(
     axes.set_xlabel("column", fontsize=9)
     units = "standard deviations" if mixed else "value as the network sees it"
     figure.supylabel(units, fontsize=9)
+    return figure
+
+
+CHANNELS = 4  # of series, at most, that are drawn
+
+
+def _series(
+    model: Model,
+    rows: Rows,
+    seen: Rows | None,
+    errors: Rows,
+    groups: Sequence[tuple[str, Rows, str]],
+    labels: Labels | None,
+) -> Figure:
+    """Draw series over time in their own units, a panel for each channel, with the names that the data has."""
+    chosen = [(title, place, colour) for title, places, colour in groups for place in places[-3:]]
+    count = rows.shape[2]
+    names = model.series.channels if model.series is not None else [f"channel {at}" for at in range(count)]
+    drawn = min(CHANNELS, count)
+    start = rows if seen is None else seen
+    figure = Figure(figsize=(max(9, 3.4 * drawn), 1.3 + 1.35 * len(chosen)), dpi=120, layout="constrained")
+    grid = figure.subplots(len(chosen), drawn, squeeze=False, sharey="col")
+    dot = "o" if rows.shape[1] <= 100 else ""
+    for at, (title, place, colour) in enumerate(chosen):
+        restored = model.reconstruct(start[place][None])[0]
+        times = np.arange(rows.shape[1]) if labels is None else labels.times(place)
+        for channel, axes in enumerate(grid[at]):
+            if seen is not None:
+                axes.plot(times, start[place][:, channel], color=GREY, linewidth=1, label="as seen")
+            original = rows[place][:, channel]
+            axes.plot(times, original, color=BLACK, linewidth=1.2, marker=dot, markersize=3, label="original")
+            axes.plot(times, restored[:, channel], color=colour, linewidth=1.2, label="reconstruction")
+            axes.tick_params(labelsize=7)
+            axes.spines[["top", "right"]].set_visible(False)
+            if at == 0:
+                axes.set_title(f"{names[channel]:.28}", fontsize=9, fontweight="bold", pad=18)
+            if times.dtype.kind == "M":
+                locator = AutoDateLocator(minticks=2, maxticks=5)  # type: ignore[no-untyped-call]
+                axes.xaxis.set_major_locator(locator)
+                # The day stands in the name of the window.
+                formatter = ConciseDateFormatter(locator, show_offset=False)  # type: ignore[no-untyped-call]
+                axes.xaxis.set_major_formatter(formatter)
+        name = f"row {place}" if labels is None else f"window {labels.window(place)}"
+        grid[at][0].annotate(
+            f"{title.partition(' ')[0]} {name}, error {errors[place]:.3g}",
+            (0, 1),
+            xycoords="axes fraction",
+            xytext=(0, 3),
+            textcoords="offset points",
+            fontsize=8,
+            color=colour,
+        )
+    handles, texts = grid[0][0].get_legend_handles_labels()
+    figure.legend(handles, texts, fontsize=8, frameon=False, ncols=3, loc="outside upper right")
+    figure.supxlabel("place in the series" if labels is None else labels.form.time or "time", fontsize=9)
+    if count > drawn:
+        figure.supylabel(f"the first {drawn} of {count} channels", fontsize=9)
     return figure
 
 

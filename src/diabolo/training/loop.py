@@ -55,6 +55,7 @@ class Spec:
         corruption: of the input, in training alone.
         penalty: added to that of the bottleneck.
         patience: epochs without a better validation loss before training ends; 0 never ends early.
+        patience_after: epochs that do not count as waiting.
         learnt: initial values of the parameters of the loss, by name.
         seed: of the order of rows in memory (windows have their own seed) and of all other random draws.
         compile: True or False turns XLA on or off; None chooses (see xla.py).
@@ -70,6 +71,7 @@ class Spec:
     corruption: Corruption | None = None
     penalty: Penalty | None = None
     patience: int = 0
+    patience_after: int = 0
     learnt: Mapping[str, Array] = field(default_factory=dict)
     seed: int = 0
     compile: bool | None = None
@@ -137,11 +139,12 @@ def train(
     results = _Results(steps.weights(), so_far)
     bottleneck: TrainableBottleneck = spec.network.bottleneck
     settles_after = bottleneck.settles_after
+    waits_from = max(settles_after, spec.patience_after)
     for progress in epochs(
         program,
         measure,
         windows,
-        epochs=spec.epochs if results.should_continue(spec.patience, settles_after) else so_far.epochs,
+        epochs=spec.epochs if results.should_continue(spec.patience, waits_from) else so_far.epochs,
         first_epoch=so_far.epochs,
         first_step=so_far.step,
         validation=so_far.validation,
@@ -157,7 +160,7 @@ def train(
                 enough = keep(progress, partial(results.state, steps.variables(), progress, choice))
             except _NotFiniteError:
                 raise _diverged(progress, spec.optimizer, results.outcome(choice, steps)) from None
-        if progress.epoch_done and (enough or not results.should_continue(spec.patience, settles_after)):
+        if progress.epoch_done and (enough or not results.should_continue(spec.patience, waits_from)):
             break
     return results.outcome(choice, steps)
 
@@ -197,9 +200,9 @@ class _Results:
     def _values(self) -> list[Array]:
         return [np.array(variable.numpy()) for variable in self._weights]
 
-    def should_continue(self, patience: int, settles_after: int) -> bool:
-        """Whether fewer than `patience` epochs have passed since the best one."""
-        waited = len(self.history.get("loss", [])) - max(self.best_epoch, settles_after)
+    def should_continue(self, patience: int, waits_from: int) -> bool:
+        """Whether fewer than `patience` epochs have passed since the best one, and since epoch `waits_from`."""
+        waited = len(self.history.get("loss", [])) - max(self.best_epoch, waits_from)
         return not patience or "val_loss" not in self.history or waited < patience
 
     def state(self, variables: list[tf.Variable], progress: Progress, choice: Choice) -> State:

@@ -1,13 +1,13 @@
 """The folder of a training that can be killed at any moment and resumed from its last checkpoint.
 
-    runs/a/run.json                   what is trained: settings, rows, versions, threads
+    runs/a/run.json                   what is trained: settings, options, rows, versions, threads, files written
     runs/a/lock                       locked while a process trains here; holds the process number
     runs/a/000012-000000.safetensors  checkpoint after 12 epochs and 0 steps of the next; the last two are kept
 
 Other files in the folder are left alone.
 
 A signal to stop takes effect when the current call of the program has ended and a checkpoint is written. Needs no
-TensorFlow. Order: constants, the folder and its checkpoints, the comparison of settings and rows, signals.
+TensorFlow. Order: constants, run.json, the folder and its checkpoints, the comparison of settings and rows, signals.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any, NotRequired, Protocol, Self, TypedDict, TypeVar, cast, runtime_checkable
@@ -30,6 +30,7 @@ from diabolo.data import memory
 from diabolo.data.shard import Shard
 from diabolo.data.windows import Window, Windows
 from diabolo.errors import CheckpointError
+from diabolo.network import optimizers
 from diabolo.storage.files import locked, make_folder, write_atomically
 from diabolo.training import checkpoints
 from diabolo.training.checkpoints import State
@@ -53,10 +54,20 @@ class Stopped(Exception):
     """A signal to stop has come, and the checkpoint is written."""
 
 
+class Extended(TypedDict):
+    """A run that was continued for more epochs than it was begun with."""
+
+    epochs: int  # of the whole training now
+    after: int  # epochs that were done then: patience is counted from there
+
+
 class About(TypedDict):
     """The content of run.json."""
 
-    settings: dict[str, object]
+    settings: dict[str, object]  # that the run was begun with
+    extended: NotRequired[Extended]
+    options: NotRequired[dict[str, object]]  # of the command line, on how DATA is read and where the model goes
+    written: NotRequired[dict[str, str]]  # SHA-256 of each file that was written after the training, by its path
     rows: list[str]  # fingerprints
     memory: int  # limit in bytes within which rows are read; 0: all rows are in memory
     files: str  # SHA-256 of name, size and time of each file of rows
@@ -76,19 +87,64 @@ class CsrRows(Protocol):
     data: Array
 
 
+def begun(folder: str | Path) -> About:
+    """Return what a run was begun with. Raises CheckpointError where the folder holds none, or it cannot be read."""
+    path = Path(folder) / ABOUT
+    try:
+        before = json.loads(path.read_text("utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise CheckpointError(_nothing_in(folder)) from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(
+            f"{path} cannot be read ({error!s:.80}): start again without resume (--resume), in another folder."
+        ) from error
+    known = before.get("settings") if isinstance(before, dict) else None
+    whole = ("random_state", "epochs", "latents")
+    parts = [before.get(name, {}) for name in ("options", "written", "extended")] if known else []
+    valid = isinstance(known, dict) and all(type(known.get(name)) is int for name in whole)
+    if not valid or not all(isinstance(part, dict) for part in parts):
+        raise CheckpointError(
+            f"{path} holds no settings of a training: start again without resume (--resume), in another folder."
+        )
+    return cast(About, before)
+
+
+def epochs_of(about: About) -> int:
+    """Return the epochs of a run, those that it was continued for included."""
+    return about["extended"]["epochs"] if "extended" in about else cast(int, about["settings"]["epochs"])
+
+
+def own_files(about: About) -> set[Path]:
+    """Return the files that are as the run has written them, so that it may replace them."""
+    return {Path(path) for path, digest in about.get("written", {}).items() if digest == _sha256(Path(path))}
+
+
+def _sha256(path: Path) -> str | None:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None
+
+
+def _nothing_in(folder: object) -> str:
+    return f"{folder} holds no training to go on with: leave resume (--resume) out."
+
+
 class Run:
     """The folder of one training; a context manager that holds the lock of the folder.
 
     Args:
         folder: created if it is missing.
         resume: whether to continue the training in the folder; False: the folder must hold none.
+        options: of the command line, kept in a new run for `--resume`, JSON values; None: it is begun in Python.
 
     Raises: CheckpointError where the folder holds a training and `resume` is False, or holds none and it is True, or
         another process trains there; OutputError where a file cannot be written.
     """
 
-    def __init__(self, folder: str | Path, *, resume: bool) -> None:
-        self._given, self._resume = folder, resume
+    def __init__(self, folder: str | Path, *, resume: bool, options: Mapping[str, object] | None = None) -> None:
+        self._given, self._resume, self._options = folder, resume, options
         self._folder = Path()
         self._held = contextlib.ExitStack()
         self._identity = ""
@@ -98,7 +154,7 @@ class Run:
 
     def __enter__(self) -> Self:
         if self._resume and isinstance(self._given, (str, Path)) and not Path(self._given).is_dir():
-            raise CheckpointError(f"{self._given} holds no training to go on with: leave resume (--resume) out.")
+            raise CheckpointError(_nothing_in(self._given))
         self._folder = make_folder(self._given, "a run")
         with self._held:
             self._check()  # before the folder is changed,
@@ -108,7 +164,7 @@ class Run:
                 if PARTIAL.fullmatch(path.name):
                     path.unlink(missing_ok=True)
             if self._resume:
-                self._about = self._read()
+                self._about = begun(self._folder)
             self._held = self._held.pop_all()  # no error: keep the lock
         return self
 
@@ -122,7 +178,7 @@ class Run:
                 f"{self._folder} holds a training: go on with resume=True (--resume), or choose another folder."
             )
         if not there and self._resume:
-            raise CheckpointError(f"{self._folder} holds no training to go on with: leave resume (--resume) out.")
+            raise CheckpointError(_nothing_in(self._folder))
 
     def _checkpoints(self) -> list[Path]:
         """Return the checkpoints in the folder, the newest first."""
@@ -131,24 +187,15 @@ class Run:
         places = {path: tuple(map(int, match.groups())) for path, match in found.items() if match}
         return sorted(places, key=lambda path: places[path], reverse=True)
 
-    def _read(self) -> About:
-        path = self._folder / ABOUT
-        try:
-            before = json.loads(path.read_text("utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
-            raise CheckpointError(
-                f"{path} cannot be read ({error!s:.80}): start again without resume (--resume), in another folder."
-            ) from error
-        known = before.get("settings") if isinstance(before, dict) else None
-        if not isinstance(known, dict) or type(known.get("random_state")) is not int:
-            raise CheckpointError(
-                f"{path} holds no settings of a training: start again without resume (--resume), in another folder."
-            )
-        return cast(About, before)
+    @property
+    def about(self) -> About | None:
+        """What the run was begun with; None for a new run, before `begin`."""
+        return self._about
 
-    def settled(self, name: str) -> Any:
-        """Return the value of a setting when the run began, or None for a new run: "auto" is chosen only once."""
-        return None if self._about is None else self._about["settings"].get(name)
+    @property
+    def extended_after(self) -> int:
+        """The epochs that were done when the run was continued for more epochs; 0: it never was."""
+        return self._about["extended"]["after"] if self._about is not None and "extended" in self._about else 0
 
     def begin(self, about: About) -> State | None:
         """Begin or resume: return the state to continue from, or None to start anew.
@@ -158,13 +205,48 @@ class Run:
         Raises: CheckpointError where it is another training, or no checkpoint can be read; OutputError.
         """
         now: About = json.loads(json.dumps(about))
-        self._identity = hashlib.sha256(json.dumps([now["settings"], now["rows"]], sort_keys=True).encode()).hexdigest()
+        # By the settings that the run was begun with, so that its checkpoints stay readable when epochs are added.
+        first = now if self._about is None else self._about
+        known = json.dumps([first["settings"], now["rows"]], sort_keys=True)
+        self._identity = hashlib.sha256(known.encode()).hexdigest()
         if self._about is None:
             self._about = now
+            if self._options is not None:
+                self._about["options"] = dict(self._options)
             self._write_about()
             return None
         _compare(self._about, now, str(self._folder))
-        return self._newest(had_checkpoints=self._about.get("checkpoints", False))
+        state = self._newest(had_checkpoints=self._about.get("checkpoints", False))
+        self._extend(now["settings"], 0 if state is None else state.epochs)
+        return state
+
+    def _extend(self, settings: Mapping[str, object], done: int) -> None:
+        """Raise the number of epochs to that of the settings, and say what changes. Args: done: epochs so far."""
+        assert self._about is not None, "begin() comes first"
+        before, epochs = epochs_of(self._about), cast(int, settings["epochs"])
+        if epochs > before:
+            self._about["extended"] = {"epochs": epochs, "after": done}
+            self._write_about()
+            falls = optimizers.falls(cast("str | None", settings["optimizer"]), str(settings["learning_rate_schedule"]))
+            rate = f"; the learning rate follows a new cosine, over all {epochs} epochs" if falls else ""
+            logger.warning(
+                "%s: continues after epoch %d up to epoch %d (before: %d)%s", self._folder, done, epochs, before, rate
+            )
+        elif done >= epochs:
+            logger.warning(
+                "%s: all of its %d epochs are done; to continue, give more, such as epochs=%d (--epochs %d)",
+                self._folder,
+                epochs,
+                2 * epochs,
+                2 * epochs,
+            )
+
+    def wrote(self, paths: Iterable[Path]) -> None:
+        """Remember files that were written after the training, so that they may be replaced when it is continued."""
+        assert self._about is not None, "begin() comes first"
+        found = {str(path.resolve()): _sha256(path) for path in paths}
+        self._about["written"] = {path: digest for path, digest in found.items() if digest is not None}
+        self._write_about()
 
     def _write_about(self) -> None:
         content = json.dumps(self._about, indent=1).encode()
@@ -247,10 +329,13 @@ class Run:
 
 def _compare(before: About, now: About, where: str) -> None:
     """Raise CheckpointError for another training; log other differences as warnings."""
-    changed = [name for name, value in now["settings"].items() if before["settings"].get(name, value) != value]
+    known = before["settings"] | {"epochs": now["settings"]["epochs"]}
+    if cast(int, now["settings"]["epochs"]) < epochs_of(before):
+        known["epochs"] = epochs_of(before)
+    changed = [name for name, value in now["settings"].items() if known.get(name, value) != value]
     if changed or before["settings"].keys() != now["settings"].keys():
         name = changed[0] if changed else ""
-        was = f": {name} was {before['settings'][name]!r:.60}, now {now['settings'][name]!r:.60}" if changed else ""
+        was = f": {name} was {known[name]!r:.60}, now {now['settings'][name]!r:.60}" if changed else ""
         raise CheckpointError(f"{where} is a training with other settings{was}. Choose another folder.")
     if before.get("memory") != now.get("memory"):
         raise CheckpointError(

@@ -186,8 +186,8 @@ class ArrayAdapter(Adapter):
     def restore(self, tensors: np.ndarray[Any, Any]) -> Rows:
         """Return rows (n, *row_shape) of tensors (n, *tensor_shape), in the type of fit() if it can hold them.
 
-        Bytes are rounded and clipped to 0 to 255, and float32 to its range; other whole numbers and booleans are
-        restored as float32, because a reconstruction between two of them is informative.
+        Bytes are rounded and clipped to 0 to 255, images of uint16 to 0 to 65,535, and float32 to its range; other
+        whole numbers and booleans are restored as float32, because a reconstruction between two of them is informative.
         """
         rows: Rows = np.multiply(tensors, self.scale, dtype=np.float64)
         rows += self.offset
@@ -195,6 +195,9 @@ class ArrayAdapter(Adapter):
         if self.gives_bytes:
             np.clip(np.rint(rows, out=rows), 0, 255, out=rows)
             return rows.astype(np.uint8)
+        if self.gives_16_bits:
+            np.clip(np.rint(rows, out=rows), 0, 65_535, out=rows)
+            return rows.astype(np.uint16)
         if self.dtype == "float64":
             return rows
         most = np.finfo(np.float32).max
@@ -205,6 +208,11 @@ class ArrayAdapter(Adapter):
     def gives_bytes(self) -> bool:
         """Whether rows are restored as bytes: they were bytes in fit(), and not only zeros and ones."""
         return self.dtype == "uint8" and not (self.bounded and self.scale.max() == 1)
+
+    @property
+    def gives_16_bits(self) -> bool:
+        """Whether rows are restored as uint16: images that were in fit(), and not only zeros and ones."""
+        return False
 
     def describe(self) -> str:
         """Return the rows in words, for messages."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from diabolo.data.formats.arff import Arff
 from diabolo.data.formats.base import ArrayFormat, TableFormat
-from diabolo.data.formats.csv import Csv
+from diabolo.data.formats.csv import Csv, Tsv
 from diabolo.data.formats.feather import Feather
 from diabolo.data.formats.hdf5 import Hdf5
 from diabolo.data.formats.json_lines import JsonLines
@@ -20,6 +20,7 @@ from diabolo.data.readers import opened
 
 FORMATS: tuple[TableFormat, ...] = (
     Csv(),
+    Tsv(),
     Parquet(),
     Feather(),
     JsonLines(),

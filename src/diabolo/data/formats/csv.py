@@ -14,8 +14,9 @@ from diabolo.typing import ArrowSchema, ArrowTable
 class Csv(TableFormat):
     """Text with a separator between cells."""
 
-    endings: ClassVar[tuple[str, ...]] = (".csv", ".tsv", ".txt", ".data", ".dat")
+    endings: ClassVar[tuple[str, ...]] = (".csv", ".txt", ".data", ".dat")
     words: ClassVar[str] = "a CSV file"
+    separator: ClassVar[str] = ","  # that is written; what is read shows its own
     untyped: ClassVar[bool] = True
     options: ClassVar[frozenset[str]] = OF_COLUMNS | {"separator", "header", "no_header", "skip", "comment", "encoding"}
     compressible: ClassVar[bool] = True
@@ -53,4 +54,13 @@ class Csv(TableFormat):
         from pyarrow import csv as arrow
 
         for at, table in enumerate(tables):
-            arrow.write_csv(table, file, arrow.WriteOptions(include_header=at == 0, quoting_style="needed"))
+            how = arrow.WriteOptions(include_header=at == 0, quoting_style="needed", delimiter=self.separator)
+            arrow.write_csv(table, file, how)
+
+
+class Tsv(Csv):
+    """Text with tabs between cells; it is read as any text table."""
+
+    endings: ClassVar[tuple[str, ...]] = (".tsv",)
+    words: ClassVar[str] = "a TSV file"
+    separator: ClassVar[str] = "\t"

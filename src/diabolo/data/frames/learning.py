@@ -151,9 +151,10 @@ def refusal(schema: Schema, *, typed: bool, strict: bool) -> str:
     listed = ", ".join(f"{each.name!r} ({each.reason})" for each in refused)
     names = [each.name for each in refused]
     if not schema.columns:
+        every = "any of its columns" if names[1:] else "its only column"
         return (
-            f"nothing can be learnt from any of its {len(names)} columns: {listed}. Expected numbers, booleans, dates "
-            f"or categories: {_as_category(names[0], typed)} makes one a category."
+            f"nothing can be learnt from {every}: {listed}. Expected numbers, booleans, dates or categories: "
+            f"{_as_category(names[0], typed)} makes one a category."
         )
     if typed:
         shown = ",".join(names)

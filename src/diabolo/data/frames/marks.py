@@ -17,7 +17,6 @@ MISSING: tuple[str, ...] = (
     "NA",
     "NULL",
     "NaN",
-    "None",
     "n/a",
     "nan",
     "null",

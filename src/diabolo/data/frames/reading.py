@@ -14,7 +14,7 @@ import numpy as np
 from diabolo.data import memory
 from diabolo.data.adapters.features import FEATURES
 from diabolo.data.frames import texts
-from diabolo.data.frames.columns import UNITS, Column, Schema, is_text, kind_of
+from diabolo.data.frames.columns import UNITS, Column, Schema, arrow_type, is_text, kind_of
 from diabolo.data.frames.forms import BooleanForm, Form, NumberForm
 from diabolo.errors import DataError, listed
 from diabolo.typing import ArrowArray, ArrowTable, Float64Array, Frame
@@ -267,16 +267,32 @@ def _of_texts(cells: ArrowArray, column: Column, where: str, first_row: int) -> 
     shown = present_texts(cells, column.marks, ())
     there = np.asarray(shown.is_valid().to_numpy(zero_copy_only=False), bool)
     form = column.form or _plain_form(column.kind)
-    values = np.full(len(shown), np.nan) if form is None else form.read(shown)
+    values = _of_type(shown, column) if form is None else form.read(shown)
     if not there.any() or not np.isnan(values[there]).any():
         return _allowed(values, column, where, first_row)
     found = texts.find(shown, column.name, kind=column.kind.replace("count", "number"))
     if found.form is not None:
         return _allowed(found.form.read(shown), column, where, first_row)
-    row = int(np.flatnonzero(there & np.isnan(values))[0])
-    expected = f"a {column.kind}" if column.form is None else f"{column.form.words} such as {_example(column.form)}"
+    wrong = np.flatnonzero(there & np.isnan(values)).tolist()
+    if form is None:  # all texts were read at once, and one of them is not a date
+        wrong = [at for at in wrong if texts.find(shown.slice(at, 1), column.name, kind="date").form is None] or wrong
+    row = wrong[0]
+    if column.form is not None:
+        expected = f"{column.form.words} such as {_example(column.form)}"
+    else:
+        expected = f"a {column.kind}" + (" such as 2024-05-31" if column.kind == "date" else "")
     got = f"{shown[row].as_py()!r:.40} in row {first_row + row}"
     raise DataError(f"{where}: column {column.name!r} expected {expected}, got {got}: correct it, or leave it empty.")
+
+
+def _of_type(cells: ArrowArray, column: Column) -> Float64Array:
+    """Return the numbers of texts that are written as Arrow writes the type of a column; NaN if one is not."""
+    import pyarrow as pa
+
+    try:
+        return numbers_of(cells.cast(arrow_type(column.arrow)))
+    except pa.ArrowException:
+        return np.full(len(cells), np.nan)
 
 
 def _plain_form(kind: str) -> Form | None:

@@ -195,8 +195,8 @@ CURRENCIES = _words(
 )
 UNITS = _words(
     "% \u2030 \u00b0 \u00b0C \u00b0F \u00b0K kg g mg \u00b5g t lb lbs oz km m cm mm \u00b5m nm in ft yd mi km/h kmh "
-    "mph m/s kn l L ml cl gal h hr hrs min mins s sec secs ms d days y yr yrs years Hz kHz MHz GHz W kW MW V mV mA kWh MWh "
-    "Wh cal kcal Pa hPa kPa bar psi px pt MB GB TB kB KB bytes bpm rpm cc hp bhp K k M B bn mn x X pp ' \" "
+    "mph m/s kn l L ml cl gal h hr hrs min mins s sec secs ms d days y yr yrs years Hz kHz MHz GHz W kW MW V mV mA "
+    "kWh MWh Wh cal kcal Pa hPa kPa bar psi px pt MB GB TB kB KB bytes bpm rpm cc hp bhp K k M B bn mn x X pp ' \" "
     "million billion thousand"
 )
 KNOWN_UNITS = UNITS | CURRENCIES
@@ -256,7 +256,7 @@ def _numbers(texts: ArrowArray, known: ArrowArray, name: str, how: Cells) -> Fou
     wrong = [each for each in others if each.strip().lower() not in AMONG_NUMBERS]
     parts = [each for each in map(_parts, sample) if each is not None]
     if wrong:
-        few = _share(texts, known, wrong) < FEW_TEXTS and len(parts) > len(wrong) and len(parts) > 2
+        few = _share(texts, known, wrong) < FEW_TEXTS
         if not few or _is_code(parts):
             return None
         return Found(doubt=f"numbers, but also {wrong[0].strip()!r:.40} ({_remedy(name, wrong, how)})")

@@ -286,7 +286,7 @@ FRAMES: dict[str, ToFrame] = {"pandas": _to_pandas, "polars": _to_polars, "pyarr
 def with_left_out(frame: Any, source: Frame, schema: Schema) -> Any:
     """Return a frame with those columns of another frame that the schema leaves out, in the order of the table.
 
-    Args: frame: rows, or latents, of the rows of `source`, in the same library.
+    Args: frame: rows, or latents, of the rows of `source`; source: of the same library, or of pyarrow.
     """
     names = {str(name): name for name in frame_names(source) if str(name) in schema.spare}
     own = [str(name) for name in frame_names(frame)]
@@ -296,6 +296,8 @@ def with_left_out(frame: Any, source: Frame, schema: Schema) -> Any:
     native: Any = source
     order = schema.in_order([*names, *own]) if set(schema.names) & {*own} else [*names, *own]
     library = library_of(frame)
+    if library != library_of(source):  # the table of a file
+        native = native.to_pandas() if library == "pandas" else _library("polars").from_arrow(native)
     if library == "pyarrow":
         for name in names:
             frame = frame.append_column(name, native.column(name))

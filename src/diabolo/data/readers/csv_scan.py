@@ -218,7 +218,7 @@ def _has_codes(piece: bytearray | bytes, start: Start) -> bool:
 
 
 def _begin_of(start: Start) -> bytes:
-    """Return what a line begins with that is the header: its first two names, or the whole line where that may be a row.
+    """Return what a line begins with that is the header: its first two names, or the line where these may be cells.
 
     A row may have the first two names as its cells if all columns are texts; numbers are cells of most rows.
     """

@@ -138,7 +138,7 @@ class _Reader:
             # Rows such as #12,5,7: if one is on top, it is the header or a row as well.
             self._lines, self._comment = numbered, ""
             return
-        if not on_top:
+        if not on_top or not on_top[-1][1].strip(" \t\r\n#"):
             return
         at, line = on_top[-1]
         name = line.lstrip().removeprefix("#")

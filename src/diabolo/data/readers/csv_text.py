@@ -54,11 +54,13 @@ class _Decoded(io.RawIOBase):
             piece = self._file.read(BYTES_AT_ONCE)
             try:
                 text = self._decoder.decode(piece, final=not piece)
-            except UnicodeDecodeError as error:
-                line = 1 + self._lines + error.object[: error.start].decode(self._encoding, "ignore").count("\n")
+            except UnicodeError as error:
+                line = 1 + self._lines
+                if isinstance(error, UnicodeDecodeError):
+                    line += error.object[: error.start].decode(self._encoding, "ignore").count("\n")
                 raise DataError(
                     f"{self._path}: expected text in the encoding {self._encoding} in line {line}, got other bytes: "
-                    f"add another encoding (--encoding cp1252)."
+                    f"name another encoding (--encoding cp1252)."
                 ) from error
             if not self._begun:
                 text, self._begun = text.removeprefix("\ufeff"), bool(text)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from diabolo.data.readers.csv_form import Form, Options
 from diabolo.data.readers.csv_scan import CODES_WITHIN
+from diabolo.data.readers.csv_text import LONGEST_LINE
 from diabolo.data.readers.parts import Stamp, stamp
 from diabolo.typing import ArrowSchema, ArrowType
 
@@ -70,14 +71,21 @@ def _types(
     settings["read_options"].skip_rows = 0
     convert.include_columns = list(names)
     types: dict[str, ArrowType] = dict.fromkeys(names, pa.null())
+    cut = b""
     with form.rows(path) as rows:
         for piece in rows.pieces():
-            if not piece.strip():
+            lines = cut + piece
+            if not lines.strip(b"\r\n"):
                 continue
             try:
-                found = arrow.read_csv(pa.BufferReader(piece), **settings, convert_options=convert).schema
+                found = arrow.read_csv(pa.BufferReader(lines), **settings, convert_options=convert).schema
             except pa.ArrowInvalid:
-                break  # reading the file raises the error
+                # A quote inside a cell may have let a piece end within quotes. Reading a bad file raises the error.
+                if len(lines) > LONGEST_LINE:
+                    break
+                cut = lines
+                continue
+            cut = b""
             types = {name: _both(types[name], found.field(name).type) for name in names}
     texts = texts_in(path, form, options, pa.schema(list(types.items())))
     return tuple((types | texts).items())

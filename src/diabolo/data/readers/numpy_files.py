@@ -6,7 +6,7 @@ Headers are checked before memory is taken: the file must hold what its header a
 import io
 import math
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -179,6 +179,25 @@ def read_npz(path: Path, name: str = "") -> Array:
         if isinstance(error, DataError):
             raise
         raise DataError(f"{path}: expected a .npz file of numbers ({reason(error)}).") from error
+
+
+def arrays(path: Path, names: Sequence[str], *, among: Sequence[str]) -> dict[str, Array] | None:
+    """Return the arrays `names` of a .npz file that holds exactly the arrays `among`; None for any other file.
+
+    Raises: DataError for a damaged one.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as held:
+            if isinstance(held, np.ndarray) or sorted(held.files) != sorted(among):
+                return None
+    except Exception:
+        return None  # reading it as an array raises the error
+    try:
+        _checked_shapes(path, list(names))
+        with np.load(path, allow_pickle=False) as held:
+            return {name: held[name] for name in names}
+    except Exception as error:  # of NumPy's parser and of zipfile, a dozen kinds
+        raise DataError(f"{path}: expected the arrays {', '.join(among)} ({reason(error)}).") from error
 
 
 def column_names(path: Path) -> tuple[str, ...] | None:

@@ -20,6 +20,7 @@ from diabolo.model.file.layout import (
     DTYPES,
     KNOTS,
     SCHEMA,
+    SERIES,
     TABLE,
     header_length,
 )
@@ -71,6 +72,7 @@ class Announced(NamedTuple):
     history: list[str]  # names of the curves
     detection: dict[str, float | None] | None  # the numbers of a detector
     has_schema: bool
+    has_series: bool  # whether names of channels, and how windows were cut, are there
     version: int  # of the format of the file
     start: int  # of the tensors, in bytes from the start of the file
 
@@ -81,6 +83,7 @@ class _Config(NamedTuple):
     network: Json
     adapter: Json
     schema: bool
+    series: bool
     detection: Json
     reconstruction_loss: Json
     record: JsonObject
@@ -105,7 +108,9 @@ def announced(head: bytes, size: int, layers: Own | None) -> Announced:
             raise ModelFileError(f"a reconstruction loss {loss.kind!r} does not suit the rows.")
         learnt = {f"loss/{name}": shape for name, shape in loss.weights(network.input_shape).items()}
     expected: Tensors = {name: ("F32", shape) for name, shape in (network.weights() | learnt).items()}
-    for name in [TABLE] * table + [SCHEMA] * config.schema:
+    if config.series and rows.kind != "series":
+        raise ModelFileError(f"only series have channels and times, got rows of kind {rows.kind!r}.")
+    for name in [TABLE] * table + [SCHEMA] * config.schema + [SERIES] * config.series:
         expected[name] = ("U8", (_length(header, name, 1, MAX_TABLE),))
     if table:
         expected[KNOTS] = ("F64", (_length(header, KNOTS, 0, MAX_KNOTS),))
@@ -129,6 +134,7 @@ def announced(head: bytes, size: int, layers: Own | None) -> Announced:
         history=list(history),
         detection=detection,
         has_schema=config.schema,
+        has_series=config.series,
         version=of_type(int, written["format_version"], "format_version"),
         start=start,
     )
@@ -161,6 +167,7 @@ def _config(header: JsonObject) -> tuple[JsonObject, _Config]:
         sha256=of_type(str, config["sha256"], "sha256"),
         record=of_type(dict, config["record"], "record"),
         schema=of_type(bool, config["schema"], "schema"),
+        series=of_type(bool, config["series"], "series"),
         network=config["network"],
         adapter=config["adapter"],
         detection=config["detection"],

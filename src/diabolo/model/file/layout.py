@@ -23,14 +23,15 @@ CONFIG_KEYS = {
     "network",
     "adapter",
     "schema",
+    "series",
     "detection",
     "reconstruction_loss",
     "record",
     "sha256",
 }
 # The JSON of a table is stored in tensors, as bytes: names and levels are data, and there can be many of them.
-TABLE, SCHEMA = "adapter/table", "schema"
-WHERE = {TABLE: "the table", SCHEMA: "the schema"}
+TABLE, SCHEMA, SERIES = "adapter/table", "schema", "series"
+WHERE = {TABLE: "the table", SCHEMA: "the schema", SERIES: "the names of the series"}
 KNOTS = "adapter/knots"  # the lists of numbers of the features of a table, one after the other
 CURVE = "record/"  # prefix of the tensors of the history, which is long after many epochs
 DETECTION = "detection/"  # prefix of the tensors of a detector

@@ -5,6 +5,7 @@ Reading a file of N bytes takes at most 2 N bytes and 64 MiB of memory, whatever
 
 from diabolo.data.adapters import Adapter
 from diabolo.data.frames import Schema
+from diabolo.data.long_table.form import SeriesForm
 from diabolo.errors import OptionError
 from diabolo.model.file.layout import canonical, without_knots
 from diabolo.network.structures import Network
@@ -51,10 +52,16 @@ def check_size(network: Network) -> None:
             )
 
 
-def check_room(network: Network, adapter: Adapter, schema: Schema | None, settings: JsonObject) -> None:
+def check_room(
+    network: Network,
+    adapter: Adapter,
+    schema: Schema | None,
+    settings: JsonObject,
+    series: SeriesForm | None = None,
+) -> None:
     """Raise OptionError if a model file could not hold the columns and settings; to be called before the training.
 
-    Args: settings: of the estimator, as JSON values.
+    Args: settings: of the estimator, as JSON values; series: how windows were cut, with the names of the channels.
     """
     size = len(canonical({"network": network.to_config(), "settings": settings}))
     if size > MAX_CONFIG - REST:
@@ -64,13 +71,14 @@ def check_room(network: Network, adapter: Adapter, schema: Schema | None, settin
         )
     config, knots = without_knots(adapter.to_config()) if adapter.is_table else ({}, [])
     together = len(knots)
-    for text in (canonical(config), canonical({} if schema is None else schema.to_config())):
+    described = [config] + [each.to_config() for each in (schema, series) if each is not None]
+    for text in map(canonical, described):
         # Counted as in `check_size_of_json`, but including the brackets and commas within texts.
         values = text.count(",") + 2 * (text.count("[") + text.count("{"))
         together += values
         if len(text) > MAX_TABLE or values > MAX_VALUES:
             raise OptionError(
-                f"{adapter.row_shape[0]:,} columns with their names and levels take {len(text):,} characters and "
+                f"{adapter.row_shape[-1]:,} columns with their names and levels take {len(text):,} characters and "
                 f"{values:,} values, and a model file holds at most {MAX_TABLE:,} and {MAX_VALUES:,}: leave columns "
                 f"out (--drop NAME), or merge levels."
             )

@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import dataclasses
 import hashlib
 import os
 import re
@@ -20,6 +21,7 @@ from diabolo.data.adapters import ADAPTERS, Adapter, ArrayAdapter, TableAdapter
 from diabolo.data.adapters.array import FARTHEST
 from diabolo.data.adapters.statistics import LEAST, MOST
 from diabolo.data.frames import Schema
+from diabolo.data.long_table.form import SeriesForm
 from diabolo.errors import DiaboloError, ModelFileError, OptionError
 from diabolo.model import detection as detections
 from diabolo.model.file.header import RowForm, announced
@@ -28,6 +30,7 @@ from diabolo.model.file.layout import (
     DETECTION,
     KNOTS,
     SCHEMA,
+    SERIES,
     TABLE,
     WHERE,
     checksum,
@@ -80,7 +83,7 @@ def load_with_sha256(path: str | Path, *, layers: Own | None = None, expect_sha2
     if Path(path).suffix.lower() in (".keras", ".h5", ".hdf5") and Path(path).is_file():
         raise ModelFileError(
             f"{path} is a file of Keras, expected a .safetensors file of Diabolo: in Python, "
-            f"diabolo.split(keras.models.load_model({str(path)!r})) makes an encoder and a decoder of it."
+            f"diabolo.split({str(path)!r}) makes an encoder and a decoder of it."
         )
     asked = expect_sha256.strip().lower() if isinstance(expect_sha256, str) else expect_sha256
     if asked is not None and not (isinstance(asked, str) and re.fullmatch("[0-9a-f]{64}", asked)):
@@ -168,6 +171,7 @@ def _versioned(content: bytes, layers: Own | None) -> tuple[Model, int]:
         loss=loss,
         record=Record.from_config({**head.record, "history": history}),
         schema=schema,
+        series=_series(tensors, made) if head.has_series else None,
         detection=None if head.detection is None else _detection(head.detection, tensors),
     )
     _check_structure(model.record.settings["structure"], LAYERS | network.own_layers())
@@ -261,6 +265,16 @@ def _schema(tensors: Mapping[str, Array], adapter: Adapter, version: int) -> Sch
     elif any(column.kind != "number" for column in schema.columns):
         raise ModelFileError("an array has only columns of kind 'number', but the schema has another kind.")
     return schema
+
+
+def _series(tensors: Mapping[str, Array], adapter: Adapter) -> SeriesForm:
+    known = {field.name for field in dataclasses.fields(SeriesForm)}
+    form = SeriesForm.from_config(strict_object(text_of(tensors[SERIES].data, WHERE[SERIES]), WHERE[SERIES], known))
+    if adapter.row_shape != (form.window, len(form.channels)):
+        raise ModelFileError(
+            f"{len(form.channels)} channels and windows of {form.window} do not fit rows of shape {adapter.row_shape}."
+        )
+    return form
 
 
 def _detection(numbers: Mapping[str, float | None], tensors: Mapping[str, Array]) -> detections.Detection:

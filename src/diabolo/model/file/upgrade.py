@@ -54,8 +54,14 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = 2
 
+
+def _without_names_of_series(config: JsonObject) -> JsonObject:
+    """Return CONFIG of version 1, which had no names of channels and times, as version 2."""
+    return config | {"series": False}
+
+
 # By version: what turns the CONFIG of this version into that of the next one. No entry: only settings were added.
-UPGRADES: dict[int, Callable[[JsonObject], JsonObject]] = {}
+UPGRADES: dict[int, Callable[[JsonObject], JsonObject]] = {1: _without_names_of_series}
 
 
 def upgraded(written: JsonObject) -> JsonObject:

@@ -16,6 +16,7 @@ from diabolo.model.file.layout import (
     DETECTION,
     KNOTS,
     SCHEMA,
+    SERIES,
     SUFFIX,
     TABLE,
     canonical,
@@ -69,6 +70,8 @@ def to_bytes(model: Model) -> bytes:
     tensors |= {f"adapter/{name}": np.asarray(values, "<f8") for name, values in adapter.to_arrays().items()}
     if model.schema is not None:
         tensors[SCHEMA] = json_tensor(model.schema.to_config())
+    if model.series is not None:
+        tensors[SERIES] = json_tensor(model.series.to_config())
     if model.detection is not None:
         tensors |= {
             DETECTION + name: np.ascontiguousarray(values) for name, values in model.detection.to_tensors().items()
@@ -87,6 +90,7 @@ def to_bytes(model: Model) -> bytes:
             "gaps": adapter.gaps,
         },
         "schema": model.schema is not None,
+        "series": model.series is not None,
         "detection": None if model.detection is None else {**model.detection.to_config()},
         "reconstruction_loss": model.loss.to_config(),
         "record": record | {"history": {name: len(curve) for name, curve in record["history"].items()}},

@@ -1,10 +1,10 @@
 """The plain bottleneck: the latent is a dense layer of `latent_dim` units, nothing more."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from diabolo.network.bottlenecks.base import Bottleneck
-from diabolo.network.layers import Dense, Layer, check_activation
+from diabolo.network.layers import Activation, Dense, Layer, check_activation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +16,9 @@ class Plain(Bottleneck):
     """
 
     activation: str = "linear"
+    # The output of the encoder is the latent as it is, without a dense layer; for encoders that have `latent_dim`
+    # numbers at their end.
+    as_given: bool = field(default=False, metadata={"since": 2, "before": False})
 
     kind: ClassVar[str] = "plain"
     has_activation: ClassVar[bool] = True
@@ -26,5 +29,7 @@ class Plain(Bottleneck):
         check_activation(self, self.activation)
 
     def layers(self) -> tuple[Layer, ...]:
-        """One dense layer."""
+        """One dense layer, or none of its own."""
+        if self.as_given:
+            return (Activation(function=self.activation, name="bottleneck"),)
         return (Dense(units=self.latent_dim, activation=self.activation, name="bottleneck"),)

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from diabolo.errors import OptionError, unknown
 from diabolo.network.tensors import KerasLayer
 from diabolo.parts import Part
@@ -17,6 +19,20 @@ def _silu(graph: "Graph") -> None:
     graph.add("Mul", start)
 
 
+def _hard_silu(graph: "Graph") -> None:
+    start = graph.end
+    _hard_sigmoid(graph)
+    graph.add("Mul", start)
+
+
+def _hard_sigmoid(graph: "Graph") -> None:
+    graph.add("HardSigmoid", alpha=1 / 6, beta=0.5)
+
+
+def _relu6(graph: "Graph") -> None:
+    graph.add("Clip", *(graph.unnamed(np.asarray(end, np.float32)) for end in (0, 6)))
+
+
 # Keras' definitions: elu and softplus with 1, leaky_relu with 0.2, the exact gelu, softmax over the last axis.
 ACTIVATIONS: dict[str, Callable[["Graph"], None]] = {
     "linear": lambda graph: None,
@@ -26,6 +42,10 @@ ACTIVATIONS: dict[str, Callable[["Graph"], None]] = {
     "selu": lambda graph: graph.add("Selu"),
     "gelu": lambda graph: graph.add("Gelu"),
     "silu": _silu,
+    "mish": lambda graph: graph.add("Mish"),
+    "relu6": _relu6,
+    "hard_sigmoid": _hard_sigmoid,
+    "hard_silu": _hard_silu,
     "softplus": lambda graph: graph.add("Softplus"),
     "softsign": lambda graph: graph.add("Softsign"),
     "tanh": lambda graph: graph.add("Tanh"),

@@ -29,6 +29,7 @@ class Layer(Part):
     needs_axes: ClassVar[bool] = False  # looks at neighbouring places: of no use on a flat row
     ends_in_activation: ClassVar[bool] = False  # its output is that of its `activation`, which a decoder may replace
     lends_kernel: ClassVar[bool] = False  # has a matrix `kernel` that `tied` uses transposed in the decoder
+    is_activation: ClassVar[bool] = False  # nothing but an activation, which the end of a decoder leaves to the loss
     keras_classes: ClassVar[tuple[str, ...]] = ()  # names of the classes of Keras that `from_keras` reads
 
     def __post_init__(self) -> None:
@@ -84,8 +85,10 @@ class Layer(Part):
         return dataclasses.replace(self, **{"activation": activation}) if self.ends_in_activation else self
 
     @classmethod
-    def from_keras(cls, layer: KerasLayer) -> "Layer":
-        """Return the layer that a Keras layer of one of the `keras_classes` is; weights are not read.
+    def from_keras(cls, layer: KerasLayer) -> "Layer | tuple[Layer, ...]":
+        """Return the layer, or the layers, that a Keras layer of one of the `keras_classes` is; weights are not read.
+
+        Of several, the last has the name of the Keras layer.
 
         Raises: OptionError if the Keras layer has a setting that this one does not have.
         """
@@ -101,6 +104,11 @@ class Layer(Part):
             seed: decides everything that is random in the layer.
         """
         raise TypeError(f"{type(self).__name__} must say how it is made in Keras: give it to_keras(axes, seed).")
+
+    def keras_weight(self, built: KerasLayer, weight: str) -> Any:
+        """Return the variable of a weight in the layer that `to_keras` made."""
+        # Keras keeps the weights of a recurrent layer in the cell that it repeats.
+        return getattr(getattr(built, "cell", built), weight)
 
     def to_onnx(self, graph: "Graph", step: "Step", weights: "Constants") -> None:
         """Add the nodes that compute the layer, from `graph.end` to a new `graph.end`.

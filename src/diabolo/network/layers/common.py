@@ -216,7 +216,8 @@ class Activation(Layer):
     function: str
 
     kind: ClassVar[str] = "activation"
-    keras_classes: ClassVar[tuple[str, ...]] = ("Activation", "ReLU")
+    is_activation: ClassVar[bool] = True
+    keras_classes: ClassVar[tuple[str, ...]] = ("Activation", "Softmax")
 
     def check(self) -> None:
         """Refuse unknown functions."""
@@ -224,9 +225,11 @@ class Activation(Layer):
 
     @classmethod
     def from_keras(cls, layer: KerasLayer) -> Layer:
-        """Take the function of a Keras Activation or ReLU."""
-        function = "relu" if type(layer).__name__ == "ReLU" else keras_activation(layer)
-        return cls(function=function, name=layer.name)
+        """Take the function of a Keras Activation or Softmax."""
+        if type(layer).__name__ == "Softmax":
+            _check_last_axis(layer)
+            return cls(function="softmax", name=layer.name)
+        return cls(function=keras_activation(layer), name=layer.name)
 
     def to_keras(self, axes: int, seed: int) -> Any:
         """Return a Keras Activation."""
@@ -348,6 +351,5 @@ class Dropout(Layer):
 
 def _check_last_axis(layer: KerasLayer) -> None:
     """Raise OptionError if a Keras layer normalises another axis than the last."""
-    last = len(layer.output.shape) - 1
-    if layer.axis not in (-1, last, [-1], [last]):
-        raise OptionError(f"layer {layer.name!r} normalises axis {layer.axis}, expected the last.")
+    if layer.axis not in (-1, [-1]) and layer.axis not in ((last := len(layer.output.shape) - 1), [last]):
+        raise OptionError(f"layer {layer.name!r} normalises axis {layer.axis}, expected the last: write axis=-1.")

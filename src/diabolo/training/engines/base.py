@@ -33,6 +33,7 @@ class Job:
         epochs: at most.
         batch_size: rows in a step.
         patience: epochs without a better validation loss before it ends; 0 never ends early.
+        patience_after: epochs that do not count as waiting, because the number of epochs was raised after them.
         seed: for the first weights, the order of the rows and all random draws.
         weights: to begin with, by name; None: drawn.
         learnt: initial values of the parameters of the loss, by name.
@@ -54,6 +55,7 @@ class Job:
     seed: int
     weights: Weights | None = None
     learnt: Weights | None = None
+    patience_after: int = 0
     restored: State | None = None
     keep: Keep | None = None
 

@@ -53,6 +53,7 @@ class Compiled(Engine):
             epochs=job.epochs if self.epochs is None else self.epochs,
             batch_size=job.batch_size,
             patience=job.patience,
+            patience_after=job.patience_after,
             seed=job.seed,
             learnt=job.learnt or {},
             compile=self._compiles(job, models),

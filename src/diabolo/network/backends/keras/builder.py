@@ -136,5 +136,4 @@ def _variables(models: Models, network: Network) -> Iterator[tuple[str, Any]]:
     for step in (*network.steps, *network.heads.values()):
         layer = every[step.layer.name]
         for weight in step.layer.weights(step.input_shape):
-            # Keras keeps the weights of a recurrent layer in the cell that it repeats.
-            yield f"{step.layer.name}/{weight}", getattr(getattr(layer, "cell", layer), weight)
+            yield f"{step.layer.name}/{weight}", step.layer.keras_weight(layer, weight)

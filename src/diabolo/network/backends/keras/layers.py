@@ -9,9 +9,9 @@ from typing import Any
 import keras
 from keras import ops
 
-from diabolo.network.random_numbers import uniform
+from diabolo.network.random_numbers import normal, uniform
 from diabolo.network.tensors import Tensor
-from diabolo.parts import Shape
+from diabolo.parts import Shape, Sizes
 
 
 def _glorot(seed: int) -> Any:
@@ -219,20 +219,22 @@ class TransposedConvolution(keras.layers.Layer):
         self,
         filters: int,
         shape: tuple[int, ...],
-        size: int,
-        stride: int,
+        size: Sizes,
+        stride: Sizes,
         activation: str,
         use_bias: bool,
+        padding: str,
         initializer: Any,
         name: str,
     ) -> None:
         super().__init__(name=name)
         self._filters, self._shape, self._size, self._stride = filters, shape, size, stride
         self._activation, self._use_bias, self._start = activation_of(activation), use_bias, initializer
+        self._padding = padding
 
     def build(self, input_shape: Shape) -> None:
         """Make the weights."""
-        around = (self._size,) * len(self._shape)
+        around = (self._size,) * len(self._shape) if isinstance(self._size, int) else self._size
         self.kernel = self.add_weight(
             shape=(*around, self._filters, input_shape[-1]), initializer=self._start, name="kernel"
         )
@@ -241,22 +243,25 @@ class TransposedConvolution(keras.layers.Layer):
 
     def call(self, x: Tensor) -> Tensor:
         """(batch, ..., channels) -> (batch, *shape, filters)."""
-        x = ops.conv_transpose(x, self.kernel, strides=self._stride, padding="same")
+        x = ops.conv_transpose(x, self.kernel, strides=self._stride, padding=self._padding)
         x = x[(slice(None), *(slice(size) for size in self._shape))]
+        left = [size - got for size, got in zip(self._shape, x.shape[1:-1], strict=True)]
+        x = ops.pad(x, [(0, 0), *((0, size) for size in left), (0, 0)]) if any(left) else x
         return self._activation(x + self.bias if self._use_bias else x)
 
 
 class Upsampling(keras.layers.Layer):
     """Places repeated, cut to `shape`."""
 
-    def __init__(self, size: int, shape: tuple[int, ...], name: str) -> None:
+    def __init__(self, size: Sizes, shape: tuple[int, ...], name: str) -> None:
         super().__init__(name=name)
         self._size, self._shape = size, shape
 
     def call(self, x: Tensor) -> Tensor:
         """(batch, ..., channels) -> (batch, *shape, channels)."""
-        for axis in range(1, 1 + len(self._shape)):
-            x = ops.repeat(x, self._size, axis=axis)
+        sizes = (self._size,) * len(self._shape) if isinstance(self._size, int) else self._size
+        for axis, size in enumerate(sizes, 1):
+            x = ops.repeat(x, size, axis=axis)
         return x[(slice(None), *(slice(size) for size in self._shape))]
 
 
@@ -322,25 +327,86 @@ class Quantize(keras.layers.Layer):
         self.book.assign(self.sums / ops.maximum(self.counts, 1e-6)[:, None])
 
 
-class Dropout(keras.layers.Layer):
-    """As Keras', drawn by the algorithm of `diabolo.network.random_numbers`.
+class Drawn(keras.layers.Layer):
+    """The base of layers that draw numbers in training, by the algorithm of `diabolo.network.random_numbers`.
 
-    Not a subclass: the generator of Keras' own layer has a numbered name, and TensorFlow keeps a kernel for each name.
+    Not subclasses of Keras' own: their generators have numbered names, and TensorFlow keeps a kernel for each name.
     """
 
-    def __init__(self, rate: float, seed: int | None = None, **more: Any) -> None:
+    def __init__(self, rate: float = 0.0, seed: int | None = None, **more: Any) -> None:
         super().__init__(**more)
         self.rate, self.seed = rate, seed
         self.seed_generator = keras.random.SeedGenerator(seed, name="generator")
         self.supports_masking = True
 
     def call(self, inputs: Tensor, training: bool = False) -> Tensor:
-        """Set a share of the numbers to 0 in training, and scale up the others."""
-        if not training or not self.rate:
-            return inputs
-        kept = ops.cast(uniform(ops.shape(inputs), self.seed_generator) >= self.rate, inputs.dtype)
-        return inputs * kept / (1 - self.rate)
+        """Return the input, and in training what `changed` makes of it."""
+        return self.changed(inputs) if training else inputs
+
+    def changed(self, x: Tensor) -> Tensor:
+        """Return what the numbers become in training."""
+        raise TypeError(f"{type(self).__name__} must define changed()")
+
+    def kept(self, x: Tensor, shape: Any) -> Tensor:
+        """Return 0 for a share `rate` of the places of a shape, and 1 for the others."""
+        return ops.cast(uniform(shape, self.seed_generator) >= self.rate, x.dtype)
 
     def get_config(self) -> dict[str, Any]:
         """Return the settings."""
         return {**super().get_config(), "rate": self.rate, "seed": self.seed}
+
+
+class Dropout(Drawn):
+    """As Keras'."""
+
+    def changed(self, x: Tensor) -> Tensor:
+        """Set a share of the numbers to 0, and scale up the others."""
+        return x * self.kept(x, ops.shape(x)) / (1 - self.rate)
+
+
+class SpatialDropout(Drawn):
+    """As Keras' SpatialDropout1D and SpatialDropout2D."""
+
+    def changed(self, x: Tensor) -> Tensor:
+        """Set a share of the channels to 0 at all places, and scale up the others."""
+        shape = (ops.shape(x)[0], *[1] * (len(x.shape) - 2), x.shape[-1])
+        return x * self.kept(x, shape) / (1 - self.rate)
+
+
+class AlphaDropout(Drawn):
+    """As Keras'."""
+
+    LOWEST = -1.7580993408473766  # of selu
+
+    def changed(self, x: Tensor) -> Tensor:
+        """Set a share of the numbers to the lowest, and restore mean 0 and variance 1."""
+        kept, rate = self.kept(x, ops.shape(x)), self.rate
+        scale = ((1 - rate) * (1 + rate * self.LOWEST**2)) ** -0.5
+        return scale * (x * kept + self.LOWEST * (1 - kept)) - scale * self.LOWEST * rate
+
+
+class GaussianDropout(Drawn):
+    """As Keras'."""
+
+    def changed(self, x: Tensor) -> Tensor:
+        """Multiply each number by one of mean 1."""
+        spread = (self.rate / (1 - self.rate)) ** 0.5
+        return x * (1 + spread * normal(ops.shape(x), self.seed_generator))
+
+
+class GaussianNoise(Drawn):
+    """As Keras'."""
+
+    def __init__(self, stddev: float, seed: int | None = None, **more: Any) -> None:
+        super().__init__(seed=seed, **more)
+        self.stddev = stddev
+
+    def changed(self, x: Tensor) -> Tensor:
+        """Add normal noise."""
+        return x + self.stddev * normal(ops.shape(x), self.seed_generator)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the settings."""
+        config: dict[str, Any] = super().get_config()
+        del config["rate"]
+        return {**config, "stddev": self.stddev}

@@ -16,6 +16,7 @@ import keras
 import numpy as np
 
 from diabolo.errors import CutError, DataError, ShapeError, unknown
+from diabolo.network.backends.keras import files
 
 logger = logging.getLogger(__name__)
 
@@ -31,11 +32,12 @@ class Parts(NamedTuple):
     decoder: keras.Model
 
 
-def split(model: keras.Model, at: str | int | keras.layers.Layer = "bottleneck") -> Parts:
+def split(model: keras.Model | str | os.PathLike[str], at: str | int | keras.layers.Layer = "bottleneck") -> Parts:
     """Return (encoder, decoder) of a model, cut after one layer: decoder(encoder(x)) is model(x).
 
     Args:
-        model: any built Keras model with a graph of layers.
+        model: any built Keras model with a graph of layers, or the path of its file, .keras or .h5; nothing in a
+            file is executed.
         at: name, index or object of the layer whose output is the latent. A layer inside a nested model is named
             by its own name or, if that is not unique, by its path: "encoder/bottleneck"; one that is not nested, by
             "/bottleneck". If a layer is called several times, the last call counts, which is logged.
@@ -43,9 +45,10 @@ def split(model: keras.Model, at: str | int | keras.layers.Layer = "bottleneck")
     Returns: models that share their weights with `model`: its inputs -> latent, and latent -> its outputs (a
         list if there are several).
     Raises: CutError if there is no such layer, or if the cut does not separate the network because a connection goes
-        around it; the message names the layer where that connection ends.
+        around it; the message names the layer where that connection ends. ModelFileError for a file that cannot be
+        read, or that brings code.
     """
-    _check_graph(model, "split()")
+    model = _model(model, "split()")
     path = _path(model, at)
     flat = _flatten(model, _prefixes(path))
     latent = flat.output_of(path, "split()")
@@ -61,11 +64,13 @@ def split(model: keras.Model, at: str | int | keras.layers.Layer = "bottleneck")
     )
 
 
-def evaluate(model: keras.Model, fetch: str | Sequence[str], feed: Any, *, batch_size: int = 1024) -> Any:
+def evaluate(
+    model: keras.Model | str | os.PathLike[str], fetch: str | Sequence[str], feed: Any, *, batch_size: int = 1024
+) -> Any:
     """Return the outputs of any layers, computed from the outputs of any others that determine them.
 
     Args:
-        model: any built Keras model with a graph of layers.
+        model: any built Keras model with a graph of layers, or the path of its file, as for `split`.
         fetch: name of a layer whose output is wanted, or a list of names.
         feed: {name of a layer: array of its output}; an array alone is the input of the network. The names of input
             layers count as well, and "input" stands for the only one.
@@ -75,7 +80,7 @@ def evaluate(model: keras.Model, fetch: str | Sequence[str], feed: Any, *, batch
     Raises: CutError for an unknown layer, and if the feed does not determine the fetched layers: the message names
         the missing inputs. ShapeError, DataError for arrays that do not fit their layer.
     """
-    _check_graph(model, "evaluate()")
+    model = _model(model, "evaluate()")
     names = [fetch] if isinstance(fetch, str) else list(fetch)
     fed = feed if isinstance(feed, Mapping) else {"input": feed}
     inputs = [_node(tensor).operation.name for tensor in _functional(model).inputs]
@@ -268,10 +273,21 @@ def _way_around(flat: _Flat, latent: Tensor) -> str:
     for node in _nodes(flat.outputs, {id(tensor) for tensor in (*flat.inputs, latent)}):
         sides = {id(tensor) in after for tensor in node.input_tensors}
         if sides == {True, False}:
+            if _only_by_mask(node, after):
+                return (
+                    f"the mask of padded steps goes around it and arrives at {node.operation.name!r} (Keras passes it "
+                    f"on from a Masking or Embedding(mask_zero=True) layer)"
+                )
             return f"a connection around it arrives at {node.operation.name!r}"
         if True in sides:
             after.update(id(tensor) for tensor in node.outputs)
     return "the output does not come from it"
+
+
+def _only_by_mask(node: Any, after: set[int]) -> bool:
+    """Whether all that a call takes from before the cut are masks."""
+    masks = {id(tensor) for tensor in keras.tree.flatten(node.arguments.kwargs.get("mask")) if tensor is not None}
+    return all(id(tensor) in after | masks for tensor in node.input_tensors)
 
 
 def _reach(wanted: Sequence[Tensor], stops: set[int]) -> list[Tensor]:
@@ -297,11 +313,21 @@ def _functional(model: keras.Model) -> Any:
     return model
 
 
-def _check_graph(model: Any, where: str) -> None:
+def _model(model: Any, where: str) -> keras.Model:
+    """Return a model, or that of a file, whose graph can be cut. Raises CutError, ModelFileError."""
     if isinstance(model, (str, os.PathLike)):
-        own = str(model).endswith(".safetensors")
-        load = f"diabolo.load({str(model)!r}).to_keras()" if own else f"keras.models.load_model({str(model)!r})"
-        raise CutError(f"{where} expected a keras.Model, got {type(model).__name__}: pass {load}.")
+        if str(model).endswith(".safetensors"):
+            raise CutError(
+                f"{where} expected a keras.Model, got {type(model).__name__}: pass "
+                f"diabolo.load({str(model)!r}).to_keras()."
+            )
+        model = files.load(model)
+    _check_graph(model, where)
+    checked: keras.Model = model
+    return checked
+
+
+def _check_graph(model: Any, where: str) -> None:
     if not isinstance(model, keras.Model):
         hint = " Pass autoencoder.to_keras()." if hasattr(model, "to_keras") else ""
         raise CutError(f"{where} expected a keras.Model, got {type(model).__name__}.{hint}")
