@@ -51,7 +51,7 @@ def test_a_query_fits_encodes_and_scores_as_its_table_does(cli, shop, tmp_path):
     whole = ("--query", "select id, pieces as x from sales")
     done = cli("windows", "shop.duckdb", *whole, "--time", "id", "--window", "100")
     assert done.code == 0, done.err
-    np.testing.assert_array_equal(np.load(tmp_path / "shop-windows.npy").ravel(), np.arange(400) % 7)
+    np.testing.assert_array_equal(np.load(tmp_path / "shop-windows.npz")["rows"].ravel(), np.arange(400) % 7)
 
 
 @pytest.mark.parametrize(
