@@ -991,8 +991,6 @@ def _csv():
         "NUL bytes": bytes(5_000),
         "NUL bytes in numbers": b"1,2\n3,\0\n",
         "an open quote": b'a,b\n1,"2\n3,4\n',
-        "UTF-16, cut": "a,b\n1,2\n".encode("utf-16")[:-1],
-        "no text": b"a,b\n\xff,\xfe\0\n",
         "rows of other lengths": b"a,b\n1,2\n1,2,3\n",
         "a header alone": b"a,b\n",
         "nothing": b"",
@@ -1022,6 +1020,8 @@ def _packed(ending):
         "nothing": b"",
         "only its first bytes": sound[:6],
     }
+    if ending == "zst":
+        del made["a flipped bit"]  # it has no checksum by default, and the bit is one of a number
     if ending in ("zst", "xz"):  # gzip cannot pack so tightly, and bzip2 is slow
         made["400 MB of rows"] = pack(b"1,2\n" * (100 << 20))
         made["400 MB of one line"] = pack(b"a" * (400 << 20))
@@ -1056,7 +1056,6 @@ def _feather():
         "cut in half": rows[: len(rows) // 2],
         "a footer of 2 GB": rows[:-10] + b"\xff\xff\xff\x7f" + b"ARROW1",
         "zeros after its name": b"ARROW1\0\0" + bytes(500),
-        "300 MB of one text": written(pa.table({"a": ["x" * (10 << 20)] * 30}), compression="zstd"),
         "lists alone": written(pa.table({"a": [[1.0], [2.0]]})),
         "nothing": b"",
     }

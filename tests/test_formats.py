@@ -64,6 +64,7 @@ def folder(frame, tmp_path_factory):
     """The frame in each format, written by pandas, pyarrow and compressing libraries."""
     folder = tmp_path_factory.mktemp("formats")
     frame.to_csv(folder / "t.csv", index=False)
+    frame.to_csv(folder / "t.tsv", index=False, sep="\t")
     frame.to_parquet(folder / "t.parquet", index=False)
     feather.write_feather(pa.Table.from_pandas(frame, preserve_index=False), folder / "t.feather")
     texts = frame.assign(since=frame["since"].astype(str))

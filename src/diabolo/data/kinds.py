@@ -158,8 +158,8 @@ def _of_files(source: str | Path, files: list[Path]) -> Named:
 
 # How the rows of a file are read in parts, by its ending.
 IN_PARTS: dict[str, Callable[[Path], list[Part]]] = {".npy": numpy_files.parts}
-IN_PARTS |= {ending: array.parts for ending, array in ARRAYS_BY_ENDING.items()}
 IN_PARTS |= {ending: table.parts for ending, table in BY_ENDING.items()}
+IN_PARTS |= {ending: array.parts for ending, array in ARRAYS_BY_ENDING.items()}
 
 
 def names_data_set(source: str | Path) -> bool:

@@ -77,7 +77,7 @@ def _open(path: Path) -> "Iterator[pa.RecordBatchFileReader | pa.RecordBatchStre
             file.seek(0)
             with pa.ipc.open_file(file) if start == MAGIC else pa.ipc.open_stream(file) as reader:
                 yield reader
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
         raise DataError(f"{path}: expected a Feather or Arrow file ({str(error).splitlines()[0]:.120}).") from error
 
 
@@ -96,5 +96,8 @@ def _plain(path: Path, table: ArrowTable) -> ArrowTable:
     """Return a table without the metadata of pandas, whose index column without a name is left out."""
     from diabolo.data.readers.parquet import UNNAMED
 
+    twice = next((name for at, name in enumerate(table.column_names) if name in table.column_names[:at]), None)
+    if twice is not None:
+        raise DataError(f"{path}: two columns are called {twice!r:.60}: give each column a name of its own.")
     names = [name for name in table.column_names if not UNNAMED.fullmatch(name)]
     return table.select(names).replace_schema_metadata(None)

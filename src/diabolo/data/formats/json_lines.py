@@ -1,5 +1,6 @@
 """JSON lines: one JSON object on each line, with the same names."""
 
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, ClassVar
@@ -14,7 +15,9 @@ from diabolo.typing import ArrowSchema, ArrowTable
 if TYPE_CHECKING:
     import pyarrow as pa
 
-BLOCK = 1 << 22  # bytes; the types of the columns are inferred from the first block
+DEEPEST, BYTES_OF_DEPTH = 64, 1 << 16
+MARKS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]')  # a text, or what opens or closes a list or an object
+BLOCK = 1 << 20  # bytes, of which pyarrow reads several ahead; the first determines the types of the columns
 
 
 class JsonLines(TableFormat):
@@ -34,9 +37,10 @@ class JsonLines(TableFormat):
         while True:
             try:
                 batch = reader.read_next_batch()
+                batch.validate(full=True)  # texts that are not valid Unicode
             except StopIteration:
                 return
-            except pa.ArrowException as error:
+            except (UnicodeDecodeError, pa.ArrowException) as error:
                 raise DataError(_reason(path, error, first_row)) from error
             table = _like(pa.Table.from_batches([batch]), types)
             first_row += len(table)
@@ -61,10 +65,24 @@ def _open(path: Path, types: Types) -> "pa.RecordBatchReader":
     # Only numbers: a first block of whole numbers must not exclude fractions later, and JSON has no dates.
     numbers = [(name, kind) for name, kind in types.items() if pa.types.is_floating(kind)]
     parse = arrow.ParseOptions(explicit_schema=pa.schema(numbers) if numbers else None)
+    with opened.open_binary(path) as file:
+        if _depth(file.read(BYTES_OF_DEPTH)) > DEEPEST:
+            raise DataError(f"{path}: expected plain values, got lists or objects nested more than {DEEPEST} deep.")
     try:
-        return arrow.open_json(opened.for_arrow(path), arrow.ReadOptions(block_size=BLOCK), parse)
-    except (OSError, pa.ArrowException) as error:
+        reader = arrow.open_json(opened.for_arrow(path), arrow.ReadOptions(block_size=BLOCK), parse)
+        _ = reader.schema.names  # which may not be valid Unicode
+    except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
         raise DataError(_reason(path, error, 0)) from error
+    return reader
+
+
+def _depth(text: bytes) -> int:
+    """Return how deep the lists and objects at the start of a file are nested; pyarrow takes memory for each level."""
+    deepest = depth = 0
+    for mark in MARKS.findall(text):
+        depth += 1 if mark in b"[{" else -1 if mark in b"]}" else 0
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _like(table: ArrowTable, types: Types) -> ArrowTable:

@@ -59,7 +59,8 @@ class Matlab(ArrayFormat):
         arrays = {each.name: each.shape for each in found if each.kind in NUMBERS and not each.complex}
         if not arrays and any(each.kind == SPARSE for each in found):
             raise DataError(f"{path}: expected a dense array, got a sparse one: save it with scipy.sparse.save_npz.")
-        variable = next(each for each in found if each.name == chosen(path, arrays))
+        name = chosen(path, arrays)
+        variable = next(each for each in found if each.name == name)
         size = math.prod(variable.shape) * NUMBERS[variable.kind]
         check_size(path, variable.name, size)
         if variable.bytes > 2 * size + 2 * HEAD:

@@ -148,7 +148,7 @@ def parts(path: Path) -> list[Part]:
             starts[group],
             tuple(schema.names),
             when,
-            2 * sum(min(PAGE_BYTES, groups[group].column(at).total_uncompressed_size) for at in range(len(schema))),
+            2 * min(PAGE_BYTES * len(schema), groups[group].total_byte_size),
         )
         for group, size in enumerate(sizes)
         if size
