@@ -991,6 +991,8 @@ def _csv():
         "NUL bytes": bytes(5_000),
         "NUL bytes in numbers": b"1,2\n3,\0\n",
         "an open quote": b'a,b\n1,"2\n3,4\n',
+        "UTF-16, cut": "a,b\n1,2\n".encode("utf-16")[:-1],
+        "no text": b"a,b\n\xff,\xfe\0\n",
         "rows of other lengths": b"a,b\n1,2\n1,2,3\n",
         "a header alone": b"a,b\n",
         "nothing": b"",
