@@ -5,11 +5,11 @@
 are written as text. narwhals hides the differences between the libraries.
 """
 
+from diabolo.data.frames.cells import Cells
 from diabolo.data.frames.columns import Column, Latents, LeftOut, Schema, arrow_type, is_written, of_latents
 from diabolo.data.frames.config import SCHEMA_KEYS, from_config
 from diabolo.data.frames.learning import indexes, learn, left_out_line, refusal
 from diabolo.data.frames.reading import Read, cells_of, floats, frame_names, from_arrow, is_frame, library_of, read
-from diabolo.data.frames.texts import Cells
 from diabolo.data.frames.writing import numbers_as_frame, with_left_out, write
 
 __all__ = [

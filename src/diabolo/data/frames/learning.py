@@ -10,6 +10,7 @@ import numpy as np
 
 from diabolo.data.adapters.features import FEATURES
 from diabolo.data.frames import texts
+from diabolo.data.frames.cells import Cells, as_texts, split_kind
 from diabolo.data.frames.columns import (
     KINDS,
     LEVELS,
@@ -32,7 +33,6 @@ from diabolo.data.frames.reading import (
     numbers_of,
     present_texts,
 )
-from diabolo.data.frames.texts import Cells
 from diabolo.errors import DataError, OptionError, unknown
 from diabolo.typing import ArrowArray, ArrowTable, Float64Array, Frame, Say
 
@@ -80,7 +80,7 @@ def learn(
     for name, kind in types.items():
         if name not in cells and name not in refused:
             raise OptionError(unknown("column", name, list(cells)))
-        if texts.split_kind(kind)[0] not in KINDS:
+        if split_kind(kind)[0] not in KINDS:
             raise OptionError(f"column {name!r}: {unknown('kind', kind.partition(':')[0], KINDS)}")
         if name in refused:
             raise OptionError(f"column {name!r} {refused[name]}, which cannot be of kind {kind!r}.")
@@ -223,9 +223,9 @@ def _learn(
     inferred = kind_of(values, coded)
     if inferred is None:
         raise Reason(f"holds {values}, not numbers, texts, booleans or dates")
-    wanted = None if declared is None else texts.split_kind(declared)[0]
+    wanted = None if declared is None else split_kind(declared)[0]
     if not coded and is_text(kind):
-        return _learn_texts(name, texts.as_texts(array), native, str(kind), declared, how, notes)
+        return _learn_texts(name, as_texts(array), native, str(kind), declared, how, notes)
     chosen = wanted or inferred
     if chosen not in SUITS[inferred] or (coded and chosen != "category"):
         raise OptionError(f"column {name!r} holds {values}, which cannot be of kind {chosen!r}.")
@@ -248,7 +248,7 @@ def _learn(
 def _learn_texts(
     name: str, cells: ArrowArray, native: str, arrow: str, declared: str | None, how: Cells, notes: list[str]
 ) -> Column:
-    wanted, _ = texts.split_kind(declared or "")
+    wanted, _ = split_kind(declared or "")
     kind = (declared or "").replace("count", "number")
     looked = kind if wanted in ("", "date", "number", "count", "boolean") else "category"
     found = texts.find(cells, name, how, kind=looked)

@@ -14,6 +14,7 @@ import numpy as np
 from diabolo.data import memory
 from diabolo.data.adapters.features import FEATURES
 from diabolo.data.frames import texts
+from diabolo.data.frames.cells import as_texts, present
 from diabolo.data.frames.columns import UNITS, Column, Schema, arrow_type, is_text, kind_of
 from diabolo.data.frames.forms import BooleanForm, Form, NumberForm
 from diabolo.errors import DataError, listed
@@ -213,10 +214,10 @@ def _values(array: ArrowArray, column: Column, where: str, first_row: int) -> Fl
     coded = pa.types.is_dictionary(kind)
     found = kind_of(kind.value_type if coded else kind, coded)
     if column.kind == "category":
-        own = present_texts(texts.as_texts(array), column.marks, column.levels) if is_text(kind) else array
+        own = present_texts(as_texts(array), column.marks, column.levels) if is_text(kind) else array
         return _places(own, column)
     if is_text(kind):
-        return _of_texts(texts.as_texts(array), column, where, first_row)
+        return _of_texts(as_texts(array), column, where, first_row)
     accepts = {"date": ("date",), "boolean": ("boolean", "number")}.get(column.kind, ("number", "boolean"))
     if found not in accepts:
         values = array.drop_null()
@@ -256,7 +257,7 @@ def present_texts(cells: ArrowArray, marks: Sequence[str], levels: Sequence[obje
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    keep = texts.present(cells, marks)
+    keep = present(cells, marks)
     if levels:
         keep = pc.or_(keep, pc.is_in(cells, pa.array([each for each in levels if isinstance(each, str)], pa.string())))
     return pc.if_else(keep, cells, pa.scalar(None, pa.string()))

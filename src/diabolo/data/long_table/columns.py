@@ -6,6 +6,7 @@ import numpy as np
 
 from diabolo.data import frames
 from diabolo.data.frames import texts
+from diabolo.data.frames.cells import as_texts
 from diabolo.data.frames.forms import Form
 from diabolo.data.frames.reading import present_texts
 from diabolo.errors import DataError
@@ -30,7 +31,7 @@ def is_text(array: ArrowArray) -> bool:
 
 def of_texts(array: ArrowArray, name: str, how: frames.Cells, *, kind: str = "") -> OfTexts:
     """Return a column of texts as numbers. Args: kind: that it must have; empty: any."""
-    array = texts.as_texts(array)
+    array = as_texts(array)
     found = texts.find(array, name, how, kind=kind)
     if found.form is None or found.doubt:
         return OfTexts(np.full(len(array), np.nan), None, found.doubt)

@@ -11,6 +11,7 @@ import numpy as np
 
 from diabolo.data import frames, memory
 from diabolo.data.frames import texts
+from diabolo.data.frames.cells import as_texts
 from diabolo.data.frames.learning import UNNAMED
 from diabolo.data.long_table.columns import channel_of, is_text
 from diabolo.data.long_table.counting import Count
@@ -191,7 +192,7 @@ def _columns_of_dates(frame: Frame) -> list[str]:
 
 
 def _are_dates(array: ArrowArray, name: str) -> bool:
-    found = texts.find(texts.as_texts(array.slice(0, SAMPLE)), name, kind="date")
+    found = texts.find(as_texts(array.slice(0, SAMPLE)), name, kind="date")
     return found.form is not None or bool(found.doubt)
 
 
