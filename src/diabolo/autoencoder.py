@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from diabolo import fitting
-from diabolo.data import frames, sparse
+from diabolo.data import sparse
 from diabolo.data.adapters import Rows
 from diabolo.data.readers import scipy_files
 from diabolo.errors import DataError, DivergedError, ModelFileError, NotFittedError, OptionError
@@ -240,28 +240,21 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         """Return which optimizers and rates are likely to suit rows and this network, without training. As fit()."""
         return fitting.advise_on(X, settings_of(self))
 
-    def encode(self, X: object, *, out: Array | None = None) -> Float32Array:
-        """Return latents (n, latent_dim), float32, of rows like those of fit(); for a frame a frame with its index.
-
-        The frame has the columns that fit() left out as well.
+    def encode(self, X: object, *, out: Array | None = None) -> Any:
+        """Return latents (n, latent_dim), float32; for a frame a frame with its index and the columns left out.
 
         Args:
             X: an array, which may be memory-mapped; or a name, a file, a folder or chunks, as for fit().
             out: an array, which may be memory-mapped, to write into and return.
         """
-        X = frames.from_arrow(X)
-        latents: Float32Array = user_rows.apply(self._model, self._model.encode, X, out)
-        return user_rows.latents_as_frame(self._model, latents, X) if frames.is_frame(X) else latents
+        return user_rows.encode(self._model, X, out=out)
 
     def decode(self, latents: object, *, out: Array | None = None) -> Any:
         """Return rows in the form of fit() for latents (n, latent_dim); arguments as for encode().
 
         The columns of a frame are found by their names, as encode() gives them; other columns are ignored.
         """
-        latents = frames.from_arrow(latents)
-        values = user_rows.read_latents(self._model, latents) if frames.is_frame(latents) else latents
-        rows = user_rows.apply(self._model, self._model.decode, values, out)
-        return rows if out is not None else user_rows.as_frame(self._model, rows, latents)
+        return user_rows.decode(self._model, latents, out=out)
 
     def reconstruct(self, X: object, *, fill: str = "all", out: Array | None = None) -> Any:
         """Return decode(encode(X)), in the shape and type of the rows of fit(); other arguments as for encode().
@@ -303,9 +296,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             way. Or windows of it.
         Returns: in the order of the table; NaN for a row that is in no window.
         """
-        cut = moments.cut_like(self._model, X, where="error_of_moments()")
-        user_rows.refuse_other_channels(self._model, cut, where="error_of_moments()")
-        return cut.at_rows(moments.moments(self._model, cut, where="error_of_moments()").errors)
+        return moments.error_of_rows(self._model, X, where="error_of_moments()")
 
     def codes(self, X: object, *, out: Array | None = None) -> np.ndarray[Any, np.dtype[np.int32]]:
         """Return the codes of each row, (n, groups), int32, of a quantized bottleneck; arguments as for encode()."""
@@ -354,11 +345,9 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         """
         model = self._model
         backend.load_tensorflow()
-        from diabolo.network.backends.keras import builder as keras_builder
+        from diabolo.network.backends.keras import builder
 
-        models = keras_builder.build(model.network, link=model.loss.link)
-        keras_builder.set_weights(models, model.network, model.weights)
-        return models.autoencoder
+        return builder.build_trained(model.network, model.weights, link=model.loss.link).autoencoder
 
     @property
     def _model(self) -> Model:

@@ -13,6 +13,7 @@ from diabolo.data.long_table.cut import Windows, mean_by
 from diabolo.data.long_table.cutting import windows_like
 from diabolo.errors import DataError
 from diabolo.model.model import Model
+from diabolo.model.rows import refuse_other_channels
 from diabolo.typing import Float64Array, Int64Array
 
 WINDOWS_AT_ONCE = 4_096
@@ -77,3 +78,10 @@ def moments(model: Model, cut: Windows, *, where: str) -> Moments:
     many = known.sum(axis=1)
     whole = np.where(many > 0, np.where(known, errors, 0).sum(axis=1) / np.maximum(many, 1), np.nan)
     return Moments(whole, errors, values, expected)
+
+
+def error_of_rows(model: Model, X: object, *, where: str) -> Float64Array:
+    """Return the error of each row of a long table, (n,), in its order; NaN for a row that is in no window."""
+    cut = cut_like(model, X, where=where)
+    refuse_other_channels(model, cut, where=where)
+    return cut.at_rows(moments(model, cut, where=where).errors)

@@ -159,6 +159,21 @@ def joined(tables: Sequence[ArrowTable]) -> ArrowTable | None:
     return pa.concat_tables(tables, promote_options="permissive") if tables else None
 
 
+def encode(model: Model, X: object, *, out: Array | None) -> Any:
+    """Return latents (n, latent_dim), float32; for a frame a frame with its index and the columns left out."""
+    X = frames.from_arrow(X)
+    latents = apply(model, model.encode, X, out)
+    return latents_as_frame(model, latents, X) if frames.is_frame(X) else latents
+
+
+def decode(model: Model, latents: object, *, out: Array | None) -> Any:
+    """Return rows in their form for latents, an array or a frame with columns as encode() names them."""
+    latents = frames.from_arrow(latents)
+    values = read_latents(model, latents) if frames.is_frame(latents) else latents
+    rows = apply(model, model.decode, values, out)
+    return rows if out is not None else as_frame(model, rows, latents)
+
+
 def reconstruct(model: Model, X: object, *, fill: bool, out: Array | None) -> Any:
     """Return rows through the bottleneck and back, in their form; fill: whether only missing cells are filled in."""
     tables, X = list[ArrowTable](), frames.from_arrow(X)

@@ -125,6 +125,13 @@ def get_weights(models: Models, network: Network) -> Weights:
     return {name: np.asarray(variable.numpy(), np.float32) for name, variable in _variables(models, network)}
 
 
+def build_trained(network: Network, weights: Mapping[str, np.ndarray[Any, Any]], *, link: str) -> Models:
+    """Return the models of a network with weights, as `get_weights` gave them; link: of the loss."""
+    models = build(network, link=link)
+    set_weights(models, network, weights)
+    return models
+
+
 def set_weights(models: Models, network: Network, weights: Mapping[str, np.ndarray[Any, Any]]) -> None:
     """Put weights, as `get_weights` gave them, into the models."""
     for name, variable in _variables(models, network):
