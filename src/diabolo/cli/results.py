@@ -126,7 +126,7 @@ def save_model(model: "Model", path: Path, *, force: bool) -> None:
         modelfile.save(model, path, force=force)
     except OutputError as error:
         try:
-            spare = Path(tempfile.mkdtemp(prefix="diabolo-"))
+            spare = Path(tempfile.mkdtemp(prefix="kept-model-"))
         except OSError:  # no room there either
             raise error from None
         try:

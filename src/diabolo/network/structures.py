@@ -256,7 +256,7 @@ def build(
         network = _of_pair(both, input_shape, latent_dim, bottleneck, bottleneck_activation)
         _refuse_wide(network.bottleneck, features, columns, allow_overcomplete=allow_overcomplete)
         return network
-    if getattr(bottleneck, "as_given", False) or "as_given" in str(bottleneck):
+    if getattr(bottleneck, "as_given", False) or (isinstance(bottleneck, str) and "as_given" in bottleneck):
         raise OptionError("a bottleneck 'as_given' needs a structure (encoder, decoder): leave as_given out.")
     hidden, written_latent = _read(structure, input_shape, activation)
     if written_latent is not None and latent_dim not in (None, written_latent):

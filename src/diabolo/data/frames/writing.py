@@ -174,9 +174,12 @@ def _merged(
     array = _decoded(array) if column.coded else array
     view = pa.types.is_string_view(array.type)
     array = array.cast(pa.string()) if view else array
-    same = _exact(own, array.type)
+    parsed = is_text(own.type) and not is_text(array.type) and column.kind != "category"
+    same = _parsed(own, array.type) if parsed else _exact(own, array.type)
     if same is not None:
         own = same
+    elif parsed:
+        array, column = array.cast(own.type), replace(column, arrow=str(own.type), native=native)
     elif column.kind == "category":
         own, array, column = own.cast(pa.string()), array.cast(pa.string()), replace(column, native="")
     else:
@@ -190,6 +193,16 @@ def _merged(
     places = pc.index_in(array, value_set=pa.array(levels, array.type))
     coded = pa.DictionaryArray.from_arrays(places, pa.array(levels, array.type), ordered=column.ordered)
     return replace(column, arrow=str(array.type), levels=tuple(levels)), coded
+
+
+def _parsed(texts: ArrowArray, kind: ArrowType) -> ArrowArray | None:
+    """Return the values that texts stand for; None if one of them has another form, such as a unit."""
+    import pyarrow as pa
+
+    try:
+        return texts.cast(kind)
+    except pa.ArrowException:
+        return None
 
 
 def _exact(array: ArrowArray, kind: ArrowType) -> ArrowArray | None:

@@ -94,7 +94,7 @@ def start_of(path: Path, text: str, options: Options, *, whole: bool) -> Start:
         lines.pop()  # it may be cut
     notes = list[str]()
     asked = options.separator
-    numbered = [(at, line) for at, line in enumerate(lines) if at >= options.skip and line.strip()]
+    numbered = _filled(lines, options.skip)
     if numbered and (excel := _SEP.fullmatch(numbered[0][1])):
         asked = asked or excel[1]
         numbered.pop(0)
@@ -108,6 +108,23 @@ def start_of(path: Path, text: str, options: Options, *, whole: bool) -> Start:
         return _Reader(path, numbered, options, asked, notes).start(text)
     except csv.Error as error:
         raise DataError(f"{path}: cannot be read ({error}).") from error
+
+
+_OPENING = re.compile(r'(?:^|[,;|\t ])"')  # of a cell; a quote within one, as in 5" pipes, is a letter
+_QUOTES = re.compile(r'"+')  # within a cell in quotes two of them are one letter
+
+
+def _filled(lines: Sequence[str], skip: int) -> list[tuple[int, str]]:
+    """Return the lines that are not empty, with their places; empty ones within quotes stay, being part of a cell."""
+    filled, quoted = list[tuple[int, str]](), False
+    for at, line in enumerate(lines):
+        if at < skip or not (quoted or line.strip()):
+            continue
+        filled.append((at, line))
+        place = 0
+        while found := (_QUOTES if quoted else _OPENING).search(line, place):
+            quoted, place = not quoted or len(found[0]) % 2 == 0, found.end()
+    return filled
 
 
 class _Reader:
