@@ -419,8 +419,8 @@ class Settings:
     def to_config(self) -> dict[str, Any]:
         """Return what a model file keeps of the settings, as JSON values."""
         from diabolo.network.layers import Layer
+        from diabolo.network.pairs import pair
         from diabolo.network.penalties import asked_for
-        from diabolo.network.structures import pair
         from diabolo.parts import Part
 
         values = {name: getattr(self, name) for name, known in SETTINGS.items() if known.types}
