@@ -6,7 +6,9 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from diabolo.cli.options import check_data, check_swapped, names, stem
+from diabolo.cli.checks import check_data, check_swapped
+from diabolo.cli.options import names
+from diabolo.cli.writing import stem
 
 if TYPE_CHECKING:
     from diabolo.data.frames import Schema

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, TextIO
 
 import typer
 
-from diabolo.cli.options import DataDir, Force, Keep, Output, check_data, check_swapped, names, reads
+from diabolo.cli.checks import check_data, check_swapped
+from diabolo.cli.options import DataDir, Force, Keep, Output, names
+from diabolo.cli.reading import reads
 from diabolo.cli.rows import write_rows
 
 if TYPE_CHECKING:

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from diabolo.cli.options import OF_TEXT_TABLES, Force, reads, stem
+from diabolo.cli.options import Force
+from diabolo.cli.reading import OF_TEXT_TABLES, reads
+from diabolo.cli.writing import stem
 
 if TYPE_CHECKING:
     from diabolo.data.long_table.cut import Windows
