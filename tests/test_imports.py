@@ -73,7 +73,9 @@ def outside_of(tree, methods):
 def test_the_mathematics_of_layers_is_pure_python():
     folders = ("layers", "losses")
     files = [file for folder in folders for file in (SOURCE / "network" / folder).glob("*.py")]
-    files += [SOURCE / "network" / f"{name}.py" for name in ("structures", "words", "links", "presets")]
+    files += [
+        SOURCE / "network" / f"{name}.py" for name in ("network", "structures", "pairs", "words", "links", "presets")
+    ]
     files.append(SOURCE / "parts.py")
     assert len(files) > 10
     for file in files:

@@ -15,7 +15,7 @@ from diabolo.network.backends.keras import builder as keras_builder
 from diabolo.network.backends.onnx import builder as onnx_builder
 from diabolo.network.bottlenecks import Plain
 from diabolo.network.layers import LAYERS, Layer, TiedDense
-from diabolo.network.structures import Network
+from diabolo.network.network import Network
 from diabolo.parts import from_config
 from scaled_layer import Scaled
 

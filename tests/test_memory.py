@@ -20,7 +20,8 @@ from diabolo.network import layers
 from diabolo.network.bottlenecks import Plain, Refined
 from diabolo.network.layers import LAYERS
 from diabolo.network.losses import Gaussian
-from diabolo.network.structures import Network, build
+from diabolo.network.network import Network
+from diabolo.network.structures import build
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="Linux alone tells the peak")
 

@@ -11,7 +11,7 @@ from diabolo.errors import OptionError, ShapeError
 from diabolo.model.file import check_size
 from diabolo.model.model import Model
 from diabolo.network.bottlenecks import Refined
-from diabolo.network.structures import Network
+from diabolo.network.network import Network
 
 
 def refined(model: Model, steps: int = 1) -> Model:

@@ -17,8 +17,8 @@ import pytest
 
 from diabolo import Autoencoder, lowlevel
 from diabolo.autoencoder import settings_of
-from diabolo.cli.options import fit_command
 from diabolo.cli.race import WITHOUT
+from diabolo.cli.writing import fit_command
 from diabolo.errors import CheckpointError, DataError, OptionError, OutputError
 from diabolo.fitting.automatic import advice
 from diabolo.fitting.preparation import prepare

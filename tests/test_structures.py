@@ -11,7 +11,8 @@ from diabolo.errors import OptionError, ShapeError
 from diabolo.network import layers
 from diabolo.network.backends.keras import builder as keras_builder
 from diabolo.network.bottlenecks import Plain
-from diabolo.network.structures import Network, build
+from diabolo.network.network import Network
+from diabolo.network.structures import build
 
 
 def sizes(network):

@@ -82,7 +82,7 @@ def reading(options: Sequence[str]) -> Any:
     import typer
 
     from diabolo.cli import app
-    from diabolo.cli import options as made
+    from diabolo.cli import reading as made
     from diabolo.data.tables import Reading
 
     if not options:

@@ -22,7 +22,8 @@ from diabolo.model import file as modelfile
 from diabolo.model import generating, moments
 from diabolo.model import rows as user_rows
 from diabolo.model.model import Model
-from diabolo.model.settings import Settings, arguments
+from diabolo.model.record import arguments
+from diabolo.model.settings import Settings
 from diabolo.network import losses, structures
 from diabolo.network.bottlenecks import Bottleneck
 from diabolo.network.corruptions import Corruption

@@ -2,7 +2,10 @@
 
 from typing import TYPE_CHECKING, Any
 
-from diabolo.cli.options import SEVERAL, Data, DataDir, Json, as_json, fit_command, reads, to_train_on, trains
+from diabolo.cli.checks import to_train_on
+from diabolo.cli.options import SEVERAL, Data, DataDir, Json, trains
+from diabolo.cli.reading import reads
+from diabolo.cli.writing import as_json, fit_command
 
 if TYPE_CHECKING:
     from diabolo.data.tables import Reading

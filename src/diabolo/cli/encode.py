@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from diabolo.cli.options import OF_KNOWN_COLUMNS, Data, DataDir, Force, Keep, ModelPath, Output, reads
+from diabolo.cli.options import Data, DataDir, Force, Keep, ModelPath, Output
+from diabolo.cli.reading import OF_KNOWN_COLUMNS, reads
 from diabolo.cli.rows import write_rows
 
 if TYPE_CHECKING:

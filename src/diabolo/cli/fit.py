@@ -8,20 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from diabolo.cli.options import (
-    READING,
-    Data,
-    DataDir,
-    Force,
-    Json,
-    as_json,
-    check_data,
-    check_settings,
-    reads,
-    stem,
-    trains,
-)
+from diabolo.cli.checks import check_data, check_settings
+from diabolo.cli.options import Data, DataDir, Force, Json, trains
+from diabolo.cli.reading import READING, reads
 from diabolo.cli.results import Results, outputs, save_model
+from diabolo.cli.writing import as_json, stem
 
 if TYPE_CHECKING:
     from diabolo.data.tables import Reading

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from diabolo.cli.options import check_data, names
+from diabolo.cli.checks import check_data
+from diabolo.cli.options import names
 from diabolo.cli.rows import default_output
 from diabolo.cli.show import print_tables, table
 

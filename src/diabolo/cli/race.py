@@ -5,8 +5,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from diabolo.cli.options import SEVERAL, Data, DataDir, Json, as_json, fit_command, names, reads, to_train_on, trains
+from diabolo.cli.checks import to_train_on
+from diabolo.cli.options import SEVERAL, Data, DataDir, Json, names, trains
+from diabolo.cli.reading import reads
 from diabolo.cli.search import live, trials_table
+from diabolo.cli.writing import as_json, fit_command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,18 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from diabolo.cli.options import (
-    OF_KNOWN_COLUMNS,
-    Data,
-    DataDir,
-    Force,
-    ImageOutput,
-    Keep,
-    ModelPath,
-    check_data,
-    check_swapped,
-    reads,
-)
+from diabolo.cli.checks import check_data, check_swapped
+from diabolo.cli.options import Data, DataDir, Force, ImageOutput, Keep, ModelPath
+from diabolo.cli.reading import OF_KNOWN_COLUMNS, reads
 from diabolo.cli.rows import write_rows
 
 if TYPE_CHECKING:

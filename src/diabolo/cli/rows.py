@@ -6,7 +6,9 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from diabolo.cli.options import check_data, check_swapped, names, stem
+from diabolo.cli.checks import check_data, check_swapped
+from diabolo.cli.options import names
+from diabolo.cli.writing import stem
 
 if TYPE_CHECKING:
     from diabolo.data.frames import Schema
@@ -91,11 +93,7 @@ def write_rows(
         named=pictures or (latents and rows and sinks.is_folder(path)),
     )
     arrays = by_chunk(verb(trained), taken.stream, max_width=trained.max_width)
-    chunks: Chunks = arrays
-    if rows and trained.schema is not None and in_columns:
-        chunks = taken.as_tables(arrays, trained.schema)
-    elif kept or passing:
-        chunks = taken.with_kept(chunks, name)
+    chunks = taken.with_columns(arrays, name, trained.schema if rows and in_columns else None)
     said = sinks.write(path, chunks, name=name, force=force, files=taken.files)
     print(said, file=sys.stderr if str(path) == "-" else sys.stdout)
     return taken.files
@@ -197,6 +195,15 @@ class RowsFor:
         """Return the columns of a table that are copied to the output, in its order."""
         wanted = {*self._kept, *self._passing}
         return [name for name in table.column_names if name in wanted]
+
+    def with_columns(self, chunks: "Iterator[Rows]", name: str, schema: "Schema | None") -> "Chunks":
+        """Give results with the columns that belong to them, or as they are if there are none.
+
+        Args: name: of the numbers; schema: of fit(), where the results are rows whose columns have their names.
+        """
+        if schema is not None:
+            return self.as_tables(chunks, schema)
+        return self.with_kept(chunks, name) if self._kept or self._passing else chunks
 
     def as_tables(self, chunks: "Iterator[Rows]", schema: "Schema") -> "Iterator[ArrowTable]":
         """Give rows as tables with all columns of fit(), after those of --keep; with --fill only gaps change."""

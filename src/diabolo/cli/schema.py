@@ -4,7 +4,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from diabolo.cli.options import OF_TABLES, Json, check_data, reads
+from diabolo.cli.checks import check_data
+from diabolo.cli.options import Json
+from diabolo.cli.reading import OF_TABLES, reads
 
 if TYPE_CHECKING:
     from diabolo.data.frames import Column, Schema

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, TextIO
 
 import typer
 
-from diabolo.cli.options import DataDir, Force, Keep, Output, check_data, check_swapped, names, reads
+from diabolo.cli.checks import check_data, check_swapped
+from diabolo.cli.options import DataDir, Force, Keep, Output, names
+from diabolo.cli.reading import reads
 from diabolo.cli.rows import write_rows
 
 if TYPE_CHECKING:
@@ -18,6 +20,12 @@ if TYPE_CHECKING:
     from diabolo.typing import Float64Array, Rows
 
 CELLS = 3  # named for each row
+
+Save = Annotated[
+    Path | None,
+    typer.Option("--save", metavar="MODEL", help="Where no MODEL is given: a model file to keep the detector in."),
+]
+Top = Annotated[int, typer.Option(help="Show this many of the most anomalous rows, and the cells that make them so.")]
 
 
 @reads()
@@ -31,13 +39,8 @@ def score(
         str | None, typer.Argument(metavar="DATA", help="As for fit: a data set, a file, a folder, a pattern, or -.")
     ] = None,
     output: Output = None,
-    save: Annotated[
-        Path | None,
-        typer.Option("--save", metavar="MODEL", help="Where no MODEL is given: a model file to keep the detector in."),
-    ] = None,
-    top: Annotated[
-        int, typer.Option(help="Show this many of the most anomalous rows, and the cells that make them so.")
-    ] = 0,
+    save: Save = None,
+    top: Top = 0,
     keep: Keep = None,
     data_dir: DataDir = None,
     force: Force = False,
@@ -65,15 +68,7 @@ def score(
         raise OptionError(
             f"--save keeps a detector that is fitted to DATA, but {path} is given: leave one of them out."
         )
-    left_out, say = set[Path](), how.pictures.skip_bad
-
-    def skipped(file: Path, reason: str) -> None:
-        if say is not None and file not in left_out:  # files are read twice: to fit, and to score
-            say(file, reason)
-        left_out.add(file)
-
-    if say is not None:
-        how = how._replace(pictures=how.pictures._replace(skip_bad=skipped))
+    how = _skips_once(how)
     if path is not None:
         trained = _model(path)
         if moments.are_asked(trained.model, rows):
@@ -107,6 +102,20 @@ def score(
     if top:
         folder, out = images.root(rows) or Path(), sys.stderr if str(output) == "-" else sys.stdout
         highest.show(out, [folder / str(file) for file in files], read_labels(Path(rows)))
+
+
+def _skips_once(how: "Reading") -> "Reading":
+    """Return how files are read, with each picture that is left out listed once: to fit and to score reads twice."""
+    left_out, say = set[Path](), how.pictures.skip_bad
+    if say is None:
+        return how
+
+    def skipped(file: Path, reason: str) -> None:
+        if file not in left_out:
+            say(file, reason)
+        left_out.add(file)
+
+    return how._replace(pictures=how.pictures._replace(skip_bad=skipped))
 
 
 class Scorer:

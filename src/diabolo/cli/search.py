@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from diabolo.cli.options import Data, DataDir, Force, check_data, check_settings, reads, stem, trains
+from diabolo.cli.checks import check_data, check_settings
+from diabolo.cli.options import Data, DataDir, Force, trains
+from diabolo.cli.reading import reads
 from diabolo.cli.results import Results, outputs
+from diabolo.cli.writing import stem
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -5,23 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from diabolo.cli.options import (
-    SEVERAL,
-    Data,
-    DataDir,
-    Force,
-    Json,
-    Picture,
-    as_json,
-    check_training,
-    draw,
-    fit_command,
-    names,
-    png,
-    reads,
-    to_train_on,
-    trains,
-)
+from diabolo.cli.checks import check_training, to_train_on
+from diabolo.cli.options import SEVERAL, Data, DataDir, Force, Json, Picture, names, trains
+from diabolo.cli.reading import reads
+from diabolo.cli.writing import as_json, draw, fit_command, png
 
 if TYPE_CHECKING:
     from diabolo.data.tables import Reading

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from diabolo.cli.options import OF_TEXT_TABLES, Force, reads, stem
+from diabolo.cli.options import Force
+from diabolo.cli.reading import OF_TEXT_TABLES, reads
+from diabolo.cli.writing import stem
 
 if TYPE_CHECKING:
     from diabolo.data.long_table.cut import Windows
@@ -14,83 +16,93 @@ if TYPE_CHECKING:
     from diabolo.typing import ArrowTable, ArrowType
 
 GAPS = "Gaps, and times that stand twice"
+Table = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATA",
+        help="A table: .csv, .parquet, .feather, .jsonl, .xlsx, ..., a folder or a pattern; - reads CSV from "
+        "standard input.",
+    ),
+]
+Window = Annotated[int, typer.Option(help="Rows in a window.")]
+Time = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN", help="The time of each row; rows are sorted by it. Default: the only column of dates."
+    ),
+]
+Entity = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN",
+        help="Column of the machine, patient, ...; a window never has two. Default: all rows belong to one.",
+    ),
+]
+Step = Annotated[
+    int | None, typer.Option(help="Rows from the start of a window to the start of the next. Default: --window.")
+]
+MaxGap = Annotated[
+    str,
+    typer.Option(
+        metavar="DURATION|NUMBER|none",
+        help="A longer step in time is a gap, which no window spans: 10min, 2h, or a number of median steps. none: "
+        "there are no gaps, as in a table of working days. Default: 1.5 median steps; with --resample, half a "
+        "window.",
+        rich_help_panel=GAPS,
+        show_default=False,
+    ),
+]
+Duplicates = Annotated[
+    str | None,
+    typer.Option(
+        metavar="first|mean",
+        help="Of rows with the same time keep the first, or take the mean. Default: such rows are refused.",
+        rich_help_panel=GAPS,
+    ),
+]
+Resample = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DURATION",
+        help="Take the mean of all rows within each 5min, 1h, ...; a moment without a row is a missing value. "
+        "Windows of which less than half have a row are left out.",
+        rich_help_panel=GAPS,
+    ),
+]
+Zone = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ZONE",
+        help="The time zone of local times, such as Europe/Berlin: tells the hour apart that stands twice when "
+        "clocks are put back, and knows the one that is missing when they are put forward.",
+        rich_help_panel=GAPS,
+    ),
+]
+WindowsOutput = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        help="Where to write: .npz, which keeps the names of channels and the times, or .npy, the numbers alone. "
+        "Default: DATA-windows.npz",
+    ),
+]
 
 
 @reads("drop", "missing", "dates", "thousands", "decimal", *OF_TEXT_TABLES, "query")
 def windows(
     *,
     how: "Reading",
-    data: Annotated[
-        str,
-        typer.Argument(
-            metavar="DATA",
-            help="A table: .csv, .parquet, .feather, .jsonl, .xlsx, ..., a folder or a pattern; - reads CSV from "
-            "standard input.",
-        ),
-    ],
-    window: Annotated[int, typer.Option(help="Rows in a window.")],
-    time: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COLUMN", help="The time of each row; rows are sorted by it. Default: the only column of dates."
-        ),
-    ] = None,
-    entity: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COLUMN",
-            help="Column of the machine, patient, ...; a window never has two. Default: all rows belong to one.",
-        ),
-    ] = None,
-    step: Annotated[
-        int | None, typer.Option(help="Rows from the start of a window to the start of the next. Default: --window.")
-    ] = None,
-    max_gap: Annotated[
-        str,
-        typer.Option(
-            metavar="DURATION|NUMBER|none",
-            help="A longer step in time is a gap, which no window spans: 10min, 2h, or a number of median steps. none: "
-            "there are no gaps, as in a table of working days. Default: 1.5 median steps; with --resample, half a "
-            "window.",
-            rich_help_panel=GAPS,
-            show_default=False,
-        ),
-    ] = "auto",
-    duplicates: Annotated[
-        str | None,
-        typer.Option(
-            metavar="first|mean",
-            help="Of rows with the same time keep the first, or take the mean. Default: such rows are refused.",
-            rich_help_panel=GAPS,
-        ),
-    ] = None,
-    resample: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DURATION",
-            help="Take the mean of all rows within each 5min, 1h, ...; a moment without a row is a missing value. "
-            "Windows of which less than half have a row are left out.",
-            rich_help_panel=GAPS,
-        ),
-    ] = None,
-    zone: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ZONE",
-            help="The time zone of local times, such as Europe/Berlin: tells the hour apart that stands twice when "
-            "clocks are put back, and knows the one that is missing when they are put forward.",
-            rich_help_panel=GAPS,
-        ),
-    ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            help="Where to write: .npz, which keeps the names of channels and the times, or .npy, the numbers alone. "
-            "Default: DATA-windows.npz",
-        ),
-    ] = None,
+    data: Table,
+    window: Window,
+    time: Time = None,
+    entity: Entity = None,
+    step: Step = None,
+    max_gap: MaxGap = "auto",
+    duplicates: Duplicates = None,
+    resample: Resample = None,
+    zone: Zone = None,
+    output: WindowsOutput = None,
     force: Force = False,
 ) -> None:
     """Cut DATA into windows (n, window, channels) for `diabolo fit`, and say how many rows are in them, and why not.

@@ -32,6 +32,7 @@ from diabolo.model.model import Model
 from diabolo.model.settings import AUTO, Settings
 from diabolo.network import losses, structures
 from diabolo.network.corruptions import CORRUPTIONS, Corruption
+from diabolo.network.network import Network
 from diabolo.network.penalties import Penalty, asked_for
 from diabolo.parts import read_part
 
@@ -46,7 +47,7 @@ class Prepared(NamedTuple):
     validation_rows: int
     adapter: adapters.Adapter
     loss: losses.Choice
-    network: structures.Network
+    network: Network
     corruption: Corruption | None
     penalty: Penalty | None
     shard: Shard
@@ -164,7 +165,7 @@ def _noise_and_penalty(settings: Settings, adapter: adapters.Adapter) -> tuple[C
     return corruption, asked_for(settings.penalty, settings.structure)
 
 
-def _network(settings: Settings, input_shape: tuple[int, ...], columns: int | None = None) -> structures.Network:
+def _network(settings: Settings, input_shape: tuple[int, ...], columns: int | None = None) -> Network:
     latent_dim: Any = settings.latent_dim  # "auto" was counted before
     network = structures.build(
         settings.structure,

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from diabolo.errors import CheckpointError, OptionError
-from diabolo.model.settings import AUTO, DEFAULTS, PARTS, SETTINGS, Settings, arguments
+from diabolo.model.record import arguments
+from diabolo.model.settings import AUTO, DEFAULTS, PARTS, SETTINGS, Settings
 from diabolo.network.layers import LAYERS
 from diabolo.training import runs
 

@@ -12,7 +12,7 @@ from diabolo.errors import OptionError, unknown
 from diabolo.network import layers as layers
 from diabolo.network import losses
 from diabolo.network.corruptions import Corruption, Masking
-from diabolo.network.structures import Network
+from diabolo.network.network import Network
 from diabolo.parts import read_part
 
 LOSSES = tuple(kind for kind, loss in losses.LOSSES.items() if loss.sparse)

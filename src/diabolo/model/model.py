@@ -25,7 +25,7 @@ from diabolo.model.detection import Detection
 from diabolo.model.record import Record
 from diabolo.model.runtime import Floats, Runtime, finite
 from diabolo.network.losses import Loss
-from diabolo.network.structures import Network
+from diabolo.network.network import Network
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,10 +1,19 @@
-"""The record of a training: its settings, data and history, as a model file stores them."""
+"""The record of a training: its settings, data and history, as a model file stores them.
 
+Order: the record, the settings in it.
+"""
+
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, get_origin
+from typing import TYPE_CHECKING, Any, get_origin
 
 from diabolo.errors import OptionError
-from diabolo.model.settings import check_config
+from diabolo.model.settings import PARTS, SETTINGS, table_of
+from diabolo.parts import from_config, read_part
+from diabolo.typing import JsonObject
+
+if TYPE_CHECKING:
+    from diabolo.network.layers import Layer
 
 MAX_COUNT = 1 << 63  # of rows or bytes
 
@@ -58,7 +67,7 @@ class Record:
             if type(config[name]) is not expected:
                 raise OptionError(f"record: {name} must be of type {expected.__name__}, got {config[name]!r:.60}.")
         record = cls(**config)
-        check_config(record.settings)
+        _check_settings(record.settings)
         if not (
             1 <= record.rows < MAX_COUNT
             and 0 <= record.validation_rows < MAX_COUNT
@@ -80,3 +89,36 @@ class Record:
         if not all(type(version) is str for version in record.versions.values()):
             raise OptionError("record: versions must be texts.")
         return record
+
+
+def arguments(config: JsonObject, layers: Mapping[str, "type[Layer]"]) -> dict[str, Any]:
+    """Return the settings in a record as arguments of an `Autoencoder`. Raises OptionError.
+
+    Args: layers: classes by kind, for a structure that is kept as JSON objects.
+    """
+
+    def structure(value: object) -> object:
+        if isinstance(value, list):
+            return [structure(item) for item in value]
+        return from_config("layer", layers, value) if isinstance(value, dict) else value
+
+    parts = {name: from_config(name, table_of(name), config[name]) for name in PARTS if isinstance(config[name], dict)}
+    return {**config, **parts, "structure": structure(config["structure"])}
+
+
+def _check_settings(config: JsonObject) -> None:
+    """Raise OptionError where the settings in a record have other keys, types or parts than they must."""
+    recorded = {name: known for name, known in SETTINGS.items() if known.types}
+    if set(config) != set(recorded):
+        raise OptionError(f"record: settings must have exactly the keys {sorted(recorded)}.")
+    for name, known in recorded.items():
+        if type(config[name]) not in known.types:
+            raise OptionError(f"record: setting {name} has the wrong type, got {config[name]!r:.60}.")
+    types = config["types"]
+    if isinstance(types, dict) and not all(type(kind) is str for kind in types.values()):
+        raise OptionError("record: setting types must hold texts.")
+    for name in PARTS:
+        if isinstance(config[name], dict):
+            from_config(name, table_of(name), config[name])
+    if config["penalty"] is not None:  # whose kind decides whether rows can be generated
+        read_part("penalty", table_of("penalty"), config["penalty"])

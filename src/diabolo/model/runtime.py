@@ -23,7 +23,7 @@ from diabolo.data.streams import Stream, rows_at_once
 from diabolo.errors import DataError, ShapeError
 from diabolo.model import privacy
 from diabolo.network.losses import Loss
-from diabolo.network.structures import Network
+from diabolo.network.network import Network
 
 if TYPE_CHECKING:
     import onnx

@@ -5,7 +5,8 @@ help, the names in the space of a search, and the table in docs/settings.md. The
 written out for editors and held equal by a test.
 
 To add a setting, see "To add a setting" in CONTRIBUTING.md. Nothing heavy is imported at the top, because the command
-line reads this module for `--help`. Order: what is known of a setting, the checks, the settings, JSON.
+line reads this module for `--help`. Order: what is known of a setting, the checks, the settings, by name,
+the seed. `record.py` reads the settings of a model file.
 """
 
 import dataclasses
@@ -18,8 +19,6 @@ from diabolo.errors import OptionError, unknown
 
 if TYPE_CHECKING:
     from diabolo.data.tables import Reading
-    from diabolo.network.layers import Layer
-    from diabolo.typing import JsonObject
 
 AUTO = "auto"  # for latent_dim, optimizer, corruption and reconstruction_loss: chosen from the rows
 MAX_EPOCHS = 1 << 18  # of a history, which is lists of numbers in memory, four times as large as in a file
@@ -419,8 +418,8 @@ class Settings:
     def to_config(self) -> dict[str, Any]:
         """Return what a model file keeps of the settings, as JSON values."""
         from diabolo.network.layers import Layer
+        from diabolo.network.pairs import pair
         from diabolo.network.penalties import asked_for
-        from diabolo.network.structures import pair
         from diabolo.parts import Part
 
         values = {name: getattr(self, name) for name, known in SETTINGS.items() if known.types}
@@ -451,42 +450,6 @@ def table_of(name: str) -> Mapping[str, Any]:
     module, _, table = SETTINGS[name].table.rpartition(".")
     found: Mapping[str, Any] = getattr(importlib.import_module(module), table)
     return found
-
-
-def check_config(config: "JsonObject") -> None:
-    """Raise OptionError where the settings in a record have other keys, types or parts than they must."""
-    from diabolo.parts import from_config, read_part
-
-    recorded = {name: known for name, known in SETTINGS.items() if known.types}
-    if set(config) != set(recorded):
-        raise OptionError(f"record: settings must have exactly the keys {sorted(recorded)}.")
-    for name, known in recorded.items():
-        if type(config[name]) not in known.types:
-            raise OptionError(f"record: setting {name} has the wrong type, got {config[name]!r:.60}.")
-    types = config["types"]
-    if isinstance(types, dict) and not all(type(kind) is str for kind in types.values()):
-        raise OptionError("record: setting types must hold texts.")
-    for name in PARTS:
-        if isinstance(config[name], dict):
-            from_config(name, table_of(name), config[name])
-    if config["penalty"] is not None:  # whose kind decides whether rows can be generated
-        read_part("penalty", table_of("penalty"), config["penalty"])
-
-
-def arguments(config: "JsonObject", layers: Mapping[str, "type[Layer]"]) -> dict[str, Any]:
-    """Return the settings in a record as arguments of an `Autoencoder`. Raises OptionError.
-
-    Args: layers: classes by kind, for a structure that is kept as JSON objects.
-    """
-    from diabolo.parts import from_config
-
-    def structure(value: object) -> object:
-        if isinstance(value, list):
-            return [structure(item) for item in value]
-        return from_config("layer", layers, value) if isinstance(value, dict) else value
-
-    parts = {name: from_config(name, table_of(name), config[name]) for name in PARTS if isinstance(config[name], dict)}
-    return {**config, **parts, "structure": structure(config["structure"])}
 
 
 def seed_of(random_state: object) -> int:

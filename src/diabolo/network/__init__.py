@@ -1,13 +1,14 @@
 """The mathematics of auto-encoders: layers, structures, losses, and the cutting of networks. No files, no printing.
 
-`layers` and `structures` are pure Python; `backends.keras` loads Keras (only `reading` does not), `backends.onnx` ONNX.
+`layers`, `network`, `structures` and `pairs` are pure Python; `backends.keras` loads Keras (only `reading` does not),
+`backends.onnx` ONNX.
 """
 
 import importlib
 from typing import Any
 
 from diabolo.network import layers, losses, structures
-from diabolo.network.structures import Network
+from diabolo.network.network import Network
 
 __all__ = ["Network", "evaluate", "layers", "losses", "split", "structures"]
 

@@ -11,8 +11,9 @@ from diabolo.errors import OptionError, unknown
 from diabolo.network.bottlenecks import Bottleneck
 from diabolo.network.bottlenecks.gaussian import LOG_VAR_LIMIT
 from diabolo.network.layers import Dense, Flatten, Reshape, Step
+from diabolo.network.network import Network
+from diabolo.network.pairs import pair
 from diabolo.network.random_numbers import normal, uniform
-from diabolo.network.structures import Network, pair
 from diabolo.network.tensors import Backend, KerasModel, SeedGenerator, Tensor
 from diabolo.parts import Numbers, Part, Texts, read_part
 

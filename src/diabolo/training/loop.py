@@ -25,8 +25,8 @@ from diabolo.errors import DivergedError
 from diabolo.network.backends.keras.builder import Models
 from diabolo.network.corruptions import Corruption
 from diabolo.network.losses import Loss
+from diabolo.network.network import Network
 from diabolo.network.penalties import Penalty
-from diabolo.network.structures import Network
 from diabolo.training.backend import tensor
 from diabolo.training.checkpoints import State
 from diabolo.training.engines.base import Keep

@@ -23,9 +23,9 @@ from diabolo.network.backends.keras.builder import Models
 from diabolo.network.bottlenecks import Objective
 from diabolo.network.corruptions import Corrupted, Corruption, corrupt
 from diabolo.network.losses import Loss
+from diabolo.network.network import Network
 from diabolo.network.penalties import Batch, Penalty
 from diabolo.network.random_numbers import Seeds
-from diabolo.network.structures import Network
 from diabolo.training.backend import flags_for_xla, tensor
 
 Array = np.ndarray[Any, Any]

@@ -15,8 +15,8 @@ import tensorflow as tf
 from diabolo.network.backends.keras.builder import called, chains
 from diabolo.network.bottlenecks import Objective
 from diabolo.network.corruptions import Corrupted, Masking
+from diabolo.network.network import Network
 from diabolo.network.random_numbers import uniform
-from diabolo.network.structures import Network
 from diabolo.training.program import Reconstruction
 
 DRAWN = 2_048  # features sampled in each step, for the loss of the zeros of a row

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from diabolo.network.layers import Step
+from diabolo.network.network import Network
 from diabolo.network.optimizers import OPTIMIZERS
-from diabolo.network.structures import Network
 
 # Each at the rate that suits it in general, and at a few times that.
 NAMES = ("adamw:0.1", "adam", "nadam", "rmsprop", "lion", "muon", "adafactor", "schedule_free", "adamax", "sgd")

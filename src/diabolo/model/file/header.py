@@ -42,7 +42,7 @@ from diabolo.model.settings import MAX_EPOCHS
 from diabolo.network.layers import LAYERS
 from diabolo.network.layers.own import Own
 from diabolo.network.losses import SAVED_LOSSES, Loss, Mixed
-from diabolo.network.structures import Network
+from diabolo.network.network import Network
 from diabolo.parts import from_config
 from diabolo.typing import Json, JsonObject, Shape
 

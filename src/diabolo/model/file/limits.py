@@ -8,7 +8,7 @@ from diabolo.data.frames import Schema
 from diabolo.data.long_table.form import SeriesForm
 from diabolo.errors import OptionError
 from diabolo.model.file.layout import canonical, without_knots
-from diabolo.network.structures import Network
+from diabolo.network.network import Network
 from diabolo.typing import JsonObject
 
 MAX_FILE = 4 << 30  # bytes; a dense network of a billion weights

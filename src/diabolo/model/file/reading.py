@@ -46,7 +46,7 @@ from diabolo.model.record import Record
 from diabolo.network.layers import LAYERS, BatchNormalization, Layer
 from diabolo.network.layers.own import Own, with_own
 from diabolo.network.losses import for_table
-from diabolo.network.structures import Network
+from diabolo.network.network import Network
 from diabolo.parts import from_config
 from diabolo.storage.files import open_file
 from diabolo.typing import Array, Json

@@ -23,9 +23,7 @@ from diabolo.network.layers.common import LayerNormalization as LayerNormalizati
 from diabolo.network.layers.common import Reshape as Reshape
 from diabolo.network.layers.common import TiedDense as TiedDense
 from diabolo.network.layers.convolution import Convolution as Convolution
-from diabolo.network.layers.convolution import Pooling as Pooling
 from diabolo.network.layers.convolution import TransposedConvolution as TransposedConvolution
-from diabolo.network.layers.convolution import Upsampling as Upsampling
 from diabolo.network.layers.margins import Cropping as Cropping
 from diabolo.network.layers.margins import Padding as Padding
 from diabolo.network.layers.noise import AlphaDropout as AlphaDropout
@@ -34,6 +32,8 @@ from diabolo.network.layers.noise import GaussianNoise as GaussianNoise
 from diabolo.network.layers.noise import SpatialDropout as SpatialDropout
 from diabolo.network.layers.patches import FromPatches as FromPatches
 from diabolo.network.layers.patches import Patches as Patches
+from diabolo.network.layers.pooling import Pooling as Pooling
+from diabolo.network.layers.pooling import Upsampling as Upsampling
 from diabolo.network.layers.rectifiers import ELU as ELU
 from diabolo.network.layers.rectifiers import PReLU as PReLU
 from diabolo.network.layers.rectifiers import ReLU as ReLU

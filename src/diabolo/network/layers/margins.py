@@ -5,21 +5,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from diabolo.errors import ShapeError
 from diabolo.network.layers.base import Layer, Step
+from diabolo.network.layers.space import space
 from diabolo.network.tensors import KerasLayer
 from diabolo.parts import Shape
 
 if TYPE_CHECKING:
     from diabolo.network.backends.onnx.graph import Constants, Graph
-
-
-def space(layer: Layer, input_shape: Shape) -> Shape:
-    """Return the sizes of the axes of space: one or two; ShapeError for anything else."""
-    if len(input_shape) not in (2, 3):
-        raise ShapeError(
-            f"layer {layer.kind!r} ({layer.name}) needs rows (time, channels) or (height, width, channels), got "
-            f"{input_shape}: put a Reshape() before it."
-        )
-    return input_shape[:-1]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from diabolo.network.layers.base import Layer, Step
-from diabolo.network.layers.margins import space
+from diabolo.network.layers.space import space
 from diabolo.network.tensors import KerasLayer
 from diabolo.parts import Shape
 

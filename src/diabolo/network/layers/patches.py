@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from diabolo.errors import ShapeError
 from diabolo.network.layers.base import Layer, Step
-from diabolo.network.layers.convolution import cut, fewer
-from diabolo.network.layers.margins import space
+from diabolo.network.layers.space import cut, fewer, space
 from diabolo.parts import Shape
 
 if TYPE_CHECKING:

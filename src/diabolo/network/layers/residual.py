@@ -12,9 +12,8 @@ import numpy as np
 from diabolo.errors import ShapeError
 from diabolo.network.layers.activations import ACTIVATIONS, check_activation
 from diabolo.network.layers.base import Layer, Step, last_axis, padded
-from diabolo.network.layers.convolution import convolve, kernel_first
-from diabolo.network.layers.margins import space
 from diabolo.network.layers.recurrent import series
+from diabolo.network.layers.space import convolve, kernel_first, space
 from diabolo.parts import Shape
 
 if TYPE_CHECKING:

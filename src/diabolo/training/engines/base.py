@@ -9,8 +9,8 @@ import numpy as np
 from diabolo.data.shard import Shard
 from diabolo.network.corruptions import Corruption
 from diabolo.network.losses import Loss
+from diabolo.network.network import Network
 from diabolo.network.penalties import Penalty
-from diabolo.network.structures import Network
 from diabolo.training.checkpoints import State
 from diabolo.training.progress import Progress, Report, quiet
 

@@ -20,8 +20,8 @@ from diabolo.network.bottlenecks import Plain, Refined
 from diabolo.network.corruptions import Masking
 from diabolo.network.layers import Dense, Layer
 from diabolo.network.losses import Gaussian
+from diabolo.network.network import Network
 from diabolo.network.optimizers import OPTIMIZERS
-from diabolo.network.structures import Network
 from diabolo.training.engines.base import Engine, Job, Trained
 from diabolo.training.progress import Progress, Report, quiet
 

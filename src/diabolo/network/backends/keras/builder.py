@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from diabolo.network.layers import Step
-from diabolo.network.structures import Network
+from diabolo.network.network import Network
 from diabolo.network.tensors import Tensor
 
 Weights = dict[str, np.ndarray[Any, Any]]

@@ -15,7 +15,7 @@ from diabolo.network.backends.onnx.graph import Constants, Graph
 from diabolo.network.backends.onnx.values import Values
 from diabolo.network.layers import ACTIVATIONS, Step
 from diabolo.network.losses import Local, Loss
-from diabolo.network.structures import Network
+from diabolo.network.network import Network
 from diabolo.network.tensors import Array
 from diabolo.parts import Shape
 
