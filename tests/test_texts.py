@@ -230,6 +230,16 @@ def test_a_table_is_learnt_from_what_can_be_learnt_and_the_rest_is_named_in_one_
         Autoencoder(2, strict=True, **FAST).fit(frame)
 
 
+def test_a_boolean_that_is_true_wherever_it_is_known_is_left_out_and_can_be_asked_for(caplog):
+    frame = table().assign(tracking=pl.Series([True, None] * 100).to_pandas())
+    for types, left_out in ((None, [*LEFT_OUT, "tracking"]), ({"tracking": "boolean"}, LEFT_OUT)):
+        caplog.clear()
+        with caplog.at_level(logging.WARNING):
+            net = Autoencoder(2, types=types, **FAST).fit(frame)
+        assert [each.name for each in net.model_.schema.left_out] == left_out
+        assert ("'tracking' (one value, true, wherever it has any)" in caplog.text) == (types is None)
+
+
 @pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
 def test_columns_that_are_left_out_pass_through_unchanged(library, tmp_path):
     frame = {"pandas": lambda f: f, "polars": pl.from_pandas, "pyarrow": pa.Table.from_pandas}[library](table())

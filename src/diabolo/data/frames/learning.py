@@ -242,6 +242,9 @@ def _learn(
         notes.append(f"{mark} in column {name!r} is taken as missing ({count:,} cell{'s' * (count != 1)})")
         numbers = np.where(numbers == float(mark), np.nan, numbers)
     whole = _is_whole(name, numbers, array, chosen)
+    if chosen == "boolean" and wanted is None and array.null_count and np.nanmin(numbers) == np.nanmax(numbers):
+        # The network would be free to say the other value, which no row has.
+        raise Reason(f"one value, {'true' if np.nanmax(numbers) else 'false'}, wherever it has any")
     return Column(name=name, native=native, kind=chosen, arrow=str(values), whole=whole, marks=marks)
 
 
