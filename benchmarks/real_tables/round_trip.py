@@ -29,9 +29,9 @@ def table_of(path: Path) -> dict[str, list[str]] | None:
     number = re.compile(r"[+-]?[\d.]+(e[+-]?\d+)?", re.IGNORECASE)
     if len(set(map(len, lines))) > 1 or len(set(names)) < len(names) or any(map(number.fullmatch, names)):
         return None
-    # The names may stand between the rows once more, and lines of separators below them.
+    # The names may stand between the rows once more, and a remark in the first cell or nothing below them.
     rows = [line for line in lines[1:] if sum(map(str.__eq__, line, lines[0])) < 2]
-    while rows and not any(cell.strip() for cell in rows[-1]):
+    while rows and len(names) > 1 and not any(cell.strip() for cell in rows[-1][1:]):
         rows.pop()
     return {name: [line[at].strip() for line in rows] for at, name in enumerate(names)}
 
