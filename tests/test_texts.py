@@ -230,14 +230,17 @@ def test_a_table_is_learnt_from_what_can_be_learnt_and_the_rest_is_named_in_one_
         Autoencoder(2, strict=True, **FAST).fit(frame)
 
 
-def test_a_boolean_that_is_true_wherever_it_is_known_is_left_out_and_can_be_asked_for(caplog):
-    frame = table().assign(tracking=pl.Series([True, None] * 100).to_pandas())
-    for types, left_out in ((None, [*LEFT_OUT, "tracking"]), ({"tracking": "boolean"}, LEFT_OUT)):
-        caplog.clear()
-        with caplog.at_level(logging.WARNING):
-            net = Autoencoder(2, types=types, **FAST).fit(frame)
-        assert [each.name for each in net.model_.schema.left_out] == left_out
-        assert ("'tracking' (one value, true, wherever it has any)" in caplog.text) == (types is None)
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
+def test_a_boolean_that_is_true_wherever_it_is_known_is_never_decoded_as_false(library, tmp_path):
+    make = {"pandas": pd.DataFrame, "polars": pl.DataFrame, "pyarrow": pa.table}[library]
+    frame = make({"seen": [True, None] * 100, "size": [float(at % 7) for at in range(200)]})
+    net = Autoencoder(1, **FAST).fit(frame)
+    (seen, _) = net.model_.schema.columns
+    assert (seen.kind, seen.levels) == ("category", (True,))
+    back = load(net.save(tmp_path / "m")).decode(net.encode(frame))
+    cells = back["seen"].to_pylist() if library == "pyarrow" else back["seen"].to_list()
+    assert cells == [True] * 200
+    assert Autoencoder(1, types={"seen": "boolean"}, **FAST).fit(frame).model_.schema.columns[0].kind == "boolean"
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])

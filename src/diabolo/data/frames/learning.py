@@ -214,6 +214,7 @@ def _learn(
 ) -> Column:
     """Return what is known of a column. Raises Reason, and OptionError for a declared kind that it cannot have."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     kind = array.type
     if len(array) == array.null_count or pa.types.is_null(kind):
@@ -229,6 +230,8 @@ def _learn(
     chosen = wanted or inferred
     if chosen not in SUITS[inferred] or (coded and chosen != "category"):
         raise OptionError(f"column {name!r} holds {values}, which cannot be of kind {chosen!r}.")
+    if inferred == "boolean" and wanted is None and array.null_count and pc.count_distinct(array).as_py() == 1:
+        chosen = "category"  # of one level, so that no row gets the other value, which none has
     if chosen == "category":
         levels = _levels(array, wanted is not None)
         ordered = coded and bool(kind.ordered)
@@ -242,9 +245,6 @@ def _learn(
         notes.append(f"{mark} in column {name!r} is taken as missing ({count:,} cell{'s' * (count != 1)})")
         numbers = np.where(numbers == float(mark), np.nan, numbers)
     whole = _is_whole(name, numbers, array, chosen)
-    if chosen == "boolean" and wanted is None and array.null_count and np.nanmin(numbers) == np.nanmax(numbers):
-        # The network would be free to say the other value, which no row has.
-        raise Reason(f"one value, {'true' if np.nanmax(numbers) else 'false'}, wherever it has any")
     return Column(name=name, native=native, kind=chosen, arrow=str(values), whole=whole, marks=marks)
 
 
