@@ -95,6 +95,21 @@ def test_a_column_that_lost_its_name_is_left_out_and_is_no_index(tmp_path):
             open_source(tmp_path / "t.csv", reading=Reading(strict=True))
 
 
+def test_a_column_without_a_name_after_others_is_learnt_unless_it_numbers_the_rows(tmp_path):
+    (tmp_path / "t.csv").write_text(by_rows("a,,b,", lambda at: f"{at % 7},{'xy'[at % 2]},{at % 9},{at}"))
+    schema = open_source(tmp_path / "t.csv").schema
+    assert schema.names == ("a", "Unnamed: 1", "b")
+    assert [(each.name, each.reason) for each in schema.left_out] == [("Unnamed: 3", "row index")]
+
+
+@pytest.mark.parametrize("name", ["id", "RespondentID", "customer_id", "a"])
+def test_identifiers_may_be_missing_in_a_few_rows(name):
+    frame = pd.DataFrame({name: np.arange(100) * 7.0 + 3, "b": np.arange(100) % 9 / 2})
+    frame.loc[[5, 50], name] = np.nan  # so that pandas holds floats
+    left_out = frames.learn(frame, where="t").left_out
+    assert [each.reason for each in left_out] == ["identifiers, 98 different whole numbers"] * (name != "a")
+
+
 def test_the_case_of_an_index(case, caplog):
     path = case("1_index.csv")
     check_index(path, ("height", "weight", "total"), (80, 3), caplog)

@@ -34,7 +34,7 @@ from diabolo.data.frames.reading import (
     present_texts,
 )
 from diabolo.errors import DataError, OptionError, unknown
-from diabolo.typing import ArrowArray, ArrowTable, Float64Array, Frame, Say
+from diabolo.typing import ArrowArray, ArrowTable, ArrowType, Float64Array, Frame, Say
 
 FEW = 20  # up to this many levels are a category, however few rows there are
 SHOWN = 12  # columns that are named one by one in a message about missing cells
@@ -42,7 +42,8 @@ SHOWN = 12  # columns that are named one by one in a message about missing cells
 # Names of columns that identify or number the rows; under the names of the second pattern they must count 1, 2, 3.
 ID = re.compile(r"(?i:(.*[\W_])?(id|uuid|guid|rowid)s?\.?)|.*[a-z](Id|ID)s?")
 COUNTER = re.compile(r"(?i:(.*[\W_])?(index|idx|nr|no|number|row|rownum|#)\.?)")
-UNNAMED = re.compile(r"|Unnamed: \d+(_level_\d+)?|__index_level_\d+__")  # an index that was written as a column
+UNNAMED = re.compile(r"|Unnamed: \d+(\.\d+)*(_level_\d+)?")
+WRITTEN_INDEX = re.compile(r"__index_level_\d+__")  # an index of pandas in a file of Arrow
 
 
 INDEX = "row index"
@@ -86,8 +87,8 @@ def learn(
             raise OptionError(f"column {name!r} {refused[name]}, which cannot be of kind {kind!r}.")
     native, order = native_types(frame), [str(name) for name in frame_names(frame)]
     # In a table of numbers alone every column is kept but an index: the columns may be the pixels of a picture.
-    numbers = {name: array for name, array in cells.items() if name not in types and not UNNAMED.fullmatch(name)}
-    alike = not types and all(_is_plain(each) for each in numbers.values())
+    numbers = [cells[name] for place, name in enumerate(order) if name in cells and not _may_be_index(name, place)]
+    alike = not types and all(_is_plain(each) for each in numbers)
     columns, left_out, notes = [], [], list[str]()
     for place, name in enumerate(order):
         try:
@@ -174,10 +175,18 @@ def _as_category(name: str, typed: bool) -> str:
 
 def _is_plain(array: ArrowArray) -> bool:
     """Return whether a column holds numbers without gaps."""
+    return not array.null_count and _is_number(array.type)
+
+
+def _is_number(kind: ArrowType) -> bool:
     import pyarrow as pa
 
-    kind = array.type
-    return not array.null_count and bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+
+
+def _may_be_index(name: str, place: int) -> bool:
+    """Return whether a column is the index of a frame by its name and place, as a first column without a name is."""
+    return bool((place == 0 and UNNAMED.fullmatch(name)) or WRITTEN_INDEX.fullmatch(name))
 
 
 def _refuse_counted(name: str, place: int, array: ArrowArray, *, alike: bool) -> None:
@@ -188,15 +197,20 @@ def _refuse_counted(name: str, place: int, array: ArrowArray, *, alike: bool) ->
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    whole = pa.types.is_integer(array.type) and not array.null_count
-    if UNNAMED.fullmatch(name):
-        numbers_rows = (whole or is_text(array.type)) and pc.count_distinct(array).as_py() == len(array)
-        raise Reason(INDEX if numbers_rows else "no name")
-    if whole and len(array) > 2 and (ID.fullmatch(name) or COUNTER.fullmatch(name)):
-        values = np.asarray(array.to_numpy())
-        counts = bool((np.diff(values) == 1).all())
-        if counts or (ID.fullmatch(name) and pc.count_distinct(array).as_py() == len(array)):
-            raise Reason(f"identifiers, {len(array):,} different whole numbers")
+    known = np.zeros(0)
+    if _is_number(array.type):
+        known = array.drop_null().to_numpy(zero_copy_only=False)
+        known = known[np.isfinite(known)]
+    whole = len(known) > max(2, 0.9 * len(array)) and not (known % 1).any()  # a few may be missing
+    counts = whole and len(known) == len(array) and bool((np.diff(known) == 1).all())
+    differ = whole and len(np.unique(known)) == len(known)
+    if _may_be_index(name, place):
+        texts_differ = is_text(array.type) and pc.count_distinct(array).as_py() == len(array)
+        raise Reason(INDEX if differ or texts_differ else "no name")
+    if counts and UNNAMED.fullmatch(name):
+        raise Reason(INDEX)
+    if (differ and ID.fullmatch(name)) or (counts and COUNTER.fullmatch(name)):
+        raise Reason(f"identifiers, {len(known):,} different whole numbers")
     if alike or array.null_count or len(array) < 2 or pa.types.is_dictionary(array.type):
         return
     try:
