@@ -140,6 +140,10 @@ def test_pairs_of_years_codes_and_ranges_are_not_numbers_or_dates():
             [str(at) for at in range(30)] + ["Indef."],
             "numbers, but also 'Indef.' (--missing Indef. takes it as missing)",
         ),
+        (
+            [f"{at}.25" for at in range(40)] + ["Team Option", "Player Option"] * 5,
+            "numbers, but also 'Team Option' (--missing 'Player Option,Team Option' takes them as missing)",
+        ),
         (["1.2M", "300K", "5M"], "numbers with different units ('5M' and '300K')"),
         (["D +1.5", "R +2.0", "D +7.1"], "numbers after letters, such as 'D +1.5'"),
         ([f"2024-01-{at:02d}" for at in range(1, 31)] + ["soon"], "dates, but also 'soon' (--missing soon"),

@@ -4,6 +4,7 @@ Order: options, the result, missing cells, texts that do not fit.
 """
 
 import re
+import shlex
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from diabolo.errors import OptionError
 from diabolo.typing import ArrowArray
 
 SAMPLE = 2_000  # different texts that are looked at one by one; a form that fits them is tried on all
+MOST_MARKS = 5  # texts that are named in the remedy for a column
 FEW_TEXTS = 0.1  # if a smaller share of cells are not numbers (or dates), they are mistakes, not levels
 
 
@@ -124,8 +126,13 @@ def misfits(form: Form, texts: ArrowArray) -> list[str]:
 
 def remedy(name: str, texts: list[str], how: Cells) -> str:
     """Return what to type so that a few texts count as missing."""
-    shown = texts[0].strip()
+    words = sorted({each.strip() for each in texts})
+    if len(words) > MOST_MARKS or any("," in each for each in words):
+        words = words[:1]
+    them = "it" if len(words) == 1 else "them"
     if how.typed:
-        mark = f"'{shown}'" if re.search(r"[^\w.]", shown) else shown
-        return f"--missing {mark} takes it as missing"
-    return f"frame[{name!r}].replace({shown!r}, None) takes it as missing"
+        marks = ",".join(words)
+        marks = shlex.quote(marks) if re.search(r"[^\w.,]", marks) else marks
+        return f"--missing {marks} takes {them} as missing"
+    shown = repr(words[0]) if len(words) == 1 else repr(words)
+    return f"frame[{name!r}].replace({shown}, None) takes {them} as missing"

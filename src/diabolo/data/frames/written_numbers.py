@@ -11,6 +11,9 @@ from diabolo.data.frames.forms import MINUS, SEPARATORS, NumberForm, pattern
 from diabolo.data.frames.marks import AMONG_NUMBERS
 from diabolo.typing import ArrowArray
 
+FRACTION = re.compile(r"\d[.,]\d")
+MEASURED = 20  # so many different numbers with a fraction are measurements, not the names of levels
+
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
@@ -84,8 +87,9 @@ def find(texts: ArrowArray, known: ArrowArray, name: str, how: Cells) -> Found |
     wrong = [each for each in others if each.strip().lower() not in AMONG_NUMBERS]
     parts = [each for each in map(_parts, sample) if each is not None]
     if wrong:
-        few = share(texts, known, wrong) < FEW_TEXTS
-        if not few or _is_code(parts):
+        rate = share(texts, known, wrong)
+        fractions = sum(bool(FRACTION.search(each.body)) for each in parts)
+        if (rate >= FEW_TEXTS and not (rate < 0.5 and fractions > MEASURED)) or _is_code(parts):
             return None
         return Found(doubt=f"numbers, but also {wrong[0].strip()!r:.40} ({remedy(name, wrong, how)})")
     if _is_code(parts):
