@@ -93,6 +93,7 @@ def read(paths: Sequence[Path], reading: Reading, *, where: str) -> Table:
                 reading.learn(table, where)  # says what is left out, or refuses it
             rows = to_array(kept, where=where, names=_names(kept, named))
             return Table(rows, _numbers(kept.schema, named, left_out), False)
+    table = table.combine_chunks()  # once, and not for each of the passes below
     schema = reading.learn(table, where)
     marks = {"--decimal": reading.cells.decimal, "--thousands": reading.cells.thousands}
     given = next((f"{option} {mark}" for option, mark in marks.items() if mark), None)

@@ -37,6 +37,7 @@ from diabolo.errors import DataError, OptionError, unknown
 from diabolo.typing import ArrowArray, ArrowTable, ArrowType, Float64Array, Frame, Say
 
 FEW = 20  # up to this many levels are a category, however few rows there are
+FIRST_ROWS = 1_000  # that are looked at before all are
 SHOWN = 12  # columns that are named one by one in a message about missing cells
 
 # Names of columns that identify or number the rows; under the names of the second pattern they must count 1, 2, 3.
@@ -197,6 +198,26 @@ def _refuse_counted(name: str, place: int, array: ArrowArray, *, alike: bool) ->
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    unnamed = bool(UNNAMED.fullmatch(name)) or _may_be_index(name, place)
+    if unnamed or ID.fullmatch(name) or COUNTER.fullmatch(name):
+        _refuse_index(name, place, array)
+    if alike or array.null_count or len(array) < 2 or pa.types.is_dictionary(array.type):
+        return
+    try:
+        # Most columns show two values at once; comparing is much faster than counting.
+        if any(pc.count_distinct(array.slice(0, rows)).as_py() > 1 for rows in (FIRST_ROWS, len(array))):
+            return
+    except pa.ArrowException:
+        return
+    value = array[0].as_py()
+    shown = f"{value!r:.40}" if isinstance(value, str) else f"{value!s:.40}"
+    raise Reason(f"one value, {shown}, in every row")
+
+
+def _refuse_index(name: str, place: int, array: ArrowArray) -> None:
+    """Raise Reason for a column whose name and values identify or number the rows."""
+    import pyarrow.compute as pc
+
     known = np.zeros(0)
     if _is_number(array.type):
         known = array.drop_null().to_numpy(zero_copy_only=False)
@@ -211,16 +232,6 @@ def _refuse_counted(name: str, place: int, array: ArrowArray, *, alike: bool) ->
         raise Reason(INDEX)
     if (differ and ID.fullmatch(name)) or (counts and COUNTER.fullmatch(name)):
         raise Reason(f"identifiers, {len(known):,} different whole numbers")
-    if alike or array.null_count or len(array) < 2 or pa.types.is_dictionary(array.type):
-        return
-    try:
-        distinct = pc.count_distinct(array).as_py()
-    except pa.ArrowException:
-        return
-    if distinct == 1:
-        value = array[0].as_py()
-        shown = f"{value!r:.40}" if isinstance(value, str) else f"{value!s:.40}"
-        raise Reason(f"one value, {shown}, in every row")
 
 
 def _learn(
@@ -328,6 +339,8 @@ def _is_whole(name: str, numbers: Float64Array, array: ArrowArray | None, kind: 
         known = local[~np.isnan(local)]
     unit = 86_400.0 if kind == "date" else 1.0
     with np.errstate(invalid="ignore"):
+        if (known[:FIRST_ROWS] % unit).any():
+            return False
         return bool(np.isfinite(known).all()) and not (known % unit).any()
 
 

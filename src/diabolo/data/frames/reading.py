@@ -13,6 +13,7 @@ import numpy as np
 
 from diabolo.data import memory
 from diabolo.data.adapters.features import FEATURES
+from diabolo.data.adapters.rows import of_columns
 from diabolo.data.frames import texts
 from diabolo.data.frames.cells import as_texts, present
 from diabolo.data.frames.columns import UNITS, Column, Schema, arrow_type, is_text, kind_of
@@ -57,17 +58,17 @@ def read(frame: Frame, schema: Schema, *, where: str, first_row: int = 0, spare:
     if [name for name in cells if name in schema.names] != list(schema.names):
         notes.append("put columns in the order of fit()")
     size = len(next(iter(cells.values())))
-    rows = np.empty((size, len(schema.columns)))
-    for at, column in enumerate(schema.columns):
-        rows[:, at] = _values(cells[column.name], column, where, first_row)
-        unseen = np.flatnonzero(rows[:, at] >= len(column.levels))
-        if column.kind == "category" and len(unseen):
+    values = list[Float64Array]()
+    for column in schema.columns:
+        values.append(_values(cells[column.name], column, where, first_row))
+        unseen = np.flatnonzero(values[-1] >= len(column.levels)) if column.kind == "category" else np.zeros(0)
+        if len(unseen):
             value = cells[column.name][int(unseen[0])].as_py()
             notes.append(
                 f"column {column.name!r}: {len(unseen):,} cell{'s' * (len(unseen) != 1)} with a level that fit() "
                 f"never saw, the first {value!r:.40} in row {first_row + int(unseen[0])}"
             )
-    return Read(rows, tuple(notes))
+    return Read(of_columns(values, size), tuple(notes))
 
 
 def is_frame(value: object) -> TypeGuard[Frame]:
@@ -141,7 +142,7 @@ def cells_of(frame: Frame, where: str, refused: dict[str, str] | None = None) ->
     wrapped = narwhals.from_native(native, eager_only=True)
     if not len(wrapped) or not native_names:
         raise DataError(f"{where}: expected a table with rows and columns, got {len(wrapped)} rows.")
-    cells = {}
+    cells, ours = {}, library_of(frame) == "pyarrow" and hasattr(native, "num_columns")
     whole_names, boolean_names = are_numbered(native_names), all(isinstance(name, _BOOLEANS) for name in native_names)
     for name in wrapped.columns:
         if not isinstance(name, str) and not boolean_names and not (whole_names and -1e9 < name < 1e9):
@@ -151,13 +152,19 @@ def cells_of(frame: Frame, where: str, refused: dict[str, str] | None = None) ->
         if not _is_unicode(name):
             raise DataError(f"{where}: the name {name!r} of a column is not valid Unicode: rename the column.")
         try:
-            cells[str(name)] = wrapped.get_column(name).to_arrow()
+            # narwhals would copy a column of one chunk.
+            cells[str(name)] = _in_one(native.column(name)) if ours else wrapped.get_column(name).to_arrow()
         except (OverflowError, UnicodeEncodeError, pa.ArrowException) as error:
             reason = _why_not(error, native_types(frame)[str(name)])
             if refused is None:
                 raise DataError(f"{where}: column {name!r} {reason}.") from error
             refused[str(name)] = reason
     return cells
+
+
+def _in_one(column: ArrowArray) -> ArrowArray:
+    """Return a column of a table as one array."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def _why_not(error: Exception, native: str) -> str:
@@ -341,7 +348,7 @@ def numbers_of(array: ArrowArray) -> Float64Array:
         array = array.cast(pa.int32() if pa.types.is_time32(kind) else pa.int64())
     # safe=False: an integer beyond 2**53 becomes the nearest double, as in any other array of doubles.
     floats = np.asarray(array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), np.float64)
-    return floats / per_second
+    return floats if per_second == 1 else floats / per_second
 
 
 def floats(array: ArrowArray, name: str, where: str, expected: str = "") -> Float64Array:

@@ -4,10 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from diabolo.data.adapters.rows import of_columns
 from diabolo.errors import DataError
 from diabolo.typing import Array, ArrowArray, ArrowBatch, ArrowType
-
-ROWS_AT_ONCE = 2048
 
 
 def to_array(batch: ArrowBatch, *, where: str, names: list[str], first_row: int = 0) -> Array:
@@ -23,12 +22,7 @@ def to_array(batch: ArrowBatch, *, where: str, names: list[str], first_row: int 
         _numbers(column, where, name, first_row, dtype, whole)
         for name, column in zip(names, batch.columns, strict=True)
     ]
-    rows = np.empty((len(batch), len(columns)), dtype)
-    # In blocks, so that the rows that are written column by column stay in the processor's cache.
-    for start in range(0, len(batch), ROWS_AT_ONCE):
-        for place, column in enumerate(columns):
-            rows[start : start + ROWS_AT_ONCE, place] = column[start : start + ROWS_AT_ONCE]
-    return rows
+    return of_columns(columns, len(batch), dtype)
 
 
 def common_dtype(kinds: list[ArrowType]) -> np.dtype[Any]:

@@ -44,6 +44,11 @@ def _read(path: Path, form: Form, options: Options, types: Mapping[str, ArrowTyp
     if form.empty:
         return pa.table({name: pa.array([], pa.null()) for name in form.columns})
     try:
+        try:
+            return arrow.read_csv(form.open(path), **form.options(within_quotes=False), convert_options=convert)
+        except pa.ArrowInvalid:
+            if not form.quotes:
+                raise
         return arrow.read_csv(form.open(path), **form.options(), convert_options=convert)
     except (OSError, pa.ArrowInvalid) as error:
         raise DataError(csv_errors.reason_for(path, form, convert, error)) from error

@@ -110,8 +110,12 @@ class Form(NamedTuple):
         """Whether there are no rows."""
         return self.start >= self.end
 
-    def options(self) -> dict[str, Any]:
-        """Return pyarrow's options for reading and parsing the file."""
+    def options(self, *, within_quotes: bool = True) -> dict[str, Any]:
+        """Return pyarrow's options for reading and parsing the file.
+
+        Args: within_quotes: False: lines within quotes are not looked for, which is faster. pyarrow then raises
+            ArrowInvalid where one block of a file ends and the next begins within quotes.
+        """
         from pyarrow import csv as arrow
 
         return {
@@ -122,7 +126,9 @@ class Form(NamedTuple):
             ),
             # In a file with one column an empty line is a gap; in other files it means nothing.
             "parse_options": arrow.ParseOptions(
-                delimiter=self.separator, ignore_empty_lines=len(self.columns) > 1, newlines_in_values=self.quotes > 0
+                delimiter=self.separator,
+                ignore_empty_lines=len(self.columns) > 1,
+                newlines_in_values=within_quotes and self.quotes > 0,
             ),
         }
 
