@@ -187,7 +187,7 @@ def test_what_a_user_calls_a_category_is_one(tmp_path):
 def test_the_case_of_thousands(cli, case, tmp_path):
     done = cli("schema", case("2_thousands.csv"))
     assert done.code == 0
-    assert re.search(r"amount +number .* 1,250 to 87,831", done.out)
+    assert re.search(r"amount +number .* 1250 to 87831", done.out)
     theirs = pd.read_csv(case("2_thousands.csv"), thousands=",")["amount"]
     np.testing.assert_array_equal(open_source(case("2_thousands.csv")).rows[:, 1], theirs)
 
@@ -285,7 +285,7 @@ def test_what_only_resembles_dates_and_numbers_stays_a_category(levels):
 def test_the_case_of_dates(cli, case, tmp_path):
     done = cli("schema", case("4_dates.csv"))
     assert done.code == 0
-    assert re.search(r"day +date .* 1/1/2023 to 2/12/2023", done.out)
+    assert re.search(r"day +date .* 2023-01-01 to 2023-02-12", done.out)
     read = open_source(case("4_dates.csv"))
     days = pd.to_datetime(pd.read_csv(case("4_dates.csv"))["day"], format="%m/%d/%Y")
     np.testing.assert_array_equal(read.rows[:, 0], (days - pd.Timestamp("1970-01-01")).dt.total_seconds())

@@ -4,6 +4,7 @@ import datetime
 import json
 import logging
 import re
+import shlex
 from decimal import Decimal
 from fractions import Fraction
 
@@ -707,6 +708,50 @@ def test_a_file_whose_texts_stand_for_a_type_of_fit_is_filled_in_without_loss(fo
     there = with_unit["wage"].notna()
     assert [cell for cell, known in zip(filled, there, strict=True) if known] == with_unit["wage"][there].to_list()
     assert None not in filled
+
+
+def test_a_file_and_what_pandas_makes_of_it_are_the_same_rows(rng, tmp_path):
+    codes = rng.choice(["01067", "80331", "10115"], 80)
+    lines = [f"{code},{value:.3f}" for code, value in zip(codes, rng.normal(size=80), strict=True)]
+    (tmp_path / "t.csv").write_text("\n".join(["zip, work", *lines]))  # with a blank in a name, and a zero in front
+    by_pandas = pd.read_csv(tmp_path / "t.csv")
+    assert by_pandas["zip"].dtype == np.int64
+    for fitted_on in (tmp_path / "t.csv", pd.read_csv(tmp_path / "t.csv", dtype={"zip": str})):
+        net = Autoencoder(1, **FAST).fit(fitted_on)
+        np.testing.assert_array_equal(net.encode(tmp_path / "t.csv"), net.encode(by_pandas).filter(like="latent"))
+
+
+def test_whole_numbers_too_large_for_doubles_are_kept_when_gaps_are_filled_in(cli, rng, tmp_path):
+    accounts = 758350470402408450 + np.sort(rng.choice(10**9, 100, replace=False)) * 12345
+    frame = pd.DataFrame({"account": accounts, "x": rng.normal(size=100)})
+    frame.loc[3, "x"] = np.nan
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    cli("fit", "t.csv", "--epochs", "1", "-o", "m", cwd=tmp_path)
+    cli("reconstruct", "m.safetensors", "t.csv", "--fill", "-o", "filled.csv", cwd=tmp_path)
+    assert pd.read_csv(tmp_path / "filled.csv")["account"].to_list() == accounts.tolist()
+    filled = load(tmp_path / "m.safetensors").reconstruct(tmp_path / "t.csv", fill="missing")
+    assert filled["account"].to_pylist() == accounts.tolist()
+
+
+def test_names_with_commas_can_be_typed_as_the_messages_show_them(cli, tmp_path):
+    header = '"Price, EUR",o\'clock,x,y'
+    rows = [f"p{at},q{at},{at % 7},{at % 5}" for at in range(60)]
+    (tmp_path / "t.csv").write_text("\n".join([header, *rows]))
+    refused = cli("schema", "t.csv", "--strict", cwd=tmp_path).err
+    options = shlex.split(re.search(r"leave them out \((--drop .*?)\), or", refused)[1])
+    assert cli("schema", "t.csv", "--strict", *options, cwd=tmp_path).code == 0
+    shown = cli("schema", "t.csv", "--types", '"Price, EUR"=category, y=count', "--json", cwd=tmp_path).out
+    kinds = {each["name"]: each["kind"] for each in json.loads(shown)["columns"]}
+    assert kinds == {"Price, EUR": "category", "x": "number", "y": "count"}
+
+
+def test_schema_says_which_reading_of_numbers_and_dates_was_taken(cli, tmp_path):
+    rows = [f'"{12 + at},{100 + at}",{1 + at % 9}/{13 + at % 9}/{24 + at % 2}' for at in range(40)]
+    (tmp_path / "t.csv").write_text("\n".join(["amount,day", *rows]))
+    done = cli("schema", "t.csv", cwd=tmp_path)
+    assert "12100 to 51139" in done.out
+    assert "2024-01-13 to" in done.out
+    assert "12,100 is read as 12100: add --decimal , if they are decimal commas" in done.err
 
 
 def test_files_of_every_kind_are_the_same_table(folder, trained):

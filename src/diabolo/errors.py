@@ -18,6 +18,8 @@ Diabolo and shows its traceback.
 """
 
 import difflib
+import re
+import shlex
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -104,6 +106,12 @@ def unknown(what: str, name: object, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.5) if isinstance(name, str) else []
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return f"unknown {what} {name!r:.60}.{hint} Known: {', '.join(names)}."
+
+
+def as_option(names: Iterable[str]) -> str:
+    """Return names as a user types them after an option: for the shell, those with a comma within double quotes."""
+    quoted = ['"' + name.replace('"', '""') + '"' if re.search('[,"]', name) else name for name in names]
+    return shlex.quote(",".join(quoted))
 
 
 def listed(names: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 `reading` has those that say how DATA is read. Order: single options, the settings of a training, the decorator.
 """
 
+import csv
 import inspect
 from collections.abc import Callable
 from functools import wraps
@@ -77,8 +78,9 @@ Command = Callable[..., None]
 
 
 def names(text: str | None) -> tuple[str, ...]:
-    """Return the names in a list with commas between."""
-    return tuple(name.strip() for name in text.split(",") if name.strip()) if text else ()
+    """Return the names in a list with commas between; a name that has a comma stands within double quotes."""
+    cells = next(csv.reader([text], skipinitialspace=True), []) if text else []
+    return tuple(name.strip() for name in cells if name.strip())
 
 
 def trains(*names: str, unset: tuple[str, ...] = (), **defaults: Any) -> Callable[[Command], Command]:

@@ -184,13 +184,7 @@ def reading(
     from diabolo.data.tables import Reading
     from diabolo.errors import OptionError, unknown
 
-    kinds = {}
-    # A comma may also be the setting of a kind, as in amount=number:, so only one before NAME= separates.
-    for item in re.split(r",(?=[^,=]+=)", types) if types else ():
-        name, equals, kind = item.strip().rpartition("=")
-        if not equals or not name:
-            raise OptionError(f"--types expected NAME=KIND, such as city=category, got {item!r}.")
-        kinds[name] = kind
+    kinds = _kinds(types) if types else {}
     separator = {"tab": "\t", "\\t": "\t"}.get(separator, separator)
     if len(separator) > 1:
         raise OptionError(f"--separator must be one letter, got {separator!r}.")
@@ -217,6 +211,23 @@ def reading(
         query=query,
         typed=True,
     )
+
+
+def _kinds(text: str) -> dict[str, str]:
+    """Return kinds by name from NAME=KIND,...; a name that has a comma stands within double quotes."""
+    from diabolo.errors import OptionError
+
+    kinds, rest = {}, text.strip()
+    while rest:
+        quoted = re.match(r'"([^"]+)"=', rest)
+        rest = rest[quoted.end() :] if quoted else rest
+        # A comma may also be the setting of a kind, as in amount=number:, so only one before NAME= separates.
+        item, *more = re.split(r',(?=\s*"|[^,=]+=)', rest, maxsplit=1)
+        name, equals, kind = (quoted[1], "=", item) if quoted else item.strip().rpartition("=")
+        if not equals or not name:
+            raise OptionError(f"--types expected NAME=KIND, such as city=category, got {item!r}.")
+        kinds[name], rest = kind.strip(), more[0].strip() if more else ""
+    return kinds
 
 
 def _size(text: str | None) -> tuple[int, int] | None:

@@ -1,5 +1,6 @@
 """`diabolo schema DATA`: the inferred kind of each column of a table."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -89,6 +90,9 @@ def _range(schema: "Schema", column: "Column", values: "Float64Array") -> str:
         return shown + (f" and {more} more" if more > 0 else "")
     if column.kind == "boolean":
         return f"true {np.nanmean(values):.0%}"
-    one = type(schema)(columns=(column,), library="pyarrow")
+    # Numbers and dates as they are read, so that another reading than the right one shows.
+    kinds = {"number": "double", "count": "double", "date": "timestamp[s]" if not column.whole else "date32[day]"}
+    typed = column if column.form is None else replace(column, form=None, arrow=kinds[column.kind])
+    one = type(schema)(columns=(typed,), library="pyarrow")
     ends = frames.write(np.array([[np.nanmin(values)], [np.nanmax(values)]]), one).column(0).to_pylist()
     return " to ".join(f"{end:.6g}" if isinstance(end, float) else str(end) for end in ends)

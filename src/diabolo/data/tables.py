@@ -41,7 +41,7 @@ class Reading(NamedTuple):
         pictures: how pictures are read.
         cells: how texts in cells are read.
         strict: whether columns from which nothing can be learnt are refused, not left out.
-        quiet: whether nothing is said of them.
+        quiet: whether they are not named.
         query: the rows to read from a database, in SQL.
         typed: whether the options come from a command line, so that messages name them as typed there.
     """
@@ -62,9 +62,10 @@ class Reading(NamedTuple):
 
     def learn(self, frame: Frame, where: str) -> Schema:
         """Return the schema of a frame, as `frames.learn` with these options."""
-        say = None if self.quiet else partial(logger.warning, "%s: %s", where)
-        how = self.cells._replace(typed=self.typed)
-        return frames.learn(frame, where=where, types=self.types, how=how, strict=self.strict, say=say)
+        say, how = partial(logger.warning, "%s: %s", where), self.cells._replace(typed=self.typed)
+        return frames.learn(
+            frame, where=where, types=self.types, how=how, strict=self.strict, say=say, brief=self.quiet
+        )
 
 
 class Table(NamedTuple):

@@ -131,8 +131,15 @@ def apply(
     if takes_latents:
         stream = open_stream(X, keep=keep)
     else:
-        adapter = model.adapter
-        stream = open_stream(X, schema=model.schema, row_shape=adapter.row_shape, row_type=adapter.dtype, keep=keep)
+        adapter, schema = model.adapter, model.schema
+        stream = open_stream(
+            X,
+            schema=schema,
+            row_shape=adapter.row_shape,
+            row_type=adapter.dtype,
+            keep=keep,
+            copied=schema.whole_numbers if schema is not None and keep is not None else (),
+        )
     chunks = by_chunk(verb, stream, max_width=model.max_width)
     return np.concatenate(list(chunks)) if out is None else fill(out, chunks, stream.rows)
 

@@ -94,6 +94,14 @@ class Schema:
         """Names of the columns that are left out."""
         return tuple(each.name for each in self.left_out)
 
+    @property
+    def whole_numbers(self) -> tuple[str, ...]:
+        """Names of the columns of whole numbers, which may be too large for doubles."""
+        import pyarrow as pa
+
+        numbers = [each for each in self.columns if each.kind in ("number", "count") and each.form is None]
+        return tuple(each.name for each in numbers if pa.types.is_integer(arrow_type(each.arrow)))
+
     def in_order(self, names: Collection[str]) -> list[str]:
         """Return names of columns in the order of the table: those that are learnt or left out, then all others."""
         order = list(self.names)

@@ -4,6 +4,7 @@ Order: the schema, what is said of it, a column, its kind, levels.
 """
 
 import re
+import shlex
 from collections.abc import Mapping
 
 import numpy as np
@@ -33,7 +34,7 @@ from diabolo.data.frames.reading import (
     numbers_of,
     present_texts,
 )
-from diabolo.errors import DataError, OptionError, unknown
+from diabolo.errors import DataError, OptionError, as_option, unknown
 from diabolo.typing import ArrowArray, ArrowTable, ArrowType, Float64Array, Frame, Say
 
 FEW = 20  # up to this many levels are a category, however few rows there are
@@ -62,6 +63,7 @@ def learn(
     how: Cells | None = None,
     strict: bool = False,
     say: Say | None = None,
+    brief: bool = False,
 ) -> Schema:
     """Return the schema of a frame. Columns from which nothing can be learnt are in its `left_out`.
 
@@ -72,6 +74,7 @@ def learn(
         how: what a user said of texts in cells.
         strict: whether such a column is an error.
         say: takes lines about columns that are left out, and about readings that were chosen.
+        brief: whether the first of these is left out.
 
     Raises: DataError if nothing can be learnt from any column, for repeated names, and with `strict`; OptionError for
     unknown columns and kinds, and for kinds that a column cannot have.
@@ -115,7 +118,7 @@ def learn(
     if unused:
         raise OptionError(f"{where}: no cell that is learnt from is {unused[0]!r:.40}: leave it out of --missing.")
     if say is not None:
-        if left_out:
+        if left_out and not brief:
             say(left_out_line(schema, typed=how.typed))
         if notes:
             say("; ".join(notes))
@@ -160,9 +163,7 @@ def refusal(schema: Schema, *, typed: bool, strict: bool) -> str:
         )
     them = "them" if names[1:] else "it"
     if typed:
-        shown = ",".join(names)
-        quoted = f"'{shown}'" if re.search(r"[^\w,.\-]", shown) else shown
-        drop = f"leave {them} out (--drop {quoted}), or write the command without --strict"
+        drop = f"leave {them} out (--drop {as_option(names)}), or write the command without --strict"
     else:
         drop = f"leave {them} out (X.drop(columns={names})), or pass strict=False"
     return f"nothing can be learnt from {len(names)} of its columns: {listed}: {drop}."
@@ -171,7 +172,8 @@ def refusal(schema: Schema, *, typed: bool, strict: bool) -> str:
 def _as_category(name: str, typed: bool) -> str:
     if not typed:
         return f"types={{{name!r}: 'category'}}"
-    return f"--types '{name}=category'" if re.search(r"[^\w.\-]", name) else f"--types {name}=category"
+    quoted = f'"{name}"' if "," in name else name
+    return f"--types {shlex.quote(f'{quoted}=category')}"
 
 
 def _is_plain(array: ArrowArray) -> bool:

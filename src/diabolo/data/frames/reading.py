@@ -49,6 +49,7 @@ def read(frame: Frame, schema: Schema, *, where: str, first_row: int = 0, spare:
     wrong = next((name for name in schema.names if name in unread), None)
     if wrong is not None:
         raise DataError(f"{where}: column {wrong!r} {unread[wrong]}.")
+    cells = _as_named(cells, schema.names)
     schema.check_names(cells, where)
     known = {*schema.names, *schema.spare, *spare}
     index = {name for name in cells if name == "" or name.startswith("Unnamed: ")} if schema.left_out else set()
@@ -69,6 +70,18 @@ def read(frame: Frame, schema: Schema, *, where: str, first_row: int = 0, spare:
                 f"never saw, the first {value!r:.40} in row {first_row + int(unseen[0])}"
             )
     return Read(of_columns(values, size), tuple(notes))
+
+
+def _as_named(cells: dict[str, ArrowArray], names: Sequence[str]) -> dict[str, ArrowArray]:
+    """Return columns under the names of fit() where they differ in blanks around them alone, as pandas leaves them."""
+    wanted = {name.strip(): name for name in names if name not in cells}
+    found = Counter(name.strip() for name in cells)
+    return {
+        wanted[name.strip()]
+        if name not in names and found[name.strip()] == 1 and name.strip() in wanted
+        else name: each
+        for name, each in cells.items()
+    }
 
 
 def is_frame(value: object) -> TypeGuard[Frame]:
@@ -325,12 +338,21 @@ def _places(array: ArrowArray, column: Column) -> Float64Array:
         return np.concatenate([_places(chunk, column) for chunk in array.chunks])
     if not pa.types.is_dictionary(array.type):
         array = pc.dictionary_encode(array)
-    known = {level: place for place, level in enumerate(column.levels)}
+    known: dict[object, int] = {level: place for place, level in enumerate(column.levels)}
+    if not is_text(array.dictionary.type):
+        known |= _codes(column.levels)
     to = [np.nan if level is None else known.get(level, len(known)) for level in array.dictionary.to_pylist()]
     indices = array.indices.cast(pa.float64()).to_numpy(zero_copy_only=False)
     missing = np.isnan(indices)
     places: Float64Array = np.asarray([*to, np.nan])[np.where(missing, len(to), indices).astype(np.int64)]
     return places
+
+
+def _codes(levels: Sequence[object]) -> dict[object, int]:
+    """Return the places of levels such as 01002 by their numbers, which pandas reads; empty for other levels."""
+    texts = [level for level in levels if isinstance(level, str) and level.isascii() and level.isdigit()]
+    codes: dict[object, int] = {int(text): place for place, text in enumerate(texts)}
+    return codes if len(codes) == len(levels) else {}
 
 
 def numbers_of(array: ArrowArray) -> Float64Array:

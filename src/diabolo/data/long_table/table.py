@@ -14,7 +14,7 @@ from diabolo.data.frames.cells import as_texts
 from diabolo.data.long_table.columns import channel_of, is_text
 from diabolo.data.long_table.form import SeriesForm, Spelling
 from diabolo.data.long_table.times import Times, in_zone, times_of
-from diabolo.errors import DataError, OptionError, unknown
+from diabolo.errors import DataError, OptionError, as_option, unknown
 from diabolo.typing import ArrowArray, Float64Array, Frame, Int64Array
 
 OF_INDEX = "time of the index"  # the column that an index of times without a name becomes
@@ -145,7 +145,7 @@ def _left_out(names: Mapping[str, object], spelt: Spelling) -> str:
     """Return how to leave columns out: "it out (--drop a)"."""
     what = "it out" if len(names) == 1 else f"it and {len(names) - 1} more such out"
     if spelt.typed:
-        return f"{what} (--drop {','.join(names)})"
+        return f"{what} (--drop {as_option(names)})"
     written = repr(next(iter(names))) if len(names) == 1 else repr(list(names))
     return f"{what} (frame.drop(columns={written}))"
 
