@@ -733,6 +733,15 @@ def test_whole_numbers_too_large_for_doubles_are_kept_when_gaps_are_filled_in(cl
     assert filled["account"].to_pylist() == accounts.tolist()
 
 
+@pytest.mark.parametrize("gaps", [True, False])
+def test_rounding_of_large_numbers_is_no_distance(rng, gaps):
+    rows = np.column_stack([7.6e17 + 128.0 * rng.integers(0, 5_000, 200), rng.normal(size=200)])
+    if gaps:
+        rows[3, 1] = np.nan
+    tensors = Autoencoder(1, **FAST).fit(rows).model_.adapter.adapt(rows)
+    assert np.abs(tensors).max() < 10  # one huge input would be all that a network sees
+
+
 def test_names_with_commas_can_be_typed_as_the_messages_show_them(cli, tmp_path):
     header = '"Price, EUR",o\'clock,x,y'
     rows = [f"p{at},q{at},{at % 7},{at % 5}" for at in range(60)]

@@ -10,7 +10,7 @@ import numpy as np
 
 from diabolo.data.adapters.base import Adapter, Scaling, Tensor, Vector
 from diabolo.data.adapters.rows import Rows, aligned
-from diabolo.data.adapters.statistics import LEAST, NUMBERS_AT_ONCE, Statistics
+from diabolo.data.adapters.statistics import LEAST, NUMBERS_AT_ONCE, ROUNDING, Statistics
 from diabolo.errors import DataError, ShapeError
 
 # Squares of numbers beyond this, summed over a wide row, leave the range of a float32.
@@ -52,7 +52,7 @@ class ArrayAdapter(Adapter):
             scale = np.sqrt(statistics.variance)
             # Features that vary by rounding only are constant, and so are those that vary less than a file may state.
             far = np.abs(statistics.mean)
-            scale = np.where(scale > np.maximum(1e-12 * far, LEAST), scale, 0.0)
+            scale = np.where(scale > np.maximum(ROUNDING * far, LEAST), scale, 0.0)
             offset = np.where(scale > 0, statistics.mean, statistics.low)  # a mean of equal numbers is off by rounding
         return cls(
             row_shape=statistics.row_shape,
@@ -83,8 +83,8 @@ class ArrayAdapter(Adapter):
 
     @property
     def divisor(self) -> Vector:
-        """The number that rows are divided by: the scale, or 1 for a feature that was constant."""
-        return np.where(self.scale > 0, self.scale, 1.0)
+        """The number that rows are divided by: the scale, or for a feature that was constant 1, or its rounding."""
+        return np.where(self.scale > 0, self.scale, np.maximum(1.0, ROUNDING * np.abs(self.offset)))
 
     @property
     def scaling_of_bytes(self) -> Scaling | None:

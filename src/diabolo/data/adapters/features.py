@@ -16,7 +16,7 @@ import numpy as np
 
 from diabolo.data.adapters.array import FARTHEST, NEAR_ENOUGH
 from diabolo.data.adapters.base import Mask, Tensor
-from diabolo.data.adapters.statistics import LEAST, MOST
+from diabolo.data.adapters.statistics import LEAST, MOST, ROUNDING
 from diabolo.parts import Numbers, Part
 
 Values = np.ndarray[Any, np.dtype[np.float64]]
@@ -129,7 +129,7 @@ class Number(Feature):
         """Mean and standard deviation, or quantiles; a column that varies by rounding only is constant."""
         known = values[~np.isnan(values)]
         center, scale = (float(known.mean()), float(known.std())) if len(known) else (0.0, 0.0)
-        if scale <= max(1e-12 * abs(center), LEAST):
+        if scale <= max(ROUNDING * abs(center), LEAST):
             return cls(cost=0.0, center=float(known.min()) if len(known) else 0.0, scale=0.0)
         standard = (known - center) / scale
         skewed, heavy = abs(float(np.mean(standard**3))), float(np.mean(standard**4)) - 3
@@ -148,7 +148,8 @@ class Number(Feature):
         """(value - center) / scale, or by the knots."""
         away = values - self.center
         if not self.scale:
-            numbers = away
+            # Of a large number rounding alone is large: it must not be taken for a distance.
+            numbers = away / max(1.0, ROUNDING * abs(self.center))
         elif not self.knots:
             numbers = away / self.scale
         else:

@@ -9,7 +9,7 @@ import numpy as np
 from diabolo.data.adapters.array import ArrayAdapter
 from diabolo.data.adapters.base import Cell, Mask, Tensor
 from diabolo.data.adapters.rows import Rows
-from diabolo.data.adapters.statistics import LEAST, MOST
+from diabolo.data.adapters.statistics import LEAST, MOST, ROUNDING
 from diabolo.errors import DataError
 
 
@@ -38,7 +38,7 @@ class SeriesAdapter(ArrayAdapter):
         mean = np.nanmean(columns, axis=0)
         scale = np.nanstd(columns, axis=0)
         low = np.nanmin(columns, axis=0)
-        scale = np.where(scale > np.maximum(1e-12 * np.abs(mean), LEAST), scale, 0.0)
+        scale = np.where(scale > np.maximum(ROUNDING * np.abs(mean), LEAST), scale, 0.0)
         return cls(
             row_shape=rows.shape[1:],
             dtype=str(rows.dtype),

@@ -11,6 +11,7 @@ Vector = np.ndarray[Any, np.dtype[np.float64]]
 
 # Numbers of rows, and scales that divide them: the squares of both, and of their quotients, stay within a double.
 MOST, LEAST = 1e150, 1e-150
+ROUNDING = 1e-12  # of a number: what varies by less varies by rounding only
 NUMBERS_AT_ONCE = 1 << 17  # 1 MB of doubles, which stay in the processor's cache
 
 
