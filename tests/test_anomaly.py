@@ -7,11 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.sparse import csr_array
+from scipy.spatial.distance import cdist
 from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import LocalOutlierFactor
 
 from diabolo import AnomalyDetector, Autoencoder, load
+from diabolo.anomaly import scoring
 from diabolo.errors import DataError, ModelFileError, NotFittedError, OptionError, OutputError
 from diabolo.model import file as modelfile
 
@@ -118,6 +120,24 @@ def test_pictures_can_be_anomalies(digits):
     noise = np.random.default_rng(0).integers(0, 255, (20, 28, 28), np.uint8)
     assert detector.score_samples(noise).max() < np.quantile(detector.score_samples(digits.x_test), 0.01)
     assert detector.explain(noise[:2]).scores.shape == (2, 784)
+
+
+def by_the_definition(draws, rows):
+    """Scores of rows that are their own coordinates, with all distances in doubles."""
+    away = cdist(rows.astype(np.float64), draws.places.astype(np.float64))
+    away[away == 0] = np.inf  # the row itself
+    logs = [np.log(np.mean([away[:, drawn].min(axis=1) for drawn in group], axis=0) + 1e-6) for group in draws.draws]
+    return np.mean(logs, axis=0)
+
+
+@pytest.mark.parametrize("count", [1, 16, 17, 5_000])
+@pytest.mark.parametrize("farthest", [0.0, 1e5])
+def test_a_score_is_the_mean_distance_to_the_nearest_rows_of_draws(rng, count, farthest):
+    rows = rng.normal(size=(6_000, 8)).astype(np.float32)
+    rows[::50] += farthest  # these are near each other
+    draws = scoring.draw(rows, rows.astype(np.float64), seed=0)
+    found = scoring.score_places(draws, rows[:count], rows[:count].astype(np.float64))
+    np.testing.assert_allclose(found, by_the_definition(draws, rows[:count]), atol=1e-5)
 
 
 def test_two_fits_with_one_seed_give_the_same_scores(sheet):
@@ -235,7 +255,7 @@ def test_a_detector_is_kept_on_the_command_line_and_scores_other_rows(cli, sheet
 
 def beyond(draws):
     """Draws of rows that are not there."""
-    return draws._replace(draws=[[drawn + 10_000 for drawn in group] for group in draws.draws])
+    return replace(draws, draws=[[drawn + 10_000 for drawn in group] for group in draws.draws])
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ Order: the score, the space that rows are compared in, the reference rows, the d
 
 import hashlib
 import math
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -16,7 +17,11 @@ from diabolo.data.adapters import Rows
 from diabolo.model.detection import DRAWS, KEY, Detection, Draws, Floats, Space
 from diabolo.model.model import Model
 
-ROWS_AT_ONCE = 4_096
+ROWS_AT_ONCE = 2_048
+FEW_ROWS = 16  # for which one product with all reference rows is faster
+# Up to this squared distance from the mean of the reference rows float32 is used: the error of a squared distance is
+# then at most some 1e-4, where those of usual rows are about the number of columns.
+LARGEST_SQUARE = 1_000.0
 # Added to the scale of each column, in nats; the best constant prediction of a column has a loss of 0.5 to 1. Without
 # it, a column that is nearly always predicted well gets the blame for errors of other columns: of 200 wrong cells
 # planted in a table of several kinds 88 % are found, with it 92 %.
@@ -84,32 +89,87 @@ def score_places(reference: Draws, rows: Rows, places: Floats) -> Floats:
     The distance of a row to a draw is that to the nearest row in it other than itself. The score is the logarithm of
     the mean distance to the draws of one size, averaged over the sizes.
     """
-    scores = np.empty(len(places))
-    points = reference.places.astype(np.float64)
-    squares, known = np.square(points).sum(axis=1), {key: at for at, key in enumerate(reference.keys)}
+    scores, prepared = np.empty(len(places)), _prepared(reference)
     for start in range(0, len(places), ROWS_AT_ONCE):
-        some = places[start : start + ROWS_AT_ONCE]
-        away = points @ (-2 * some.T)  # squared distances, (reference rows, rows): each reference row is contiguous
-        away += squares[:, None]
-        away += np.square(some).sum(axis=1)
-        for at, key in enumerate(_keys(rows[start : start + ROWS_AT_ONCE])):
-            if key in known:
-                away[known[key], at] = np.inf
-        logs = []
-        for draws in reference.draws:
-            nearest = np.sqrt(np.maximum([_least(away, drawn) for drawn in draws], 0))
-            there = np.isfinite(nearest)  # False for a draw that has no other row
-            mean = np.where(there, nearest, 0).sum(axis=0) / np.maximum(there.sum(axis=0), 1)
-            logs.append(np.log(mean + MIN_DISTANCE))
-        scores[start : start + len(some)] = np.mean(logs, axis=0)
+        some = slice(start, start + ROWS_AT_ONCE)
+        scores[some] = prepared.score(_keys(rows[some]), places[some])
     return scores
 
 
-def _least(away: Floats, drawn: Rows) -> Floats:
-    """Return the elementwise minimum of several rows of `away`, without copying them all."""
-    least: Floats = away[drawn[0]].copy()
-    for at in drawn[1:]:
-        np.minimum(least, away[at], out=least)
+_PREPARED: WeakKeyDictionary[Draws, "_Distances"] = WeakKeyDictionary()
+
+
+def _prepared(reference: Draws) -> "_Distances":
+    """Return what distances to reference rows are computed with, made once for each of them."""
+    if reference not in _PREPARED:
+        _PREPARED[reference] = _Distances(reference)
+    return _PREPARED[reference]
+
+
+class _Distances:
+    """Distances to the nearest rows of many draws.
+
+    A squared distance is |x|^2 + |p|^2 - 2px. The last two are one product: each reference row is held as -2p and
+    |p|^2, and each row gets a 1. Products are in float32 where that is exact enough, with the mean of the reference
+    rows as the origin.
+    """
+
+    def __init__(self, reference: Draws) -> None:
+        points = reference.places.astype(np.float64)
+        self._origin = points.mean(axis=0)
+        points -= self._origin
+        self._factors = np.concatenate([-2 * points, np.square(points).sum(axis=1, keepdims=True)], axis=1)
+        self._exact = bool(self._factors[:, -1].max() <= LARGEST_SQUARE)
+        self._short = self._factors.astype(np.float32)
+        self._known = {key: at for at, key in enumerate(reference.keys)}
+        self._draws = [np.stack(group) for group in reference.draws]  # (draws, size) for each size
+
+    def score(self, keys: list[bytes], places: Floats) -> Floats:
+        """Return the scores of rows (n,) with these keys and coordinates."""
+        away = places - self._origin
+        squares = np.square(away).sum(axis=1)
+        factors = self._short if self._exact and squares.max() <= LARGEST_SQUARE else self._factors
+        columns = np.concatenate([away, np.ones((len(away), 1))], axis=1).T.astype(factors.dtype)
+        pairs = [(self._known[key], at) for at, key in enumerate(keys) if key in self._known]
+        own = np.array(pairs, np.intp).reshape(-1, 2)
+        find, logs = _least_at_once if len(away) <= FEW_ROWS else _least, []
+        for draws in self._draws:
+            least = find(factors, draws, columns, own)
+            there = np.isfinite(least)  # False for a draw that has no other row
+            distances = np.sqrt(np.maximum(np.where(there, least, 0) + squares, 0))
+            mean = np.where(there, distances, 0).sum(axis=0) / np.maximum(there.sum(axis=0), 1)
+            logs.append(np.log(mean + MIN_DISTANCE))
+        scores: Floats = np.mean(logs, axis=0)
+        return scores
+
+
+def _least_at_once(factors: Rows, draws: Rows, columns: Rows, own: Rows) -> Rows:
+    """Return the least product of each row (columns, n) with the rows of each draw, (draws, n).
+
+    Args:
+        factors: of the reference rows.
+        draws: (draws, size), indices of reference rows.
+        columns: (values, n), of the rows.
+        own: (pairs, 2), a reference row and the row that is the same, which is left out.
+    """
+    products = factors @ columns
+    products[own[:, 0], own[:, 1]] = np.inf
+    least: Rows = products[draws].min(axis=1)
+    return least
+
+
+def _least(factors: Rows, draws: Rows, columns: Rows, own: Rows) -> Rows:
+    """Return the same, draw by draw, so that the products of a draw stay in the processor's cache."""
+    least = np.empty((len(draws), columns.shape[1]), factors.dtype)
+    places = np.full(len(factors), -1)
+    for at, drawn in enumerate(draws):
+        products = factors[drawn] @ columns
+        if len(own):
+            places[drawn] = np.arange(len(drawn))
+            there = places[own[:, 0]]
+            products[there[there >= 0], own[there >= 0, 1]] = np.inf
+            places[drawn] = -1
+        products.min(axis=0, out=least[at])
     return least
 
 

@@ -6,6 +6,7 @@ Order: constants, the space that rows are compared in, the reference rows, all f
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple, TypedDict, cast
 
 import numpy as np
@@ -31,12 +32,19 @@ class Space(NamedTuple):
     residual_scale: Floats  # (values_per_row,)
 
 
-class Draws(NamedTuple):
-    """Reference rows, in many random draws."""
+@dataclass(frozen=True, eq=False)
+class Draws:
+    """Reference rows, in many random draws.
 
-    places: Rows  # of all training rows that were drawn, once each, (drawn, latent_dim + values_per_row), float32
-    keys: list[bytes]  # identify these rows, so that a row is not compared with itself
-    draws: list[list[Rows]]  # for each size in DRAWS, the draws; each holds indices into `places`
+    Attributes:
+        places: of all training rows that were drawn, once each, (drawn, latent_dim + values_per_row), float32.
+        keys: identify these rows, so that a row is not compared with itself.
+        draws: for each size in DRAWS, the draws; each holds indices into `places`.
+    """
+
+    places: Rows
+    keys: list[bytes]
+    draws: list[list[Rows]]
 
 
 class _Config(TypedDict):
