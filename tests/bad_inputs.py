@@ -777,7 +777,7 @@ CALLS = [
     (
         "mf.decode(frame)",
         "DataError",
-        "decode(): column 'latent_0' and 1 more columns are missing: fit() saw 'latent_0',",
+        "decode(): columns 'latent_0', 'latent_1' are missing: fit() saw 'latent_0',",
     ),
     (
         "mi.encode(images[:, :5])",

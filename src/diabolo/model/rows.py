@@ -125,7 +125,7 @@ def apply(
     """
     takes_latents, X = verb == model.decode, frames.from_arrow(X)
     if not takes_latents:
-        X = as_numbers(model, X, where=f"{verb.__name__}()")
+        X = as_numbers(model, X, where="reconstruct()" if verb == model.fill_in else f"{verb.__name__}()")
     if not is_stream(X):
         return verb(X, out=out)
     if takes_latents:

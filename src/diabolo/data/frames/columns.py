@@ -113,8 +113,8 @@ class Schema:
         """Raise DataError if `names`, the columns of a frame, lack a column of the schema."""
         missing = [name for name in self.names if name not in names]
         if missing:
-            more = f" and {len(missing) - 1} more columns are" if missing[1:] else " is"
-            raise DataError(f"{where}: column {missing[0]!r}{more} missing: fit() saw {listed(self.names)}.")
+            lacking = f"columns {listed(missing)} are" if missing[1:] else f"column {missing[0]!r} is"
+            raise DataError(f"{where}: {lacking} missing: fit() saw {listed(self.names)}.")
 
     def to_config(self) -> dict[str, Any]:
         """Return the schema as JSON values."""
