@@ -703,10 +703,10 @@ def test_a_file_whose_texts_stand_for_a_type_of_fit_is_filled_in_without_loss(fo
         there = frame[name].notna().to_numpy()
         moments = pd.to_datetime(filled[name], utc=True)
         assert (moments[there] == pd.to_datetime(frame[name], utc=True)[there]).all()
-    with_unit = frame.assign(wage=frame["wage"].map(lambda wage: f"{wage:.2f} CHF" if wage == wage else None))
-    filled = net.reconstruct(with_unit, fill="missing")["wage"].to_list()
-    there = with_unit["wage"].notna()
-    assert [cell for cell, known in zip(filled, there, strict=True) if known] == with_unit["wage"][there].to_list()
+    written = frame.assign(wage=frame["wage"].map(lambda wage: f"{wage:,.2f}" if wage == wage else None))
+    filled = net.reconstruct(written, fill="missing")["wage"].to_list()
+    there = written["wage"].notna()
+    assert [cell for cell, known in zip(filled, there, strict=True) if known] == written["wage"][there].to_list()
     assert None not in filled
 
 

@@ -5,6 +5,7 @@ Checked against pandas, the standard library, and values written by hand.
 
 import datetime
 import logging
+import re
 
 import numpy as np
 import pandas as pd
@@ -144,6 +145,10 @@ def test_pairs_of_years_codes_and_ranges_are_not_numbers_or_dates():
             [f"{at}.25" for at in range(40)] + ["Team Option", "Player Option"] * 5,
             "numbers, but also 'Team Option' (--missing 'Player Option,Team Option' takes them as missing)",
         ),
+        (
+            [str(at) for at in range(1, 60)] + ["Refused"] * 9,
+            "numbers, but also 'Refused' (--missing Refused takes it as missing)",
+        ),
         (["1.2M", "300K", "5M"], "numbers with different units ('5M' and '300K')"),
         (["D +1.5", "R +2.0", "D +7.1"], "numbers after letters, such as 'D +1.5'"),
         ([f"2024-01-{at:02d}" for at in range(1, 31)] + ["soon"], "dates, but also 'soon' (--missing soon"),
@@ -154,6 +159,40 @@ def test_what_is_nearly_numbers_or_dates_is_no_category_and_the_remedy_is_named(
     found, _ = values_of(cells, typed=True)
     assert found.form is None
     assert words in found.doubt
+
+
+KILOGRAMS, PERCENT = [f"{at}.5 kg" for at in range(60)], [f"{at}.5%" for at in range(60)]
+MONTH_FIRST = [f"{1 + at % 12}/{1 + at % 28}/2023" for at in range(60)]
+
+
+@pytest.mark.parametrize(
+    ("cells", "others", "expected"),
+    [
+        (KILOGRAMS, ["150 lb"], "numbers such as '1.0 kg', got '150 lb' in row 0"),
+        ([f"${at}.50" for at in range(60)], ["€5.00"], "numbers such as '$1.00', got '€5.00' in row 0"),
+        (PERCENT, ["0.1"], "numbers such as '1.0%', got '0.1' in row 0"),
+        ([at / 2 for at in range(60)], ["5 lb"], "a number, got '5 lb' in row 0"),
+        (MONTH_FIRST, ["5/6/2023", "13/6/2023"], "dates such as '11/14/2023', got '13/6/2023' in row 1"),
+    ],
+)
+def test_another_unit_or_order_of_day_and_month_than_in_fit_is_refused(cells, others, expected):
+    schema = frames.learn(pd.DataFrame({"a": cells}), where="t")
+    with pytest.raises(DataError, match=re.escape(expected)):
+        frames.read(pd.DataFrame({"a": others}), schema, where="t")
+
+
+@pytest.mark.parametrize(
+    ("cells", "others", "values"),
+    [
+        (KILOGRAMS, ["150", "7.5 kg", "unknown"], [150, 7.5, np.nan]),
+        (PERCENT, ["12 %", "n.a."], [12, np.nan]),
+        (MONTH_FIRST, ["2023-05-31"], [1685491200]),
+    ],
+)
+def test_other_ways_to_write_the_same_are_taken(cells, others, values):
+    schema = frames.learn(pd.DataFrame({"a": cells}), where="t")
+    rows = frames.read(pd.DataFrame({"a": others}), schema, where="t").rows
+    np.testing.assert_array_equal(rows[:, 0], values)
 
 
 @pytest.mark.parametrize(("true", "false"), [("Yes", "No"), ("y", "n"), ("TRUE", "FALSE"), ("on", "off"), ("T", "F")])
@@ -240,7 +279,7 @@ def test_a_boolean_that_is_true_wherever_it_is_known_is_never_decoded_as_false(l
     frame = make({"seen": [True, None] * 100, "size": [float(at % 7) for at in range(200)]})
     net = Autoencoder(1, **FAST).fit(frame)
     (seen, _) = net.model_.schema.columns
-    assert (seen.kind, seen.levels) == ("category", (True,))
+    assert (seen.kind, seen.levels) == ("boolean", (True,))
     back = load(net.save(tmp_path / "m")).decode(net.encode(frame))
     cells = back["seen"].to_pylist() if library == "pyarrow" else back["seen"].to_list()
     assert cells == [True] * 200

@@ -275,7 +275,7 @@ def _learn_table(
         )
     columns = None
     if opened.schema is not None:
-        columns = [(each.name, each.kind, len(each.levels)) for each in opened.schema.columns]
+        columns = [each.facts for each in opened.schema.columns]
     adapter = adapters.TableAdapter.learn(rows, columns, gaps=opened.gaps)
     if evaluation_rows is not None:
         adapter.check(evaluation_rows, where="fit()")

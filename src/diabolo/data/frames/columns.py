@@ -33,7 +33,7 @@ class Column:
         kind: one of `KINDS`.
         arrow: its Arrow type, as text ("timestamp[us, tz=UTC]"); for a dictionary, the type of the values.
         native: its type in the library of the frame, as text ("Int64").
-        levels: the levels of a category, in order.
+        levels: the levels of a category, in order; the only value of a boolean column that has one.
         ordered: whether the levels have an order.
         coded: whether the type itself lists levels: pandas' category, polars' Enum and Categorical, Arrow's dictionary.
         whole: whether all values were whole numbers, or all dates whole days; reconstructions are then rounded.
@@ -51,6 +51,11 @@ class Column:
     whole: bool = False
     form: Form | None = field(default=None, metadata={"since": 2, "before": None})
     marks: tuple[str, ...] = field(default=(), metadata={"since": 2, "before": []})
+
+    @property
+    def facts(self) -> tuple[str, str, int]:
+        """Name, kind, and the number of levels of a category, as the adapter of a table has them."""
+        return self.name, self.kind, len(self.levels) if self.kind == "category" else 0
 
 
 @dataclass(frozen=True, kw_only=True)

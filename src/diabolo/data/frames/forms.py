@@ -53,6 +53,10 @@ class Form(ABC):
     def check(self) -> None:
         """Raise OptionError if the fields, which may come from a file, contradict each other."""
 
+    def contradicts(self, other: "Form") -> bool:
+        """Return whether texts of another form mean something else: another unit, or day and month exchanged."""
+        return False
+
 
 @dataclass(frozen=True, kw_only=True)
 class NumberForm(Form):
@@ -83,6 +87,16 @@ class NumberForm(Form):
     def kind(self) -> str:
         """A number."""
         return "number"
+
+    @property
+    def units(self) -> set[str]:
+        """The currency or the unit; none, or one."""
+        return {self.prefix.strip(), self.suffix.strip()} - {""}
+
+    def contradicts(self, other: Form) -> bool:
+        """Return whether the units differ; a number without its unit is taken, but 0.1 may be a tenth or 0.1 %."""
+        theirs = other.units if isinstance(other, NumberForm) else set[str]()
+        return theirs != self.units and (bool(theirs) or "%" in self.units)
 
     def read(self, cells: ArrowArray) -> Float64Array:
         """Return the numbers."""
@@ -199,6 +213,14 @@ class DateForm(Form):
     def kind(self) -> str:
         """A date, or a number for a time of day."""
         return "date" if self._fields & {"Y", "y"} else "number"
+
+    def contradicts(self, other: Form) -> bool:
+        """Return whether day and month stand the other way round, and no year before them tells so."""
+        if not isinstance(other, DateForm):
+            return False
+        mine, theirs = ([field for _, field, _ in each._tokens if field in ("Y", "m", "d")] for each in (self, other))
+        days, exchanged = ([field for field in each if field != "Y"] for each in (mine, theirs))
+        return len(days) == 2 and days == exchanged[::-1] and theirs[0] != "Y"
 
     @cached_property
     def _tokens(self) -> list[tuple[str, str, bool]]:

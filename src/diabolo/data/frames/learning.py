@@ -257,8 +257,6 @@ def _learn(
     chosen = wanted or inferred
     if chosen not in SUITS[inferred] or (coded and chosen != "category"):
         raise OptionError(f"column {name!r} holds {values}, which cannot be of kind {chosen!r}.")
-    if inferred == "boolean" and wanted is None and array.null_count and pc.count_distinct(array).as_py() == 1:
-        chosen = "category"  # of one level, so that no row gets the other value, which none has
     if chosen == "category":
         levels = _levels(array, wanted is not None)
         ordered = coded and bool(kind.ordered)
@@ -272,7 +270,10 @@ def _learn(
         notes.append(f"{mark} in column {name!r} is taken as missing ({count:,} cell{'s' * (count != 1)})")
         numbers = np.where(numbers == float(mark), np.nan, numbers)
     whole = _is_whole(name, numbers, array, chosen)
-    return Column(name=name, native=native, kind=chosen, arrow=str(values), whole=whole, marks=marks)
+    # If all that are known are equal, no row may get the other value, which none has.
+    equal = inferred == chosen == "boolean" and wanted is None and pc.count_distinct(array).as_py() == 1
+    levels = (bool(np.nanmax(numbers)),) if equal else ()
+    return Column(name=name, native=native, kind=chosen, arrow=str(values), whole=whole, levels=levels, marks=marks)
 
 
 def _learn_texts(

@@ -17,7 +17,8 @@ from diabolo.data.adapters.rows import of_columns
 from diabolo.data.frames import texts
 from diabolo.data.frames.cells import as_texts, present
 from diabolo.data.frames.columns import UNITS, Column, Schema, arrow_type, is_text, kind_of
-from diabolo.data.frames.forms import BooleanForm, Form, NumberForm
+from diabolo.data.frames.forms import BooleanForm, DateForm, Form, NumberForm
+from diabolo.data.frames.marks import AMONG_NUMBERS
 from diabolo.errors import DataError, listed
 from diabolo.typing import ArrowArray, ArrowTable, Float64Array, Frame
 
@@ -284,17 +285,31 @@ def present_texts(cells: ArrowArray, marks: Sequence[str], levels: Sequence[obje
 
 
 def _of_texts(cells: ArrowArray, column: Column, where: str, first_row: int) -> Float64Array:
-    """Return the numbers of texts, in the form of the column or in another that has one reading."""
+    """Return the numbers of texts, in the form of the column or in another that cannot be mistaken for it.
+
+    Raises: DataError, also for another unit, and another order of day and month.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     shown = present_texts(cells, column.marks, ())
     there = np.asarray(shown.is_valid().to_numpy(zero_copy_only=False), bool)
     form = column.form or _plain_form(column.kind)
     values = _of_type(shown, column) if form is None else form.read(shown)
-    if not there.any() or not np.isnan(values[there]).any():
+    misfits = there & np.isnan(values)
+    if isinstance(form, NumberForm) and form.suffix.strip() == "%":  # 0.1 may be a tenth
+        misfits |= there & ~np.asarray(
+            pc.match_substring(shown, "%").fill_null(True).to_numpy(zero_copy_only=False), bool
+        )
+    if misfits.any():  # words such as "unknown" are missing cells among numbers and dates, whatever fit() saw
+        among = pc.is_in(pc.utf8_lower(pc.utf8_trim_whitespace(shown)), pa.array(AMONG_NUMBERS, pa.string()))
+        misfits &= ~np.asarray(among.to_numpy(zero_copy_only=False), bool)
+    if not misfits.any():
         return _allowed(values, column, where, first_row)
     found = texts.find(shown, column.name, kind=column.kind.replace("count", "number"))
-    if found.form is not None:
+    if found.form is not None and (form is None or not form.contradicts(found.form)):
         return _allowed(found.form.read(shown), column, where, first_row)
-    wrong = np.flatnonzero(there & np.isnan(values)).tolist()
+    wrong = np.flatnonzero(misfits).tolist()
     if form is None:  # all texts were read at once, and one of them is not a date
         wrong = [at for at in wrong if texts.find(shown.slice(at, 1), column.name, kind="date").form is None] or wrong
     row = wrong[0]
@@ -324,7 +339,8 @@ def _plain_form(kind: str) -> Form | None:
 
 
 def _example(form: Form) -> str:
-    return repr(form.write(np.array([1.0 if isinstance(form, BooleanForm) else 1_700_000_000.0]))[0])
+    one = 1_700_000_000.0 if isinstance(form, DateForm) else 1.0
+    return repr(form.write(np.array([one]))[0])
 
 
 def _places(array: ArrowArray, column: Column) -> Float64Array:

@@ -83,7 +83,7 @@ def array_of(values: Float64Array, column: Column) -> ArrowArray:
         values = np.rint(values) if column.whole and column.kind != "date" else values
         return pa.array(column.form.write(np.where(missing, np.nan, values)), pa.string()).cast(kind)
     if types.is_boolean(kind):
-        return pa.array(values >= 0.5, mask=missing)
+        return pa.array(np.full(len(values), column.levels[0]) if column.levels else values >= 0.5, mask=missing)
     if types.is_timestamp(kind) or types.is_duration(kind) or types.is_time(kind) or types.is_date(kind):
         return _moments(values, kind, missing)
     if types.is_decimal(kind):

@@ -12,6 +12,7 @@ from diabolo.data.frames.marks import AMONG_NUMBERS
 from diabolo.typing import ArrowArray
 
 FRACTION = re.compile(r"\d[.,]\d")
+FEW_WORDS = 3
 MEASURED = 20  # so many different numbers with a fraction are measurements, not the names of levels
 
 
@@ -89,7 +90,9 @@ def find(texts: ArrowArray, known: ArrowArray, name: str, how: Cells) -> Found |
     if wrong:
         rate = share(texts, known, wrong)
         fractions = sum(bool(FRACTION.search(each.body)) for each in parts)
-        if (rate >= FEW_TEXTS and not (rate < 0.5 and fractions > MEASURED)) or _is_code(parts):
+        # So many numbers are no levels: measurements, or counts among one or two words such as "x" or "Refused".
+        counted = len(parts) > MEASURED and len({each.strip() for each in wrong}) <= FEW_WORDS
+        if (rate >= FEW_TEXTS and not (rate < 0.5 and (fractions > MEASURED or counted))) or _is_code(parts):
             return None
         return Found(doubt=f"numbers, but also {wrong[0].strip()!r:.40} ({remedy(name, wrong, how)})")
     if _is_code(parts):

@@ -257,7 +257,7 @@ def _schema(tensors: Mapping[str, Array], adapter: Adapter, version: int) -> Sch
         raise ModelFileError(f"{len(schema.columns)} columns do not fit rows of shape {adapter.row_shape}.")
     if adapter.is_table:
         for column, expected in zip(schema.columns, adapter.columns, strict=True):
-            if (column.name, column.kind, len(column.levels)) != expected:
+            if column.facts != expected:
                 raise ModelFileError(
                     f"column {column.name!r:.60}: name, kind or number of levels differ between the schema and the "
                     "table."
