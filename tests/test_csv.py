@@ -363,6 +363,37 @@ def test_a_compressed_table_is_read_as_the_plain_one(tmp_path, ending):
         assert pa.concat_tables(csv.tables(path, None, {}, 2)).to_pydict() == columns
 
 
+@pytest.mark.parametrize(
+    "cell",
+    ["line {}\n#tag{}", "line\nSource: {}{}", "thank\nyou {}{}", "a\n\nTotal{}{}"],
+)
+@pytest.mark.parametrize("places", [(0, 1, 2), (2, 0, 1), (1, 2, 0)])
+def test_a_line_within_quotes_is_no_comment_and_no_remark(tmp_path, cell, places, caplog):
+    rows = [[f'"{cell.format(at, at)}"', f"{at / 4}", f"{at % 7}"] for at in range(60)]
+    lines = [",".join(row[place] for place in places) for row in [["text", "a", "b"], *rows]]
+    (tmp_path / "t.csv").write_text("\n".join(lines) + "\n")
+    with caplog.at_level(logging.WARNING):
+        read = csv.read_table(tmp_path / "t.csv")
+    assert read["text"].to_pylist() == [cell.format(at, at) for at in range(60)]
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        ("phone,x\n" + "".join(f"+49 103 5657{at:03},{at}\n" for at in range(60)), ["phone", "x"]),
+        ("all;rate\n" + "".join(f"2 996 {at:03};0,{at:02}\n" for at in range(60)), ["all", "rate"]),
+        ("day,x\n" + "".join(f"2024 01 {1 + at % 28:02},{at}.5\n" for at in range(60)), ["day", "x"]),
+        ("rgb,n,g\n" + "".join(f"{at} 179 37,{at},{'ab'[at % 2]}\n" for at in range(60)), ["rgb", "n", "g"]),
+    ],
+)
+def test_blanks_within_numbers_do_not_separate_where_the_header_says_so(tmp_path, text, columns):
+    (tmp_path / "t.csv").write_text(text)
+    read = csv.read_table(tmp_path / "t.csv")
+    assert read.column_names == columns
+    assert len(read) == 60
+
+
 @pytest.mark.parametrize("size", [1, 7, 64, 1 << 20])
 def test_lines_are_cleaned_wherever_pieces_of_a_file_end(tmp_path, monkeypatch, size):
     rows = [f'  {at} , "p , {at}\n #x" ,  {"uv"[at % 2]}  ' for at in range(200)]

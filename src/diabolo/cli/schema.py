@@ -91,8 +91,8 @@ def _range(schema: "Schema", column: "Column", values: "Float64Array") -> str:
     if column.kind == "boolean":
         return f"true {np.nanmean(values):.0%}"
     # Numbers and dates as they are read, so that another reading than the right one shows.
-    kinds = {"number": "double", "count": "double", "date": "timestamp[s]" if not column.whole else "date32[day]"}
-    typed = column if column.form is None else replace(column, form=None, arrow=kinds[column.kind])
+    plain = ("date32[day]", "int64") if column.whole else ("timestamp[s]", "double")
+    typed = column if column.form is None else replace(column, form=None, arrow=plain[column.kind != "date"])
     one = type(schema)(columns=(typed,), library="pyarrow")
     ends = frames.write(np.array([[np.nanmin(values)], [np.nanmax(values)]]), one).column(0).to_pylist()
     return " to ".join(f"{end:.6g}" if isinstance(end, float) else str(end) for end in ends)

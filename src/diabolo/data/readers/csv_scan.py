@@ -8,7 +8,7 @@ import codecs
 import logging
 import re
 from functools import lru_cache
-from itertools import islice
+from itertools import islice, tee
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ import numpy as np
 from diabolo.data.readers.csv_encoding import UTF8, Encoding, encoding_of, guess, is_utf8
 from diabolo.data.readers.csv_form import Form, Options
 from diabolo.data.readers.csv_kinds import GAP, TEXT, kind_of
-from diabolo.data.readers.csv_sniffer import Start, is_total, lines_at_end, refuse_long_line, start_of
+from diabolo.data.readers.csv_sniffer import Start, is_total, lines_at_end, refuse_long_line, start_of, within_quotes
 from diabolo.data.readers.csv_text import BLANKS, BYTES_AT_ONCE, LONGEST_LINE, pattern_of, utf8
 from diabolo.data.readers.opened import compression_of, open_binary
 from diabolo.data.readers.parts import Stamp, stamp
@@ -67,9 +67,12 @@ def _form(path: Path, _when: Stamp, options: Options) -> Form:
     notes, left_out = list(start.notes), list[bytes]()
     if encoding.guessed:
         notes.insert(0, f"it is not UTF-8, and is read as {encoding.name}: if letters are wrong, add --encoding NAME")
-    if found.comments:
+    comments = found.comments
+    if comments and found.quotes:
+        comments = _comments(path, encoding.name, start, _bytes_of_lines(known, start.lines))
+    if comments:
         left_out.append(start.comment.encode())
-        lines = f"{found.comments:,} line{'s' * (found.comments > 1)}"
+        lines = f"{comments:,} line{'s' * (comments > 1)}"
         notes.append(f"{lines} with comments ({start.comment}) between the rows: left out")
     if found.again:
         left_out.append(found.begin)
@@ -77,7 +80,7 @@ def _form(path: Path, _when: Stamp, options: Options) -> Form:
         notes.append(f"the header stands again between the rows, in {lines}: left out")
     end, last = found.size, list[str]()
     lost, kept = 0, found.tail
-    for line in lines_at_end(found.tail, start):
+    for line in lines_at_end(found.tail, start, quoted=(found.quotes - found.tail.count('"')) % 2 == 1):
         lost += len(line.encode())
         if line.strip():
             last.append(line.strip())
@@ -138,6 +141,17 @@ def _start(path: Path, encoding: str, options: Options) -> tuple[Start, bytes]:
             refuse_long_line(path, known)
         whole = not file.read(1)
     return start_of(path, known.decode(errors="ignore"), options, whole=whole), known
+
+
+def _comments(path: Path, encoding: str, start: Start, before: int) -> int:
+    """Return how many lines outside quotes begin with the mark of a comment. Args: before: bytes before the rows."""
+    with utf8(path, encoding) as file:
+        file.read(before)
+        lines, again = tee(line.decode(errors="ignore") for line in file)
+        quoted = within_quotes(again)
+        return sum(
+            line.lstrip().startswith(start.comment) and not inside for line, inside in zip(lines, quoted, strict=False)
+        )
 
 
 class _Found(NamedTuple):

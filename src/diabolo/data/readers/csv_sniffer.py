@@ -8,7 +8,7 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -94,7 +94,9 @@ def start_of(path: Path, text: str, options: Options, *, whole: bool) -> Start:
         lines.pop()  # it may be cut
     notes = list[str]()
     asked = options.separator
-    numbered = _filled(lines, options.skip)
+    body = list(enumerate(lines))[options.skip :]
+    quoted = {at for (at, _), inside in zip(body, within_quotes(line for _, line in body), strict=True) if inside}
+    numbered = [(at, line) for at, line in body if line.strip() or at in quoted]  # an empty line may be in a cell
     if numbered and (excel := _SEP.fullmatch(numbered[0][1])):
         asked = asked or excel[1]
         numbered.pop(0)
@@ -105,7 +107,7 @@ def start_of(path: Path, text: str, options: Options, *, whole: bool) -> Start:
         )
     refuse_long_line(path, numbered[0][1].encode())  # lines before it may be empty
     try:
-        return _Reader(path, numbered, options, asked, notes).start(text)
+        return _Reader(path, numbered, quoted, options, asked, notes).start(text)
     except csv.Error as error:
         raise DataError(f"{path}: cannot be read ({error}).") from error
 
@@ -114,29 +116,32 @@ _OPENING = re.compile(r'(?:^|[,;|\t ])"')  # of a cell; a quote within one, as i
 _QUOTES = re.compile(r'"+')  # within a cell in quotes two of them are one letter
 
 
-def _filled(lines: Sequence[str], skip: int) -> list[tuple[int, str]]:
-    """Return the lines that are not empty, with their places; empty ones within quotes stay, being part of a cell."""
-    filled, quoted = list[tuple[int, str]](), False
-    for at, line in enumerate(lines):
-        if at < skip or not (quoted or line.strip()):
-            continue
-        filled.append((at, line))
+def within_quotes(lines: Iterable[str], quoted: bool = False) -> Iterator[bool]:
+    """Yield for each line whether it begins within quotes. Args: quoted: whether the first does."""
+    for line in lines:
+        yield quoted
         place = 0
         while found := (_QUOTES if quoted else _OPENING).search(line, place):
             quoted, place = not quoted or len(found[0]) % 2 == 0, found.end()
-    return filled
 
 
 class _Reader:
     """The first lines of a file, read step by step."""
 
     def __init__(
-        self, path: Path, numbered: list[tuple[int, str]], options: Options, asked: str, notes: list[str]
+        self,
+        path: Path,
+        numbered: list[tuple[int, str]],
+        quoted: set[int],
+        options: Options,
+        asked: str,
+        notes: list[str],
     ) -> None:
         self._path, self._options, self._notes = path, options, notes
         mark = options.comment or "#"
-        self._comments = [(at, line) for at, line in numbered if line.lstrip().startswith(mark)]
-        self._lines = [each for each in numbered if not each[1].lstrip().startswith(mark)]
+        self._comments = [(at, line) for at, line in numbered if line.lstrip().startswith(mark) and at not in quoted]
+        comments = {at for at, _ in self._comments}
+        self._lines = [(at, line) for at, line in numbered if at not in comments]
         self._comment = mark if self._comments else ""
         if self._comments and not options.comment:
             self._judge_comments(numbered, asked)
@@ -394,7 +399,7 @@ def _separator_of(lines: list[str], asked: str) -> str:
     best = max(agree, key=lambda each: agree[each]) if agree else ""
     if best == "," and ";" in agree and _are_decimals(rows[";"]):
         best = ";"
-    if (not best or _holds_lists(rows[best])) and _is_blank_table(numbered):
+    if (not best or (_holds_lists(rows[best]) and not _has_names(rows[best]))) and _is_blank_table(numbered):
         return BLANKS
     if best:
         return best
@@ -419,6 +424,12 @@ def _holds_lists(rows: Sequence[Row]) -> bool:
     return 2 * sum(bool(_NUMBERS.fullmatch(row.cells[0])) for row in rows) > len(rows)
 
 
+def _has_names(rows: Sequence[Row]) -> bool:
+    """Return whether all rows have as many cells as the first, which are words: blanks then stand within cells."""
+    first = rows[0].cells
+    return all(len(row.cells) == len(first) for row in rows) and all(kind_of(cell) == TEXT for cell in first)
+
+
 def _is_blank_table(numbered: list[tuple[int, str]]) -> bool:
     """Return whether blanks separate the cells: the rows agree, and at least half of the columns are numbers."""
     rows = _rows(numbered, BLANKS)
@@ -440,16 +451,19 @@ def _is_padded(text: str, separator: str) -> bool:
     return any(each in text for each in (f"{separator} ", f" {separator}", "\n ", " \n", " \r"))
 
 
-def lines_at_end(tail: str, start: Start) -> Iterator[str]:
+def lines_at_end(tail: str, start: Start, *, quoted: bool) -> Iterator[str]:
     """Yield the lines at the end of a file that are no rows, the last first: a total, a source, a remark.
 
-    Args: tail: the last whole lines.
+    Args: tail: the last whole lines; quoted: whether they begin within quotes.
     """
     columns = len(start.names) + start.spare
     if columns == 1:
         return
     typed = [at for at, kind in enumerate(start.kinds) if kind not in (TEXT, GAP)]
-    for line in reversed(list(io.StringIO(tail, newline=""))):
+    lines = list(io.StringIO(tail, newline=""))
+    for line, inside in zip(reversed(lines), reversed(list(within_quotes(lines, quoted))), strict=True):
+        if inside:
+            return
         if not line.strip():
             yield line
             continue
