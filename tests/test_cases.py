@@ -192,6 +192,23 @@ def test_the_case_of_thousands(cli, case, tmp_path):
     np.testing.assert_array_equal(open_source(case("2_thousands.csv")).rows[:, 1], theirs)
 
 
+@pytest.mark.parametrize("comma", [True, False])
+def test_a_point_before_three_digits_follows_the_decimal_commas_of_other_columns(tmp_path, caplog, comma):
+    values = np.arange(60) * 1_013 + 1_677
+    rates = [f"{at}{',' if comma else '.'}{at % 10}" for at in range(60)]
+    lines = [f"{value // 1000}.{value % 1000:03};{rate}" for value, rate in zip(values, rates, strict=True)]
+    (tmp_path / "t.csv").write_text("\n".join(["value;rate", *lines]))
+    with caplog.at_level(logging.WARNING):
+        net = Autoencoder(1, **FAST).fit(tmp_path / "t.csv")
+    rows = open_source(tmp_path / "t.csv").rows
+    np.testing.assert_allclose(rows[:, 0], values if comma else values / 1000)
+    np.testing.assert_allclose(rows[:, 1], [at + at % 10 / 10 for at in range(60)])
+    assert ("--types value=number:. if they are decimal points" in caplog.text) == comma
+    declared = open_source(tmp_path / "t.csv", reading=Reading(types={"value": "number:."})).rows if comma else rows
+    np.testing.assert_allclose(declared[:, 0], values / 1000)
+    assert len(net.encode(tmp_path / "t.csv")) == 60
+
+
 # Blanks around cells.
 
 WORK, QUOTED = ("private", "state", "?"), ('"private"', "state", "?")

@@ -20,12 +20,13 @@ from diabolo.data.frames import LeftOut, Schema
 from diabolo.data.readers import csv_form, numpy_files, picture_files, sql
 from diabolo.data.readers.arrow import to_array
 from diabolo.data.readers.parts import Part, stamp
-from diabolo.errors import DataError, OptionError, listed, unknown
+from diabolo.errors import DataError, OptionError, as_option, listed, unknown
 from diabolo.typing import Array, ArrowSchema, ArrowTable, ArrowType, Frame, Rows, Say
 
 logger = logging.getLogger(__name__)
 
 STDIN = "standard-input"  # name of a file that holds standard input, without its ending
+FIRST_ROWS = 1_000  # that are looked at for decimal commas
 FOLDER = "diabolo-"  # the temporary folder of such a file has a name that begins so
 ENDINGS = tuple(BY_ENDING)
 ROWS_AT_ONCE = 65_536  # of a file of numbers, from which its index is found
@@ -95,6 +96,16 @@ def read(paths: Sequence[Path], reading: Reading, *, where: str) -> Table:
             rows = to_array(kept, where=where, names=_names(kept, named))
             return Table(rows, _numbers(kept.schema, named, left_out), False)
     table = table.combine_chunks()  # once, and not for each of the passes below
+    if pointed := _pointed(paths, table, reading):
+        logger.warning(
+            "%s: points in %s are read as marks between thousands, because other columns have decimal commas: "
+            "--types %s if they are decimal points",
+            where,
+            listed(list(pointed)),
+            as_option(f"{name}=number:." for name in pointed),
+        )
+        reading = reading._replace(types={**reading.types, **pointed})
+        table = read_frame(paths, reading, where=where).combine_chunks()
     schema = reading.learn(table, where)
     marks = {"--decimal": reading.cells.decimal, "--thousands": reading.cells.thousands}
     given = next((f"{option} {mark}" for option, mark in marks.items() if mark), None)
@@ -102,6 +113,38 @@ def read(paths: Sequence[Path], reading: Reading, *, where: str) -> Table:
         raise OptionError(f"{where}: no column holds numbers as texts, as {given} says: leave it out.")
     rows = frames.read(table, schema, where=where).rows
     return Table(rows, schema, bool(np.isnan(rows).any()))
+
+
+def _pointed(paths: Sequence[Path], table: ArrowTable, reading: Reading) -> dict[str, str]:
+    """Return kinds for columns such as 21.967, read as numbers with decimals, next to columns such as 1,5.
+
+    In a file with decimal commas a point in front of three digits stands between thousands.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    first = table.slice(0, FIRST_ROWS)
+    commas = [
+        field.name
+        for field in table.schema
+        if pa.types.is_string(field.type)
+        and pc.all(pc.match_substring_regex(first[field.name], r"^[+-]?\d[\d.]*,\d+$|^$")).as_py()
+        and pc.any(pc.match_substring_regex(first[field.name], r",\d{1,2}$|,\d{4,}$")).as_py()
+    ]
+    names = [
+        field.name for field in table.schema if pa.types.is_floating(field.type) and field.name not in reading.types
+    ]
+    if not commas or not names or reading.cells.decimal or not format_of(paths[0]).untyped:
+        return {}
+    asked = reading._replace(types={**reading.types, **dict.fromkeys(names, "number:,")})
+    texts = read_frame(paths, asked, where=str(paths[0])).select(names)
+    marked = r"^[+-]?\d{1,3}(\.\d{3})+$"
+    return {
+        name: "number:,"
+        for name, cells in zip(names, texts.columns, strict=True)
+        if pc.all(pc.match_substring_regex(cells, marked + "|^$")).as_py()
+        and pc.any(pc.match_substring_regex(cells, marked)).as_py()
+    }
 
 
 def without_index(table: ArrowTable) -> tuple[ArrowTable, tuple[LeftOut, ...]]:
