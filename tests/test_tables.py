@@ -726,11 +726,19 @@ def test_whole_numbers_too_large_for_doubles_are_kept_when_gaps_are_filled_in(cl
     frame = pd.DataFrame({"account": accounts, "x": rng.normal(size=100)})
     frame.loc[3, "x"] = np.nan
     frame.to_csv(tmp_path / "t.csv", index=False)
+    frame.to_json(tmp_path / "t.jsonl", orient="records", lines=True)
+    frame.to_parquet(tmp_path / "t.parquet", index=False)
     cli("fit", "t.csv", "--epochs", "1", "-o", "m", cwd=tmp_path)
-    cli("reconstruct", "m.safetensors", "t.csv", "--fill", "-o", "filled.csv", cwd=tmp_path)
-    assert pd.read_csv(tmp_path / "filled.csv")["account"].to_list() == accounts.tolist()
-    filled = load(tmp_path / "m.safetensors").reconstruct(tmp_path / "t.csv", fill="missing")
-    assert filled["account"].to_pylist() == accounts.tolist()
+    for name in ("t.csv", "t.jsonl", "t.parquet"):
+        done = cli("reconstruct", "m.safetensors", name, "--fill", "-o", "filled.csv", "--force", cwd=tmp_path)
+        assert done.err == ""
+        assert pd.read_csv(tmp_path / "filled.csv")["account"].to_list() == accounts.tolist()
+        filled = load(tmp_path / "m.safetensors").reconstruct(tmp_path / name, fill="missing")
+        assert filled["account"].to_pylist() == accounts.tolist()
+    cli("reconstruct", "m.safetensors", "t.csv", "--fill", "-o", "filled.xlsx", cwd=tmp_path)
+    assert pd.read_excel(tmp_path / "filled.xlsx", dtype=str, engine="openpyxl")["account"].to_list() == list(
+        map(str, accounts)
+    )
 
 
 @pytest.mark.parametrize("gaps", [True, False])

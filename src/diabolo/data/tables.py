@@ -359,9 +359,13 @@ def _tables(path: Path, schema: Schema, reading: Reading, size: int, copied: Col
         for column in schema.columns
         if column.form is not None or (column.kind == "date" and untyped)
     }
-    if untyped:
-        types |= dict.fromkeys(copied, pa.string())
-    yield from format_of(path).tables(path, reading.form, types, size)
+    exact = [] if untyped else [name for name in copied if types.get(name) == pa.float64()]
+    types |= dict.fromkeys(copied, pa.string()) if untyped else {}
+    for name in exact:
+        del types[name]  # as the file has it: a double has no room for all whole numbers
+    for table in format_of(path).tables(path, reading.form, types, size):
+        # A reader may put columns of an expected type first.
+        yield table.select(schema.in_order(table.column_names)) if exact else table
 
 
 def columns(path: Path, reading: Reading) -> int:

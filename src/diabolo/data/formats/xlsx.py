@@ -10,6 +10,7 @@ from diabolo.errors import MissingExtraError, OutputError
 from diabolo.typing import ArrowTable
 
 LONGEST_TEXT = 32_767  # characters of a cell, in Excel
+MOST_DIGITS = 10**15  # Excel holds numbers as doubles and shows 15 digits; longer ones, such as ids, are texts
 OLDEST = datetime.datetime(1900, 3, 1)  # before it, Excel counts a day that there never was
 OPTIONS = {
     "constant_memory": True,  # rows are written as they come
@@ -64,7 +65,7 @@ def _write(sheet: Any, row: int, column: int, value: Any, formats: dict[type, An
         return
     if isinstance(value, bool):
         sheet.write_boolean(row, column, value)
-    elif isinstance(value, (int, float)) and abs(value) < float("inf"):
+    elif isinstance(value, (int, float)) and abs(value) < (MOST_DIGITS if isinstance(value, int) else float("inf")):
         sheet.write_number(row, column, value)
     elif isinstance(value, datetime.datetime) and value.tzinfo is None and value >= OLDEST:
         sheet.write_datetime(row, column, value, formats[datetime.datetime])
