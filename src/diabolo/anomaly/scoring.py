@@ -19,9 +19,6 @@ from diabolo.model.model import Model
 
 ROWS_AT_ONCE = 2_048
 FEW_ROWS = 16  # for which one product with all reference rows is faster
-# Up to this squared distance from the mean of the reference rows float32 is used: the error of a squared distance is
-# then at most some 1e-4, where those of usual rows are about the number of columns.
-LARGEST_SQUARE = 1_000.0
 # Added to the scale of each column, in nats; the best constant prediction of a column has a loss of 0.5 to 1. Without
 # it, a column that is nearly always predicted well gets the blame for errors of other columns: of 200 wrong cells
 # planted in a table of several kinds 88 % are found, with it 92 %.
@@ -110,8 +107,8 @@ class _Distances:
     """Distances to the nearest rows of many draws.
 
     A squared distance is |x|^2 + |p|^2 - 2px. The last two are one product: each reference row is held as -2p and
-    |p|^2, and each row gets a 1. Products are in float32 where that is exact enough, with the mean of the reference
-    rows as the origin.
+    |p|^2, and each row gets a 1. The mean of the reference rows is the origin, which keeps numbers small. In float32 a
+    score would differ by 1e-7 with the rows that are scored at the same time.
     """
 
     def __init__(self, reference: Draws) -> None:
@@ -119,8 +116,6 @@ class _Distances:
         self._origin = points.mean(axis=0)
         points -= self._origin
         self._factors = np.concatenate([-2 * points, np.square(points).sum(axis=1, keepdims=True)], axis=1)
-        self._exact = bool(self._factors[:, -1].max() <= LARGEST_SQUARE)
-        self._short = self._factors.astype(np.float32)
         self._known = {key: at for at, key in enumerate(reference.keys)}
         self._draws = [np.stack(group) for group in reference.draws]  # (draws, size) for each size
 
@@ -128,13 +123,12 @@ class _Distances:
         """Return the scores of rows (n,) with these keys and coordinates."""
         away = places - self._origin
         squares = np.square(away).sum(axis=1)
-        factors = self._short if self._exact and squares.max() <= LARGEST_SQUARE else self._factors
-        columns = np.concatenate([away, np.ones((len(away), 1))], axis=1).T.astype(factors.dtype)
+        columns = np.concatenate([away, np.ones((len(away), 1))], axis=1).T
         pairs = [(self._known[key], at) for at, key in enumerate(keys) if key in self._known]
         own = np.array(pairs, np.intp).reshape(-1, 2)
         find, logs = _least_at_once if len(away) <= FEW_ROWS else _least, []
         for draws in self._draws:
-            least = find(factors, draws, columns, own)
+            least = find(self._factors, draws, columns, own)
             there = np.isfinite(least)  # False for a draw that has no other row
             distances = np.sqrt(np.maximum(np.where(there, least, 0) + squares, 0))
             mean = np.where(there, distances, 0).sum(axis=0) / np.maximum(there.sum(axis=0), 1)

@@ -92,18 +92,19 @@ def start_of(path: Path, text: str, options: Options, *, whole: bool) -> Start:
     lines = list(io.StringIO(text, newline=""))  # ends at \n, \r and \r\n, which stay
     if not whole and len(lines) > 1:
         lines.pop()  # it may be cut
-    notes = list[str]()
+    notes, count = list[str](), len(lines)
     asked = options.separator
-    body = list(enumerate(lines))[options.skip :]
-    quoted = {at for (at, _), inside in zip(body, within_quotes(line for _, line in body), strict=True) if inside}
-    numbered = [(at, line) for at, line in body if line.strip() or at in quoted]  # an empty line may be in a cell
+    del lines[: options.skip]
+    quoted = {at for at, inside in enumerate(within_quotes(lines), options.skip) if inside}
+    # An empty line may be in a cell.
+    numbered = [(at, line) for at, line in enumerate(lines, options.skip) if line.strip() or at in quoted]
     if numbered and (excel := _SEP.fullmatch(numbered[0][1])):
         asked = asked or excel[1]
         numbered.pop(0)
     if not numbered:
         raise DataError(
             f"{path}: expected a table, got "
-            + (f"{len(lines)} lines, of which --skip leaves out {options.skip}." if options.skip else "an empty file.")
+            + (f"{count} lines, of which --skip leaves out {options.skip}." if options.skip else "an empty file.")
         )
     refuse_long_line(path, numbered[0][1].encode())  # lines before it may be empty
     try:
@@ -141,7 +142,7 @@ class _Reader:
         mark = options.comment or "#"
         self._comments = [(at, line) for at, line in numbered if line.lstrip().startswith(mark) and at not in quoted]
         comments = {at for at, _ in self._comments}
-        self._lines = [(at, line) for at, line in numbered if at not in comments]
+        self._lines = [each for each in numbered if each[0] not in comments] if comments else numbered
         self._comment = mark if self._comments else ""
         if self._comments and not options.comment:
             self._judge_comments(numbered, asked)
