@@ -19,10 +19,12 @@ from pyarrow import parquet
 from sklearn.metrics import log_loss
 
 from diabolo import AnomalyDetector, Autoencoder, fitting, load
+from diabolo.cli.options import names
+from diabolo.cli.reading import reading
 from diabolo.data import frames, sinks
 from diabolo.data.adapters import TableAdapter
 from diabolo.data.adapters.features import Category, Count, Date, Number
-from diabolo.errors import DataError, ModelFileError, OptionError, OutputError
+from diabolo.errors import DataError, ModelFileError, OptionError, OutputError, as_option, as_types
 from diabolo.model.settings import Settings
 from diabolo.network.bottlenecks import BOTTLENECKS
 from diabolo.network.corruptions import Masking, Swap
@@ -760,6 +762,23 @@ def test_names_with_commas_can_be_typed_as_the_messages_show_them(cli, tmp_path)
     shown = cli("schema", "t.csv", "--types", '"Price, EUR"=category, y=count', "--json", cwd=tmp_path).out
     kinds = {each["name"]: each["kind"] for each in json.loads(shown)["columns"]}
     assert kinds == {"Price, EUR": "category", "x": "number", "y": "count"}
+
+
+@pytest.mark.parametrize(
+    "given", [["a"], ["a, b", "c"], ["line\nbreak"], ['5" pipe', "x"], ['say "a, b"'], ["it's", "€"], ["a", "b", "c"]]
+)
+def test_names_come_back_from_what_a_message_tells_to_type(given):
+    (typed,) = shlex.split(as_option(given))
+    assert list(names(typed)) == given
+    (typed,) = shlex.split(as_types(dict.fromkeys(given, "date:%d, %m")))
+    assert reading(types=typed).types == dict.fromkeys(given, "date:%d, %m")
+
+
+def test_a_lone_quote_is_a_name():
+    assert names('"') == ('"',)
+    assert names('"a, b') == ('"a', "b")
+    assert names(" a ,, b ") == ("a", "b")
+    assert names(None) == names("") == ()
 
 
 def test_schema_says_which_reading_of_numbers_and_dates_was_taken(cli, tmp_path):

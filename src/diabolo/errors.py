@@ -20,7 +20,7 @@ Diabolo and shows its traceback.
 import difflib
 import re
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 
@@ -110,8 +110,16 @@ def unknown(what: str, name: object, known: Iterable[str]) -> str:
 
 def as_option(names: Iterable[str]) -> str:
     """Return names as a user types them after an option: for the shell, those with a comma within double quotes."""
-    quoted = ['"' + name.replace('"', '""') + '"' if re.search('[,"]', name) else name for name in names]
-    return shlex.quote(",".join(quoted))
+    return shlex.quote(",".join(map(_quoted, names)))
+
+
+def as_types(kinds: Mapping[str, str]) -> str:
+    """Return kinds by name as a user types them after --types."""
+    return shlex.quote(",".join(f"{_quoted(name)}={kind}" for name, kind in kinds.items()))
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"' if re.search('[,"]', name) else name
 
 
 def listed(names: Sequence[str]) -> str:

@@ -3,8 +3,8 @@
 `reading` has those that say how DATA is read. Order: single options, the settings of a training, the decorator.
 """
 
-import csv
 import inspect
+import re
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -76,11 +76,13 @@ SEVERAL = (
 
 Command = Callable[..., None]
 
+_NAME = re.compile(r'\s*(?:"((?:[^"]|"")*)"\s*|([^,]*))(?:,|\Z)')  # one with a comma stands within double quotes
+
 
 def names(text: str | None) -> tuple[str, ...]:
-    """Return the names in a list with commas between; a name that has a comma stands within double quotes."""
-    cells = next(csv.reader([text], skipinitialspace=True), []) if text else []
-    return tuple(name.strip() for name in cells if name.strip())
+    """Return the names in a list with commas between, as `diabolo.errors.as_option` writes it."""
+    found = [(quoted.replace('""', '"') or plain).strip() for quoted, plain in _NAME.findall(text or "")]
+    return tuple(name for name in found if name)
 
 
 def trains(*names: str, unset: tuple[str, ...] = (), **defaults: Any) -> Callable[[Command], Command]:

@@ -25,7 +25,12 @@ Types = Annotated[
         rich_help_panel=COLUMNS,
     ),
 ]
-Drop = Annotated[str | None, typer.Option(metavar="NAME,...", help="Columns to leave out.", rich_help_panel=COLUMNS)]
+Drop = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME,...", help="Columns to leave out; a name with a comma in double quotes.", rich_help_panel=COLUMNS
+    ),
+]
 Strict = Annotated[
     bool,
     typer.Option(
@@ -219,11 +224,11 @@ def _kinds(text: str) -> dict[str, str]:
 
     kinds, rest = {}, text.strip()
     while rest:
-        quoted = re.match(r'"([^"]+)"=', rest)
+        quoted = re.match(r'"((?:[^"]|"")+)"=', rest)
         rest = rest[quoted.end() :] if quoted else rest
         # A comma may also be the setting of a kind, as in amount=number:, so only one before NAME= separates.
         item, *more = re.split(r',(?=\s*"|[^,=]+=)', rest, maxsplit=1)
-        name, equals, kind = (quoted[1], "=", item) if quoted else item.strip().rpartition("=")
+        name, equals, kind = (quoted[1].replace('""', '"'), "=", item) if quoted else item.strip().rpartition("=")
         if not equals or not name:
             raise OptionError(f"--types expected NAME=KIND, such as city=category, got {item!r}.")
         kinds[name], rest = kind.strip(), more[0].strip() if more else ""

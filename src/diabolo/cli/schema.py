@@ -38,7 +38,7 @@ def schema(
     from diabolo.errors import DataError
 
     check_data(data, how, None)
-    how = how._replace(quiet=not how.strict)
+    how = how._replace(brief=not how.strict)
     opened = open_rows(data, memory.limit(None), reading=how)
     if not isinstance(opened, Source) or opened.schema is None:
         raise DataError(f"{data} has no column names: expected a table with a header, of a size that fits in memory.")

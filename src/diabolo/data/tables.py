@@ -20,7 +20,7 @@ from diabolo.data.frames import LeftOut, Schema
 from diabolo.data.readers import csv_form, numpy_files, picture_files, sql
 from diabolo.data.readers.arrow import to_array
 from diabolo.data.readers.parts import Part, stamp
-from diabolo.errors import DataError, OptionError, as_option, listed, unknown
+from diabolo.errors import DataError, OptionError, as_types, listed, unknown
 from diabolo.typing import Array, ArrowSchema, ArrowTable, ArrowType, Frame, Rows, Say
 
 logger = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ class Reading(NamedTuple):
         pictures: how pictures are read.
         cells: how texts in cells are read.
         strict: whether columns from which nothing can be learnt are refused, not left out.
-        quiet: whether they are not named.
+        brief: whether they are not listed, because the caller lists them.
         query: the rows to read from a database, in SQL.
         typed: whether the options come from a command line, so that messages name them as typed there.
     """
@@ -53,7 +53,7 @@ class Reading(NamedTuple):
     pictures: picture_files.ImageOptions = picture_files.ImageOptions()
     cells: frames.Cells = frames.Cells()
     strict: bool = False
-    quiet: bool = False
+    brief: bool = False
     query: str = ""
     typed: bool = False
 
@@ -65,7 +65,7 @@ class Reading(NamedTuple):
         """Return the schema of a frame, as `frames.learn` with these options."""
         say, how = partial(logger.warning, "%s: %s", where), self.cells._replace(typed=self.typed)
         return frames.learn(
-            frame, where=where, types=self.types, how=how, strict=self.strict, say=say, brief=self.quiet
+            frame, where=where, types=self.types, how=how, strict=self.strict, say=say, brief=self.brief
         )
 
 
@@ -79,7 +79,7 @@ class Table(NamedTuple):
 
 def is_plain(path: Path, reading: Reading) -> bool:
     """Return whether a file has only columns of numbers without gaps, from its metadata or first rows."""
-    if reading._replace(query="", pictures=Reading().pictures, strict=False, quiet=False, typed=False) != Reading():
+    if reading._replace(query="", pictures=Reading().pictures, strict=False, brief=False, typed=False) != Reading():
         return False
     return format_of(path).is_plain(path)
 
@@ -91,7 +91,7 @@ def read(paths: Sequence[Path], reading: Reading, *, where: str) -> Table:
     if not reading.types and reading.cells == frames.Cells():
         kept, left_out = without_index(table)
         if all(map(_is_number, kept.schema.types)) and not any(each.null_count for each in kept.columns):
-            if reading.strict or (left_out and not reading.quiet):
+            if reading.strict or (left_out and not reading.brief):
                 reading.learn(table, where)  # says what is left out, or refuses it
             rows = to_array(kept, where=where, names=_names(kept, named))
             return Table(rows, _numbers(kept.schema, named, left_out), False)
@@ -102,7 +102,7 @@ def read(paths: Sequence[Path], reading: Reading, *, where: str) -> Table:
             "--types %s if they are decimal points",
             where,
             listed(list(pointed)),
-            as_option(f"{name}=number:." for name in pointed),
+            as_types(dict.fromkeys(pointed, "number:.")),
         )
         reading = reading._replace(types={**reading.types, **pointed})
         table = read_frame(paths, reading, where=where).combine_chunks()
@@ -124,13 +124,12 @@ def _pointed(paths: Sequence[Path], table: ArrowTable, reading: Reading) -> dict
     import pyarrow.compute as pc
 
     first = table.slice(0, FIRST_ROWS)
-    commas = [
-        field.name
+    commas = any(
+        pc.all(pc.match_substring_regex(first[field.name], r"^[+-]?\d[\d.]*,\d+$|^$")).as_py()
+        and pc.any(pc.match_substring_regex(first[field.name], r",\d{1,2}$|,\d{4,}$")).as_py()
         for field in table.schema
         if pa.types.is_string(field.type)
-        and pc.all(pc.match_substring_regex(first[field.name], r"^[+-]?\d[\d.]*,\d+$|^$")).as_py()
-        and pc.any(pc.match_substring_regex(first[field.name], r",\d{1,2}$|,\d{4,}$")).as_py()
-    ]
+    )
     names = [
         field.name for field in table.schema if pa.types.is_floating(field.type) and field.name not in reading.types
     ]

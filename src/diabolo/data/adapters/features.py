@@ -141,17 +141,18 @@ class Number(Feature):
 
     def within(self, values: Values) -> Values:
         """Up to a number of standard deviations from the mean."""
-        reach = NEAR_ENOUGH * (self.scale or 1.0)
+        reach = NEAR_ENOUGH * self._divisor
         return np.clip(values, self.center - reach, self.center + reach)
+
+    @property
+    def _divisor(self) -> float:
+        """The scale; of a column of one value 1, or its rounding, which is large for large numbers."""
+        return self.scale or max(1.0, ROUNDING * abs(self.center))
 
     def to_tensor(self, values: Values) -> Tensor:
         """(value - center) / scale, or by the knots."""
-        away = values - self.center
-        if not self.scale:
-            # Of a large number rounding alone is large: it must not be taken for a distance.
-            numbers = away / max(1.0, ROUNDING * abs(self.center))
-        elif not self.knots:
-            numbers = away / self.scale
+        if not self.knots or not self.scale:
+            numbers = (values - self.center) / self._divisor
         else:
             numbers = np.interp(values, self.knots, self.marks)
             beyond = np.where(values > self.knots[-1], values - self.knots[-1], np.minimum(values - self.knots[0], 0.0))

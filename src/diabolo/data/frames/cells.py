@@ -3,8 +3,6 @@
 Order: options, the result, missing cells, texts that do not fit.
 """
 
-import re
-import shlex
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -12,7 +10,7 @@ import numpy as np
 
 from diabolo.data.frames.forms import SEPARATORS, DateForm, Form
 from diabolo.data.frames.marks import MISSING
-from diabolo.errors import OptionError
+from diabolo.errors import OptionError, as_option
 from diabolo.typing import ArrowArray
 
 SAMPLE = 2_000  # different texts that are looked at one by one; a form that fits them is tried on all
@@ -127,12 +125,9 @@ def misfits(form: Form, texts: ArrowArray) -> list[str]:
 def remedy(name: str, texts: list[str], how: Cells) -> str:
     """Return what to type so that a few texts count as missing."""
     words = sorted({each.strip() for each in texts})
-    if len(words) > MOST_MARKS or any("," in each for each in words):
-        words = words[:1]
+    words = words if len(words) <= MOST_MARKS else words[:1]
     them = "it" if len(words) == 1 else "them"
     if how.typed:
-        marks = ",".join(words)
-        marks = shlex.quote(marks) if re.search(r"[^\w.,]", marks) else marks
-        return f"--missing {marks} takes {them} as missing"
+        return f"--missing {as_option(words)} takes {them} as missing"
     shown = repr(words[0]) if len(words) == 1 else repr(words)
     return f"frame[{name!r}].replace({shown}, None) takes {them} as missing"

@@ -92,8 +92,8 @@ def _column(config: object) -> Column:
         if type(config[key]) is not kind:
             raise OptionError(f"a column's {key} must be of type {kind.__name__}, got {config[key]!r:.60}.")
     levels = config["levels"]
-    only = config["kind"] == "boolean" and levels in ([True], [False])
-    if config["kind"] not in KINDS or (config["kind"] == "category") != (bool(levels) and not only):
+    fits = {"category": bool(levels), "boolean": levels in ([], [True], [False])}
+    if config["kind"] not in KINDS or not fits.get(config["kind"], not levels):
         raise OptionError(f"a column must be one of {', '.join(KINDS)}, with levels if it is a category.")
     if len(levels) > LEVELS_DECLARED or len({type(level) for level in levels} - {int, float}) > 1:
         raise OptionError(f"a category has at most {LEVELS_DECLARED:,} levels of one type.")

@@ -22,6 +22,7 @@ import numpy as np
 from diabolo.errors import OptionError
 from diabolo.typing import Array, ArrowArray, BoolArray, Float64Array
 
+PERCENT = "%"
 MINUS = "\u2212"  # the mathematical sign, which some tables have in place of a hyphen
 MOST_PLACES = 17  # decimals of a double
 LONGEST = 24  # characters of a unit, a currency or a word
@@ -94,9 +95,9 @@ class NumberForm(Form):
         return {self.prefix.strip(), self.suffix.strip()} - {""}
 
     def contradicts(self, other: Form) -> bool:
-        """Return whether the units differ; a number without its unit is taken, but 0.1 may be a tenth or 0.1 %."""
+        """Return whether the units differ; a number without its unit is taken, except for a percentage."""
         theirs = other.units if isinstance(other, NumberForm) else set[str]()
-        return theirs != self.units and (bool(theirs) or "%" in self.units)
+        return theirs != self.units and (bool(theirs) or PERCENT in self.units)
 
     def read(self, cells: ArrowArray) -> Float64Array:
         """Return the numbers."""
@@ -109,6 +110,8 @@ class NumberForm(Form):
             plain = pc.replace_substring(plain, mark, "", max_replacements=1)
         plain = pc.replace_substring_regex(plain, r"^([+-]?)\s+|\s+$", r"\1")
         fits = pc.match_substring_regex(plain, pattern(self.decimal, self.thousands))
+        if PERCENT in self.units:  # without the sign 0.1 may be a tenth
+            fits = pc.and_(fits, pc.match_substring(cells, PERCENT))
         plain = pc.replace_substring(plain, self.thousands, "") if self.thousands else plain
         plain = pc.replace_substring(plain, self.decimal, ".") if self.decimal != "." else plain
         plain = pc.replace_substring_regex(plain, r"^\+", "")

@@ -4,7 +4,6 @@ Order: the schema, what is said of it, a column, its kind, levels.
 """
 
 import re
-import shlex
 from collections.abc import Mapping
 
 import numpy as np
@@ -34,7 +33,7 @@ from diabolo.data.frames.reading import (
     numbers_of,
     present_texts,
 )
-from diabolo.errors import DataError, OptionError, as_option, unknown
+from diabolo.errors import DataError, OptionError, as_option, as_types, unknown
 from diabolo.typing import ArrowArray, ArrowTable, ArrowType, Float64Array, Frame, Say
 
 FEW = 20  # up to this many levels are a category, however few rows there are
@@ -74,7 +73,7 @@ def learn(
         how: what a user said of texts in cells.
         strict: whether such a column is an error.
         say: takes lines about columns that are left out, and about readings that were chosen.
-        brief: whether the first of these is left out.
+        brief: whether columns that are left out are not listed, because the caller lists them.
 
     Raises: DataError if nothing can be learnt from any column, for repeated names, and with `strict`; OptionError for
     unknown columns and kinds, and for kinds that a column cannot have.
@@ -172,8 +171,7 @@ def refusal(schema: Schema, *, typed: bool, strict: bool) -> str:
 def _as_category(name: str, typed: bool) -> str:
     if not typed:
         return f"types={{{name!r}: 'category'}}"
-    quoted = f'"{name}"' if "," in name else name
-    return f"--types {shlex.quote(f'{quoted}=category')}"
+    return f"--types {as_types({name: 'category'})}"
 
 
 def _is_plain(array: ArrowArray) -> bool:

@@ -297,10 +297,6 @@ def _of_texts(cells: ArrowArray, column: Column, where: str, first_row: int) -> 
     form = column.form or _plain_form(column.kind)
     values = _of_type(shown, column) if form is None else form.read(shown)
     misfits = there & np.isnan(values)
-    if isinstance(form, NumberForm) and form.suffix.strip() == "%":  # 0.1 may be a tenth
-        misfits |= there & ~np.asarray(
-            pc.match_substring(shown, "%").fill_null(True).to_numpy(zero_copy_only=False), bool
-        )
     if misfits.any():  # words such as "unknown" are missing cells among numbers and dates, whatever fit() saw
         among = pc.is_in(pc.utf8_lower(pc.utf8_trim_whitespace(shown)), pa.array(AMONG_NUMBERS, pa.string()))
         misfits &= ~np.asarray(among.to_numpy(zero_copy_only=False), bool)

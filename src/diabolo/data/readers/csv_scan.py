@@ -8,7 +8,7 @@ import codecs
 import logging
 import re
 from functools import lru_cache
-from itertools import islice, tee
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ import numpy as np
 from diabolo.data.readers.csv_encoding import UTF8, Encoding, encoding_of, guess, is_utf8
 from diabolo.data.readers.csv_form import Form, Options
 from diabolo.data.readers.csv_kinds import GAP, TEXT, kind_of
-from diabolo.data.readers.csv_sniffer import Start, is_total, lines_at_end, refuse_long_line, start_of, within_quotes
+from diabolo.data.readers.csv_sniffer import Start, is_total, lines_at_end, refuse_long_line, start_of, with_quotes
 from diabolo.data.readers.csv_text import BLANKS, BYTES_AT_ONCE, LONGEST_LINE, pattern_of, utf8
 from diabolo.data.readers.opened import compression_of, open_binary
 from diabolo.data.readers.parts import Stamp, stamp
@@ -147,11 +147,8 @@ def _comments(path: Path, encoding: str, start: Start, before: int) -> int:
     """Return how many lines outside quotes begin with the mark of a comment. Args: before: bytes before the rows."""
     with utf8(path, encoding) as file:
         file.read(before)
-        lines, again = tee(line.decode(errors="ignore") for line in file)
-        quoted = within_quotes(again)
-        return sum(
-            line.lstrip().startswith(start.comment) and not inside for line, inside in zip(lines, quoted, strict=False)
-        )
+        lines = (line.decode(errors="ignore") for line in file)
+        return sum(not inside and line.lstrip().startswith(start.comment) for line, inside in with_quotes(lines))
 
 
 class _Found(NamedTuple):

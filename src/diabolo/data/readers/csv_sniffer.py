@@ -95,7 +95,7 @@ def start_of(path: Path, text: str, options: Options, *, whole: bool) -> Start:
     notes, count = list[str](), len(lines)
     asked = options.separator
     del lines[: options.skip]
-    quoted = {at for at, inside in enumerate(within_quotes(lines), options.skip) if inside}
+    quoted = {at for at, (_, inside) in enumerate(with_quotes(lines), options.skip) if inside}
     # An empty line may be in a cell.
     numbered = [(at, line) for at, line in enumerate(lines, options.skip) if line.strip() or at in quoted]
     if numbered and (excel := _SEP.fullmatch(numbered[0][1])):
@@ -117,10 +117,10 @@ _OPENING = re.compile(r'(?:^|[,;|\t ])"')  # of a cell; a quote within one, as i
 _QUOTES = re.compile(r'"+')  # within a cell in quotes two of them are one letter
 
 
-def within_quotes(lines: Iterable[str], quoted: bool = False) -> Iterator[bool]:
-    """Yield for each line whether it begins within quotes. Args: quoted: whether the first does."""
+def with_quotes(lines: Iterable[str], quoted: bool = False) -> Iterator[tuple[str, bool]]:
+    """Yield each line, and whether it begins within quotes. Args: quoted: whether the first does."""
     for line in lines:
-        yield quoted
+        yield line, quoted
         place = 0
         while found := (_QUOTES if quoted else _OPENING).search(line, place):
             quoted, place = not quoted or len(found[0]) % 2 == 0, found.end()
@@ -461,8 +461,7 @@ def lines_at_end(tail: str, start: Start, *, quoted: bool) -> Iterator[str]:
     if columns == 1:
         return
     typed = [at for at, kind in enumerate(start.kinds) if kind not in (TEXT, GAP)]
-    lines = list(io.StringIO(tail, newline=""))
-    for line, inside in zip(reversed(lines), reversed(list(within_quotes(lines, quoted))), strict=True):
+    for line, inside in reversed(list(with_quotes(io.StringIO(tail, newline=""), quoted))):
         if inside:
             return
         if not line.strip():
