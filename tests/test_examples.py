@@ -5,6 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from diabolo.network.bottlenecks import BOTTLENECKS
+from diabolo.network.corruptions import CORRUPTIONS
+from diabolo.network.losses import LOSSES
+from diabolo.network.penalties import PENALTIES
+from diabolo.network.structures import STRUCTURES
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -26,6 +32,18 @@ def test_the_python_of_a_page_runs(run, page):
     blocks = re.findall(r"^( *)```python\n(.*?)```", page.read_text(), re.DOTALL | re.MULTILINE)
     done = run("-c", "\n".join(re.sub(f"^{indent}", "", block, flags=re.MULTILINE) for indent, block in blocks))
     assert done.code == 0, done.err
+
+
+def test_the_readme_counts_the_parts_that_there_are():
+    parts = {
+        "structures": STRUCTURES,
+        "bottlenecks": BOTTLENECKS,
+        "corruptions": CORRUPTIONS,
+        "penalties": PENALTIES,
+        "losses": LOSSES,
+    }
+    counted = ", ".join(f"{len(known)} {name}" for name, known in parts.items())
+    assert f"parts that mix: {counted} |" in (ROOT / "README.md").read_text()
 
 
 FOLDERS = ("benchmarks", "docs", "examples", "fuzz", "src")
