@@ -195,7 +195,7 @@ def _scan(path: Path, encoding: str, start: Start, before: int) -> _Found | None
                 end = max(piece.rfind(b"\n"), piece.rfind(b"\r"))
                 for begin, text, pattern in lines:
                     # The first line continues one of the piece before; the last one continues in the next piece.
-                    if end >= 0 and text in piece:
+                    if end >= 0 and _holds(piece, text):
                         counts[begin] += len(pattern.findall(piece, 0, end))
                     first_end = min((at for at in (piece.find(b"\n"), piece.find(b"\r")) if at >= 0), default=count)
                     if end >= 0 and text in (whole := rest + piece[:first_end]):
@@ -218,6 +218,11 @@ def _scan(path: Path, encoding: str, start: Start, before: int) -> _Found | None
         zeros=zeros,
         tail=(last if size - before <= TAIL else last[last.find(b"\n") + 1 :]).decode(errors="ignore"),
     )
+
+
+def _holds(piece: bytearray, text: bytes) -> bool:
+    """Return `text in piece`, in a fraction of the time if the piece lacks one of the bytes of the text."""
+    return all(byte in piece for byte in text) and text in piece
 
 
 def _has_codes(piece: bytearray | bytes, start: Start) -> bool:
