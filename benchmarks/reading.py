@@ -6,9 +6,11 @@ the least that adapting can be, in NumPy. Then a .npy file, a folder of pictures
 through `diabolo encode`: megabytes a second, and the peak of memory, also for a hundredth of the same data, so that the
 difference is what the size of the data costs.
 
-Smaller sizes for a first try: `--csv-megabytes 100 --npy-megabytes 200 --pictures 1000`.
+Smaller sizes for a first try: `--csv-megabytes 100 --npy-megabytes 200 --pictures 1000`. `--streamed` alone: the
+peak of memory when a file of each format is read in chunks, above that of a file of a hundred rows; it is not to pass
+two chunks, and for Parquet two pages of each column, which pyarrow holds packed and unpacked.
 
-Order: the files, the readers, encoding, the run.
+Order: the files, the readers, encoding, formats in chunks, the run.
 """
 
 import argparse
@@ -238,6 +240,75 @@ def encodings(work: Path, table: Path, npy_megabytes: float, pictures: int) -> N
     throughput("a CSV file", table, few, table.stat().st_size, "mixed columns")
 
 
+# Formats in chunks.
+
+STREAMED = (".csv", ".parquet", ".feather", ".jsonl", ".json", ".arff", ".npy", ".h5")
+ROWS, COLUMNS = 400_000, 20
+PAGE = 1.05  # megabytes of a page of Parquet, as most writers make them
+
+
+def write_rows(path: Path, rows: int) -> None:
+    """Write numbers and a category, or where a format has no categories numbers alone."""
+    values = np.random.default_rng(0).normal(size=(rows, COLUMNS))
+    names = [f"number_{at}" for at in range(COLUMNS)]
+    if path.suffix == ".npy":
+        np.save(path, values)
+    elif path.suffix == ".h5":
+        import h5py
+
+        with h5py.File(path, "w") as file:
+            file["rows"] = values
+    elif path.suffix == ".arff":
+        with path.open("w") as file:
+            file.writelines(["@relation rows\n", *(f"@attribute {name} numeric\n" for name in names)])
+            file.writelines(["@attribute town {Ulm,Bonn}\n", "@data\n"])
+            file.writelines(",".join(map(str, row.tolist())) + ",Ulm\n" for row in values)
+    else:
+        import pyarrow as pa
+
+        from diabolo.data.formats import format_of
+
+        table = pa.table(dict(zip(names, values.T, strict=True)) | {"town": ["Ulm", "Bonn"] * (rows // 2)})
+        with path.open("wb") as file:
+            format_of(path).write((table.slice(start, 65_536) for start in range(0, rows, 65_536)), file)
+
+
+def read_in_chunks(small: str, large: str) -> None:
+    """Read two files in chunks; print the rows of the second, and the peak of memory above that of the first."""
+    from diabolo.data.formats import BY_ENDING, format_of
+    from diabolo.data.opening import open_rows
+    from diabolo.data.readers.csv_form import Options
+    from diabolo.data.streams import CHUNK_BYTES
+
+    def rows(path: Path) -> int:
+        size = CHUNK_BYTES // (8 * COLUMNS)
+        if path.suffix in BY_ENDING:
+            return sum(len(table) for table in format_of(path).tables(path, Options(), {}, size))
+        stream = open_rows(path, 1)
+        return sum(len(chunk) for chunk in stream.chunks(size))
+
+    rows(Path(small))
+    before = peak()
+    count = rows(Path(large))
+    print(json.dumps({"rows": count, "above": (peak() - before) / 1e6, "chunk": CHUNK_BYTES / 1e6}))
+
+
+def streamed(work: Path) -> bool:
+    """Print the peak of memory of each format; return whether all are within two chunks."""
+    right = True
+    for ending in STREAMED:
+        small, large = work / f"few{ending}", work / f"rows{ending}"
+        write_rows(small, 100)
+        write_rows(large, ROWS)
+        found = run("benchmarks.reading", "--chunks", str(small), str(large))
+        size = large.stat().st_size / 1e6
+        print(f"{ending}, {size:.0f} MB, {found['rows']:,} rows: {found['above']:.0f} MB above the start", flush=True)
+        pages = 2 * COLUMNS * PAGE if ending == ".parquet" else 0
+        right &= found["above"] <= 2 * found["chunk"] + pages
+        large.unlink()
+    return right
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--csv-megabytes", type=float, default=1000)
@@ -246,15 +317,20 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--folder", help="where to put the files; default: a temporary one")
     parser.add_argument("--without-encoding", action="store_true")
+    parser.add_argument("--streamed", action="store_true", help="only the memory of formats in chunks")
+    parser.add_argument("--chunks", nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--read", nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--train", nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--encode", nargs=3, help=argparse.SUPPRESS)
     settings = parser.parse_args()
-    for step, work in ((settings.read, read), (settings.train, train), (settings.encode, encode)):
+    steps = (settings.read, read), (settings.train, train), (settings.encode, encode), (settings.chunks, read_in_chunks)
+    for step, work in steps:
         if step:
             work(*step)
             return
     with tempfile.TemporaryDirectory(dir=settings.folder) as folder:
+        if settings.streamed:
+            sys.exit(0 if streamed(Path(folder)) else 1)
         right = True
         for name in ("numbers", "mixed"):
             path = Path(folder) / f"{name}.csv"

@@ -343,6 +343,17 @@ def test_types_come_from_all_rows_however_they_are_read(tmp_path, monkeypatch):
     assert parts.equals(whole.combine_chunks())
 
 
+@pytest.mark.parametrize("long", ["y" * 3_000_000, '"' + "y\n" * 1_500_000 + '"'])
+def test_a_row_that_is_longer_than_a_block_is_read(tmp_path, long):
+    rows = "".join(f"{at},{at * 0.5},x\n" for at in range(60_000))
+    (tmp_path / "long.csv").write_text(f"a,b,t\n{rows}60000,1,{long}\n60001,2,z\n")
+    whole = csv.read_table(tmp_path / "long.csv")
+    streamed = list(csv.tables(tmp_path / "long.csv", None, None, 5000))
+    assert whole["a"].to_pylist() == list(range(60_002))
+    assert whole["t"][60_000].as_py() == long.strip('"')
+    assert pa.concat_tables(streamed).equals(whole)
+
+
 def test_types_that_are_known_are_not_inferred(tmp_path):
     (tmp_path / "t.csv").write_text("a,b\n" + PAIRS.format(","))
     table = next(csv.tables(tmp_path / "t.csv", None, {"a": pa.string(), "b": pa.float64(), "c": pa.int64()}, 9))

@@ -3,6 +3,7 @@
 import bz2
 import datetime
 import gzip
+import json
 import lzma
 
 import duckdb
@@ -14,7 +15,7 @@ import pytest
 from pyarrow import dataset, feather, parquet
 
 from diabolo import Autoencoder
-from diabolo.data.formats import BY_ENDING, FORMATS, TableFormat
+from diabolo.data.formats import BY_ENDING, FORMATS, TableFormat, format_of
 from diabolo.data.opening import open_rows, open_stream
 from diabolo.data.readers.csv_form import Options
 from diabolo.data.streams import Stream
@@ -240,3 +241,47 @@ def test_a_format_of_ones_own_is_one_class(monkeypatch, tmp_path):
 
 def test_parquet_of_this_test_is_what_pyarrow_reads(folder):
     assert parquet.read_table(folder / "t.parquet").num_rows == 300  # the yardstick itself
+
+
+def lines(records: list[dict[str, object]]) -> str:
+    return "".join(json.dumps(each) + "\n" for each in records)
+
+
+def as_text(records: list[dict[str, object]], ending: str) -> str:
+    return json.dumps(records) if ending == ".json" else lines(records)
+
+
+@pytest.mark.parametrize("ending", [".jsonl", ".json"])
+def test_a_late_column_and_a_late_fraction_of_json_are_read_whole_and_in_chunks(ending, tmp_path):
+    records: list[dict[str, object]] = [{"a": at, "b": at % 3, "c": "x" * 40} for at in range(40_000)]
+    records[-1] = {"a": 0.5, "b": 1, "late": 7}
+    path = tmp_path / f"late{ending}"
+    path.write_text(as_text(records, ending))
+    assert path.stat().st_size > 2 << 20
+    found = format_of(path)
+    whole = found.read(path, Options(), {})
+    streamed = list(found.tables(path, Options(), {}, 1000))
+    assert {each.schema for each in streamed} == {whole.schema}
+    assert [str(kind) for kind in whole.schema.types] == ["double", "int64", "string", "int64"]
+    assert whole["a"].to_pylist() == [each["a"] for each in records]
+    assert [cell for each in streamed for cell in each["late"].to_pylist()] == [each.get("late") for each in records]
+    assert max(map(len, streamed)) <= 1000
+
+
+@pytest.mark.parametrize("ending", [".jsonl", ".json"])
+def test_times_of_json_have_a_zone_on_the_way_back(ending, tmp_path):
+    times = [f"2024-05-{day:02}T08:30:00+02:00" for day in range(1, 29)]
+    path = tmp_path / f"zoned{ending}"
+    path.write_text(as_text([{"a": at * 0.5, "when": time} for at, time in enumerate(times)], ending))
+    model = Autoencoder(2, epochs=1, random_state=0, verbose=False).fit(path)
+    assert [column.kind for column in model.model_.schema.columns] == ["number", "date"]
+    written = pa.table(model.reconstruct(path))
+    assert all(datetime.datetime.fromisoformat(each).tzinfo is not None for each in written["when"].to_pylist())
+
+
+@pytest.mark.parametrize("packed", [".gz", ".bz2", ".xz"])
+def test_a_damaged_compressed_file_of_json_lines_is_refused(packed, folder, tmp_path):
+    whole = (folder / f"t.jsonl{packed}").read_bytes()
+    (tmp_path / f"cut.jsonl{packed}").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match="damaged file"):
+        open_rows(tmp_path / f"cut.jsonl{packed}", LIMIT)

@@ -19,7 +19,7 @@ from diabolo.typing import ArrowArray, ArrowSchema, ArrowTable
 
 LONGEST_LINE = 1 << 24  # characters
 MOST_LEVELS = 1 << 17
-CELLS_AT_ONCE = 1 << 22
+CELLS_AT_ONCE = 1 << 17
 # A cell in quotes, in which \ takes the meaning from the next character, or one without.
 CELL = re.compile(r"""\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|([^,]*?))\s*(?:,|$)""", re.DOTALL)
 ATTRIBUTE = re.compile(r"""@attribute\s+(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|([^\s{]+))\s*(\S.*)$""", re.I | re.S)

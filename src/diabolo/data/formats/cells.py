@@ -1,6 +1,6 @@
 """Cells as Python objects, from formats without columns of one type, as Arrow columns.
 
-A column whose cells are of several kinds becomes text. Order: a table, a column, tables joined.
+A column whose cells are of several kinds becomes text. Order: a table, a column, types, tables joined.
 """
 
 import datetime
@@ -9,18 +9,26 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from diabolo.errors import DataError
-from diabolo.typing import ArrowArray, ArrowTable
+from diabolo.typing import ArrowArray, ArrowSchema, ArrowTable, ArrowType
 
 MOST_COLUMNS = 1 << 17  # a file with more is not a table
 INT64 = 1 << 63
 
 
-def table_of(columns: Mapping[str, Sequence[object]], where: str) -> ArrowTable:
-    """Return columns of Python objects as an Arrow table. Raises DataError for text that is not valid Unicode."""
+def table_of(
+    columns: Mapping[str, Sequence[object]], where: str, types: Mapping[str, ArrowType] | None = None
+) -> ArrowTable:
+    """Return columns of Python objects as an Arrow table. Raises DataError for text that is not valid Unicode.
+
+    Args: types: of the columns, as `unified` returns them; None: what the cells show.
+    """
     import pyarrow as pa
 
     try:
-        return pa.table({name: column_of(values) for name, values in columns.items()})
+        found = {name: column_of(values) for name, values in columns.items()}
+        if types is not None:
+            found = {name: _as_type(cells, columns[name], types[name]) for name, cells in found.items()}
+        return pa.table(found)
     except UnicodeEncodeError as error:
         raise DataError(
             f"{where}: holds text that is not valid Unicode, {error.object!r:.40}: replace it, and save the file again."
@@ -48,6 +56,19 @@ def column_of(values: Sequence[Any]) -> ArrowArray:
     return pa.array([None if value is None else text_of(value) for value in values], pa.string())
 
 
+def _as_type(cells: ArrowArray, values: Sequence[object], kind: ArrowType) -> ArrowArray:
+    """Return an Arrow column in the type that holds it and other parts of the same column."""
+    import pyarrow as pa
+
+    if cells.type == kind:
+        return cells
+    if pa.types.is_null(cells.type):
+        return pa.nulls(len(cells), kind)
+    if pa.types.is_string(kind):
+        return pa.array([None if value is None else text_of(value) for value in values], kind)
+    return cells.cast(kind, safe=False) if pa.types.is_floating(kind) else pa.array(values, kind)
+
+
 def _double(value: int | float) -> float:
     try:
         return float(value)
@@ -72,6 +93,22 @@ def text_of(value: object) -> str:
     if isinstance(value, (bool, list, dict)):
         return json.dumps(value, ensure_ascii=False, default=str)
     return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+
+
+def unified(known: ArrowSchema, found: ArrowSchema) -> ArrowSchema:
+    """Return the columns of both schemas; one that changes its type becomes text, unless both are numbers."""
+    import pyarrow as pa
+
+    try:
+        return pa.unify_schemas([known, found], promote_options="permissive")
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        both = [name for name in known.names if name in found.names]
+        mixed = [name for name in both if not _together([known.field(name).type, found.field(name).type])]
+        texts = [
+            pa.schema([(each.name, pa.string() if each.name in mixed else each.type) for each in schema])
+            for schema in (known, found)
+        ]
+        return pa.unify_schemas(texts, promote_options="permissive")
 
 
 def joined(tables: Sequence[ArrowTable]) -> ArrowTable:

@@ -1,23 +1,28 @@
-"""JSON lines: one JSON object on each line, with the same names."""
+"""JSON lines: one JSON object on each line, with the same names.
+
+A file is gone over twice, in pieces of whole lines: for the types of its columns, which any line may change, and for
+the rows. Order: the format, types, pieces.
+"""
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, ClassVar
+from typing import BinaryIO, ClassVar
 
 from diabolo.data.formats.base import TableFormat, Types
 from diabolo.data.formats.writing import as_json
 from diabolo.data.readers import opened
+from diabolo.data.readers.arrow import gathered
 from diabolo.data.readers.csv_form import Options
+from diabolo.data.readers.parts import Stamp, stamp
 from diabolo.errors import DataError
-from diabolo.typing import ArrowSchema, ArrowTable
+from diabolo.typing import ArrowSchema, ArrowTable, ArrowType
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-DEEPEST, BYTES_OF_DEPTH = 64, 1 << 16
+DEEPEST = 64
 MARKS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]')  # a text, or what opens or closes a list or an object
-BLOCK = 1 << 20  # bytes, of which pyarrow reads several ahead; the first determines the types of the columns
+BYTES_AT_ONCE = 1 << 20
+LONGEST_LINE = 1 << 26
 
 
 class JsonLines(TableFormat):
@@ -29,26 +34,23 @@ class JsonLines(TableFormat):
     nested: ClassVar[bool] = True
 
     def tables(self, path: Path, form: Options, types: Types, rows: int) -> Iterator[ArrowTable]:
-        """Yield the rows, block by block."""
+        """Yield the rows, piece by piece, each with all columns of the file."""
         import pyarrow as pa
 
-        first_row = 0
-        reader = _open(path, types)
-        while True:
-            try:
-                batch = reader.read_next_batch()
-                batch.validate(full=True)  # texts that are not valid Unicode
-            except StopIteration:
-                return
-            except (UnicodeDecodeError, pa.ArrowException) as error:
-                raise DataError(_reason(path, error, first_row)) from error
-            table = _like(pa.Table.from_batches([batch]), types)
-            first_row += len(table)
-            yield from (table.slice(start, rows) for start in range(0, len(table), rows))
+        schema = self.schema(path, form)
+        fields = pa.schema([(field.name, _wanted(field.type, types.get(field.name))) for field in schema])
+
+        def read() -> Iterator[ArrowTable]:
+            first_row = 0
+            for piece in _pieces(path):
+                yield (table := _like(_parse(path, piece, fields, first_row), types))
+                first_row += len(table)
+
+        return gathered(read(), rows)
 
     def schema(self, path: Path, form: Options) -> ArrowSchema:
-        """Return the schema of the first block."""
-        return _open(path, {}).schema
+        """Return the schema of all lines."""
+        return _schema(path, stamp(path))
 
     def write(self, tables: Iterable[ArrowTable], file: BinaryIO) -> None:
         """Write one object a row; dates and times as ISO texts."""
@@ -57,32 +59,13 @@ class JsonLines(TableFormat):
                 file.write(as_json(row) + b"\n")
 
 
-def _open(path: Path, types: Types) -> "pa.RecordBatchReader":
-    """Return a reader. Raises DataError for a file that does not begin with JSON objects."""
+def _wanted(found: ArrowType, wanted: ArrowType | None) -> ArrowType:
+    """Return the type to read a column as: numbers as doubles where a model wants these."""
     import pyarrow as pa
-    from pyarrow import json as arrow
 
-    # Only numbers: a first block of whole numbers must not exclude fractions later, and JSON has no dates.
-    numbers = [(name, kind) for name, kind in types.items() if pa.types.is_floating(kind)]
-    parse = arrow.ParseOptions(explicit_schema=pa.schema(numbers) if numbers else None)
-    with opened.open_binary(path) as file:
-        if _depth(file.read(BYTES_OF_DEPTH)) > DEEPEST:
-            raise DataError(f"{path}: expected plain values, got lists or objects nested more than {DEEPEST} deep.")
-    try:
-        reader = arrow.open_json(opened.for_arrow(path), arrow.ReadOptions(block_size=BLOCK), parse)
-        _ = reader.schema.names  # which may not be valid Unicode
-    except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
-        raise DataError(_reason(path, error, 0)) from error
-    return reader
-
-
-def _depth(text: bytes) -> int:
-    """Return how deep the lists and objects at the start of a file are nested; pyarrow takes memory for each level."""
-    deepest = depth = 0
-    for mark in MARKS.findall(text):
-        depth += 1 if mark in b"[{" else -1 if mark in b"]}" else 0
-        deepest = max(deepest, depth)
-    return deepest
+    if wanted is None or not pa.types.is_floating(wanted):
+        return found
+    return wanted if pa.types.is_integer(found) or pa.types.is_floating(found) or pa.types.is_null(found) else found
 
 
 def _like(table: ArrowTable, types: Types) -> ArrowTable:
@@ -95,6 +78,76 @@ def _like(table: ArrowTable, types: Types) -> ArrowTable:
         if codes and wanted is not None and pa.types.is_string(wanted):
             table = table.set_column(at, field.name, table.column(at).cast(wanted))
     return table
+
+
+@lru_cache(maxsize=64)
+def _schema(path: Path, _when: Stamp) -> ArrowSchema:
+    """Return all columns with types that hold their cells on every line. Raises DataError."""
+    import pyarrow as pa
+
+    known, first_row = pa.schema([]), 0
+    for piece in _pieces(path):
+        table = _parse(path, piece, None, first_row)
+        # pyarrow makes a moment without its zone of a text; how dates are written is found with those of other files.
+        found = pa.schema(
+            [(each.name, pa.string() if pa.types.is_timestamp(each.type) else each.type) for each in table.schema]
+        )
+        try:
+            known = pa.unify_schemas([known, found], promote_options="permissive")
+        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+            raise DataError(_reason(path, error, first_row)) from error
+        first_row += len(table)
+    return known
+
+
+def _parse(path: Path, piece: bytes, schema: ArrowSchema | None, first_row: int) -> ArrowTable:
+    """Return the rows of whole lines. Raises DataError. Args: schema: None to infer it."""
+    import pyarrow as pa
+    from pyarrow import json as arrow
+
+    read, parse = arrow.ReadOptions(use_threads=False, block_size=len(piece) + 1), arrow.ParseOptions(schema)
+    try:
+        table = arrow.read_json(pa.BufferReader(piece), read, parse)
+        table.validate(full=True)  # texts that are not valid Unicode
+        _ = table.schema.names
+    except (UnicodeDecodeError, pa.ArrowException) as error:
+        raise DataError(_reason(path, error, first_row)) from error
+    return table
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    """Yield the bytes of a file, each time whole lines. Raises DataError."""
+    cut = b""
+    with opened.open_binary(path) as file:
+        while piece := file.read(BYTES_AT_ONCE):
+            lines, end, begun = piece.rpartition(b"\n")
+            if not end:
+                cut += begun
+                if len(cut) > LONGEST_LINE:
+                    raise DataError(f"{path}: expected lines of up to {LONGEST_LINE:,} bytes, got a longer one.")
+                continue
+            yield from _checked(path, cut + lines + end)
+            cut = begun
+    yield from _checked(path, cut)
+
+
+def _checked(path: Path, lines: bytes) -> Iterator[bytes]:
+    """Yield lines that are not blank. Raises DataError if they are nested so deep that pyarrow takes much memory."""
+    if not lines.strip():
+        return
+    # Only lines with that many marks can be that deep.
+    if lines.count(b"{") + lines.count(b"[") > lines.count(b"\n") + DEEPEST and _depth(lines) > DEEPEST:
+        raise DataError(f"{path}: expected plain values, got lists or objects nested more than {DEEPEST} deep.")
+    yield lines
+
+
+def _depth(text: bytes) -> int:
+    """Return how deep lists and objects are nested."""
+    deepest = depth = 0
+    for mark in MARKS.findall(text):
+        depth += 1 if mark in b"[{" else -1 if mark in b"]}" else 0
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _reason(path: Path, error: Exception, first_row: int) -> str:

@@ -1,31 +1,35 @@
 """JSON: a list of objects, an object that holds one such list, an object of columns, or objects one after the other.
 
-A list, and objects one after the other, are read piece by piece; an object is read whole.
+A list, and objects one after the other, are read piece by piece, twice: for the types of the columns, which any record
+may change, and for the rows. An object is read whole.
 Order: the format, records of a file, an object, tables.
 """
 
 import io
 import json
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, TextIO
 
 from diabolo.data import memory
 from diabolo.data.formats.base import TableFormat, Types
-from diabolo.data.formats.cells import MOST_COLUMNS, table_of
+from diabolo.data.formats.cells import MOST_COLUMNS, table_of, unified
 from diabolo.data.formats.writing import as_json
 from diabolo.data.readers import opened
+from diabolo.data.readers.arrow import gathered
 from diabolo.data.readers.csv_form import Options
 from diabolo.data.readers.inside import part_of, shown
+from diabolo.data.readers.parts import Stamp, stamp
 from diabolo.errors import DataError, listed
 from diabolo.typing import ArrowSchema, ArrowTable
 
 CHARACTERS_AT_ONCE = 1 << 20
 LONGEST = 1 << 24  # characters of one record
 COPIES = 12  # times the size of an object in a file that Python takes for it
-CELLS = 1 << 24  # of a chunk of records, of which most may be missing
-RECORDS_AT_ONCE = 65_536
+CELLS = 1 << 20  # of records, of which most may be missing
+RECORDS_AT_ONCE = 2048
 DECODER = json.JSONDecoder(parse_constant={"NaN": None, "Infinity": float("inf"), "-Infinity": float("-inf")}.get)
 BLANKS = " \t\r\n"
 EXAMPLE = '[{"age": 31, "city": "Ulm"}, ...]'
@@ -43,24 +47,19 @@ class JsonRecords(TableFormat):
     holds_several: ClassVar[bool] = True
 
     def tables(self, path: Path, form: Options, types: Types, rows: int) -> Iterator[ArrowTable]:
-        """Yield the records as tables; each has the columns of those before it."""
-        names = dict[str, None]()
-        records = _records(path)
-        while chunk := list(islice(records, min(rows, RECORDS_AT_ONCE))):
-            for record in chunk:
-                names.update(dict.fromkeys(record))
-            held = sum(map(len, chunk))
-            if len(names) > MOST_COLUMNS or len(names) * len(chunk) > max(CELLS, 64 * held):
-                raise DataError(f"{path}: expected records with the same names, got {len(names):,} different ones.")
-            columns = {name: [record.get(name) for record in chunk] for name in names}
-            yield table_of(columns, str(path))
+        """Yield the records as tables, each with all columns of the file."""
+        kinds = {field.name: field.type for field in self.schema(path, form)}
+
+        def read() -> Iterator[ArrowTable]:
+            for columns, _ in _columns(path):
+                gaps = [None] * len(next(iter(columns.values())))
+                yield table_of({name: columns.get(name, gaps) for name in kinds}, str(path), kinds)
+
+        return gathered(read(), rows)
 
     def schema(self, path: Path, form: Options) -> ArrowSchema:
-        """Return the schema of the first records."""
-        first = next(self.tables(path, form, {}, RECORDS_AT_ONCE), None)
-        if first is None:
-            raise DataError(f"{path}: expected rows, got none.")
-        return first.schema
+        """Return the schema of all records."""
+        return _schema(path, part_of(path), stamp(path))
 
     def size(self, path: Path, columns: int) -> int:
         """Return the approximate bytes of the rows as doubles: a list may stand on one line."""
@@ -76,6 +75,34 @@ class JsonRecords(TableFormat):
                 file.write(separator + as_json(row))
                 separator = b",\n"
         file.write(b"\n]\n" if separator == b",\n" else b"[]\n")
+
+
+@lru_cache(maxsize=64)
+def _schema(path: Path, _part: str, _when: Stamp) -> ArrowSchema:
+    """Return all columns with types that hold their cells in every record. Raises DataError."""
+    import pyarrow as pa
+
+    known, rows, cells = pa.schema([]), 0, 0
+    for columns, held in _columns(path):
+        rows, cells = rows + len(next(iter(columns.values()))), cells + held
+        count = len({*known.names, *columns})
+        if count > MOST_COLUMNS or count * rows > max(CELLS, 64 * cells):
+            raise DataError(f"{path}: expected records with the same names, got {count:,} different ones.")
+        known = unified(known, table_of(columns, str(path)).schema)
+    if not known.names:
+        raise DataError(f"{path}: expected rows, got none.")
+    return known
+
+
+def _columns(path: Path) -> Iterator[tuple[dict[str, list[object]], int]]:
+    """Yield the records of a file in chunks: lists of cells by the name of their column, and how many the file has."""
+    records = _records(path)
+    while chunk := list(islice(records, RECORDS_AT_ONCE)):
+        names = dict.fromkeys(name for record in chunk for name in record)
+        held = sum(map(len, chunk))
+        if len(names) * len(chunk) > max(CELLS, 64 * held):
+            raise DataError(f"{path}: expected records with the same names, got {len(names):,} different ones.")
+        yield {name: [record.get(name) for record in chunk] for name in names}, held
 
 
 def _records(path: Path) -> Iterator[Record]:

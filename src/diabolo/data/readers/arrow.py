@@ -1,12 +1,15 @@
 """Arrow's columns as one array, or an error with the column and row of a cell that is not a number."""
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
 from diabolo.data.adapters.rows import of_columns
 from diabolo.errors import DataError
-from diabolo.typing import Array, ArrowArray, ArrowBatch, ArrowType
+from diabolo.typing import Array, ArrowArray, ArrowBatch, ArrowTable, ArrowType
+
+BYTES = 1 << 21  # of a table of `gathered`: enough that the costs of each do not matter
 
 
 def to_array(batch: ArrowBatch, *, where: str, names: list[str], first_row: int = 0) -> Array:
@@ -23,6 +26,25 @@ def to_array(batch: ArrowBatch, *, where: str, names: list[str], first_row: int 
         for name, column in zip(names, batch.columns, strict=True)
     ]
     return of_columns(columns, len(batch), dtype)
+
+
+def gathered(batches: Iterable[ArrowBatch], rows: int) -> Iterator[ArrowTable]:
+    """Yield tables or record batches of one schema as fewer tables: of about `BYTES` each, but not of more rows."""
+    import pyarrow as pa
+
+    held, count, size = list[ArrowTable](), 0, 0
+    for batch in batches:
+        held.append(batch if isinstance(batch, pa.Table) else pa.Table.from_batches([batch]))
+        count, size = count + len(batch), size + batch.nbytes
+        if count >= rows or size >= BYTES:
+            yield from _sliced(pa.concat_tables(held).combine_chunks(), rows)
+            held, count, size = [], 0, 0
+    if held:
+        yield from _sliced(pa.concat_tables(held).combine_chunks(), rows)
+
+
+def _sliced(table: ArrowTable, rows: int) -> Iterator[ArrowTable]:
+    yield from (table.slice(start, rows) for start in range(0, len(table), rows))
 
 
 def common_dtype(kinds: list[ArrowType]) -> np.dtype[Any]:

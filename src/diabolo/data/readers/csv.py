@@ -10,12 +10,12 @@ from functools import partial
 from pathlib import Path
 
 from diabolo.data.readers import csv_errors, csv_types
-from diabolo.data.readers.arrow import to_array
-from diabolo.data.readers.csv_form import Form, Options
+from diabolo.data.readers.arrow import gathered, to_array
+from diabolo.data.readers.csv_form import BLOCKS, TOO_LONG, Form, Options
 from diabolo.data.readers.csv_scan import form_of, say
 from diabolo.data.readers.parts import Part, stamp
 from diabolo.errors import DataError
-from diabolo.typing import Array, ArrowSchema, ArrowTable, ArrowType
+from diabolo.typing import Array, ArrowConvert, ArrowSchema, ArrowTable, ArrowType
 
 
 def read_table(path: Path, options: Options | None = None, types: Mapping[str, ArrowType] | None = None) -> ArrowTable:
@@ -46,12 +46,24 @@ def _read(path: Path, form: Form, options: Options, types: Mapping[str, ArrowTyp
     try:
         try:
             return arrow.read_csv(form.open(path), **form.options(within_quotes=False), convert_options=convert)
-        except pa.ArrowInvalid:
-            if not form.quotes:
+        except pa.ArrowInvalid as error:
+            if not form.quotes and TOO_LONG not in str(error):
                 raise
-        return arrow.read_csv(form.open(path), **form.options(), convert_options=convert)
+        return _in_larger_blocks(path, form, convert)
     except (OSError, pa.ArrowInvalid) as error:
         raise DataError(csv_errors.reason_for(path, form, convert, error)) from error
+
+
+def _in_larger_blocks(path: Path, form: Form, convert: ArrowConvert) -> ArrowTable:
+    import pyarrow as pa
+    from pyarrow import csv as arrow
+
+    try:
+        return arrow.read_csv(form.open(path), **form.options(), convert_options=convert)
+    except pa.ArrowInvalid as error:
+        if TOO_LONG not in str(error):
+            raise
+    return arrow.read_csv(form.open(path), **form.options(block=BLOCKS[-1]), convert_options=convert)
 
 
 def _without_spare(path: Path, form: Form, table: ArrowTable, first_row: int) -> ArrowTable:
@@ -76,16 +88,16 @@ def names(path: Path, options: Options | None = None) -> tuple[str, ...]:
 def schema(path: Path, options: Options | None = None) -> ArrowSchema:
     """Return the Arrow schema of the first block."""
     import pyarrow as pa
-    from pyarrow import csv as arrow
 
     options = options or Options()
     form = _checked_form(path, options)
     if form.empty:
         return pa.schema([(name, pa.null()) for name in form.names])
     try:
-        found = arrow.open_csv(form.open(path), **form.options(), convert_options=form.convert(options)).schema
+        first = form.first(path, form.convert(options))
     except (OSError, pa.ArrowInvalid) as error:
         raise DataError(csv_errors.reason_for(path, form, form.convert(options), error)) from error
+    found = pa.schema([(name, pa.null()) for name in form.names]) if first is None else first.schema
     texts = csv_types.texts_in(path, form, options, found)
     return pa.schema([(name, texts.get(name, found.field(name).type)) for name in form.names])
 
@@ -93,14 +105,13 @@ def schema(path: Path, options: Options | None = None) -> ArrowSchema:
 def is_plain(path: Path) -> bool:
     """Return whether the first block holds only numbers, without gaps; the first column may be without a name."""
     import pyarrow as pa
-    from pyarrow import csv as arrow
 
     form, options = form_of(path), Options()
     if "" in form.names[1:] or form.spare or form.empty:
         return False
     try:
         convert = form.convert(options)
-        batch = next(iter(arrow.open_csv(form.open(path), **form.options(), convert_options=convert)), None)
+        batch = form.first(path, convert)
     except (OSError, pa.ArrowInvalid):
         return False  # reading the file raises the error
     if batch is None or csv_types.texts_in(path, form, options, batch.schema):
@@ -114,7 +125,6 @@ def tables(
 ) -> Iterator[ArrowTable]:
     """Yield a text table as Arrow tables of up to `rows` rows; arguments as for `read_table`."""
     import pyarrow as pa
-    from pyarrow import csv as arrow
 
     options, types = options or Options(), dict(types or {})
     form = _checked_form(path, options)
@@ -123,10 +133,9 @@ def tables(
     convert = form.convert(options, types | csv_types.types_of(path, form, options, types))
     first_row = 0
     try:
-        for batch in arrow.open_csv(form.open(path), **form.options(), convert_options=convert):
-            table = _without_spare(path, form, pa.Table.from_batches([batch]), first_row)
+        for table in gathered(form.batches(path, convert), rows):
+            yield _without_spare(path, form, table, first_row)
             first_row += len(table)
-            yield from (table.slice(start, rows) for start in range(0, len(table), rows))
     except (OSError, pa.ArrowInvalid) as error:
         raise DataError(csv_errors.reason_for(path, form, convert, error)) from error
 
@@ -153,23 +162,21 @@ def parts(path: Path) -> list[Part]:
 def _chunks(path: Path, rows: int) -> Iterator[Array]:
     """Yield the numbers in blocks of up to `rows` rows."""
     import pyarrow as pa
-    from pyarrow import csv as arrow
 
     form, options, done = form_of(path), Options(), 0
     try:
         # The first block determines the types, so whole numbers in it must not exclude fractions later.
-        found = arrow.open_csv(form.open(path), **form.options(), convert_options=form.convert(options)).schema
+        first = form.first(path, form.convert(options))
         doubles = {
             field.name: pa.float64()
-            for field in found
+            for field in (() if first is None else first.schema)
             if pa.types.is_integer(field.type) or pa.types.is_floating(field.type) or pa.types.is_null(field.type)
         }
         convert = form.convert(options, doubles)
         convert.include_columns = list(form.names)
-        for batch in arrow.open_csv(form.open(path), **form.options(), convert_options=convert):
-            values = to_array(batch, where=str(path), names=form.shown(list(form.names)), first_row=done)
-            done += len(values)
-            yield from (values[start : start + rows] for start in range(0, len(values), rows))
+        for table in gathered(form.batches(path, convert), rows):
+            yield to_array(table, where=str(path), names=form.shown(list(form.names)), first_row=done)
+            done += len(table)
     except (OSError, pa.ArrowInvalid) as error:
         csv_errors.refuse_text(path, form, options)
         raise DataError(f"{path}: {str(error).splitlines()[0]}") from error

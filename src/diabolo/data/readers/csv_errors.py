@@ -8,7 +8,7 @@ import io
 import re
 from pathlib import Path
 
-from diabolo.data.readers.csv_form import Form, Options
+from diabolo.data.readers.csv_form import TOO_LONG, Form, Options
 from diabolo.data.readers.csv_kinds import GAP, PLAIN_NUMBER, kind_of
 from diabolo.data.readers.csv_scan import not_text
 from diabolo.data.readers.csv_text import BYTES_AT_ONCE, LONGEST_LINE
@@ -51,7 +51,10 @@ def reason_for(path: Path, form: Form, convert: ArrowConvert, error: Exception) 
             for _ in arrow.open_csv(form.open(path), **settings, convert_options=again):
                 pass
         except (OSError, pa.ArrowInvalid) as found:
-            text = str(found).splitlines()[0]
+            if TOO_LONG not in str(found):
+                text = str(found).splitlines()[0]
+    if TOO_LONG in text:
+        return f"{path}: expected rows of up to {LONGEST_LINE:,} bytes, got a longer one: is a quote not closed?"
     if "UTF8" in text:
         return not_text(path, form.encoding)
     cell = re.search(r"In CSV column #(\d+): (?:Row #(\d+): )?CSV conversion error to ([^:]+): .*?'(.*?)'", text)
@@ -99,13 +102,12 @@ def _words(kind: str) -> str:
 def refuse_text(path: Path, form: Form, options: Options) -> None:
     """Raise DataError with column and row if a cell is not a number: pyarrow does not say which row."""
     import pyarrow as pa
-    from pyarrow import csv as arrow
 
     row = 0
     try:
         convert = form.convert(options, dict.fromkeys(form.names, pa.string()))
         convert.strings_can_be_null = False
-        for batch in arrow.open_csv(form.open(path), **form.options(), convert_options=convert):
+        for batch in form.batches(path, convert):
             for name, column in zip(form.names, batch.columns, strict=False):
                 for place, cell in enumerate(column.to_pylist()):
                     if not (PLAIN_NUMBER.fullmatch(cell.strip()) or kind_of(cell) == GAP):

@@ -4,16 +4,28 @@ Order: options, the form and pyarrow's options for it.
 """
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from diabolo.data.frames.marks import MISSING
 from diabolo.data.readers.csv_encoding import UTF8
-from diabolo.data.readers.csv_text import BLANKS, BYTES_AT_ONCE, Clean, Lines, utf8, without_blanks, without_lines
+from diabolo.data.readers.csv_text import (
+    BLANKS,
+    BYTES_AT_ONCE,
+    LONGEST_LINE,
+    Clean,
+    Lines,
+    utf8,
+    without_blanks,
+    without_lines,
+)
 from diabolo.errors import OptionError
-from diabolo.typing import ArrowConvert, ArrowType
+from diabolo.typing import ArrowBatch, ArrowConvert, ArrowType
 
+# Bytes that pyarrow reads at once: it reads 32 blocks ahead, and larger ones are not faster, but must hold whole rows.
+BLOCKS = (1 << 18, 1 << 20, LONGEST_LINE)
+TOO_LONG = "straddling object"  # what pyarrow says if they do not
 LINES_AT_ONCE = 4  # a block holds at least so many of the longest first lines, because it must hold whole rows
 
 
@@ -110,11 +122,13 @@ class Form(NamedTuple):
         """Whether there are no rows."""
         return self.start >= self.end
 
-    def options(self, *, within_quotes: bool = True) -> dict[str, Any]:
+    def options(self, *, within_quotes: bool = True, block: int = BYTES_AT_ONCE) -> dict[str, Any]:
         """Return pyarrow's options for reading and parsing the file.
 
-        Args: within_quotes: False: lines within quotes are not looked for, which is faster. pyarrow then raises
-            ArrowInvalid where one block of a file ends and the next begins within quotes.
+        Args:
+            within_quotes: False: lines within quotes are not looked for, which is faster. pyarrow then raises
+                ArrowInvalid where one block of a file ends and the next begins within quotes.
+            block: bytes that are read at once; pyarrow raises ArrowInvalid for a row that is longer.
         """
         from pyarrow import csv as arrow
 
@@ -122,7 +136,7 @@ class Form(NamedTuple):
             "read_options": arrow.ReadOptions(
                 skip_rows=self.lines if self.direct else 0,
                 column_names=list(self.columns),
-                block_size=max(BYTES_AT_ONCE, LINES_AT_ONCE * self.longest),
+                block_size=max(block, LINES_AT_ONCE * self.longest),
             ),
             # In a file with one column an empty line is a gap; in other files it means nothing.
             "parse_options": arrow.ParseOptions(
@@ -155,6 +169,29 @@ class Form(NamedTuple):
     def open(self, path: Path) -> Any:
         """Return the source that pyarrow should read: the path, or a stream of cleaned lines."""
         return str(path) if self.direct else io.BufferedReader(self.rows(path), BYTES_AT_ONCE)
+
+    def first(self, path: Path, convert: ArrowConvert) -> ArrowBatch | None:
+        """Return the rows of the first 2^20 bytes, or the first one; None if there are none. Raises ArrowInvalid."""
+        return next(self.batches(path, convert, BLOCKS[1:]), None)
+
+    def batches(self, path: Path, convert: ArrowConvert, blocks: Sequence[int] = BLOCKS) -> Iterator[ArrowBatch]:
+        """Yield the rows block by block. Raises ArrowInvalid, also for a row of more than `LONGEST_LINE` bytes."""
+        import pyarrow as pa
+        from pyarrow import csv as arrow
+
+        done = 0
+        for block in blocks:
+            left_out = done
+            try:
+                for batch in arrow.open_csv(self.open(path), **self.options(block=block), convert_options=convert):
+                    rows = batch.slice(min(left_out, len(batch)))
+                    left_out -= len(batch) - len(rows)
+                    done += len(rows)
+                    yield rows
+                return
+            except pa.ArrowInvalid as error:
+                if TOO_LONG not in str(error) or block == blocks[-1]:
+                    raise
 
     def rows(self, path: Path) -> Lines:
         """Return the bytes of the rows."""

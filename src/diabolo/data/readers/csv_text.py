@@ -15,7 +15,7 @@ from diabolo.data.readers.csv_encoding import UTF8
 from diabolo.data.readers.opened import open_binary
 from diabolo.errors import DataError
 
-BYTES_AT_ONCE = 1 << 20  # pyarrow's default; larger blocks are not faster, and pyarrow reads several ahead
+BYTES_AT_ONCE = 1 << 20
 LONGEST_LINE = 1 << 24  # bytes or characters; the first lines are held in memory
 BLANKS = " "  # the separator that means one or more blanks or tabs
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from diabolo.data.readers.csv_form import Form, Options
 from diabolo.data.readers.csv_scan import CODES_WITHIN
-from diabolo.data.readers.csv_text import LONGEST_LINE
+from diabolo.data.readers.csv_text import BYTES_AT_ONCE, LONGEST_LINE
 from diabolo.data.readers.parts import Stamp, stamp
 from diabolo.typing import ArrowSchema, ArrowType
 
@@ -35,14 +35,13 @@ def _codes(path: Path, _when: Stamp, form: Form, options: Options, names: tuple[
     """Return those columns of whole numbers that have a cell such as 007, in the first bytes of the file."""
     import pyarrow as pa
     import pyarrow.compute as pc
-    from pyarrow import csv as arrow
 
     convert = form.convert(options, dict.fromkeys(names, pa.string()))
     convert.include_columns = list(names)
     found = dict[str, None]()
     try:
         read = 0
-        for batch in arrow.open_csv(form.open(path), **form.options(), convert_options=convert):
+        for batch in form.batches(path, convert):
             for name, cells in zip(names, batch.columns, strict=True):
                 if name not in found and pc.any(pc.match_substring_regex(cells, CODE)).as_py():
                     found[name] = None
@@ -67,7 +66,7 @@ def _types(
     import pyarrow as pa
     from pyarrow import csv as arrow
 
-    settings, convert = form.options(), form.convert(options)
+    settings, convert = form.options(block=LONGEST_LINE + BYTES_AT_ONCE), form.convert(options)
     settings["read_options"].skip_rows = 0
     convert.include_columns = list(names)
     types: dict[str, ArrowType] = dict.fromkeys(names, pa.null())

@@ -90,7 +90,7 @@ def tables(path: Path, size: int) -> Iterator[ArrowTable]:
         # Texts are read as dictionaries, so that their size is known before memory is taken.
         with _open(path, list(kinds)) as file:
             taken, most = 0, max(ANY_BYTES, path.stat().st_size * MAX_ROWS_PER_BYTE)
-            for batch in file.iter_batches(batch_size=size, columns=_columns(file)):
+            for batch in file.iter_batches(batch_size=min(size, ROWS_AT_ONCE), columns=_columns(file)):
                 table = pa.Table.from_batches([batch]).replace_schema_metadata(None)
                 taken += sum(_text_bytes(table[name]) for name in kinds)
                 if taken > min(most, memory.free()):
