@@ -149,6 +149,10 @@ def test_pairs_of_years_codes_and_ranges_are_not_numbers_or_dates():
             [str(at) for at in range(1, 60)] + ["Refused"] * 9,
             "numbers, but also 'Refused' (--missing Refused takes it as missing)",
         ),
+        (
+            [str(at) for at in range(1, 60)] + ["62 e"] * 9,
+            "numbers, but also '62 e' (--missing '62 e' takes it as missing)",
+        ),
         (["1.2M", "300K", "5M"], "numbers with different units ('5M' and '300K')"),
         (["D +1.5", "R +2.0", "D +7.1"], "numbers after letters, such as 'D +1.5'"),
         ([f"2024-01-{at:02d}" for at in range(1, 31)] + ["soon"], "dates, but also 'soon' (--missing soon"),
@@ -162,7 +166,10 @@ def test_what_is_nearly_numbers_or_dates_is_no_category_and_the_remedy_is_named(
 
 
 KILOGRAMS, PERCENT = [f"{at}.5 kg" for at in range(60)], [f"{at}.5%" for at in range(60)]
+DAYS = pd.date_range("2023-01-01", periods=60)
+MILLIONS = [f"{at}.5M" for at in range(60)]
 MONTH_FIRST = [f"{1 + at % 12}/{1 + at % 28}/2023" for at in range(60)]
+DAY_FIRST = [f"{1 + at:02d}/01/2023" for at in range(28)]
 
 
 @pytest.mark.parametrize(
@@ -171,6 +178,15 @@ MONTH_FIRST = [f"{1 + at % 12}/{1 + at % 28}/2023" for at in range(60)]
         (KILOGRAMS, ["150 lb"], "numbers such as '1.0 kg', got '150 lb' in row 0"),
         ([f"${at}.50" for at in range(60)], ["€5.00"], "numbers such as '$1.00', got '€5.00' in row 0"),
         (PERCENT, ["0.1"], "numbers such as '1.0%', got '0.1' in row 0"),
+        (PERCENT, [None, 0.1], "numbers such as '1.0%', got 0.1 in row 1"),
+        (MILLIONS, ["20.5M", "500K"], "numbers such as '1.0M', got '500K' in row 1"),
+        (MILLIONS, ["20.5M", "20500000"], "numbers such as '1.0M', got '20500000' in row 1"),
+        (MILLIONS, [20_500_000.0], "numbers such as '1.0M', got 20500000.0 in row 0"),
+        (KILOGRAMS, ["1kg2"], "numbers such as '1.0 kg', got '1kg2' in row 0"),
+        ([at / 2 for at in range(60)], ["9%"], "a number, got '9%' in row 0"),
+        ([at / 2 for at in range(60)], ["12,928"], "a number, got '12,928' in row 0"),
+        (DAYS, DAY_FIRST[:12], "a date such as 2024-05-31, got '01/01/2023' in row 0"),
+        (MONTH_FIRST, DAY_FIRST, "dates such as '11/14/2023', got '13/01/2023' in row 12"),
         ([at / 2 for at in range(60)], ["5 lb"], "a number, got '5 lb' in row 0"),
         (MONTH_FIRST, ["5/6/2023", "13/6/2023"], "dates such as '11/14/2023', got '13/6/2023' in row 1"),
     ],
@@ -185,6 +201,8 @@ def test_another_unit_or_order_of_day_and_month_than_in_fit_is_refused(cells, ot
     ("cells", "others", "values"),
     [
         (KILOGRAMS, ["150", "7.5 kg", "unknown"], [150, 7.5, np.nan]),
+        (KILOGRAMS, [150.0], [150]),
+        (PERCENT, ["unknown", "unknown"], [np.nan, np.nan]),
         (PERCENT, ["12 %", "n.a."], [12, np.nan]),
         (MONTH_FIRST, ["2023-05-31"], [1685491200]),
     ],
@@ -195,7 +213,77 @@ def test_other_ways_to_write_the_same_are_taken(cells, others, values):
     np.testing.assert_array_equal(rows[:, 0], values)
 
 
-@pytest.mark.parametrize(("true", "false"), [("Yes", "No"), ("y", "n"), ("TRUE", "FALSE"), ("on", "off"), ("T", "F")])
+def seconds(*dates):
+    """The seconds of dates since 1970."""
+    return [(datetime.date(*each) - datetime.date(1970, 1, 1)).days * 86_400 for each in dates]
+
+
+def test_births_with_two_digits_for_the_year_are_not_in_the_future():
+    births = ["7/1/62", "12/31/69", "1/15/99", "6/30/05", "3/4/48"]
+    found, values = values_of(births)
+    assert values.tolist() == seconds((1962, 7, 1), (1969, 12, 31), (1999, 1, 15), (2005, 6, 30), (1948, 3, 4))
+    assert "years of two digits are read as 1948 to 2005" in found.note
+    assert found.form.write(values) == births
+    assert forms.from_config(forms.to_config(found.form)) == found.form
+    _, declared = values_of(births, dates="%m/%d/%y")
+    assert declared.tolist() == values.tolist()
+
+
+def test_dates_to_come_with_two_digits_for_the_year_stay_in_the_future_and_that_is_said():
+    found, values = values_of(["7/15/24", "8/31/28", "1/15/63"])
+    assert values.tolist() == seconds((2024, 7, 15), (2028, 8, 31), (2063, 1, 15))
+    assert "years of two digits are read as 2024 to 2063 ('1/15/63' is in 2063)" in found.note
+    past, _ = values_of(["7/15/04", "8/31/08", "1/15/99"])
+    assert past.note == ""
+
+
+def test_a_model_reads_years_of_two_digits_as_in_fit_whatever_rows_are_given():
+    frame = pd.DataFrame({"born": [f"{1 + at % 12}/{13 + at % 15}/{(45 + at) % 100:02d}" for at in range(60)]})
+    schema = frames.learn(frame, where="t")
+    rows = frames.read(pd.DataFrame({"born": ["7/15/62"]}), schema, where="t").rows
+    assert rows[:, 0].tolist() == seconds((1962, 7, 15))
+    assert forms.to_config(forms.DateForm(format="%d/%m/%y")) == {"form": "date", "format": "%d/%m/%y", "upper": False}
+
+
+@pytest.mark.parametrize(
+    ("cells", "form", "dates"),
+    [
+        (["03.2021", "12.2020", "01.2021"], "%m.%Y", [(2021, 3, 1), (2020, 12, 1), (2021, 1, 1)]),
+        (["2000q1", "2001q4"], "%Yq%q", [(2000, 1, 1), (2001, 10, 1)]),
+        (["2000M01", "2001M12"], "%YM%m", [(2000, 1, 1), (2001, 12, 1)]),
+        (["2020-W01", "2020-W53", "2021-W01"], "%G-W%V", [(2019, 12, 30), (2020, 12, 28), (2021, 1, 4)]),
+    ],
+)
+def test_months_quarters_and_weeks_are_their_first_day(cells, form, dates):
+    found, values = values_of(cells)
+    assert found.form.format == form
+    assert values.tolist() == seconds(*dates)
+    assert found.form.write(values) == cells
+
+
+def test_what_is_like_a_month_and_a_year_is_a_number_and_a_week_that_does_not_exist_is_no_date():
+    for cells in (["10.2021", "11.1950"], ["03.2021", "13.2021"], ["3.2021", "4.1999"]):
+        found, values = values_of(cells)
+        assert found.form.kind == "number"
+        assert values.tolist() == [float(each) for each in cells]
+    assert np.isnan(forms.DateForm(format="%G-W%V").read(pa.array(["2021-W53"]))).all()
+
+
+def test_points_that_all_stand_before_three_digits_are_decimal_points_and_the_other_reading_is_named():
+    cells = ["21.967", "1.677", "99.546", "3.200", "12.001", "950"]
+    found, values = values_of(cells, typed=True)
+    assert values.tolist() == [21.967, 1.677, 99.546, 3.2, 12.001, 950]
+    assert "the point in 21.967 is read as a decimal point: add --thousands ." in found.note
+    other, values = values_of(cells, thousands=".")
+    assert values.tolist() == [21967, 1677, 99546, 3200, 12001, 950]
+    assert other.note == ""
+    assert values_of([*cells, "0.125"])[0].note == ""
+
+
+@pytest.mark.parametrize(
+    ("true", "false"),
+    [("WAHR", "FALSCH"), ("Vrai", "Faux"), ("Yes", "No"), ("y", "n"), ("TRUE", "FALSE"), ("on", "off"), ("T", "F")],
+)
 def test_booleans_may_have_any_common_spelling(true, false):
     found, values = values_of([true, false, None, true])
     assert found.form.kind == "boolean"

@@ -14,6 +14,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from dataclasses import field as attribute
 from functools import cached_property, lru_cache
 from typing import Any, ClassVar
 
@@ -22,10 +23,12 @@ import numpy as np
 from diabolo.errors import OptionError
 from diabolo.typing import Array, ArrowArray, BoolArray, Float64Array
 
-PERCENT = "%"
 MINUS = "\u2212"  # the mathematical sign, which some tables have in place of a hyphen
 MOST_PLACES = 17  # decimals of a double
+POSIX_PIVOT = 69  # years of two digits below it are 20xx
 LONGEST = 24  # characters of a unit, a currency or a word
+# Units without which the same number is written with other digits: 32 % is 0.32, 20.2M is 20200000.
+SCALES = frozenset({"%", "\u2030", "K", "k", "M", "B", "bn", "mn", "thousand", "million", "billion"})
 
 
 class Form(ABC):
@@ -94,10 +97,15 @@ class NumberForm(Form):
         """The currency or the unit; none, or one."""
         return {self.prefix.strip(), self.suffix.strip()} - {""}
 
+    @property
+    def scaled(self) -> bool:
+        """Whether a number without the unit may be another one: 0.1 may be a tenth or 0.1 %."""
+        return bool(self.units & SCALES)
+
     def contradicts(self, other: Form) -> bool:
-        """Return whether the units differ; a number without its unit is taken, except for a percentage."""
+        """Return whether the units differ; a number without its unit is taken unless the form is `scaled`."""
         theirs = other.units if isinstance(other, NumberForm) else set[str]()
-        return theirs != self.units and (bool(theirs) or PERCENT in self.units)
+        return theirs != self.units and (bool(theirs) or self.scaled)
 
     def read(self, cells: ArrowArray) -> Float64Array:
         """Return the numbers."""
@@ -106,12 +114,14 @@ class NumberForm(Form):
 
         plain = pc.replace_substring(pc.utf8_trim_whitespace(cells), MINUS, "-")
         plain = pc.replace_substring_regex(plain, r"^\((.*)\)$", r"-\1") if self.brackets else plain
-        for mark in filter(None, (self.prefix.strip(), self.suffix.strip())):
-            plain = pc.replace_substring(plain, mark, "", max_replacements=1)
+        if mark := self.prefix.strip():
+            plain = pc.replace_substring_regex(plain, rf"^([+-]?\s*){re.escape(mark)}", r"\1")
+        if mark := self.suffix.strip():
+            plain = pc.replace_substring_regex(plain, rf"{re.escape(mark)}$", "")
         plain = pc.replace_substring_regex(plain, r"^([+-]?)\s+|\s+$", r"\1")
         fits = pc.match_substring_regex(plain, pattern(self.decimal, self.thousands))
-        if PERCENT in self.units:  # without the sign 0.1 may be a tenth
-            fits = pc.and_(fits, pc.match_substring(cells, PERCENT))
+        for mark in self.units & SCALES:
+            fits = pc.and_(fits, pc.match_substring(cells, mark))
         plain = pc.replace_substring(plain, self.thousands, "") if self.thousands else plain
         plain = pc.replace_substring(plain, self.decimal, ".") if self.decimal != "." else plain
         plain = pc.replace_substring_regex(plain, r"^\+", "")
@@ -180,11 +190,13 @@ _DAY_NAMES = "|".join(f"{each[:3]}(?:{each[3:]}|s|rs|r)?" for each in WEEKDAYS)
 # Each field of a format: its pattern, in which the name of the group is that of the field.
 FIELDS: Mapping[str, str] = {
     "Y": r"[12]\d{3}",
+    "G": r"[12]\d{3}",
     "y": r"\d\d",
     "m": r"0?[1-9]|1[0-2]",
     "d": r"0?[1-9]|[12]\d|3[01]",
     "b": rf"(?i:{_MONTH_NAMES})",
     "q": r"[1-4]",
+    "V": r"0?[1-9]|[1-4]\d|5[0-3]",
     "H": r"[01]?\d|2[0-4]",
     "I": r"0?[1-9]|1[0-2]",
     "M": r"[0-5]\d",
@@ -203,19 +215,22 @@ class DateForm(Form):
     """A date, or a time of day, in a format as for strptime.
 
     Attributes:
-        format: fields of `FIELDS`; %B and %A are full names, %-d has no leading zero, %q is a quarter.
+        format: fields of `FIELDS`; %B and %A are full names, %-d has no leading zero, %q is a quarter, %G and %V are
+            the year and the week of ISO 8601.
         upper: whether names are in capitals.
+        pivot: years of two digits below it are 20xx, the others 19xx.
     """
 
     format: str
     upper: bool = False
+    pivot: int = attribute(default=POSIX_PIVOT, metadata={"optional": True})
 
     words: ClassVar[str] = "dates"
 
     @property
     def kind(self) -> str:
         """A date, or a number for a time of day."""
-        return "date" if self._fields & {"Y", "y"} else "number"
+        return "date" if self._fields & {"Y", "y", "G"} else "number"
 
     def contradicts(self, other: Form) -> bool:
         """Return whether day and month stand the other way round, and no year before them tells so."""
@@ -224,6 +239,16 @@ class DateForm(Form):
         mine, theirs = ([field for _, field, _ in each._tokens if field in ("Y", "m", "d")] for each in (self, other))
         days, exchanged = ([field for field in each if field != "Y"] for each in (mine, theirs))
         return len(days) == 2 and days == exchanged[::-1] and theirs[0] != "Y"
+
+    @property
+    def has_short_years(self) -> bool:
+        """Whether years have two digits."""
+        return "y" in self._fields
+
+    @staticmethod
+    def years(seconds: Float64Array) -> Array:
+        """Return the years of dates, (n,)."""
+        return np.asarray(seconds.astype("datetime64[s]").astype("datetime64[Y]").astype(np.int64) + 1970)
 
     @cached_property
     def _tokens(self) -> list[tuple[str, str, bool]]:
@@ -302,13 +327,18 @@ class DateForm(Form):
             seconds = seconds - np.array([_offset(each) for each in known["z"]], float)
         return seconds, wrong
 
-    @staticmethod
-    def _days(known: Mapping[str, Array], whole: Callable[..., Array], size: int) -> tuple[Float64Array, BoolArray]:
+    def _days(
+        self, known: Mapping[str, Array], whole: Callable[..., Array], size: int
+    ) -> tuple[Float64Array, BoolArray]:
         """Return days since 1970, and where there is no such day."""
+        if "G" in known:
+            mondays, following = (_first_monday(whole("G", 1970) + more) for more in (0, 1))
+            days = mondays + 7 * (whole("V", 1) - 1)
+            return np.asarray(days, np.float64), days >= following
         years = whole("Y", 1970)
         if "y" in known:
             short = whole("y")
-            years = short + np.where(short < 69, 2000, 1900)  # as POSIX
+            years = short + np.where(short < self.pivot, 2000, 1900)
         months = whole("m", 1)
         if "b" in known:
             months = np.array([_month(each) for each in known["b"]], np.int64)
@@ -346,9 +376,13 @@ class DateForm(Form):
                 f"{self.format!r:.60}."
             )
         parts = set(fields_)
-        dated = parts & {"Y", "y"} and (not parts & {"d"} or parts & {"m", "b"})
+        if not 0 <= self.pivot <= 100:
+            raise OptionError(f"the pivot of years of two digits is 0 to 100, got {self.pivot}.")
+        dated = bool(parts & {"Y", "y"} and (not parts & {"d"} or parts & {"m", "b"}))
+        if parts & {"G", "V"}:
+            dated = parts >= {"G", "V"} and not parts & set("Yymdbq")
         timed = parts & {"H", "I"} and (("I" in parts) == ("p" in parts))
-        if len(parts) < len(fields_) or len(self.format) > 80 or not (dated or (timed and not parts & set("mbdq"))):
+        if len(parts) < len(fields_) or len(self.format) > 80 or not (dated or (timed and not parts & set("mbdqGV"))):
             raise OptionError(
                 f"expected the format of a date or time, such as %m/%d/%Y or %d.%m.%Y %H:%M, got {self.format!r:.60}."
             )
@@ -359,6 +393,12 @@ def _one(cells: ArrowArray) -> ArrowArray:
     import pyarrow as pa
 
     return cells.combine_chunks() if isinstance(cells, pa.ChunkedArray) else cells
+
+
+def _first_monday(years: Array) -> Array:
+    """Return the Monday of the first ISO week of years, the one with 4 January, in days since 1970."""
+    fourth = (years - 1970).astype("datetime64[Y]").astype("datetime64[D]").astype(np.int64) + 3
+    return np.asarray(fourth - (fourth + 3) % 7)  # 1 January 1970 was a Thursday
 
 
 def _month(name: str) -> int:
@@ -375,6 +415,8 @@ def _offset(zone: str) -> float:
 
 _WRITERS: Mapping[str, Callable[[datetime.datetime], str]] = {
     "Y": lambda at: f"{at.year:04d}",
+    "G": lambda at: f"{at.isocalendar().year:04d}",
+    "V": lambda at: f"{at.isocalendar().week:02d}",
     "y": lambda at: f"{at.year % 100:02d}",
     "m": lambda at: f"{at.month:02d}",
     "d": lambda at: f"{at.day:02d}",
@@ -443,7 +485,9 @@ def to_config(form: Form | None) -> Config | None:
     if form is None:
         return None
     name = next(name for name, each in FORMS.items() if each is type(form))
-    return {"form": name} | {each.name: getattr(form, each.name) for each in fields(FORMS[name])}
+    usual = {each.name: each.default for each in fields(FORMS[name]) if each.metadata.get("optional")}
+    values = {each.name: getattr(form, each.name) for each in fields(FORMS[name])}
+    return {"form": name} | {key: value for key, value in values.items() if key not in usual or value != usual[key]}
 
 
 def from_config(config: object) -> Form | None:
@@ -455,7 +499,10 @@ def from_config(config: object) -> Form | None:
     chosen = FORMS[config["form"]]
     given = {name: value for name, value in config.items() if name != "form"}
     known = {each.name: each.type for each in fields(chosen)}
-    if set(given) != set(known) or any(type(value) is not known[name] for name, value in given.items()):
+    optional = {each.name for each in fields(chosen) if each.metadata.get("optional")}
+    if not set(known) - optional <= set(given) <= set(known) or any(
+        type(value) is not known[name] for name, value in given.items()
+    ):
         raise OptionError(f"a form of kind {config['form']!r} must have the fields {', '.join(known)}.")
     form = chosen(**given)
     form.check()

@@ -240,11 +240,15 @@ def _values(array: ArrowArray, column: Column, where: str, first_row: int) -> Fl
     if is_text(kind):
         return _of_texts(as_texts(array), column, where, first_row)
     accepts = {"date": ("date",), "boolean": ("boolean", "number")}.get(column.kind, ("number", "boolean"))
-    if found not in accepts:
+    bare = isinstance(column.form, NumberForm) and column.form.scaled
+    if found not in accepts or bare:
         values = array.drop_null()
         got = f"{values[0].as_py()!r:.40}" if len(values) else str(kind)
         row = first_row + next(at for at, valid in enumerate(array.is_valid().to_pylist()) if valid)
-        raise DataError(f"{where}: column {column.name!r} expected a {column.kind}, got {got} in row {row}.")
+        expected = (
+            f"{column.form.words} such as {_example(column.form)}" if bare and column.form else f"a {column.kind}"
+        )
+        raise DataError(f"{where}: column {column.name!r} expected {expected}, got {got} in row {row}.")
     floats = numbers_of(array)
     for mark in column.marks:
         floats = np.where(floats == _number(mark), np.nan, floats)
@@ -303,7 +307,8 @@ def _of_texts(cells: ArrowArray, column: Column, where: str, first_row: int) -> 
     if not misfits.any():
         return _allowed(values, column, where, first_row)
     found = texts.find(shown, column.name, kind=column.kind.replace("count", "number"))
-    if found.form is not None and (form is None or not form.contradicts(found.form)):
+    # A form with a note was chosen from two, by the rows of this call.
+    if found.form is not None and not found.note and (form is None or not form.contradicts(found.form)):
         return _allowed(found.form.read(shown), column, where, first_row)
     wrong = np.flatnonzero(misfits).tolist()
     if form is None:  # all texts were read at once, and one of them is not a date

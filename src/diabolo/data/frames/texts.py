@@ -37,9 +37,13 @@ def find(cells: ArrowArray, name: str, how: Cells | None = None, *, kind: str = 
         wrong = misfits(form, texts)
         if wrong:
             return Found(marks=found_marks, doubt=f"not dates as {declared}, such as {wrong[0].strip()!r:.40}")
-        return Found(written_dates.as_written(form, texts.slice(0, SAMPLE).to_pylist()), found_marks)
+        form, note = written_dates.in_century(written_dates.as_written(form, texts.slice(0, SAMPLE).to_pylist()), texts)
+        return Found(form, found_marks, note=note)
     how = how._replace(decimal=declared) if declared else how
-    for each, finder in (("number", written_numbers.find), ("date", written_dates.find), ("boolean", _booleans)):
+    finders = [("number", written_numbers.find), ("date", written_dates.find), ("boolean", _booleans)]
+    if written_dates.are_months(texts):
+        finders = [finders[1], finders[0]]
+    for each, finder in finders:
         if kind in ("", each):
             found = finder(texts, known, name, how)
             if found is not None:
@@ -50,6 +54,7 @@ def find(cells: ArrowArray, name: str, how: Cells | None = None, *, kind: str = 
 WORDS = (
     *(("yes", "no"), ("true", "false"), ("y", "n"), ("t", "f"), ("on", "off")),
     *(("ja", "nein"), ("oui", "non"), ("s\u00ed", "no"), ("si", "no")),
+    *(("wahr", "falsch"), ("vrai", "faux"), ("verdadero", "falso"), ("verdadeiro", "falso"), ("vero", "falso")),
 )
 
 

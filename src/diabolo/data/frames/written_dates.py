@@ -3,8 +3,10 @@
 Order: the form of a column, the order of day and month, formats of one text, leading zeros and names.
 """
 
+import datetime
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -21,6 +23,7 @@ _TIME = re.compile(
     re.IGNORECASE,
 )
 _TOKENS = re.compile(r"\d+|[A-Za-z]+|[^\dA-Za-z]+")
+_MONTH_AND_YEAR = re.compile(r"(0[1-9]|1[0-2])\.(19\d\d|20\d\d|2100)")  # 03.2021
 _WEEKDAY = re.compile(rf"({FIELDS['a']})([,.]? +)")
 _MONTH = re.compile(FIELDS["b"])
 
@@ -31,7 +34,8 @@ def find(texts: ArrowArray, known: ArrowArray, name: str, how: Cells) -> Found |
 
     sample = texts.slice(0, SAMPLE).to_pylist()
     if how.dates and not misfits(asked := DateForm(format=how.dates), texts):
-        return Found(as_written(asked, sample))
+        given, note = in_century(as_written(asked, sample), texts)
+        return Found(given, note=note)
     marks = {each for each in sample if each.strip().lower() in AMONG_NUMBERS}
     looked = [each for each in sample if each not in marks]
     first = next((each for each in looked if next(_formats(each.strip()), None)), None)
@@ -59,7 +63,47 @@ def find(texts: ArrowArray, known: ArrowArray, name: str, how: Cells) -> Found |
     if reason:
         others = " or ".join(_asked(each, name, how) for each in fitting if each is not form)
         note = f"dates such as {first.strip()!r:.30} are read as {form.format}, {reason}: {others} reads them otherwise"
-    return Found(as_written(form, looked), tuple(sorted(each.strip() for each in marks)), note=note)
+    form, century = in_century(as_written(form, looked), every)
+    note = "; ".join(filter(None, (note, century)))
+    return Found(form, tuple(sorted(each.strip() for each in marks)), note=note)
+
+
+def in_century(form: DateForm, texts: ArrowArray) -> tuple[DateForm, str]:
+    """Return a form whose years of two digits are not in the future if they need not be, and a note on the choice.
+
+    Dates to come, such as the ends of contracts, stay in the future: they are nearer to the other dates than the same
+    dates a hundred years before.
+    """
+    if not form.has_short_years:
+        return form, ""
+    this_year = datetime.datetime.now(tz=datetime.UTC).year
+    values = form.read(texts)
+    known = ~np.isnan(values)
+    if not known.any() or form.years(values[known]).max() <= this_year:
+        return form, ""
+    moved = replace(form, pivot=this_year % 100 + 1)
+    usual, past = form.years(values[known]), moved.years(moved.read(texts)[known])
+    if np.ptp(past) <= np.ptp(usual):
+        form, usual = moved, past
+    newest = list(texts.filter(_of(known)).to_pylist())[int(usual.argmax())].strip()
+    return form, (
+        f"years of two digits are read as {usual.min()} to {usual.max()} ({newest!r:.30} is in {usual.max()}): write "
+        "four digits if they are others"
+    )
+
+
+def _of(mask: Array) -> ArrowArray:
+    import pyarrow as pa
+
+    return pa.array(mask)
+
+
+def are_months(texts: ArrowArray) -> bool:
+    """Return whether all texts are months and years such as 03.2021; no number begins with 0 before other digits."""
+    every = [each.strip() for each in texts.slice(0, SAMPLE).to_pylist()]
+    found = [each for each in every if _MONTH_AND_YEAR.fullmatch(each)]
+    others = [each for each in every if not _MONTH_AND_YEAR.fullmatch(each)]
+    return any(each[0] == "0" for each in found) and all(each.lower() in AMONG_NUMBERS for each in others)
 
 
 def _is_date(text: str) -> bool:
@@ -150,6 +194,8 @@ _ORDERS = {
     "4w": ("Yb",),
     "4Qn": ("YQq",),
     "Qn4": ("QqY",),
+    "4Mn": ("YMm",),  # 2000M01
+    "4Wn": ("GWV",),  # 2020-W01, a week of ISO 8601
 }
 
 
@@ -163,8 +209,8 @@ def _date_formats(text: str) -> Iterator[str]:
                 return
             kinds += "4" if len(token) == 4 else "n"
         elif token.isalpha():
-            if token in ("Q", "q"):
-                kinds += "Q"
+            if token in ("Q", "q", "M", "W"):
+                kinds += token.upper()
             elif _MONTH.fullmatch(token):
                 kinds += "w"
             else:
@@ -181,12 +227,15 @@ def _date_formats(text: str) -> Iterator[str]:
     numbers_only = set(kinds) <= {"4", "n"}
     between = set(literal[1:])
     if numbers_only and (
-        len(between) > 1 or not between <= {"-", "/", ".", " "} or (len(kinds) == 2 and "." in between)
+        len(between) > 1
+        or not between <= {"-", "/", ".", " "}
+        or (len(kinds) == 2 and "." in between and not _MONTH_AND_YEAR.fullmatch(text))
     ):
         return
     for order in _ORDERS[kinds]:
         names = [token for token in tokens if token.isalpha()]
-        fields = ["%B" if each == "b" and len(names[0]) > 4 else "Q" if each == "Q" else f"%{each}" for each in order]
+        fields = ["%B" if each == "b" and len(names[0]) > 4 else f"%{each}" for each in order]
+        fields = [names[0] if each in ("%Q", "%M", "%W") else each for each in fields]
         yield "".join(before + field for before, field in zip(literal, fields, strict=True)) + gap
 
 
@@ -205,4 +254,4 @@ def as_written(form: DateForm, texts: list[str]) -> DateForm:
     if names:
         full = any(len(each) > 4 for each in names) or {*map(str.lower, names)} <= {*MONTHS}
         written = written.replace("%b", "%B") if full else written.replace("%B", "%b")
-    return DateForm(format=written, upper=bool(names) and all(each.isupper() for each in names))
+    return replace(form, format=written, upper=bool(names) and all(each.isupper() for each in names))

@@ -13,6 +13,7 @@ from diabolo.typing import ArrowArray
 
 FRACTION = re.compile(r"\d[.,]\d")
 FEW_WORDS = 3
+SEVERAL = 5  # different numbers, all of whose points stand before three digits, may have points between thousands
 MEASURED = 20  # so many different numbers with a fraction are measurements, not the names of levels
 
 
@@ -99,7 +100,10 @@ def find(texts: ArrowArray, known: ArrowArray, name: str, how: Cells) -> Found |
         return None
     units = {(each.prefix.strip(), each.suffix.strip()) for each in parts}
     if len(units) > 1:
-        if any(suffix and suffix not in KNOWN_UNITS for _, suffix in units):
+        odd = [each.text for each in parts if each.suffix and each.suffix.strip() not in KNOWN_UNITS]
+        if odd and len(set(odd)) <= FEW_WORDS and len(parts) - len(odd) > MEASURED:  # "62 e" among 1 to 150
+            return Found(doubt=f"numbers, but also {odd[0].strip()!r:.40} ({remedy(name, odd, how)})")
+        if odd:
             return None  # words such as "1 of" and "2 left"
         shown = " and ".join(f"{each.text.strip()!r:.30}" for each in _of_units(parts)[:2])
         return Found(doubt=f"numbers with different units ({shown}): write one unit in every cell")
@@ -160,9 +164,14 @@ def _marks_between(parts: list[_Parts], name: str, how: Cells) -> tuple[tuple[st
     if not fitting:
         return None, ""
     plain = [marks for marks in fitting if not marks[1]]
-    if (".", "") in plain and not how.thousands:
-        return (".", ""), ""
     grouped = [marks for marks in fitting if marks[1]]
+    if (".", "") in plain and not how.thousands:
+        pointed = [each for each in bodies if "." in each]
+        if how.decimal or (",", ".") not in grouped or len(pointed) < SEVERAL:
+            return (".", ""), ""
+        # Every point comes before three digits: 21.967 may be 21967.
+        other = "add --thousands ." if how.typed else f"types={{{name!r}: 'number:,'}}"
+        return (".", ""), f"the point in {pointed[0]} is read as a decimal point: {other} if it is between thousands"
     if how.decimal or how.thousands:
         return (grouped or plain)[0] if how.thousands else (plain or grouped)[0], ""
     if plain and not grouped:

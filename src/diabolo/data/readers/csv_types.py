@@ -15,10 +15,11 @@ from diabolo.data.readers.parts import Stamp, stamp
 from diabolo.typing import ArrowSchema, ArrowType
 
 CODE = r"^[+-]?0\d"
+MONTH = r"^(0[1-9]|1[0-2])\.(19\d\d|20\d\d)$"  # 03.2021
 
 
 def texts_in(path: Path, form: Form, options: Options, schema: ArrowSchema) -> dict[str, ArrowType]:
-    """Return the type, text, of the columns whose inferred type loses how cells are written: times, and codes as 007.
+    """Return the type, text, of the columns whose inferred type loses how cells are written: times, codes, months.
 
     Args: schema: as pyarrow inferred it.
     """
@@ -26,31 +27,40 @@ def texts_in(path: Path, form: Form, options: Options, schema: ArrowSchema) -> d
 
     times = [field.name for field in schema if pa.types.is_time(field.type)]
     whole = tuple(field.name for field in schema if pa.types.is_integer(field.type))
-    codes = _codes(path, stamp(path), form, options, whole) if form.zeros and whole else ()
+    fractions = tuple(field.name for field in schema if pa.types.is_floating(field.type))
+    codes = _codes(path, stamp(path), form, options, whole, fractions) if form.zeros and whole + fractions else ()
     return dict.fromkeys((*times, *codes), pa.string())
 
 
 @lru_cache(maxsize=64)
-def _codes(path: Path, _when: Stamp, form: Form, options: Options, names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return those columns of whole numbers that have a cell such as 007, in the first bytes of the file."""
+def _codes(
+    path: Path, _when: Stamp, form: Form, options: Options, whole: tuple[str, ...], fractions: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Return the columns of codes and of months, from the first bytes of the file.
+
+    These are whole numbers of which one is like 007, and fractions that are all like 03.2021 with one below 10.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    convert = form.convert(options, dict.fromkeys(names, pa.string()))
-    convert.include_columns = list(names)
-    found = dict[str, None]()
+    convert = form.convert(options, dict.fromkeys(whole + fractions, pa.string()))
+    convert.include_columns = list(whole + fractions)
+    found, others = set[str](), set[str]()
     try:
         read = 0
         for batch in form.batches(path, convert):
-            for name, cells in zip(names, batch.columns, strict=True):
+            for name in {*whole, *fractions} - others:
+                cells = batch.column(name)
                 if name not in found and pc.any(pc.match_substring_regex(cells, CODE)).as_py():
-                    found[name] = None
+                    found.add(name)
+                if name in fractions and not pc.all(pc.match_substring_regex(cells, MONTH)).as_py():
+                    others.add(name)
             read += batch.nbytes
-            if len(found) == len(names) or read > CODES_WITHIN:
+            if {*whole, *fractions} <= others | (found & {*whole}) or read > CODES_WITHIN:
                 break
     except (OSError, pa.ArrowInvalid):
         pass  # reading the file raises the error
-    return tuple(found)
+    return tuple(name for name in (*whole, *fractions) if name in found - others)
 
 
 def types_of(path: Path, form: Form, options: Options, known: Collection[str]) -> dict[str, ArrowType]:
