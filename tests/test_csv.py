@@ -103,6 +103,30 @@ FORMS = {
         "the table begins in line 2: left out above it is 'Lands and shares'",
     ),
     "titles with separators": ("Lands,,\n,,\n" + HEADER + BODY, TABLE, "the table begins in line 3"),
+    "two titles with separators": (
+        "Lands,,\nPeriod: 2023,,\n" + HEADER + BODY,
+        TABLE,
+        "the table begins in line 3: left out above it is 'Lands,,'; if that has the names, add --header",
+    ),
+    "three titles, one in quotes, and a line of separators": (
+        'Office\n"Released: March 3, 2020",,\nby hand,,\n,,\n' + HEADER + BODY,
+        TABLE,
+        "the table begins in line 5: left out above it is 'Office'",
+    ),
+    "titles with separators above texts": (
+        "Lands,,\nby hand,,\na,b,c\nu,v,w\nx,y,z\nu,v,z\n",
+        {
+            "Lands": ["by hand", "a", "u", "x", "u"],
+            "Unnamed: 1": [None, "b", "v", "y", "v"],
+            "Unnamed: 2": [None, "c", "w", "z", "z"],
+        },
+        "called 'Unnamed: 1' and so on, as in pandas; if the names are in a later line, add --skip LINES",
+    ),
+    "rows of one text": (
+        "land,share,count\nUri,,\nZug,,\nBern,1.5,7\nZug,2.5,8\n",
+        {"land": ["Uri", "Zug", "Bern", "Zug"], "share": [None, None, 1.5, 2.5], "count": [None, None, 7, 8]},
+        "",
+    ),
     "units": (HEADER + ",%,pieces\n" + BODY, TABLE, "line 2, below the names, has no values"),
     "units in brackets": (HEADER + ",(%),\n" + BODY, TABLE, "line 2, below the names, has no values"),
     "sep=": ("sep=;\n" + HEADER.replace(",", ";") + lines(";"), TABLE, ""),
@@ -112,7 +136,32 @@ FORMS = {
         "the last line is no row ('Total,1.0,59'): left out",
     ),
     "a source": (HEADER + BODY + "\nSource: office\n", TABLE, "the last line is no row ('Source: office')"),
+    "a source with commas": (
+        "land,count\n" + "Uri,12\nZug,7\nUri,40\nZug,8\nSource: Office, 2021\n",
+        {"land": ["Uri", "Zug", "Uri", "Zug"], "count": [12, 7, 40, 8]},
+        "the last line is no row ('Source: Office, 2021')",
+    ),
+    "a German total and a source": (
+        "n,share,count\n" + "1,1.5,12\n2,2.5,7\n3,-3.0,40\nInsgesamt,1.0,59\nQuelle: Amt, Bern\n",
+        {"n": [1, 2, 3], "share": [1.5, 2.5, -3.0], "count": [12, 7, 40]},
+        "the last 2 lines are no rows ('Insgesamt,1.0,59'): left out",
+    ),
+    "a comment at the end": (
+        HEADER + BODY + "# by hand\n",
+        TABLE,
+        "1 line with comments (#) between the rows: left out",
+    ),
+    "a mark as the last row": (
+        "mark,p\n" + "*,0.01\n**,0.02\n,0.5\n*,0.83\n",
+        {"mark": ["*", "**", None, "*"], "p": [0.01, 0.02, 0.5, 0.83]},
+        "",
+    ),
     "a row with gaps at the end": ("a,b\n1.5,u\n,v\n", {"a": [1.5, None], "b": ["u", "v"]}, ""),
+    "a French total that may be a row": (
+        HEADER + BODY + "Somme,8.0,71\n",
+        {name: [*cells, last] for (name, cells), last in zip(TABLE.items(), ("Somme", 8.0, 71), strict=True)},
+        "the last row ('Somme,8.0,71') seems to be a sum of the others: if so, delete it",
+    ),
     "a total that may be a row": (
         HEADER + BODY + "Total,8.0,71\n",
         {name: [*cells, last] for (name, cells), last in zip(TABLE.items(), ("Total", 8.0, 71), strict=True)},

@@ -15,9 +15,10 @@ from typing import NamedTuple
 import numpy as np
 
 from diabolo.data.readers.csv_encoding import UTF8, Encoding, encoding_of, guess, is_utf8
+from diabolo.data.readers.csv_end import is_total, lines_at_end
 from diabolo.data.readers.csv_form import Form, Options
 from diabolo.data.readers.csv_kinds import GAP, TEXT, kind_of
-from diabolo.data.readers.csv_sniffer import Start, is_total, lines_at_end, refuse_long_line, start_of, with_quotes
+from diabolo.data.readers.csv_sniffer import Start, refuse_long_line, start_of, with_quotes
 from diabolo.data.readers.csv_text import BLANKS, BYTES_AT_ONCE, LONGEST_LINE, pattern_of, utf8
 from diabolo.data.readers.opened import compression_of, open_binary
 from diabolo.data.readers.parts import Stamp, stamp
@@ -82,7 +83,7 @@ def _form(path: Path, _when: Stamp, options: Options) -> Form:
     lost, kept = 0, found.tail
     for line in lines_at_end(found.tail, start, quoted=(found.quotes - found.tail.count('"')) % 2 == 1):
         lost += len(line.encode())
-        if line.strip():
+        if line.strip() and not (comments and line.lstrip().startswith(start.comment)):
             last.append(line.strip())
             end, kept = found.size - lost, kept[: kept.rindex(line.rstrip("\r\n"))]
     if last:

@@ -149,7 +149,7 @@ class _Reader:
         if not self._lines:
             raise DataError(f"{path}: expected a table, got only lines that begin with {mark}.")
         self._separator = _separator_of([line for _, line in self._lines[:ROWS]], asked)
-        self._rows = _rows(self._lines, self._separator)
+        self._rows = rows_of(self._lines, self._separator)
         self._columns = _usual(self._rows)
 
     def _judge_comments(self, numbered: list[tuple[int, str]], asked: str) -> None:
@@ -158,10 +158,10 @@ class _Reader:
             self._lines, self._comment = numbered, ""
             return
         separator = _separator_of([line for _, line in self._lines[:ROWS]], asked)
-        below = _rows(self._lines, separator)
+        below = rows_of(self._lines, separator)
         columns = _usual(below)
         on_top = [each for each in self._comments if each[0] < self._lines[0][0]]
-        between = _rows([each for each in self._comments if each[0] > self._lines[0][0]], separator)
+        between = rows_of([each for each in self._comments if each[0] > self._lines[0][0]], separator)
         if columns == 1 or any(len(row.cells) == columns for row in between):
             if columns == 1 and len(on_top) == len(self._comments) and numbered[0] in self._comments:
                 return
@@ -172,7 +172,7 @@ class _Reader:
             return
         at, line = on_top[-1]
         name = line.lstrip().removeprefix("#")
-        cells = _rows([(at, name)], separator)[0].cells
+        cells = rows_of([(at, name)], separator)[0].cells
         kinds = kinds_of([row.cells for row in below[:FEW]], columns)
         first = [kind_of(cell) for cell in below[0].cells]
         names_above = len(cells) == columns > 1 and all(kind_of(cell) == TEXT for cell in cells)
@@ -253,9 +253,12 @@ class _Reader:
             return False  # row names, which R leaves without a name
         if cells < self._columns or (cells > self._columns and agree and len(rest) > 2 and row.cells[-1].strip()):
             return agree or any(len(each.cells) == self._columns for each in rest[:ABOVE])
-        if len(filled) == 1 and self._columns > 2 and all(each.strip() for each in rest[0].cells[1:]):
-            return agree and kind_of(filled[0]) == TEXT and self._is_header(rest[0], rest[1:])
-        return False
+        if self._columns < 3 or not _is_title(row):
+            return False
+        below = next((at for at, each in enumerate(rest[:ABOVE]) if not _is_title(each)), 0)
+        names = rest[below]
+        agree = all(len(each.cells) == self._columns for each in rest[: below + 3])
+        return agree and all(each.strip() for each in names.cells[1:]) and self._is_header(names, rest[below + 1 :])
 
     def _is_header(self, row: Row, below: Sequence[Row]) -> bool:
         """Return whether a row has texts above numbers or dates."""
@@ -278,6 +281,7 @@ class _Reader:
             self._notes.append(
                 f"no line names the columns, because the first one ({self._raw(first).strip()!r:.40}) is a row like "
                 f"those below it: they are called f0, f1, ...; if it has the names, add --header"
+                + ("; if a later line has them, add --skip LINES" if self._columns > 2 and _is_title(first) else "")
             )
 
     def _is_units(self, top: int) -> bool:
@@ -326,7 +330,9 @@ class _Reader:
                 else f"column {places[0]} has"
             )
             first = f"called 'Unnamed: {places[0] - 1}'" + (" and so on" if len(places) > 1 else "")
-            self._notes.append(f"{several} no name in the header: {first}, as in pandas")
+            # One name alone may be a title.
+            title = "; if the names are in a later line, add --skip LINES" if len(places) == len(named) - 1 > 1 else ""
+            self._notes.append(f"{several} no name in the header: {first}, as in pandas{title}")
         return self._distinct(named), spare
 
     def _distinct(self, names: list[str]) -> tuple[str, ...]:
@@ -348,11 +354,17 @@ class _Reader:
         return tuple(found)
 
 
+def _is_title(row: Row) -> bool:
+    """Return whether a row has one text and no other cells."""
+    filled = [cell for cell in row.cells if cell.strip()]
+    return len(filled) == 1 and kind_of(filled[0]) == TEXT
+
+
 def _some(rows: list[list[str]], columns: int) -> list[list[str]]:
     return rows[: max(FEW, CELLS // max(1, columns))]
 
 
-def _rows(lines: Sequence[tuple[int, str]], separator: str) -> list[Row]:
+def rows_of(lines: Sequence[tuple[int, str]], separator: str) -> list[Row]:
     """Return the cells of numbered lines; a cell in quotes may continue on the next line."""
     if separator == BLANKS:
         spaced = [line.replace("\t", " ").strip(" \r\n") + "\n" for _, line in lines]
@@ -386,7 +398,7 @@ def _separator_of(lines: list[str], asked: str) -> str:
     rows, error = dict[str, list[Row]](), csv.Error()
     for separator in SEPARATORS:
         try:
-            rows[separator] = _rows(numbered, separator)
+            rows[separator] = rows_of(numbered, separator)
         except csv.Error as found:  # a line of many columns is one long cell for another separator
             error = found
     if not rows:
@@ -433,7 +445,7 @@ def _has_names(rows: Sequence[Row]) -> bool:
 
 def _is_blank_table(numbered: list[tuple[int, str]]) -> bool:
     """Return whether blanks separate the cells: the rows agree, and at least half of the columns are numbers."""
-    rows = _rows(numbered, BLANKS)
+    rows = rows_of(numbered, BLANKS)
     columns = _usual(rows)
     if columns < 2 or sum(len(row.cells) == columns for row in rows) < 0.9 * (len(rows) - 1):
         return False
@@ -450,47 +462,3 @@ def _is_padded(text: str, separator: str) -> bool:
     if '"' in text:
         text = re.sub(r'"(?:[^"]|"")*"', '"', text)
     return any(each in text for each in (f"{separator} ", f" {separator}", "\n ", " \n", " \r"))
-
-
-def lines_at_end(tail: str, start: Start, *, quoted: bool) -> Iterator[str]:
-    """Yield the lines at the end of a file that are no rows, the last first: a total, a source, a remark.
-
-    Args: tail: the last whole lines; quoted: whether they begin within quotes.
-    """
-    columns = len(start.names) + start.spare
-    if columns == 1:
-        return
-    typed = [at for at, kind in enumerate(start.kinds) if kind not in (TEXT, GAP)]
-    for line, inside in reversed(list(with_quotes(io.StringIO(tail, newline=""), quoted))):
-        if inside:
-            return
-        if not line.strip():
-            yield line
-            continue
-        rows = _rows([(0, line)], start.separator)
-        cells = rows[0].cells if rows else []
-        filled = [cell.strip() for cell in cells if cell.strip()]
-        if not filled:
-            yield line  # only separators
-            continue
-        if kind_of(filled[0]) != TEXT:
-            return
-        word = bool(_TOTAL.match(filled[0])) and cells[0].strip() == filled[0]
-        if len(cells) < columns:
-            stray = word or len(filled) == 1
-        else:
-            # A row of all columns may be one with gaps, unless its word stands below numbers or alone.
-            stray = word and (0 in typed or (len(filled) == 1 and columns > 2))
-        if not stray:
-            return
-        yield line
-
-
-def is_total(line: str, start: Start) -> bool:
-    """Return whether a row may be the sum of those above it."""
-    rows = _rows([(0, line)], start.separator)
-    numbers = sum(kind not in (TEXT, GAP) for kind in start.kinds)
-    return bool(rows) and numbers > 0 and re.fullmatch(r"(grand )?totals?", rows[0].cells[0].strip(), re.I) is not None
-
-
-_TOTAL = re.compile(r"((grand |sub)?totals?|sums?|averages?|means?|sources?|notes?)\b|[*†]|©", re.IGNORECASE)
