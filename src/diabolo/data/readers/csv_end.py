@@ -8,7 +8,7 @@ from diabolo.data.readers.csv_kinds import GAP, TEXT, kind_of
 from diabolo.data.readers.csv_sniffer import Start, rows_of, with_quotes
 
 # In English, German, French, Spanish, Italian and Portuguese.
-_SUM = r"(grand |sub|in)?(totals?|totale|gesamt|total g[eé]n[eé]ral)|summe|gesamtsumme|somme|suma|soma|somma"
+_SUM = r"(grand |sub|ins)?(totals?|totale|gesamt|total g[eé]n[eé]ral)|summe|gesamtsumme|somme|suma|soma|somma"
 _SOURCE = (
     r"sources?|notes?|quellen?|anmerkungen?|hinweise?|stand|fuentes?|notas?|fontes?|fonti|data sources?|"
     r"datenquelle|last updated?|copyright"
