@@ -133,6 +133,24 @@ def test_json_is_read_in_every_form(form, tmp_path):
     assert table_of(tmp_path / "t.json").to_pydict() == {"a": [1, 2.5, 3], "b": ["x", None, None]}
 
 
+@pytest.mark.parametrize("orient", ["index", "columns"])
+def test_json_of_a_frame_by_column_or_by_row_is_the_same_table_with_its_index(orient, tmp_path):
+    frame = pd.DataFrame({"a": [1.5, 2.5, 3.5, 4.5], "b": [1, 2, 3, 4]})
+    for index in (None, ["u", "v", "w", "x"]):
+        frame.index = pd.RangeIndex(4) if index is None else index
+        frame.to_json(tmp_path / "t.json", orient=orient)
+        columns = {} if index is None else {"index": index}
+        assert table_of(tmp_path / "t.json").to_pydict() == columns | frame.to_dict("list")
+
+
+def test_an_unnamed_index_of_texts_in_parquet_is_a_column_and_one_of_numbers_is_not(tmp_path):
+    frame = pd.DataFrame({"a": [1.5, 2.5, 3.5]})
+    for index, names in ((["u", "v", "w"], ["a", "__index_level_0__"]), ([7, 3, 1], ["a"])):
+        frame.index = index
+        frame.to_parquet(tmp_path / "t.parquet")
+        assert table_of(tmp_path / "t.parquet").column_names == names
+
+
 def test_json_with_several_lists_asks_for_one(tmp_path):
     (tmp_path / "t.json").write_text('{"a": [{"x": 1}], "b": [{"y": 2}, {"y": 3}]}')
     with pytest.raises(DataError, match=r"expected one list of objects, got 'a', 'b': name one of them, t.json:a"):

@@ -211,7 +211,7 @@ def check_columns(names: Sequence[str], reading: Reading, path: Path) -> None:
             raise DataError(f"{path}: {unknown('column', name, names)}")
     for name in reading.types:
         if name not in names:
-            raise OptionError(unknown("column", name, names))
+            raise OptionError(f"{path}: {unknown('column', name, names)}")
 
 
 def columns_of(path: Path, reading: Reading) -> tuple[str, ...]:

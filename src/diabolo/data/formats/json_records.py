@@ -207,6 +207,21 @@ def _of_object(path: Path, found: Any) -> Iterator[object]:
     elif all(isinstance(value, list) and len(value) == len(values[0]) for value in values):
         yield from (dict(zip(found, row, strict=True)) for row in zip(*values, strict=True))
     elif all(isinstance(value, dict) and [*value] == [*values[0]] for value in values):
-        yield from ({name: found[name][row] for name in found} for row in values[0])  # pandas' default
+        yield from _of_nested(found)
     else:
         yield found
+
+
+def _of_nested(found: dict[str, Record]) -> Iterator[Record]:
+    """Yield the records of an object of objects, which pandas writes by column or by row: a table has more rows."""
+    outer, inner = list(found), list(next(iter(found.values())))
+    by_row = _are_places(outer) or (len(outer) > len(inner) and not _are_places(inner))
+    keys, names = (outer, inner) if by_row else (inner, outer)
+    index = "" if _are_places(keys) else next(each for each in ("index", "index_", "index__") if each not in names)
+    for key in keys:
+        record = found[key] if by_row else {name: found[name][key] for name in names}
+        yield {index: key, **record} if index else record
+
+
+def _are_places(keys: list[str]) -> bool:
+    return keys == [str(at) for at in range(len(keys))]

@@ -174,17 +174,24 @@ def _chunks(path: Path, group: int, first_row: int, rows: int) -> Iterator[Array
 
 
 def _schema(file: "ParquetFile") -> ArrowSchema:
-    """Return the Arrow schema of the columns that are read: all but an unnamed index that pandas wrote."""
+    """Return the Arrow schema of the columns that are read: all but an unnamed index of numbers that pandas wrote."""
     import pyarrow as pa
 
     whole = file.schema_arrow
     # pandas writes the old places of the rows of a filtered or sorted frame, which are not a column of the user.
     try:
         names = whole.pandas_metadata["index_columns"]
-        left_out = {name for name in names if isinstance(name, str) and UNNAMED.fullmatch(name)}
+        unnamed = [name for name in names if isinstance(name, str) and UNNAMED.fullmatch(name)]
+        left_out = {name for name in unnamed if not _is_text(_plain(whole.field(name).type))}
     except (ValueError, TypeError, KeyError, AttributeError):  # not written by pandas, or without index columns
         return whole
     return pa.schema([field for field in whole if field.name not in left_out]) if left_out else whole
+
+
+def _plain(kind: ArrowType) -> ArrowType:
+    import pyarrow as pa
+
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
 def _columns(file: "ParquetFile") -> list[str] | None:
