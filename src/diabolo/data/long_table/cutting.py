@@ -109,7 +109,13 @@ def windows_like(frame: Frame, form: SeriesForm, *, where: str, how: frames.Cell
     missing = [name for name in form.channels if name not in named.names]
     if missing:
         raise DataError(f"{where}: {unknown('column', missing[0], named.names)} The model was fitted with it.")
-    return _windows(named.frame, named.time, form, where, how, to_the_end=True)
+    try:
+        return _windows(named.frame, named.time, form, where, how, to_the_end=True)
+    except DataError as error:
+        if not any(spelt.setting(name) in str(error) for name in ("duplicates", "window", "resample", "zone")):
+            raise
+        verb = "diabolo windows" if how.typed else "windows()"
+        raise DataError(f"{str(error).removesuffix('.')}. This is chosen by {verb}, before fit.") from error
 
 
 def _windows(
