@@ -15,7 +15,7 @@ import pytest
 
 from diabolo import Autoencoder, load
 from diabolo.data import frames
-from diabolo.data.frames import Cells, forms, texts
+from diabolo.data.frames import Cells, form_config, forms, texts
 from diabolo.errors import DataError, OptionError
 
 FAST = {"epochs": 1, "verbose": False, "random_state": 0}
@@ -224,7 +224,7 @@ def test_births_with_two_digits_for_the_year_are_not_in_the_future():
     assert values.tolist() == seconds((1962, 7, 1), (1969, 12, 31), (1999, 1, 15), (2005, 6, 30), (1948, 3, 4))
     assert "years of two digits are read as 1948 to 2005" in found.note
     assert found.form.write(values) == births
-    assert forms.from_config(forms.to_config(found.form)) == found.form
+    assert form_config.from_config(form_config.to_config(found.form)) == found.form
     _, declared = values_of(births, dates="%m/%d/%y")
     assert declared.tolist() == values.tolist()
 
@@ -242,7 +242,11 @@ def test_a_model_reads_years_of_two_digits_as_in_fit_whatever_rows_are_given():
     schema = frames.learn(frame, where="t")
     rows = frames.read(pd.DataFrame({"born": ["7/15/62"]}), schema, where="t").rows
     assert rows[:, 0].tolist() == seconds((1962, 7, 15))
-    assert forms.to_config(forms.DateForm(format="%d/%m/%y")) == {"form": "date", "format": "%d/%m/%y", "upper": False}
+    assert form_config.to_config(forms.DateForm(format="%d/%m/%y")) == {
+        "form": "date",
+        "format": "%d/%m/%y",
+        "upper": False,
+    }
 
 
 @pytest.mark.parametrize(
@@ -298,7 +302,7 @@ def test_every_form_is_the_same_after_it_was_json():
         forms.BooleanForm(true="Yes", false="No"),
         None,
     ):
-        assert forms.from_config(forms.to_config(form)) == form
+        assert form_config.from_config(form_config.to_config(form)) == form
 
 
 @pytest.mark.parametrize(
@@ -310,16 +314,16 @@ def test_every_form_is_the_same_after_it_was_json():
         {"form": "date", "format": "%d", "upper": False},
         {"form": "date", "format": "%Y %Y", "upper": False},
         {"form": "boolean", "true": "x", "false": "X"},
-        forms.to_config(forms.NumberForm()) | {"decimal": ";"},
-        forms.to_config(forms.NumberForm()) | {"thousands": "."},
-        forms.to_config(forms.NumberForm()) | {"prefix": "1"},
-        forms.to_config(forms.NumberForm()) | {"places": 10**9},
-        forms.to_config(forms.NumberForm()) | {"places": True},
+        form_config.to_config(forms.NumberForm()) | {"decimal": ";"},
+        form_config.to_config(forms.NumberForm()) | {"thousands": "."},
+        form_config.to_config(forms.NumberForm()) | {"prefix": "1"},
+        form_config.to_config(forms.NumberForm()) | {"places": 10**9},
+        form_config.to_config(forms.NumberForm()) | {"places": True},
     ],
 )
 def test_a_form_from_a_file_that_contradicts_itself_is_refused(config):
     with pytest.raises(OptionError):
-        forms.from_config(config)
+        form_config.from_config(config)
 
 
 def table(rows=200):

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from diabolo.data.frames import forms
+from diabolo.data.frames import form_config, forms
 from diabolo.data.frames.forms import Form
 from diabolo.errors import DataError, OptionError, listed
 from diabolo.typing import ArrowType
@@ -124,7 +124,8 @@ class Schema:
     def to_config(self) -> dict[str, Any]:
         """Return the schema as JSON values."""
         columns = [
-            vars(each) | {"levels": list(each.levels), "form": forms.to_config(each.form), "marks": list(each.marks)}
+            vars(each)
+            | {"levels": list(each.levels), "form": form_config.to_config(each.form), "marks": list(each.marks)}
             for each in self.columns
         ]
         left_out = [vars(each) for each in self.left_out]

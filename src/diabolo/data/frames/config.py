@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from diabolo.data.frames import forms
+from diabolo.data.frames import form_config
 from diabolo.data.frames.columns import (
     KINDS,
     LEVELS_DECLARED,
@@ -79,7 +79,7 @@ _TYPES = {
 }
 # All keys in the JSON values of a schema, at any depth.
 SCHEMA_KEYS = frozenset(
-    {"form"}.union(*(each.__dataclass_fields__ for each in (Schema, Column, LeftOut, *forms.FORMS.values())))
+    {"form"}.union(*(each.__dataclass_fields__ for each in (Schema, Column, LeftOut, *form_config.FORMS.values())))
 )
 MOST_COLUMNS = 1 << 24
 MOST_MARKS, LONGEST_MARK = 1_000, 1_000
@@ -102,7 +102,7 @@ def _column(config: object) -> Column:
     marks = config["marks"]
     if len(marks) > MOST_MARKS or any(type(each) is not str or len(each) > LONGEST_MARK for each in marks):
         raise OptionError("the marks of a column for missing cells are texts.")
-    form = forms.from_config(config["form"])
+    form = form_config.from_config(config["form"])
     column = Column(**(config | {"levels": tuple(levels), "marks": tuple(marks), "form": form}))
     category = column.kind == "category"
     if (column.coded and not category) or (column.ordered and not column.coded) or (column.whole and category):
