@@ -9,8 +9,7 @@ Order: the types of a step, the steps of an auto-encoder, the steps of a Keras m
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import keras
@@ -27,6 +26,7 @@ from diabolo.network.network import Network
 from diabolo.network.penalties import Batch, Penalty
 from diabolo.network.random_numbers import Seeds
 from diabolo.training.backend import flags_for_xla, tensor
+from diabolo.training.traced_optimizer import traced
 
 Array = np.ndarray[Any, Any]
 # A tensor (n, ...), or a tuple, list or dict of them with as many rows each.
@@ -157,7 +157,7 @@ class Reconstruction:
             if objective.penalty is not None:
                 per_row += objective.penalty
             loss = self._optimizer.scale_loss(tf.reduce_mean(per_row))
-        with on_one_machine(self._optimizer):
+        with traced(self._optimizer):
             self._optimizer.apply(tape.gradient(loss, self._trainable), self._trainable)
         self._count(objective)
 
@@ -249,7 +249,7 @@ class KerasSteps:
 
     def train(self, batch: Tensors) -> None:
         """Run the model's `train_step`."""
-        with on_one_machine(self._model.optimizer):
+        with traced(self._model.optimizer):
             self._model.train_step(batch)
 
     def test(self, batch: Tensors) -> None:
@@ -268,31 +268,6 @@ class KerasSteps:
         """Return weights, state of the optimizer, metrics."""
         model = self._model
         return [*model.variables, *model.optimizer.variables, *model.metrics_variables]
-
-
-@contextmanager
-def on_one_machine(optimizer: keras.optimizers.Optimizer) -> Iterator[None]:
-    """Trace a Keras optimizer without its sum of gradients over machines, since there is one machine.
-
-    The sum is a function with a gradient of its own. TensorFlow keeps it in a table from which nothing is removed, and
-    with it the whole traced program: 6 MB for each training of a small network.
-    """
-    both = [optimizer, getattr(optimizer, "inner_optimizer", None)]  # an optimizer that scales the loss has another
-    name = "_all_reduce_sum_gradients"
-    patched = [each for each in both if hasattr(each, name) and name not in vars(each)]
-    if tf.distribute.has_strategy():
-        patched = []
-    for each in patched:
-        setattr(each, name, _unchanged)
-    try:
-        yield
-    finally:
-        for each in patched:
-            delattr(each, name)
-
-
-def _unchanged(gradients: Sequence[tf.Tensor]) -> Sequence[tf.Tensor]:
-    return gradients
 
 
 class Tracing(NamedTuple):
@@ -335,18 +310,20 @@ class Program:
         return traced
 
     def _many_full(self, data: Tensors, order: tf.Tensor, start: tf.Tensor, count: tf.Tensor) -> None:
-        # while and gather, not `for in tf.range` and slice: XLA treats the bounds of those two as constants, so every
-        # new start and every new count would compile the program again.
-        step = tf.constant(0)
-        while step < count:
+        def one(step: tf.Tensor) -> tuple[tf.Tensor]:
+            # gather, not slice: XLA treats the bounds of a slice as constants, so every new start would compile again.
             self._one(data, tf.gather(order, start + step * self.batch_size + tf.range(self.batch_size)))  # (batch,)
-            step += 1
+            return (step + 1,)
+
+        tf.while_loop(lambda step: step < count, one, (tf.constant(0),))
 
     def _many_of_any_size(self, data: Tensors, order: tf.Tensor, start: tf.Tensor, end: tf.Tensor) -> None:
-        while start < end:
+        def one(start: tf.Tensor) -> tuple[tf.Tensor]:
             stop = tf.minimum(start + self.batch_size, end)
             self._one(data, order[start:stop])  # (batch,) or fewer
-            start = stop
+            return (stop,)
+
+        tf.while_loop(lambda start: start < end, one, (start,))
 
     def _one(self, data: Tensors, places: tf.Tensor) -> None:
         self.steps.train(keras.tree.map_structure(lambda values: tf.gather(values, places), data))
@@ -375,10 +352,12 @@ class Measure:
 
     def _every_batch(self) -> None:
         rows = tf.shape(keras.tree.flatten(self._data)[0])[0]
-        start = tf.constant(0)
-        while start < rows:
+
+        def one(start: tf.Tensor) -> tuple[tf.Tensor]:
             self._steps.test(_slice(self._data, start, tf.minimum(start + self._batch_size, rows)))
-            start += self._batch_size
+            return (start + self._batch_size,)
+
+        tf.while_loop(lambda start: start < rows, one, (tf.constant(0),))
 
 
 def on_device(window: Window) -> Window:
@@ -396,8 +375,11 @@ class _Function(Protocol):
 
 
 def _function(body: Callable[..., None], *, jit_compile: bool | None = None) -> Any:
-    """Return tf.function(body), without its warning: each training makes its own, and each is traced once or twice."""
-    function = tf.function(body, jit_compile=jit_compile)
+    """Return tf.function(body), without its warning: each training makes its own, and each is traced once or twice.
+
+    Without AutoGraph, which would take longer to rewrite a step than to trace it; fit() of Keras has none either.
+    """
+    function = tf.function(body, jit_compile=jit_compile, autograph=False)
     function._omit_frequent_tracing_warning = True  # a version of TensorFlow without this attribute ignores it
     return function
 
