@@ -21,7 +21,7 @@ trap 'rm -rf "$folder"' EXIT
 "$python" -m venv "$folder/env"
 "$folder/env/bin/python" -m pip install --quiet --disable-pip-version-check uv
 install=("$folder/env/bin/uv" pip install --quiet --python "$folder/env/bin/python")
-"${install[@]}" --resolution "$resolution" --only-binary :all: --extra sql --requirements "$root/pyproject.toml"
+"${install[@]}" --resolution "$resolution" --only-binary :all: --extra all --requirements "$root/pyproject.toml"
 "${install[@]}" --no-deps "$root"
 "$folder/env/bin/uv" pip list --python "$folder/env/bin/python"
 

@@ -665,17 +665,17 @@ CALLS = [
     (
         "Autoencoder(2).encode(X)",
         "NotFittedError",
-        "this Autoencoder is not fitted: call fit(X) first, or diabolo.load(path).",
+        "this Autoencoder is not fitted: call fit(X) first, or Autoencoder.load(path).",
     ),
     (
         'Autoencoder(2).save("x")',
         "NotFittedError",
-        "this Autoencoder is not fitted: call fit(X) first, or diabolo.load(path).",
+        "this Autoencoder is not fitted: call fit(X) first, or Autoencoder.load(path).",
     ),
     (
         "Autoencoder(2).score_samples(X)",
         "NotFittedError",
-        "this Autoencoder is not fitted: call fit(X) first, or diabolo.load(path).",
+        "this Autoencoder is not fitted: call fit(X) first, or Autoencoder.load(path).",
     ),
     (
         "Autoencoder(2).partial_fit(sp.eye(5).tocsr())",

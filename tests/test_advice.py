@@ -120,7 +120,7 @@ def test_an_estimator_lets_the_optimizer_be_chosen(table, tmp_path, caplog):
     # What was chosen, asked for by name, is the same training.
     named = Autoencoder(3, optimizer=said["optimizer"], learning_rate=said["learning_rate"], epochs=30, **settings)
     np.testing.assert_array_equal(named.fit(table).encode(table), model.encode(table))
-    loaded = diabolo.load(model.save(tmp_path / "model"))
+    loaded = Autoencoder.load(model.save(tmp_path / "model"))
     assert loaded.optimizer == said["optimizer"]
 
 

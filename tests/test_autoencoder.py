@@ -416,7 +416,7 @@ def test_a_search_over_numpy_numbers_works_and_its_best_can_be_saved(table, tmp_
     grid = {"batch_size": np.array([16, 64]), "epochs": np.arange(1, 3), "latent_dim": np.array([2])}
     search = GridSearchCV(quick(learning_rate=np.float32(0.01), structure=np.array([6])), grid, cv=2).fit(table)
     path = search.best_estimator_.save(tmp_path / "best")
-    assert diabolo.load(path).get_params()["structure"] == [6]
+    assert Autoencoder.load(path).get_params()["structure"] == [6]
 
 
 @pytest.mark.parametrize("dtype", [">f4", ">f8", ">i2", np.longdouble])
@@ -483,7 +483,7 @@ def test_epochs_by_partial_fit_are_those_of_one_fit(table):
 
 
 def test_a_loaded_model_learns_more_rows_in_the_scale_of_the_first(fitted_table, table, tmp_path):
-    more = diabolo.load(fitted_table.save(tmp_path / "first"))
+    more = Autoencoder.load(fitted_table.save(tmp_path / "first"))
     before = more.score(table[300:])
     for _ in range(5):
         more.partial_fit(table[300:])
@@ -498,6 +498,6 @@ def test_a_loaded_model_learns_more_rows_in_the_scale_of_the_first(fitted_table,
 def test_what_a_loss_learnt_is_not_forgotten_by_partial_fit(table, tmp_path):
     first = quick(3, reconstruction_loss="gaussian:variance=learnt", epochs=20, learning_rate=0.01).fit(table)
     known = first.model_.learnt["log_var"]
-    again = diabolo.load(first.save(tmp_path / "first")).set_params(learning_rate=1e-6).partial_fit(table)
+    again = Autoencoder.load(first.save(tmp_path / "first")).set_params(learning_rate=1e-6).partial_fit(table)
     assert np.abs(known).min() > 0.1
     np.testing.assert_allclose(again.model_.learnt["log_var"], known, atol=1e-3)

@@ -7,7 +7,7 @@ from types import MappingProxyType
 import numpy as np
 import pytest
 
-from diabolo import AnomalyDetector, load
+from diabolo import AnomalyDetector, Autoencoder, load
 from diabolo.anomaly import scoring
 from diabolo.data.adapters.features import FEATURES, Number
 from diabolo.data.frames import Column, Schema
@@ -130,7 +130,7 @@ def test_the_estimator_of_an_older_file_gets_the_setting_of_that_time(version, m
         load(path)
     monkeypatch.setitem(SETTINGS, "patience", Setting((int,), since=NEXT, before=123))
     version(NEXT, upgrade.UPGRADES | {NEXT - 1: same})
-    assert load(path).patience == 123
+    assert Autoencoder.load(path).patience == 123
 
 
 def test_fields_of_layers_and_columns_that_are_newer_than_the_file_get_the_value_of_that_time(version, monkeypatch):

@@ -27,17 +27,18 @@ __all__ = [
 if TYPE_CHECKING:
     from diabolo import lowlevel, network, search, training
     from diabolo.anomaly.detector import AnomalyDetector
-    from diabolo.autoencoder import Autoencoder, load
+    from diabolo.autoencoder import Autoencoder
     from diabolo.data import datasets
     from diabolo.data.long_table.cutting import windows
     from diabolo.errors import DiaboloError
+    from diabolo.model.loaded import load
     from diabolo.network.backends.keras.partial import evaluate, split
 
 # name -> (module, attribute); an empty attribute means the module itself.
 _HOMES = {
     "AnomalyDetector": ("diabolo.anomaly.detector", "AnomalyDetector"),
     "Autoencoder": ("diabolo.autoencoder", "Autoencoder"),
-    "load": ("diabolo.autoencoder", "load"),
+    "load": ("diabolo.model.loaded", "load"),
     "split": ("diabolo.network.backends.keras.partial", "split"),
     "evaluate": ("diabolo.network.backends.keras.partial", "evaluate"),
     "datasets": ("diabolo.data.datasets", ""),
@@ -53,8 +54,11 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'diabolo' has no attribute {name!r}. Public names: {', '.join(__all__)}.")
+    from diabolo.missing import named
+
     module, attribute = _HOMES[name]
-    value = importlib.import_module(module)
+    with named(f"diabolo.{name}"):
+        value = importlib.import_module(module)
     if attribute:
         value = getattr(value, attribute)
     globals()[name] = value  # the second look-up does not come here any more

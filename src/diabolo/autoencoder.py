@@ -12,18 +12,19 @@ from typing import Any, Self, TypeVar
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from diabolo import fitting
+from diabolo import fitting, missing
 from diabolo.data import sparse
 from diabolo.data.adapters import Rows
 from diabolo.data.readers import scipy_files
-from diabolo.errors import DataError, DivergedError, ModelFileError, NotFittedError, OptionError
+from diabolo.errors import DataError, DivergedError, OptionError
 from diabolo.fitting.automatic.advice import Advice
 from diabolo.model import file as modelfile
-from diabolo.model import generating, moments
+from diabolo.model import loaded, verbs
 from diabolo.model import rows as user_rows
 from diabolo.model.model import Model
 from diabolo.model.record import arguments
 from diabolo.model.settings import Settings
+from diabolo.model.verbs import Verbs
 from diabolo.network import losses, structures
 from diabolo.network.bottlenecks import Bottleneck
 from diabolo.network.corruptions import Corruption
@@ -34,12 +35,12 @@ from diabolo.training.checkpoints import State
 from diabolo.training.engines import Engine
 from diabolo.training.progress import Report, display, verbosity
 from diabolo.training.runs import Run
-from diabolo.typing import Array, ArrayLike, Float32Array, Float64Array, RandomState
+from diabolo.typing import Float32Array, RandomState
 
 A = TypeVar("A", bound="Autoencoder")
 
 
-class Autoencoder(TransformerMixin, BaseEstimator):
+class Autoencoder(Verbs, TransformerMixin, BaseEstimator):
     """An auto-encoder over rows of numbers or images, as a scikit-learn estimator.
 
     X is (n, features), (n, height, width) or (n, height, width, channels), bytes or any real numbers. The scaling that
@@ -91,24 +92,11 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             in a notebook. A notebook shows it on stdout, everything else on stderr.
 
     Attributes:
-        model_: the trained `diabolo.model.model.Model`.
-        history_: {"loss": [...], "val_loss": [...]}, one number per epoch: the mean over the rows, in nats. If the
-            bottleneck or a penalty adds to the loss, also its parts "reconstruction" and "penalty", each with "val_".
-        best_epoch_: from 1; the weights are those of this epoch.
-        latent_dim_, reconstruction_loss_, random_state_: what was chosen.
+        model_ and others: see `diabolo.model.verbs.Verbs`.
         optimizer_reason_: of optimizer="auto", which was chosen and why.
-        n_features_in_: numbers in a row.
     """
 
-    model_: Model
-    history_: dict[str, list[float]]
-    best_epoch_: int
-    latent_dim_: int
-    reconstruction_loss_: str
-    random_state_: int
     optimizer_reason_: str
-    n_features_in_: int
-    feature_names_in_: np.ndarray[Any, Any]
     _state: State | None
 
     def __init__(
@@ -194,6 +182,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):
             DivergedError if the loss is no longer finite; the estimator then has the best model so far, if any.
         """
         settings = settings_of(self)
+        if engine is None:
+            missing.check("tensorflow", "training")
         if resume and run is None:
             raise OptionError("resume=True (--resume) needs the folder of the run: give run (--run) as well.")
         with nullcontext() if run is None else Run(run, resume=resume) as kept:
@@ -241,31 +231,6 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         """Return which optimizers and rates are likely to suit rows and this network, without training. As fit()."""
         return fitting.advise_on(X, settings_of(self))
 
-    def encode(self, X: object, *, out: Array | None = None) -> Any:
-        """Return latents (n, latent_dim), float32; for a frame a frame with its index and the columns left out.
-
-        Args:
-            X: an array, which may be memory-mapped; or a name, a file, a folder or chunks, as for fit().
-            out: an array, which may be memory-mapped, to write into and return.
-        """
-        return user_rows.encode(self._model, X, out=out)
-
-    def decode(self, latents: object, *, out: Array | None = None) -> Any:
-        """Return rows in the form of fit() for latents (n, latent_dim); arguments as for encode().
-
-        The columns of a frame are found by their names, as encode() gives them; other columns are ignored.
-        """
-        return user_rows.decode(self._model, latents, out=out)
-
-    def reconstruct(self, X: object, *, fill: str = "all", out: Array | None = None) -> Any:
-        """Return decode(encode(X)), in the shape and type of the rows of fit(); other arguments as for encode().
-
-        Args: fill: "all", or "missing": in a table with gaps only missing cells are filled in, all others stay.
-        """
-        if fill not in ("all", "missing"):
-            raise OptionError(f"fill must be 'all' or 'missing', got {fill!r:.40}.")
-        return user_rows.reconstruct(self._model, X, fill=fill == "missing", out=out)
-
     def transform(self, X: object) -> Float32Array:
         """Encode, under scikit-learn's name: an array, or what `set_output` says."""
         self._check_features(X, "transform()")
@@ -279,66 +244,6 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         """Decode, under scikit-learn's name."""
         return self.decode(X)
 
-    def score_samples(self, X: object) -> Float64Array:
-        """Return minus the reconstruction loss of each row, (n,), in nats: the higher, the better it fits."""
-        self._check_features(X, "score_samples()")
-        return -user_rows.apply(self._model, self._model.loss_per_row, X)
-
-    def score(self, X: object, y: object = None) -> float:
-        """Return the mean of `score_samples`: the higher, the better, as scikit-learn's searches expect."""
-        return float(self.score_samples(X).mean())
-
-    def error_of_moments(self, X: object) -> Float64Array:
-        """Return the mean squared error of each row of a long table, (n,), in variances of the channels.
-
-        For a model of windows: see `diabolo.windows` and `diabolo.model.moments`.
-
-        Args: X: a long table with the columns of the one that the windows of fit() were cut from; it is cut in the same
-            way. Or windows of it.
-        Returns: in the order of the table; NaN for a row that is in no window.
-        """
-        return moments.error_of_rows(self._model, X, where="error_of_moments()")
-
-    def codes(self, X: object, *, out: Array | None = None) -> np.ndarray[Any, np.dtype[np.int32]]:
-        """Return the codes of each row, (n, groups), int32, of a quantized bottleneck; arguments as for encode()."""
-        return user_rows.apply(self._model, self._model.codes, X, out)
-
-    def sample(self, count: int, *, random_state: int | np.random.Generator | None = None) -> Any:
-        """Return random rows in the form of fit(), drawn from what was learned: see `diabolo.model.generating.sample`.
-
-        For a gaussian bottleneck, or a penalty that makes latents a standard normal, "mmd" or "adversarial".
-        """
-        rows = generating.sample(self._model, count, random_state=random_state)
-        return user_rows.as_frame(self._model, rows)
-
-    def interpolate(self, first: object, second: object, *, steps: int = 10) -> Any:
-        """Return rows on the way from one row to another, through the latents: see `diabolo.model.generating`."""
-        ends = [user_rows.read_one(self._model, row, where="interpolate()") for row in (first, second)]
-        return user_rows.as_frame(self._model, generating.interpolate(self._model, *ends, steps=steps), first)
-
-    def traverse(self, row: object, latent: int, *, values: ArrayLike | None = None) -> Any:
-        """Return rows that differ in one latent dimension alone: see `diabolo.model.generating`."""
-        one = user_rows.read_one(self._model, row, where="traverse()")
-        return user_rows.as_frame(self._model, generating.traverse(self._model, one, latent, values=values), row)
-
-    def log_likelihood(
-        self, X: object, *, n_samples: int = 5000, random_state: int | np.random.Generator | None = None
-    ) -> Float64Array:
-        """Return an estimate of log p(row), (n,), nats, for a gaussian bottleneck: see `diabolo.model.generating`."""
-        rows = X if sparse.is_sparse(X) else self._read(X, "log_likelihood()")
-        return generating.log_likelihood(self._model, rows, n_samples=n_samples, random_state=random_state)
-
-    def error_by_size(self, X: object) -> Float64Array:
-        """Return the error with the first latent, the first two, ... up to all: see `Model.error_by_size`."""
-        return self._model.error_by_size(self._read(X, "error_by_size()"))
-
-    def save(self, path: str | Path, *, force: bool = False) -> Path:
-        """Write the model file and return its path (with `.safetensors` where it has no ending).
-
-        Raises: OutputError where the file exists (pass force=True) or cannot be written.
-        """
-        return modelfile.save(self._model, path, force=force)
-
     def to_keras(self) -> Any:
         """Return the trained network as a `keras.Model`, rows as float32 tensors -> reconstruction as tensors.
 
@@ -349,18 +254,6 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         from diabolo.network.backends.keras import builder
 
         return builder.build_trained(model.network, model.weights, link=model.loss.link).autoencoder
-
-    @property
-    def _model(self) -> Model:
-        if not hasattr(self, "model_"):
-            raise NotFittedError(f"this {type(self).__name__} is not fitted: call fit(X) first, or diabolo.load(path).")
-        return self.model_
-
-    def _read(self, X: object, where: str) -> Rows:
-        return user_rows.read(self._model, X, where=where, who=type(self).__name__)
-
-    def _check_features(self, X: object, where: str) -> None:
-        user_rows.refuse_other_features(self._model, X, where=where, who=type(self).__name__)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -374,13 +267,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         return hasattr(self, "model_")
 
     def __getstate__(self) -> dict[str, Any]:
-        # The model is pickled as the bytes of its file: checked when it comes back, and of the same size everywhere.
-        state: dict[str, Any] = super().__getstate__()
-        if "model_" in state:
-            kept = {name: value for name, value in state.items() if not name.endswith("_")}
-            state = kept | {"model_": modelfile.to_bytes(self.model_)}
-            if own := self.model_.network.own_layers():  # by the names of their modules, as all classes in pickles
-                state["_own_layers"] = own
+        state: dict[str, Any] = self._pickled(super().__getstate__())
         state.pop("_state", None)
         return state
 
@@ -389,6 +276,19 @@ class Autoencoder(TransformerMixin, BaseEstimator):
         super().__setstate__(state)
         if model is not None:
             with_model(self, modelfile.from_bytes(model, own))
+
+    @classmethod
+    def load(
+        cls, path: str | Path, *, layers: Mapping[str, type[Layer]] | None = None, expect_sha256: str | None = None
+    ) -> "Autoencoder":
+        """Return the fitted estimator in a model file, with the settings of its fit(); see `diabolo.load`.
+
+        `diabolo.load` returns the model without scikit-learn. The estimator is needed to train further, or in a
+        pipeline.
+
+        Raises: as `diabolo.load`.
+        """
+        return from_model(loaded.load(path, layers=layers, expect_sha256=expect_sha256).model_)
 
 
 def settings_of(estimator: Autoencoder) -> Settings:
@@ -419,39 +319,9 @@ def _last_model_kept(estimator: Autoencoder) -> Iterator[None]:
 
 
 def with_model(estimator: A, model: Model) -> A:
-    """Return an estimator after it got a trained model, with all attributes of a fitted one."""
-    estimator.model_ = model
-    estimator.history_ = model.record.history
-    estimator.best_epoch_ = model.record.best_epoch
-    estimator.latent_dim_ = model.network.latent_dim
-    estimator.reconstruction_loss_ = model.loss.kind
-    estimator.random_state_ = model.record.settings["random_state"]
-    estimator.n_features_in_ = int(np.prod(model.adapter.row_shape))
+    """Return an estimator after it got a trained model."""
     estimator._state = None
-    if model.schema is not None and not model.schema.numbered and model.schema.library != "array":
-        estimator.feature_names_in_ = np.array(model.schema.names, object)
-    elif hasattr(estimator, "feature_names_in_"):
-        del estimator.feature_names_in_
-    return estimator
-
-
-def load(
-    path: str | Path, *, layers: Mapping[str, type[Layer]] | None = None, expect_sha256: str | None = None
-) -> Autoencoder:
-    """Return the fitted estimator in a model file. It needs no TensorFlow, and runs no code from the file.
-
-    Args:
-        path: of the file.
-        layers: classes of layers of your own, by the kinds that the file names: {"scaled": Scaled}.
-        expect_sha256: of the whole file, in hexadecimal, as `diabolo verify` prints it; any other file is refused.
-
-    Raises: ModelFileError for anything that is not a valid model; OptionError for a bad SHA-256, or a bad layer.
-    """
-    model = modelfile.load(path, layers=layers, expect_sha256=expect_sha256)
-    try:
-        return from_model(model)
-    except OptionError as error:  # layers in the settings that are none
-        raise ModelFileError(f"{path} is not a valid Diabolo model: {error}") from error
+    return verbs.with_model(estimator, model)
 
 
 def from_model(model: Model) -> Autoencoder:

@@ -86,7 +86,7 @@ class DivergedError(DiaboloError, ArithmeticError):
     model: Any = None
 
 
-class MissingExtraError(DiaboloError, ImportError):
+class MissingExtraError(DiaboloError, ModuleNotFoundError):
     """An optional part is not installed; the message names the extra."""
 
     exit_code = 4

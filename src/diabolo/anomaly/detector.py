@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator, OutlierMixin, clone
 
 from diabolo.anomaly import scoring
 from diabolo.anomaly.explain import by_column
-from diabolo.autoencoder import Autoencoder, load, with_model
+from diabolo.autoencoder import Autoencoder, with_model
 from diabolo.checks import share
 from diabolo.data import frames, memory
 from diabolo.data.adapters import Rows
@@ -133,7 +133,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
 
         Raises: ModelFileError for anything that is not a valid model, or a model without a detector.
         """
-        autoencoder = load(path, layers=layers, expect_sha256=expect_sha256)
+        autoencoder = Autoencoder.load(path, layers=layers, expect_sha256=expect_sha256)
         detection = autoencoder.model_.detection
         if detection is None:
             raise ModelFileError(f"{path} holds an auto-encoder that was not saved by a detector: use diabolo.load().")

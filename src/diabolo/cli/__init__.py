@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from diabolo import missing
 from diabolo._version import __version__
 from diabolo.cli import (
     advise,
@@ -88,7 +89,8 @@ def main(*, own_process: bool = False) -> None:
     try:
         if own_process:
             process.prepare()
-        code = app(standalone_mode=False)
+        with missing.named(" ".join(["diabolo", *sys.argv[1:2]])):
+            code = app(standalone_mode=False)
         sys.stdout.flush()
         if code == 128 + signal.SIGINT:  # typer turns a KeyboardInterrupt into this
             code = _say_stopped()

@@ -14,7 +14,7 @@ SHOWN = 8  # candidates in the table
 
 
 @reads()
-@trains(*SEVERAL, random_state=0)
+@trains(*SEVERAL, by_tensorflow=False, random_state=0)
 def advise(
     *, how: "Reading", settings: dict[str, Any], data: Data, data_dir: DataDir = None, json: Json = False
 ) -> None:

@@ -12,6 +12,8 @@ from typing import Annotated, Any
 
 import typer
 
+from diabolo import missing
+
 Data = Annotated[
     str,
     typer.Argument(
@@ -85,13 +87,16 @@ def names(text: str | None) -> tuple[str, ...]:
     return tuple(name for name in found if name)
 
 
-def trains(*names: str, unset: tuple[str, ...] = (), **defaults: Any) -> Callable[[Command], Command]:
+def trains(
+    *names: str, unset: tuple[str, ...] = (), by_tensorflow: bool = True, **defaults: Any
+) -> Callable[[Command], Command]:
     """Give a command an option for each setting of a training; it gets those that were given as `settings`, a dict.
 
     Args:
         names: of the settings; none: all.
         unset: settings that are left out of the dict where their option is not given, because something else may say
             them.
+        by_tensorflow: whether the command needs TensorFlow, which is then said before it does anything.
         defaults: other defaults than those of `Settings`.
     """
     from diabolo.model.settings import DEFAULTS, SETTINGS
@@ -108,6 +113,8 @@ def trains(*names: str, unset: tuple[str, ...] = (), **defaults: Any) -> Callabl
         options[name] = (Annotated[kind, option], default)
 
     def made(**given: Any) -> dict[str, Any]:
+        if by_tensorflow:
+            missing.check("tensorflow", "training")
         asked = {name: value for name, value in given.items() if not (name in unset and value is None)}
         return asked | ({"latent_dim": latents(asked["latent_dim"])} if "latent_dim" in asked else {})
 

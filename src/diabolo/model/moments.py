@@ -12,6 +12,7 @@ from diabolo.data import frames
 from diabolo.data.long_table.cut import Windows, mean_by
 from diabolo.data.long_table.cutting import windows_like
 from diabolo.errors import DataError
+from diabolo.missing import names_missing
 from diabolo.model.model import Model
 from diabolo.model.rows import refuse_other_channels
 from diabolo.typing import Float64Array, Int64Array
@@ -80,6 +81,7 @@ def moments(model: Model, cut: Windows, *, where: str) -> Moments:
     return Moments(whole, errors, values, expected)
 
 
+@names_missing
 def error_of_rows(model: Model, X: object, *, where: str) -> Float64Array:
     """Return the error of each row of a long table, (n,), in its order; NaN for a row that is in no window."""
     cut = cut_like(model, X, where=where)

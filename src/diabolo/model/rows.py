@@ -19,6 +19,7 @@ from diabolo.data.opening import open_stream
 from diabolo.data.series import are_shorter, is_ragged, padded
 from diabolo.data.tables import Keep
 from diabolo.errors import DataError, ShapeError, listed
+from diabolo.missing import names_missing
 from diabolo.model.model import Model
 from diabolo.model.runtime import by_chunk, fill
 from diabolo.typing import Array, ArrowTable, Frame
@@ -28,6 +29,7 @@ ROWS_AT_ONCE = 1 << 16  # of a stream that is read whole
 logger = logging.getLogger(__name__)
 
 
+@names_missing
 def read(model: Model, X: object, *, where: str, who: str) -> Rows:
     """Return rows as the model takes them, (n, *row_shape), checked.
 
@@ -106,6 +108,7 @@ def read_latents(model: Model, frame: Frame) -> Rows:
     return rows
 
 
+@names_missing
 def read_one(model: Model, row: object, *, where: str) -> Any:
     """Return one row as numbers; a frame must have exactly one."""
     if model.schema is None or not frames.is_frame(row):
@@ -116,6 +119,7 @@ def read_one(model: Model, row: object, *, where: str) -> Any:
     return rows[0]
 
 
+@names_missing
 def apply(
     model: Model, verb: Callable[..., Rows], X: object, out: Array | None = None, *, keep: Keep | None = None
 ) -> Rows:
@@ -166,6 +170,7 @@ def joined(tables: Sequence[ArrowTable]) -> ArrowTable | None:
     return pa.concat_tables(tables, promote_options="permissive") if tables else None
 
 
+@names_missing
 def encode(model: Model, X: object, *, out: Array | None) -> Any:
     """Return latents (n, latent_dim), float32; for a frame a frame with its index and the columns left out."""
     X = frames.from_arrow(X)
@@ -173,6 +178,7 @@ def encode(model: Model, X: object, *, out: Array | None) -> Any:
     return latents_as_frame(model, latents, X) if frames.is_frame(X) else latents
 
 
+@names_missing
 def decode(model: Model, latents: object, *, out: Array | None) -> Any:
     """Return rows in their form for latents, an array or a frame with columns as encode() names them."""
     latents = frames.from_arrow(latents)
@@ -181,6 +187,7 @@ def decode(model: Model, latents: object, *, out: Array | None) -> Any:
     return rows if out is not None else as_frame(model, rows, latents)
 
 
+@names_missing
 def reconstruct(model: Model, X: object, *, fill: bool, out: Array | None) -> Any:
     """Return rows through the bottleneck and back, in their form; fill: whether only missing cells are filled in."""
     tables, X = list[ArrowTable](), frames.from_arrow(X)
@@ -202,6 +209,7 @@ def reconstruct(model: Model, X: object, *, fill: bool, out: Array | None) -> An
     return frame if source is None else with_left_out(model, frame, source)
 
 
+@names_missing
 def as_frame(model: Model, rows: Rows, like: object = None, known: Frame | None = None) -> Any:
     """Return rows of a table as a frame, and any others as they are.
 

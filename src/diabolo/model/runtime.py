@@ -16,10 +16,8 @@ import numpy as np
 
 from diabolo.data.adapters import Adapter, Rows, as_rows, check_finite
 from diabolo.data.adapters.rows import check_no_infinity
-from diabolo.data.prefetch import ahead
 from diabolo.data.sparse import check as check_sparse
 from diabolo.data.sparse import is_sparse
-from diabolo.data.streams import Stream, rows_at_once
 from diabolo.errors import DataError, ShapeError
 from diabolo.model import privacy
 from diabolo.network.losses import Loss
@@ -27,6 +25,8 @@ from diabolo.network.network import Network
 
 if TYPE_CHECKING:
     import onnx
+
+    from diabolo.data.streams import Stream
 
 Floats = np.ndarray[Any, np.dtype[np.float32]]
 Work = Callable[[Rows, int], Rows]  # a batch, and the number of rows before it -> one result for each row
@@ -232,7 +232,7 @@ class Runtime:
         )
 
 
-def by_chunk(verb: Callable[..., Rows], stream: Stream, *, max_width: int) -> Iterator[Rows]:
+def by_chunk(verb: Callable[..., Rows], stream: "Stream", *, max_width: int) -> Iterator[Rows]:
     """Yield the result of a method of `Model` for each chunk of rows or latents, while the next chunk is read.
 
     Args:
@@ -242,6 +242,9 @@ def by_chunk(verb: Callable[..., Rows], stream: Stream, *, max_width: int) -> It
 
     Raises: as the method.
     """
+    from diabolo.data.prefetch import ahead
+    from diabolo.data.streams import rows_at_once
+
     for chunk in ahead(stream.read(range(len(stream.parts)), rows_at_once((max_width,)))):
         yield verb(chunk.rows, where=chunk.name, first_row=chunk.first_row)
 

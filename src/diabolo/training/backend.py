@@ -6,12 +6,12 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from importlib import metadata
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from diabolo import missing
 from diabolo.training.progress import in_notebook
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ def load_tensorflow() -> None:
     """
     if "tensorflow" in sys.modules:
         return
+    for module in ("tensorflow", "keras"):
+        missing.check(module, "training")
     with _log_level_of_notebooks() if in_notebook() else contextlib.nullcontext():
         quiet = os.environ.get("TF_CPP_MIN_LOG_LEVEL", "0") not in ("", "0")
         with _captured_stderr() if quiet else contextlib.nullcontext():
@@ -52,9 +54,9 @@ def flags_for_xla() -> Iterator[None]:
     if not _FLAGS_ARE_READ.acquire(blocking=False):
         yield
         return
-    set_here = False
-    with contextlib.suppress(metadata.PackageNotFoundError):  # installed under another name, such as tensorflow-cpu
-        set_here = "XLA_FLAGS" not in os.environ and metadata.version("tensorflow").startswith(TESTED_WITH)
+    import tensorflow as tf
+
+    set_here = "XLA_FLAGS" not in os.environ and tf.__version__.startswith(TESTED_WITH)
     if set_here:
         os.environ["XLA_FLAGS"] = XLA_FLAGS
     try:

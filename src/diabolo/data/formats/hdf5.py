@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from diabolo import missing
 from diabolo.data.formats.base import ArrayFormat
 from diabolo.data.readers.choosing import ANY_BYTES, check_size, chosen
 from diabolo.data.readers.inside import part_of
 from diabolo.data.readers.parts import PART_BYTES, Part, held_bytes, stamp
-from diabolo.errors import DataError, MissingExtraError
+from diabolo.errors import DataError
 from diabolo.typing import Array, Shape
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def _open(path: Path) -> "Iterator[h5py.File]":
     try:
         import h5py
     except ImportError as error:
-        raise MissingExtraError(f"{path}: h5py, which reads it, is not installed: pip install h5py.") from error
+        raise missing.error("h5py", str(path)) from error
     try:
         with h5py.File(path, "r") as file:
             yield file

@@ -33,7 +33,7 @@ class Xlsx(Sheets):
             import xlsxwriter
         except ImportError as error:
             raise MissingExtraError(
-                "XlsxWriter, which writes .xlsx, is not installed: pip install XlsxWriter."
+                "XlsxWriter, which writes .xlsx, is not installed: pip install 'diabolo[data]'."
             ) from error
         with xlsxwriter.Workbook(file, OPTIONS) as book:
             book.set_properties({"created": datetime.datetime(2000, 1, 1)})  # the same rows give the same bytes

@@ -172,11 +172,11 @@ _OPEN: dict[str, Callable[[Path], Readable]] = {
 @contextmanager
 def packed(file: BinaryIO, compression: str) -> Iterator[BinaryIO]:
     """Give a file that compresses what is written to it into another. Args: compression: its ending; empty: none."""
-    import pyarrow as pa
-
     if not compression:
         yield file
         return
+    import pyarrow as pa
+
     writer: Any
     if compression == ".gz":
         writer = gzip.GzipFile("", "wb", 6, file, mtime=0)  # without the time: the same rows give the same bytes

@@ -67,7 +67,7 @@ def _open(path: Path, words: str) -> "CalamineWorkbook":
         import python_calamine
     except ImportError as error:
         raise MissingExtraError(
-            f"{path}: python-calamine, which reads it, is not installed: pip install python-calamine."
+            f"{path}: python-calamine, which reads it, is not installed: pip install 'diabolo[data]'."
         ) from error
     with _refused(f"{path}: expected {words}"):
         return python_calamine.CalamineWorkbook.from_path(path)

@@ -1,0 +1,204 @@
+"""What a trained model does with rows of users: frames, files, arrays. The estimator and a loaded model share it."""
+
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeVar
+
+import numpy as np
+
+from diabolo.data import sparse
+from diabolo.data.adapters import Rows
+from diabolo.errors import NotFittedError, OptionError
+from diabolo.model import file as modelfile
+from diabolo.model.model import Model
+from diabolo.typing import Array, ArrayLike, Float64Array
+
+V = TypeVar("V", bound="Verbs")
+
+
+class Verbs:
+    """Methods of a trained model.
+
+    Attributes:
+        model_: the trained `diabolo.model.model.Model`.
+        history_: {"loss": [...], "val_loss": [...]}, one number per epoch: the mean over the rows, in nats. If the
+            bottleneck or a penalty adds to the loss, also its parts "reconstruction" and "penalty", each with "val_".
+        best_epoch_: from 1; the weights are those of this epoch.
+        latent_dim_, reconstruction_loss_, random_state_: what was chosen.
+        n_features_in_: numbers in a row.
+        feature_names_in_: names of the columns, for a frame.
+    """
+
+    model_: Model
+    history_: dict[str, list[float]]
+    best_epoch_: int
+    latent_dim_: int
+    reconstruction_loss_: str
+    random_state_: int
+    n_features_in_: int
+    feature_names_in_: np.ndarray[Any, Any]
+
+    def encode(self, X: object, *, out: Array | None = None) -> Any:
+        """Return latents (n, latent_dim), float32; for a frame a frame with its index and the columns left out.
+
+        Args:
+            X: an array, which may be memory-mapped; or a name, a file, a folder or chunks, as for fit().
+            out: an array, which may be memory-mapped, to write into and return.
+        """
+        model = self._model
+        return model.encode(X, out=out) if _is_plain(model, X) else _user_rows().encode(model, X, out=out)
+
+    def decode(self, latents: object, *, out: Array | None = None) -> Any:
+        """Return rows in the form of fit() for latents (n, latent_dim); arguments as for encode().
+
+        The columns of a frame are found by their names, as encode() gives them; other columns are ignored.
+        """
+        model = self._model
+        plain = _is_plain(model, latents)
+        return model.decode(latents, out=out) if plain else _user_rows().decode(model, latents, out=out)
+
+    def reconstruct(self, X: object, *, fill: str = "all", out: Array | None = None) -> Any:
+        """Return decode(encode(X)), in the shape and type of the rows of fit(); other arguments as for encode().
+
+        Args: fill: "all", or "missing": in a table with gaps only missing cells are filled in, all others stay.
+        """
+        if fill not in ("all", "missing"):
+            raise OptionError(f"fill must be 'all' or 'missing', got {fill!r:.40}.")
+        model = self._model
+        if fill == "all" and _is_plain(model, X):
+            return model.reconstruct(X, out=out)
+        return _user_rows().reconstruct(model, X, fill=fill == "missing", out=out)
+
+    def score_samples(self, X: object) -> Float64Array:
+        """Return minus the reconstruction loss of each row, (n,), in nats: the higher, the better it fits."""
+        self._check_features(X, "score_samples()")
+        model = self._model
+        if _is_plain(model, X):
+            return -model.loss_per_row(X)
+        losses: Float64Array = _user_rows().apply(model, model.loss_per_row, X)
+        return -losses
+
+    def score(self, X: object, y: object = None) -> float:
+        """Return the mean of `score_samples`: the higher, the better, as scikit-learn's searches expect."""
+        return float(self.score_samples(X).mean())
+
+    def error_of_moments(self, X: object) -> Float64Array:
+        """Return the mean squared error of each row of a long table, (n,), in variances of the channels.
+
+        For a model of windows: see `diabolo.windows` and `diabolo.model.moments`.
+
+        Args: X: a long table with the columns of the one that the windows of fit() were cut from; it is cut in the same
+            way. Or windows of it.
+        Returns: in the order of the table; NaN for a row that is in no window.
+        """
+        from diabolo.model import moments
+
+        return moments.error_of_rows(self._model, X, where="error_of_moments()")
+
+    def codes(self, X: object, *, out: Array | None = None) -> np.ndarray[Any, np.dtype[np.int32]]:
+        """Return the codes of each row, (n, groups), int32, of a quantized bottleneck; arguments as for encode()."""
+        found: np.ndarray[Any, np.dtype[np.int32]] = _user_rows().apply(self._model, self._model.codes, X, out)
+        return found
+
+    def sample(self, count: int, *, random_state: int | np.random.Generator | None = None) -> Any:
+        """Return random rows in the form of fit(), drawn from what was learned: see `diabolo.model.generating.sample`.
+
+        For a gaussian bottleneck, or a penalty that makes latents a standard normal, "mmd" or "adversarial".
+        """
+        from diabolo.model import generating
+
+        rows = generating.sample(self._model, count, random_state=random_state)
+        return _user_rows().as_frame(self._model, rows)
+
+    def interpolate(self, first: object, second: object, *, steps: int = 10) -> Any:
+        """Return rows on the way from one row to another, through the latents: see `diabolo.model.generating`."""
+        from diabolo.model import generating
+
+        ends = [_user_rows().read_one(self._model, row, where="interpolate()") for row in (first, second)]
+        return _user_rows().as_frame(self._model, generating.interpolate(self._model, *ends, steps=steps), first)
+
+    def traverse(self, row: object, latent: int, *, values: ArrayLike | None = None) -> Any:
+        """Return rows that differ in one latent dimension alone: see `diabolo.model.generating`."""
+        from diabolo.model import generating
+
+        one = _user_rows().read_one(self._model, row, where="traverse()")
+        return _user_rows().as_frame(self._model, generating.traverse(self._model, one, latent, values=values), row)
+
+    def log_likelihood(
+        self, X: object, *, n_samples: int = 5000, random_state: int | np.random.Generator | None = None
+    ) -> Float64Array:
+        """Return an estimate of log p(row), (n,), nats, for a gaussian bottleneck: see `diabolo.model.generating`."""
+        from diabolo.model import generating
+
+        rows = X if sparse.is_sparse(X) else self._read(X, "log_likelihood()")
+        return generating.log_likelihood(self._model, rows, n_samples=n_samples, random_state=random_state)
+
+    def error_by_size(self, X: object) -> Float64Array:
+        """Return the error with the first latent, the first two, ... up to all: see `Model.error_by_size`."""
+        return self._model.error_by_size(self._read(X, "error_by_size()"))
+
+    def save(self, path: str | Path, *, force: bool = False) -> Path:
+        """Write the model file and return its path (with `.safetensors` where it has no ending).
+
+        Raises: OutputError where the file exists (pass force=True) or cannot be written.
+        """
+        return modelfile.save(self._model, path, force=force)
+
+    @property
+    def _model(self) -> Model:
+        if not hasattr(self, "model_"):
+            raise NotFittedError(
+                f"this {type(self).__name__} is not fitted: call fit(X) first, or {type(self).__name__}.load(path)."
+            )
+        return self.model_
+
+    def _read(self, X: object, where: str) -> Rows:
+        rows: Rows = _user_rows().read(self._model, X, where=where, who=type(self).__name__)
+        return rows
+
+    def _check_features(self, X: object, where: str) -> None:
+        _user_rows().refuse_other_features(self._model, X, where=where, who=type(self).__name__)
+
+    def _pickled(self, state: dict[str, Any]) -> dict[str, Any]:
+        """Return a state with the model as the bytes of its file: checked when it comes back, and small."""
+        if "model_" not in state:
+            return state
+        kept = {name: value for name, value in state.items() if not name.endswith("_")}
+        state = kept | {"model_": modelfile.to_bytes(self.model_)}
+        if own := self.model_.network.own_layers():  # by the names of their modules, as all classes in pickles
+            state["_own_layers"] = own
+        return state
+
+
+def with_model(estimator: V, model: Model) -> V:
+    """Return an object with verbs after it got a trained model, with all attributes that `Verbs` has."""
+    estimator.model_ = model
+    estimator.history_ = model.record.history
+    estimator.best_epoch_ = model.record.best_epoch
+    estimator.latent_dim_ = model.network.latent_dim
+    estimator.reconstruction_loss_ = model.loss.kind
+    estimator.random_state_ = model.record.settings["random_state"]
+    estimator.n_features_in_ = int(np.prod(model.adapter.row_shape))
+    if model.schema is not None and not model.schema.numbered and model.schema.library != "array":
+        estimator.feature_names_in_ = np.array(model.schema.names, object)
+    elif hasattr(estimator, "feature_names_in_"):
+        del estimator.feature_names_in_
+    return estimator
+
+
+def _is_plain(model: Model, X: object) -> bool:
+    """Return whether X is an array of numbers for a model of arrays, which needs nothing of the module `rows`."""
+    return (
+        type(X) is np.ndarray
+        and X.dtype.kind in "fiub"
+        and model.schema is None
+        and model.series is None
+        and not model.adapter.takes_shorter_series
+    )
+
+
+def _user_rows() -> ModuleType:
+    """Return the module for rows of all other kinds, with its readers of files: an array is encoded without them."""
+    from diabolo.model import rows
+
+    return rows
