@@ -27,6 +27,7 @@ ABOUT = {
     "network": "the mathematics",
     "storage": "files written without losing anything, locks",
     "checks": "checks of settings",
+    "missing": "parts not installed",
     "parts": "the base class of everything that has settings",
     "typing": "array types",
     "errors": "the tree of errors, exit codes",
