@@ -5,9 +5,13 @@ import pytest
 from sklearn.decomposition import PCA
 
 from diabolo import AnomalyDetector, Autoencoder
+from diabolo.data.shard import Shard
 from diabolo.errors import DivergedError
+from diabolo.network.corruptions import Masking
+from diabolo.network.losses import Bernoulli, Gaussian, Huber, Mixed, Poisson
 from diabolo.network.structures import build
-from diabolo.training.engines import numpy as small
+from diabolo.training import checkpoints
+from diabolo.training.engines import Compiled, Job, Numpy, Trained, dense, numpy
 
 SETTINGS = {"epochs": 30, "batch_size": 64, "seed": 3}
 
@@ -18,6 +22,24 @@ def rows():
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(600, 3)) @ rng.normal(size=(3, 8)) + 0.1 * rng.normal(size=(600, 8))
     return ((rows - rows.mean(axis=0)) / rows.std(axis=0)).astype(np.float32)
+
+
+def train(network, rows, held=None, *, hidden=0.0, loss=None, report=lambda progress: None, **settings) -> Trained:
+    """Train in NumPy, with AdamW under a cosine."""
+    job = Job(
+        network=network,
+        loss=loss or Gaussian(),
+        corruption=Masking(share=hidden) if hidden else None,
+        penalty=None,
+        shard=Shard(rows=rows, validation=held),
+        **{"optimizer": "adamw:0.1", "learning_rate": 1e-3, "schedule": "cosine", "patience": 0, "seed": 0} | settings,
+    )
+    return Numpy().train(job, report)
+
+
+def first_weights(network, seed):
+    weights = dense.Weights(network, np.random.default_rng([seed, 2]))
+    return weights.by_name(weights.values)
 
 
 def forward(network, weights, rows):
@@ -36,9 +58,9 @@ def test_its_steps_are_those_of_keras(rows):
 
     network = build("dense", (8,), latent_dim=3)
     # A batch is all rows, so that their order does not matter.
-    ours = small.train(network, rows, None, epochs=40, batch_size=len(rows), seed=5)
+    ours = train(network, rows, epochs=40, batch_size=len(rows), seed=5)
     models = keras_builder.build(network, link="linear", seed=0)
-    start = small._Weights(network, np.random.default_rng([5, 2])).weights()
+    start = first_weights(network, 5)
     keras_builder.set_weights(models, network, start)
     falling = keras.optimizers.schedules.CosineDecay(1e-3, decay_steps=40)
     models.autoencoder.compile(
@@ -52,9 +74,94 @@ def test_its_steps_are_those_of_keras(rows):
         assert np.abs(value - start[name]).max() > 1e-3
 
 
+TABLE = Mixed(
+    gaussian=2,
+    poisson=1,
+    bernoulli=1,
+    levels=(3,),
+    factors=(1.0, 2.0, 0.5, 1.5, 0.7, 0.7, 0.7),
+    owners=(0, 1, 2, 3, 4, 4, 4),
+    flags=5,
+)
+EVERY = {
+    "gaussian": (Gaussian(), "elu", "adamw:0.1", "cosine"),
+    "bernoulli": (Bernoulli(), "relu", "adam", "constant"),
+    "huber": (Huber(delta=0.5), "tanh", "adam:beta_1=0.8,epsilon=1e-4", "cosine"),
+    "poisson": (Poisson(unit=2.5), "softplus", "adamw", "cosine"),
+    "a table": (TABLE, "leaky_relu", "adamw:0.1", "cosine"),
+    "sigmoid": (Gaussian(), "sigmoid", "adamw:0.1", "cosine"),
+}
+
+
+def rows_for(loss, rng):
+    """60 rows that suit a loss."""
+    if loss == TABLE:
+        flags = (rng.random((60, 5)) < 0.2).astype(np.float32)
+        levels = np.eye(3)[rng.integers(0, 3, 60)]
+        parts = [rng.normal(size=(60, 2)), rng.poisson(3, (60, 1)), rng.random((60, 1)) < 0.4, levels]
+        numbers = np.concatenate(parts, axis=1) * (1 - flags[:, list(TABLE.owners)])
+        return np.concatenate([numbers, flags], axis=1).astype(np.float32)
+    drawn = {"bernoulli": rng.random((60, 12)) < 0.6, "poisson": rng.poisson(2, (60, 12)) / 2}
+    return drawn.get(loss.kind, rng.normal(size=(60, 12))).astype(np.float32)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_numpy_and_tensorflow_take_the_same_steps(name):
+    loss, activation, optimizer, schedule = EVERY[name]
+    rows = rows_for(loss, np.random.default_rng(0))
+    network = build([9], (12,), latent_dim=3, activation=activation)
+    job = Job(
+        network=network,
+        loss=loss,
+        corruption=None,
+        penalty=None,
+        shard=Shard(rows=rows, validation=rows[:20]),
+        optimizer=optimizer,
+        learning_rate=0.01,
+        schedule=schedule,
+        epochs=25,
+        batch_size=len(rows),  # so that the order of rows does not matter
+        patience=0,
+        seed=0,
+        weights=first_weights(network, 0),
+    )
+    ours, theirs = Numpy().train(job), Compiled(compile=False).train(job)
+    for curve in ("loss", "val_loss"):
+        np.testing.assert_allclose(ours.history[curve], theirs.history[curve], rtol=2e-4)
+        assert ours.history[curve][-1] < 0.95 * ours.history[curve][0]
+    for each, value in theirs.weights.items():
+        np.testing.assert_allclose(ours.weights[each], value, atol=2e-3)
+
+
+@pytest.mark.parametrize("hidden", [0.0, 0.3])
+def test_a_training_that_is_stopped_at_any_step_goes_on_to_the_same_bits(rows, hidden, monkeypatch):
+    monkeypatch.setattr(numpy, "SECONDS_BETWEEN", 0)  # a state after each step
+    network, states = build("dense", (8,), latent_dim=3), []
+    settings = {"epochs": 4, "batch_size": 100, "hidden": hidden}
+
+    def keep(progress, state):
+        states.append(checkpoints.from_bytes(checkpoints.to_bytes(state(), "it"))[0])
+
+    whole = train(network, rows, rows[:90], keep=keep, **settings)
+    assert len(states) == 4 * 6
+    for state in states[3::4]:
+        again = train(network, rows, rows[:90], restored=state, **settings)
+        assert again.history == whole.history
+        for name, value in whole.weights.items():
+            np.testing.assert_array_equal(again.weights[name], value)
+
+
+def test_cells_of_a_table_are_hidden_together_and_marked_as_missing():
+    rows = np.concatenate([np.ones((5000, 7)), np.zeros((5000, 5))], axis=1).astype(np.float32)
+    seen = dense.hidden(rows, 0.3, TABLE.cells, np.random.default_rng(0))
+    flags = seen[:, 7:]
+    np.testing.assert_array_equal(seen[:, :7], 1 - flags[:, list(TABLE.owners)])
+    np.testing.assert_allclose(flags.mean(axis=0), 0.3, atol=0.03)
+
+
 def test_a_linear_network_is_about_as_good_as_pca(rows):
     network = build("8-3-8", (8,))
-    found = small.train(network, rows, None, epochs=1500, batch_size=64, seed=0)
+    found = train(network, rows, epochs=1500, batch_size=64, seed=0)
     pca = PCA(3).fit(rows)
     least = np.square(pca.inverse_transform(pca.transform(rows)) - rows).mean()
     error = np.square(forward(network, found.weights, rows) - rows).mean()
@@ -64,7 +171,7 @@ def test_a_linear_network_is_about_as_good_as_pca(rows):
 def test_the_weights_are_those_of_the_best_epoch_and_patience_ends_it(rows):
     network, held = build("dense", (8,), latent_dim=3), rows[:100]
     few = rows[100:130]  # so few that they are soon learnt by heart
-    found = small.train(network, few, held, epochs=900, batch_size=10, patience=20, seed=0)
+    found = train(network, few, held, epochs=900, batch_size=10, patience=20, seed=0)
     curve = found.history["val_loss"]
     assert len(curve) == found.best_epoch + 20 < 900
     assert found.best_epoch == int(np.argmin(curve)) + 1
@@ -74,7 +181,7 @@ def test_the_weights_are_those_of_the_best_epoch_and_patience_ends_it(rows):
 
 def test_an_epoch_that_is_as_good_as_the_best_is_no_better():
     rows, reported = np.zeros((300, 5), np.float32), []
-    found = small.train(build("dense", (5,)), rows, rows, epochs=60, batch_size=64, patience=5, report=reported.append)
+    found = train(build("dense", (5,)), rows, rows, epochs=60, batch_size=64, patience=5, report=reported.append)
     assert (len(found.history["loss"]), found.best_epoch) == (6, 1)
     assert [each.epoch for each in reported] == [1, 2, 3, 4, 5, 6]
 
@@ -87,7 +194,7 @@ def test_trainings_in_threads_leave_blas_as_it_was(rows):
     before = [each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"]
     network = build("dense", (8,), latent_dim=3)
     with ThreadPoolExecutor(3) as several:
-        found = list(several.map(lambda _: small.train(network, rows, None, **SETTINGS), range(3)))
+        found = list(several.map(lambda _: train(network, rows, **SETTINGS), range(3)))
     assert [each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"] == before
     for name, value in found[0].weights.items():
         np.testing.assert_array_equal(value, found[2].weights[name])
@@ -99,14 +206,14 @@ def test_hidden_numbers_are_predicted_better_after_training_on_masked_rows(rows)
     hole[:, 2] = 0
     away = []
     for share in (0.0, 0.2):
-        weights = small.train(network, rows, None, hidden=share, **SETTINGS | {"epochs": 100}).weights
+        weights = train(network, rows, hidden=share, **SETTINGS | {"epochs": 100}).weights
         away.append(np.square(forward(network, weights, hole) - rows)[:, 2].mean())
     assert away[1] < 0.75 * away[0]
 
 
 def test_one_seed_gives_the_same_weights_and_another_gives_others(rows):
     network = build("dense", (8,), latent_dim=3)
-    first, again, other = (small.train(network, rows, None, **SETTINGS | {"seed": seed}) for seed in (3, 3, 4))
+    first, again, other = (train(network, rows, **SETTINGS | {"seed": seed}) for seed in (3, 3, 4))
     for name, value in first.weights.items():
         np.testing.assert_array_equal(value, again.weights[name])
     assert not np.array_equal(first.weights["encoder_1/kernel"], other.weights["encoder_1/kernel"])
@@ -114,8 +221,10 @@ def test_one_seed_gives_the_same_weights_and_another_gives_others(rows):
 
 def test_rows_that_cannot_be_computed_with_are_said_to_diverge(rows):
     network = build("dense", (8,), latent_dim=3)
-    with pytest.raises(DivergedError, match="training diverged in epoch 1: look for extreme values"):
-        small.train(network, rows * np.float32(1e25), None, **SETTINGS)
+    with pytest.raises(
+        DivergedError, match=r"training diverged in epoch 1, by step 10 of 10: .* look for extreme values"
+    ):
+        train(network, rows * np.float32(1e25), None, **SETTINGS)
 
 
 def test_a_detector_of_numbers_loads_no_tensorflow_and_others_do(run, rows, tmp_path):

@@ -101,6 +101,13 @@ def make(
     )
 
 
+def read(written: str) -> tuple[str, dict[str, float]]:
+    """Return the name of an optimizer, and its settings other than Keras' defaults. Raises OptionError."""
+    entry, settings = _read(written)
+    fixed = {key: value for key, value in entry.settings.items() if not isinstance(value, bool)}
+    return written.partition(":")[0], fixed | settings
+
+
 def _read(written: object) -> tuple[_Entry, dict[str, float]]:
     """Return the optimizer that a text names, and the settings after the colon."""
     name, _, rest = written.partition(":") if isinstance(written, str) else (written, "", "")

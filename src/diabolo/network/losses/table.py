@@ -47,7 +47,7 @@ class Mixed(Loss):
     def each(self, target: Tensor, raw: Tensor, xp: Backend, learnt: Learnt = None) -> Tensor:
         """The loss of every number times its weight; 0 for missing cells and for flags."""
         wide = len(self.factors)
-        spans = [(target[:, span], raw[:, span]) for span in self._spans]
+        spans = [(target[:, span], raw[:, span]) for span in self.spans]
         parts = []
         for loss, (theirs, ours) in zip((Gaussian(), Poisson(), Bernoulli()), spans, strict=False):
             if theirs.shape[1]:
@@ -63,7 +63,7 @@ class Mixed(Loss):
     def local(self, target: "Values", raw: "Values", input_shape: Shape, learnt: Learnt = None) -> Local:
         """Each column by its own loss; 0 for missing cells and for flags."""
         parts = []
-        for place, span in enumerate(self._spans):
+        for place, span in enumerate(self.spans):
             if span.start == span.stop:
                 continue
             theirs, ours = (each.columns(span.start, span.stop) for each in (target, raw))
@@ -92,7 +92,7 @@ class Mixed(Loss):
         return np.asarray(self.owners, np.int32)
 
     @cached_property
-    def _spans(self) -> list[slice]:
+    def spans(self) -> list[slice]:
         """Where the numbers of each loss are: gaussian, poisson, bernoulli, then each category."""
         ends = np.cumsum([0, self.gaussian, self.poisson, self.bernoulli, *self.levels]).tolist()
         return [slice(*both) for both in itertools.pairwise(ends)]
@@ -107,7 +107,7 @@ class Mixed(Loss):
         A category is restored as the level of the largest number; without a softmax, decoding is twice as fast. The
         flags are left out.
         """
-        _, counts, booleans, *_ = self._spans
+        _, counts, booleans, *_ = self.spans
         # In doubles if there are counts, which can be large.
         expected = np.array(shown[:, : len(self.factors)], np.float64 if self.poisson else shown.dtype)
         expected[:, counts] = links.rate(expected[:, counts], np)
@@ -121,7 +121,7 @@ class Mixed(Loss):
     def residuals(self, target: Array, raw: Array) -> Array:
         """The target minus its expected value, (n, numbers), 0 if a cell is missing; for a level, its probability."""
         wide, expected = len(self.factors), self.reconstruction(raw.astype(np.float64))
-        for span in self._spans[3:]:
+        for span in self.spans[3:]:
             expected[:, span] = links.softmax(expected[:, span])
         residuals = target[:, :wide] - expected
         return np.asarray(residuals * (1 - target[:, wide:][:, self._owners]) if self.flags else residuals)

@@ -1,0 +1,239 @@
+"""Dense layers in a chain in NumPy: their outputs, and the gradients of a loss.
+
+All weights are parts of one vector, so that a step of the optimizer is a few operations on it. Order: activations, the
+gradients of losses, hidden cells, the network, the optimizer.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from diabolo.network import links
+from diabolo.network.cells import Cells
+from diabolo.network.layers import Dense, Layer
+from diabolo.network.losses import Bernoulli, Gaussian, Huber, Loss, Mixed, Poisson
+from diabolo.network.network import Network
+
+Array = np.ndarray[Any, np.dtype[np.float32]]
+Activated = tuple[Array, Array | None]  # the output, and the derivative; None: 1 everywhere
+
+ZERO = np.float32(0)  # a Python int in its place takes five times as long
+LEAK = np.float32(0.2)  # of leaky_relu, as in Keras
+
+
+def _elu(numbers: Array) -> Activated:
+    derivative = np.minimum(numbers, ZERO)
+    np.exp(derivative, out=derivative)  # above 0 it is 1; below 0 the output is exp - 1
+    return np.maximum(numbers, derivative - 1, out=numbers), derivative
+
+
+def _relu(numbers: Array) -> Activated:
+    derivative = (numbers > ZERO).astype(np.float32)
+    return np.maximum(numbers, ZERO, out=numbers), derivative
+
+
+def _leaky_relu(numbers: Array) -> Activated:
+    derivative = np.where(numbers > ZERO, np.float32(1), LEAK)
+    numbers *= derivative
+    return numbers, derivative
+
+
+def _tanh(numbers: Array) -> Activated:
+    np.tanh(numbers, out=numbers)
+    return numbers, 1 - numbers * numbers
+
+
+def _sigmoid(numbers: Array) -> Activated:
+    shares = links.clipped_sigmoid(numbers, np)
+    return shares, shares * (1 - shares)
+
+
+def _softplus(numbers: Array) -> Activated:
+    return np.logaddexp(numbers, ZERO), links.clipped_sigmoid(numbers, np)
+
+
+# By Keras' names, those whose derivative is cheap.
+ACTIVATIONS: dict[str, Callable[[Array], Activated]] = {
+    "linear": lambda numbers: (numbers, None),
+    "elu": _elu,
+    "relu": _relu,
+    "leaky_relu": _leaky_relu,
+    "tanh": _tanh,
+    "sigmoid": _sigmoid,
+    "softplus": _softplus,
+}
+
+
+def activation(layer: Layer) -> str | None:
+    """Return the activation of a dense layer with a bias; None: it is another layer."""
+    return layer.activation if type(layer) is Dense and layer.use_bias else None
+
+
+def has_gradient(loss: Loss) -> bool:
+    """Return whether `gradient` can compute the gradient of a loss."""
+    return type(loss) in (Gaussian, Bernoulli, Huber, Poisson, Mixed) and getattr(loss, "variance", "fixed") == "fixed"
+
+
+def gradient(loss: Loss, target: Array, raw: Array) -> Array:
+    """Return the derivative of the loss of each number by the raw number, the shape of both."""
+    match loss:
+        case Gaussian():
+            return raw - target
+        case Bernoulli():
+            return links.clipped_sigmoid(raw, np) - target
+        case Huber():
+            return np.asarray(np.clip(raw - target, np.float32(-loss.delta), np.float32(loss.delta)))
+        case Poisson():
+            return np.asarray(np.float32(loss.unit) * (np.exp(raw) - target))
+        case Mixed():
+            return _of_table(loss, target, raw)
+    raise TypeError(f"no gradient for {type(loss).__name__}")
+
+
+def _of_table(loss: Mixed, target: Array, raw: Array) -> Array:
+    found = np.zeros_like(raw)
+    wide = len(loss.factors)
+    numbers, counts, booleans, *categories = loss.spans
+    found[:, numbers] = raw[:, numbers] - target[:, numbers]
+    if loss.poisson:
+        rates = np.exp(np.minimum(raw[:, counts], np.float32(links.MOST_LOG_RATE)))
+        found[:, counts] = np.where(raw[:, counts] > links.MOST_LOG_RATE, ZERO, rates - target[:, counts])
+    if loss.bernoulli:
+        found[:, booleans] = links.clipped_sigmoid(raw[:, booleans], np) - target[:, booleans]
+    for span in categories:
+        known = target[:, span].sum(axis=1, keepdims=True)
+        found[:, span] = known * links.softmax(raw[:, span]) - target[:, span]
+    found[:, :wide] *= np.asarray(loss.factors, np.float32)
+    if loss.flags:
+        found[:, :wide] *= 1 - target[:, wide:][:, np.asarray(loss.owners)]
+    return found
+
+
+def total(loss: Loss, target: Array, raw: Array) -> float:
+    """Return the sum of the loss of rows."""
+    if type(loss) is Gaussian:
+        away = (raw - target).reshape(-1)
+        return 0.5 * float(np.vdot(away, away))
+    return float(loss.per_row(target, raw, np).sum(dtype=np.float64))
+
+
+def hidden(rows: Array, share: float, cells: Cells | None, rng: np.random.Generator) -> Array:
+    """Return rows of which a share of the numbers, or of a table of the cells, is hidden, as `Masking` does."""
+    if cells is None:
+        return rows * (rng.random(rows.shape, np.float32) >= share)
+    drawn = rng.random((len(rows), cells.columns), np.float32) < share
+    wide, seen = len(cells.owners), rows.copy()
+    seen[:, :wide] *= ~drawn[:, cells.owners]
+    if cells.flags:
+        np.maximum(seen[:, wide:], drawn, out=seen[:, wide:])
+    return seen
+
+
+class Weights:
+    """The weights of a network, and their gradients."""
+
+    def __init__(self, network: Network, rng: np.random.Generator) -> None:
+        self._shapes = shapes(network)
+        self.values = np.zeros(sum(map(math.prod, self._shapes.values())), np.float32)
+        self.gradients = np.zeros_like(self.values)
+        values, gradients = (list(self._pieces(each).values()) for each in (self.values, self.gradients))
+        self._layers = list(zip(values[::2], values[1::2], gradients[::2], gradients[1::2], strict=True))
+        self._activate = [ACTIVATIONS[activation(step.layer) or ""] for step in network.steps]
+        for kernel, *_ in self._layers:
+            limit = math.sqrt(6 / sum(kernel.shape))  # Glorot & Bengio 2010
+            kernel[:] = rng.uniform(-limit, limit, kernel.shape)
+
+    def _pieces(self, vector: Array) -> dict[str, Array]:
+        ends = np.cumsum([math.prod(shape) for shape in self._shapes.values()])[:-1]
+        pieces = np.split(vector, ends)
+        return {name: piece.reshape(shape) for (name, shape), piece in zip(self._shapes.items(), pieces, strict=True)}
+
+    def take(self, weights: Mapping[str, Array]) -> None:
+        """Set the weights to others, by name."""
+        for name, piece in self._pieces(self.values).items():
+            piece[:] = weights[name]
+
+    def by_name(self, vector: Array) -> dict[str, Array]:
+        """Return the weights of a vector like `values`, by their names in a `Model`."""
+        return {name: piece.copy() for name, piece in self._pieces(vector).items()}
+
+    def learn(self, loss: Loss, seen: Array, target: Array) -> float:
+        """Compute the gradients of the mean loss of a batch, and return the sum of the loss."""
+        outputs, derivatives = self._outputs(seen)
+        lost = total(loss, target, outputs[-1])
+        away = gradient(loss, target, outputs[-1])
+        away /= np.float32(len(seen))
+        for at in range(len(self._layers) - 1, -1, -1):
+            kernel, _, to_kernel, to_bias = self._layers[at]
+            derivative = derivatives[at]
+            if derivative is not None:
+                away *= derivative
+            np.matmul(outputs[at].T, away, out=to_kernel)
+            np.sum(away, axis=0, out=to_bias)
+            if at:
+                away = away @ kernel.T
+        return lost
+
+    def cost(self, loss: Loss, seen: Array, target: Array) -> float:
+        """Return the mean loss of rows."""
+        starts = range(0, len(seen), ROWS_AT_ONCE)
+        parts = (slice(start, start + ROWS_AT_ONCE) for start in starts)
+        return sum(total(loss, target[part], self._outputs(seen[part])[0][-1]) for part in parts) / len(seen)
+
+    def _outputs(self, rows: Array) -> tuple[list[Array], list[Array | None]]:
+        """Return the rows and the output of each layer, and the derivative of each activation."""
+        outputs, derivatives = [rows], list[Array | None]()
+        for (kernel, bias, *_), activate in zip(self._layers, self._activate, strict=True):
+            numbers = outputs[-1] @ kernel
+            numbers += bias
+            numbers, derivative = activate(numbers)
+            outputs.append(numbers)
+            derivatives.append(derivative)
+        return outputs, derivatives
+
+
+ROWS_AT_ONCE = 4096  # of the validation
+
+
+def shapes(network: Network) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each weight, by its name in a `Model`."""
+    return {
+        f"{step.layer.name}/{name}": shape
+        for step in network.steps
+        for name, shape in step.layer.weights(step.input_shape).items()
+    }
+
+
+class Adam:
+    """Adam, and with a decay of the weights AdamW, in place.
+
+    Source: Kingma & Ba 2015, arXiv:1412.6980; Loshchilov & Hutter 2019, arXiv:1711.05101.
+    """
+
+    def __init__(self, weights: Weights, *, beta_1: float, beta_2: float, epsilon: float, decay: float) -> None:
+        self._values, self._gradients = weights.values, weights.gradients
+        self._beta_1, self._beta_2, self._epsilon, self._decay = beta_1, beta_2, epsilon, decay
+        self.mean, self.squares = np.zeros_like(self._values), np.zeros_like(self._values)
+        self._one, self._two = np.empty_like(self._values), np.empty_like(self._values)
+        self.done = 0
+
+    def step(self, rate: float) -> None:
+        """Take one step down the gradient at a learning rate."""
+        one, two, mean, squares = self._one, self._two, self.mean, self.squares
+        self.done += 1
+        if self._decay:
+            np.multiply(self._values, 1 - rate * self._decay, out=self._values)
+        np.subtract(self._gradients, mean, out=one)
+        np.multiply(one, 1 - self._beta_1, out=one)
+        np.add(mean, one, out=mean)
+        np.multiply(self._gradients, self._gradients, out=one)
+        np.subtract(one, squares, out=one)
+        np.multiply(one, 1 - self._beta_2, out=one)
+        np.add(squares, one, out=squares)
+        np.sqrt(squares, out=two)
+        np.add(two, self._epsilon, out=two)
+        np.divide(mean, two, out=one)
+        np.multiply(one, rate * math.sqrt(1 - self._beta_2**self.done) / (1 - self._beta_1**self.done), out=one)
+        np.subtract(self._values, one, out=self._values)
