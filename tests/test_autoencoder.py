@@ -319,7 +319,7 @@ def test_save_never_overwrites_unasked(fitted, tmp_path):
 
 
 def test_a_loaded_model_is_the_estimator_that_was_saved(fitted, model_path, digits):
-    loaded = diabolo.load(model_path)
+    loaded = Autoencoder.load(model_path)
     assert {**loaded.get_params(), "verbose": 0} == {**fitted.get_params(), "verbose": 0}
     assert loaded.history_ == fitted.history_
     np.testing.assert_array_equal(loaded.encode(digits.x_test), fitted.encode(digits.x_test))

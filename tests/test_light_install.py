@@ -136,7 +136,7 @@ def test_a_model_is_loaded_in_python_with_a_light_install(light, work):
     [
         (("encode", "m.safetensors", "table.csv"), "pyarrow", "data"),
         (("encode", "m.safetensors", "rows.npy", "-o", "latents.parquet"), "pyarrow", "data"),
-        (("fit", "nowhere.csv"), "TensorFlow", "train"),
+        (("fit", "table.csv"), "pyarrow", "data"),
         (("search", "nowhere.csv"), "TensorFlow", "train"),
         (("race", "nowhere.csv"), "TensorFlow", "train"),
     ],
@@ -169,20 +169,28 @@ def test_python_says_in_one_line_what_is_missing(light, work, statement, needs, 
     assert done.stdout.startswith("True ")
 
 
-def test_tables_are_read_and_the_detector_learns_without_tensorflow(without_training, work):
-    done = without_training.run("-m", "diabolo", "schema", "table.csv", cwd=work)
-    assert (done.returncode, done.stderr) == (0, "")
+def test_tables_are_learnt_and_anomalies_found_without_tensorflow(without_training, work):
+    done = without_training.run("-m", "diabolo", "fit", "table.csv", "--epochs", "3", "-o", "t", "--force", cwd=work)
+    assert done.returncode == 0, done.stderr
+    done = without_training.run("-m", "diabolo", "encode", "t.safetensors", "table.csv", "--force", cwd=work)
+    assert done.returncode == 0, done.stderr
     script = (
         "import diabolo, numpy as np, sys; rows = np.random.default_rng(0).normal(size=(300, 4)); "
-        "print(diabolo.AnomalyDetector(random_state=0).fit(rows).score_samples(rows).mean()); "
-        "assert 'tensorflow' not in sys.modules"
+        "print(diabolo.AnomalyDetector(random_state=0).fit(rows).score_samples(rows).mean())"
     )
     done = without_training.run("-c", script, cwd=work)
     assert done.returncode == 0, done.stderr
 
 
-def test_training_without_tensorflow_says_so_before_it_reads_anything(without_training, work):
-    for script in ("diabolo.Autoencoder(2).fit('nowhere.csv')", "diabolo.Autoencoder(2).fit([[1, 2]])"):
+def test_what_needs_tensorflow_says_so_before_it_reads_anything(without_training, work):
+    said = "training needs TensorFlow, which is not installed: pip install 'diabolo[train]'."
+    for script in ("diabolo.Autoencoder(2, structure='conv 4').fit('nowhere.csv')",):
         done = without_training.run("-c", f"import diabolo; {script}", cwd=work)
-        last = done.stderr.strip().splitlines()[-1]
-        assert last.endswith("training needs TensorFlow, which is not installed: pip install 'diabolo[train]'.")
+        assert done.stderr.strip().endswith(said)
+    for command in (
+        ("fit", "nowhere.csv", "--structure", "conv 4"),
+        ("search", "nowhere.csv"),
+        ("race", "nowhere.csv"),
+    ):
+        done = without_training.run("-m", "diabolo", *command, cwd=work)
+        assert (done.returncode, done.stderr) == (4, f"diabolo: {said}\n")

@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from diabolo import fitting, missing
+from diabolo import fitting
 from diabolo.data import sparse
 from diabolo.data.adapters import Rows
 from diabolo.data.readers import scipy_files
@@ -176,14 +176,15 @@ class Autoencoder(Verbs, TransformerMixin, BaseEstimator):
             resume: continue the training in that folder, with the settings that it was begun with: those of this
                 estimator that are at their defaults do not matter, the others must be the same. Only `epochs` may be
                 more, for a training that has ended as well; a cosine is then stretched over all of them.
-            engine: runs the training steps, one of `diabolo.training.engines`; None: compiled TensorFlow.
+            engine: runs the training steps, one of `diabolo.training.engines`; None: the quickest,
+                which for small dense networks is NumPy.
 
         Raises: DataError, ShapeError, OptionError for bad input; CheckpointError if the run cannot start or continue;
             DivergedError if the loss is no longer finite; the estimator then has the best model so far, if any.
         """
         settings = settings_of(self)
         if engine is None:
-            missing.check("tensorflow", "training")
+            fitting.check_installed(settings)
         if resume and run is None:
             raise OptionError("resume=True (--resume) needs the folder of the run: give run (--run) as well.")
         with nullcontext() if run is None else Run(run, resume=resume) as kept:

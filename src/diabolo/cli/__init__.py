@@ -89,7 +89,7 @@ def main(*, own_process: bool = False) -> None:
     try:
         if own_process:
             process.prepare()
-        with missing.named(" ".join(["diabolo", *sys.argv[1:2]])):
+        with missing.named(" ".join(sys.argv[1:2])):
             code = app(standalone_mode=False)
         sys.stdout.flush()
         if code == 128 + signal.SIGINT:  # typer turns a KeyboardInterrupt into this

@@ -88,7 +88,7 @@ Resume = Annotated[
 
 
 @reads()
-@trains(unset=("structure", "bottleneck", "corruption", "penalty"), random_state=0)
+@trains(unset=("structure", "bottleneck", "corruption", "penalty"), by_tensorflow=False, random_state=0)
 def fit(
     *,
     context: typer.Context,
@@ -134,6 +134,7 @@ def fit(
         again = _preset(preset) | {name: value for name, value in settings.items() if name in typed}
         checked = fitting.resumed(again, before, str(run))
         checked = checked.changed(memory=limit(checked.memory))
+    fitting.check_installed(checked)
     check_data(data, how, data_dir, series=checked.series)
     replaced = set[Path]() if before is None else runs.own_files(before)
     paths = outputs(output or Path(f"{stem(data)}.safetensors"), force=force, replaced=replaced)

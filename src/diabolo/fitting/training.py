@@ -3,10 +3,12 @@
 Order: the result, the trainings, the engine's job, the model.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
+from diabolo import missing
 from diabolo.errors import DivergedError
 from diabolo.fitting.preparation import Prepared
 from diabolo.model.model import Model
@@ -15,8 +17,9 @@ from diabolo.model.settings import Settings
 from diabolo.network import optimizers
 from diabolo.training import runs
 from diabolo.training.checkpoints import State
-from diabolo.training.engines import Compiled, Engine, Job, Trained
+from diabolo.training.engines import Compiled, Engine, Job, Quickest, Trained, engine_of
 from diabolo.training.engines.base import Keep
+from diabolo.training.engines.dense import ACTIVATIONS
 from diabolo.training.progress import Progress, Report, quiet
 from diabolo.training.runs import Run
 
@@ -26,6 +29,16 @@ class Fitted(NamedTuple):
 
     model: Model
     state: State | None = None
+
+
+def check_installed(settings: Settings) -> None:
+    """Raise MissingExtraError for settings that only TensorFlow can train, if it is not installed."""
+    structure = settings.structure
+    sizes = isinstance(structure, str) and re.fullmatch(r"dense|[\d, x-]+|(dense \d+(, )?)+", structure)
+    widths = isinstance(structure, (list, tuple)) and all(isinstance(each, int) for each in structure)
+    dense_alone = (sizes or widths) and settings.penalty is None and not settings.tied
+    if not dense_alone or settings.activation not in ACTIVATIONS:
+        missing.check("tensorflow", "training")
 
 
 def fit(
@@ -44,7 +57,7 @@ def fit(
     Args:
         prepared: from `prepare`, with the same settings; where latents were counted, `settings` may still say "auto".
         settings: with a seed, an optimizer other than "auto".
-        engine: runs the training steps; None: compiled TensorFlow.
+        engine: runs the training steps; None: the quickest, or that of the run.
         report: is called about twice a second and after each epoch.
         run: a folder in which the training is kept.
         source: name of the rows in the record; None: their own.
@@ -54,7 +67,8 @@ def fit(
     Raises: DivergedError, whose `model` is that of the epochs before; CheckpointError for a run that cannot go on.
     """
     job = _job(prepared, settings, restored=restored, keep=keep)
-    engine = Compiled() if engine is None else engine
+    if engine is None:
+        engine = Quickest() if run is None or run.about is None else engine_of(run.about.get("versions"))
 
     def train(restored: State | None, keep: Keep | None) -> Trained:
         after = 0 if run is None else run.extended_after
@@ -88,7 +102,7 @@ def fit_epoch(
     Args:
         prepared: as for `fit`.
         settings: as for `fit`.
-        engine: as for `fit`.
+        engine: runs the training steps; None: compiled TensorFlow, whose state an estimator keeps.
         report: as for `fit`.
         before: the model to go on from; None: a new one.
         state: of the training that made `before`; None: it goes on from the weights alone.

@@ -27,7 +27,7 @@ from diabolo.training.progress import Progress, Report, quiet
 # The settings of Keras, whose optimizers have the same names.
 SETTINGS = {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7}
 DECAY = {"adam": 0.0, "adamw": 0.004}
-MOST_WEIGHTS = 1 << 17  # for wider networks XLA saves more time than it takes to load
+MOST_WEIGHTS = 1 << 20  # for wider networks one core is too slow
 MOST_NUMBERS = 1 << 27  # of the rows, which are held as float32
 SECONDS_BETWEEN = 0.5  # two reports within an epoch
 ONE_AT_A_TIME = threading.Lock()  # the number of BLAS threads is one for all of a process
