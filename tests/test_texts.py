@@ -284,6 +284,24 @@ def test_points_that_all_stand_before_three_digits_are_decimal_points_and_the_ot
     assert values_of([*cells, "0.125"])[0].note == ""
 
 
+@pytest.mark.parametrize(("true", "false"), [("TRUE", "FALSE"), ("True", "False"), ("true", "false")])
+def test_booleans_of_files_are_written_back_as_they_came(true, false, tmp_path):
+    cells = [true, false, "", true] * 20
+    (tmp_path / "t.csv").write_text("a,b,c\n" + "".join(f"{at},{cell},{true}\n" for at, cell in enumerate(cells)))
+    model = Autoencoder(1, epochs=1, random_state=0, verbose=False).fit(tmp_path / "t.csv")
+    back = pa.table(model.reconstruct(tmp_path / "t.csv", fill="missing"))
+    found = [str(each).lower() if true == "true" else each for each in back["b"].to_pylist()]
+    assert set(found) == {true, false}
+    assert [now for now, cell in zip(found, cells, strict=True) if cell] == [cell for cell in cells if cell]
+
+
+def test_one_word_of_two_for_booleans_is_enough():
+    found, values = values_of(["TRUE", None, "TRUE"])
+    assert (found.form.true, found.form.false) == ("TRUE", "FALSE")
+    np.testing.assert_array_equal(values, [1, np.nan, 1])
+    assert values_of(["no", None, "no"])[0].form is None
+
+
 @pytest.mark.parametrize(
     ("true", "false"),
     [("WAHR", "FALSCH"), ("Vrai", "Faux"), ("Yes", "No"), ("y", "n"), ("TRUE", "FALSE"), ("on", "off"), ("T", "F")],

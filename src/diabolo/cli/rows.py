@@ -170,7 +170,8 @@ class RowsFor:
             # A file of latents may have other columns, which were kept: no note.
             say=(lambda note: None) if latents else (lambda note: print(f"diabolo: {note}", file=sys.stderr)),
             spare=(*kept, *spare),
-            copied=() if trained.schema is None or not whole else trained.schema.whole_numbers,
+            # As they are written: the text of a date stays this text.
+            copied=(*passing, *(trained.schema.whole_numbers if whole and trained.schema is not None else ())),
             keep=self._keep if kept or whole or passing or named else None,
             row_shape=() if latents else trained.adapter.row_shape,
             row_type="" if latents else trained.adapter.dtype,

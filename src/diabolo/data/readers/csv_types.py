@@ -1,7 +1,7 @@
 """The Arrow types of the columns of a text table, from all of its rows.
 
 pyarrow infers them from all rows of a table that is read whole, and from the first block of one that is read in parts.
-Here both get the same. Order: corrections, codes, all rows in parts, two types as one.
+Here both get the same. Order: corrections, codes, spellings, all rows in parts, two types as one.
 """
 
 from collections.abc import Collection
@@ -19,13 +19,17 @@ MONTH = r"^(0[1-9]|1[0-2])\.(19\d\d|20\d\d)$"  # 03.2021
 
 
 def texts_in(path: Path, form: Form, options: Options, schema: ArrowSchema) -> dict[str, ArrowType]:
-    """Return the type, text, of the columns whose inferred type loses how cells are written: times, codes, months.
+    """Return the type, text, of the columns whose inferred type loses how cells are written.
+
+    These are times, codes, months, and booleans such as True.
 
     Args: schema: as pyarrow inferred it.
     """
     import pyarrow as pa
 
     times = [field.name for field in schema if pa.types.is_time(field.type)]
+    booleans = tuple(field.name for field in schema if pa.types.is_boolean(field.type))
+    times += _spelled(path, stamp(path), form, options, booleans) if booleans else ()
     whole = tuple(field.name for field in schema if pa.types.is_integer(field.type))
     fractions = tuple(field.name for field in schema if pa.types.is_floating(field.type))
     codes = _codes(path, stamp(path), form, options, whole, fractions) if form.zeros and whole + fractions else ()
@@ -61,6 +65,28 @@ def _codes(
     except (OSError, pa.ArrowInvalid):
         pass  # reading the file raises the error
     return tuple(name for name in (*whole, *fractions) if name in found - others)
+
+
+@lru_cache(maxsize=64)
+def _spelled(path: Path, _when: Stamp, form: Form, options: Options, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return those columns of booleans whose first cell that is not missing is not written true or false."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    convert = form.convert(options, dict.fromkeys(names, pa.string()))
+    convert.include_columns = list(names)
+    first = dict.fromkeys(names, "")
+    try:
+        for batch in form.batches(path, convert):
+            for name in [each for each in names if not first[each]]:
+                cells = batch.column(name).drop_null()
+                cells = cells.filter(pc.not_equal(pc.utf8_trim_whitespace(cells), ""))
+                first[name] = cells[0].as_py().strip() if len(cells) else ""
+            if all(first.values()):
+                break
+    except (OSError, pa.ArrowInvalid):
+        pass  # reading the file raises the error
+    return tuple(name for name, cell in first.items() if cell not in ("", "true", "false"))
 
 
 def types_of(path: Path, form: Form, options: Options, known: Collection[str]) -> dict[str, ArrowType]:
