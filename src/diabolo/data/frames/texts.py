@@ -65,8 +65,6 @@ def _booleans(texts: ArrowArray, known: ArrowArray, name: str, how: Cells) -> Fo
     every = texts.to_pylist()
     marks = tuple(sorted(each.strip() for each in every if each.strip().lower() in AMONG_NUMBERS))
     words = {each.strip() for each in every} - {*marks}
-    if len(words) == 1 and (only := next(iter(words))).lower() in ("true", "false"):
-        words = {only, _like("false" if only.lower() == "true" else "true", only)}
     for true, false in WORDS:
         if {each.lower() for each in words} == {true, false}:
             chosen = sorted(words)  # capitals first
@@ -78,8 +76,3 @@ def _booleans(texts: ArrowArray, known: ArrowArray, name: str, how: Cells) -> Fo
                 marks,
             )
     return None
-
-
-def _like(word: str, other: str) -> str:
-    """Return a word with capitals as another has them."""
-    return word.upper() if other.isupper() else word.capitalize() if other.istitle() else word
