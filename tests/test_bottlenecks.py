@@ -10,7 +10,7 @@ import tensorflow as tf
 from scipy import stats
 from scipy.special import logsumexp
 
-from diabolo import Autoencoder, load
+from diabolo import Autoencoder
 from diabolo.errors import OptionError, ShapeError
 from diabolo.model import generating
 from diabolo.network import losses, structures
@@ -227,7 +227,7 @@ def test_codes_are_the_nearest_by_brute_force_and_gradients_pass(models, digits,
 @pytest.mark.parametrize("words", WORDS)
 def test_a_saved_model_encodes_and_decodes_the_same_alone_and_in_a_batch(models, words, digits, tmp_path):
     model = models[words]
-    again = load(model.save(tmp_path / "m"))
+    again = Autoencoder.load(model.save(tmp_path / "m"))
     rows = digits.x_test[:200]
     latents = model.encode(rows)
     np.testing.assert_array_equal(again.encode(rows), latents)
@@ -581,7 +581,7 @@ def test_latents_that_a_penalty_made_normal_are_drawn_anew(penalty, rng, tmp_pat
     rows = side + 0.5 * rng.normal(size=(2000, 4))  # two clumps
     settings = {"structure": [32], "epochs": 60, "learning_rate": 3e-3, "random_state": 0}
     model = Autoencoder(2, penalty=penalty, **settings).fit(rows)
-    drawn = load(model.save(tmp_path / "m")).sample(1000, random_state=0)
+    drawn = Autoencoder.load(model.save(tmp_path / "m")).sample(1000, random_state=0)
     np.testing.assert_array_equal(drawn, model.sample(1000, random_state=0))
     np.testing.assert_allclose(drawn.mean(axis=0), rows.mean(axis=0), atol=1)
     np.testing.assert_allclose(drawn.std(axis=0), rows.std(axis=0), rtol=0.4)

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-import diabolo
 from diabolo import Autoencoder
 from diabolo.errors import DataError, OptionError
 
@@ -28,7 +27,7 @@ def test_as_many_latents_are_taken_as_rows_have_factors(curved):
 
 def test_a_saved_model_says_how_many_were_found_and_that_it_was_asked_to_count(tmp_path):
     model = Autoencoder("auto", structure="dense 32", **QUICK).fit(made(3, curved=False, rows=1000))
-    again = diabolo.load(model.save(tmp_path / "m"))
+    again = Autoencoder.load(model.save(tmp_path / "m"))
     assert again.latent_dim == "auto"
     assert again.latent_dim_ == model.latent_dim_ == 3
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import Input, Sequential, layers, regularizers
 
-from diabolo import Autoencoder, load
+from diabolo import Autoencoder
 from diabolo.errors import OptionError, ShapeError
 from diabolo.network.backends.keras import builder as keras_builder
 from diabolo.network.backends.keras import layers as own_layers
@@ -233,7 +233,7 @@ def test_a_pair_of_keras_models_gives_what_it_gives_in_keras(make, rng, tmp_path
     np.testing.assert_allclose(ours, latents.reshape(40, -1), rtol=1e-5, atol=1e-5 * max(1, np.abs(latents).max()))
     restored = model.model_.adapter.restore(decoder.predict(latents, verbose=0).reshape(rows.shape))
     np.testing.assert_allclose(model.decode(ours), restored, rtol=1e-4, atol=1e-4)
-    again = load(model.save(tmp_path / "m"))
+    again = Autoencoder.load(model.save(tmp_path / "m"))
     np.testing.assert_array_equal(again.encode(rows), ours)
     # The settings that were loaded make the same network once more.
     known = again.get_params()

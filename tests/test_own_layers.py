@@ -7,7 +7,6 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-import diabolo
 from diabolo import AnomalyDetector, Autoencoder
 from diabolo.errors import ModelFileError, OptionError
 from diabolo.network.backends.keras import reading
@@ -38,9 +37,9 @@ def test_a_layer_of_ones_own_computes_what_its_weights_say(trained, table):
 
 def test_whoever_reads_the_file_brings_the_class(trained, path, table):
     with pytest.raises(ModelFileError, match="unknown layer 'scaled'") as caught:
-        diabolo.load(path)
+        Autoencoder.load(path)
     assert str(caught.value).endswith("bring its class: diabolo.load(path, layers={'scaled': ...}).")
-    again = diabolo.load(path, layers={"scaled": Scaled})
+    again = Autoencoder.load(path, layers={"scaled": Scaled})
     np.testing.assert_array_equal(again.encode(table), trained.encode(table))
     assert again.get_params()["structure"] == STRUCTURE
 
@@ -48,11 +47,11 @@ def test_whoever_reads_the_file_brings_the_class(trained, path, table):
 def test_a_layer_in_the_table_needs_nobody_to_bring_its_class(trained, table, tmp_path, monkeypatch):
     monkeypatch.setitem(LAYERS, "scaled", Scaled)
     path = Autoencoder(3, structure=STRUCTURE, epochs=3, random_state=0, verbose=False).fit(table).save(tmp_path / "in")
-    again = diabolo.load(path)
+    again = Autoencoder.load(path)
     assert again.get_params()["structure"] == STRUCTURE
     np.testing.assert_array_equal(again.encode(table), trained.encode(table))
     with pytest.raises(OptionError, match="must be a new name such as 'scaled', got 'scaled'"):
-        diabolo.load(path, layers={"scaled": Scaled})
+        Autoencoder.load(path, layers={"scaled": Scaled})
 
 
 def test_a_layer_in_the_table_is_read_from_a_keras_model(monkeypatch):
@@ -109,7 +108,7 @@ class Silent(Layer):
 )
 def test_what_is_no_layer_is_refused(path, layers, message):
     with pytest.raises(OptionError, match=message):
-        diabolo.load(path, layers=layers)
+        Autoencoder.load(path, layers=layers)
 
 
 @pytest.mark.parametrize("layer", [Taken(), Silent()], ids=lambda layer: layer.kind)

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from diabolo import AnomalyDetector, Autoencoder, load, windows
+from diabolo import AnomalyDetector, Autoencoder, windows
 from diabolo.data.series import padded
 from diabolo.errors import DataError, OptionError, ShapeError
 from diabolo.network.corruptions import GaussianNoise, Masking, SaltAndPepper, Swap, corrupt
@@ -33,7 +33,7 @@ def test_each_channel_has_a_scale_of_its_own(rng, tmp_path):
     np.testing.assert_allclose(tensors.std(axis=(0, 1)), 1, atol=0.02)
     left = np.square(net.reconstruct(rows) - rows).mean(axis=(0, 1)) / rows.var(axis=(0, 1))
     assert (left < 0.3).all()  # both channels, though one varies 200 times as much
-    again = load(net.save(tmp_path / "m"))
+    again = Autoencoder.load(net.save(tmp_path / "m"))
     np.testing.assert_array_equal(again.reconstruct(rows), net.reconstruct(rows))
     assert again.get_params()["series"] is True
 
@@ -48,7 +48,7 @@ def test_series_of_several_lengths_come_back_in_theirs(rng, tmp_path):
     left = np.concatenate([np.square(a - b) for a, b in zip(back, series, strict=True)]).mean(axis=0)
     assert (left / whole.var(axis=(0, 1)) < 0.3).all()
     assert net.decode(net.encode(series)).shape == (300, 24, 2)
-    again = load(net.save(tmp_path / "m"))
+    again = Autoencoder.load(net.save(tmp_path / "m"))
     np.testing.assert_array_equal(again.encode(series), net.encode(series))
     with pytest.raises(ShapeError, match="series 1 has 30 time steps, and the longest series of fit"):
         net.encode([whole[0][:5], np.zeros((30, 2))])

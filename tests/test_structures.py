@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diabolo import Autoencoder, load
+from diabolo import Autoencoder
 from diabolo.errors import OptionError, ShapeError
 from diabolo.network import layers
 from diabolo.network.backends.keras import builder as keras_builder
@@ -258,7 +258,7 @@ def test_tied_layers_use_the_kernels_of_the_encoder_turned_over(digits, tmp_path
     raw = hidden @ weights["encoder_1/kernel"].T + weights["decoder_2/bias"]
     by_hand = np.rint(255 / (1 + np.exp(-raw)))
     np.testing.assert_allclose(model.decode(latents), by_hand, atol=1)
-    again = load(model.save(tmp_path / "m"))
+    again = Autoencoder.load(model.save(tmp_path / "m"))
     np.testing.assert_array_equal(again.decode(latents), model.decode(latents))
     assert again.get_params()["tied"] is True
 
@@ -289,7 +289,7 @@ def test_two_keras_models_are_a_structure(bottleneck, digits, tmp_path):
     encoder = keras.Model(trained.input, trained.get_layer("bottleneck").output)
     latents = np.asarray(encoder(model.model_.adapter.adapt(digits.x_test)))
     assert (np.abs(latents).max() <= 1 and latents.min() < 0) == (bottleneck != "gaussian")
-    again = load(model.save(tmp_path / "m"))
+    again = Autoencoder.load(model.save(tmp_path / "m"))
     np.testing.assert_array_equal(again.encode(digits.x_test), model.encode(digits.x_test))
     # The settings that were loaded make the same network once more.
     more = Autoencoder(**again.get_params()).fit(digits.x_train[:200])

@@ -246,15 +246,9 @@ class Autoencoder(Verbs, TransformerMixin, BaseEstimator):
         return self.decode(X)
 
     def to_keras(self) -> Any:
-        """Return the trained network as a `keras.Model`, rows as float32 tensors -> reconstruction as tensors.
-
-        It does not scale: feed it `model_.adapter.adapt(X)`. Its bottleneck is the layer `bottleneck`.
-        """
-        model = self._model
+        """Return the trained network as a `keras.Model`: see `Verbs.to_keras`."""
         backend.load_tensorflow()
-        from diabolo.network.backends.keras import builder
-
-        return builder.build_trained(model.network, model.weights, link=model.loss.link).autoencoder
+        return super().to_keras()
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from diabolo import missing
 from diabolo.data import sparse
 from diabolo.data.adapters import Rows
 from diabolo.errors import NotFittedError, OptionError
@@ -143,6 +144,17 @@ class Verbs:
         Raises: OutputError where the file exists (pass force=True) or cannot be written.
         """
         return modelfile.save(self._model, path, force=force)
+
+    def to_keras(self) -> Any:
+        """Return the trained network as a `keras.Model`, rows as float32 tensors -> reconstruction as tensors.
+
+        It does not scale: feed it `model_.adapter.adapt(X)`. Its bottleneck is the layer `bottleneck`.
+        """
+        model = self._model
+        missing.check("tensorflow", "to_keras()")
+        from diabolo.network.backends.keras import builder
+
+        return builder.build_trained(model.network, model.weights, link=model.loss.link).autoencoder
 
     @property
     def _model(self) -> Model:
