@@ -58,7 +58,7 @@ def test_few_rows_and_a_wide_network_over_fit(rng):
     assert named(found, "over-fitting: the validation loss is")
 
 
-@pytest.mark.parametrize("seed", [0, 2, 3])
+@pytest.mark.parametrize("seed", [0, 1, 3])
 def test_a_network_that_has_fitted_nothing_is_not_said_to_over_fit(seed, rows):
     settings = {"random_state": seed, "latent_dim": 2}
     assert not named(findings(rows[:1000], bottleneck="gaussian:beta=100", epochs=10, **settings), "over-fitting")

@@ -33,7 +33,7 @@ def test_it_works_in_pipelines_columns_and_searches(table):
     make_pipeline(StandardScaler(), small, LogisticRegression()).fit(table, labels).predict(table)
     columns = ColumnTransformer([("squeezed", small, slice(0, 6))], remainder="passthrough").fit(table)
     assert columns.transform(table).shape == (600, 4)
-    search = GridSearchCV(small, {"latent_dim": [1, 3]}, cv=2).fit(table)
+    search = GridSearchCV(small.set_params(epochs=60), {"latent_dim": [1, 3]}, cv=2).fit(table)
     assert search.best_params_["latent_dim"] == 3  # of three factors
 
 

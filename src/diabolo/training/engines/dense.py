@@ -141,8 +141,10 @@ class Weights:
         values, gradients = (list(self._pieces(each).values()) for each in (self.values, self.gradients))
         self._layers = list(zip(values[::2], values[1::2], gradients[::2], gradients[1::2], strict=True))
         self._activate = [ACTIVATIONS[activation(step.layer) or ""] for step in network.steps]
-        for kernel, *_ in self._layers:
-            limit = math.sqrt(6 / sum(kernel.shape))  # Glorot & Bengio 2010
+        for (kernel, *_), step in zip(self._layers, network.steps, strict=True):
+            # As Keras' layers begin: see `initializer_for` of `diabolo.network.backends.keras.layers`.
+            rectified = activation(step.layer) in ("relu", "leaky_relu")
+            limit = math.sqrt(6 / (kernel.shape[0] if rectified else sum(kernel.shape)))
             kernel[:] = rng.uniform(-limit, limit, kernel.shape)
 
     def _pieces(self, vector: Array) -> dict[str, Array]:
