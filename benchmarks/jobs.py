@@ -2,8 +2,8 @@
 
 Each job reads rows from a .npy file, trains, and writes a file; the detectors write scores. Diabolo and its peers run
 in turn, each in a process of its own, several rounds: seconds on the clock, seconds of the processor, the largest peak
-of memory. All networks have the same widths, batches of 64 rows and AdamW, and hold back a tenth of the rows; each script
-is written as the documentation of its library says. Install the peers with `python -m benchmarks.environment`.
+of memory. All networks have the same widths, batches of 64 rows and AdamW, and hold back a tenth of the rows; each
+script is written as the documentation of its library says. Install the peers with `python -m benchmarks.environment`.
 
     --jobs table rows mnist conv lstm detector   --rounds 5   --peers diabolo keras ...
 
@@ -211,7 +211,7 @@ def sklearn(job: str, rows: str, out: str) -> None:
     told, X = JOBS[job], np.load(rows)
     widths = [*told["hidden"], told["latents"], *reversed(told["hidden"])]
     settings = {"batch_size": BATCH, "learning_rate_init": RATE, "max_iter": told["epochs"], "n_iter_no_change": 1000}
-    model = MLPRegressor(widths, random_state=0, **settings)
+    model = MLPRegressor(hidden_layer_sizes=widths, random_state=0, **settings)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that max_iter is reached
         model.fit(X, X)
