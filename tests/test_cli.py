@@ -87,6 +87,14 @@ def test_fit_shows_a_table_to_people(cli):
         assert words in done.out
 
 
+def test_fit_without_pictures_writes_the_model_alone(cli, tmp_path, rng):
+    np.save(tmp_path / "rows.npy", rng.normal(size=(100, 5)))
+    done = cli("fit", str(tmp_path / "rows.npy"), "--epochs", "1", "--no-pictures", "-o", str(tmp_path / "m"), "--json")
+    assert done.code == 0, done.err
+    assert list(json.loads(done.out)["written"]) == ["model"]
+    assert {path.name for path in tmp_path.iterdir()} == {"rows.npy", "m.safetensors"}
+
+
 def test_fit_never_overwrites_unasked(cli, work):
     before = (work / "rows.safetensors").read_bytes()
     done = cli("fit", "rows.npy", cwd=work)

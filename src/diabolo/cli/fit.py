@@ -52,7 +52,7 @@ TestFraction = Annotated[
 # decides which rows it trains on, by name, with the default; and where files are.
 TEST_FRACTION = 0.1
 OF_ROWS = {"test_fraction": TEST_FRACTION} | {name: default for name, (_, default) in READING.items()}
-REMEMBERED = (*OF_ROWS, "data_dir", "output")
+REMEMBERED = (*OF_ROWS, "data_dir", "output", "pictures")
 
 
 def _recall(context: typer.Context, param: typer.CallbackParam, value: Any) -> Any:
@@ -67,6 +67,10 @@ def _recall(context: typer.Context, param: typer.CallbackParam, value: Any) -> A
     return value
 
 
+Pictures = Annotated[
+    bool,
+    typer.Option("--pictures/--no-pictures", help="Whether to draw reconstructions and the course of the training."),
+]
 RunFolder = Annotated[
     Path | None,
     typer.Option(
@@ -99,6 +103,7 @@ def fit(
     preset: PresetName = None,
     list_presets: ListPresets = False,
     test_fraction: TestFraction = TEST_FRACTION,
+    pictures: Pictures = True,
     run: RunFolder = None,
     resume: Resume = False,
     data_dir: DataDir = None,
@@ -137,7 +142,7 @@ def fit(
     fitting.check_installed(checked)
     check_data(data, how, data_dir, series=checked.series)
     replaced = set[Path]() if before is None else runs.own_files(before)
-    paths = outputs(output or Path(f"{stem(data)}.safetensors"), force=force, replaced=replaced)
+    paths = outputs(output or Path(f"{stem(data)}.safetensors"), force=force, replaced=replaced, pictures=pictures)
     force = force or not replaced.isdisjoint(path.resolve() for path in paths.values())
     opened = open_divided(data, checked, reading=how, data_dir=data_dir, test_fraction=test_fraction)
     for line in (opened.streamed, opened.missing):

@@ -22,17 +22,19 @@ if TYPE_CHECKING:
 COLUMNS = 20  # that are shown
 
 
-def outputs(model_path: Path, *, force: bool, replaced: Collection[Path] = ()) -> dict[str, Path]:
+def outputs(
+    model_path: Path, *, force: bool, replaced: Collection[Path] = (), pictures: bool = True
+) -> dict[str, Path]:
     """Return the paths to write, as "model", "reconstructions", "training". Raises OutputError if one exists.
 
-    Args: replaced: whole paths of files that may exist.
+    Args: replaced: whole paths of files that may exist; pictures: whether there are any.
     """
     from diabolo.model import file as modelfile
     from diabolo.storage import files
 
     model_path = modelfile.with_suffix(model_path)
-    pictures = {name: model_path.with_name(f"{model_path.stem}-{name}.png") for name in ("reconstructions", "training")}
-    paths = {"model": model_path} | pictures
+    names = ("reconstructions", "training") if pictures else ()
+    paths = {"model": model_path} | {name: model_path.with_name(f"{model_path.stem}-{name}.png") for name in names}
     for path in paths.values():
         files.refuse_existing(path, force=force or path.resolve() in replaced)
     return paths
@@ -65,7 +67,11 @@ class Results:
         self.written: dict[str, str] = {}
 
     def write(self, paths: dict[str, Path], *, force: bool) -> dict[str, "Figure"]:
-        """Write the model, then its pictures, and return the pictures. Raises OutputError."""
+        """Write the model, then the pictures that have a path, and return these. Raises OutputError."""
+        save_model(self.model, paths["model"], force=force)  # first: it alone took a training
+        self.written = {name: str(path) for name, path in paths.items()}
+        if len(paths) == 1:
+            return {}
         from diabolo.report import pictures
         from diabolo.report.columns import ColumnFigures
         from diabolo.storage import files
@@ -75,10 +81,8 @@ class Results:
         else:
             reconstructions = pictures.reconstructions(self.model, self._rows, self._seen, self._labels)
         figures = {"reconstructions": reconstructions, "training": pictures.training(self.model)}
-        save_model(self.model, paths["model"], force=force)  # first: it alone took a training
         for name, figure in figures.items():
             files.write_atomically(paths[name], partial(pictures.save, figure), force=force)
-        self.written = {name: str(path) for name, path in paths.items()}
         return figures
 
     def show(self, optimizer_reason: str | None = None) -> None:
