@@ -20,8 +20,8 @@ logger = logging.getLogger(__name__)
 # Seconds on two cores, measured by `python -m benchmarks.engines`. Those of TensorFlow before the first step:
 STARTING = 6.0  # to load it, to trace and to compile
 # Of a step: in any case, for each layer, for each weight, for each output of a layer, for each product.
-NUMPY = (15e-6, 8e-6, 1.2e-9, 2.4e-9, 1.1e-11)
-COMPILED = (10e-6, 9e-6, 0.6e-9, 1.6e-9, 0.7e-11)
+NUMPY = (15e-6, 8e-6, 1.0e-9, 2.2e-9, 0.75e-11)
+COMPILED = (10e-6, 10e-6, 0.3e-9, 1.0e-9, 0.25e-11)
 
 
 class Quickest(Engine):
