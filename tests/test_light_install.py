@@ -170,7 +170,10 @@ def test_python_says_in_one_line_what_is_missing(light, work, statement, needs, 
 
 
 def test_tables_are_learnt_and_anomalies_found_without_tensorflow(without_training, work):
-    done = without_training.run("-m", "diabolo", "fit", "table.csv", "--epochs", "3", "-o", "t", "--force", cwd=work)
+    structure = ("--structure", "dense 8-4")
+    done = without_training.run(
+        "-m", "diabolo", "fit", "table.csv", "--epochs", "3", *structure, "-o", "t", "--force", cwd=work
+    )
     assert done.returncode == 0, done.stderr
     done = without_training.run("-m", "diabolo", "encode", "t.safetensors", "table.csv", "--force", cwd=work)
     assert done.returncode == 0, done.stderr

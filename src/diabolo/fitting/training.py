@@ -34,7 +34,7 @@ class Fitted(NamedTuple):
 def check_installed(settings: Settings) -> None:
     """Raise MissingExtraError for settings that only TensorFlow can train, if it is not installed."""
     structure = settings.structure
-    sizes = isinstance(structure, str) and re.fullmatch(r"dense|[\d, x-]+|(dense \d+(, )?)+", structure)
+    sizes = isinstance(structure, str) and re.fullmatch(r"dense|[\d, x-]+|(dense [\d-]+(, )?)+", structure)
     widths = isinstance(structure, (list, tuple)) and all(isinstance(each, int) for each in structure)
     dense_alone = (sizes or widths) and settings.penalty is None and not settings.tied
     if not dense_alone or settings.activation not in ACTIVATIONS:
