@@ -21,7 +21,6 @@ from diabolo import missing
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-SOURCE = Path(diabolo.__file__).parents[1]
 MOST_BYTES = 250e6
 
 
@@ -54,13 +53,14 @@ class Environment(NamedTuple):
     def run(self, *arguments, cwd):
         """Return a finished process."""
         variables = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-        variables["PYTHONPATH"] = os.pathsep.join(map(str, (self.folder, SOURCE)))
+        variables["PYTHONPATH"] = str(self.folder)
         command = [sys.executable, "-S", *map(str, arguments)]
         return subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True, timeout=300, check=False)
 
 
 def environment(folder, extras):
     size = 0
+    (folder / "diabolo").symlink_to(Path(diabolo.__file__).parent)  # alone: where it is installed, other packages are
     for name in needed(extras):
         for file in importlib.metadata.files(name) or ():
             place = Path(file.locate())
