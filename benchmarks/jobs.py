@@ -60,8 +60,8 @@ BATCH, RATE = 64, 1e-3
 
 def write_rows(job: str, path: Path) -> None:
     """Write the rows of a job: digits for images, otherwise numbers made of a few factors, with noise."""
-    told, rng = JOBS[job], np.random.default_rng(0)
-    count, shape = told["rows"], told["shape"]
+    task, rng = JOBS[job], np.random.default_rng(0)
+    count, shape = task["rows"], task["shape"]
     if int(np.prod(shape)) == 784:
         from benchmarks.task import Task
 
@@ -77,7 +77,7 @@ def write_rows(job: str, path: Path) -> None:
 
 def diabolo(job: str, rows: str, out: str) -> None:
     """Train in Python."""
-    told = JOBS[job]
+    task = JOBS[job]
     if job == "detector":
         from diabolo import AnomalyDetector
 
@@ -88,10 +88,10 @@ def diabolo(job: str, rows: str, out: str) -> None:
 
     structures = {"conv": "conv 16-32", "lstm": "lstm 32"}
     model = Autoencoder(
-        told["latents"],
-        structure=structures.get(job, told.get("hidden", [])),
+        task["latents"],
+        structure=structures.get(job, task.get("hidden", [])),
         activation="elu" if job == "lstm" else "relu",
-        epochs=told["epochs"],
+        epochs=task["epochs"],
         patience=0,
         series=job == "lstm",
         random_state=0,
@@ -104,9 +104,9 @@ def command(job: str, rows: str, out: str) -> None:
     """Train on the command line, which also evaluates and draws."""
     from diabolo.cli import main as command_line
 
-    told = JOBS[job]
-    sizes = "-".join(map(str, [told["shape"][0], *told["hidden"], told["latents"]]))
-    settings = ["--structure", sizes, "--activation", "relu", "--epochs", str(told["epochs"]), "--patience", "0"]
+    task = JOBS[job]
+    sizes = "-".join(map(str, [task["shape"][0], *task["hidden"], task["latents"]]))
+    settings = ["--structure", sizes, "--activation", "relu", "--epochs", str(task["epochs"]), "--patience", "0"]
     sys.argv = ["diabolo", "fit", rows, *settings, "-o", out]
     try:
         command_line()
@@ -122,11 +122,11 @@ def _network(job: str) -> Any:
     import keras
     from keras import layers
 
-    told = JOBS[job]
-    shape, latents = told["shape"], told["latents"]
+    task = JOBS[job]
+    shape, latents = task["shape"], task["latents"]
     inputs = keras.Input(shape)
     if job == "conv":
-        one, two = told["filters"]
+        one, two = task["filters"]
         x = layers.Conv2D(one, 3, strides=2, padding="same", activation="relu")(inputs)
         x = layers.Conv2D(two, 3, strides=2, padding="same", activation="relu")(x)
         x = layers.Dense(latents)(layers.Flatten()(x))
@@ -134,14 +134,14 @@ def _network(job: str) -> Any:
         x = layers.Conv2DTranspose(one, 3, strides=2, padding="same", activation="relu")(x)
         return keras.Model(inputs, layers.Conv2DTranspose(1, 3, strides=2, padding="same", activation="sigmoid")(x))
     if job == "lstm":
-        x = layers.Dense(latents)(layers.LSTM(told["units"])(inputs))
-        x = layers.LSTM(told["units"], return_sequences=True)(layers.RepeatVector(shape[0])(x))
+        x = layers.Dense(latents)(layers.LSTM(task["units"])(inputs))
+        x = layers.LSTM(task["units"], return_sequences=True)(layers.RepeatVector(shape[0])(x))
         return keras.Model(inputs, layers.TimeDistributed(layers.Dense(shape[1]))(x))
     x = inputs
-    for units in told["hidden"]:
+    for units in task["hidden"]:
         x = layers.Dense(units, activation="relu")(x)
     x = layers.Dense(latents)(x)
-    for units in reversed(told["hidden"]):
+    for units in reversed(task["hidden"]):
         x = layers.Dense(units, activation="relu")(x)
     return keras.Model(inputs, layers.Dense(shape[0], activation="sigmoid" if job == "mnist" else None)(x))
 
@@ -174,8 +174,8 @@ def pytorch(job: str, rows: str, out: str) -> None:
     from torch import nn
 
     torch.manual_seed(0)
-    told = JOBS[job]
-    widths = [told["shape"][0], *told["hidden"], told["latents"], *reversed(told["hidden"]), told["shape"][0]]
+    task = JOBS[job]
+    widths = [task["shape"][0], *task["hidden"], task["latents"], *reversed(task["hidden"]), task["shape"][0]]
     linear = (len(widths) // 2 - 1, len(widths) - 2)  # the layers without an activation: the latents and the output
     parts: list[nn.Module] = []
     for at, (before, after) in enumerate(itertools.pairwise(widths)):
@@ -185,8 +185,8 @@ def pytorch(job: str, rows: str, out: str) -> None:
     train, held = X[: len(X) * 9 // 10], X[len(X) * 9 // 10 :]
     loss = nn.BCEWithLogitsLoss() if job == "mnist" else nn.MSELoss()
     optimizer = torch.optim.AdamW(model.parameters(), RATE)
-    falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, -(-len(train) // BATCH) * told["epochs"])
-    for _ in range(told["epochs"]):
+    falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, -(-len(train) // BATCH) * task["epochs"])
+    for _ in range(task["epochs"]):
         for places in torch.randperm(len(train)).split(BATCH):
             batch = train[places]
             optimizer.zero_grad()
@@ -208,9 +208,9 @@ def sklearn(job: str, rows: str, out: str) -> None:
     import joblib
     from sklearn.neural_network import MLPRegressor
 
-    told, X = JOBS[job], np.load(rows)
-    widths = [*told["hidden"], told["latents"], *reversed(told["hidden"])]
-    settings = {"batch_size": BATCH, "learning_rate_init": RATE, "max_iter": told["epochs"], "n_iter_no_change": 1000}
+    task, X = JOBS[job], np.load(rows)
+    widths = [*task["hidden"], task["latents"], *reversed(task["hidden"])]
+    settings = {"batch_size": BATCH, "learning_rate_init": RATE, "max_iter": task["epochs"], "n_iter_no_change": 1000}
     model = MLPRegressor(hidden_layer_sizes=widths, random_state=0, **settings)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that max_iter is reached
@@ -283,8 +283,8 @@ def main() -> None:
             write_rows(job, rows)
             peers = [each for each in PEERS[job] if not settings.peers or each in settings.peers]
             rounds = [{peer: measured(peer, job, rows, Path(folder)) for peer in peers} for _ in range(settings.rounds)]
-            told = JOBS[job]
-            print(f"\n{job}: {told['rows']:,} rows of {' x '.join(map(str, told['shape']))}\n")
+            task = JOBS[job]
+            print(f"\n{job}: {task['rows']:,} rows of {' x '.join(map(str, task['shape']))}\n")
             print("| | seconds | Diabolo's ratio | CPU seconds | Diabolo's ratio | peak memory |")
             print("|---|---|---|---|---|---|")
             for peer in peers:

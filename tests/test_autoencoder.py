@@ -326,6 +326,13 @@ def test_a_loaded_model_is_the_estimator_that_was_saved(fitted, model_path, digi
     np.testing.assert_array_equal(loaded.score_samples(digits.x_test), fitted.score_samples(digits.x_test))
 
 
+def test_a_loaded_model_names_the_estimator_for_what_only_that_can_do(model_path):
+    loaded = diabolo.load(model_path)
+    with pytest.raises(AttributeError, match=r"no attribute 'fit': .* which Autoencoder.load\(path\) returns"):
+        loaded.fit([[1.0]])
+    assert not hasattr(loaded, "nothing")
+
+
 NAN = np.array([[1.0, 2.0], [3.0, np.nan], [np.inf, 4.0]])
 
 

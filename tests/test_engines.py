@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from diabolo import Autoencoder
+from diabolo.autoencoder import settings_of
 from diabolo.errors import DivergedError, OptionError
 from diabolo.training.engines import Compiled, Numpy, Quickest, Trained
 
@@ -66,6 +67,36 @@ def test_numpy_refuses_a_network_that_it_cannot_train(digits):
 def test_the_quickest_engine_needs_tensorflow_only_where_numpy_cannot(table, settings, by):
     model = Autoencoder(3, **SETTINGS | settings).fit(table)
     assert by in model.model_.record.versions
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"structure": "8-12-3"},
+        {"structure": "dense 16-8", "activation": "relu"},
+        {"structure": [12], "bottleneck": "refined", "corruption": "masking:0.2"},
+        {"structure": "residual 16"},
+        {"tied": True},
+        {"activation": "selu"},
+        {"bottleneck": "gaussian"},
+        {"corruption": "gaussian:0.1"},
+        {"optimizer": "adam:beta_1=0.8"},
+        {"optimizer": "sgd"},
+        {"penalty": "l2:0.001"},
+    ],
+)
+def test_settings_say_before_any_rows_are_read_what_needs_tensorflow(table, settings):
+    checked = settings_of(Autoencoder(3, epochs=2, random_state=0, **settings)).seeded()
+    suits = []
+
+    class Asks(Untrained):
+        def train(self, job, report):
+            suits.append(Numpy.suits(job))
+            return super().train(job, report)
+
+    Autoencoder(3, epochs=2, random_state=0, verbose=False, **settings).fit(table, engine=Asks())
+    assert suits == [Numpy.may_suit(checked)]
 
 
 def test_long_trainings_are_compiled_and_short_ones_are_not_whatever_the_process_has_loaded(table):

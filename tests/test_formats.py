@@ -190,6 +190,17 @@ def test_json_lines_with_a_broken_line_are_refused_with_the_place(tmp_path):
         open_rows(tmp_path / "broken.jsonl", LIMIT)
 
 
+def test_a_column_of_json_lines_with_two_kinds_of_cells_is_refused_with_what_to_write(tmp_path):
+    (tmp_path / "two.jsonl").write_text('{"a": 1, "b": 2}\n{"a": "x", "b": 3}\n')
+    said = "expected cells of one kind in column 'a', got number and in row 1 string: write one kind in every line"
+    with pytest.raises(DataError, match=said):
+        open_rows(tmp_path / "two.jsonl", LIMIT)
+    # The first piece of a mebibyte has one kind, the next one the other.
+    (tmp_path / "late.jsonl").write_text('{"a": 1, "b": 2}\n' * 61_680 + '{"a": "x", "b": 3}\n' * 9)
+    with pytest.raises(DataError, match="one kind in column 'a', got int64 and from row 61,680 on string: write one"):
+        open_rows(tmp_path / "late.jsonl", LIMIT)
+
+
 def test_a_name_that_is_missing_on_a_line_is_a_missing_cell(tmp_path):
     lines = [f'{{"a": {at}, "b": {at % 7}}}' if at % 5 else f'{{"a": {at}}}' for at in range(100)]
     (tmp_path / "gaps.jsonl").write_text("\n".join(lines) + "\n")

@@ -619,6 +619,13 @@ def test_a_detector_names_the_channel_and_the_place(fitted, wrong):
     assert found.names[found.scores[worst].argmax()] == f"volt, place {place}"
 
 
+def test_what_a_fitted_model_cannot_change_is_named_with_the_command_that_can(fitted, log):
+    net, _ = fitted
+    twice = pd.concat([log, log[:1]])
+    with pytest.raises(DataError, match=r"occurs twice .*: windows\(duplicates='first'\) keeps the first"):
+        net.error_of_moments(twice)
+
+
 def test_values_of_windows_come_back_to_the_rows_of_the_table(fitted, log):
     _, cut = fitted
     np.testing.assert_allclose(

@@ -89,7 +89,7 @@ def main(*, own_process: bool = False) -> None:
     try:
         if own_process:
             process.prepare()
-        with missing.named(" ".join(sys.argv[1:2])):
+        with missing.named(next(iter(sys.argv[1:]), "diabolo")):
             code = app(standalone_mode=False)
         sys.stdout.flush()
         if code == 128 + signal.SIGINT:  # typer turns a KeyboardInterrupt into this

@@ -3,7 +3,6 @@
 Order: the result, the trainings, the engine's job, the model.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
@@ -17,9 +16,8 @@ from diabolo.model.settings import Settings
 from diabolo.network import optimizers
 from diabolo.training import runs
 from diabolo.training.checkpoints import State
-from diabolo.training.engines import Compiled, Engine, Job, Quickest, Trained, engine_of
+from diabolo.training.engines import Compiled, Engine, Job, Numpy, Quickest, Trained, engine_of
 from diabolo.training.engines.base import Keep
-from diabolo.training.engines.dense import ACTIVATIONS
 from diabolo.training.progress import Progress, Report, quiet
 from diabolo.training.runs import Run
 
@@ -33,11 +31,7 @@ class Fitted(NamedTuple):
 
 def check_installed(settings: Settings) -> None:
     """Raise MissingExtraError for settings that only TensorFlow can train, if it is not installed."""
-    structure = settings.structure
-    sizes = isinstance(structure, str) and re.fullmatch(r"dense|[\d, x-]+|(dense [\d-]+(, )?)+", structure)
-    widths = isinstance(structure, (list, tuple)) and all(isinstance(each, int) for each in structure)
-    dense_alone = (sizes or widths) and settings.penalty is None and not settings.tied
-    if not dense_alone or settings.activation not in ACTIVATIONS:
+    if not Numpy.may_suit(settings):
         missing.check("tensorflow", "training")
 
 

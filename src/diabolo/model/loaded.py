@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from diabolo.errors import ModelFileError, OptionError
 from diabolo.model import file as modelfile
@@ -25,6 +25,11 @@ class LoadedModel(Verbs):
         """Return what the model is in one line."""
         network, rows = self.model_.network, self.model_.adapter.describe()
         return f"<diabolo model: {rows} -> {network.latent_dim} latents>"
+
+    def __getattr__(self, name: str) -> NoReturn:
+        of_estimator = ": it is an attribute of the estimator, which Autoencoder.load(path) returns"
+        known = name in ("fit", "partial_fit", "transform", "inverse_transform", "get_params", "set_params", "advise")
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{of_estimator if known else ''}.")
 
     def __getstate__(self) -> dict[str, Any]:
         return self._pickled(vars(self).copy())

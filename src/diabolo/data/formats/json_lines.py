@@ -21,6 +21,8 @@ from diabolo.typing import ArrowSchema, ArrowTable, ArrowType
 
 DEEPEST = 64
 MARKS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]')  # a text, or what opens or closes a list or an object
+CHANGED = re.compile(r"Column\(/(.+)\) changed from (\w+) to (\w+) in row (\d+)")  # as pyarrow says it
+MERGED = re.compile(r"Field (.+) has incompatible types: (\w+) vs (\w+)")  # ... where two pieces differ
 BYTES_AT_ONCE = 1 << 20
 LONGEST_LINE = 1 << 26
 
@@ -151,6 +153,14 @@ def _depth(text: bytes) -> int:
 
 
 def _reason(path: Path, error: Exception, first_row: int) -> str:
+    changed = CHANGED.search(str(error)) or MERGED.search(str(error))
+    if changed is not None:
+        name, before, now, *row = changed.groups()
+        place = f"in row {first_row + int(row[0]):,}" if row else f"from row {first_row:,} on"
+        return (
+            f"{path}: expected cells of one kind in column {name!r}, got {before} and {place} {now}: write one kind in "
+            f"every line, or save the objects as a list in a .json file, where they become text."
+        )
     return (
         f'{path}: expected one JSON object on each line, such as {{"age": 31, "city": "Ulm"}}, after row {first_row:,} '
         f"({str(error).splitlines()[0]:.120})."

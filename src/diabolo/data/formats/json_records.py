@@ -217,10 +217,12 @@ def _of_nested(found: dict[str, Record]) -> Iterator[Record]:
     outer, inner = list(found), list(next(iter(found.values())))
     by_row = _are_places(outer) or (len(outer) > len(inner) and not _are_places(inner))
     keys, names = (outer, inner) if by_row else (inner, outer)
-    index = "" if _are_places(keys) else next(each for each in ("index", "index_", "index__") if each not in names)
+    index = "index"
+    while index in names:
+        index += "_"
     for key in keys:
         record = found[key] if by_row else {name: found[name][key] for name in names}
-        yield {index: key, **record} if index else record
+        yield record if _are_places(keys) else {index: key, **record}
 
 
 def _are_places(keys: list[str]) -> bool:

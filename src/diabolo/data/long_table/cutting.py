@@ -87,7 +87,7 @@ def windows(
         logger.warning("%s: left out %s, an index without a name", where, ", ".join(map(repr, unnamed)))
         channels = tuple(name for name in channels if name not in unnamed)
     form = checked(channels=channels, time=named.written, entity=entity or "", given=given)
-    return _windows(named.frame, named.time, form, where, how)
+    return _windows(named.frame, named.time, form, where, how, spelt)
 
 
 def windows_like(frame: Frame, form: SeriesForm, *, where: str, how: frames.Cells | None = None) -> Windows:
@@ -104,24 +104,24 @@ def windows_like(frame: Frame, form: SeriesForm, *, where: str, how: frames.Cell
     Raises: as `windows`.
     """
     how = how or frames.Cells()
-    spelt = Spelling(how.typed)
+    spelt = Spelling(how.typed, before_fit=True)
     named = with_time(frame, form.time or None, form.entity or None, spelt)
     missing = [name for name in form.channels if name not in named.names]
     if missing:
         raise DataError(f"{where}: {unknown('column', missing[0], named.names)} The model was fitted with it.")
-    try:
-        return _windows(named.frame, named.time, form, where, how, to_the_end=True)
-    except DataError as error:
-        if not any(spelt.setting(name) in str(error) for name in ("duplicates", "window", "resample", "zone")):
-            raise
-        verb = "diabolo windows" if how.typed else "windows()"
-        raise DataError(f"{str(error).removesuffix('.')}. This is chosen by {verb}, before fit.") from error
+    return _windows(named.frame, named.time, form, where, how, spelt, to_the_end=True)
 
 
 def _windows(
-    frame: Frame, time: str, form: SeriesForm, where: str, how: frames.Cells, *, to_the_end: bool = False
+    frame: Frame,
+    time: str,
+    form: SeriesForm,
+    where: str,
+    how: frames.Cells,
+    spelt: Spelling,
+    *,
+    to_the_end: bool = False,
 ) -> Windows:
-    spelt = Spelling(how.typed)
     table = read_long_table(frame, time, form, where, how)
     allowed = limits(form, table.times.clock, spelt)
     moments = moments_of(table, form, allowed, spelt)

@@ -163,18 +163,25 @@ def _number(value: object) -> float | None:
 
 
 class Spelling:
-    """Settings as a caller writes them: options of a command, or arguments in Python."""
+    """Settings as a caller writes them: options of a command, or arguments in Python.
 
-    def __init__(self, typed: bool) -> None:
-        self.typed = typed
+    Args:
+        typed: whether they are options.
+        before_fit: whether the table is cut as in fit(), so that a setting can only be given to `windows` before it.
+    """
+
+    def __init__(self, typed: bool, *, before_fit: bool = False) -> None:
+        self.typed, self._before_fit = typed, before_fit
 
     def setting(self, name: str, value: str | None = None) -> str:
         """Return the name of a setting, with a value: --max-gap none, or max_gap=None."""
         if self.typed:
-            return f"--{name.replace('_', '-')}" + ("" if value is None else f" {value}")
-        if value is None:
-            return name
-        return f"{name}={value}" if value in ("None",) or _number(value) is not None else f"{name}={value!r}"
+            option = f"--{name.replace('_', '-')}" + ("" if value is None else f" {value}")
+            return f"diabolo windows {option}" if self._before_fit else option
+        argument = name
+        if value is not None:
+            argument += f"={value}" if value == "None" or _number(value) is not None else f"={value!r}"
+        return f"windows({argument})" if self._before_fit else argument
 
     def none(self, name: str) -> str:
         """Return a setting with the value "none"."""

@@ -29,11 +29,11 @@ def texts_in(path: Path, form: Form, options: Options, schema: ArrowSchema) -> d
 
     times = [field.name for field in schema if pa.types.is_time(field.type)]
     booleans = tuple(field.name for field in schema if pa.types.is_boolean(field.type))
-    times += _spelled(path, stamp(path), form, options, booleans) if booleans else ()
+    spelled = _spelled(path, stamp(path), form, options, booleans) if booleans else ()
     whole = tuple(field.name for field in schema if pa.types.is_integer(field.type))
     fractions = tuple(field.name for field in schema if pa.types.is_floating(field.type))
     codes = _codes(path, stamp(path), form, options, whole, fractions) if form.zeros and whole + fractions else ()
-    return dict.fromkeys((*times, *codes), pa.string())
+    return dict.fromkeys((*times, *spelled, *codes), pa.string())
 
 
 @lru_cache(maxsize=64)

@@ -5,6 +5,7 @@ epoch, the weights of the best validation epoch. Order: the engine, the training
 """
 
 import math
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,9 +16,11 @@ import numpy as np
 
 from diabolo._version import __version__
 from diabolo.errors import DivergedError, OptionError
+from diabolo.model.settings import AUTO, Settings
 from diabolo.network import optimizers
 from diabolo.network.bottlenecks import Plain, Refined
 from diabolo.network.corruptions import Masking
+from diabolo.network.layers import Dense
 from diabolo.training.checkpoints import State
 from diabolo.training.engines import dense
 from diabolo.training.engines.base import Engine, Job, Trained
@@ -30,6 +33,7 @@ DECAY = {"adam": 0.0, "adamw": 0.004}
 MOST_WEIGHTS = 1 << 20  # for wider networks one core is too slow
 MOST_NUMBERS = 1 << 27  # of the rows, which are held as float32
 SECONDS_BETWEEN = 0.5  # two reports within an epoch
+DENSE = re.compile(r"dense|[\d, x-]+|(dense [\d-]+(, )?)+")  # a structure in words
 ONE_AT_A_TIME = threading.Lock()  # the number of BLAS threads is one for all of a process
 
 
@@ -54,6 +58,25 @@ class Numpy(Engine):
             and rows.size <= MOST_NUMBERS
         )
 
+    @staticmethod
+    def may_suit(settings: Settings) -> bool:
+        """Return False where the settings alone, before any rows are read, show that `suits` will be False."""
+        structure = settings.structure
+        dense_alone = (
+            bool(DENSE.fullmatch(structure))
+            if isinstance(structure, str)
+            else isinstance(structure, (list, tuple)) and all(isinstance(each, (int, Dense)) for each in structure)
+        )
+        return (
+            dense_alone
+            and not settings.tied
+            and settings.penalty is None
+            and settings.activation in dense.ACTIVATIONS
+            and _kind(settings.bottleneck) in (Plain.kind, Refined.kind)
+            and _kind(settings.corruption) in (AUTO, "None", Masking.kind)
+            and _kind(settings.optimizer) in (AUTO, "None", *DECAY)
+        )
+
     def train(self, job: Job, report: Report = quiet) -> Trained:
         """Train a network that `suits`."""
         if not self.suits(job):
@@ -74,6 +97,11 @@ class Numpy(Engine):
     def versions(self, job: Job) -> dict[str, str]:
         """Return the versions of Diabolo and NumPy."""
         return {"diabolo": __version__, "numpy": np.__version__}
+
+
+def _kind(part: object) -> str:
+    """Return the kind of a part, or of what a text names before its colon."""
+    return str(getattr(part, "kind", part)).partition(":")[0]
 
 
 class _Training:
