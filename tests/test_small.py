@@ -153,6 +153,16 @@ def test_a_training_that_is_stopped_at_any_step_goes_on_to_the_same_bits(rows, h
             np.testing.assert_array_equal(again.weights[name], value)
 
 
+def test_a_report_may_train_a_network_of_its_own(rows):
+    network, inner = build("dense", (8,), latent_dim=3), []
+
+    def report(progress):
+        inner.append(train(network, rows, epochs=1, batch_size=64))
+
+    train(network, rows, epochs=2, batch_size=64, report=report)
+    assert len(inner) == 2
+
+
 def test_cells_of_a_table_are_hidden_together_and_marked_as_missing():
     rows = np.concatenate([np.ones((5000, 7)), np.zeros((5000, 5))], axis=1).astype(np.float32)
     seen = dense.hidden(rows, 0.3, TABLE.cells, np.random.default_rng(0))

@@ -21,6 +21,7 @@ Activated = tuple[Array, Array | None]  # the output, and the derivative; None: 
 
 ZERO = np.float32(0)  # a Python int in its place takes five times as long
 LEAK = np.float32(0.2)  # of leaky_relu, as in Keras
+ROWS_AT_ONCE = 4096  # of the validation
 
 
 def _elu(numbers: Array) -> Activated:
@@ -194,9 +195,6 @@ class Weights:
             outputs.append(numbers)
             derivatives.append(derivative)
         return outputs, derivatives
-
-
-ROWS_AT_ONCE = 4096  # of the validation
 
 
 def shapes(network: Network) -> dict[str, tuple[int, ...]]:

@@ -34,7 +34,8 @@ MOST_WEIGHTS = 1 << 20  # for wider networks one core is too slow
 MOST_NUMBERS = 1 << 27  # of the rows, which are held as float32
 SECONDS_BETWEEN = 0.5  # two reports within an epoch
 DENSE = re.compile(r"dense|[\d, x-]+|(dense [\d-]+(, )?)+")  # a structure in words
-ONE_AT_A_TIME = threading.Lock()  # the number of BLAS threads is one for all of a process
+# The number of BLAS threads is one for all of a process; a report may train a network of its own.
+ONE_AT_A_TIME = threading.RLock()
 
 
 class Numpy(Engine):
