@@ -105,8 +105,11 @@ def rows_for(loss, rng):
     return drawn.get(loss.kind, rng.normal(size=(60, 12))).astype(np.float32)
 
 
+@pytest.mark.parametrize("wide", [False, True])
 @pytest.mark.parametrize("name", EVERY)
-def test_numpy_and_tensorflow_take_the_same_steps(name):
+def test_numpy_and_tensorflow_take_the_same_steps(name, wide, monkeypatch):
+    if wide:  # ONNX Runtime multiplies
+        monkeypatch.setattr(numpy, "WIDE", 0)
     loss, activation, optimizer, schedule = EVERY[name]
     rows = rows_for(loss, np.random.default_rng(0))
     network = build([9], (12,), latent_dim=3, activation=activation)
@@ -127,6 +130,7 @@ def test_numpy_and_tensorflow_take_the_same_steps(name):
         seed=0,
         weights=start,
     )
+    assert numpy.is_wide(job) == wide
     ours, theirs = Numpy().train(job), Compiled(compile=False).train(job)
     for curve in ("loss", "val_loss"):
         np.testing.assert_allclose(ours.history[curve], theirs.history[curve], rtol=2e-4)
@@ -151,6 +155,17 @@ def test_a_training_that_is_stopped_at_any_step_goes_on_to_the_same_bits(rows, h
         assert again.history == whole.history
         for name, value in whole.weights.items():
             np.testing.assert_array_equal(again.weights[name], value)
+
+
+def test_the_loss_of_likely_and_unlikely_bits_is_exact():
+    rng = np.random.default_rng(0)
+    raw = np.concatenate([rng.normal(size=(50, 13)), 200 * rng.normal(size=(50, 13))]).astype(np.float32)
+    target = rng.random(raw.shape).astype(np.float32)
+    lost, slope = dense.compare(Bernoulli(), target, raw)
+    wide = raw.astype(np.float64)
+    expected = (np.logaddexp(0, wide) - wide * target).sum()
+    assert lost == pytest.approx(expected, rel=2e-6)
+    np.testing.assert_allclose(slope, np.exp(-np.logaddexp(0, -wide)) - target, atol=3e-7)
 
 
 def test_a_report_may_train_a_network_of_its_own(rows):

@@ -12,7 +12,7 @@ import numpy as np
 
 from diabolo.data import sparse
 from diabolo.data.adapters import Statistics, as_rows, check_finite
-from diabolo.data.adapters.rows import check_no_infinity
+from diabolo.data.adapters.rows import aligned, check_no_infinity
 from diabolo.data.long_table.labels import Labels
 from diabolo.data.prefetch import ahead
 from diabolo.data.readers.parts import Part
@@ -48,6 +48,14 @@ def held_back(rows: int, fraction: float, seed: int, purpose: int) -> BoolArray 
     chosen = np.zeros(rows, bool)
     chosen[np.random.default_rng([seed, purpose]).permutation(rows)[:count]] = True
     return chosen
+
+
+def _taken(rows: Rows, mask: BoolArray) -> Rows:
+    """Return the rows of a mask, where TensorFlow can use them without a copy."""
+    numbers = np.flatnonzero(mask)
+    taken = aligned((len(numbers), *rows.shape[1:]), rows.dtype)
+    # "clip" writes into the array itself, where "raise" would make one more copy.
+    return np.take(rows, numbers, axis=0, out=taken, mode="clip")
 
 
 class Division(NamedTuple):
@@ -86,7 +94,7 @@ def divide(opened: Source | Stream, fraction: float, seed: int, *, limit: int) -
         rows, apart = as_rows(opened.rows, where="fit()"), opened.is_table or opened.series
         (check_no_infinity if apart else check_finite)(rows, "fit()")
         held = held_back(len(rows), fraction, seed, VALIDATION)
-        train, validation = (rows, None) if held is None else (rows[~held], rows[held])
+        train, validation = (rows, None) if held is None else (_taken(rows, ~held), rows[held])
         return Division(opened.name, train, validation, None if apart else Statistics.of(train), held)
     statistics = Statistics()
     stream, validation = hold_back(
@@ -122,7 +130,7 @@ def hold_back_test(opened: Source | Stream, fraction: float, seed: int, *, limit
         if test is None:
             held = held_back(len(train), fraction, seed, TEST)
             if held is not None:
-                train, test = train[~held], train[held]
+                train, test = _taken(train, ~held), train[held]
                 labels = None if labels is None else labels.take(held)
         some = _some(train, seed)
         if test is None and len(some) < len(train):

@@ -345,12 +345,14 @@ def _shard(adapter: adapters.Adapter, part: Division, *, limit: int, batch_size:
     validation = None
     if part.validation is not None:
         held = part.held
-        numbers = None if held is None else lambda: np.flatnonzero(held)
-        validation = convert(part.validation, first_row=None, numbers=numbers)
+        held_numbers = None if held is None else lambda: np.flatnonzero(held)
+        validation = convert(part.validation, first_row=None, numbers=held_numbers)
     rows: Rows | Windows
     if isinstance(part.train, np.ndarray):
         others = part.held
-        rows = convert(part.train, numbers=None if others is None else lambda: np.flatnonzero(~others))
+        # Rows of which some are held back are a copy, which nobody else needs.
+        numbers = None if others is None else lambda: np.flatnonzero(~others)
+        rows = convert(part.train, numbers=numbers, reuse=others is not None)
     else:
         rows = Streamed(
             part.train,

@@ -149,15 +149,27 @@ class ArrayAdapter(Adapter):
         near: Rows = np.clip(values, low, high, dtype=np.float64)
         return near
 
-    def adapt(self, rows: Rows, *, first_row: int | None = 0, numbers: Callable[[], Rows] | None = None) -> Tensor:
+    def adapt(
+        self,
+        rows: Rows,
+        *,
+        first_row: int | None = 0,
+        numbers: Callable[[], Rows] | None = None,
+        reuse: bool = False,
+    ) -> Tensor:
         """Return float32 tensors (n, *tensor_shape) of checked rows (n, *row_shape); arguments as in the base."""
         rows = rows.reshape(-1, *self.tensor_shape)
-        return self._scaled(rows, first_row, numbers)
+        return self._scaled(rows, first_row, numbers, reuse)
 
-    def _scaled(self, rows: Rows, first_row: int | None, numbers: Callable[[], Rows] | None) -> Tensor:
+    def _scaled(self, rows: Rows, first_row: int | None, numbers: Callable[[], Rows] | None, reuse: bool) -> Tensor:
         if self.bounded:
-            return rows.astype(np.float32) / self._widest
-        tensors = aligned(rows.shape, np.float32)
+            if self._widest == 1 and rows.dtype == np.float32:
+                same = rows.view()
+                same.flags.writeable = False
+                return same
+            return np.divide(rows, self._widest, dtype=np.float32)
+        reuse = reuse and rows.dtype == np.float32 and rows.flags.writeable
+        tensors = rows if reuse else aligned(rows.shape, np.float32)
         # A block at a time, so that the intermediate doubles stay in the processor's cache.
         at_once = max(1, NUMBERS_AT_ONCE // math.prod(rows.shape[1:]))
         for start in range(0, len(rows), at_once):

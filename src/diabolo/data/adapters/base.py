@@ -156,13 +156,21 @@ class Adapter(ABC):
     # There and back.
 
     @abstractmethod
-    def adapt(self, rows: Rows, *, first_row: int | None = 0, numbers: Callable[[], Rows] | None = None) -> Tensor:
-        """Return float32 tensors (n, *tensor_shape) of checked rows (n, *row_shape).
+    def adapt(
+        self,
+        rows: Rows,
+        *,
+        first_row: int | None = 0,
+        numbers: Callable[[], Rows] | None = None,
+        reuse: bool = False,
+    ) -> Tensor:
+        """Return float32 tensors (n, *tensor_shape) of checked rows (n, *row_shape), perhaps the rows themselves.
 
         Args:
             rows: as the user holds them.
             first_row: how many rows came before these, for the message of an error; None: unknown.
             numbers: returns the number of each row instead, (n,), if they are not consecutive.
+            reuse: the caller needs the rows no longer, so that the tensors may take their place in memory.
 
         Raises: DataError for values that are too large.
         """

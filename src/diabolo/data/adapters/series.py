@@ -105,12 +105,19 @@ class SeriesAdapter(ArrayAdapter):
         """Return checked rows, clipped to the range of values that the network can compute with."""
         return self._near(rows)
 
-    def adapt(self, rows: Rows, *, first_row: int | None = 0, numbers: Callable[[], Rows] | None = None) -> Tensor:
+    def adapt(
+        self,
+        rows: Rows,
+        *,
+        first_row: int | None = 0,
+        numbers: Callable[[], Rows] | None = None,
+        reuse: bool = False,
+    ) -> Tensor:
         """Return float32 tensors (n, *tensor_shape) of checked rows (n, *row_shape); arguments as in the base."""
         if not self.gaps:
-            return super().adapt(rows, first_row=first_row, numbers=numbers)
+            return super().adapt(rows, first_row=first_row, numbers=numbers, reuse=reuse)
         missing = np.isnan(rows)
-        tensors = self._scaled(np.where(missing, self.offset, rows), first_row, numbers)
+        tensors = self._scaled(np.where(missing, self.offset, rows), first_row, numbers, reuse)
         return np.concatenate([tensors, missing.astype(np.float32)], axis=-1)
 
     def restore(self, tensors: np.ndarray[Any, Any]) -> Rows:

@@ -177,7 +177,14 @@ class TableAdapter(Adapter):
         near = [each.within(rows[:, at].astype(np.float64)) for at, each in enumerate(self.features)]
         return np.stack(near, axis=1)
 
-    def adapt(self, rows: Rows, *, first_row: int | None = 0, numbers: Callable[[], Rows] | None = None) -> Tensor:
+    def adapt(
+        self,
+        rows: Rows,
+        *,
+        first_row: int | None = 0,
+        numbers: Callable[[], Rows] | None = None,
+        reuse: bool = False,
+    ) -> Tensor:
         """Return float32 tensors (n, numbers) of rows (n, columns); arguments as in the base."""
         rows = np.asarray(rows, np.float64)
         tensors = np.empty((len(rows), *self.tensor_shape), np.float32)

@@ -16,6 +16,7 @@ import numpy as np
 
 from diabolo._version import __version__
 from diabolo.errors import DivergedError, OptionError
+from diabolo.model import privacy
 from diabolo.model.settings import AUTO, Settings
 from diabolo.network import optimizers
 from diabolo.network.bottlenecks import Plain, Refined
@@ -25,12 +26,14 @@ from diabolo.training.checkpoints import State
 from diabolo.training.engines import dense
 from diabolo.training.engines.base import Engine, Job, Trained
 from diabolo.training.engines.dense import Array
+from diabolo.training.engines.products import Products, WideProducts
 from diabolo.training.progress import Progress, Report, quiet
 
 # The settings of Keras, whose optimizers have the same names.
 SETTINGS = {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7}
 DECAY = {"adam": 0.0, "adamw": 0.004}
 MOST_WEIGHTS = 1 << 20  # for wider networks one core is too slow
+WIDE = 1 << 21  # rows of a batch times weights, from which ONNX Runtime multiplies
 MOST_NUMBERS = 1 << 27  # of the rows, which are held as float32
 SECONDS_BETWEEN = 0.5  # two reports within an epoch
 DENSE = re.compile(r"dense|[\d, x-]+|(dense [\d-]+(, )?)+")  # a structure in words
@@ -96,8 +99,17 @@ class Numpy(Engine):
         return training.trained()
 
     def versions(self, job: Job) -> dict[str, str]:
-        """Return the versions of Diabolo and NumPy."""
-        return {"diabolo": __version__, "numpy": np.__version__}
+        """Return the versions of Diabolo and NumPy, and of ONNX Runtime where it multiplies."""
+        versions = {"diabolo": __version__, "numpy": np.__version__}
+        if is_wide(job):
+            versions["onnxruntime"] = privacy.import_onnxruntime().__version__
+        return versions
+
+
+def is_wide(job: Job) -> bool:
+    """Return whether ONNX Runtime multiplies: by the job alone, so that a seed gives the same bits."""
+    rows = min(job.batch_size, job.shard.row_count)
+    return rows * sum(map(math.prod, dense.shapes(job.network).values())) >= WIDE
 
 
 def _kind(part: object) -> str:
@@ -117,7 +129,8 @@ class _Training:
         self._share = job.corruption.share if isinstance(job.corruption, Masking) else 0.0
         self._batch_size = min(job.batch_size, len(self._rows))
         self._steps = math.ceil(len(self._rows) / self._batch_size)
-        self._weights = dense.Weights(job.network, np.random.default_rng([job.seed, 2]))
+        products = WideProducts() if is_wide(job) else Products()
+        self._weights = dense.Weights(job.network, np.random.default_rng([job.seed, 2]), products)
         if job.weights is not None:
             self._weights.take(job.weights)
         name, settings = optimizers.read(job.optimizer)
