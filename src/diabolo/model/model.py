@@ -88,6 +88,9 @@ class Model:
 
         Raises: DataError, ShapeError.
         """
+        few = self.runtime.encode_few(X) if out is None else None
+        if few is not None:
+            return few
 
         def one(batch: Rows, row: int) -> Floats:
             return self.runtime.encode(self.adapter.adapt(batch, first_row=row), row)
@@ -145,7 +148,7 @@ class Model:
     def _per_row(
         self,
         X: object,
-        loss: Callable[[NDArray[np.float64], NDArray[np.float64]], Rows],
+        loss: Callable[[Floats, Floats], Rows],
         *,
         where: str,
         out: Rows | None = None,
@@ -154,7 +157,7 @@ class Model:
         def one(batch: Rows, row: int) -> Rows:
             target = self.adapter.adapt(batch, first_row=row)
             raw = self.runtime.raw_outputs(target, row)
-            return np.asarray(loss(target.astype(np.float64), raw.astype(np.float64)))
+            return np.asarray(loss(target, raw), np.float64)
 
         return self.runtime.map_rows(X, one, (), where=where, out=out, first_row=first_row)
 

@@ -31,9 +31,10 @@ if TYPE_CHECKING:
 Floats = np.ndarray[Any, np.dtype[np.float32]]
 Work = Callable[[Rows, int], Rows]  # a batch, and the number of rows before it -> one result for each row
 
-# The number of rows in a batch is chosen so that the tensors between layers stay in the cache of the CPU: 2^21 floats
-# are 8 MB. With fewer than 64 rows per call, calls take most of the time; more than 8,192 are not faster.
-CACHE_FLOATS = 1 << 21
+# The number of rows in a batch is chosen so that the tensors between layers stay in the cache of the CPU: 2^20 floats
+# are 4 MB. With fewer than 64 rows per call, calls take most of the time.
+CACHE_FLOATS = 1 << 20
+FEW = 64  # rows that are encoded at once without the checks that name a row
 # The largest tensor of a batch of several rows: no larger than one row of the largest model that a file may hold.
 MAX_TENSOR = 1 << 24
 MAX_DENSE = 1 << 29  # floats in dense results for sparse rows, 2 GB
@@ -66,13 +67,35 @@ class Runtime:
         """
         return _run(self._encoder, "rows", tensors, "latent", row)
 
+    def encode_few(self, X: object) -> Floats | None:
+        """Return latents (n, latent_dim) of a few rows of floats without delay; None: `map_rows` must check them."""
+        if type(X) is not np.ndarray or X.ndim < 2 or not 0 < len(X) <= min(FEW, self.rows_at_once):
+            return None
+        tensors = self.adapter.adapt_few(X)
+        if tensors is None:
+            return None
+        try:
+            (latents,) = self._encode_few(["latent"], {"rows": tensors}, None)
+        except Exception:
+            return None  # `encode` says why
+        flat = latents.reshape(-1)
+        return latents if math.isfinite(np.vdot(flat, flat)) else None
+
+    @cached_property
+    def _encode_few(self) -> Callable[..., list[Floats]]:
+        # Without the checks of `InferenceSession.run`, which take as long as a small network.
+        session = self._encoder
+        inner = getattr(session, "_sess", None)
+        quick: Callable[..., list[Floats]] = session.run if inner is None else inner.run
+        return quick
+
     def decode(self, latents: Floats, row: int) -> Rows:
         """Return rows (batch, *row_shape), in the units of fit(), for a batch of latents; `row` as for `encode`."""
         return self.adapter.restore(self.loss.linked(_run(self._decoder, "latent", latents, "reconstruction", row)))
 
     def decode_raw(self, latents: Floats, row: int) -> Floats:
         """Return the decoder's outputs before the link function, (batch, ...), for latents; `row` as for `encode`."""
-        return _run(self._decoder, "latent", latents, "raw", row)
+        return _run(self._raw_decoder, "latent", latents, "reconstruction", row)
 
     def raw_outputs(self, tensors: Floats, row: int) -> Floats:
         """Return the decoder's outputs before the link function, (batch, ...); arguments as for `encode`."""
@@ -154,9 +177,13 @@ class Runtime:
         if out is None:
             if len(rows) <= size:
                 return function(rows, 0)
-            return np.concatenate([function(rows[start : start + size], start) for start in range(0, len(rows), size)])
-        _check_shape(out, (len(rows), *result_shape))
-        for start in range(0, len(rows), size):
+            first = function(rows[:size], 0)
+            out = np.empty((len(rows), *first.shape[1:]), first.dtype)
+            out[:size], begin = first, size
+        else:
+            _check_shape(out, (len(rows), *result_shape))
+            begin = 0
+        for start in range(begin, len(rows), size):
             values = function(rows[start : start + size], start)
             _check_type(out, values)
             out[start : start + size] = values
@@ -203,7 +230,7 @@ class Runtime:
         """The number of rows in a batch."""
         widest = self.network.widest
         # A call for few but wide rows is long, so the time of the call itself does not matter.
-        return max(1, min(64, MAX_TENSOR // widest), min(8192, CACHE_FLOATS // widest))
+        return max(1, min(64, MAX_TENSOR // widest), CACHE_FLOATS // widest)
 
     @cached_property
     def _encoder(self) -> Session:
@@ -222,6 +249,14 @@ class Runtime:
         from diabolo.network.backends.onnx import builder as onnx_builder
 
         return self._session(onnx_builder.build_decoder(self.network, self.weights, link=self.loss.link))
+
+    @cached_property
+    def _raw_decoder(self) -> Session:
+        from diabolo.network.backends.onnx import builder as onnx_builder
+
+        if self.loss.link == "linear":
+            return self._decoder
+        return self._session(onnx_builder.build_decoder(self.network, self.weights))
 
     def _session(self, graph: "onnx.ModelProto") -> Session:
         rows = self.rows_at_once
@@ -347,6 +382,9 @@ def _session(graph: "onnx.ModelProto", *, blocks: bool = True, keep: bool = True
     onnxruntime = privacy.import_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.enable_cpu_mem_arena = options.enable_mem_pattern = keep
+    # After a batch, threads wait for the next one in a loop; by default so long that they keep those of the next
+    # session from a core. Versions that do not know this entry ignore it.
+    options.add_session_config_entry("session.intra_op.spin_duration_us", "50")
     options.log_severity_level = 4  # no log: errors are raised, and users can do nothing about the warnings
     try:
         session: Session = onnxruntime.InferenceSession(

@@ -10,6 +10,7 @@ import numpy as np
 
 from diabolo.data.adapters.base import Adapter, Scaling, Tensor, Vector
 from diabolo.data.adapters.rows import Rows, aligned
+from diabolo.data.adapters.single import Single
 from diabolo.data.adapters.statistics import LEAST, NUMBERS_AT_ONCE, ROUNDING, Statistics
 from diabolo.errors import DataError, ShapeError
 
@@ -75,6 +76,10 @@ class ArrayAdapter(Adapter):
     @cached_property
     def _widest(self) -> np.float32:
         return np.float32(self.scale.max())
+
+    @cached_property
+    def _single(self) -> "Single":
+        return Single(self.offset, self.divisor, self.scale)
 
     @property
     def largest(self) -> float:
@@ -149,6 +154,20 @@ class ArrayAdapter(Adapter):
         near: Rows = np.clip(values, low, high, dtype=np.float64)
         return near
 
+    def adapt_few(self, rows: Rows) -> Tensor | None:
+        """Return the tensors of a few floats (n, *row_shape) without delay; None: they need `check` and `adapt`.
+
+        A call for one row takes as long as these checks do.
+        """
+        if rows.shape[1:] != self.row_shape or rows.dtype.char not in "fd":
+            return None
+        if not self.bounded:
+            few = self._single.scale_few(rows)
+            return None if few is None else few.reshape(-1, *self.tensor_shape)
+        if rows.min() >= 0 and rows.max() <= self._widest and rows.dtype == self.dtype:
+            return np.divide(rows, self._widest, dtype=np.float32).reshape(-1, *self.tensor_shape)
+        return None
+
     def adapt(
         self,
         rows: Rows,
@@ -168,24 +187,42 @@ class ArrayAdapter(Adapter):
                 same.flags.writeable = False
                 return same
             return np.divide(rows, self._widest, dtype=np.float32)
+        at_once = max(1, NUMBERS_AT_ONCE // math.prod(rows.shape[1:]))
+        if len(rows) <= at_once:
+            return self._block(rows, 0, first_row, numbers)
         reuse = reuse and rows.dtype == np.float32 and rows.flags.writeable
         tensors = rows if reuse else aligned(rows.shape, np.float32)
-        # A block at a time, so that the intermediate doubles stay in the processor's cache.
-        at_once = max(1, NUMBERS_AT_ONCE // math.prod(rows.shape[1:]))
+        # A block at a time, so that it stays in the processor's cache.
         for start in range(0, len(rows), at_once):
-            block = rows[start : start + at_once]
-            # In doubles until scaled: a float32 cannot hold the seconds of a time stamp of 1.7e9.
-            with np.errstate(over="ignore"):  # overflow is refused below
-                wide = np.subtract(block, self.offset, dtype=np.float64)
-                wide /= self.divisor
-            if max(wide.max(), -wide.min()) > FARTHEST:
-                place = int((np.abs(wide) > FARTHEST).reshape(len(wide), -1).any(axis=1).argmax())
-                number = None if first_row is None else first_row + start + place
-                self._refuse_far(
-                    block[place], wide[place], number if numbers is None else int(numbers()[start + place])
-                )
-            tensors[start : start + at_once] = wide
+            part = slice(start, start + at_once)
+            there = None if reuse else tensors[part]
+            found = self._block(rows[part], start, first_row, numbers, there)
+            if found is not there:
+                tensors[part] = found
         return tensors
+
+    def _block(
+        self,
+        rows: Rows,
+        start: int,
+        first_row: int | None,
+        numbers: Callable[[], Rows] | None,
+        out: Rows | None = None,
+    ) -> Tensor:
+        """Return the tensors of some rows, `start` rows after the first, perhaps in `out`; others as for `adapt`."""
+        if rows.dtype == np.float32 and rows.flags.c_contiguous:
+            single = self._single.scale(rows, out)
+            if single is not None:
+                return single
+        # In doubles until scaled: a float32 cannot hold the seconds of a time stamp of 1.7e9.
+        with np.errstate(over="ignore"):  # overflow is refused below
+            wide = np.subtract(rows, self.offset, dtype=np.float64)
+            wide /= self.divisor
+        if max(wide.max(), -wide.min()) > FARTHEST:
+            place = int((np.abs(wide) > FARTHEST).reshape(len(wide), -1).any(axis=1).argmax())
+            number = None if first_row is None else first_row + start + place
+            self._refuse_far(rows[place], wide[place], number if numbers is None else int(numbers()[start + place]))
+        return wide.astype(np.float32)
 
     def _refuse_far(self, row: Rows, wide: Vector, number: int | None) -> None:
         place = np.unravel_index(int((np.abs(wide) > FARTHEST).argmax()), wide.shape)
@@ -201,16 +238,23 @@ class ArrayAdapter(Adapter):
         Bytes are rounded and clipped to 0 to 255, images of uint16 to 0 to 65,535, and float32 to its range; other
         whole numbers and booleans are restored as float32, because a reconstruction between two of them is informative.
         """
+        if self.dtype != "float64" and tensors.dtype == np.float32:
+            single = self._single.unscale(tensors)
+            if single is not None:
+                return self._in_type(single.reshape(-1, *self.row_shape))
         rows: Rows = np.multiply(tensors, self.scale, dtype=np.float64)
         rows += self.offset
-        rows = rows.reshape(-1, *self.row_shape)
+        return self._in_type(rows.reshape(-1, *self.row_shape))
+
+    def _in_type(self, rows: Rows) -> Rows:
+        """Return restored floats in the type of `restore`; they are overwritten."""
         if self.gives_bytes:
             np.clip(np.rint(rows, out=rows), 0, 255, out=rows)
             return rows.astype(np.uint8)
         if self.gives_16_bits:
             np.clip(np.rint(rows, out=rows), 0, 65_535, out=rows)
             return rows.astype(np.uint16)
-        if self.dtype == "float64":
+        if self.dtype == "float64" or rows.dtype == np.float32:
             return rows
         most = np.finfo(np.float32).max
         np.clip(rows, -most, most, out=rows)

@@ -155,6 +155,10 @@ class Adapter(ABC):
 
     # There and back.
 
+    def adapt_few(self, rows: Rows) -> Tensor | None:
+        """Return the tensors of a few rows (n, ...), checked and adapted; None: they need `check` and `adapt`."""
+        return None
+
     @abstractmethod
     def adapt(
         self,

@@ -105,6 +105,9 @@ class SeriesAdapter(ArrayAdapter):
         """Return checked rows, clipped to the range of values that the network can compute with."""
         return self._near(rows)
 
+    def adapt_few(self, rows: Rows) -> None:
+        """Series have flags and gaps: they need `adapt`."""
+
     def adapt(
         self,
         rows: Rows,

@@ -52,13 +52,15 @@ def build_encoder(
 
 
 def build_decoder(network: Network, weights: Mapping[str, Array], *, link: str = "linear") -> onnx.ModelProto:
-    """Return the graph latent -> raw and reconstruction, float32 (batch, latent_dim) -> (batch, *input_shape) twice."""
+    """Return the graph latent -> reconstruction, float32 (batch, latent_dim) -> (batch, *input_shape).
+
+    Args: link: the activation of the reconstruction; with "linear" the raw outputs of the decoder are returned.
+    """
     graph = Graph("latent")
     _extend(graph, network.decoder_steps, weights)
-    graph.nodes.append(helper.make_node("Identity", [graph.end], ["raw"]))
     ACTIVATIONS[link](graph)
     graph.nodes.append(helper.make_node("Identity", [graph.end], ["reconstruction"]))
-    outputs = [("raw", network.input_shape), ("reconstruction", network.input_shape)]
+    outputs = [("reconstruction", network.input_shape)]
     return _finish("decoder", graph, ("latent", network.latent_shape), outputs)
 
 
