@@ -135,7 +135,9 @@ def by_the_definition(draws, rows):
 def test_a_score_is_the_mean_distance_to_the_nearest_rows_of_draws(rng, count, farthest):
     rows = rng.normal(size=(6_000, 8)).astype(np.float32)
     rows[::50] += farthest  # these are near each other
-    draws = scoring.draw(rows, rows.astype(np.float64), seed=0)
+    drawn = scoring.draw(len(rows), seed=0)
+    which = np.unique(np.concatenate([each for group in drawn for each in group]))
+    draws = scoring.references(drawn, which, rows[which], rows[which].astype(np.float64))
     found = scoring.score_places(draws, rows[:count], rows[:count].astype(np.float64))
     np.testing.assert_allclose(found, by_the_definition(draws, rows[:count]), atol=1e-5)
 

@@ -207,10 +207,12 @@ def test_onnx_gives_what_keras_gives(layer, shape, rng):
     # Sums of numbers far from 0 have the digits of the largest.
     np.testing.assert_allclose(latents, expected, rtol=1e-5, atol=1e-6 * np.abs(expected).max() + 1e-6)
 
-    decoder = onnxruntime.InferenceSession(
-        onnx_builder.build_decoder(network, weights, link="sigmoid").SerializeToString()
+    raw, reconstruction = (
+        onnxruntime.InferenceSession(onnx_builder.build_decoder(network, weights, link=link).SerializeToString()).run(
+            ["reconstruction"], {"latent": expected}
+        )[0]
+        for link in ("linear", "sigmoid")
     )
-    raw, reconstruction = decoder.run(["raw", "reconstruction"], {"latent": expected})
     expected = keras.ops.convert_to_numpy(models.raw(rows, training=False))
     np.testing.assert_allclose(raw, expected, rtol=1e-5, atol=1e-6 * np.abs(expected).max() + 1e-6)
     np.testing.assert_allclose(reconstruction, models.autoencoder(rows, training=False), rtol=1e-5, atol=1e-5)

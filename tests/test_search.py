@@ -27,7 +27,7 @@ from diabolo.report import page
 from diabolo.search import budget, error_by_size, halving, ledger, race, scheduler, search, space, study
 from diabolo.search import report as searched
 from diabolo.training import checkpoints, loop, program
-from diabolo.training.engines import Compiled
+from diabolo.training.engines import Compiled, Numpy
 
 QUICK = {
     "structure": ["dense 16", "dense 32-16"],
@@ -147,9 +147,11 @@ def test_a_search_that_was_killed_goes_on_with_the_training_that_it_was_at(tmp_p
     assert state.history["loss"][:done] == killed.history["loss"]  # those epochs were not trained again
 
 
-def test_a_training_that_stopped_ends_with_the_bits_of_one_that_did_not(table, tmp_path):
-    stopped = quick(table, trials=1, run=tmp_path).best  # three rungs, three times begun
-    whole = study.Autoencoder(**stopped.get_params() | {"epochs": 9, "patience": 0}).fit(table, engine=Compiled())
+@pytest.mark.parametrize(("activation", "engine"), [("elu", Numpy()), ("selu", Compiled())])
+def test_a_training_that_stopped_ends_with_the_bits_of_one_that_did_not(table, tmp_path, activation, engine):
+    space = QUICK | {"activation": [activation]}
+    stopped = quick(table, trials=1, run=tmp_path, space=space).best  # three rungs, three times begun
+    whole = study.Autoencoder(**stopped.get_params() | {"epochs": 9, "patience": 0}).fit(table, engine=engine)
     np.testing.assert_array_equal(stopped.encode(table), whole.encode(table))
     assert stopped.history_ == whole.history_
 

@@ -4,8 +4,9 @@
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -20,7 +21,10 @@ from diabolo.checks import share
 from diabolo.data import frames, memory
 from diabolo.data.adapters import Rows
 from diabolo.data.adapters.table import HIDDEN
-from diabolo.data.opening import open_whole
+from diabolo.data.opening import open_dense
+from diabolo.data.prefetch import ahead
+from diabolo.data.sources import Source
+from diabolo.data.streams import Stream, rows_at_once
 from diabolo.data.tables import Reading
 from diabolo.errors import DataError, ModelFileError, NotFittedError
 from diabolo.model import rows as user_rows
@@ -76,7 +80,10 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         self.verbose = verbose
 
     def fit(self, X: object, y: object = None) -> Self:
-        """Fit to rows. X is what `Autoencoder.fit` takes, in memory; y is ignored.
+        """Fit to rows. X is what `Autoencoder.fit` takes, except sparse matrices; y is ignored.
+
+        Rows that do not fit into the memory (`memory=` of the autoencoder) are read again for each epoch, and three
+        times for their scores.
 
         Raises: DataError, ShapeError, OptionError for bad input; DivergedError.
         """
@@ -90,28 +97,21 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         if isinstance(inner.corruption, str) and inner.corruption == "auto":
             inner.set_params(corruption=HIDDEN)
         limit, reading = memory.limit(plain(inner.memory)), Reading(types=inner.types or {}, strict=inner.strict)
-        opened = open_whole(X, limit, reading=reading, what="fit()")
-        known = opened.rows
-        if len(known) < 2:
-            raise DataError(f"fit() expected at least 2 rows to compare, got n_samples = {len(known)}.")
+        opened = open_dense(X, limit, reading=reading, what="fit()")
+        if isinstance(opened, Source) and len(opened.rows) < 2:
+            raise DataError(f"fit() expected at least 2 rows to compare, got n_samples = {len(opened.rows)}.")
         # A loss for numbers in [0, 1] refuses all others, but an anomaly outside this range must get a score.
-        numbers_alone = known.ndim == 2 and known.dtype != np.uint8 and not opened.gaps and opened.schema is None
-        if numbers_alone and inner.reconstruction_loss == "auto":
+        if _numbers_alone(opened) and inner.reconstruction_loss == "auto":
             inner.set_params(reconstruction_loss="gaussian")
         # Only our own estimator is known to take an engine.
         more: dict[str, Any] = {"engine": Quickest()} if type(inner) is Autoencoder else {}
         model = inner.fit(opened, **more).model_
-        rows = model.checked(opened.rows, where="fit()")
-        space = scoring.space_of(model, rows)
-        places = scoring.place(model, space, rows)
-        draws = scoring.draw(rows, places, seed)
-        scores = scoring.score_places(draws, rows, places)
-        some = int(np.clip(KNOWN_CELLS // math.prod(rows.shape[1:]), *KNOWN_ROWS))
-        chosen = np.sort(np.random.default_rng([seed, 1]).permutation(len(rows))[:some])
+        facts = scoring.learn(model, partial(_checked, model, opened), seed, some=_known_rows)
+        scores = facts.scores
         detection = Detection(
-            space=space,
-            draws=draws,
-            column_scales=scoring.column_scales(by_column(model, rows[chosen]).scores),
+            space=facts.space,
+            draws=facts.draws,
+            column_scales=scoring.column_scales(by_column(model, facts.some).scores),
             threshold=float(np.quantile(scores, 1 - contamination)),
             center=float(np.median(scores)),
             spread=scoring.spread(scores),
@@ -234,6 +234,30 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         if self.false_alarm_rate is not None:
             return share("false_alarm_rate", self.false_alarm_rate, 1.0)
         return share("contamination", self.contamination, 0.5)
+
+
+def _known_rows(width: int) -> int:
+    """Return how many rows the typical score of each column is measured on. Args: width: number of values in a row."""
+    return int(np.clip(KNOWN_CELLS // width, *KNOWN_ROWS))
+
+
+def _numbers_alone(opened: Source | Stream) -> bool:
+    """Return whether rows are numbers without gaps (n, features), and not bytes."""
+    if opened.schema is not None:
+        return False
+    if isinstance(opened, Source):
+        return opened.rows.ndim == 2 and opened.rows.dtype != np.uint8 and not opened.gaps
+    first = next(opened.chunks(1))
+    return first.ndim == 2 and first.dtype != np.uint8
+
+
+def _checked(model: Model, opened: Source | Stream) -> Iterator[Rows]:
+    """Yield the rows that a model was fitted on, in parts."""
+    if isinstance(opened, Source):
+        yield model.checked(opened.rows, where="fit()")
+        return
+    for chunk in ahead(opened.read(range(len(opened.parts)), rows_at_once((model.max_width,)))):
+        yield model.checked(chunk.rows, where=chunk.name, first_row=chunk.first_row)
 
 
 class _NotFittedError(NotFittedError, theirs.NotFittedError):  # type: ignore[misc]

@@ -4,21 +4,33 @@ A row is an anomaly where its latents and its residuals are far from those of ot
 nearest of a few rows drawn at random, averaged over many draws. Anomalies that lie close together are absent from most
 small draws, so they are far from the rows in them; a row that differs a little is still far from those in a large draw.
 
-Order: the score, the space that rows are compared in, the reference rows, the distances, the scale of columns.
+Order: the score, the facts of training rows, the space that rows are compared in, the reference rows, the distances,
+the scale of columns.
 """
 
 import hashlib
 import math
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from diabolo.data.adapters import Rows
+from diabolo.data.adapters import Rows, Statistics
 from diabolo.model.detection import DRAWS, KEY, Detection, Draws, Floats, Space
 from diabolo.model.model import Model
+from diabolo.model.products import WideProducts
+from diabolo.typing import BoolArray
 
-ROWS_AT_ONCE = 2_048
+ROWS_AT_ONCE = 1_024  # whose distances to some reference rows stay in the processor's cache
+REFERENCES_AT_ONCE = 256
+THREADS = 2  # each with rows of its own; their products take one core each
+NUMBERS_AT_ONCE = 1 << 22  # coordinates of rows in memory, 32 MB
 FEW_ROWS = 16  # for which one product with all reference rows is faster
+# A squared distance in float32 that is a smaller share of the squares that it is the difference of is computed again.
+LEAST_SHARE = 0.02
 # Added to the scale of each column, in nats; the best constant prediction of a column has a loss of 0.5 to 1. Without
 # it, a column that is nearly always predicted well gets the blame for errors of other columns: of 200 wrong cells
 # planted in a table of several kinds 88 % are found, with it 92 %.
@@ -31,8 +43,65 @@ def score(model: Model, detection: Detection, rows: Rows) -> Floats:
 
     Raises: DataError where latents or residuals are not finite.
     """
-    # Clips values that are too large to compute with; the row remains an anomaly.
-    return score_places(detection.draws, rows, place(model, detection.space, model.adapter.within(rows)))
+    at_once = max(1, NUMBERS_AT_ONCE // math.prod(rows.shape[1:]))
+    scores = np.empty(len(rows))
+    for start in range(0, len(rows), at_once):
+        some = rows[start : start + at_once]
+        # Clips values that are too large to compute with; the row remains an anomaly.
+        places = place(model, detection.space, model.adapter.within(some))
+        scores[start : start + at_once] = score_places(detection.draws, some, places)
+    return scores
+
+
+class Facts(NamedTuple):
+    """What a detector learns from the training rows.
+
+    Attributes:
+        space, draws: see `Detection`.
+        scores: of the training rows, (n,).
+        some: training rows drawn at random, (k, ...).
+    """
+
+    space: Space
+    draws: Draws
+    scores: Floats
+    some: Rows
+
+
+def learn(model: Model, chunks: Callable[[], Iterator[Rows]], seed: int, *, some: Callable[[int], int]) -> Facts:
+    """Return the facts of training rows, which are gone over three times.
+
+    Args:
+        model: fitted on the rows.
+        chunks: returns the rows in parts (k, ...), as `Model.checked` does, in one order.
+        seed: of the draws.
+        some: returns how many of the rows to return, for the number of values in one.
+    """
+    rows, space = space_of(model, chunks())
+    drawn, size = draw(rows, seed), some(math.prod(model.adapter.row_shape))
+    which = np.unique(np.concatenate([each for group in drawn for each in group]))
+    chosen = np.sort(np.random.default_rng([seed, 1]).permutation(rows)[:size])
+    known, shown = _taken(chunks(), which, chosen)
+    draws = references(drawn, which, known, place(model, space, known))
+    scores = [score_places(draws, part, place(model, space, part)) for chunk in chunks() for part in _parts(chunk)]
+    return Facts(space, draws, np.concatenate(scores), shown)
+
+
+def _parts(chunk: Rows) -> Iterator[Rows]:
+    at_once = max(1, NUMBERS_AT_ONCE // math.prod(chunk.shape[1:]))
+    return (chunk[start : start + at_once] for start in range(0, len(chunk), at_once))
+
+
+def _taken(chunks: Iterator[Rows], *which: Rows) -> list[Rows]:
+    """Return the rows with these numbers, each list of which is sorted, (k, ...) for each list."""
+    taken: list[list[Rows]] = [[] for _ in which]
+    start = 0
+    for chunk in chunks:
+        for numbers, found in zip(which, taken, strict=True):
+            first, last = np.searchsorted(numbers, (start, start + len(chunk)))
+            found.append(chunk[numbers[first:last] - start])
+        start += len(chunk)
+    return [np.concatenate(found) for found in taken]
 
 
 def scaled(detection: Detection, scores: Floats) -> Floats:
@@ -41,19 +110,28 @@ def scaled(detection: Detection, scores: Floats) -> Floats:
     return in_units
 
 
-def space_of(model: Model, rows: Rows) -> Space:
-    """Return the space for a model and the rows (n, ...) that it was fitted on."""
-    latents, squares = model.encode(rows), np.square(model.residuals(rows), dtype=np.float64).mean(axis=0)
+def space_of(model: Model, chunks: Iterator[Rows]) -> tuple[int, Space]:
+    """Return the number of rows that a model was fitted on, and the space for them.
+
+    Args: chunks: the rows, in parts.
+    """
+    latents, sums = Statistics(), np.zeros(model.values_per_row)
+    for chunk in chunks:
+        for part in _parts(chunk):
+            latents.add(model.encode(part))
+            residuals = model.residuals(part)
+            sums += np.einsum("ij,ij->j", residuals, residuals, dtype=np.float64)
+    squares: Floats = sums / latents.rows
     columns, cells = len(squares), model.loss.cells
     if cells is not None:
         # All values of a column share one scale: a column of forty levels weighs as much as a column of numbers, and
         # its rarest level as much as the others.
-        columns, squares = cells.columns, np.bincount(cells.owners, squares)[cells.owners]
-    width = latents.std(axis=0, dtype=np.float64) + MIN_DISTANCE
-    return Space(
-        center=latents.mean(axis=0, dtype=np.float64),
+        columns, squares = cells.columns, np.bincount(cells.owners, squares).astype(np.float64)[cells.owners]
+    width = np.sqrt(latents.variance) + MIN_DISTANCE
+    return latents.rows, Space(
+        center=latents.mean,
         # All residuals together weigh as much as all latents together.
-        latent_scale=width * math.sqrt(latents.shape[1] / columns),
+        latent_scale=width * math.sqrt(len(width) / columns),
         # 0.01, because a rounding error in a residual that is nearly always 0 must not outweigh all other residuals.
         residual_scale=np.sqrt(squares) + 1e-2,
     )
@@ -66,18 +144,19 @@ def place(model: Model, space: Space, rows: Rows) -> Floats:
     return np.concatenate([latents, residuals], axis=1, dtype=np.float64)
 
 
-def draw(rows: Rows, places: Floats, seed: int) -> Draws:
-    """Return random draws from rows (n, ...) with these coordinates; a draw has at most half of the rows."""
-    generator, most = np.random.default_rng([seed, 0]), max(1, len(rows) // 2)
-    drawn = [
-        [generator.choice(len(rows), min(size, most), replace=False) for _ in range(times)] for size, times in DRAWS
-    ]
-    which, at = np.unique(np.concatenate([each for group in drawn for each in group]), return_inverse=True)
-    ends = np.cumsum([len(each) for group in drawn for each in group])[:-1]
-    pieces = iter(np.split(at.reshape(-1), ends))
-    return Draws(
-        places[which].astype(np.float32), _keys(rows[which]), [[next(pieces) for _ in group] for group in drawn]
-    )
+def draw(rows: int, seed: int) -> list[list[Rows]]:
+    """Return random draws of row numbers, for each size in DRAWS; a draw has at most half of the rows."""
+    generator, most = np.random.default_rng([seed, 0]), max(1, rows // 2)
+    return [[generator.choice(rows, min(size, most), replace=False) for _ in range(times)] for size, times in DRAWS]
+
+
+def references(draws: list[list[Rows]], which: Rows, rows: Rows, places: Floats) -> Draws:
+    """Return the reference rows of draws.
+
+    Args: draws: as `draw` returns them; which: the numbers of all rows in them, sorted; rows, places: of these rows.
+    """
+    found = [[np.searchsorted(which, each) for each in group] for group in draws]
+    return Draws(places.astype(np.float32), _keys(rows), found)
 
 
 def score_places(reference: Draws, rows: Rows, places: Floats) -> Floats:
@@ -87,9 +166,17 @@ def score_places(reference: Draws, rows: Rows, places: Floats) -> Floats:
     the mean distance to the draws of one size, averaged over the sizes.
     """
     scores, prepared = np.empty(len(places)), _prepared(reference)
-    for start in range(0, len(places), ROWS_AT_ONCE):
-        some = slice(start, start + ROWS_AT_ONCE)
-        scores[some] = prepared.score(_keys(rows[some]), places[some])
+
+    def some(start: int) -> None:
+        part = slice(start, start + ROWS_AT_ONCE)
+        scores[part] = prepared.score(_keys(rows[part]), places[part])
+
+    starts = range(0, len(places), ROWS_AT_ONCE)
+    if len(starts) == 1:
+        some(0)
+    else:
+        with ThreadPoolExecutor(THREADS) as threads:
+            list(threads.map(some, starts))
     return scores
 
 
@@ -107,15 +194,17 @@ class _Distances:
     """Distances to the nearest rows of many draws.
 
     A squared distance is |x|^2 + |p|^2 - 2px. The last two are one product: each reference row is held as -2p and
-    |p|^2, and each row gets a 1. The mean of the reference rows is the origin, which keeps numbers small. In float32 a
-    score would differ by 1e-7 with the rows that are scored at the same time.
+    |p|^2, and each row gets a 1. The median of the reference rows is the origin, which keeps numbers small. A few rows
+    are compared in doubles; many in float32, and those in doubles again that are near to a reference row.
     """
 
     def __init__(self, reference: Draws) -> None:
         points = reference.places.astype(np.float64)
-        self._origin = points.mean(axis=0)
+        self._origin = np.median(points, axis=0)
         points -= self._origin
         self._factors = np.concatenate([-2 * points, np.square(points).sum(axis=1, keepdims=True)], axis=1)
+        with np.errstate(over="ignore"):
+            self._short = self._factors.astype(np.float32)
         self._known = {key: at for at, key in enumerate(reference.keys)}
         self._draws = [np.stack(group) for group in reference.draws]  # (draws, size) for each size
 
@@ -126,9 +215,9 @@ class _Distances:
         columns = np.concatenate([away, np.ones((len(away), 1))], axis=1).T
         pairs = [(self._known[key], at) for at, key in enumerate(keys) if key in self._known]
         own = np.array(pairs, np.intp).reshape(-1, 2)
-        find, logs = _least_at_once if len(away) <= FEW_ROWS else _least, []
+        logs = []
         for draws in self._draws:
-            least = find(self._factors, draws, columns, own)
+            least = self._least(draws, columns, squares, own)
             there = np.isfinite(least)  # False for a draw that has no other row
             distances = np.sqrt(np.maximum(np.where(there, least, 0) + squares, 0))
             mean = np.where(there, distances, 0).sum(axis=0) / np.maximum(there.sum(axis=0), 1)
@@ -136,35 +225,61 @@ class _Distances:
         scores: Floats = np.mean(logs, axis=0)
         return scores
 
+    def _least(self, draws: Rows, columns: Floats, squares: Floats, own: Rows) -> Floats:
+        """Return the least product of each row with the rows of each draw, (draws, n); arguments as `_least_of`."""
+        if columns.shape[1] <= FEW_ROWS:
+            return _least_at_once(self._factors, draws, columns, own)
+        with np.errstate(over="ignore", invalid="ignore"):
+            short = _least_of(self._short, draws, columns.astype(np.float32), own, _products().plain)
+            least: Floats = short.astype(np.float64)
+            near: BoolArray = np.asarray(~(least + squares >= LEAST_SHARE * squares).all(axis=0))
+        if near.any():
+            # The numbers of the rows among those that are computed again.
+            again, place = np.flatnonzero(near), np.cumsum(near) - 1
+            kept = own[near[own[:, 1]]]
+            least[:, again] = _least_of(
+                self._factors, draws, columns[:, again], np.stack([kept[:, 0], place[kept[:, 1]]], axis=1), np.matmul
+            )
+        return least
+
 
 def _least_at_once(factors: Rows, draws: Rows, columns: Rows, own: Rows) -> Rows:
-    """Return the least product of each row (columns, n) with the rows of each draw, (draws, n).
-
-    Args:
-        factors: of the reference rows.
-        draws: (draws, size), indices of reference rows.
-        columns: (values, n), of the rows.
-        own: (pairs, 2), a reference row and the row that is the same, which is left out.
-    """
+    """Return what `_least_of` does, in one product with all reference rows."""
     products = factors @ columns
     products[own[:, 0], own[:, 1]] = np.inf
     least: Rows = products[draws].min(axis=1)
     return least
 
 
-def _least(factors: Rows, draws: Rows, columns: Rows, own: Rows) -> Rows:
-    """Return the same, draw by draw, so that the products of a draw stay in the processor's cache."""
+def _least_of(factors: Rows, draws: Rows, columns: Rows, own: Rows, product: Callable[[Rows, Rows], Rows]) -> Rows:
+    """Return the least product of each row with the rows of each draw, (draws, n), a few draws at a time.
+
+    Args:
+        factors: of the reference rows.
+        draws: (draws, size), indices of reference rows.
+        columns: (values, n), of the rows.
+        own: (pairs, 2), a reference row and the row that is the same, which is left out.
+        product: of two matrices.
+    """
     least = np.empty((len(draws), columns.shape[1]), factors.dtype)
-    places = np.full(len(factors), -1)
-    for at, drawn in enumerate(draws):
-        products = factors[drawn] @ columns
+    places, size = np.full(len(factors), -1), draws.shape[1]
+    at_once = max(1, REFERENCES_AT_ONCE // size)
+    for start in range(0, len(draws), at_once):
+        some = draws[start : start + at_once]
+        products = product(factors[some.reshape(-1)], columns)
         if len(own):
-            places[drawn] = np.arange(len(drawn))
-            there = places[own[:, 0]]
-            products[there[there >= 0], own[there >= 0, 1]] = np.inf
-            places[drawn] = -1
-        products.min(axis=0, out=least[at])
+            for at, drawn in enumerate(some):
+                places[drawn] = np.arange(at * size, (at + 1) * size)
+                there = places[own[:, 0]]
+                products[there[there >= 0], own[there >= 0, 1]] = np.inf
+                places[drawn] = -1
+        products.reshape(len(some), size, -1).min(axis=1, out=least[start : start + at_once])
     return least
+
+
+@cache
+def _products() -> WideProducts:
+    return WideProducts()
 
 
 def _keys(rows: Rows) -> list[bytes]:

@@ -186,15 +186,21 @@ def open_whole(source: object, limit: int, *, reading: Reading | None = None, wh
 
     Raises: DataError for a sparse matrix or rows that do not fit; ShapeError; as `open_rows`.
     """
-    if sparse.is_sparse(source) or scipy_files.is_matrix(source):
-        raise DataError(f"{what} needs dense rows, got a sparse matrix: pass X.toarray() of a part of it.")
-    opened = open_rows(source, limit, reading=reading)
+    opened = open_dense(source, limit, reading=reading, what=what)
     if isinstance(opened, Stream):
         raise DataError(
             f"{what} needs all rows in memory, and {opened.name} takes more than {memory.words(limit)}: raise the "
             f"limit (memory=, --memory), or pass fewer rows."
         )
-    return opened._replace(rows=as_rows(opened.rows, where=what))
+    return opened
+
+
+def open_dense(source: object, limit: int, *, reading: Reading | None = None, what: str) -> Source | Stream:
+    """Return dense rows, in memory where they fit; arguments and errors as for `open_whole`."""
+    if sparse.is_sparse(source) or scipy_files.is_matrix(source):
+        raise DataError(f"{what} needs dense rows, got a sparse matrix: pass X.toarray() of a part of it.")
+    opened = open_rows(source, limit, reading=reading)
+    return opened if isinstance(opened, Stream) else opened._replace(rows=as_rows(opened.rows, where=what))
 
 
 def open_stream(

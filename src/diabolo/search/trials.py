@@ -16,7 +16,7 @@ from diabolo.model.model import Model
 from diabolo.model.settings import Settings
 from diabolo.training import checkpoints
 from diabolo.training.checkpoints import State
-from diabolo.training.engines import Compiled
+from diabolo.training.engines import Interrupted
 from diabolo.training.progress import Progress
 
 SECONDS_BETWEEN = 15.0  # checkpoints of a training that runs
@@ -76,7 +76,7 @@ class Trial:
                 kept = time.monotonic()
             return ended
 
-        engine = Compiled(timed=self.timed, epochs=until)
+        engine = Interrupted(timed=self.timed, epochs=until)
         prepared = fitting.prepare(opened, self.settings)
         fitted = fitting.fit(prepared, self.settings, engine=engine, report=self._watch, restored=self.state, keep=keep)
         return fitted.model

@@ -8,9 +8,9 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from diabolo.data.adapters.affine import Affine, to_float32
 from diabolo.data.adapters.base import Adapter, Scaling, Tensor, Vector
 from diabolo.data.adapters.rows import Rows, aligned
-from diabolo.data.adapters.single import Single
 from diabolo.data.adapters.statistics import LEAST, NUMBERS_AT_ONCE, ROUNDING, Statistics
 from diabolo.errors import DataError, ShapeError
 
@@ -78,8 +78,8 @@ class ArrayAdapter(Adapter):
         return np.float32(self.scale.max())
 
     @cached_property
-    def _single(self) -> "Single":
-        return Single(self.offset, self.divisor, self.scale)
+    def _affine(self) -> Affine:
+        return Affine(self.offset, self.divisor, self.scale)
 
     @property
     def largest(self) -> float:
@@ -159,10 +159,10 @@ class ArrayAdapter(Adapter):
 
         A call for one row takes as long as these checks do.
         """
-        if rows.shape[1:] != self.row_shape or rows.dtype.char not in "fd":
+        if rows.shape[1:] != self.row_shape or rows.dtype.char not in "fd" or not self.dtype.startswith("float"):
             return None
         if not self.bounded:
-            few = self._single.scale_few(rows)
+            few = self._affine.few_scaled(rows)
             return None if few is None else few.reshape(-1, *self.tensor_shape)
         if rows.min() >= 0 and rows.max() <= self._widest and rows.dtype == self.dtype:
             return np.divide(rows, self._widest, dtype=np.float32).reshape(-1, *self.tensor_shape)
@@ -210,11 +210,9 @@ class ArrayAdapter(Adapter):
         out: Rows | None = None,
     ) -> Tensor:
         """Return the tensors of some rows, `start` rows after the first, perhaps in `out`; others as for `adapt`."""
-        if rows.dtype == np.float32 and rows.flags.c_contiguous:
-            single = self._single.scale(rows, out)
-            if single is not None:
-                return single
-        # In doubles until scaled: a float32 cannot hold the seconds of a time stamp of 1.7e9.
+        tensors = self._affine.scaled(rows, out)
+        if tensors is not None:
+            return tensors
         with np.errstate(over="ignore"):  # overflow is refused below
             wide = np.subtract(rows, self.offset, dtype=np.float64)
             wide /= self.divisor
@@ -238,27 +236,25 @@ class ArrayAdapter(Adapter):
         Bytes are rounded and clipped to 0 to 255, images of uint16 to 0 to 65,535, and float32 to its range; other
         whole numbers and booleans are restored as float32, because a reconstruction between two of them is informative.
         """
-        if self.dtype != "float64" and tensors.dtype == np.float32:
-            single = self._single.unscale(tensors)
-            if single is not None:
-                return self._in_type(single.reshape(-1, *self.row_shape))
-        rows: Rows = np.multiply(tensors, self.scale, dtype=np.float64)
-        rows += self.offset
-        return self._in_type(rows.reshape(-1, *self.row_shape))
+        if self.bounded and self._widest == 1 and self.dtype == "float32" == tensors.dtype:
+            return tensors.reshape(-1, *self.row_shape)
+        at_once = max(1, NUMBERS_AT_ONCE // math.prod(tensors.shape[1:]))
+        if len(tensors) <= at_once:
+            return self._restored(tensors)
+        rows = np.empty((len(tensors), *self.row_shape), self._restored(tensors[:1]).dtype)
+        for start in range(0, len(tensors), at_once):
+            rows[start : start + at_once] = self._restored(tensors[start : start + at_once])
+        return rows
 
-    def _in_type(self, rows: Rows) -> Rows:
-        """Return restored floats in the type of `restore`; they are overwritten."""
+    def _restored(self, tensors: np.ndarray[Any, Any]) -> Rows:
+        rows = self._affine.restored(tensors).reshape(-1, *self.row_shape)
         if self.gives_bytes:
             np.clip(np.rint(rows, out=rows), 0, 255, out=rows)
             return rows.astype(np.uint8)
         if self.gives_16_bits:
             np.clip(np.rint(rows, out=rows), 0, 65_535, out=rows)
             return rows.astype(np.uint16)
-        if self.dtype == "float64" or rows.dtype == np.float32:
-            return rows
-        most = np.finfo(np.float32).max
-        np.clip(rows, -most, most, out=rows)
-        return rows.astype(np.float32)
+        return rows if self.dtype == "float64" else to_float32(rows)
 
     @property
     def gives_bytes(self) -> bool:

@@ -26,6 +26,9 @@ class ImageAdapter(ArrayAdapter):
         """Whether the images of fit() were uint16, and not only zeros and ones."""
         return self.dtype == "uint16" and not self.bounded
 
+    def adapt_few(self, rows: Rows) -> None:
+        """Images of another depth are refused: they need `check`."""
+
     def check_values(self, rows: Rows, *, where: str) -> None:
         """As the base; also for images of another depth than those of fit()."""
         if self.gives_bytes and rows.dtype == np.uint16 and rows.max() > 255:

@@ -6,6 +6,7 @@ TensorFlow; `Quickest` takes the one with which the whole job ends first.
 
 import logging
 import math
+from dataclasses import dataclass
 
 from diabolo.training.engines import dense
 from diabolo.training.engines.base import Engine, Job, Trained
@@ -13,7 +14,7 @@ from diabolo.training.engines.compiled import Compiled
 from diabolo.training.engines.numpy import Numpy, is_wide
 from diabolo.training.progress import Report, quiet
 
-__all__ = ["Compiled", "Engine", "Job", "Numpy", "Quickest", "Trained", "engine_of"]
+__all__ = ["Compiled", "Engine", "Interrupted", "Job", "Numpy", "Quickest", "Trained", "engine_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +23,7 @@ STARTING = 6.0  # to load it, to trace and to compile
 # Of a step: in any case, for each layer, for each weight, for each output of a layer, for each product.
 NUMPY = (15e-6, 8e-6, 1.0e-9, 2.2e-9, 0.75e-11)
 WIDE_NUMPY = (*NUMPY[:-1], 0.33e-11)  # where ONNX Runtime multiplies
+MAY_TAKE = 1.5  # times as long as TensorFlow may NumPy take for a step of a training that is often interrupted
 COMPILED = (10e-6, 10e-6, 0.3e-9, 1.0e-9, 0.25e-11)
 
 
@@ -44,6 +46,34 @@ class Quickest(Engine):
     def of(self, job: Job) -> Engine:
         """Return the engine that suits."""
         return Numpy() if Numpy.suits(job) and numpy_seconds(job) <= compiled_seconds(job) else Compiled()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interrupted(Engine):
+    """For a training that stops and goes on several times, as a trial of a search does.
+
+    NumPy starts at once, so that its steps may take somewhat longer. The choice depends on the network and the batch,
+    not on how long the training is, which a search changes.
+
+    Attributes: timed, epochs: see `Compiled`.
+    """
+
+    timed: bool = True
+    epochs: int | None = None
+
+    def train(self, job: Job, report: Report = quiet) -> Trained:
+        """Train by the engine that suits."""
+        return self.of(job).train(job, report)
+
+    def versions(self, job: Job) -> dict[str, str]:
+        """Return the versions of the engine that suits."""
+        return self.of(job).versions(job)
+
+    def of(self, job: Job) -> Engine:
+        """Return the engine that suits."""
+        if Numpy.suits(job) and numpy_seconds(job) <= MAY_TAKE * (compiled_seconds(job) - STARTING):
+            return Numpy()
+        return Compiled(timed=self.timed, epochs=self.epochs)
 
 
 def engine_of(versions: object) -> Engine:

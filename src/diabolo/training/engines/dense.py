@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from diabolo.model.products import Products
 from diabolo.network import links
 from diabolo.network.cells import Cells
 from diabolo.network.layers import Dense, Layer
 from diabolo.network.losses import Bernoulli, Gaussian, Huber, Loss, Mixed, Poisson
 from diabolo.network.network import Network
-from diabolo.training.engines.products import Products
 
 Array = np.ndarray[Any, np.dtype[np.float32]]
 Activated = tuple[Array, Array | None]  # the output, and the derivative; None: 1 everywhere

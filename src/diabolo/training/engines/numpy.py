@@ -17,6 +17,7 @@ import numpy as np
 from diabolo._version import __version__
 from diabolo.errors import DivergedError, OptionError
 from diabolo.model import privacy
+from diabolo.model.products import Products, WideProducts
 from diabolo.model.settings import AUTO, Settings
 from diabolo.network import optimizers
 from diabolo.network.bottlenecks import Plain, Refined
@@ -26,7 +27,6 @@ from diabolo.training.checkpoints import State
 from diabolo.training.engines import dense
 from diabolo.training.engines.base import Engine, Job, Trained
 from diabolo.training.engines.dense import Array
-from diabolo.training.engines.products import Products, WideProducts
 from diabolo.training.progress import Progress, Report, quiet
 
 # The settings of Keras, whose optimizers have the same names.

@@ -35,9 +35,15 @@ class WideProducts(Products):
     """The same by ONNX Runtime, on one core: for products of this size, threads only wait for each other."""
 
     def __init__(self) -> None:
+        self._plain = _product()
         self._affine = _product(bias=True)
         self._left_transposed = _product(transA=1)
         self._right_transposed = _product(transB=1)
+
+    def plain(self, left: Array, right: Array) -> Array:
+        """Return left @ right."""
+        found: Array = self._plain.run(["c"], {"a": left, "b": right})[0]
+        return found
 
     def affine(self, rows: Array, kernel: Array, bias: Array) -> Array:
         """Return rows @ kernel + bias."""
