@@ -5,12 +5,16 @@ in turn, each in a process of its own, several rounds: seconds on the clock, sec
 of memory. All networks have the same widths, batches of 64 rows and AdamW, and hold back a tenth of the rows; each
 script is written as the documentation of its library says. Install the peers with `python -m benchmarks.environment`.
 
-    --jobs table rows mnist conv lstm detector   --rounds 5   --peers diabolo keras ...
+    --jobs table rows mnist conv lstm attention deep detector ...   --rounds 5   --peers diabolo keras ...
+
+In the jobs model-2 and model-10 (epochs) Diabolo trains a Keras model of the user's, by `diabolo.training.fit`; they
+count the seconds of the call alone, because both import Keras.
 
 Order: the rows, Diabolo, Keras, PyTorch, scikit-learn and PyOD, the run.
 """
 
 import argparse
+import contextlib
 import itertools
 import json
 import os
@@ -20,7 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +36,12 @@ JOBS: dict[str, dict[str, Any]] = {
     "mnist": {"rows": 60_000, "shape": (784,), "hidden": [], "latents": 128, "epochs": 10},
     "conv": {"rows": 10_000, "shape": (28, 28, 1), "filters": [16, 32], "latents": 32, "epochs": 3},
     "lstm": {"rows": 5_000, "shape": (40, 3), "units": 32, "latents": 8, "epochs": 5},
+    "attention": {"rows": 5_000, "shape": (40, 3), "units": 32, "latents": 8, "epochs": 5},
+    "deep": {"rows": 60_000, "shape": (784,), "hidden": [1000, 500, 250], "latents": 30, "epochs": 3},
     "detector": {"rows": 10_000, "shape": (30,)},
+    "detector-large": {"rows": 100_000, "shape": (30,)},
+    "model-2": {"rows": 60_000, "shape": (784,), "hidden": [], "latents": 128, "epochs": 2},
+    "model-10": {"rows": 60_000, "shape": (784,), "hidden": [], "latents": 128, "epochs": 10},
 }
 PEERS = {
     "table": ("diabolo", "command", "keras", "tuned", "pytorch", "sklearn"),
@@ -40,7 +49,12 @@ PEERS = {
     "mnist": ("diabolo", "command", "keras", "tuned", "pytorch"),
     "conv": ("diabolo", "keras", "tuned"),
     "lstm": ("diabolo", "keras", "tuned"),
+    "attention": ("diabolo", "keras", "tuned"),
+    "deep": ("diabolo", "keras", "tuned", "pytorch"),
     "detector": ("diabolo", "forest", "pyod"),
+    "detector-large": ("diabolo", "forest"),
+    "model-2": ("diabolo", "keras", "tuned"),
+    "model-10": ("diabolo", "keras", "tuned"),
 }
 WORDS = {
     "diabolo": "Diabolo, three lines of Python",
@@ -78,7 +92,10 @@ def write_rows(job: str, path: Path) -> None:
 def diabolo(job: str, rows: str, out: str) -> None:
     """Train in Python."""
     task = JOBS[job]
-    if job == "detector":
+    if job.startswith("model"):
+        _fit_model(job, rows, out)
+        return
+    if job.startswith("detector"):
         from diabolo import AnomalyDetector
 
         X = np.load(rows)
@@ -86,18 +103,28 @@ def diabolo(job: str, rows: str, out: str) -> None:
         return
     from diabolo import Autoencoder
 
-    structures = {"conv": "conv 16-32", "lstm": "lstm 32"}
+    structures = {"conv": "conv 16-32", "lstm": "lstm 32", "attention": "attention 32x2"}
     model = Autoencoder(
         task["latents"],
         structure=structures.get(job, task.get("hidden", [])),
         activation="elu" if job == "lstm" else "relu",
         epochs=task["epochs"],
         patience=0,
-        series=job == "lstm",
+        series=job in ("lstm", "attention"),
         random_state=0,
         verbose=False,
     )
     model.fit(np.load(rows)).save(out)
+
+
+def _fit_model(job: str, rows: str, out: str) -> None:
+    from diabolo import training
+
+    X, model = np.load(rows), _network(job)
+    _compile(job, model, len(X))
+    with _timed():
+        training.fit(model, X, batch_size=BATCH, epochs=JOBS[job]["epochs"], validation_split=0.1, verbose=0)
+    model.save(f"{out}.keras")
 
 
 def command(job: str, rows: str, out: str) -> None:
@@ -133,6 +160,10 @@ def _network(job: str) -> Any:
         x = layers.Reshape((7, 7, two))(layers.Dense(7 * 7 * two, activation="relu")(x))
         x = layers.Conv2DTranspose(one, 3, strides=2, padding="same", activation="relu")(x)
         return keras.Model(inputs, layers.Conv2DTranspose(1, 3, strides=2, padding="same", activation="sigmoid")(x))
+    if job == "attention":
+        x = layers.Dense(latents)(layers.Flatten()(_blocks(layers.Dense(task["units"])(inputs))))
+        x = layers.Reshape((shape[0], task["units"]))(layers.Dense(shape[0] * task["units"])(x))
+        return keras.Model(inputs, layers.Dense(shape[1])(_blocks(x)))
     if job == "lstm":
         x = layers.Dense(latents)(layers.LSTM(task["units"])(inputs))
         x = layers.LSTM(task["units"], return_sequences=True)(layers.RepeatVector(shape[0])(x))
@@ -143,7 +174,20 @@ def _network(job: str) -> Any:
     x = layers.Dense(latents)(x)
     for units in reversed(task["hidden"]):
         x = layers.Dense(units, activation="relu")(x)
-    return keras.Model(inputs, layers.Dense(shape[0], activation="sigmoid" if job == "mnist" else None)(x))
+    return keras.Model(inputs, layers.Dense(shape[0], activation="sigmoid" if shape[0] == 784 else None)(x))
+
+
+def _blocks(x: Any) -> Any:
+    """Return two transformer blocks."""
+    from keras import layers
+
+    width = x.shape[-1]
+    for _ in range(2):
+        normal = layers.LayerNormalization()(x)
+        x = layers.Add()([x, layers.MultiHeadAttention(4, width // 4)(normal, normal)])
+        wide = layers.Dense(2 * width, activation="gelu")(layers.LayerNormalization()(x))
+        x = layers.Add()([x, layers.Dense(width)(wide)])
+    return x
 
 
 def keras(job: str, rows: str, out: str, **more: Any) -> None:
@@ -152,12 +196,26 @@ def keras(job: str, rows: str, out: str, **more: Any) -> None:
 
     library.utils.set_random_seed(0)
     X, model = np.load(rows), _network(job)
-    steps = -(-len(X) * 9 // 10 // BATCH) * JOBS[job]["epochs"]
-    falling = library.optimizers.schedules.CosineDecay(RATE, steps)
-    loss = "binary_crossentropy" if job in ("mnist", "conv") else "mse"
-    model.compile(library.optimizers.AdamW(falling), loss, **more)
-    model.fit(X, X, batch_size=BATCH, epochs=JOBS[job]["epochs"], validation_split=0.1, verbose=0)
+    _compile(job, model, len(X), **more)
+    with _timed():
+        model.fit(X, X, batch_size=BATCH, epochs=JOBS[job]["epochs"], validation_split=0.1, verbose=0)
     model.save(f"{out}.keras")
+
+
+def _compile(job: str, model: Any, rows: int, **more: Any) -> None:
+    import keras
+
+    falling = keras.optimizers.schedules.CosineDecay(RATE, -(-rows * 9 // 10 // BATCH) * JOBS[job]["epochs"])
+    pixels = int(np.prod(JOBS[job]["shape"])) == 784
+    model.compile(keras.optimizers.AdamW(falling), "binary_crossentropy" if pixels else "mse", **more)
+
+
+@contextlib.contextmanager
+def _timed() -> Iterator[None]:
+    """Print the seconds of a call, on the clock and of the processor."""
+    started, before = time.perf_counter(), time.process_time()
+    yield
+    print(json.dumps({"call": time.perf_counter() - started, "call_cpu": time.process_time() - before}))
 
 
 def tuned(job: str, rows: str, out: str) -> None:
@@ -183,7 +241,7 @@ def pytorch(job: str, rows: str, out: str) -> None:
     model = nn.Sequential(*parts)
     X = torch.from_numpy(np.load(rows))
     train, held = X[: len(X) * 9 // 10], X[len(X) * 9 // 10 :]
-    loss = nn.BCEWithLogitsLoss() if job == "mnist" else nn.MSELoss()
+    loss = nn.BCEWithLogitsLoss() if widths[0] == 784 else nn.MSELoss()
     optimizer = torch.optim.AdamW(model.parameters(), RATE)
     falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, -(-len(train) // BATCH) * task["epochs"])
     for _ in range(task["epochs"]):
@@ -264,7 +322,11 @@ def measured(peer: str, job: str, rows: Path, folder: Path) -> dict[str, float]:
         if done.returncode or not any(Path(work).iterdir()):
             raise SystemExit(f"{peer}, {job} failed:\n{done.stderr[-2000:]}")
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return {"wall": wall, "cpu": cpu, **json.loads(done.stdout.splitlines()[-1])}
+    said = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    found = {"wall": wall, "cpu": cpu, **{name: value for each in said for name, value in each.items()}}
+    if job.startswith("model"):
+        found |= {"wall": found["call"], "cpu": found["call_cpu"]}
+    return found
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from scipy.sparse import csr_array
 from scipy.spatial.distance import cdist
+from scipy.stats import spearmanr
 from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import LocalOutlierFactor
@@ -227,6 +228,21 @@ def test_a_detector_takes_what_fit_takes(sheet, tmp_path):
     whole = AnomalyDetector(Autoencoder(2, **FAST), random_state=0).fit(sheet[:200])
     parts = AnomalyDetector(Autoencoder(2, **FAST), random_state=0).fit(str(tmp_path / "*.npy"))
     np.testing.assert_array_equal(parts.score_samples(sheet[:50]), whole.score_samples(sheet[:50]))
+
+
+def test_rows_that_do_not_fit_into_memory_are_scored_about_as_those_that_do(rng, tmp_path):
+    rows = (rng.normal(size=(60_000, 3)) @ rng.normal(size=(3, 10)) + 0.1 * rng.normal(size=(60_000, 10))).astype("f4")
+    rows[::1000] += 3 * rng.normal(size=(60, 10)).astype("f4")
+    np.save(tmp_path / "rows.npy", rows)
+    scores = []
+    for memory in (None, "12MB"):  # of the 24 MB of training rows and their copy
+        autoencoder = Autoencoder(3, structure=[16], epochs=3, memory=memory, verbose=False)
+        detector = AnomalyDetector(autoencoder, random_state=0).fit(tmp_path / "rows.npy")
+        assert (detector.predict(rows) == -1).mean() == pytest.approx(0.1, abs=0.01)
+        scores.append(detector.score_samples(tmp_path / "rows.npy"))
+        np.testing.assert_allclose(scores[-1], detector.score_samples(rows), atol=1e-5)
+        assert np.isin(np.argsort(scores[-1])[:60], np.arange(0, 60_000, 1000)).mean() > 0.9
+    assert spearmanr(*scores).statistic > 0.9
 
 
 def test_the_largest_anomalies_of_several_files_are_numbered_as_their_scores_are(cli, fitted, sheet, tmp_path):

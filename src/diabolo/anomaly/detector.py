@@ -21,6 +21,7 @@ from diabolo.checks import share
 from diabolo.data import frames, memory
 from diabolo.data.adapters import Rows
 from diabolo.data.adapters.table import HIDDEN
+from diabolo.data.kinds import is_stream
 from diabolo.data.opening import open_dense
 from diabolo.data.prefetch import ahead
 from diabolo.data.sources import Source
@@ -146,7 +147,14 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
 
         A row of fit() is compared only with the others.
         """
+        X = frames.from_arrow(X)
+        if is_stream(X):
+            found: Float64Array = user_rows.apply(self.model, self._scores_of_part, X)
+            return -found
         return -self.score_rows(self._rows(X, "score_samples()"))
+
+    def _scores_of_part(self, X: object, *, where: str, first_row: int = 0) -> Float64Array:
+        return self.score_rows(self.model.checked(X, where=where, first_row=first_row))
 
     def score_rows(self, rows: Rows) -> Float64Array:
         """Return the anomaly scores, (n,), of rows that passed `Model.checked`: higher is more unusual."""

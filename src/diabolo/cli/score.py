@@ -155,7 +155,7 @@ def _detector(
     from diabolo.data import memory, sinks
     from diabolo.data.opening import open_rows
     from diabolo.data.streams import Stream
-    from diabolo.errors import DataError, OptionError
+    from diabolo.errors import OptionError
     from diabolo.model.file import with_suffix
     from diabolo.storage.files import refuse_existing
 
@@ -170,12 +170,7 @@ def _detector(
     if save is not None:
         refuse_existing(save, force=force)
     opened = open_rows(data, memory.limit(None), data_dir=data_dir, reading=how)
-    if isinstance(opened, Stream):
-        raise DataError(
-            f"{data}: a detector needs all rows in memory, and training on them takes more than a quarter of the free "
-            f"memory: write diabolo fit {data} -o model, then diabolo score model.safetensors {data}."
-        )
-    whole = opened._replace(rows=opened.everything, test=None)
+    whole = opened if isinstance(opened, Stream) else opened._replace(rows=opened.everything, test=None)
     detector = AnomalyDetector(Autoencoder(verbose="auto", **QUICK), random_state=0).fit(whole)
     if save is not None:
         print(f"model written to {detector.save(save, force=force)}", file=sys.stderr)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from diabolo import missing
+from diabolo.data.adapters.rows import aligned
 from diabolo.training.progress import in_notebook
 
 if TYPE_CHECKING:
@@ -80,7 +81,11 @@ def tensor(values: "ArrayLike | tf.Tensor") -> "tf.Tensor":
     # TensorFlow copies arrays, twice and at a tenth of the speed of memory; it uses a DLPack capsule without a copy if
     # the array is contiguous and aligned to 64 bytes.
     plain = array.dtype.kind in "iuf" and array.dtype.isnative and array.flags.carray
-    if on_processor and plain and array.size and array.ctypes.data % 64 == 0:
+    if on_processor and plain and array.size:
+        if array.ctypes.data % 64:
+            copy = aligned(array.shape, array.dtype)
+            copy[...] = array
+            array = copy
         return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
     return tf.constant(array)
 

@@ -5,7 +5,7 @@ read in chunks, arrays as tensors.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple, cast
 
@@ -181,11 +181,12 @@ def _of_classes(y: Any, sample_weight: object, class_weight: object) -> object:
 
 
 def _from_arrays(data: Tensors, share: float, batch_size: int, seed: int, *, shuffle: bool) -> Rows:
-    train, validation = _split(data, share)
-    rows = _count(train)
-    windows = Resident(train, rows, seed=seed, shuffle=shuffle)
-    example = keras.tree.map_structure(lambda values: values[:1], train)
-    return Rows(windows, min(batch_size, rows), validation, example, arrays=data)
+    rows = _count(data)
+    kept = rows - int(rows * share)  # the last rows are for validation
+    validation = None if kept == rows else _each(lambda values: values[kept:], data)
+    windows = Resident(data, kept, seed=seed, shuffle=shuffle)
+    example = _each(lambda values: values[:1], data)
+    return Rows(windows, min(batch_size, kept), validation, example, arrays=data)
 
 
 def _from_stream(model: keras.Model, x: object, share: float, batch_size: int, seed: int, at_most: int) -> Rows:
@@ -229,16 +230,16 @@ class _Pairs:
             yield window._replace(data=(window.data, window.data))
 
 
-def _split(data: Tensors, share: float) -> tuple[Tensors, Tensors | None]:
-    """Return the first rows, to train on, and the last `share` of them, to validate on; None: no validation rows."""
-    rows = _count(data)
-    kept = rows - int(rows * share)
-    if kept == rows:
-        return data, None
-    return (
-        keras.tree.map_structure(lambda values: values[:kept], data),
-        keras.tree.map_structure(lambda values: values[kept:], data),
-    )
+def _each(function: Callable[[Any], Any], parts: Any) -> Any:
+    """Return the result of a function for each part, once for parts that are the same: rows are often their target."""
+    known: dict[int, tuple[Any, Any]] = {}  # with the part itself, which keeps its number from another
+
+    def one(part: Any) -> Any:
+        if id(part) not in known:
+            known[id(part)] = part, function(part)
+        return known[id(part)][1]
+
+    return keras.tree.map_structure(one, parts, none_is_leaf=True)
 
 
 def _count(data: Tensors) -> int:
@@ -257,7 +258,7 @@ def _arrays(
     parts = (x, target) if sample_weight is None else (x, target, sample_weight)
     # A model that computes in call() has no `inputs` that would name its types.
     text = any(each.dtype == "string" for each in getattr(model, "inputs", None) or ())
-    tensors = keras.tree.map_structure(partial(_tensor, where=where, text=text), parts, none_is_leaf=True)
+    tensors = _each(partial(_tensor, where=where, text=text), parts)
     sizes = {len(each) for each in keras.tree.flatten(tensors)}
     if len(sizes) > 1:
         raise ShapeError(f"fit(): {where} must have the same number of rows, got {sorted(sizes)}.")
