@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import optuna
+import psutil
 import pytest
 
 from diabolo import Autoencoder, lowlevel
@@ -24,7 +25,7 @@ from diabolo.fitting.automatic import advice
 from diabolo.fitting.preparation import prepare
 from diabolo.network import optimizers
 from diabolo.report import page
-from diabolo.search import budget, error_by_size, halving, ledger, race, scheduler, search, space, study
+from diabolo.search import beside, budget, error_by_size, halving, ledger, race, scheduler, search, space, study
 from diabolo.search import report as searched
 from diabolo.training import checkpoints, loop, program
 from diabolo.training.engines import Compiled, Numpy
@@ -254,6 +255,7 @@ def test_in_a_budget_of_time_the_best_is_trained_longest_and_whole(table, monkey
 
 def test_the_best_comes_to_its_end_also_when_the_time_is_over_before(table, monkeypatch):
     # As on a machine that is busy with something else: the first stop comes after the end.
+    monkeypatch.setattr(beside, "cores", lambda: 1)
     took, work = [], scheduler.Search._work
     monkeypatch.setattr(scheduler.Search, "_work", lambda *job: [took.append(job[1:]), work(*job)])
     monkeypatch.setattr(budget.Budget, "left", property(lambda _: -5.0 if took else 60.0))
@@ -500,6 +502,52 @@ def test_two_processes_may_begin_one_search_at_the_same_time(tmp_path):
     both = [subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stderr=subprocess.PIPE) for _ in range(2)]
     said = [process.communicate(timeout=300)[1].decode() for process in both]
     assert [process.returncode for process in both] == [0, 0], said
+
+
+def test_under_a_budget_of_time_another_process_works_on_the_search_too(table, tmp_path, monkeypatch):
+    def wait(work):  # and train nothing in this process
+        deadline = time.monotonic() + 120
+        while not work.ledger.runners() and time.monotonic() < deadline:
+            time.sleep(0.2)
+        return work.ledger.runners()[0].number
+
+    before = psutil.Process().children(recursive=True)
+    monkeypatch.setattr(beside, "cores", lambda: 2)
+    monkeypatch.setattr(scheduler.Search, "work", wait)
+    found = quick(table, trials=None, budget="150s", run=tmp_path)
+    assert found.trials[0]["epochs"] > 0
+    assert found.best.score(table) == pytest.approx(-found.trials[0]["error"], rel=0.5)
+    assert psutil.Process().children(recursive=True) == before
+
+
+def test_a_process_beside_ends_with_the_first_one_however_that_ends(tmp_path):
+    script = """
+import os, signal, numpy as np, psutil, time
+from diabolo.search import beside, scheduler, search
+beside.cores = lambda: 2
+def work(self):
+    print(psutil.Process().children()[0].pid, flush=True)
+    time.sleep(5)
+    os.kill(os.getpid(), signal.SIGKILL)
+scheduler.Search.work = work
+search(np.random.default_rng(0).normal(size=(300, 5)), budget="300s", latent_dim=2)
+"""
+    said = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, check=False).stdout
+    deadline = time.monotonic() + 60
+    while psutil.pid_exists(int(said)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not psutil.pid_exists(int(said))
+
+
+def test_a_task_that_cannot_be_passed_on_is_searched_in_one_process(table, monkeypatch):
+    class Local:
+        pass
+
+    monkeypatch.setattr(beside, "cores", lambda: 2)
+    task = SimpleNamespace(seconds=90, trials=None, opened=SimpleNamespace(rows=table), settings={}, report=None)
+    monkeypatch.setattr(beside, "replace", lambda task, report: Local())
+    with beside.workers(task):
+        assert not psutil.Process().children()
 
 
 def test_a_race_that_is_stopped_late_still_has_a_winner(table, tmp_path):

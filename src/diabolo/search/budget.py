@@ -33,18 +33,19 @@ def duration(budget: str | float) -> float:
 
 
 class Budget:
-    """The time of a search, counted from now.
+    """The time of a search.
 
     Args:
         seconds: of the whole search; None: no end.
         epochs: of a whole training, at most; None: what suits the kind of budget.
         depth: rungs at which a trial may stop.
+        begun: when the time began, by `time.monotonic`, which the processes of a machine share; None: now.
     """
 
-    def __init__(self, seconds: float | None, epochs: int | None, depth: int) -> None:
+    def __init__(self, seconds: float | None, epochs: int | None, depth: int, begun: float | None = None) -> None:
         self.seconds, self.depth = seconds, depth
         self.epochs = epochs if epochs is not None else EPOCHS if seconds is None else EPOCHS_IN_TIME
-        self._started = time.monotonic()
+        self._started = time.monotonic() if begun is None else begun
         self._speeds: list[float] = []  # seconds per million operations
         self._starts: list[float] = []  # seconds that a trial took in addition to its epochs
 

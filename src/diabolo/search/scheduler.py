@@ -60,6 +60,7 @@ class Task:
         seconds, trials, epochs: the limits of the search; None: no limit.
         depth: rungs at which a trial may stop.
         lengths: by optimizer, epochs of a whole training where they are not `epochs`.
+        begun: when the time of the search began, by `time.monotonic`; None: now.
         folder: for checkpoints and table; storage: an address of Optuna's for the table in place of it.
         seed: for everything that is random.
         report: is called with the table whenever it changes.
@@ -79,6 +80,7 @@ class Task:
     seed: int
     report: Callable[[list[Row]], None] | None
     lengths: Mapping[str, int] = field(default_factory=dict)
+    begun: float | None = None
 
 
 class Search:
@@ -86,7 +88,7 @@ class Search:
 
     def __init__(self, task: Task) -> None:
         self._task, self._top = task, task.depth - 1
-        self._budget = Budget(task.seconds, task.epochs, task.depth)
+        self._budget = Budget(task.seconds, task.epochs, task.depth, task.begun)
         self.stopped = False  # by Ctrl-C
         rows = np.asarray(task.opened.rows)
         held = held_back(len(rows), task.settings.get("validation_fraction", 0.1), task.seed, VALIDATION)
@@ -99,6 +101,11 @@ class Search:
             files.hold(lock, wait=True)  # of two processes that make the tables of one database, one would fail
             self.ledger = Ledger(task.folder, task.storage, self._identity)
         self.ledger.begin_with(list(task.first))
+
+    @property
+    def left(self) -> float:
+        """Seconds until the end of the budget."""
+        return self._budget.left
 
     def work(self) -> int:
         """Work until the budget is spent, and return the number of the best trial. Raises DivergedError."""

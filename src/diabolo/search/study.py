@@ -6,6 +6,7 @@
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -23,6 +24,7 @@ from diabolo.model import file as modelfile
 from diabolo.model.settings import AUTO, Settings, seed_of
 from diabolo.network.bottlenecks import Plain, Refined
 from diabolo.search import space as spaces
+from diabolo.search.beside import workers
 from diabolo.search.budget import BUDGET, duration
 from diabolo.search.scheduler import Row, Search, Task
 from diabolo.storage import files
@@ -115,9 +117,12 @@ def search(
             storage=storage,
             seed=seed,
             report=report,
+            begun=time.monotonic(),
         )
         work = Search(task)
-        best = from_model(work.model(work.work()))
+        with workers(task):
+            number = work.work()
+        best = from_model(work.model(number))
         if refit:
             best.set_params(validation_fraction=0, epochs=best.best_epoch_, verbose=False).fit(opened)
         costs = None
