@@ -1,6 +1,7 @@
 """The rows of a training, ready for an engine: scaled, or bytes with their scale, and divided into two parts."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ class Shard:
     Attributes:
         rows, validation: (n, ...), uint8 or float32; bytes stay bytes until they are used. Rows that do not fit in
             memory come in windows. validation None: no rows are held back.
+        chosen: numbers of the rows to train on, where `rows` are those of the user, with the rows held back among
+            them; None: all.
         offset, scale: broadcast against a row.
         bounded: whether tensors lie in [0, 1].
         matrix: scipy CSR of sparse rows, scaled; `rows` and `validation` are then numbers of its rows, int32.
@@ -24,6 +27,7 @@ class Shard:
 
     rows: Array | Windows
     validation: Array | None = None
+    chosen: Array | None = None
     offset: Array | float = 0.0
     scale: Array | float = 1.0
     bounded: bool = False
@@ -32,4 +36,11 @@ class Shard:
     @property
     def row_count(self) -> int:
         """How many rows an epoch has."""
+        if self.chosen is not None:
+            return len(self.chosen)
         return len(self.rows) if isinstance(self.rows, np.ndarray) else self.rows.rows
+
+    @cached_property
+    def training(self) -> Array | Windows:
+        """The rows to train on alone: a copy, where they are chosen."""
+        return self.rows if self.chosen is None or not isinstance(self.rows, np.ndarray) else self.rows[self.chosen]

@@ -4,8 +4,10 @@ The seed alone decides; each purpose has random draws of its own.
 Order: rows in memory, training and validation, a test, streams.
 """
 
+import math
 from collections.abc import Callable, Iterator
-from functools import partial
+from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +15,7 @@ import numpy as np
 from diabolo.data import sparse
 from diabolo.data.adapters import Statistics, as_rows, check_finite
 from diabolo.data.adapters.rows import aligned, check_no_infinity
+from diabolo.data.adapters.statistics import NUMBERS_AT_ONCE
 from diabolo.data.long_table.labels import Labels
 from diabolo.data.prefetch import ahead
 from diabolo.data.readers.parts import Part
@@ -58,30 +61,36 @@ def _taken(rows: Rows, mask: BoolArray) -> Rows:
     return np.take(rows, numbers, axis=0, out=taken, mode="clip")
 
 
-class Division(NamedTuple):
+@dataclass(frozen=True)
+class Division:
     """Rows to train on, and rows to find the best epoch with.
 
     Attributes:
         name: of the source, for messages.
-        train: rows to train on.
+        whole: all rows in memory; or a stream of those to train on.
         validation: rows held back; None if there are none.
-        statistics: of `train`; None for series, and for tables of several kinds or with gaps.
+        statistics: of the rows to train on; None for series, and for tables of several kinds or with gaps.
         held: (n,), which of the rows in memory are held back.
     """
 
     name: str
-    train: Rows | Stream
+    whole: Rows | Stream
     validation: Rows | None
     statistics: Statistics | None
     held: BoolArray | None = None
+
+    @cached_property
+    def train(self) -> Rows | Stream:
+        """The rows to train on: a copy, where some are held back."""
+        return self.whole if self.held is None or isinstance(self.whole, Stream) else _taken(self.whole, ~self.held)
 
     @property
     def rows(self) -> int:
         """The number of rows to train on."""
         if self.statistics is not None:
             return self.statistics.rows
-        assert isinstance(self.train, np.ndarray), "a stream has statistics"
-        return len(self.train)
+        assert isinstance(self.whole, np.ndarray), "a stream has statistics"
+        return len(self.whole) - (0 if self.held is None else int(self.held.sum()))
 
 
 def divide(opened: Source | Stream, fraction: float, seed: int, *, limit: int) -> Division:
@@ -94,8 +103,8 @@ def divide(opened: Source | Stream, fraction: float, seed: int, *, limit: int) -
         rows, apart = as_rows(opened.rows, where="fit()"), opened.is_table or opened.series
         (check_no_infinity if apart else check_finite)(rows, "fit()")
         held = held_back(len(rows), fraction, seed, VALIDATION)
-        train, validation = (rows, None) if held is None else (_taken(rows, ~held), rows[held])
-        return Division(opened.name, train, validation, None if apart else Statistics.of(train), held)
+        validation = None if held is None else rows[held]
+        return Division(opened.name, rows, validation, None if apart else _statistics(rows, held), held)
     statistics = Statistics()
     stream, validation = hold_back(
         opened, fraction, seed, VALIDATION, at_most=limit // HELD_BACK_DIVISOR, visit=statistics.add
@@ -106,6 +115,19 @@ def divide(opened: Source | Stream, fraction: float, seed: int, *, limit: int) -
             f"more rows, or a smaller validation_fraction (--validation-fraction 0 holds none back)."
         )
     return Division(opened.name, stream, validation, statistics)
+
+
+def _statistics(rows: Rows, held: BoolArray | None) -> Statistics:
+    """Return the statistics of the rows that are not held back, without a copy of them all."""
+    if held is None:
+        return Statistics.of(rows)
+    statistics = Statistics()
+    at_once = max(1, NUMBERS_AT_ONCE // math.prod(rows.shape[1:]))
+    for start in range(0, len(rows), at_once):
+        kept = rows[start : start + at_once][~held[start : start + at_once]]
+        if len(kept):
+            statistics.add(kept)
+    return statistics
 
 
 class Split(NamedTuple):

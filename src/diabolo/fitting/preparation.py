@@ -57,7 +57,7 @@ class Prepared(NamedTuple):
 
     def facts(self, *, batch_size: int, epochs: int) -> dict[str, float]:
         """Return what `diabolo.fitting.automatic.advice` goes by."""
-        rows = self.shard.rows
+        rows = self.shard.training
         return advice.facts(
             self.network,
             rows if isinstance(rows, np.ndarray) and self.shard.matrix is None else None,
@@ -127,7 +127,7 @@ def prepare(X: object, settings: Settings, *, evaluation_rows: Rows | None = Non
         corruption=corruption,
         penalty=penalty,
         shard=shard,
-        streamed_within=0 if isinstance(part.train, np.ndarray) else limit,
+        streamed_within=0 if isinstance(part.whole, np.ndarray) else limit,
         schema=schema,
         series=series,
     )
@@ -233,7 +233,7 @@ def _learn_array(
     choice = _choose_loss(settings.reconstruction_loss, every, widest)
     adapter = adapters.learn(statistics, scaling=choice.loss.scaling, widest=widest)
     choice.loss.fits(adapter.tensor_shape)
-    for rows in (part.train, *others) if isinstance(part.train, np.ndarray) else others:
+    for rows in (part.whole, *others) if isinstance(part.whole, np.ndarray) else others:
         choice.loss.check_rows(rows, widest)
     for rows in others:
         adapter.check(rows, where="fit()")
@@ -348,6 +348,10 @@ def _shard(adapter: adapters.Adapter, part: Division, *, limit: int, batch_size:
         held_numbers = None if held is None else lambda: np.flatnonzero(held)
         validation = convert(part.validation, first_row=None, numbers=held_numbers)
     rows: Rows | Windows
+    if isinstance(part.whole, np.ndarray) and part.held is not None and adapter.is_identity(part.whole):
+        # Without a copy: the rows that are held back stay among them.
+        chosen = np.flatnonzero(~part.held)
+        return Shard(rows=convert(part.whole), validation=validation, bounded=adapter.bounded, chosen=chosen)
     if isinstance(part.train, np.ndarray):
         others = part.held
         # Rows of which some are held back are a copy, which nobody else needs.

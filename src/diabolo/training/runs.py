@@ -389,7 +389,7 @@ def about(
     """
     files = json.dumps(getattr(shard.rows, "files", []))
     rows: list[Array | CsrRows | Windows] = [
-        part for part in (shard.matrix, shard.rows, shard.validation) if part is not None
+        part for part in (shard.matrix, shard.rows, shard.validation, shard.chosen) if part is not None
     ]
     return {
         "settings": dict(settings),

@@ -154,6 +154,10 @@ class ArrayAdapter(Adapter):
         near: Rows = np.clip(values, low, high, dtype=np.float64)
         return near
 
+    def is_identity(self, rows: Rows) -> bool:
+        """Whether the tensors of these rows are the rows themselves: floats in [0, 1]."""
+        return self.bounded and self._widest == 1 and rows.dtype == np.float32 and rows.flags.c_contiguous
+
     def adapt_few(self, rows: Rows) -> Tensor | None:
         """Return the tensors of a few floats (n, *row_shape) without delay; None: they need `check` and `adapt`.
 
@@ -182,7 +186,7 @@ class ArrayAdapter(Adapter):
 
     def _scaled(self, rows: Rows, first_row: int | None, numbers: Callable[[], Rows] | None, reuse: bool) -> Tensor:
         if self.bounded:
-            if self._widest == 1 and rows.dtype == np.float32:
+            if self.is_identity(rows):
                 same = rows.view()
                 same.flags.writeable = False
                 return same

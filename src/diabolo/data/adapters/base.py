@@ -155,6 +155,10 @@ class Adapter(ABC):
 
     # There and back.
 
+    def is_identity(self, rows: Rows) -> bool:
+        """Whether the tensors of these rows are the rows themselves."""
+        return False
+
     def adapt_few(self, rows: Rows) -> Tensor | None:
         """Return the tensors of a few rows (n, ...), checked and adapted; None: they need `check` and `adapt`."""
         return None

@@ -127,8 +127,9 @@ class _Training:
         self._rows = _scaled(np.asarray(shard.rows), offset, divisor)
         self._held = None if shard.validation is None else _scaled(np.asarray(shard.validation), offset, divisor)
         self._share = job.corruption.share if isinstance(job.corruption, Masking) else 0.0
-        self._batch_size = min(job.batch_size, len(self._rows))
-        self._steps = math.ceil(len(self._rows) / self._batch_size)
+        self._count, self._chosen = shard.row_count, shard.chosen
+        self._batch_size = min(job.batch_size, self._count)
+        self._steps = math.ceil(self._count / self._batch_size)
         products = WideProducts() if is_wide(job) else Products()
         self._weights = dense.Weights(job.network, np.random.default_rng([job.seed, 2]), products)
         if job.weights is not None:
@@ -191,13 +192,13 @@ class _Training:
                 self._adam.step(self._rate())
                 clock.done += 1
                 if step + 1 < self._steps and clock.is_due():
-                    seen = min((step + 1) * self._batch_size, len(self._rows))
+                    seen = min((step + 1) * self._batch_size, self._count)
                     logs = {"loss": self._total / seen} | validation
                     self._check(epoch, step + 1, logs)
                     yield Progress(
                         epoch + 1, job.epochs, step + 1, self._steps, logs, *clock.speed(left - clock.done), False
                     )
-            logs = {"loss": self._total / len(self._rows)}
+            logs = {"loss": self._total / self._count}
             self._step, self._total = 0, 0.0
             if self._held is not None and self._seen_held is not None:
                 validation = {"val_loss": self._weights.cost(job.loss, self._seen_held, self._held)}
@@ -209,7 +210,9 @@ class _Training:
     def _batches(self, epoch: int) -> Callable[[int], tuple[Array, Array]]:
         """Return a function that gives the rows of a step as the network sees them, and as they are."""
         rng = np.random.default_rng([self._job.seed, 3, epoch])
-        order = rng.permutation(len(self._rows))
+        order = rng.permutation(self._count)
+        if self._chosen is not None:
+            order = self._chosen[order]
         rows, size = self._rows, self._batch_size
         if not self._share:
             return lambda step: (batch := rows[order[step * size : (step + 1) * size]], batch)
