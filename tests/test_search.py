@@ -29,6 +29,7 @@ from diabolo.search import beside, budget, error_by_size, halving, ledger, race,
 from diabolo.search import report as searched
 from diabolo.training import checkpoints, loop, program
 from diabolo.training.engines import Compiled, Numpy
+from diabolo.training.engines import numpy as numpy_engine
 
 QUICK = {
     "structure": ["dense 16", "dense 32-16"],
@@ -237,7 +238,7 @@ def test_what_is_used_without_a_search_goes_far_enough_to_be_compared(table):
 def own_time(monkeypatch):
     """Let a search count the seconds that this process computes, so that a busy machine changes nothing."""
     clock = SimpleNamespace(monotonic=time.process_time, perf_counter=time.process_time, sleep=time.sleep)
-    for module in (budget, scheduler, loop, program):
+    for module in (budget, scheduler, study, loop, program, numpy_engine):
         monkeypatch.setattr(module, "time", clock)
 
 

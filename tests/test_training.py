@@ -12,6 +12,7 @@ from diabolo.errors import DataError, OptionError, ShapeError
 from diabolo.network import losses, structures
 from diabolo.network.backends.keras import builder as keras_builder
 from diabolo.training import Shard, Spec, backend, train
+from diabolo.training.engines import Compiled
 from diabolo.training.program import Program, Reconstruction, on_device
 from diabolo.training.xla import choose
 
@@ -481,3 +482,33 @@ def test_a_users_model_of_mixed_precision_learns(policy, name):
     losses = training.fit(dense(), numbers(), epochs=8, batch_size=8, seed=0, verbose=0).history["loss"]
     assert np.isfinite(losses).all()
     assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize(("structure", "flat"), [([64], True), ("conv 8", False)])
+def test_products_in_bfloat16_train_about_as_well_and_leave_a_model_in_float32(digits, structure, flat):
+    rows = digits.x_train[:2000].reshape(2000, -1) if flat else digits.x_train[:2000]
+    losses = {}
+    for precision in ("float32", "bfloat16"):
+        settings = {"structure": structure, "epochs": 4, "random_state": 0, "verbose": False}
+        model = Autoencoder(8, precision=precision, **settings).fit(rows, engine=Compiled()).model_
+        assert {value.dtype for value in model.weights.values()} == {np.dtype(np.float32)}
+        losses[precision] = model.record.history["val_loss"]
+    assert losses["float32"] != losses["bfloat16"]
+    np.testing.assert_allclose(losses["bfloat16"], losses["float32"], rtol=0.02)
+
+
+def test_layers_compute_in_bfloat16_and_latents_and_losses_in_float32():
+    network = structures.build([6], (9,), latent_dim=3)
+    models = keras_builder.build(network, precision="bfloat16")
+    kinds = {layer.name: layer.compute_dtype for layer in models.raw.layers if layer.weights}
+    assert kinds == {"encoder_1": "bfloat16", "bottleneck": "float32", "decoder_1": "bfloat16", "decoder_2": "bfloat16"}
+    assert {variable.dtype for variable in models.raw.variables} == {"float32"}
+    for model in models[:4]:
+        assert model.outputs[0].dtype == "float32"
+
+
+@pytest.mark.parametrize("settings", [{"structure": "lstm 4", "series": True}, {"structure": []}])
+def test_a_network_that_bfloat16_does_not_apply_to_is_refused(rng, settings):
+    rows = rng.normal(size=(40, 5, 2) if "series" in settings else (40, 5))
+    with pytest.raises(OptionError, match="precision='bfloat16' is for dense and convolutional layers, and structure"):
+        Autoencoder(2, precision="bfloat16", epochs=1, verbose=False, **settings).fit(rows)

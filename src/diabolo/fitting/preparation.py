@@ -35,6 +35,7 @@ from diabolo.network.corruptions import CORRUPTIONS, Corruption
 from diabolo.network.network import Network
 from diabolo.network.penalties import Penalty, asked_for
 from diabolo.parts import read_part
+from diabolo.training import backend
 
 logger = logging.getLogger(__name__)
 
@@ -103,6 +104,7 @@ def prepare(X: object, settings: Settings, *, evaluation_rows: Rows | None = Non
     else:
         adapter, choice = _learn_array(settings, part, part.statistics, evaluation_rows)
     network = _network(settings, adapter.tensor_shape, math.prod(adapter.row_shape))
+    _check_precision(settings, network)
     series = opened.labels.form if isinstance(opened, Source) and opened.labels is not None else None
     modelfile.check_room(network, adapter, schema, settings.to_config(), series)
     corruption, penalty = _noise_and_penalty(settings, adapter)
@@ -182,6 +184,20 @@ def _network(settings: Settings, input_shape: tuple[int, ...], columns: int | No
     return network
 
 
+def _check_precision(settings: Settings, network: Network) -> None:
+    """Raise OptionError where no layer can be computed in the precision; warn where the processor is slow at it."""
+    if settings.precision == "float32":
+        return
+    hidden = (step.layer for step in network.encoder_steps if step.layer.name != "bottleneck")
+    if not any(layer.reducible for layer in hidden):
+        raise OptionError(
+            f"precision={settings.precision!r} is for dense and convolutional layers, and structure "
+            f"{settings.structure!r:.60} has none besides the latents: leave precision (--precision) out."
+        )
+    if backend.has_bfloat16() is False:
+        logger.warning("this processor has no instructions for bfloat16: precision='float32' is probably faster")
+
+
 def _prepare_sparse(
     X: object, settings: Settings, evaluation_rows: Rows | None, *, name: str = "a sparse matrix"
 ) -> Prepared:
@@ -196,6 +212,7 @@ def _prepare_sparse(
     choice = sparse_rows.choose_loss(settings.reconstruction_loss, matrix, evaluation_rows)
     adapter = sparse_rows.learn(matrix[order[:rows]], choice.loss)
     network = _network(settings, adapter.tensor_shape)
+    _check_precision(settings, network)
     corruption = None
     if settings.corruption is not None and settings.corruption != AUTO:
         corruption = read_part("corruption", CORRUPTIONS, settings.corruption)

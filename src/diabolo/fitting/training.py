@@ -147,6 +147,7 @@ def _job(prepared: Prepared, settings: Settings, *, restored: State | None, keep
         schedule=schedule,
         epochs=settings.epochs,
         batch_size=settings.batch_size,
+        precision=settings.precision,
         patience=settings.patience,
         seed=settings.seed,
         restored=restored,

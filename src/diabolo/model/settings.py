@@ -20,6 +20,7 @@ from diabolo.errors import OptionError, unknown
 if TYPE_CHECKING:
     from diabolo.data.tables import Reading
 
+PRECISIONS = ("float32", "bfloat16")
 AUTO = "auto"  # for latent_dim, optimizer, corruption and reconstruction_loss: chosen from the rows
 MAX_EPOCHS = 1 << 18  # of a history, which is lists of numbers in memory, four times as large as in a file
 METADATA_KEY = "setting"  # the key of a field's metadata
@@ -120,6 +121,11 @@ def _part(name: str, value: object) -> None:
             read_part(name, table, value)
     elif value is not None or type(None) not in SETTINGS[name].types:
         raise OptionError(f"{name} must be a text such as {next(iter(table))!r}, got {value!r:.60}.")
+
+
+def _precision(name: str, value: object) -> None:
+    if value not in PRECISIONS:
+        raise OptionError(unknown(name, value, list(PRECISIONS)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -274,6 +280,18 @@ class Settings:
             help="Rows in a training step.",
             option=int,
             check=_whole_from(1),
+        ),
+    )
+    precision: str = field(
+        default="float32",
+        metadata=_known(
+            (str,),
+            help="Of the products in training: float32, or bfloat16 for wide dense and convolutional layers in large "
+            "batches, on processors that have it.",
+            option=str,
+            check=_precision,
+            since=3,
+            before="float32",
         ),
     )
     validation_fraction: float = field(

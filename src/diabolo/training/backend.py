@@ -70,6 +70,16 @@ def flags_for_xla() -> Iterator[None]:
 _FLAGS_ARE_READ = threading.Lock()  # acquired by the first use of XLA, and never released
 
 
+def has_bfloat16() -> bool | None:
+    """Return whether the processor has instructions for products of bfloat16; None: unknown, as outside Linux."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            flags = {flag for line in file if line.startswith(("flags", "Features")) for flag in line.split()}
+    except OSError:
+        return None
+    return bool(flags & {"avx512_bf16", "amx_bf16", "bf16"})
+
+
 def tensor(values: "ArrayLike | tf.Tensor") -> "tf.Tensor":
     """Return an array as a tensor of its shape and type, without a copy if possible; then they share their memory."""
     import tensorflow as tf

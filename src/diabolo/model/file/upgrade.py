@@ -52,7 +52,7 @@ from diabolo.typing import Json, JsonObject
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 
 def _without_names_of_series(config: JsonObject) -> JsonObject:

@@ -30,6 +30,7 @@ class Layer(Part):
     ends_in_activation: ClassVar[bool] = False  # its output is that of its `activation`, which a decoder may replace
     lends_kernel: ClassVar[bool] = False  # has a matrix `kernel` that `tied` uses transposed in the decoder
     is_activation: ClassVar[bool] = False  # nothing but an activation, which the end of a decoder leaves to the loss
+    reducible: ClassVar[bool] = False  # `precision` applies: training may compute its products in bfloat16
     keras_classes: ClassVar[tuple[str, ...]] = ()  # names of the classes of Keras that `from_keras` reads
 
     def __post_init__(self) -> None:

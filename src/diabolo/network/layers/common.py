@@ -26,6 +26,7 @@ class Dense(Layer):
     use_bias: bool = True
 
     kind: ClassVar[str] = "dense"
+    reducible: ClassVar[bool] = True
     keras_classes: ClassVar[tuple[str, ...]] = ("Dense",)
     makes_features: ClassVar[bool] = True
     ends_in_activation: ClassVar[bool] = True

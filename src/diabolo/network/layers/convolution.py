@@ -47,6 +47,7 @@ class Convolution(Layer):
     padding: str = padding_setting()
 
     kind: ClassVar[str] = "convolution"
+    reducible: ClassVar[bool] = True
     keras_classes: ClassVar[tuple[str, ...]] = ("Conv1D", "Conv2D")
     needs_axes: ClassVar[bool] = True
     makes_features: ClassVar[bool] = True
@@ -146,6 +147,7 @@ class TransposedConvolution(Layer):
     padding: str = padding_setting()
 
     kind: ClassVar[str] = "transposed_convolution"
+    reducible: ClassVar[bool] = True
     keras_classes: ClassVar[tuple[str, ...]] = ("Conv1DTranspose", "Conv2DTranspose")
     needs_axes: ClassVar[bool] = True
     makes_features: ClassVar[bool] = True

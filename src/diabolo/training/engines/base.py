@@ -32,6 +32,7 @@ class Job:
         learning_rate: at the start; schedule: "cosine" or "constant".
         epochs: at most.
         batch_size: rows in a step.
+        precision: "float32" or "bfloat16", of the products of dense and convolutional layers.
         patience: epochs without a better validation loss before it ends; 0 never ends early.
         patience_after: epochs that do not count as waiting, because the number of epochs was raised after them.
         seed: for the first weights, the order of the rows and all random draws.
@@ -53,6 +54,7 @@ class Job:
     batch_size: int
     patience: int
     seed: int
+    precision: str = "float32"
     weights: Weights | None = None
     learnt: Weights | None = None
     patience_after: int = 0

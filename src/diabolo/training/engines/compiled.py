@@ -40,7 +40,7 @@ class Compiled(Engine):
         from diabolo.network.backends.keras import builder as keras_builder
         from diabolo.training import loop
 
-        models = keras_builder.build(job.network, link=job.loss.link, seed=job.seed)
+        models = keras_builder.build(job.network, link=job.loss.link, seed=job.seed, precision=job.precision)
         if job.weights is not None:
             keras_builder.set_weights(models, job.network, job.weights)
         spec = loop.Spec(
@@ -85,6 +85,8 @@ class Compiled(Engine):
 
         if self.compile is not None:
             return self.compile
+        if job.precision == "bfloat16":  # which is no faster in XLA
+            return False
         if self.epochs is not None and settled(models.raw):
             return pays(job.epochs * _steps(job), models.raw, job.batch_size)
         return None if self.timed else False

@@ -55,6 +55,7 @@ class Numpy(Engine):
             and dense.has_gradient(job.loss)
             and (corruption is None or (type(corruption) is Masking and corruption == Masking(share=corruption.share)))
             and job.penalty is None
+            and job.precision == "float32"
             and job.shard.matrix is None
             and job.optimizer.partition(":")[0] in DECAY
             and isinstance(rows, np.ndarray)
@@ -75,6 +76,7 @@ class Numpy(Engine):
             dense_alone
             and not settings.tied
             and settings.penalty is None
+            and settings.precision == "float32"
             and settings.activation in dense.ACTIVATIONS
             and _kind(settings.bottleneck) in (Plain.kind, Refined.kind)
             and _kind(settings.corruption) in (AUTO, "None", Masking.kind)

@@ -29,10 +29,13 @@ class Models(NamedTuple):
 
 
 @contextmanager
-def in_float32() -> Iterator[None]:
-    """Make layers that compute in float32, whatever precision the user has set; that setting is restored."""
+def in_float32(policy: str = "float32") -> Iterator[None]:
+    """Make layers that compute in float32, whatever precision the user has set; that setting is restored.
+
+    Args: policy: of Keras, in place of float32.
+    """
     theirs = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float32")
+    keras.config.set_dtype_policy(policy)
     try:
         yield
     finally:
@@ -40,20 +43,21 @@ def in_float32() -> Iterator[None]:
 
 
 @in_float32()
-def build(network: Network, *, link: str = "linear", seed: int = 0) -> Models:
+def build(network: Network, *, link: str = "linear", seed: int = 0, precision: str = "float32") -> Models:
     """Return the network as Keras models that share their weights.
 
     Args:
         network: what to build.
         link: activation that turns raw numbers into a reconstruction (`Loss.link`).
         seed: decides the first weights and the draws of dropout; the same seed gives the same bits.
+        precision: of dense and convolutional layers other than the bottleneck. Weights and outputs are float32.
     """
     count = len(network.steps) + len(network.heads)
     seeds = iter(np.random.SeedSequence(seed).generate_state(count).tolist())
 
     def made(steps: Iterable[Step]) -> list[keras.layers.Layer]:
         # int32 at most: Keras hands seeds to TensorFlow as such.
-        return [step.layer.to_keras(len(step.input_shape), next(seeds) >> 1) for step in steps]
+        return [_made(step, next(seeds) >> 1, precision) for step in steps]
 
     encoder, decoder = made(network.encoder_steps), made(network.decoder_steps)
     heads = dict(zip(network.heads, made(network.heads.values()), strict=True))
@@ -67,9 +71,11 @@ def build(network: Network, *, link: str = "linear", seed: int = 0) -> Models:
     hidden = _chain(encoder[: len(network.encoder)], rows)
     before = _chain(encoder[len(network.encoder) : -1], hidden)
     latent = encoder[-1](before)
-    raw = _chain(decoder, latent)
+    # A layer that changes nothing else.
+    exact = [keras.layers.Activation("linear", dtype="float32", name="exact")] if precision != "float32" else []
+    raw = _chain([*decoder, *exact], latent)
     alone = keras.Input((network.latent_dim,), dtype="float32", name="latent")
-    alone_raw = _chain(decoder, alone)
+    alone_raw = _chain([*decoder, *exact], alone)
     outputs = {"latent": latent, "before": before, **{name: head(hidden) for name, head in heads.items()}}
     return Models(
         autoencoder=keras.Model(rows, output(raw), name="autoencoder"),
@@ -79,6 +85,12 @@ def build(network: Network, *, link: str = "linear", seed: int = 0) -> Models:
         bottleneck=keras.Model(rows, outputs, name="bottleneck_outputs"),
         raw_decoder=keras.Model(alone, alone_raw, name="raw_decoder"),
     )
+
+
+def _made(step: Step, seed: int, precision: str) -> keras.layers.Layer:
+    reduced = precision != "float32" and step.layer.reducible and step.layer.name != "bottleneck"
+    with in_float32(f"mixed_{precision}" if reduced else "float32"):
+        return step.layer.to_keras(len(step.input_shape), seed)
 
 
 def _chain(layers: Sequence[keras.layers.Layer], tensor: Tensor) -> Tensor:
