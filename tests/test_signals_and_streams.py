@@ -189,6 +189,33 @@ def test_a_signal_leaves_no_file(large, tmp_path, number):
     assert writing >= 4
 
 
+@pytest.mark.parametrize(("when", "code"), [("before", 143), ("after", 0)])
+def test_a_signal_comes_too_late_once_the_output_is_complete(model_path, rows, tmp_path, when, code):
+    # At the very moment that a complete file gets its name, and just before.
+    script = f"""
+import os, signal, sys
+from diabolo import cli
+from diabolo.storage import files
+link, sync = os.link, os.fsync
+def named(*paths):
+    link(*paths)
+    os.kill(os.getpid(), signal.SIGTERM)
+def written(file):
+    sync(file)
+    os.kill(os.getpid(), signal.SIGTERM)
+if {when!r} == "after":
+    files.os.link = named
+else:
+    files.os.fsync = written
+sys.argv = ["diabolo", "encode", {str(model_path)!r}, "rows.npy", "-o", "z.npy"]
+cli.main(own_process=True)
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    assert (tmp_path / "z.npy").exists() == (code == 0)
+    assert not list(tmp_path.glob(".z.npy*"))
+
+
 @pytest.mark.slow
 def test_a_hundred_hang_ups_leave_no_file(large, tmp_path):
     ended, writing = kill_at_random_moments(large, tmp_path, signal.SIGHUP, 100, seed=1)

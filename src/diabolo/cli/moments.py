@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from diabolo.cli import process
 from diabolo.cli.checks import check_data
 from diabolo.cli.options import names
 from diabolo.cli.rows import default_output
@@ -60,6 +61,7 @@ def score_moments(
     out = sys.stderr if str(path) == "-" else sys.stdout
     numbers = path.suffix in (".npy", ".npz") and not kept
     chunk = scores if numbers else _with_scores(frame, (form.entity, cut.time, *kept), scores)
+    process.stop_before(path)
     print(sinks.write(path, [chunk], name="score", force=force), file=out)
     print(cut.count.words, file=out)
     if top:

@@ -10,9 +10,12 @@ import os
 import signal
 import sys
 import threading
+from functools import partial
+from pathlib import Path
 from types import FrameType
 
 from diabolo.model import privacy
+from diabolo.storage import files
 
 RETRY_SECONDS = 0.01  # tries to stop where an import is running
 arrived: list[int] = []  # numbers of the signals that asked this process to end, the first one first
@@ -69,6 +72,24 @@ def ignore_signals() -> None:
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
+
+
+def stop_before(output: Path) -> None:
+    """Let signals stop this process until an output is complete, and ignore them when it gets its name.
+
+    What is left to do then takes a second at most, such as drawing pictures. A process that a signal ended must leave
+    no output.
+    """
+    files.before_naming = partial(_ignore_for, output)
+
+
+def _ignore_for(output: Path, path: Path) -> None:
+    if path != output:
+        return
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is _stop:
+            signal.signal(number, signal.SIG_IGN)
 
 
 def say(message: str) -> None:

@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from diabolo.cli import process
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from rich.table import Table
@@ -68,6 +70,7 @@ class Results:
 
     def write(self, paths: dict[str, Path], *, force: bool) -> dict[str, "Figure"]:
         """Write the model, then the pictures that have a path, and return these. Raises OutputError."""
+        process.stop_before(paths["model"])
         save_model(self.model, paths["model"], force=force)  # first: it alone took a training
         self.written = {name: str(path) for name, path in paths.items()}
         if len(paths) == 1:

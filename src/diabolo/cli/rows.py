@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from diabolo.cli import process
 from diabolo.cli.checks import check_data, check_swapped
 from diabolo.cli.options import names
 from diabolo.cli.writing import stem
@@ -94,6 +95,7 @@ def write_rows(
     )
     arrays = by_chunk(verb(trained), taken.stream, max_width=trained.max_width)
     chunks = taken.with_columns(arrays, name, trained.schema if rows and in_columns else None)
+    process.stop_before(path)
     said = sinks.write(path, chunks, name=name, force=force, files=taken.files)
     print(said, file=sys.stderr if str(path) == "-" else sys.stdout)
     return taken.files

@@ -14,6 +14,9 @@ from typing import IO, BinaryIO
 
 from diabolo.errors import CheckpointError, OptionError, OutputError
 
+# Called before a complete file gets its name; the command line sets it, to stop handling signals then.
+before_naming: Callable[[Path], None] | None = None
+
 
 def refuse_existing(path: Path, *, force: bool) -> None:
     """Raise OutputError if a file would be overwritten without `force`, or if no file can be written there."""
@@ -147,7 +150,7 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object], *, force: 
 
     Raises: OutputError if a file exists and `force` is false, or if the file cannot be written.
     """
-    temporary = None
+    temporary, asked = None, path
     try:
         path = path.resolve() if force and path.is_symlink() else path
         temporary = temporary_name(path)
@@ -159,6 +162,8 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object], *, force: 
             os.fsync(file.fileno())
         if replaced is not None:
             os.chmod(temporary, stat.S_IMODE(replaced.st_mode))
+        if before_naming is not None:
+            before_naming(asked)
         if force:
             os.replace(temporary, path)
         else:
