@@ -6,6 +6,7 @@ of memory. All networks have the same widths, batches of 64 rows and AdamW, and 
 script is written as the documentation of its library says. Install the peers with `python -m benchmarks.environment`.
 
     --jobs table rows mnist conv lstm attention deep detector ...   --rounds 5   --peers diabolo keras ...
+    --keep benchmarks/jobs.json
 
 In the jobs model-2 and model-10 (epochs) Diabolo trains a Keras model of the user's, by `diabolo.training.fit`; they
 count the seconds of the call alone, because both import Keras.
@@ -334,6 +335,7 @@ def main() -> None:
     parser.add_argument("--jobs", nargs="*", choices=JOBS, default=list(JOBS))
     parser.add_argument("--peers", nargs="*", choices=SCRIPTS)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--keep", type=Path, help="a JSON file for the medians, which scripts/draw_jobs.py draws")
     parser.add_argument("--do", nargs=4, help=argparse.SUPPRESS)
     settings = parser.parse_args()
     if settings.do:
@@ -349,6 +351,7 @@ def main() -> None:
             print(f"\n{job}: {task['rows']:,} rows of {' x '.join(map(str, task['shape']))}\n")
             print("| | seconds | Diabolo's ratio | CPU seconds | Diabolo's ratio | peak memory |")
             print("|---|---|---|---|---|---|")
+            found = {}
             for peer in peers:
                 wall, cpu = (statistics.median(each[peer][what] for each in rounds) for what in ("wall", "cpu"))
                 ratios = [
@@ -358,10 +361,14 @@ def main() -> None:
                     for what in ("wall", "cpu")
                 ]
                 most = max(each[peer]["peak"] for each in rounds)
+                found[peer] = {"wall": round(wall, 2), "cpu": round(cpu, 2), "peak": round(most)}
                 print(
                     f"| {WORDS[peer]} | {wall:.2f} | {ratios[0]:.2f} | {cpu:.2f} | {ratios[1]:.2f} | {most:.0f} MB |",
                     flush=True,
                 )
+            if settings.keep:
+                kept = json.loads(settings.keep.read_text()) if settings.keep.is_file() else {}
+                settings.keep.write_text(json.dumps(kept | {job: found}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -195,3 +195,17 @@ def test_digits_are_odds_and_the_reason_says_how_much(digits):
     choice = losses.choose(values.min(), values.max(), values.mean(), values.var())
     assert choice.loss.kind == "bernoulli"
     assert "84%" in choice.reason
+
+
+@pytest.mark.parametrize("mean", [1.0, 1e5])
+def test_the_loss_of_large_counts_is_that_of_doubles_and_an_outlier_has_one(rng, mean):
+    rows = rng.poisson(mean * np.array([1.0, 2.0, 3.0]), (300, 3)).astype(np.float64)
+    settings = {"reconstruction_loss": "poisson", "structure": [4], "epochs": 3, "random_state": 0, "verbose": False}
+    model = Autoencoder(1, **settings).fit(rows)
+    tensors = model.model_.adapter.adapt(rows)
+    raw = model.model_.raw_outputs(tensors).astype(np.float64)
+    target = tensors.astype(np.float64)
+    rest = np.where(target > 0, target * (np.log(np.maximum(target, 1e-300)) - 1), 0)
+    expected = model.model_.loss.unit * (np.exp(raw) - target * raw + rest).sum(axis=1)
+    np.testing.assert_allclose(-model.score_samples(rows), expected, rtol=1e-6, atol=1e-9 * mean)
+    assert np.isfinite(model.score_samples(1000 * rows[:2])).all()

@@ -25,7 +25,7 @@ from diabolo.fitting.automatic import advice
 from diabolo.fitting.preparation import prepare
 from diabolo.network import optimizers
 from diabolo.report import page
-from diabolo.search import beside, budget, error_by_size, halving, ledger, race, scheduler, search, space, study
+from diabolo.search import beside, budget, error_by_size, halving, ledger, race, scheduler, search, space, study, trials
 from diabolo.search import report as searched
 from diabolo.training import checkpoints, loop, program
 from diabolo.training.engines import Compiled, Numpy
@@ -549,6 +549,17 @@ def test_a_task_that_cannot_be_passed_on_is_searched_in_one_process(table, monke
     monkeypatch.setattr(beside, "replace", lambda task, report: Local())
     with beside.workers(task):
         assert not psutil.Process().children()
+
+
+@pytest.mark.parametrize("activation", ["elu", "selu"])  # by NumPy, by TensorFlow
+def test_a_trial_that_is_read_again_is_as_far_as_before(table, tmp_path, activation):
+    settings = settings_of(Autoencoder(2, structure=[8], epochs=9, activation=activation, random_state=0, patience=0))
+    lengths = []
+    for _ in range(2):
+        trial = trials.Trial(settings, tmp_path / "trial.safetensors", "it")
+        lengths.append(len(trial.train(study.in_memory(table, {}), 3).record.history["loss"]))
+        assert checkpoints.read(tmp_path / "trial.safetensors", "it").epochs == 3
+    assert lengths == [3, 3]
 
 
 def test_a_race_that_is_stopped_late_still_has_a_winner(table, tmp_path):

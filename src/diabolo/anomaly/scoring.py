@@ -19,6 +19,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from diabolo.data.adapters import Rows, Statistics
+from diabolo.errors import DataError
 from diabolo.model.detection import DRAWS, KEY, Detection, Draws, Floats, Space
 from diabolo.model.model import Model
 from diabolo.model.products import WideProducts
@@ -43,14 +44,12 @@ def score(model: Model, detection: Detection, rows: Rows) -> Floats:
 
     Raises: DataError where latents or residuals are not finite.
     """
-    at_once = max(1, NUMBERS_AT_ONCE // math.prod(rows.shape[1:]))
-    scores = np.empty(len(rows))
-    for start in range(0, len(rows), at_once):
-        some = rows[start : start + at_once]
-        # Clips values that are too large to compute with; the row remains an anomaly.
-        places = place(model, detection.space, model.adapter.within(some))
-        scores[start : start + at_once] = score_places(detection.draws, some, places)
-    return scores
+    # Clips values that are too large to compute with; the row remains an anomaly.
+    scores = [
+        score_places(detection.draws, some, place(model, detection.space, model.adapter.within(some)))
+        for some in _parts(model, rows)
+    ]
+    return np.concatenate(scores)
 
 
 class Facts(NamedTuple):
@@ -68,27 +67,35 @@ class Facts(NamedTuple):
     some: Rows
 
 
-def learn(model: Model, chunks: Callable[[], Iterator[Rows]], seed: int, *, some: Callable[[int], int]) -> Facts:
+def learn(model: Model, chunks: Callable[[], Iterator[Rows]], seed: int, *, some: int) -> Facts:
     """Return the facts of training rows, which are gone over three times.
 
     Args:
         model: fitted on the rows.
         chunks: returns the rows in parts (k, ...), as `Model.checked` does, in one order.
         seed: of the draws.
-        some: returns how many of the rows to return, for the number of values in one.
+        some: how many of the rows to return, at most.
+
+    Raises: DataError for a single row.
     """
     rows, space = space_of(model, chunks())
-    drawn, size = draw(rows, seed), some(math.prod(model.adapter.row_shape))
+    if rows < 2:
+        raise DataError(f"fit() expected at least 2 rows to compare, got n_samples = {rows}.")
+    drawn = draw(rows, seed)
     which = np.unique(np.concatenate([each for group in drawn for each in group]))
-    chosen = np.sort(np.random.default_rng([seed, 1]).permutation(rows)[:size])
+    chosen = np.sort(np.random.default_rng([seed, 1]).permutation(rows)[:some])
     known, shown = _taken(chunks(), which, chosen)
     draws = references(drawn, which, known, place(model, space, known))
-    scores = [score_places(draws, part, place(model, space, part)) for chunk in chunks() for part in _parts(chunk)]
+    scores = [
+        score_places(draws, part, place(model, space, part)) for chunk in chunks() for part in _parts(model, chunk)
+    ]
     return Facts(space, draws, np.concatenate(scores), shown)
 
 
-def _parts(chunk: Rows) -> Iterator[Rows]:
-    at_once = max(1, NUMBERS_AT_ONCE // math.prod(chunk.shape[1:]))
+def _parts(model: Model, chunk: Rows) -> Iterator[Rows]:
+    """Return rows in parts whose coordinates take little memory."""
+    width = model.network.latent_dim + model.values_per_row
+    at_once = max(1, NUMBERS_AT_ONCE // max(width, math.prod(chunk.shape[1:])))
     return (chunk[start : start + at_once] for start in range(0, len(chunk), at_once))
 
 
@@ -117,7 +124,7 @@ def space_of(model: Model, chunks: Iterator[Rows]) -> tuple[int, Space]:
     """
     latents, sums = Statistics(), np.zeros(model.values_per_row)
     for chunk in chunks:
-        for part in _parts(chunk):
+        for part in _parts(model, chunk):
             latents.add(model.encode(part))
             residuals = model.residuals(part)
             sums += np.einsum("ij,ij->j", residuals, residuals, dtype=np.float64)

@@ -1,11 +1,11 @@
 """The rows of a training, ready for an engine: scaled, or bytes with their scale, and divided into two parts."""
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from diabolo.data.adapters.rows import taken
 from diabolo.data.windows import Windows
 
 Array = np.ndarray[Any, Any]
@@ -40,7 +40,8 @@ class Shard:
             return len(self.chosen)
         return len(self.rows) if isinstance(self.rows, np.ndarray) else self.rows.rows
 
-    @cached_property
     def training(self) -> Array | Windows:
-        """The rows to train on alone: a copy, where they are chosen."""
-        return self.rows if self.chosen is None or not isinstance(self.rows, np.ndarray) else self.rows[self.chosen]
+        """Return the rows to train on alone: a copy, where they are chosen."""
+        if self.chosen is None or not isinstance(self.rows, np.ndarray):
+            return self.rows
+        return taken(self.rows, self.chosen)

@@ -14,7 +14,7 @@ import numpy as np
 
 from diabolo.data import sparse
 from diabolo.data.adapters import Statistics, as_rows, check_finite
-from diabolo.data.adapters.rows import aligned, check_no_infinity
+from diabolo.data.adapters.rows import check_no_infinity, taken
 from diabolo.data.adapters.statistics import NUMBERS_AT_ONCE
 from diabolo.data.long_table.labels import Labels
 from diabolo.data.prefetch import ahead
@@ -53,14 +53,6 @@ def held_back(rows: int, fraction: float, seed: int, purpose: int) -> BoolArray 
     return chosen
 
 
-def _taken(rows: Rows, mask: BoolArray) -> Rows:
-    """Return the rows of a mask, where TensorFlow can use them without a copy."""
-    numbers = np.flatnonzero(mask)
-    taken = aligned((len(numbers), *rows.shape[1:]), rows.dtype)
-    # "clip" writes into the array itself, where "raise" would make one more copy.
-    return np.take(rows, numbers, axis=0, out=taken, mode="clip")
-
-
 @dataclass(frozen=True)
 class Division:
     """Rows to train on, and rows to find the best epoch with.
@@ -82,7 +74,9 @@ class Division:
     @cached_property
     def train(self) -> Rows | Stream:
         """The rows to train on: a copy, where some are held back."""
-        return self.whole if self.held is None or isinstance(self.whole, Stream) else _taken(self.whole, ~self.held)
+        if self.held is None or isinstance(self.whole, Stream):
+            return self.whole
+        return taken(self.whole, np.flatnonzero(~self.held))
 
     @property
     def rows(self) -> int:
@@ -152,7 +146,7 @@ def hold_back_test(opened: Source | Stream, fraction: float, seed: int, *, limit
         if test is None:
             held = held_back(len(train), fraction, seed, TEST)
             if held is not None:
-                train, test = _taken(train, ~held), train[held]
+                train, test = taken(train, np.flatnonzero(~held)), train[held]
                 labels = None if labels is None else labels.take(held)
         some = _some(train, seed)
         if test is None and len(some) < len(train):

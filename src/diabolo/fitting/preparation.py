@@ -58,7 +58,7 @@ class Prepared(NamedTuple):
 
     def facts(self, *, batch_size: int, epochs: int) -> dict[str, float]:
         """Return what `diabolo.fitting.automatic.advice` goes by."""
-        rows = self.shard.training
+        rows = self.shard.training()
         return advice.facts(
             self.network,
             rows if isinstance(rows, np.ndarray) and self.shard.matrix is None else None,
@@ -195,7 +195,7 @@ def _check_precision(settings: Settings, network: Network) -> None:
             f"{settings.structure!r:.60} has none besides the latents: leave precision (--precision) out."
         )
     if backend.has_bfloat16() is False:
-        logger.warning("this processor has no instructions for bfloat16: precision='float32' is probably faster")
+        logger.warning("this processor has no instructions for bfloat16: on it, precision='float32' is probably faster")
 
 
 def _prepare_sparse(

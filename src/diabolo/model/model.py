@@ -148,7 +148,7 @@ class Model:
     def _per_row(
         self,
         X: object,
-        loss: Callable[[Floats, Floats], Rows],
+        loss: Callable[[Rows, Rows], Rows],
         *,
         where: str,
         out: Rows | None = None,
@@ -157,6 +157,8 @@ class Model:
         def one(batch: Rows, row: int) -> Rows:
             target = self.adapter.adapt(batch, first_row=row)
             raw = self.runtime.raw_outputs(target, row)
+            if not self.loss.exact_in_float32:
+                target, raw = target.astype(np.float64), raw.astype(np.float64)
             return np.asarray(loss(target, raw), np.float64)
 
         return self.runtime.map_rows(X, one, (), where=where, out=out, first_row=first_row)

@@ -90,9 +90,9 @@ def tensor(values: "ArrayLike | tf.Tensor") -> "tf.Tensor":
     on_processor = not tf.config.list_logical_devices("GPU")
     # TensorFlow copies arrays, twice and at a tenth of the speed of memory; it uses a DLPack capsule without a copy if
     # the array is contiguous and aligned to 64 bytes.
-    plain = array.dtype.kind in "iuf" and array.dtype.isnative and array.flags.carray
+    plain = array.dtype.kind in "iuf" and array.dtype.isnative
     if on_processor and plain and array.size:
-        if array.ctypes.data % 64:
+        if array.ctypes.data % 64 or not array.flags.carray:  # carray: in one piece, and not read-only
             copy = aligned(array.shape, array.dtype)
             copy[...] = array
             array = copy

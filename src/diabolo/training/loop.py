@@ -108,7 +108,7 @@ def train(
     Raises: DivergedError where the loss or a weight is no longer finite; its `outcome` is that of the epochs before,
         whose best weights are left in the models.
     """
-    windows = shard.training
+    windows = shard.training()
     if isinstance(windows, np.ndarray):
         windows = Resident(tensor(windows), len(windows), seed=spec.seed)
     batch_size = min(spec.batch_size, windows.rows)

@@ -13,6 +13,7 @@ from diabolo.errors import DataError, NoNumberError, ShapeError
 Rows = np.ndarray[Any, Any]
 
 ROWS_AT_ONCE = 2048
+NUMBERS_AT_ONCE = 1 << 20
 
 
 def check_rows(X: Any, *, where: str) -> Rows:
@@ -195,3 +196,13 @@ def aligned(shape: tuple[int, ...], dtype: Any) -> Rows:
     start = -raw.ctypes.data % 64
     rows: Rows = raw[start : start + size].view(dtype).reshape(shape)
     return rows
+
+
+def taken(rows: Rows, numbers: Rows) -> Rows:
+    """Return the rows with these numbers, where TensorFlow can use them without a copy."""
+    found = aligned((len(numbers), *rows.shape[1:]), rows.dtype)
+    # In blocks, because NumPy makes a copy of all of them first, or of rows that lie column by column.
+    at_once = max(1, NUMBERS_AT_ONCE // max(1, math.prod(rows.shape[1:])))
+    for start in range(0, len(numbers), at_once):
+        found[start : start + at_once] = rows[numbers[start : start + at_once]]
+    return found

@@ -49,6 +49,7 @@ class Loss(Part):
         binary: whether numbers are compared as probabilities of a 1.
         sparse: whether sparse rows can be compared: the loss of a row is the sum over its features, and is cheap where
             target and raw number are 0.
+        exact_in_float32: whether the loss of a row is no difference of large numbers, so that float32 is enough.
     """
 
     link: ClassVar[str]
@@ -57,6 +58,7 @@ class Loss(Part):
     masks: ClassVar[bool] = True
     binary: ClassVar[bool] = False
     sparse: ClassVar[bool] = False
+    exact_in_float32: ClassVar[bool] = False
 
     @property
     def cells(self) -> Cells | None:

@@ -24,6 +24,7 @@ class Bernoulli(Loss):
     """
 
     kind: ClassVar[str] = "bernoulli"
+    exact_in_float32: ClassVar[bool] = True
     sparse: ClassVar[bool] = True
     link: ClassVar[str] = "sigmoid"
     scaling: ClassVar[str] = "widest"
@@ -57,6 +58,7 @@ class Gaussian(Loss):
     variance: str = "fixed"
 
     kind: ClassVar[str] = "gaussian"
+    exact_in_float32: ClassVar[bool] = True
     sparse: ClassVar[bool] = True
     link: ClassVar[str] = "linear"
 
@@ -101,6 +103,7 @@ class Huber(Loss):
     delta: float = 1.0
 
     kind: ClassVar[str] = "huber"
+    exact_in_float32: ClassVar[bool] = True
     sparse: ClassVar[bool] = True
     link: ClassVar[str] = "linear"
     likelihood: ClassVar[bool] = False

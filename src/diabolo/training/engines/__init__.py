@@ -72,7 +72,7 @@ class Interrupted(Engine):
     def of(self, job: Job) -> Engine:
         """Return the engine that suits."""
         if Numpy.suits(job) and numpy_seconds(job) <= MAY_TAKE * (compiled_seconds(job) - STARTING):
-            return Numpy()
+            return Numpy(epochs=self.epochs)
         return Compiled(timed=self.timed, epochs=self.epochs)
 
 

@@ -108,11 +108,12 @@ def _bernoulli(target: Array, raw: Array) -> tuple[float, Array]:
     most = likelier.size - likelier.size % FACTORS_AT_ONCE
     products = np.multiply.reduce(likelier[:most].reshape(FACTORS_AT_ONCE, -1), axis=0)
     logarithms = np.log(products).sum() + np.log(likelier[most:]).sum()
-    flat = raw.reshape(-1)
-    above = (flat.sum() + np.abs(flat).sum()) / 2
+    # Subtracted number by number: their sums are large, and what is left may be little.
+    above = np.maximum(raw, ZERO)
+    above -= raw * target
     halves += np.float32(0.5)
     halves -= target
-    return float(above - np.vdot(flat, target.reshape(-1)) - logarithms), halves
+    return float(above.sum() - logarithms), halves
 
 
 def _squares(numbers: Array) -> float:

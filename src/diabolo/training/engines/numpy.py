@@ -9,6 +9,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -41,8 +42,15 @@ DENSE = re.compile(r"dense|[\d, x-]+|(dense [\d-]+(, )?)+")  # a structure in wo
 ONE_AT_A_TIME = threading.RLock()
 
 
+@dataclass(frozen=True, kw_only=True)
 class Numpy(Engine):
-    """Dense layers with losses whose gradient is written here, Adam or AdamW; `suits` says whether it can train."""
+    """Dense layers with losses whose gradient is written here, Adam or AdamW; `suits` says whether it can train.
+
+    Attributes:
+        epochs: stop after this epoch, although the schedule of the learning rate has `Job.epochs`; None: do not.
+    """
+
+    epochs: int | None = None
 
     @staticmethod
     def suits(job: Job) -> bool:
@@ -90,7 +98,7 @@ class Numpy(Engine):
         # Loaded here, because a model is used without it.
         from threadpoolctl import threadpool_limits
 
-        training = _Training(job)
+        training = _Training(job, job.epochs if self.epochs is None else min(self.epochs, job.epochs))
         # For products as small as these, threads only wait for each other. An overflow shows in the loss.
         with ONE_AT_A_TIME, threadpool_limits(1, "blas"), np.errstate(over="ignore", invalid="ignore"):
             for progress in training.run():
@@ -122,8 +130,8 @@ def _kind(part: object) -> str:
 class _Training:
     """A training of one job: the weights, the optimizer, the history."""
 
-    def __init__(self, job: Job) -> None:
-        self._job, shard = job, job.shard
+    def __init__(self, job: Job, until: int) -> None:
+        self._job, self._until, shard = job, until, job.shard
         scale = (np.asarray(each, np.float32) for each in (shard.offset, shard.scale))
         offset, divisor = scale
         self._rows = _scaled(np.asarray(shard.rows), offset, divisor)
@@ -183,9 +191,9 @@ class _Training:
         """Train, and yield the progress about twice a second and after each epoch. Raises DivergedError."""
         job, clock = self._job, _Clock(self._batch_size)
         begun = len(self.history.get("loss", []))
-        left = (job.epochs - begun) * self._steps - self._step
+        left = (self._until - begun) * self._steps - self._step
         validation = {"val_loss": self.history["val_loss"][-1]} if self.history.get("val_loss") else {}
-        for epoch in range(begun, job.epochs):
+        for epoch in range(begun, self._until):
             if self.waited_enough():
                 return
             batches = self._batches(epoch)
