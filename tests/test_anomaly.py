@@ -131,7 +131,7 @@ def by_the_definition(draws, rows):
     return np.mean(logs, axis=0)
 
 
-@pytest.mark.parametrize("count", [1, 16, 17, 5_000])
+@pytest.mark.parametrize("count", [1, 16, 17, 256, 257, 5_000])
 @pytest.mark.parametrize("farthest", [0.0, 1e5])
 def test_a_score_is_the_mean_distance_to_the_nearest_rows_of_draws(rng, count, farthest):
     rows = rng.normal(size=(6_000, 8)).astype(np.float32)

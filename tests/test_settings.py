@@ -78,7 +78,7 @@ def test_presets_use_only_settings_whose_option_can_be_left_out():
         ({"learning_rate": -1}, "learning_rate must be a number above 0"),
         ({"learning_rate_schedule": "linear"}, "unknown learning_rate_schedule 'linear'"),
         ({"epochs": 0}, "epochs must be a whole number of at least 1, got 0"),
-        ({"precision": "bfloat32"}, "unknown precision 'bfloat32'. Did you mean 'bfloat16'"),
+        ({"precision": "bfloat32"}, "unknown precision 'bfloat32'. Did you mean 'float32'"),
         ({"validation_fraction": 1.0}, r"validation_fraction must be in \[0, 1\), got 1.0"),
         ({"types": {"a": 3}}, "types must be kinds by name"),
         ({"series": 1}, "series must be True or False, got 1"),

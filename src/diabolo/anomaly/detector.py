@@ -146,8 +146,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
     def score_samples(self, X: object) -> Float64Array:
         """Return how normal each row is, (n,): the lower, the more anomalous.
 
-        A row of fit() is compared only with the others. Rounding makes a difference of some 1e-6 between a row that is
-        scored alone and the same row among many.
+        A row of fit() is compared only with the others. More than 256 rows are compared in float32: the same row among
+        fewer may have a score that differs by some 1e-6.
         """
         X = frames.from_arrow(X)
         if is_stream(X):

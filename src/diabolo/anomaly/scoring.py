@@ -30,6 +30,7 @@ REFERENCES_AT_ONCE = 256
 THREADS = 2  # each with rows of its own; their products take one core each
 NUMBERS_AT_ONCE = 1 << 22  # coordinates of rows in memory, 32 MB
 FEW_ROWS = 16  # for which one product with all reference rows is faster
+EXACT_ROWS = 256  # up to so many are compared in doubles, so that they have the same scores alone and together
 # A squared distance in float32 that is a smaller share of the squares that it is the difference of is computed again.
 LEAST_SHARE = 0.02
 # Added to the scale of each column, in nats; the best constant prediction of a column has a loss of 0.5 to 1. Without
@@ -236,6 +237,8 @@ class _Distances:
         """Return the least product of each row with the rows of each draw, (draws, n); arguments as `_least_of`."""
         if columns.shape[1] <= FEW_ROWS:
             return _least_at_once(self._factors, draws, columns, own)
+        if columns.shape[1] <= EXACT_ROWS:
+            return _least_of(self._factors, draws, columns, own, np.matmul)
         with np.errstate(over="ignore", invalid="ignore"):
             short = _least_of(self._short, draws, columns.astype(np.float32), own, _products().plain)
             least: Floats = short.astype(np.float64)
