@@ -1,9 +1,13 @@
 """Encoding one row and many, beside Keras `predict` and bare ONNX Runtime: `python -m benchmarks.inference`.
 
-784-512-256-32, the default network of the digits. One process, the three in turn, medians; a cold `diabolo encode` of
+First narrow and wide rows and a file of 2 GB, against bare sessions of ONNX Runtime with the same graphs. Then
+784-512-256-32, the default network of the digits: one process, the three in turn, medians; a cold `diabolo encode` of
 one row against the import of TensorFlow, each in a process of its own.
+
+    --only arrays file keras
 """
 
+import argparse
 import statistics
 import subprocess
 import sys
@@ -40,7 +44,81 @@ def show(title: str, seconds: dict[str, float]) -> None:
         print(f"{name:36}{1e3 * each:>12.3f} ms {each / next(iter(seconds.values())):>10.2f}")
 
 
-def main() -> None:
+def bare(model: Any) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+    """Return functions that encode and decode tensors by sessions of ONNX Runtime alone."""
+    import onnxruntime
+
+    from diabolo.network.backends.onnx import builder
+
+    sessions = [
+        onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
+        for graph in (
+            builder.build_encoder(model.network, model.weights, model.loss),
+            builder.build_decoder(model.network, model.weights, link=model.loss.link),
+        )
+    ]
+    return (
+        lambda tensors: sessions[0].run(["latent"], {"rows": tensors})[0],
+        lambda latents: sessions[1].run(["reconstruction"], {"latent": latents})[0],
+    )
+
+
+def arrays() -> None:
+    """Narrow and wide rows in memory, in one call."""
+    rng = np.random.default_rng(0)
+    kinds = {
+        "1,000,000 x 20, 20-32-16-8": (rng.standard_normal((1_000_000, 20), np.float32), 8, [32, 16]),
+        "60,000 x 784 in [0, 1], 784-512-256-32": (rng.random((60_000, 784), np.float32), 32, "dense"),
+        "60,000 x 784 standardised, 784-512-256-32": (rng.standard_normal((60_000, 784), np.float32), 32, "dense"),
+    }
+    for name, (rows, latents, structure) in kinds.items():
+        _array(name, rows, latents, structure)
+
+
+def _array(name: str, rows: Any, latents: int, structure: Any) -> None:
+    estimator = Autoencoder(latents, structure=structure, epochs=1, random_state=0, verbose=False).fit(rows[:3000])
+    encode, decode = bare(estimator.model_)
+    tensors = estimator.model_.adapter.adapt(rows)
+    one, row = tensors[:1], rows[:1]
+    functions = {
+        "ONNX Runtime, encode": lambda: encode(tensors),
+        "Diabolo, encode": lambda: estimator.encode(rows),
+        "ONNX Runtime, encode and decode": lambda: decode(encode(tensors)),
+        "Diabolo, reconstruct": lambda: estimator.reconstruct(rows),
+        "Diabolo, score": lambda: estimator.score_samples(rows),
+    }
+    show(name, median_seconds(functions, rounds=5))
+    show("one row", median_seconds({"ONNX": lambda: encode(one), "Diabolo": lambda: estimator.encode(row)}, 5, 300))
+
+
+def file() -> None:
+    """A file of 2 GB, 200 columns, read in chunks."""
+    rng = np.random.default_rng(0)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "rows.npy"
+        whole = np.lib.format.open_memmap(path, "w+", np.float32, (2_500_000, 200))
+        for start in range(0, len(whole), 100_000):
+            whole[start : start + 100_000] = rng.standard_normal((100_000, 200), np.float32)
+        estimator = Autoencoder(16, structure=[128, 64], epochs=1, random_state=0, verbose=False).fit(whole[:20_000])
+        encode, decode = bare(estimator.model_)
+
+        def chunks() -> Any:
+            with path.open("rb") as source:
+                source.seek(128)
+                for _ in range(0, len(whole), 5_000):
+                    yield np.fromfile(source, np.float32, 5_000 * 200).reshape(-1, 200)
+
+        functions = {
+            "read, ONNX Runtime encode": lambda: [encode(each) for each in chunks()],
+            "Diabolo, encode": lambda: estimator.encode(path),
+            "read, ONNX Runtime, both": lambda: [len(decode(encode(each))) for each in chunks()],
+            "Diabolo, score": lambda: estimator.score_samples(path),
+        }
+        show("2 GB, 200-128-64-16", median_seconds(functions, rounds=3))
+
+
+def beside_keras() -> None:
+    """One row and many of the digits, beside Keras; cold processes."""
     digits = datasets.digits()
     estimator = Autoencoder(32, epochs=1, random_state=0).fit(digits.x_train[:2000])
     encoder, _ = split(estimator.to_keras())
@@ -90,6 +168,14 @@ def main() -> None:
             "import diabolo": process("-c", "import diabolo"),
         }
         show("a light process", median_seconds(light, 5))
+
+
+def main() -> None:
+    parts = {"arrays": arrays, "file": file, "keras": beside_keras}
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="*", choices=parts, default=list(parts))
+    for each in parser.parse_args().only:
+        parts[each]()
 
 
 if __name__ == "__main__":

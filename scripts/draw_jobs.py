@@ -25,9 +25,9 @@ NAMES = {
     "pyod": "PyOD AutoEncoder",
 }
 TITLES = {
-    "table": "table of 1,000 x 20, 50 epochs",
+    "table": "Table of 1,000 x 20, 50 epochs",
     "mnist": "MNIST, 784-128, 10 epochs",
-    "conv": "convolutions, 10,000 digits, 3 epochs",
+    "conv": "Convolutions, 10,000 digits, 3 epochs",
     "lstm": "LSTM, 5,000 series, 5 epochs",
 }
 BLUE, GREY = "#1f5fa8", "#b8bcc2"
@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--product", type=float, required=True)
     product = parser.parse_args().product
     measured = json.loads((ROOT / "benchmarks" / "jobs.json").read_text())
-    figure, axes = plt.subplots(2, 2, figsize=(9, 5.2), layout="constrained")
+    figure, axes = plt.subplots(2, 2, figsize=(9, 4.8), layout="constrained", height_ratios=(5, 3.4))
     for place, (job, title) in zip(axes.flat, TITLES.items(), strict=True):
         found = {NAMES[peer]: each["wall"] for peer, each in measured[job].items() if peer in NAMES}
         if job == "mnist":
