@@ -1,4 +1,4 @@
-"""Encoding one row and many, beside Keras `predict` and bare ONNX Runtime: `python -m benchmarks.inference`.
+"""Encoding one row and many, compared with Keras `predict` and bare ONNX Runtime: `python -m benchmarks.inference`.
 
 First narrow and wide rows and a file of 2 GB, against bare sessions of ONNX Runtime with the same graphs. Then
 784-512-256-32, the default network of the digits: one process, the three in turn, medians; a cold `diabolo encode` of
@@ -117,8 +117,8 @@ def file() -> None:
         show("2 GB, 200-128-64-16", median_seconds(functions, rounds=3))
 
 
-def beside_keras() -> None:
-    """One row and many of the digits, beside Keras; cold processes."""
+def with_keras() -> None:
+    """One row and many of the digits, compared with Keras; cold processes."""
     digits = datasets.digits()
     estimator = Autoencoder(32, epochs=1, random_state=0).fit(digits.x_train[:2000])
     encoder, _ = split(estimator.to_keras())
@@ -171,7 +171,7 @@ def beside_keras() -> None:
 
 
 def main() -> None:
-    parts = {"arrays": arrays, "file": file, "keras": beside_keras}
+    parts = {"arrays": arrays, "file": file, "keras": with_keras}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="*", choices=parts, default=list(parts))
     for each in parser.parse_args().only:

@@ -25,7 +25,19 @@ from diabolo.fitting.automatic import advice
 from diabolo.fitting.preparation import prepare
 from diabolo.network import optimizers
 from diabolo.report import page
-from diabolo.search import beside, budget, error_by_size, halving, ledger, race, scheduler, search, space, study, trials
+from diabolo.search import (
+    budget,
+    error_by_size,
+    halving,
+    ledger,
+    race,
+    scheduler,
+    search,
+    space,
+    study,
+    trials,
+    workers,
+)
 from diabolo.search import report as searched
 from diabolo.training import checkpoints, loop, program
 from diabolo.training.engines import Compiled, Numpy
@@ -256,7 +268,7 @@ def test_in_a_budget_of_time_the_best_is_trained_longest_and_whole(table, monkey
 
 def test_the_best_comes_to_its_end_also_when_the_time_is_over_before(table, monkeypatch):
     # As on a machine that is busy with something else: the first stop comes after the end.
-    monkeypatch.setattr(beside, "cores", lambda: 1)
+    monkeypatch.setattr(workers, "cores", lambda: 1)
     took, work = [], scheduler.Search._work
     monkeypatch.setattr(scheduler.Search, "_work", lambda *job: [took.append(job[1:]), work(*job)])
     monkeypatch.setattr(budget.Budget, "left", property(lambda _: -5.0 if took else 60.0))
@@ -513,7 +525,7 @@ def test_under_a_budget_of_time_another_process_works_on_the_search_too(table, t
         return work.ledger.runners()[0].number
 
     before = psutil.Process().children(recursive=True)
-    monkeypatch.setattr(beside, "cores", lambda: 2)
+    monkeypatch.setattr(workers, "cores", lambda: 2)
     monkeypatch.setattr(scheduler.Search, "work", wait)
     found = quick(table, trials=None, budget="150s", run=tmp_path)
     assert found.trials[0]["epochs"] > 0
@@ -521,11 +533,11 @@ def test_under_a_budget_of_time_another_process_works_on_the_search_too(table, t
     assert psutil.Process().children(recursive=True) == before
 
 
-def test_a_process_beside_ends_with_the_first_one_however_that_ends(tmp_path):
+def test_a_further_process_ends_with_the_first_one_however_that_ends(tmp_path):
     script = """
 import os, signal, numpy as np, psutil, time
-from diabolo.search import beside, scheduler, search
-beside.cores = lambda: 2
+from diabolo.search import scheduler, search, workers
+workers.cores = lambda: 2
 def work(self):
     print(psutil.Process().children()[0].pid, flush=True)
     time.sleep(5)
@@ -544,10 +556,10 @@ def test_a_task_that_cannot_be_passed_on_is_searched_in_one_process(table, monke
     class Local:
         pass
 
-    monkeypatch.setattr(beside, "cores", lambda: 2)
+    monkeypatch.setattr(workers, "cores", lambda: 2)
     task = SimpleNamespace(seconds=90, trials=None, opened=SimpleNamespace(rows=table), settings={}, report=None)
-    monkeypatch.setattr(beside, "replace", lambda task, report: Local())
-    with beside.workers(task):
+    monkeypatch.setattr(workers, "replace", lambda task, report: Local())
+    with workers.workers(task):
         assert not psutil.Process().children()
 
 

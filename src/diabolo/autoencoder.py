@@ -75,8 +75,8 @@ class Autoencoder(Verbs, TransformerMixin, BaseEstimator):
         learning_rate_schedule: "cosine" (falls to 0 over the epochs) or "constant".
         epochs: the most passes over the rows.
         batch_size: rows in a step; fewer rows make one batch.
-        precision: of the products in training, "float32" or "bfloat16". The latter is for wide dense and convolutional
-            layers in large batches, on processors that have it; weights, latents and losses stay float32.
+        precision: of matrix products in training, "float32" or "bfloat16". The latter is for wide dense and
+            convolutional layers in large batches, on processors that have it; weights, latents and losses stay float32.
         validation_fraction: fraction of the rows held back, in [0, 1), to find the best epoch; 0 keeps the last epoch.
         patience: epochs without a better validation loss before training ends; 0 never ends early.
         allow_overcomplete: accept latent_dim >= features.

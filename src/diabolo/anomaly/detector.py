@@ -23,14 +23,14 @@ from diabolo.data.adapters import Rows
 from diabolo.data.adapters.table import HIDDEN
 from diabolo.data.kinds import is_stream
 from diabolo.data.opening import open_dense
-from diabolo.data.prefetch import ahead
 from diabolo.data.sources import Source
-from diabolo.data.streams import Stream, rows_at_once
+from diabolo.data.streams import Stream
 from diabolo.data.tables import Reading
-from diabolo.errors import DataError, ModelFileError, NotFittedError
+from diabolo.errors import ModelFileError, NotFittedError
 from diabolo.model import rows as user_rows
 from diabolo.model.detection import Detection
 from diabolo.model.model import Model
+from diabolo.model.runtime import by_chunk
 from diabolo.model.settings import seed_of
 from diabolo.network.layers import Layer
 from diabolo.parts import plain
@@ -99,8 +99,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
             inner.set_params(corruption=HIDDEN)
         limit, reading = memory.limit(plain(inner.memory)), Reading(types=inner.types or {}, strict=inner.strict)
         opened = open_dense(X, limit, reading=reading, what="fit()")
-        if isinstance(opened, Source) and len(opened.rows) < 2:
-            raise DataError(f"fit() expected at least 2 rows to compare, got n_samples = {len(opened.rows)}.")
+        if isinstance(opened, Source):
+            scoring.check_count(len(opened.rows))
         # A loss for numbers in [0, 1] refuses all others, but an anomaly outside this range must get a score.
         if _numbers_alone(opened) and inner.reconstruction_loss == "auto":
             inner.set_params(reconstruction_loss="gaussian")
@@ -257,12 +257,10 @@ def _numbers_alone(opened: Source | Stream) -> bool:
 
 
 def _checked(model: Model, opened: Source | Stream) -> Iterator[Rows]:
-    """Yield the rows that a model was fitted on, in parts."""
-    if isinstance(opened, Source):
-        yield model.checked(opened.rows, where="fit()")
-        return
-    for chunk in ahead(opened.read(range(len(opened.parts)), rows_at_once((model.max_width,)))):
-        yield model.checked(chunk.rows, where=chunk.name, first_row=chunk.first_row)
+    """Return the rows that a model was fitted on, in parts."""
+    if isinstance(opened, Stream):
+        return by_chunk(model.checked, opened, max_width=model.max_width)
+    return iter([model.checked(opened.rows, where="fit()")])
 
 
 class _NotFittedError(NotFittedError, theirs.NotFittedError):  # type: ignore[misc]

@@ -79,18 +79,25 @@ def learn(model: Model, chunks: Callable[[], Iterator[Rows]], seed: int, *, some
 
     Raises: DataError for a single row.
     """
-    rows, space = space_of(model, chunks())
-    if rows < 2:
-        raise DataError(f"fit() expected at least 2 rows to compare, got n_samples = {rows}.")
+
+    def parts() -> Iterator[Rows]:
+        return (part for chunk in chunks() for part in _parts(model, chunk))
+
+    rows, space = space_of(model, parts())
+    check_count(rows)
     drawn = draw(rows, seed)
     which = np.unique(np.concatenate([each for group in drawn for each in group]))
     chosen = np.sort(np.random.default_rng([seed, 1]).permutation(rows)[:some])
     known, shown = _taken(chunks(), which, chosen)
     draws = references(drawn, which, known, place(model, space, known))
-    scores = [
-        score_places(draws, part, place(model, space, part)) for chunk in chunks() for part in _parts(model, chunk)
-    ]
+    scores = [score_places(draws, part, place(model, space, part)) for part in parts()]
     return Facts(space, draws, np.concatenate(scores), shown)
+
+
+def check_count(rows: int) -> None:
+    """Raise DataError for a single row, which cannot be compared with others."""
+    if rows < 2:
+        raise DataError(f"fit() expected at least 2 rows to compare, got n_samples = {rows}.")
 
 
 def _parts(model: Model, chunk: Rows) -> Iterator[Rows]:
@@ -118,17 +125,16 @@ def scaled(detection: Detection, scores: Floats) -> Floats:
     return in_units
 
 
-def space_of(model: Model, chunks: Iterator[Rows]) -> tuple[int, Space]:
+def space_of(model: Model, parts: Iterator[Rows]) -> tuple[int, Space]:
     """Return the number of rows that a model was fitted on, and the space for them.
 
-    Args: chunks: the rows, in parts.
+    Args: parts: of the rows, (k, ...) each.
     """
     latents, sums = Statistics(), np.zeros(model.values_per_row)
-    for chunk in chunks:
-        for part in _parts(model, chunk):
-            latents.add(model.encode(part))
-            residuals = model.residuals(part)
-            sums += np.einsum("ij,ij->j", residuals, residuals, dtype=np.float64)
+    for part in parts:
+        latents.add(model.encode(part))
+        residuals = model.residuals(part)
+        sums += np.einsum("ij,ij->j", residuals, residuals, dtype=np.float64)
     squares: Floats = sums / latents.rows
     columns, cells = len(squares), model.loss.cells
     if cells is not None:

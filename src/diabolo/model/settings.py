@@ -286,8 +286,8 @@ class Settings:
         default="float32",
         metadata=_known(
             (str,),
-            help="Of the products in training: float32, or bfloat16 for wide dense and convolutional layers in large "
-            "batches, on processors that have it.",
+            help="Precision of matrix products in training: float32, or bfloat16 for wide dense and convolutional "
+            "layers in large batches, on processors that have it.",
             option=str,
             check=_precision,
             since=3,

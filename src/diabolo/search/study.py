@@ -24,9 +24,9 @@ from diabolo.model import file as modelfile
 from diabolo.model.settings import AUTO, Settings, seed_of
 from diabolo.network.bottlenecks import Plain, Refined
 from diabolo.search import space as spaces
-from diabolo.search.beside import workers
 from diabolo.search.budget import BUDGET, duration
 from diabolo.search.scheduler import Row, Search, Task
+from diabolo.search.workers import workers
 from diabolo.storage import files
 from diabolo.typing import RandomState
 

@@ -72,7 +72,7 @@ def build(network: Network, *, link: str = "linear", seed: int = 0, precision: s
     before = _chain(encoder[len(network.encoder) : -1], hidden)
     latent = encoder[-1](before)
     # A layer that changes nothing else.
-    exact = [keras.layers.Activation("linear", dtype="float32", name="exact")] if precision != "float32" else []
+    exact = [keras.layers.Activation("linear", dtype="float32")] if precision != "float32" else []
     raw = _chain([*decoder, *exact], latent)
     alone = keras.Input((network.latent_dim,), dtype="float32", name="latent")
     alone_raw = _chain([*decoder, *exact], alone)

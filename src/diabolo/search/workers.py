@@ -69,8 +69,8 @@ def _worker(payload: bytes) -> Iterator[None]:
     here = [each or os.getcwd() for each in sys.path]
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(
-            # -P: files beside the data are no modules.
-            [sys.executable, "-P", "-c", "from diabolo.search.beside import main; main()"],
+            # -P: files in the current folder are not imported.
+            [sys.executable, "-P", "-c", "from diabolo.search.workers import main; main()"],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=said,
