@@ -1,6 +1,7 @@
 """`diabolo`, and the same as `python -m diabolo`."""
 
 import contextlib
+import gc
 import os
 import signal
 from types import FrameType
@@ -14,6 +15,8 @@ def _leave(number: int, frame: FrameType | None) -> None:
 
 def main() -> None:
     """Run the command line."""
+    # Loading makes many objects and drops few: by default it is searched for garbage dozens of times, a tenth of `encode`.
+    gc.set_threshold(50_000)
     # Nothing is written while it is loaded, so Ctrl-C can end the process at once, without a traceback of imports.
     before = signal.getsignal(signal.SIGINT)
     if before is signal.default_int_handler:
