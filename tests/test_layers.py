@@ -108,6 +108,8 @@ EXAMPLES = [
     ),
     (layers.Bidirectional(units=3, activation="relu", recurrent_activation="hard_sigmoid"), SERIES),
     (layers.Repeat(times=3), FLAT),
+    (layers.Skip(units=6, activation="tanh"), FLAT),
+    (layers.Skip(units=3), SERIES),
     (layers.Residual(units=6, activation="gelu"), FLAT),
     (layers.Residual(units=6), SERIES),
     (layers.Residual(units=3, activation="elu"), (1, 4, 2)),

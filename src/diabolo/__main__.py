@@ -15,7 +15,7 @@ def _leave(number: int, frame: FrameType | None) -> None:
 
 def main() -> None:
     """Run the command line."""
-    # Loading makes many objects and drops few: by default it is searched for garbage dozens of times, a tenth of `encode`.
+    # Loading makes many objects and drops few; by default they are searched for garbage dozens of times.
     gc.set_threshold(50_000)
     # Nothing is written while it is loaded, so Ctrl-C can end the process at once, without a traceback of imports.
     before = signal.getsignal(signal.SIGINT)

@@ -50,11 +50,12 @@ class Autoencoder(Verbs, TransformerMixin, BaseEstimator):
         latent_dim: number of latent dimensions. None: as the structure states, else a quarter of the features, at most
             half of the columns of a table, at most 32; "auto": as many as two short trainings find in the rows
             (`diabolo.fitting.automatic.latents`).
-        structure: in words ("dense", "conv 32-64, dense 256": `diabolo.network.words`), sizes from features to latent
+        structure: in words ("skip", "conv 32-64, dense 256": `diabolo.network.words`), sizes from features to latent
             ("784-256-128"), hidden widths ([256]), or `diabolo.network.layers` of the encoder; the decoder mirrors it.
-            Or a pair (encoder, decoder) of lists of layers, or of Keras models of your own, without their weights.
+            "auto": "skip", which begins as PCA, or what else suits the rows. Or a pair (encoder, decoder) of lists of
+            layers, or of Keras models of your own, without their weights.
         tied: the dense layers of the decoder use the transposed weights of the encoder: half as many weights.
-        activation: of the hidden layers; one of `diabolo.network.layers.ACTIVATIONS`.
+        activation: of the hidden layers; one of `diabolo.network.layers.ACTIVATIONS`; None: relu in skips, else elu.
         bottleneck: what makes the latent: "plain", "sparse", "gaussian" (a variational auto-encoder), "quantized",
             "ordered" or "refined", with settings after a colon ("gaussian:beta=4,warmup_epochs=10"), or one of
             `diabolo.network.bottlenecks`.
@@ -73,12 +74,14 @@ class Autoencoder(Verbs, TransformerMixin, BaseEstimator):
             bottleneck; "auto": what `advise` recommends, or a short race where several are close.
         learning_rate: None: what suits the optimizer (0.001 for Adam).
         learning_rate_schedule: "cosine" (falls to 0 over the epochs) or "constant".
-        epochs: the most passes over the rows.
+        epochs: the most passes over the rows. None: 50, and more for few rows: small networks are trained for at least
+            3,000 steps.
         batch_size: rows in a step; fewer rows make one batch.
         precision: of matrix products in training, "float32" or "bfloat16". The latter is for wide dense and
             convolutional layers in large batches, on processors that have it; weights, latents and losses stay float32.
         validation_fraction: fraction of the rows held back, in [0, 1), to find the best epoch; 0 keeps the last epoch.
-        patience: epochs without a better validation loss before training ends; 0 never ends early.
+        patience: epochs without a better validation loss before training ends; 0 never ends early; None: 10, and more
+            where an epoch has few steps.
         allow_overcomplete: accept latent_dim >= features.
         random_state: a whole number, with which two trainings give the same bits; None draws one and keeps it in
             `random_state_`; or a NumPy RandomState or Generator to draw it from.
@@ -105,9 +108,9 @@ class Autoencoder(Verbs, TransformerMixin, BaseEstimator):
         self,
         latent_dim: int | str | None = None,
         *,
-        structure: structures.Structure = "dense",
+        structure: structures.Structure = "auto",
         tied: bool = False,
-        activation: str = "elu",
+        activation: str | None = None,
         bottleneck: str | Bottleneck = "plain",
         bottleneck_activation: str | None = None,
         corruption: str | Corruption | None = "auto",
@@ -116,11 +119,11 @@ class Autoencoder(Verbs, TransformerMixin, BaseEstimator):
         optimizer: str | None = None,
         learning_rate: float | None = None,
         learning_rate_schedule: str = "cosine",
-        epochs: int = 50,
+        epochs: int | None = None,
         batch_size: int = 64,
         precision: str = "float32",
         validation_fraction: float = 0.1,
-        patience: int = 10,
+        patience: int | None = None,
         allow_overcomplete: bool = False,
         random_state: RandomState = None,
         memory: int | str | None = None,

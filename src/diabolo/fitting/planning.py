@@ -15,6 +15,7 @@ from diabolo.errors import OptionError
 from diabolo.fitting.automatic import latents
 from diabolo.fitting.automatic.advice import Advice, advise
 from diabolo.fitting.automatic.optimizer import choose
+from diabolo.fitting.length import with_length
 from diabolo.fitting.preparation import Prepared, prepare, prepare_again
 from diabolo.model.model import Model
 from diabolo.model.settings import AUTO, Settings
@@ -56,6 +57,7 @@ def plan(X: object, settings: Settings, *, evaluation_rows: Rows | None = None, 
     if chooses and not (is_stream(X) or sparse.is_sparse(X) or scipy_files.is_matrix(X)):
         X = open_rows(X, memory.limit(settings.memory), reading=settings.reading)
     prepared = prepare(X, counted, evaluation_rows=evaluation_rows)
+    settings, counted = with_length(settings, prepared), with_length(counted, prepared)
     if (count := prepared.rows + prepared.validation_rows) < FEW_ROWS:
         logger.warning("fit(): %d row%s to learn from: the model may not fit other rows", count, "s" * (count > 1))
     _warn_wide(prepared, settings)
@@ -133,4 +135,5 @@ def advise_on(X: object, settings: Settings) -> Advice:
     if settings.latent_dim == AUTO:
         settings = settings.changed(latent_dim=None)  # to count them would be a training
     prepared = prepare(X, settings.seeded())
-    return advise(prepared.facts(batch_size=settings.batch_size, epochs=settings.epochs))
+    settings = with_length(settings, prepared)
+    return advise(prepared.facts(batch_size=settings.batch_size, epochs=settings.most_epochs))

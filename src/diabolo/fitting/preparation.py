@@ -167,10 +167,13 @@ def _noise_and_penalty(settings: Settings, adapter: adapters.Adapter) -> tuple[C
     return corruption, asked_for(settings.penalty, settings.structure)
 
 
-def _network(settings: Settings, input_shape: tuple[int, ...], columns: int | None = None) -> Network:
+def _network(
+    settings: Settings, input_shape: tuple[int, ...], columns: int | None = None, *, sparse: bool = False
+) -> Network:
+    chooses = isinstance(settings.structure, str) and settings.structure == AUTO
     latent_dim: Any = settings.latent_dim  # "auto" was counted before
     network = structures.build(
-        settings.structure,
+        structures.automatic(tied=settings.tied, sparse=sparse) if chooses else settings.structure,
         input_shape,
         latent_dim=latent_dim,
         activation=settings.activation,
@@ -211,7 +214,7 @@ def _prepare_sparse(
         raise DataError("fit() expected rows to learn from, got a sparse matrix with no value other than zero in them.")
     choice = sparse_rows.choose_loss(settings.reconstruction_loss, matrix, evaluation_rows)
     adapter = sparse_rows.learn(matrix[order[:rows]], choice.loss)
-    network = _network(settings, adapter.tensor_shape)
+    network = _network(settings, adapter.tensor_shape, sparse=True)
     _check_precision(settings, network)
     corruption = None
     if settings.corruption is not None and settings.corruption != AUTO:

@@ -31,10 +31,10 @@ def resumed(given: Mapping[str, object], about: runs.About, folder: str | Path) 
                 f"(--run)."
             )
     most = runs.epochs_of(about)
-    if "epochs" in given and asked.epochs < most:
+    if "epochs" in given and asked.most_epochs < most:
         raise CheckpointError(
-            f"{folder} trains for {most} epochs, got {asked.epochs}: leave epochs (--epochs) out to continue, give "
-            f"more, such as epochs={2 * most} (--epochs {2 * most}), or choose another folder for run (--run)."
+            f"{folder} trains for {most} epochs, got {asked.most_epochs}: leave epochs (--epochs) out to continue, "
+            f"give more, such as epochs={2 * most} (--epochs {2 * most}), or choose another folder for run (--run)."
         )
     own = {name: value for name, value in given.items() if name in ("structure", *PARTS)}  # may have classes of a user
     known = Settings().to_config() | before | ({"structure": "dense"} if "structure" in own else {})
@@ -42,7 +42,7 @@ def resumed(given: Mapping[str, object], about: runs.About, folder: str | Path) 
         again = arguments(known, LAYERS)
     except OptionError as error:
         raise CheckpointError(f"{folder} has layers of your own: give the same structure again. ({error})") from error
-    more = {"epochs": max(asked.epochs, most) if "epochs" in given else most}
+    more = {"epochs": max(asked.most_epochs, most) if "epochs" in given else most}
     return Settings.of(again | own | more | {"memory": given.get("memory") or about.get("memory") or None})
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from diabolo import missing
 from diabolo.errors import DivergedError
+from diabolo.fitting import start
 from diabolo.fitting.preparation import Prepared
 from diabolo.model.model import Model
 from diabolo.model.record import Record
@@ -61,6 +62,7 @@ def fit(
     Raises: DivergedError, whose `model` is that of the epochs before; CheckpointError for a run that cannot go on.
     """
     job = _job(prepared, settings, restored=restored, keep=keep)
+    job = replace(job, weights=start.weights(job.network, job.loss, job.shard))
     if engine is None:
         engine = Quickest() if run is None or run.about is None else engine_of(run.about.get("versions"))
 
@@ -117,7 +119,7 @@ def fit_epoch(
         _job(prepared, settings, restored=state, keep=keep),
         epochs=len(history.get("loss", [])) + 1,
         schedule="constant",
-        weights=None if before is None else before.weights,
+        weights={} if before is None else before.weights,
         learnt=None if before is None else before.learnt,
     )
     engine = Compiled() if engine is None else engine
@@ -145,10 +147,10 @@ def _job(prepared: Prepared, settings: Settings, *, restored: State | None, keep
         optimizer=optimizer,
         learning_rate=optimizers.check(optimizer, settings.learning_rate, schedule),
         schedule=schedule,
-        epochs=settings.epochs,
+        epochs=settings.most_epochs,
         batch_size=settings.batch_size,
         precision=settings.precision,
-        patience=settings.patience,
+        patience=settings.epochs_to_wait,
         seed=settings.seed,
         restored=restored,
         keep=keep,

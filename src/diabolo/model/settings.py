@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from diabolo.data.tables import Reading
 
 PRECISIONS = ("float32", "bfloat16")
-AUTO = "auto"  # for latent_dim, optimizer, corruption and reconstruction_loss: chosen from the rows
+AUTO = "auto"  # for latent_dim, structure, optimizer, corruption and reconstruction_loss: chosen from the rows
+EPOCHS, PATIENCE = 50, 10  # where neither a user nor the number of steps says otherwise
 MAX_EPOCHS = 1 << 18  # of a history, which is lists of numbers in memory, four times as large as in a file
 METADATA_KEY = "setting"  # the key of a field's metadata
 
@@ -70,8 +71,13 @@ def _whole_from(least: int) -> Check:
     return lambda name, value: whole(name, value, least)
 
 
+def _patience(name: str, value: object) -> None:
+    if value is not None:
+        whole(name, value, 0)
+
+
 def _epochs(name: str, value: object) -> None:
-    if whole(name, value, 1) > MAX_EPOCHS:
+    if value is not None and whole(name, value, 1) > MAX_EPOCHS:
         raise OptionError(f"epochs must be at most {MAX_EPOCHS:,}, which a model file holds, got {value:,}.")
 
 
@@ -102,6 +108,8 @@ def _types(name: str, value: object) -> None:
 def _activation(name: str, value: object) -> None:
     from diabolo.network.structures import check_words
 
+    if value is None:
+        return
     if not isinstance(value, str):
         raise OptionError(f"{name} must be a text such as 'elu', got {value!r:.60}.")
     check_words("dense", value)
@@ -151,11 +159,12 @@ class Settings:
         ),
     )
     structure: Any = field(
-        default="dense",
+        default=AUTO,
         metadata=_known(
             (str, list),
-            help="The layers of the encoder, in words: dense, 'conv 32-64, dense 256', 'lstm 64', attention, ...; or "
-            "as sizes from the features to the latent: 784-256-128. The decoder mirrors them.",
+            help="The layers of the encoder, in words: skip, dense, 'conv 32-64, dense 256', 'lstm 64', attention, "
+            "...; or as sizes from the features to the latent: 784-256-128. The decoder mirrors them. auto: skip, "
+            "which begins as PCA, or what else suits the rows.",
             group=NETWORK,
             option=str,
         ),
@@ -170,13 +179,13 @@ class Settings:
             check=_boolean,
         ),
     )
-    activation: str = field(
-        default="elu",
+    activation: str | None = field(
+        default=None,
         metadata=_known(
-            (str,),
-            help="Activation of the hidden layers: elu, relu, gelu, silu, tanh, ...",
+            (str, type(None)),
+            help="Activation of the hidden layers: elu, relu, gelu, silu, tanh, ... Default: relu for skip, else elu.",
             group=NETWORK,
-            option=str,
+            option=str | None,
             check=_activation,
         ),
     )
@@ -263,12 +272,13 @@ class Settings:
             option=str,
         ),
     )
-    epochs: int = field(
-        default=50,
+    epochs: int | None = field(
+        default=None,
         metadata=_known(
-            (int,),
-            help="Maximum number of epochs (passes over the training rows).",
-            option=int,
+            (int, type(None)),
+            help="Maximum number of epochs (passes over the training rows). Default: 50, and more for few rows, so "
+            "that small networks are trained for at least 3,000 steps.",
+            option=int | None,
             check=_epochs,
             shared=True,
         ),
@@ -304,13 +314,14 @@ class Settings:
             shared=True,
         ),
     )
-    patience: int = field(
-        default=10,
+    patience: int | None = field(
+        default=None,
         metadata=_known(
-            (int,),
-            help="Epochs without a better validation loss before training ends; 0: never.",
-            option=int,
-            check=_whole_from(0),
+            (int, type(None)),
+            help="Epochs without a better validation loss before training ends; 0: never. Default: 10, and more where "
+            "an epoch has few steps.",
+            option=int | None,
+            check=_patience,
             shared=True,
         ),
     )
@@ -394,7 +405,7 @@ class Settings:
                 check(name, getattr(self, name))
         if self.optimizer == AUTO and self.learning_rate is not None:
             raise OptionError("optimizer='auto' chooses the rate as well: leave learning_rate out.")
-        if isinstance(self.structure, str):
+        if isinstance(self.structure, str) and self.structure != AUTO:
             check_words(self.structure, self.activation)
         named = None if self.optimizer == AUTO else self.optimizer
         optimizers.check(named or "adam", self.learning_rate, self.learning_rate_schedule)
@@ -418,6 +429,16 @@ class Settings:
     def seeded(self, seed: int | None = None) -> Self:
         """Return the settings with a whole number as `random_state`: `seed`, or the one that it stands for."""
         return self.changed(random_state=seed_of(self.random_state) if seed is None else seed)
+
+    @property
+    def most_epochs(self) -> int:
+        """The number of epochs, `EPOCHS` where it is left open."""
+        return EPOCHS if self.epochs is None else self.epochs
+
+    @property
+    def epochs_to_wait(self) -> int:
+        """The patience, `PATIENCE` where it is left open."""
+        return PATIENCE if self.patience is None else self.patience
 
     @property
     def reading(self) -> "Reading":

@@ -24,6 +24,7 @@ from diabolo.network.layers import (
     Flatten,
     Layer,
     Step,
+    TiedDense,
     check_activation,
 )
 from diabolo.network.network import Network, named, walk
@@ -31,6 +32,7 @@ from diabolo.network.pairs import of_pair, pair
 from diabolo.parts import Shape
 
 STRUCTURES = tuple(words.KINDS)
+AUTO = "auto"  # chosen from the rows
 
 Structure = str | Sequence[int] | Sequence[Layer] | Sequence[Sequence[Layer]]  # or two Keras models
 
@@ -40,7 +42,7 @@ def build(
     input_shape: Shape,
     *,
     latent_dim: int | None = None,
-    activation: str = "elu",
+    activation: str | None = None,
     bottleneck: str | Bottleneck = "plain",
     bottleneck_activation: str | None = None,
     tied: bool = False,
@@ -56,7 +58,7 @@ def build(
             Or an encoder and a decoder: two Keras models, or two lists of layers; the encoder ends in the latent.
         input_shape: sizes of the axes of one row.
         latent_dim: number of latent dimensions; None: as the structure states, else `default_latent_dim`.
-        activation: of the hidden layers.
+        activation: of the hidden layers; None: what suits each kind of layer.
         bottleneck: a kind, with settings after a colon ("gaussian:beta=4"), or one of `diabolo.network.bottlenecks`.
         bottleneck_activation: of the latent, if the bottleneck has a choice; None: its default.
         tied: the dense layers of the decoder use the transposed kernels of those they mirror.
@@ -68,7 +70,8 @@ def build(
     """
     features = math.prod(input_shape)
     columns = features if columns is None else columns
-    check_activation(Activation(function="linear"), activation)
+    if activation is not None:
+        check_activation(Activation(function="linear"), activation)
     latent_dim = None if latent_dim is None else whole("latent_dim", latent_dim, 1)
     if isinstance(bottleneck, Bottleneck) and bottleneck_activation is not None:
         raise OptionError("bottleneck_activation belongs into the Bottleneck that was passed: leave one out.")
@@ -100,12 +103,18 @@ def build(
     encoder = named("encoder", layers)
     # Only the first layer of the bottleneck is mirrored; the others, such as top-k, have no inverse.
     features_layer = part.layers()[0]
-    return Network(
-        input_shape=input_shape,
-        encoder=encoder,
-        bottleneck=part,
-        decoder=named("decoder", mirror((*encoder, features_layer), input_shape, tied=tied)),
-    )
+    decoder = mirror((*encoder, features_layer), input_shape, tied=tied)
+    if tied and not any(isinstance(layer, TiedDense) for layer in decoder):
+        raise OptionError(
+            f"tied is for dense layers, and the decoder of structure {structure!r:.60} has none that it mirrors: leave "
+            f"tied out, or choose structure='dense'."
+        )
+    return Network(input_shape=input_shape, encoder=encoder, bottleneck=part, decoder=named("decoder", decoder))
+
+
+def automatic(*, tied: bool = False, sparse: bool = False) -> str:
+    """Return the structure for rows, where none is asked for: skips, but plain layers where these are needed."""
+    return "dense" if tied or sparse else "skip"
 
 
 def _refuse_wide(part: Bottleneck, features: int, columns: int, *, allow_overcomplete: bool) -> None:
@@ -138,12 +147,13 @@ def _flat(layers: tuple[Layer, ...], input_shape: Shape) -> tuple[Layer, ...]:
 
 def says_latents(structure: Structure) -> bool:
     """Whether a structure states the number of latents, as "784-256-32" does."""
-    return isinstance(structure, str) and not words.known(structure)
+    return isinstance(structure, str) and structure != AUTO and not words.known(structure)
 
 
-def check_words(structure: str, activation: str) -> None:
+def check_words(structure: str, activation: str | None) -> None:
     """Raise OptionError for a structure, in words or sizes, or an activation that is wrong for rows of any shape."""
-    check_activation(Activation(function="linear"), activation)
+    if activation is not None:
+        check_activation(Activation(function="linear"), activation)
     if not words.known(structure):
         _sizes(structure)
         return
@@ -151,7 +161,7 @@ def check_words(structure: str, activation: str) -> None:
         words.read(structure, (64, 64, 1), activation)
 
 
-def _read(structure: Structure, input_shape: Shape, activation: str) -> tuple[tuple[Layer, ...], int | None]:
+def _read(structure: Structure, input_shape: Shape, activation: str | None) -> tuple[tuple[Layer, ...], int | None]:
     """Return the hidden layers and the latent size if the structure states it."""
     features = math.prod(input_shape)
     if isinstance(structure, str):
@@ -179,8 +189,8 @@ def _read(structure: Structure, input_shape: Shape, activation: str) -> tuple[tu
     return _dense(items, activation), None
 
 
-def _dense(widths: Sequence[int], activation: str) -> tuple[Layer, ...]:
-    return tuple(Dense(units=width, activation=activation) for width in widths)
+def _dense(widths: Sequence[int], activation: str | None) -> tuple[Layer, ...]:
+    return tuple(Dense(units=width, activation=activation or words.ACTIVATION) for width in widths)
 
 
 def _sizes(written: str) -> list[int]:
@@ -214,6 +224,8 @@ def mirror(encoder: Sequence[Layer], input_shape: Shape, *, tied: bool = False) 
         undone = block[0].layer.mirror(block[0].input_shape)
         if tied and block[0].layer.lends_kernel:
             undone = (block[0].layer.tied(block[0].input_shape),)
+        if features is not None and features.keeps_input and isinstance(undone[-1], (Dense, TiedDense)):
+            undone = undone[:-1]  # the features are not needed: the mirror of a skip takes whatever there is
         decoder.extend(layer.with_activation(getattr(features, "activation", "linear")) for layer in undone)
         first = before is blocks[0]
         decoder.extend(_undo_followers(before if first else before[1:], followers=not first))

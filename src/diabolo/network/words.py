@@ -1,6 +1,7 @@
 """A structure in words: "conv 32-64, dense 256" -> layers of an encoder.
 
     dense 256-128      one layer for each number of units
+    skip 256-128       the same, and the input of each goes on next to its output: training begins as PCA
     residual 128x3     one of 128, and three blocks that add to it
     conv 32-64         convolutions that halve height and width, with these numbers of filters
     pool 32-64         convolutions that keep them, each followed by pooling
@@ -31,17 +32,22 @@ from diabolo.network.layers import (
     Recurrent,
     Reshape,
     Residual,
+    Skip,
 )
 from diabolo.parts import Shape
 
+ACTIVATION, ACTIVATIONS = "elu", {"skip": "relu"}  # of hidden layers where none is asked for, and of single kinds
 PATCH = 4
 HEADS = 4
 
 Make = Callable[[list[int], int, Shape, str], list[Layer]]  # widths, times, shape so far, activation -> layers
 
 
-def read(written: str, input_shape: Shape, activation: str) -> tuple[Layer, ...]:
-    """Return the layers for these words and for rows of `input_shape`. Raises OptionError, ShapeError."""
+def read(written: str, input_shape: Shape, activation: str | None) -> tuple[Layer, ...]:
+    """Return the layers for these words and for rows of `input_shape`; activation None: what suits each kind of layer.
+
+    Raises: OptionError, ShapeError.
+    """
     layers: list[Layer] = []
     shape = input_shape
     for item in written.split(","):
@@ -56,7 +62,7 @@ def known(written: str) -> bool:
     return written.strip().partition(" ")[0].partition(",")[0] in KINDS
 
 
-def _item(item: str, shape: Shape, activation: str, written: str) -> list[Layer]:
+def _item(item: str, shape: Shape, activation: str | None, written: str) -> list[Layer]:
     kind, _, sizes = item.partition(" ")
     if kind not in KINDS:
         raise OptionError(f"structure {written!r}: {unknown('kind of layer', kind, KINDS)}")
@@ -67,7 +73,7 @@ def _item(item: str, shape: Shape, activation: str, written: str) -> list[Layer]
         raise OptionError(f"structure {written!r}: expected sizes such as '{kind} 64-32', got {item!r}.")
     if times and kind not in ("attention", "attention1d", "residual"):
         raise OptionError(f"structure {written!r}: only attention and residual take 'x{times}': write the sizes out.")
-    return KINDS[kind](widths, times, shape, activation)
+    return KINDS[kind](widths, times, shape, activation or ACTIVATIONS.get(kind, ACTIVATION))
 
 
 def _dense(widths: list[int], times: int, shape: Shape, activation: str) -> list[Layer]:
@@ -90,6 +96,13 @@ def _residual(widths: list[int], times: int, shape: Shape, activation: str) -> l
     widths = widths or [usual_width(shape)]
     layers = _dense(widths, 0, shape, activation)
     return layers + [Residual(units=widths[-1], activation=activation) for _ in range(times or 2)]
+
+
+def _skip(widths: list[int], times: int, shape: Shape, activation: str) -> list[Layer]:
+    """Two hidden layers as wide as the row, 64 to 512, if no widths are given."""
+    flat: list[Layer] = [Flatten()] if len(shape) > 1 else []
+    widths = widths or [max(64, usual_width(shape))] * 2
+    return flat + [Skip(units=units, activation=activation) for units in widths]
 
 
 def _convolutions(pooled: bool, over_time: bool) -> Make:
@@ -161,6 +174,7 @@ def _lines(shape: Shape) -> Layer:
 
 KINDS: dict[str, Make] = {
     "dense": _dense,
+    "skip": _skip,
     "residual": _residual,
     "conv": _convolutions(pooled=False, over_time=False),
     "pool": _convolutions(pooled=True, over_time=False),

@@ -17,7 +17,7 @@ from diabolo.fitting.preparation import Prepared, prepare
 from diabolo.fitting.training import fit
 from diabolo.model import generating
 from diabolo.model.model import Model
-from diabolo.model.settings import Settings
+from diabolo.model.settings import AUTO, Settings
 from diabolo.network import structures
 
 STEPS = 9_000  # of each short training
@@ -69,7 +69,7 @@ def pilots(settings: Settings, prepared: Prepared) -> list[Settings]:
         epochs=max(10, min(400, STEPS // math.ceil(prepared.rows / batch_size))),
         patience=0,
     )
-    structures = STRUCTURES if settings.structure == "dense" else (settings.structure,)
+    structures = STRUCTURES if settings.structure == AUTO else (settings.structure,)
     return [changed.changed(structure=structure) for structure in structures]
 
 

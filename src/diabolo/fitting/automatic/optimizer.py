@@ -31,10 +31,10 @@ def choose(prepared: Prepared, settings: Settings, rows: Source | None) -> Choic
         settings: with a seed and a number of latents.
         rows: to race on; None: they cannot be read twice, so that the first answer of the advice is taken.
     """
-    known = prepared.facts(batch_size=settings.batch_size, epochs=settings.epochs)
+    known = prepared.facts(batch_size=settings.batch_size, epochs=settings.most_epochs)
     said = advice.advise(known)
-    chosen, reason, epochs = said.answers[0], said.reason, settings.epochs // RACE_DIVISOR
-    if rows is not None and len(said.close) > 1 and settings.epochs >= advice.SHORT_EPOCHS:
+    chosen, reason, epochs = said.answers[0], said.reason, settings.most_epochs // RACE_DIVISOR
+    if rows is not None and len(said.close) > 1 and settings.most_epochs >= advice.SHORT_EPOCHS:
         short = settings.changed(
             optimizer=None, epochs=epochs, patience=0, validation_fraction=settings.validation_fraction or 0.1
         )

@@ -46,6 +46,7 @@ from diabolo.network.layers.residual import Attention as Attention
 from diabolo.network.layers.residual import Position as Position
 from diabolo.network.layers.residual import Residual as Residual
 from diabolo.network.layers.residual import ResidualConvolution as ResidualConvolution
+from diabolo.network.layers.skip import Skip as Skip
 
 # Every layer that is imported above, by its kind. Recurrent has none: it is only what LSTM and GRU share.
 LAYERS: dict[str, type[Layer]] = {

@@ -26,6 +26,7 @@ class Layer(Part):
 
     makes_features: ClassVar[bool] = False  # new numbers by weights: starts a block of a structure (see mirror())
     reshapes: ClassVar[bool] = False  # changes axes or their sizes without weights; the decoder undoes it by mirror()
+    keeps_input: ClassVar[bool] = False  # its output begins with its input: nothing needs to bring that back
     needs_axes: ClassVar[bool] = False  # looks at neighbouring places: of no use on a flat row
     ends_in_activation: ClassVar[bool] = False  # its output is that of its `activation`, which a decoder may replace
     lends_kernel: ClassVar[bool] = False  # has a matrix `kernel` that `tied` uses transposed in the decoder

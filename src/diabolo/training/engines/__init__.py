@@ -95,7 +95,7 @@ def _seconds(job: Job, costs: tuple[float, ...]) -> float:
     weights, rows = dense.shapes(job.network), min(job.batch_size, job.shard.row_count)
     count = sum(map(math.prod, weights.values()))
     outputs = rows * sum(math.prod(shape) for shape in weights.values() if len(shape) == 1)
-    work = (1, len(job.network.steps), count, outputs, 6 * rows * count)
+    work = (1, len(dense.multiplying(job.network)), count, outputs, 6 * rows * count)
     steps = job.epochs * math.ceil(job.shard.row_count / rows)
     return steps * sum(cost * amount for cost, amount in zip(costs, work, strict=True))
 

@@ -1,7 +1,7 @@
 """What every engine takes and gives. Order: the training, its result, the Protocol."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -36,7 +36,7 @@ class Job:
         patience: epochs without a better validation loss before it ends; 0 never ends early.
         patience_after: epochs that do not count as waiting, because the number of epochs was raised after them.
         seed: for the first weights, the order of the rows and all random draws.
-        weights: to begin with, by name; None: drawn.
+        weights: to begin with, by name; the others are drawn.
         learnt: initial values of the parameters of the loss, by name.
         restored: the state to continue from; None: start from the beginning.
         keep: see `Keep`.
@@ -55,7 +55,7 @@ class Job:
     patience: int
     seed: int
     precision: str = "float32"
-    weights: Weights | None = None
+    weights: Weights = field(default_factory=dict)
     learnt: Weights | None = None
     patience_after: int = 0
     restored: State | None = None

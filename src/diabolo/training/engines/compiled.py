@@ -41,8 +41,9 @@ class Compiled(Engine):
         from diabolo.training import loop
 
         models = keras_builder.build(job.network, link=job.loss.link, seed=job.seed, precision=job.precision)
-        if job.weights is not None:
-            keras_builder.set_weights(models, job.network, job.weights)
+        if job.weights:
+            drawn = keras_builder.get_weights(models, job.network)
+            keras_builder.set_weights(models, job.network, drawn | dict(job.weights))
         spec = loop.Spec(
             models=models,
             network=job.network,

@@ -1,4 +1,4 @@
-"""Dense layers in a chain in NumPy: their outputs, and the gradients of a loss.
+"""Dense layers in a chain in NumPy, with or without skips: their outputs, and the gradients of a loss.
 
 All weights are parts of one vector, so that a step of the optimizer is a few operations on it. Order: activations, the
 gradients of losses, hidden cells, the network, the optimizer.
@@ -13,7 +13,7 @@ import numpy as np
 from diabolo.model.products import Products
 from diabolo.network import links
 from diabolo.network.cells import Cells
-from diabolo.network.layers import Dense, Layer
+from diabolo.network.layers import Dense, Flatten, Layer, Reshape, Skip, Step
 from diabolo.network.losses import Bernoulli, Gaussian, Huber, Loss, Mixed, Poisson
 from diabolo.network.network import Network
 
@@ -70,8 +70,21 @@ ACTIVATIONS: dict[str, Callable[[Array], Activated]] = {
 
 
 def activation(layer: Layer) -> str | None:
-    """Return the activation of a dense layer with a bias; None: it is another layer."""
-    return layer.activation if type(layer) is Dense and layer.use_bias else None
+    """Return the activation of a dense layer with a bias, or of a skip; None: it is another layer."""
+    if type(layer) is Skip or (type(layer) is Dense and layer.use_bias):
+        return layer.activation
+    return None
+
+
+def multiplying(network: Network) -> list[Step]:
+    """Return the layers that multiply; the others, of a network that `chained`, only change the axes."""
+    return [step for step in network.steps if type(step.layer) not in (Flatten, Reshape)]
+
+
+def chained(network: Network) -> bool:
+    """Return whether a network is a chain of layers with an activation of `ACTIVATIONS`, for rows in one axis."""
+    flat = all(len(step.input_shape) == 1 == len(step.output_shape) for step in multiplying(network))
+    return flat and all(activation(step.layer) in ACTIVATIONS for step in multiplying(network))
 
 
 def has_gradient(loss: Loss) -> bool:
@@ -173,8 +186,10 @@ class Weights:
         self.gradients = np.zeros_like(self.values)
         self._kernels, self._biases = self._layers(self.values)
         self._to_kernels, self._to_biases = self._layers(self.gradients)
-        self._activate = [ACTIVATIONS[activation(step.layer) or ""] for step in network.steps]
-        for kernel, step in zip(self._kernels, network.steps, strict=True):
+        steps = multiplying(network)
+        self._activate = [ACTIVATIONS[activation(step.layer) or ""] for step in steps]
+        self._keep_input = [step.layer.keeps_input for step in steps]
+        for kernel, step in zip(self._kernels, steps, strict=True):
             # As Keras' layers begin: see `initializer_for` of `diabolo.network.backends.keras.layers`.
             rectified = activation(step.layer) in ("relu", "leaky_relu")
             limit = math.sqrt(6 / (kernel.shape[0] if rectified else sum(kernel.shape)))
@@ -190,9 +205,10 @@ class Weights:
         return {name: piece.reshape(shape) for (name, shape), piece in zip(self._shapes.items(), pieces, strict=True)}
 
     def take(self, weights: Mapping[str, Array]) -> None:
-        """Set the weights to others, by name."""
+        """Set those weights that are given, by name."""
         for name, piece in self._pieces(self.values).items():
-            piece[:] = weights[name]
+            if name in weights:
+                piece[:] = weights[name]
 
     def by_name(self, vector: Array) -> dict[str, Array]:
         """Return the weights of a vector like `values`, by their names in a `Model`."""
@@ -204,13 +220,18 @@ class Weights:
         lost, away = compare(loss, target, outputs[-1])
         away /= np.float32(len(seen))
         for at in range(len(self._kernels) - 1, -1, -1):
-            derivative = derivatives[at]
+            derivative, kept = derivatives[at], None
+            if self._keep_input[at]:
+                width = outputs[at].shape[1]
+                kept, away = away[:, :width], np.ascontiguousarray(away[:, width:])
             if derivative is not None:
                 away *= derivative
             self._products.left_transposed(outputs[at], away, out=self._to_kernels[at])
             np.sum(away, axis=0, out=self._to_biases[at])
             if at:
                 away = self._products.right_transposed(away, self._kernels[at])
+                if kept is not None:
+                    away += kept
         return lost
 
     def cost(self, loss: Loss, seen: Array, target: Array) -> float:
@@ -222,10 +243,11 @@ class Weights:
     def _outputs(self, rows: Array) -> tuple[list[Array], list[Array | None]]:
         """Return the rows and the output of each layer, and the derivative of each activation."""
         outputs, derivatives = [rows], list[Array | None]()
-        for kernel, bias, activate in zip(self._kernels, self._biases, self._activate, strict=True):
+        layers = zip(self._kernels, self._biases, self._activate, self._keep_input, strict=True)
+        for kernel, bias, activate, keeps_input in layers:
             numbers = self._products.affine(outputs[-1], kernel, bias)
             numbers, derivative = activate(numbers)
-            outputs.append(numbers)
+            outputs.append(np.concatenate([outputs[-1], numbers], axis=1) if keeps_input else numbers)
             derivatives.append(derivative)
         return outputs, derivatives
 
@@ -234,7 +256,7 @@ def shapes(network: Network) -> dict[str, tuple[int, ...]]:
     """Return the shape of each weight, by its name in a `Model`."""
     return {
         f"{step.layer.name}/{name}": shape
-        for step in network.steps
+        for step in multiplying(network)
         for name, shape in step.layer.weights(step.input_shape).items()
     }
 

@@ -1,4 +1,6 @@
-"""The engine for small dense networks, in NumPy: loading TensorFlow and compiling would take longer than the training.
+"""The engine for small networks of dense layers and skips, in NumPy.
+
+For them, loading TensorFlow and compiling would take longer than the training.
 
 The steps are those of `diabolo.training.loop` for the same network: AdamW under a cosine, rows in a new order each
 epoch, the weights of the best validation epoch. Order: the engine, the training.
@@ -37,7 +39,7 @@ MOST_WEIGHTS = 1 << 20  # for wider networks one core is too slow
 WIDE = 1 << 21  # rows of a batch times weights, from which ONNX Runtime multiplies
 MOST_NUMBERS = 1 << 27  # of the rows, which are held as float32
 SECONDS_BETWEEN = 0.5  # two reports within an epoch
-DENSE = re.compile(r"dense|[\d, x-]+|(dense [\d-]+(, )?)+")  # a structure in words
+DENSE = re.compile(r"[\d, x-]+|((dense|skip)( [\d-]+)?(, )?)+")  # a structure in words
 # The number of BLAS threads is one for all of a process; a report may train a network of its own.
 ONE_AT_A_TIME = threading.RLock()
 
@@ -57,7 +59,7 @@ class Numpy(Engine):
         """Return whether this engine can do a training."""
         corruption, rows = job.corruption, job.shard.rows
         return (
-            all(dense.activation(step.layer) in dense.ACTIVATIONS for step in job.network.steps)
+            dense.chained(job.network)
             and type(job.network.bottleneck) in (Plain, Refined)
             and sum(map(math.prod, dense.shapes(job.network).values())) <= MOST_WEIGHTS
             and dense.has_gradient(job.loss)
@@ -67,7 +69,6 @@ class Numpy(Engine):
             and job.shard.matrix is None
             and job.optimizer.partition(":")[0] in DECAY
             and isinstance(rows, np.ndarray)
-            and rows.ndim == 2
             and rows.size <= MOST_NUMBERS
         )
 
@@ -76,7 +77,7 @@ class Numpy(Engine):
         """Return False where the settings alone, before any rows are read, show that `suits` will be False."""
         structure = settings.structure
         dense_alone = (
-            bool(DENSE.fullmatch(structure))
+            structure == AUTO or bool(DENSE.fullmatch(structure))
             if isinstance(structure, str)
             else isinstance(structure, (list, tuple)) and all(isinstance(each, (int, Dense)) for each in structure)
         )
@@ -85,7 +86,7 @@ class Numpy(Engine):
             and not settings.tied
             and settings.penalty is None
             and settings.precision == "float32"
-            and settings.activation in dense.ACTIVATIONS
+            and (settings.activation is None or settings.activation in dense.ACTIVATIONS)
             and _kind(settings.bottleneck) in (Plain.kind, Refined.kind)
             and _kind(settings.corruption) in (AUTO, "None", Masking.kind)
             and _kind(settings.optimizer) in (AUTO, "None", *DECAY)
@@ -142,8 +143,7 @@ class _Training:
         self._steps = math.ceil(self._count / self._batch_size)
         products = WideProducts() if is_wide(job) else Products()
         self._weights = dense.Weights(job.network, np.random.default_rng([job.seed, 2]), products)
-        if job.weights is not None:
-            self._weights.take(job.weights)
+        self._weights.take(job.weights)
         name, settings = optimizers.read(job.optimizer)
         given = SETTINGS | {"weight_decay": DECAY[name]} | settings
         self._adam = dense.Adam(self._weights, decay=given.pop("weight_decay"), **given)
@@ -270,11 +270,12 @@ class _Training:
 
 
 def _scaled(rows: np.ndarray[Any, Any], offset: Array, scale: Array) -> Array:
-    """Return rows as the network takes them."""
+    """Return rows as the network takes them, in one axis."""
     numbers = rows.astype(np.float32, copy=False)
     if offset.any():
         numbers = numbers - offset
-    return numbers if (scale == 1).all() else numbers / scale
+    numbers = numbers if (scale == 1).all() else numbers / scale
+    return numbers.reshape(len(rows), -1)
 
 
 class _Clock:

@@ -1,4 +1,4 @@
-"""Keras layers that Keras does not have: residual blocks, attention, patches, outputs that are cut to a shape.
+"""Keras layers that Keras does not have: residual blocks, skips, attention, patches, outputs that are cut to a shape.
 
 The weights have the names that `diabolo.network.layers` gives them; its `to_keras` makes these layers.
 """
@@ -76,6 +76,26 @@ class TiedDense(keras.layers.Layer):
         """(..., features) -> (..., units)."""
         product = ops.matmul(x, ops.transpose(self._kernel()))
         return self._activation(product + self.bias if self._use_bias else product)
+
+
+class Skip(keras.layers.Layer):
+    """concat(x, activation(x @ kernel + bias))."""
+
+    def __init__(self, units: int, activation: str, seed: int, name: str) -> None:
+        super().__init__(name=name)
+        self._units, self._activation = units, activation_of(activation)
+        self._initializer = initializer_for(activation, seed)
+
+    def build(self, input_shape: Shape) -> None:
+        """Make the weights."""
+        self.kernel = self.add_weight(
+            shape=(input_shape[-1], self._units), initializer=self._initializer, name="kernel"
+        )
+        self.bias = self.add_weight(shape=(self._units,), initializer="zeros", name="bias")
+
+    def call(self, x: Tensor) -> Tensor:
+        """(..., features) -> (..., features + units)."""
+        return ops.concatenate([x, self._activation(_times(x, self.kernel) + self.bias)], axis=-1)
 
 
 class Residual(keras.layers.Layer):
