@@ -80,8 +80,8 @@ class Autoencoder(Verbs, TransformerMixin, BaseEstimator):
         precision: of matrix products in training, "float32" or "bfloat16". The latter is for wide dense and
             convolutional layers in large batches, on processors that have it; weights, latents and losses stay float32.
         validation_fraction: fraction of the rows held back, in [0, 1), to find the best epoch; 0 keeps the last epoch.
-        patience: epochs without a better validation loss before training ends; 0 never ends early; None: 10, and more
-            where an epoch has few steps.
+        patience: epochs without a better validation loss before training ends; 0 never ends early; None: 10, but 0 for
+            a training of at most 3,000 steps.
         allow_overcomplete: accept latent_dim >= features.
         random_state: a whole number, with which two trainings give the same bits; None draws one and keeps it in
             `random_state_`; or a NumPy RandomState or Generator to draw it from.

@@ -10,14 +10,17 @@ LEAST_STEPS = 3_000
 # Additions and multiplications that they may take, some 10 to 20 s on two cores: large networks have fewer steps.
 MOST_OPERATIONS = 1e12
 A_STEP = 6  # for each row and weight: forward, and backward to the weights and to the input
-WAITED = 5  # a fifth of the least steps without improvement end a training
 
 
 def with_length(settings: Settings, prepared: Prepared) -> Settings:
-    """Return settings with the number of epochs and the patience."""
+    """Return settings with the number of epochs and the patience.
+
+    A training of the least number of steps goes on to its end: it is short, and the last steps, at low rates, count.
+    """
     rows = min(settings.batch_size, prepared.rows)
     steps_an_epoch = math.ceil(prepared.rows / rows)
     steps = min(LEAST_STEPS, MOST_OPERATIONS / (A_STEP * rows * prepared.network.operations))
-    epochs = max(EPOCHS, math.ceil(steps / steps_an_epoch)) if settings.epochs is None else settings.epochs
-    patience = max(PATIENCE, math.ceil(steps / WAITED / steps_an_epoch))
-    return settings.changed(epochs=epochs, patience=patience if settings.patience is None else settings.patience)
+    least = math.ceil(steps / steps_an_epoch)
+    epochs = max(EPOCHS, least) if settings.epochs is None else settings.epochs
+    patience = (PATIENCE if epochs > least else 0) if settings.patience is None else settings.patience
+    return settings.changed(epochs=epochs, patience=patience)

@@ -3,11 +3,15 @@
 Order: the result, the trainings, the engine's job, the model.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
+import numpy as np
+
 from diabolo import missing
+from diabolo.data.shard import Shard
 from diabolo.errors import DivergedError
 from diabolo.fitting import start
 from diabolo.fitting.preparation import Prepared
@@ -148,13 +152,23 @@ def _job(prepared: Prepared, settings: Settings, *, restored: State | None, keep
         learning_rate=optimizers.check(optimizer, settings.learning_rate, schedule),
         schedule=schedule,
         epochs=settings.most_epochs,
-        batch_size=settings.batch_size,
+        batch_size=_even(settings.batch_size, prepared.shard),
         precision=settings.precision,
         patience=settings.epochs_to_wait,
         seed=settings.seed,
         restored=restored,
         keep=keep,
     )
+
+
+def _even(batch_size: int, shard: Shard) -> int:
+    """Return the rows in a step, so that the last step of an epoch has about as many as the others.
+
+    A step goes as far whether it has 64 rows or 1: of 129 rows, one would count as much as 64 others.
+    """
+    if not isinstance(shard.rows, np.ndarray):
+        return batch_size
+    return math.ceil(shard.row_count / math.ceil(shard.row_count / batch_size))
 
 
 def _model(

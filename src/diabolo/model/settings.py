@@ -318,8 +318,8 @@ class Settings:
         default=None,
         metadata=_known(
             (int, type(None)),
-            help="Epochs without a better validation loss before training ends; 0: never. Default: 10, and more where "
-            "an epoch has few steps.",
+            help="Epochs without a better validation loss before training ends; 0: never. Default: 10, but 0 for a "
+            "training of at most 3,000 steps.",
             option=int | None,
             check=_patience,
             shared=True,
