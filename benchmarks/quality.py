@@ -50,7 +50,7 @@ class Resumable(Engine):
                 saved = time.monotonic()
 
         restored = checkpoints.read(path, self._folder.name) if path.is_file() else None
-        weights = None if self._start is None else self._start.model_.weights
+        weights = job.weights if self._start is None else self._start.model_.weights
         return Compiled().train(replace(job, weights=weights, restored=restored, keep=keep), report)
 
     def versions(self, job: Job) -> dict[str, str]:

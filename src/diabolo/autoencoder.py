@@ -30,6 +30,7 @@ from diabolo.network.bottlenecks import Bottleneck
 from diabolo.network.corruptions import Corruption
 from diabolo.network.layers import LAYERS, Layer
 from diabolo.network.penalties import Penalty
+from diabolo.report.diagnosis import Finding
 from diabolo.training import backend
 from diabolo.training.checkpoints import State
 from diabolo.training.engines import Engine
@@ -99,9 +100,14 @@ class Autoencoder(Verbs, TransformerMixin, BaseEstimator):
     Attributes:
         model_ and others: see `diabolo.model.verbs.Verbs`.
         optimizer_reason_: of optimizer="auto", which was chosen and why.
+        evaluation_: the errors of the model, of PCA and of the best constant on rows held back, a
+            `diabolo.fitting.Evaluation`; of the last fit() to rows in memory.
+        diagnosis_: the problems that were found, and what to try, as texts have them; serious ones are also logged.
     """
 
     optimizer_reason_: str
+    evaluation_: fitting.Evaluation
+    diagnosis_: list[Finding]
     _state: State | None
 
     def __init__(
@@ -168,6 +174,7 @@ class Autoencoder(Verbs, TransformerMixin, BaseEstimator):
         run: str | Path | None = None,
         resume: bool = False,
         engine: Engine | None = None,
+        evaluate: bool = True,
     ) -> Self:
         """Learn from rows (n, features) or images (n, height, width[, channels]).
 
@@ -185,6 +192,7 @@ class Autoencoder(Verbs, TransformerMixin, BaseEstimator):
                 more, for a training that has ended as well; a cosine is then stretched over all of them.
             engine: runs the training steps, one of `diabolo.training.engines`; None: the quickest,
                 which for small dense networks is NumPy.
+            evaluate: compare the model with PCA and look for problems: see `evaluation_` and `diagnosis_`.
 
         Raises: DataError, ShapeError, OptionError for bad input; CheckpointError if the run cannot start or continue;
             DivergedError if the loss is no longer finite; the estimator then has the best model so far, if any.
@@ -201,7 +209,12 @@ class Autoencoder(Verbs, TransformerMixin, BaseEstimator):
             _explain_optimizer(self, plan.optimizer_reason)
             with _last_model_kept(self), _progress(self, report) as show:
                 fitted = fitting.fit(plan.prepared, plan.settings, engine=engine, report=show, run=kept, source=source)
-        return with_model(self, fitted.model)
+        with_model(self, fitted.model)
+        sample = plan.prepared.sample
+        if evaluate and sample is not None:
+            self.evaluation_ = fitting.evaluate(self.model_, sample)
+            self.diagnosis_ = fitting.diagnose(self.model_, sample, self.evaluation_)
+        return self
 
     def partial_fit(self, X: object, y: object = None) -> Self:
         """Train on rows for one more epoch, from where this estimator stands, at a constant learning rate.
@@ -323,6 +336,8 @@ def _last_model_kept(estimator: Autoencoder) -> Iterator[None]:
 def with_model(estimator: A, model: Model) -> A:
     """Return an estimator after it got a trained model."""
     estimator._state = None
+    for of_before in ("evaluation_", "diagnosis_"):
+        estimator.__dict__.pop(of_before, None)
     return verbs.with_model(estimator, model)
 
 

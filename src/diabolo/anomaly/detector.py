@@ -105,7 +105,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         if _numbers_alone(opened) and inner.reconstruction_loss == "auto":
             inner.set_params(reconstruction_loss="gaussian")
         # Only our own estimator is known to take an engine.
-        more: dict[str, Any] = {"engine": Quickest()} if type(inner) is Autoencoder else {}
+        more: dict[str, Any] = {"engine": Quickest(), "evaluate": False} if type(inner) is Autoencoder else {}
         model = inner.fit(opened, **more).model_
         some = int(np.clip(KNOWN_CELLS // math.prod(model.adapter.row_shape), *KNOWN_ROWS))
         facts = scoring.learn(model, partial(_checked, model, opened), seed, some=some)

@@ -27,6 +27,7 @@ from diabolo.data.windows import Streamed, Windows, check_memory
 from diabolo.errors import DataError, OptionError, ShapeError, unknown
 from diabolo.fitting import sparse_rows
 from diabolo.fitting.automatic import advice
+from diabolo.fitting.comparison import Sample, sampled
 from diabolo.model import file as modelfile
 from diabolo.model.model import Model
 from diabolo.model.settings import AUTO, Settings
@@ -41,7 +42,7 @@ logger = logging.getLogger(__name__)
 
 
 class Prepared(NamedTuple):
-    """What is known before the training begins; the rows themselves are in the shard alone."""
+    """What is known before the training begins; the rows themselves are in the shard, and a sample of them."""
 
     name: str
     rows: int
@@ -55,6 +56,7 @@ class Prepared(NamedTuple):
     streamed_within: int
     schema: Schema | None
     series: SeriesForm | None = None
+    sample: Sample | None = None
 
     def facts(self, *, batch_size: int, epochs: int) -> dict[str, float]:
         """Return what `diabolo.fitting.automatic.advice` goes by."""
@@ -132,6 +134,7 @@ def prepare(X: object, settings: Settings, *, evaluation_rows: Rows | None = Non
         streamed_within=0 if isinstance(part.whole, np.ndarray) else limit,
         schema=schema,
         series=series,
+        sample=sampled(part),
     )
 
 

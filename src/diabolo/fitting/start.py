@@ -13,7 +13,7 @@ import numpy as np
 from diabolo.data.adapters import Rows
 from diabolo.data.shard import Shard
 from diabolo.network.layers import Dense, Flatten, Layer, Reshape, Skip
-from diabolo.network.losses import Bernoulli, Gaussian, Huber, Loss, Masked, Mixed, Poisson
+from diabolo.network.losses import Bernoulli, Gaussian, Huber, Loss, Masked, Mixed
 from diabolo.network.network import Network
 
 MOST_ROWS = 10_000  # rows that the components are computed from
@@ -107,7 +107,7 @@ def sample(shard: Shard) -> Floats:
 
 
 def target_of(loss: Loss, mean: Floats) -> Target | None:
-    """Return a loss as a weighted squared error; None where there is no such thing. Args: mean: of the rows."""
+    """Return a loss as a weighted squared error; None where that is too far from it. Args: mean: of the rows."""
     ones = np.ones_like(mean)
     match loss:
         case Gaussian() if loss.variance == "fixed":
@@ -119,8 +119,6 @@ def target_of(loss: Loss, mean: Floats) -> Target | None:
         case Bernoulli():
             share = np.clip(mean, LEAST_CURVATURE, 1 - LEAST_CURVATURE)
             return Target(np.log(share / (1 - share)), share * (1 - share), ones)
-        case Poisson():
-            return Target(np.log(np.maximum(mean, LEAST_CURVATURE)), np.maximum(mean, LEAST_CURVATURE), ones)
         case Mixed():
             return _of_table(loss, mean)
     return None
@@ -130,8 +128,8 @@ def _of_table(loss: Mixed, mean: Floats) -> Target:
     raw, curvature, factors = mean.copy(), np.ones_like(mean), np.zeros_like(mean)
     _, counts, booleans, *categories = loss.spans
     factors[: len(loss.factors)] = loss.factors
-    curvature[counts] = np.maximum(mean[counts], LEAST_CURVATURE)
-    raw[counts] = np.log(curvature[counts])
+    # A rate is the exponential of a raw number, which a linear path would soon make too large.
+    raw[counts], factors[counts] = np.log(np.maximum(mean[counts], LEAST_CURVATURE)), 0
     shares = np.clip(mean, LEAST_CURVATURE, 1 - LEAST_CURVATURE)
     for span in (booleans, *categories):
         curvature[span] = shares[span] * (1 - shares[span])

@@ -3,6 +3,7 @@
 Each rule looks for one problem and returns a finding or None. Order: the finding, the diagnosis, the rules.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -27,6 +28,9 @@ STILL_LEARNING = 0.02  # fraction of the whole improvement that came in the last
 # The same for the second quarter of the epochs, where a cosine schedule flattens the end of the curve. Digits and
 # tables that improved with more epochs had 0.12 to 0.46, others 0.02 to 0.07.
 STILL_LEARNING_HALF_WAY = 0.1
+ENOUGH_STEPS = 3_000  # as many as a training has by default
+SERIOUS = 0.02  # fraction of the loss by which it lately fell, from which too few epochs are a warning
+NOTICED = 1.02  # times the error of PCA, from which PCA is said to be better
 # Over-fitting: the validation loss exceeds the training loss by OVER_FITTED of the improvement, and ends RISEN of it
 # above its own lowest value. The first alone may be chance: a few validation rows may be harder than others.
 OVER_FITTED, RISEN = 0.15, 0.001
@@ -34,10 +38,11 @@ CONSTANT_OUTPUT = 0.05  # variance of reconstructions over that of rows, below w
 
 
 class Finding(NamedTuple):
-    """A problem, and what to try."""
+    """A problem, and what to try; `serious` ones are warnings of fit()."""
 
     what: str
     attempt: str
+    serious: bool = False
 
     def __str__(self) -> str:
         return f"{self.what}: {self.attempt}."
@@ -62,6 +67,30 @@ def diagnose(model: Model, rows: Rows | ArrayLike | Frame) -> list[Finding]:
     some = as_rows(rows, where="diagnose()")[:DIAGNOSED_ROWS]
     inputs = RuleInputs(model, some, model.encode(some, where="diagnose()"))
     return [finding for rule in RULES if (finding := rule(inputs)) is not None]
+
+
+def worse_than_pca(model: Model, error: float, pca_error: float) -> Finding | None:
+    """Return a finding where PCA with as many components reconstructs better.
+
+    Args: error, pca_error: of the same rows. Of a network that does more than compress, such as a variational one, a
+    larger error is expected, and no warning.
+    """
+    if error <= NOTICED * pca_error or pca_error <= 0:
+        return None
+    record = model.record
+    settings, compresses = record.settings, model.network.bottleneck.kind in ("plain", "refined", "ordered")
+    steps = len(record.history["loss"]) * math.ceil(record.rows / settings["batch_size"])
+    if not compresses or settings["penalty"] is not None:
+        attempt = "that is the price of the bottleneck or the penalty; 'plain' and no penalty reconstruct best"
+    elif settings["structure"] not in ("auto", "skip"):
+        attempt = "structure='skip' (--structure skip) begins as PCA"
+    elif steps < ENOUGH_STEPS:
+        epochs = math.ceil(ENOUGH_STEPS / math.ceil(record.rows / settings["batch_size"]))
+        attempt = f"epochs={epochs} (--epochs {epochs})"
+    else:
+        attempt = "more rows, or fewer latents; for so few rows PCA may be the better choice"
+    what = f"PCA reconstructs better: its error is {pca_error:.4g}, that of the model {error:.4g}"
+    return Finding(what, attempt, serious=compresses and settings["penalty"] is None)
 
 
 def _collapse(inputs: RuleInputs) -> Finding | None:
@@ -151,7 +180,10 @@ def _gives_one_row_for_all(inputs: RuleInputs) -> bool:
 def _under_training(inputs: RuleInputs) -> Finding | None:
     train, held = _curves(inputs)
     curve = held or train
-    more = f"epochs={max(10, 2 * len(curve))}"
+    steps = math.ceil(inputs.model.record.rows / inputs.model.record.settings["batch_size"])
+    few = len(curve) * steps < ENOUGH_STEPS
+    # Twice as many; and where these are few steps, as many as the default would be.
+    more = f"epochs={max(10, 2 * len(curve), math.ceil(ENOUGH_STEPS / steps) if few else 0)}"
     if len(curve) == 1:
         return Finding("training ended after one epoch", more)
     if inputs.model.record.best_epoch < len(curve) - len(curve) // 5:
@@ -164,7 +196,7 @@ def _under_training(inputs: RuleInputs) -> Finding | None:
         lately, share = curve[end - max(1, len(curve) // 10)] - curve[end], STILL_LEARNING
     if learnt <= 0 or lately < share * learnt:
         return None
-    return Finding("training ended while the loss still fell", more)
+    return Finding("training ended while the loss still fell", more, serious=few and lately > SERIOUS * abs(curve[end]))
 
 
 def _unscaled(inputs: RuleInputs) -> Finding | None:

@@ -75,7 +75,7 @@ def summarise(
     """
     network, record = model.network, model.record
     figures = evaluate_columns(model, train, evaluation)
-    errors = _of_columns(model, figures) if figures else _of_rows(model, train, evaluation, seen)
+    errors = errors_of(model, train, evaluation, seen, figures)
     return Summary(
         rows=record.rows,
         validation_rows=record.validation_rows,
@@ -90,7 +90,7 @@ def summarise(
         error=errors.error,
         pca_error=errors.pca,
         pca_components=min(network.latent_dim, len(train), math.prod(network.input_shape)),
-        mean_row_error=errors.mean_row,
+        mean_row_error=errors.constant,
         seen_errors=errors.seen,
         unit=errors.unit,
         columns=[asdict(each) for each in figures],
@@ -100,20 +100,33 @@ def summarise(
     )
 
 
-class _Errors(NamedTuple):
+class Errors(NamedTuple):
+    """Errors of a model, of PCA and of the best constant; `seen` of corrupted rows, see `Summary`."""
+
     error: float
     pca: float
-    mean_row: float
+    constant: float
     seen: dict[str, float]
     unit: str
 
 
-def _of_columns(model: Model, figures: list[ColumnFigures]) -> _Errors:
+def errors_of(
+    model: Model, train: Rows, evaluation: Rows, seen: Rows | None = None, columns: list[ColumnFigures] | None = None
+) -> Errors:
+    """Return the errors of a model, of PCA and of the best constant; arguments as for `summarise`.
+
+    Args: columns: the figures of the columns of a table; None: they are computed.
+    """
+    figures = evaluate_columns(model, train, evaluation) if columns is None else columns
+    return _of_columns(model, figures) if figures else _of_rows(model, train, evaluation, seen)
+
+
+def _of_columns(model: Model, figures: list[ColumnFigures]) -> Errors:
     ours, theirs = (float(np.mean(each)) for each in zip(*((f.left, f.left_by_pca) for f in figures), strict=True))
-    return _Errors(ours, theirs, 1.0, {}, model.adapter.unit(model.loss.scaling))
+    return Errors(ours, theirs, 1.0, {}, model.adapter.unit(model.loss.scaling))
 
 
-def _of_rows(model: Model, train: Rows, evaluation: Rows, seen: Rows | None) -> _Errors:
+def _of_rows(model: Model, train: Rows, evaluation: Rows, seen: Rows | None) -> Errors:
     known = np.nan_to_num(_flat(model, train))
     target = _flat(model, evaluation)
     components = min(model.network.latent_dim, *known.shape)
@@ -125,10 +138,10 @@ def _of_rows(model: Model, train: Rows, evaluation: Rows, seen: Rows | None) -> 
             "pca": pca_error(known, target, components, noisy),
             "rows": float(_mean_square(target - noisy).mean()),
         }
-    return _Errors(
+    return Errors(
         error=float(model.squared_error_per_row(evaluation).mean()),
         pca=pca_error(known, target, components),
-        mean_row=float(_mean_square(target - known.mean(axis=0)).mean()),
+        constant=float(_mean_square(target - known.mean(axis=0)).mean()),
         seen=through,
         unit=model.adapter.unit(model.loss.scaling),
     )
