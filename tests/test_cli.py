@@ -116,7 +116,7 @@ def test_info_draws_the_network_and_tells_how_it_was_trained(cli, work):
     assert done.code == 0, done.err
     for words in (
         "bottleneck",
-        "dense elu",
+        "skip elu",
         "28 x 28 x 1",
         "rows.npy: 648 rows and 72 to validate",
         "adamw:0.1 0.001 cosine",

@@ -42,6 +42,8 @@ LARGEST = [
     (layers.TransposedConvolution(filters=1, size=1000, shape=(64,)), (32, 1)),
     (layers.LSTM(units=64, sequences=False), (1 << 16, 1)),
     (layers.GRU(units=64, sequences=False), (87_381, 1)),
+    (layers.Skip(units=63), (1 << 18, 1)),
+    (layers.Skip(units=63, activation="gelu"), (1 << 18, 1)),
     (layers.Residual(units=64), (1 << 18, 1)),
     (layers.Residual(units=64, activation="gelu"), (1 << 18, 1)),
     (layers.ResidualConvolution(filters=64, size=1), (1 << 18, 1)),

@@ -63,7 +63,7 @@ def test_no_row_is_given_back_worse_and_most_are_better(loss, structure, digits)
 
 
 def test_shares_series_with_gaps_and_tables_are_given_back_better_too(rng, tmp_path):
-    settings = {"bottleneck": "refined", "epochs": 2, "random_state": 0}
+    settings = {"structure": "dense", "bottleneck": "refined", "epochs": 2, "random_state": 0}
     shares = np.eye(4, dtype=np.float32)[rng.integers(0, 4, (300, 5))][:, :, None, :]
     series = np.cumsum(rng.normal(size=(200, 12, 2)), axis=1)
     series[rng.random(series.shape) < 0.2] = np.nan

@@ -27,7 +27,11 @@ def rows_through(network, weights, rows):
         for step in steps:
             kernel, bias = (weights[f"{step.layer.name}/{name}"] for name in ("kernel", "bias"))
             made = numbers @ kernel + bias
-            numbers = np.concatenate([numbers, np.maximum(made, 0)], axis=1) if step.layer.kind == "skip" else made
+            numbers = (
+                np.concatenate([numbers, np.where(made > 0, made, np.expm1(made))], axis=1)
+                if step.layer.kind == "skip"
+                else made
+            )
         return numbers
 
     return through(network.decoder_steps, through(network.encoder_steps, rows))

@@ -56,7 +56,7 @@ class Autoencoder(Verbs, TransformerMixin, BaseEstimator):
             "auto": "skip", which begins as PCA, or what else suits the rows. Or a pair (encoder, decoder) of lists of
             layers, or of Keras models of your own, without their weights.
         tied: the dense layers of the decoder use the transposed weights of the encoder: half as many weights.
-        activation: of the hidden layers; one of `diabolo.network.layers.ACTIVATIONS`; None: relu in skips, else elu.
+        activation: of the hidden layers; one of `diabolo.network.layers.ACTIVATIONS`.
         bottleneck: what makes the latent: "plain", "sparse", "gaussian" (a variational auto-encoder), "quantized",
             "ordered" or "refined", with settings after a colon ("gaussian:beta=4,warmup_epochs=10"), or one of
             `diabolo.network.bottlenecks`.
@@ -116,7 +116,7 @@ class Autoencoder(Verbs, TransformerMixin, BaseEstimator):
         *,
         structure: structures.Structure = "auto",
         tied: bool = False,
-        activation: str | None = None,
+        activation: str = "elu",
         bottleneck: str | Bottleneck = "plain",
         bottleneck_activation: str | None = None,
         corruption: str | Corruption | None = "auto",

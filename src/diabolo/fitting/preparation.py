@@ -173,10 +173,14 @@ def _noise_and_penalty(settings: Settings, adapter: adapters.Adapter) -> tuple[C
 def _network(
     settings: Settings, input_shape: tuple[int, ...], columns: int | None = None, *, sparse: bool = False
 ) -> Network:
-    chooses = isinstance(settings.structure, str) and settings.structure == AUTO
+    structure = settings.structure
+    if isinstance(structure, str) and structure == AUTO:
+        structure = structures.automatic(
+            settings.bottleneck, plain=sparse or settings.tied or settings.penalty is not None
+        )
     latent_dim: Any = settings.latent_dim  # "auto" was counted before
     network = structures.build(
-        structures.automatic(tied=settings.tied, sparse=sparse) if chooses else settings.structure,
+        structure,
         input_shape,
         latent_dim=latent_dim,
         activation=settings.activation,

@@ -12,6 +12,7 @@ import numpy as np
 
 from diabolo.data.adapters import Rows
 from diabolo.data.shard import Shard
+from diabolo.network import structures
 from diabolo.network.layers import Dense, Flatten, Layer, Reshape, Skip
 from diabolo.network.losses import Bernoulli, Gaussian, Huber, Loss, Masked, Mixed
 from diabolo.network.network import Network
@@ -23,7 +24,6 @@ LEAST_SPREAD = 1e-3  # of a latent, so that one without variance does not become
 # Curvature of a loss at the best constant guess: near 0, for a level or a pixel that is nearly always the same, the
 # squared error would follow single rows.
 LEAST_CURVATURE = 0.05
-BOTTLENECKS = ("plain", "refined", "ordered")
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 Weights = dict[str, np.ndarray[Any, np.dtype[np.float32]]]
@@ -73,7 +73,7 @@ def has_linear_path(network: Network) -> bool:
     *hidden, features = network.encoder_steps
     decoder = [layer for layer in network.decoder if not isinstance(layer, Reshape)]
     return (
-        network.bottleneck.kind in BOTTLENECKS
+        network.bottleneck.kind in structures.AS_PCA
         and len(decoder) > 1
         and all(isinstance(step.layer, (Flatten, Skip)) and len(step.output_shape) == 1 for step in hidden)
         and all(isinstance(layer, Skip) for layer in decoder[:-1])

@@ -108,8 +108,6 @@ def _types(name: str, value: object) -> None:
 def _activation(name: str, value: object) -> None:
     from diabolo.network.structures import check_words
 
-    if value is None:
-        return
     if not isinstance(value, str):
         raise OptionError(f"{name} must be a text such as 'elu', got {value!r:.60}.")
     check_words("dense", value)
@@ -179,13 +177,13 @@ class Settings:
             check=_boolean,
         ),
     )
-    activation: str | None = field(
-        default=None,
+    activation: str = field(
+        default="elu",
         metadata=_known(
-            (str, type(None)),
-            help="Activation of the hidden layers: elu, relu, gelu, silu, tanh, ... Default: relu for skip, else elu.",
+            (str,),
+            help="Activation of the hidden layers: elu, relu, gelu, silu, tanh, ...",
             group=NETWORK,
-            option=str | None,
+            option=str,
             check=_activation,
         ),
     )

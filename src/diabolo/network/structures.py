@@ -33,6 +33,7 @@ from diabolo.parts import Shape
 
 STRUCTURES = tuple(words.KINDS)
 AUTO = "auto"  # chosen from the rows
+AS_PCA = ("plain", "refined", "ordered")  # bottlenecks whose latents may begin as principal components
 
 Structure = str | Sequence[int] | Sequence[Layer] | Sequence[Sequence[Layer]]  # or two Keras models
 
@@ -42,7 +43,7 @@ def build(
     input_shape: Shape,
     *,
     latent_dim: int | None = None,
-    activation: str | None = None,
+    activation: str = "elu",
     bottleneck: str | Bottleneck = "plain",
     bottleneck_activation: str | None = None,
     tied: bool = False,
@@ -58,7 +59,7 @@ def build(
             Or an encoder and a decoder: two Keras models, or two lists of layers; the encoder ends in the latent.
         input_shape: sizes of the axes of one row.
         latent_dim: number of latent dimensions; None: as the structure states, else `default_latent_dim`.
-        activation: of the hidden layers; None: what suits each kind of layer.
+        activation: of the hidden layers.
         bottleneck: a kind, with settings after a colon ("gaussian:beta=4"), or one of `diabolo.network.bottlenecks`.
         bottleneck_activation: of the latent, if the bottleneck has a choice; None: its default.
         tied: the dense layers of the decoder use the transposed kernels of those they mirror.
@@ -70,8 +71,7 @@ def build(
     """
     features = math.prod(input_shape)
     columns = features if columns is None else columns
-    if activation is not None:
-        check_activation(Activation(function="linear"), activation)
+    check_activation(Activation(function="linear"), activation)
     latent_dim = None if latent_dim is None else whole("latent_dim", latent_dim, 1)
     if isinstance(bottleneck, Bottleneck) and bottleneck_activation is not None:
         raise OptionError("bottleneck_activation belongs into the Bottleneck that was passed: leave one out.")
@@ -112,9 +112,13 @@ def build(
     return Network(input_shape=input_shape, encoder=encoder, bottleneck=part, decoder=named("decoder", decoder))
 
 
-def automatic(*, tied: bool = False, sparse: bool = False) -> str:
-    """Return the structure for rows, where none is asked for: skips, but plain layers where these are needed."""
-    return "dense" if tied or sparse else "skip"
+def automatic(bottleneck: str | Bottleneck, *, plain: bool) -> str:
+    """Return the structure where none is asked for: skips, if they can begin as PCA, else dense layers.
+
+    Args: plain: whether something else, such as tied weights, needs dense layers.
+    """
+    kind = bottleneck.partition(":")[0] if isinstance(bottleneck, str) else bottleneck.kind
+    return "dense" if plain or kind not in AS_PCA else "skip"
 
 
 def _refuse_wide(part: Bottleneck, features: int, columns: int, *, allow_overcomplete: bool) -> None:
@@ -150,10 +154,9 @@ def says_latents(structure: Structure) -> bool:
     return isinstance(structure, str) and structure != AUTO and not words.known(structure)
 
 
-def check_words(structure: str, activation: str | None) -> None:
+def check_words(structure: str, activation: str) -> None:
     """Raise OptionError for a structure, in words or sizes, or an activation that is wrong for rows of any shape."""
-    if activation is not None:
-        check_activation(Activation(function="linear"), activation)
+    check_activation(Activation(function="linear"), activation)
     if not words.known(structure):
         _sizes(structure)
         return
@@ -161,7 +164,7 @@ def check_words(structure: str, activation: str | None) -> None:
         words.read(structure, (64, 64, 1), activation)
 
 
-def _read(structure: Structure, input_shape: Shape, activation: str | None) -> tuple[tuple[Layer, ...], int | None]:
+def _read(structure: Structure, input_shape: Shape, activation: str) -> tuple[tuple[Layer, ...], int | None]:
     """Return the hidden layers and the latent size if the structure states it."""
     features = math.prod(input_shape)
     if isinstance(structure, str):
@@ -189,8 +192,8 @@ def _read(structure: Structure, input_shape: Shape, activation: str | None) -> t
     return _dense(items, activation), None
 
 
-def _dense(widths: Sequence[int], activation: str | None) -> tuple[Layer, ...]:
-    return tuple(Dense(units=width, activation=activation or words.ACTIVATION) for width in widths)
+def _dense(widths: Sequence[int], activation: str) -> tuple[Layer, ...]:
+    return tuple(Dense(units=width, activation=activation) for width in widths)
 
 
 def _sizes(written: str) -> list[int]:

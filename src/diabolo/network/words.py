@@ -36,18 +36,14 @@ from diabolo.network.layers import (
 )
 from diabolo.parts import Shape
 
-ACTIVATION, ACTIVATIONS = "elu", {"skip": "relu"}  # of hidden layers where none is asked for, and of single kinds
 PATCH = 4
 HEADS = 4
 
 Make = Callable[[list[int], int, Shape, str], list[Layer]]  # widths, times, shape so far, activation -> layers
 
 
-def read(written: str, input_shape: Shape, activation: str | None) -> tuple[Layer, ...]:
-    """Return the layers for these words and for rows of `input_shape`; activation None: what suits each kind of layer.
-
-    Raises: OptionError, ShapeError.
-    """
+def read(written: str, input_shape: Shape, activation: str) -> tuple[Layer, ...]:
+    """Return the layers for these words and for rows of `input_shape`. Raises OptionError, ShapeError."""
     layers: list[Layer] = []
     shape = input_shape
     for item in written.split(","):
@@ -62,7 +58,7 @@ def known(written: str) -> bool:
     return written.strip().partition(" ")[0].partition(",")[0] in KINDS
 
 
-def _item(item: str, shape: Shape, activation: str | None, written: str) -> list[Layer]:
+def _item(item: str, shape: Shape, activation: str, written: str) -> list[Layer]:
     kind, _, sizes = item.partition(" ")
     if kind not in KINDS:
         raise OptionError(f"structure {written!r}: {unknown('kind of layer', kind, KINDS)}")
@@ -73,7 +69,7 @@ def _item(item: str, shape: Shape, activation: str | None, written: str) -> list
         raise OptionError(f"structure {written!r}: expected sizes such as '{kind} 64-32', got {item!r}.")
     if times and kind not in ("attention", "attention1d", "residual"):
         raise OptionError(f"structure {written!r}: only attention and residual take 'x{times}': write the sizes out.")
-    return KINDS[kind](widths, times, shape, activation or ACTIVATIONS.get(kind, ACTIVATION))
+    return KINDS[kind](widths, times, shape, activation)
 
 
 def _dense(widths: list[int], times: int, shape: Shape, activation: str) -> list[Layer]:

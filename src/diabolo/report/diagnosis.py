@@ -34,6 +34,7 @@ NOTICED = 1.02  # times the error of PCA, from which PCA is said to be better
 # Over-fitting: the validation loss exceeds the training loss by OVER_FITTED of the improvement, and ends RISEN of it
 # above its own lowest value. The first alone may be chance: a few validation rows may be harder than others.
 OVER_FITTED, RISEN = 0.15, 0.001
+APART = 0.075  # of the validation loss: a network that begins as PCA may improve by little more than chance
 CONSTANT_OUTPUT = 0.05  # variance of reconstructions over that of rows, below which the network has fitted nothing
 
 
@@ -161,7 +162,8 @@ def _over_fitting(inputs: RuleInputs) -> Finding | None:
     if held is None or best < 1:
         return None
     gap, rise, learnt = held[best] - train[best], held[-1] - min(held), train[0] - train[best]
-    if learnt <= 0 or gap < OVER_FITTED * learnt or rise < RISEN * learnt or _gives_one_row_for_all(inputs):
+    least = max(OVER_FITTED * learnt, APART * abs(held[best]))
+    if learnt <= 0 or gap < least or rise < RISEN * learnt or _gives_one_row_for_all(inputs):
         return None
     return Finding(
         f"over-fitting: the validation loss is {held[best]:.4g}, the training loss {train[best]:.4g}",

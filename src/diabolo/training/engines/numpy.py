@@ -86,7 +86,7 @@ class Numpy(Engine):
             and not settings.tied
             and settings.penalty is None
             and settings.precision == "float32"
-            and (settings.activation is None or settings.activation in dense.ACTIVATIONS)
+            and settings.activation in dense.ACTIVATIONS
             and _kind(settings.bottleneck) in (Plain.kind, Refined.kind)
             and _kind(settings.corruption) in (AUTO, "None", Masking.kind)
             and _kind(settings.optimizer) in (AUTO, "None", *DECAY)
