@@ -27,9 +27,6 @@ from diabolo.training.progress import Progress, Report, quiet
 from diabolo.training.runs import Run
 
 
-RATE_FROM_PCA = 2e-3  # what is left to learn is small: benchmarks/notebook/quality.md
-
-
 class Fitted(NamedTuple):
     """A trained model, and where its training stands, to go on from; None where the state was not kept."""
 
@@ -69,7 +66,7 @@ def fit(
     Raises: DivergedError, whose `model` is that of the epochs before; CheckpointError for a run that cannot go on.
     """
     job = _job(prepared, settings, restored=restored, keep=keep)
-    job = _begun(job, settings)
+    job = replace(job, weights=start.weights(job.network, job.loss, job.shard))
     if engine is None:
         engine = Quickest() if run is None or run.about is None else engine_of(run.about.get("versions"))
 
@@ -162,13 +159,6 @@ def _job(prepared: Prepared, settings: Settings, *, restored: State | None, keep
         restored=restored,
         keep=keep,
     )
-
-
-def _begun(job: Job, settings: Settings) -> Job:
-    """Return the job with the weights that it begins with, and the rate that suits a network which begins as PCA."""
-    weights = start.weights(job.network, job.loss, job.shard)
-    open_rate = settings.optimizer is None and settings.learning_rate is None
-    return replace(job, weights=weights, learning_rate=RATE_FROM_PCA if weights and open_rate else job.learning_rate)
 
 
 def _even(batch_size: int, shard: Shard) -> int:
