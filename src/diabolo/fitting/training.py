@@ -14,6 +14,7 @@ from diabolo import missing
 from diabolo.data.shard import Shard
 from diabolo.errors import DivergedError
 from diabolo.fitting import start
+from diabolo.fitting.completing import with_completion
 from diabolo.fitting.preparation import Prepared
 from diabolo.model.model import Model
 from diabolo.model.record import Record
@@ -85,7 +86,8 @@ def fit(
         if error.trained is not None:
             error.model = _model(prepared, settings, job, error.trained, source)
         raise
-    return Fitted(_model(prepared, settings, job, trained, source))
+    model = _model(prepared, settings, job, trained, source)
+    return Fitted(model if prepared.sample is None else with_completion(model, prepared.sample.known))
 
 
 def fit_epoch(

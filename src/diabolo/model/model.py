@@ -17,14 +17,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from diabolo.data.adapters import Adapter, Rows
+from diabolo.data.adapters import Adapter, Rows, TableAdapter
 from diabolo.data.frames import Schema
 from diabolo.data.long_table.form import SeriesForm
 from diabolo.errors import OptionError
+from diabolo.model import completion
+from diabolo.model.completion import Completion
 from diabolo.model.detection import Detection
 from diabolo.model.record import Record
 from diabolo.model.runtime import Floats, Runtime, finite
-from diabolo.network.losses import Loss
+from diabolo.network.losses import Loss, Mixed
 from diabolo.network.network import Network
 
 
@@ -42,6 +44,7 @@ class Model:
         schema: the columns of a table, if fit() got one: between a frame and the array that the methods here take.
         series: the names of the channels of series, and how windows were cut from a long table, if fit() got such.
         detection: the facts of an `AnomalyDetector`, if one was fitted.
+        completion: how missing numbers of a table are filled in; None: by the network alone.
     """
 
     network: Network
@@ -52,6 +55,7 @@ class Model:
     schema: Schema | None = None
     series: SeriesForm | None = None
     detection: Detection | None = None
+    completion: Completion | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         # The sessions of ONNX Runtime cannot be pickled; they are created again when they are needed.
@@ -117,12 +121,21 @@ class Model:
         )
 
     def fill_in(self, X: object, *, where: str = "reconstruct()", out: Rows | None = None, first_row: int = 0) -> Rows:
-        """Return rows with their missing cells (NaN) reconstructed and all others unchanged; as `reconstruct`."""
+        """Return rows with their missing cells (NaN) filled in and all others unchanged; as `reconstruct`."""
 
         def one(batch: Rows, row: int) -> Rows:
-            return np.where(np.isnan(batch), self._reconstruct(batch, row), batch)
+            return np.where(np.isnan(batch), self._filled(batch, row), batch)
 
         return self.runtime.map_rows(X, one, self.adapter.row_shape, where=where, out=out, first_row=first_row)
+
+    def _filled(self, batch: Rows, row: int) -> Rows:
+        if self.completion is None or not isinstance(self.loss, Mixed) or not isinstance(self.adapter, TableAdapter):
+            return self._reconstruct(batch, row)
+        tensors = self.adapter.adapt(batch, first_row=row)
+        shown = completion.fill(
+            self.completion, self.adapter, self.loss, tensors, self.runtime.raw_outputs(tensors, row)
+        )
+        return self.adapter.restore(finite(shown, row))
 
     def _reconstruct(self, batch: Rows, row: int) -> Rows:
         latents = self.runtime.encode(self.adapter.adapt(batch, first_row=row), row)

@@ -21,6 +21,7 @@ from diabolo.errors import DataError, OptionError, ShapeError
 from diabolo.parts import from_config
 
 HIDDEN = "masking:0.1"
+GAPS_HIDDEN = "masking:0.3"  # so many that the network cannot learn single rows; fewer fill in worse
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,8 +122,8 @@ class TableAdapter(Adapter):
 
     @property
     def default_corruption(self) -> str | None:
-        """Of a table with gaps a tenth of the cells is hidden."""
-        return HIDDEN if self.gaps else None
+        """Of a table with gaps three tenths of the cells are hidden, from which the network learns to fill them in."""
+        return GAPS_HIDDEN if self.gaps else None
 
     def unit(self, scaling: str) -> str:
         """Columns have no common unit but the loss of the best constant guess."""

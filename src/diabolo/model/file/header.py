@@ -14,6 +14,7 @@ from diabolo.model.file.json_types import exact_keys, of_type, whole_numbers
 from diabolo.model.file.layout import (
     ADAPTER_KEYS,
     BYTES,
+    COMPLETION,
     CONFIG_KEYS,
     CURVE,
     DETECTION,
@@ -121,6 +122,8 @@ def announced(head: bytes, size: int, layers: Own | None) -> Announced:
     detection = None if config.detection is None else _detection(config.detection)
     if detection is not None:
         expected |= _detection_tensors(header, network.latent_dim, math.prod(rows.row_shape))
+    if COMPLETION in header:
+        expected[COMPLETION] = ("F64", _completion(header, network, table=table and rows.gaps))
     start = 8 + header_length(head)
     _check_tensors(header, expected, size - start)
     return Announced(
@@ -241,6 +244,16 @@ def _length(header: JsonObject, name: str, least: int, most: int) -> int:
     if shape is None or len(shape) != 1 or not least <= shape[0] <= most:
         raise ModelFileError(f"the tensor {name!r} must have one axis of {least} to {most:,}.")
     return shape[0]
+
+
+def _completion(header: JsonObject, network: Network, *, table: bool) -> Shape:
+    """Return the shape that the header gives for the completion, within limits."""
+    shape, most = _shape(header, COMPLETION), 2 + math.prod(network.input_shape)
+    if not table:
+        raise ModelFileError(f"only a table with gaps has a tensor {COMPLETION!r}.")
+    if shape is None or len(shape) != 2 or not all(1 <= size <= most for size in shape):
+        raise ModelFileError(f"the tensor {COMPLETION!r} must have two axes of 1 to {most:,}.")
+    return tuple(shape)
 
 
 def _history(record: JsonObject) -> dict[str, int]:

@@ -35,6 +35,7 @@ WHERE = {TABLE: "the table", SCHEMA: "the schema", SERIES: "the names of the ser
 KNOTS = "adapter/knots"  # the lists of numbers of the features of a table, one after the other
 CURVE = "record/"  # prefix of the tensors of the history, which is long after many epochs
 DETECTION = "detection/"  # prefix of the tensors of a detector
+COMPLETION = "completion/kernel"  # in the files of tables with gaps
 ADAPTER_KEYS = {"kind", "row_shape", "dtype", "bounded", "gaps"}
 DTYPES = (
     "bool",

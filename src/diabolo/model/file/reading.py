@@ -24,8 +24,10 @@ from diabolo.data.frames import Schema
 from diabolo.data.long_table.form import SeriesForm
 from diabolo.errors import DiaboloError, ModelFileError, OptionError
 from diabolo.model import detection as detections
+from diabolo.model.completion import Completion, numbers_of
 from diabolo.model.file.header import RowForm, announced
 from diabolo.model.file.layout import (
+    COMPLETION,
     CURVE,
     DETECTION,
     KNOTS,
@@ -173,7 +175,10 @@ def _versioned(content: bytes, layers: Own | None) -> tuple[Model, int]:
         schema=schema,
         series=_series(tensors, made) if head.has_series else None,
         detection=None if head.detection is None else _detection(head.detection, tensors),
+        completion=Completion(tensors[COMPLETION]) if COMPLETION in tensors else None,
     )
+    if model.completion is not None:
+        model.completion.check(numbers_of(model), model.values_per_row)
     _check_structure(model.record.settings["structure"], LAYERS | network.own_layers())
     if model.detection is not None and len(model.detection.space.residual_scale) != model.values_per_row:
         raise ModelFileError(f"the detection does not fit rows of {model.values_per_row} numbers.")

@@ -12,6 +12,7 @@ from diabolo.errors import DiaboloError, OutputError
 from diabolo.model.file import upgrade
 from diabolo.model.file.header import announced
 from diabolo.model.file.layout import (
+    COMPLETION,
     CURVE,
     DETECTION,
     KNOTS,
@@ -76,6 +77,8 @@ def to_bytes(model: Model) -> bytes:
         tensors |= {
             DETECTION + name: np.ascontiguousarray(values) for name, values in model.detection.to_tensors().items()
         }
+    if model.completion is not None:
+        tensors[COMPLETION] = np.ascontiguousarray(model.completion.kernel, "<f8")
     record = model.record.to_config()
     tensors |= {CURVE + name: np.asarray(curve, "<f8") for name, curve in record["history"].items()}
     config: JsonObject = {
