@@ -2,8 +2,8 @@
 
 Six tables: four of scikit-learn, two of ADBench (the normal rows, in the folder `anomaly` of DIABOLO_DATA). A fifth of
 the cells is removed: at random, or so that cells above the median of their column are removed four times as often as
-those below. Every method learns from the table with its gaps and fills these; shown is the root mean squared error of the
-removed cells in standard deviations of their columns, the median over seeds. All methods have their defaults.
+those below. Every method learns from the table with its gaps and fills these; shown is the root mean squared error of
+the removed cells in standard deviations of their columns, the median over seeds. All methods have their defaults.
 """
 
 import argparse
