@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from diabolo.data.adapters import Rows, TableAdapter
-from diabolo.model.completion import ROUNDS, Completion, expected_of, first_filled, numbers_of, standardised
+from diabolo.model.completion import (
+    EXPECTED,
+    FIRST,
+    INTERCEPT,
+    ROUNDS,
+    SPREAD,
+    Completion,
+    expected_of,
+    first_filled,
+    numbers_of,
+    standardised,
+)
 from diabolo.model.model import Model
 from diabolo.network.losses import Mixed
 
@@ -44,17 +55,19 @@ def _learnt(model: Model, adapter: TableAdapter, loss: Mixed, rows: Rows, number
     for at in range(numbers):
         hidden[:, at] = _expected_if_hidden(model, loss, tensors, at)
     hidden = standardised(adapter, loss, hidden)
-    kernel = np.zeros((numbers, 2 + values))
+    kernel = np.zeros((numbers, FIRST + values))
     for _ in range(ROUNDS):
         for at in range(numbers):
             known = ~missing[:, at]
             if known.sum() < 2:
-                kernel[at, 1] = 1
+                kernel[at, EXPECTED] = 1
                 continue
             others = np.delete(np.arange(values), at)
             inputs = np.column_stack([hidden[:, at], filled[:, others]])
             found = BayesianRidge().fit(inputs[known], filled[known, at])
-            kernel[at, 0], kernel[at, 1], kernel[at, 2 + others] = found.intercept_, found.coef_[0], found.coef_[1:]
+            kernel[at, INTERCEPT], kernel[at, EXPECTED] = found.intercept_, found.coef_[0]
+            kernel[at, FIRST + others] = found.coef_[1:]
+            kernel[at, SPREAD] = np.std(filled[known, at] - found.predict(inputs[known]))
             filled[~known, at] = found.predict(inputs[~known]) if not known.all() else filled[~known, at]
     return Completion(kernel)
 

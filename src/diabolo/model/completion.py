@@ -19,6 +19,7 @@ from diabolo.network.losses import Mixed
 if TYPE_CHECKING:
     from diabolo.model.model import Model
 
+INTERCEPT, EXPECTED, SPREAD, FIRST = range(4)  # columns of the kernel
 ROUNDS = 3  # in which the missing cells of a row are filled in again from the others; more rounds drift away
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -29,18 +30,22 @@ class Completion:
     """A linear regression for each number of a table, standardised.
 
     Attributes:
-        kernel: (numbers, 2 + values): for each number its intercept, the weight of the number that the network expects,
-            and the weights of all values of the row, 0 for its own.
+        kernel: (numbers, 3 + values): for each number its intercept, the weight of the number that the network expects,
+            the standard deviation of what is left, and the weights of all values of the row, 0 for its own.
     """
 
     kernel: Floats
 
     def check(self, numbers: int, values: int) -> None:
         """Raise OptionError where it is not for a table of so many numbers among so many values."""
-        if self.kernel.shape != (numbers, 2 + values):
-            raise OptionError(f"completion: kernel must have shape {(numbers, 2 + values)}, got {self.kernel.shape}.")
-        if np.diagonal(self.kernel[:, 2:]).any():
+        if self.kernel.shape != (numbers, FIRST + values):
+            raise OptionError(
+                f"completion: kernel must have shape {(numbers, FIRST + values)}, got {self.kernel.shape}."
+            )
+        if np.diagonal(self.kernel[:, FIRST:]).any():
             raise OptionError("completion: kernel must be 0 where a number would be computed from itself.")
+        if (self.kernel[:, SPREAD] < 0).any():
+            raise OptionError("completion: kernel must hold standard deviations of at least 0.")
 
 
 def numbers_of(model: "Model") -> int:
@@ -90,10 +95,17 @@ def fill(
     loss: Mixed,
     tensors: np.ndarray[Any, Any],
     raw: np.ndarray[Any, Any],
+    draw: np.random.Generator | None = None,
 ) -> Floats:
     """Return the linked outputs of the network, (n, values), with missing numbers filled in by the regressions.
 
-    Args: tensors: rows (n, values + flags); raw: the outputs of the decoder for them.
+    Args:
+        completion: the regressions.
+        adapter: of the table.
+        loss: of the table.
+        tensors: rows (n, values + flags).
+        raw: the outputs of the decoder for them.
+        draw: for one of the values that are likely, in place of the expected one.
     """
     expected = standardised(adapter, loss, expected_of(loss, raw))
     filled, missing = first_filled(adapter, loss, tensors, expected)
@@ -102,9 +114,21 @@ def fill(
         for at, weights in enumerate(kernel):
             rows = np.flatnonzero(missing[:, at])
             if len(rows):
-                filled[rows, at] = weights[0] + weights[1] * expected[rows, at] + filled[rows] @ weights[2:]
+                known = weights[INTERCEPT] + weights[EXPECTED] * expected[rows, at] + filled[rows] @ weights[FIRST:]
+                filled[rows, at] = known if draw is None else known + weights[SPREAD] * draw.standard_normal(len(rows))
     for at, feature in _by_quantiles(adapter, loss):
         filled[:, at] = feature.to_tensor(feature.center + feature.scale * filled[:, at])[:, 0]
-    shown = np.asarray(loss.linked(raw), np.float64)
+    shown = np.asarray(loss.linked(raw), np.float64) if draw is None else _drawn(loss, raw, draw)
     shown[:, : len(kernel)] = np.where(missing[:, : len(kernel)], filled[:, : len(kernel)], shown[:, : len(kernel)])
+    return shown
+
+
+def _drawn(loss: Mixed, raw: np.ndarray[Any, Any], draw: np.random.Generator) -> Floats:
+    """Return linked outputs, of which counts, booleans and levels are drawn by their probabilities."""
+    shown = np.asarray(loss.linked(raw), np.float64)
+    _, counts, booleans, *categories = loss.spans
+    shown[:, counts] = draw.poisson(shown[:, counts])
+    shown[:, booleans] = draw.random(shown[:, booleans].shape) < shown[:, booleans]
+    for span in categories:  # the largest of logarithms of probabilities with Gumbel noise is a draw
+        shown[:, span] += draw.gumbel(size=shown[:, span].shape)
     return shown

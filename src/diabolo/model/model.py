@@ -26,6 +26,7 @@ from diabolo.model.completion import Completion
 from diabolo.model.detection import Detection
 from diabolo.model.record import Record
 from diabolo.model.runtime import Floats, Runtime, finite
+from diabolo.network.bottlenecks.gaussian import LOG_VAR_LIMIT
 from diabolo.network.losses import Loss, Mixed
 from diabolo.network.network import Network
 
@@ -136,6 +137,32 @@ class Model:
             self.completion, self.adapter, self.loss, tensors, self.runtime.raw_outputs(tensors, row)
         )
         return self.adapter.restore(finite(shown, row))
+
+    def fill_in_by_chance(self, X: object, draw: np.random.Generator, *, where: str, first_row: int = 0) -> Rows:
+        """Return rows whose missing cells are drawn from the values that are likely there, and all others unchanged.
+
+        Of a gaussian bottleneck the latents are drawn as well.
+
+        Raises: OptionError where the model does not know how likely values are; DataError, ShapeError.
+        """
+        known, loss, adapter = self.completion, self.loss, self.adapter
+        if known is None or not isinstance(loss, Mixed) or not isinstance(adapter, TableAdapter):
+            raise OptionError(
+                f"{where}: n_samples needs a model of a table with gaps, of not too many columns: leave n_samples out."
+            )
+
+        def one(batch: Rows, row: int) -> Rows:
+            tensors = adapter.adapt(batch, first_row=row)
+            latents = self.runtime.encode(tensors, row)
+            if self.network.bottleneck.is_stochastic:
+                _, log_var = self.runtime.posterior(tensors, row)
+                deviation = np.exp(0.5 * np.clip(log_var, -LOG_VAR_LIMIT, LOG_VAR_LIMIT))
+                latents = latents + deviation * draw.standard_normal(latents.shape, np.float32)
+            raw = self.runtime.decode_raw(latents, row)
+            filled = adapter.restore(finite(completion.fill(known, adapter, loss, tensors, raw, draw), row))
+            return np.where(np.isnan(batch), filled, batch)
+
+        return self.runtime.map_rows(X, one, adapter.row_shape, where=where, first_row=first_row)
 
     def _reconstruct(self, batch: Rows, row: int) -> Rows:
         latents = self.runtime.encode(self.adapter.adapt(batch, first_row=row), row)

@@ -18,7 +18,7 @@ from diabolo.data.long_table.form import as_written
 from diabolo.data.opening import open_stream
 from diabolo.data.series import are_shorter, is_ragged, padded
 from diabolo.data.tables import Keep
-from diabolo.errors import DataError, ShapeError, listed
+from diabolo.errors import DataError, OptionError, ShapeError, listed
 from diabolo.missing import names_missing
 from diabolo.model.model import Model
 from diabolo.model.runtime import by_chunk, fill
@@ -207,6 +207,17 @@ def reconstruct(model: Model, X: object, *, fill: bool, out: Array | None) -> An
     known = X if frames.is_frame(X) else source
     frame = as_frame(model, rows, X, known=known if fill else None)
     return frame if source is None else with_left_out(model, frame, source)
+
+
+@names_missing
+def filled_by_chance(model: Model, X: object, count: int, random_state: int | np.random.Generator | None) -> list[Any]:
+    """Return tables like X, whose missing cells are drawn: see `Model.fill_in_by_chance`."""
+    X = frames.from_arrow(X)
+    if is_stream(X):
+        raise OptionError("n_samples needs rows in memory: read them first, such as by pandas.read_csv().")
+    draw, rows = np.random.default_rng(random_state), read(model, X, where="reconstruct()", who="model")
+    several = [model.fill_in_by_chance(rows, draw, where="reconstruct()") for _ in range(count)]
+    return [as_frame(model, each, X, known=X) if frames.is_frame(X) else each for each in several]
 
 
 @names_missing

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from diabolo import missing
+from diabolo.checks import whole
 from diabolo.data import sparse
 from diabolo.data.adapters import Rows
 from diabolo.errors import NotFittedError, OptionError
@@ -58,14 +59,33 @@ class Verbs:
         plain = _is_plain(model, latents)
         return model.decode(latents, out=out) if plain else _user_rows().decode(model, latents, out=out)
 
-    def reconstruct(self, X: object, *, fill: str = "all", out: Array | None = None) -> Any:
-        """Return decode(encode(X)), in the shape and type of the rows of fit(); other arguments as for encode().
+    def reconstruct(
+        self,
+        X: object,
+        *,
+        fill: str = "all",
+        n_samples: int | None = None,
+        random_state: int | np.random.Generator | None = None,
+        out: Array | None = None,
+    ) -> Any:
+        """Return decode(encode(X)), in the shape and type of the rows of fit().
 
-        Args: fill: "all", or "missing": in a table with gaps only missing cells are filled in, all others stay.
+        Args:
+            X: as for encode().
+            fill: "all", or "missing": in a table with gaps only missing cells are filled in, all others stay.
+            n_samples: with fill="missing", return a list of so many tables, whose missing cells are drawn from the
+                values that are likely there: what differs between them shows how sure the model is (multiple
+                imputation). The latents of a gaussian bottleneck are drawn as well.
+            random_state: of these draws.
+            out: as for encode().
         """
         if fill not in ("all", "missing"):
             raise OptionError(f"fill must be 'all' or 'missing', got {fill!r:.40}.")
         model = self._model
+        if n_samples is not None:
+            if fill == "all" or out is not None:
+                raise OptionError("n_samples draws missing cells: pass fill='missing' as well, and no out.")
+            return _user_rows().filled_by_chance(model, X, whole("n_samples", n_samples, 1), random_state)
         if fill == "all" and _is_plain(model, X):
             return model.reconstruct(X, out=out)
         return _user_rows().reconstruct(model, X, fill=fill == "missing", out=out)

@@ -248,7 +248,7 @@ def _length(header: JsonObject, name: str, least: int, most: int) -> int:
 
 def _completion(header: JsonObject, network: Network, *, table: bool) -> Shape:
     """Return the shape that the header gives for the completion, within limits."""
-    shape, most = _shape(header, COMPLETION), 2 + math.prod(network.input_shape)
+    shape, most = _shape(header, COMPLETION), 3 + math.prod(network.input_shape)
     if not table:
         raise ModelFileError(f"only a table with gaps has a tensor {COMPLETION!r}.")
     if shape is None or len(shape) != 2 or not all(1 <= size <= most for size in shape):
