@@ -49,7 +49,7 @@ class Results:
     """
 
     def __init__(self, model: "Model", rows: "Split", seconds: float, *, corrupt: bool = False) -> None:
-        from diabolo.report.diagnosis import diagnose
+        from diabolo.report.diagnosis import diagnose, worse_than_pca
         from diabolo.report.summary import summarise
 
         self.model = model
@@ -65,7 +65,8 @@ class Results:
             seconds=seconds,
             seen=self._seen,
         )
-        self.findings: list[Finding] = diagnose(model, self._rows)
+        worse = worse_than_pca(model, self.summary.error, self.summary.pca_error)
+        self.findings: list[Finding] = [*diagnose(model, self._rows), *([] if worse is None else [worse])]
         self.written: dict[str, str] = {}
 
     def write(self, paths: dict[str, Path], *, force: bool) -> dict[str, "Figure"]:

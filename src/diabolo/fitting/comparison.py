@@ -87,8 +87,7 @@ def evaluate(model: Model, sample: Sample) -> Evaluation:
 def diagnose(model: Model, sample: Sample, evaluation: Evaluation) -> list[Finding]:
     """Return the problems of a model, and log those that a user must not miss as warnings."""
     worse = diagnosis.worse_than_pca(model, evaluation.error, evaluation.pca_error)
-    found = [] if worse is None else [worse]
-    found += diagnosis.diagnose(model, sample.evaluated)
+    found = diagnosis.diagnose(model, sample.evaluated) + ([] if worse is None else [worse])
     for each in found:
         if each.serious:
             logger.warning("fit(): %s", each)
