@@ -173,12 +173,15 @@ def _noise_and_penalty(settings: Settings, adapter: adapters.Adapter) -> tuple[C
 def _network(
     settings: Settings, input_shape: tuple[int, ...], columns: int | None = None, *, sparse: bool = False
 ) -> Network:
+    latent_dim: Any = settings.latent_dim  # "auto" was counted before
     structure = settings.structure
     if isinstance(structure, str) and structure == AUTO:
         structure = structures.automatic(
-            settings.bottleneck, plain=sparse or settings.tied or settings.penalty is not None
+            settings.bottleneck,
+            math.prod(input_shape),
+            latent_dim,
+            plain=sparse or settings.tied or settings.penalty is not None,
         )
-    latent_dim: Any = settings.latent_dim  # "auto" was counted before
     network = structures.build(
         structure,
         input_shape,

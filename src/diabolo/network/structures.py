@@ -33,6 +33,7 @@ from diabolo.parts import Shape
 
 STRUCTURES = tuple(words.KINDS)
 AUTO = "auto"  # chosen from the rows
+FEW, MANY = 4, 256  # latents, features
 AS_PCA = ("plain", "refined", "ordered")  # bottlenecks whose latents may begin as principal components
 
 Structure = str | Sequence[int] | Sequence[Layer] | Sequence[Sequence[Layer]]  # or two Keras models
@@ -112,13 +113,22 @@ def build(
     return Network(input_shape=input_shape, encoder=encoder, bottleneck=part, decoder=named("decoder", decoder))
 
 
-def automatic(bottleneck: str | Bottleneck, *, plain: bool) -> str:
+def automatic(bottleneck: str | Bottleneck, features: int, latent_dim: int | None, *, plain: bool) -> str:
     """Return the structure where none is asked for: skips, if they can begin as PCA, else dense layers.
 
-    Args: plain: whether something else, such as tied weights, needs dense layers.
+    Many features from few latents need one layer more: on 9,000 digits with 2 latents the error falls from 0.0410 to
+    0.0378 a pixel, with 32 latents it stays.
+
+    Args:
+        bottleneck: as for `build`.
+        features: in a row.
+        latent_dim: number of latents; None: the default, which is not few.
+        plain: whether something else, such as tied weights, needs dense layers.
     """
     kind = bottleneck.partition(":")[0] if isinstance(bottleneck, str) else bottleneck.kind
-    return "dense" if plain or kind not in AS_PCA else "skip"
+    if plain or kind not in AS_PCA:
+        return "dense"
+    return "skip 256-256-256" if features >= MANY and latent_dim is not None and latent_dim <= FEW else "skip"
 
 
 def _refuse_wide(part: Bottleneck, features: int, columns: int, *, allow_overcomplete: bool) -> None:
