@@ -12,7 +12,7 @@ from diabolo.errors import OptionError, unknown
 from diabolo.model.settings import AUTO, Settings
 from diabolo.model.settings import SETTINGS as KNOWN
 from diabolo.network.optimizers import OPTIMIZERS
-from diabolo.network.words import usual_width
+from diabolo.network.words import usual_skip_width, usual_width
 from diabolo.parts import plain
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ SETTINGS = tuple(name for name in KNOWN if name != "random_state")
 SHARED = tuple(name for name in SETTINGS if KNOWN[name].shared)
 WHOLE = ("depth", "width")  # names whose values are whole numbers
 
-KINDS = ("dense", "residual", "conv")
+KINDS = ("skip", "dense", "residual", "conv")
 
 DEFAULT: Space = {
     "kind": list(KINDS),
@@ -67,7 +67,7 @@ def read(asked: Mapping[str, object] | None, row_shape: tuple[int, ...], fixed: 
     image = len(row_shape) >= 2 and min(row_shape[:2]) >= LEAST_IMAGE
     space = dict(DEFAULT)
     space["kind"] = [kind for kind in DEFAULT["kind"] if kind != "conv" or image]
-    space["width"] = sorted({*DEFAULT["width"], usual_width(row_shape)})
+    space["width"] = sorted({*DEFAULT["width"], usual_width(row_shape), usual_skip_width(row_shape)})
     for name, values in (asked or {}).items():
         if name not in DEFAULT and (name not in SETTINGS or name in SHARED):
             raise OptionError(unknown("name in the space", name, {*DEFAULT, *SETTINGS} - {*SHARED}))
@@ -149,8 +149,8 @@ def first(space: Space, row_shape: tuple[int, ...]) -> list[dict[str, Any]]:
 
 def default_choice(space: Space, row_shape: tuple[int, ...]) -> dict[str, Any] | None:
     """Return the choice that stands for the default settings, or None where the space does not hold it."""
-    width = usual_width(row_shape)
-    return _held(space, {"kind": "dense", "depth": 2, "width": width, "taper": 0.5, "batch_size": 64})
+    width = usual_skip_width(row_shape)
+    return _held(space, {"kind": "skip", "depth": 2, "width": width, "taper": 1.0, "batch_size": 64})
 
 
 def _held(space: Space, choice: Choice) -> dict[str, Any] | None:
@@ -186,4 +186,4 @@ def _structure(kind: str, depth: int, width: int, taper: float) -> str:
         # As many filters as units would be too slow; their number doubles where the image is halved.
         filters = [max(8, width // 16) * 2**at for at in range(min(depth, 2))]
         return f"conv {'-'.join(map(str, filters))}, dense {width}"
-    return f"dense {'-'.join(map(str, widths))}"
+    return f"{kind} {'-'.join(map(str, widths))}"
