@@ -4,7 +4,7 @@ Parameters, scikit-learn's contract, and one short method for each verb; the wor
 `diabolo.model`. Only fit() loads TensorFlow. Order: the estimator, model files.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -67,6 +67,10 @@ class Autoencoder(Verbs, TransformerMixin, BaseEstimator):
         penalty: a term that is added to the loss: "contractive:0.1", "mmd:100", "adversarial:10",
             "total_correlation:5", "l2:0.001", "regularizers" (of single weights; those of Keras models in `structure`
             become one), or one of `diabolo.network.penalties`.
+        condition: names of columns of a frame or a file of a table, ["site", "sex"], that encoder and decoder are given
+            and that the latents need not carry: see `decode` and `transfer`.
+        independence: with a condition, how much it counts in training that latents do not tell the condition: the
+            weight of their distance correlation, in units of the loss before anything is learned; 0: not at all.
         reconstruction_loss: "bernoulli" (binary cross-entropy), "gaussian" (squared error; its variance is learned with
             "gaussian:variance=learnt"), "huber", "poisson", "categorical", "ssim", one of `diabolo.network.losses`, or
             "auto": bernoulli or gaussian, chosen from the rows; the reason is logged.
@@ -121,6 +125,8 @@ class Autoencoder(Verbs, TransformerMixin, BaseEstimator):
         bottleneck_activation: str | None = None,
         corruption: str | Corruption | None = "auto",
         penalty: str | Penalty | None = None,
+        condition: str | Sequence[str] | None = None,
+        independence: float = 1.0,
         reconstruction_loss: str | losses.Loss = "auto",
         optimizer: str | None = None,
         learning_rate: float | None = None,
@@ -146,6 +152,8 @@ class Autoencoder(Verbs, TransformerMixin, BaseEstimator):
         self.bottleneck_activation = bottleneck_activation
         self.corruption = corruption
         self.penalty = penalty
+        self.condition = condition
+        self.independence = independence
         self.reconstruction_loss = reconstruction_loss
         self.optimizer = optimizer
         self.learning_rate = learning_rate

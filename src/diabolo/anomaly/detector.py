@@ -102,7 +102,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         if isinstance(opened, Source):
             scoring.check_count(len(opened.rows))
         # A loss for numbers in [0, 1] refuses all others, but an anomaly outside this range must get a score.
-        if _numbers_alone(opened) and inner.reconstruction_loss == "auto":
+        if _numbers_alone(opened) and inner.reconstruction_loss == "auto" and inner.condition is None:
             inner.set_params(reconstruction_loss="gaussian")
         # Only our own estimator is known to take an engine.
         more: dict[str, Any] = {"engine": Quickest(), "evaluate": False} if type(inner) is Autoencoder else {}

@@ -54,7 +54,12 @@ def _predicted(model: Model, target: Rows, columns: int) -> tuple[Floats, list[R
     """Return the predicted value of each cell, (n, columns), and for each column the tensors with it predicted."""
     adapter, flat = model.adapter, target.reshape(len(target), -1)
     predicted, corrected = np.empty((len(target), columns)), []
+    given = () if model.condition is None else model.condition.columns
     for column in range(columns):
+        if column in given:  # it is not predicted, and no anomaly
+            predicted[:, column] = adapter.restore(flat)[:, column]
+            corrected.append(target)
+            continue
         place, flag = adapter.cell(column)
         hidden = flat.copy()
         hidden[:, place] = 0

@@ -17,6 +17,14 @@ def decode(
         ),
     ],
     output: ImageOutput = None,
+    condition: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME=VALUE,...",
+            help="For a model that was fitted with --condition: what all rows are decoded with, such as site=B. "
+            "Columns that are not named are those next to the latents, as encode writes them.",
+        ),
+    ] = None,
     keep: Keep = None,
     force: Force = False,
 ) -> None:
@@ -33,6 +41,7 @@ def decode(
         name="row",
         rows=True,
         latents=True,
+        condition=condition,
         keep=keep,
         force=force,
     )

@@ -67,6 +67,8 @@ SEVERAL = (
     "structure",
     "activation",
     "bottleneck",
+    "condition",
+    "independence",
     "reconstruction_loss",
     "batch_size",
     "epochs",
@@ -85,6 +87,9 @@ def names(text: str | None) -> tuple[str, ...]:
     """Return the names in a list with commas between, as `diabolo.errors.as_option` writes it."""
     found = [(quoted.replace('""', '"') or plain).strip() for quoted, plain in _NAME.findall(text or "")]
     return tuple(name for name in found if name)
+
+
+as_names = names  # which is an argument of the next function
 
 
 def trains(
@@ -116,7 +121,11 @@ def trains(
         if by_tensorflow:
             missing.check("tensorflow", "training")
         asked = {name: value for name, value in given.items() if not (name in unset and value is None)}
-        return asked | ({"latent_dim": latents(asked["latent_dim"])} if "latent_dim" in asked else {})
+        if "latent_dim" in asked:
+            asked["latent_dim"] = latents(asked["latent_dim"])
+        if asked.get("condition") is not None:
+            asked["condition"] = list(as_names(asked["condition"]))
+        return asked
 
     return gathered("settings", options, made, first=True)
 

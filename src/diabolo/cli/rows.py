@@ -35,6 +35,7 @@ def write_rows(
     keep: str | None = None,
     spare: tuple[str, ...] = (),
     how: "Reading | None" = None,
+    condition: str | None = None,
     data_dir: Path | None = None,
     force: bool,
 ) -> "list[str | None]":
@@ -55,6 +56,7 @@ def write_rows(
         keep: columns of the data to copy.
         spare: columns that are known to be unused by the model.
         how: how files are to be read.
+        condition: of all rows that are decoded, "site=B,sex=true".
         data_dir: folder of the data sets.
         force: overwrite what exists.
 
@@ -74,7 +76,7 @@ def write_rows(
     framed = rows and trained.schema is not None
     pictures = not latents and pictures_in(data) is not None
     typed = bool(kept) or (framed and trained.adapter.kind == "table")
-    passing = passed_through(trained, data, how)
+    passing = passed_through(trained, data, how) + (() if rows or latents else _of_condition(trained, kept))
     path = output or default_output(data, ending, table=typed or bool(passing))
     sinks.check(path, force=force, images=rows and trained.adapter.kind == "image", table=typed)
     in_columns = path == sinks.STDOUT or (path.suffix not in (".npy", ".npz") and not sinks.is_folder(path))
@@ -92,8 +94,9 @@ def write_rows(
         whole=fill and framed,
         passing=passing,
         named=pictures or (latents and rows and sinks.is_folder(path)),
+        condition=condition,
     )
-    arrays = by_chunk(verb(trained), taken.stream, max_width=trained.max_width)
+    arrays = by_chunk(taken.conditioned(verb(trained)), taken.stream, max_width=trained.max_width)
     chunks = taken.with_columns(arrays, name, trained.schema if rows and in_columns else None)
     process.stop_before(path)
     said = sinks.write(path, chunks, name=name, force=force, files=taken.files)
@@ -115,6 +118,11 @@ def passed_through(model: "Model", data: str, how: "Reading | None") -> tuple[st
         return model.schema.spare
     there = columns_of(data, how or Reading())
     return tuple(name for name in model.schema.spare if name in there)
+
+
+def _of_condition(model: "Model", kept: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the columns of the condition, which stand next to latents for decode; without those of --keep."""
+    return () if model.condition is None else tuple(name for name in model.condition.names if name not in kept)
 
 
 def _refuse_long_table(model: "Model", data: str) -> None:
@@ -157,9 +165,18 @@ class RowsFor:
         whole: bool,
         named: bool,
         passing: tuple[str, ...] = (),
+        condition: str | None = None,
     ) -> None:
         from diabolo.data.frames import of_latents
         from diabolo.data.opening import open_stream
+        from diabolo.model import condition as conditions
+
+        # What the decoder is given besides latents: columns of their table, and values of --condition.
+        self._condition = trained.condition if latents else None
+        self._given = None if condition is None else conditions.texts(names(condition))
+        conditions.check_given(self._condition, self._given, where="diabolo decode")
+        asked = () if self._condition is None else self._condition.names
+        self._of_latents = deque["ArrowTable"]()
 
         self._name, self._kept, self._passing, self._whole = data, kept, passing, whole
         self._tables = deque["ArrowTable"]()
@@ -171,10 +188,10 @@ class RowsFor:
             reading=reading,
             # A file of latents may have other columns, which were kept: no note.
             say=(lambda note: None) if latents else (lambda note: print(f"diabolo: {note}", file=sys.stderr)),
-            spare=(*kept, *spare),
+            spare=(*kept, *spare, *asked),
             # As they are written: the text of a date stays this text.
             copied=(*passing, *(trained.schema.whole_numbers if whole and trained.schema is not None else ())),
-            keep=self._keep if kept or whole or passing or named else None,
+            keep=self._keep if kept or whole or passing or named or asked else None,
             row_shape=() if latents else trained.adapter.row_shape,
             row_type="" if latents else trained.adapter.dtype,
         )
@@ -191,8 +208,23 @@ class RowsFor:
             for each in names if self._latents else ():
                 check_name(each, self._name)
             self.files += names
+        if self._condition is not None:
+            self._of_latents.append(table)
         if self._kept or self._passing or self._whole:
             self._tables.append(table if self._whole else table.select(self._copied(table)))
+
+    def conditioned(self, verb: "Verb") -> "Verb":
+        """Return a verb for latents that gives the decoder their condition; any other as it is."""
+        condition = self._condition
+        if condition is None:
+            return verb
+
+        def decode(latents: "Rows", *, where: str, first_row: int) -> "Rows":
+            table = self._of_latents.popleft() if self._of_latents else None
+            values = condition.read(self._given, len(latents), where=where, frame=table)
+            return verb(latents, condition=values, where=where, first_row=first_row)
+
+        return decode
 
     def _copied(self, table: "ArrowTable") -> list[str]:
         """Return the columns of a table that are copied to the output, in its order."""

@@ -7,6 +7,7 @@ Order: the result, the preparation, how each kind of rows is learnt, the shard.
 import logging
 import math
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,7 +26,7 @@ from diabolo.data.sources import Source
 from diabolo.data.splits import VALIDATION, Division, divide, held_back
 from diabolo.data.windows import Streamed, Windows, check_memory
 from diabolo.errors import DataError, OptionError, ShapeError, unknown
-from diabolo.fitting import sparse_rows
+from diabolo.fitting import condition, sparse_rows
 from diabolo.fitting.automatic import advice
 from diabolo.fitting.comparison import Sample, sampled
 from diabolo.model import file as modelfile
@@ -90,12 +91,16 @@ def prepare(X: object, settings: Settings, *, evaluation_rows: Rows | None = Non
     if sparse.is_sparse(X):
         return _prepare_sparse(X, settings, evaluation_rows)
     opened = open_rows(X, limit, reading=reading)
+    columns = () if settings.condition is None else condition.columns_of(opened, settings.condition)
     if isinstance(opened, Source) and (settings.series or opened.series):
         opened = as_series(opened)
     check_memory(opened, limit, settings.batch_size)
     part = divide(opened, settings.validation_fraction, settings.seed, limit=limit)
+    if columns:  # also of numbers alone: each column is scaled, and compared, by itself
+        part = replace(part, statistics=None)
     schema = opened.schema
     adapter: adapters.Adapter
+    places: tuple[int, ...] = ()
     if part.statistics is None:
         assert isinstance(opened, Source), "a table is all in memory"
         assert isinstance(part.train, np.ndarray), "a table is all in memory"
@@ -103,9 +108,13 @@ def prepare(X: object, settings: Settings, *, evaluation_rows: Rows | None = Non
             _refuse_empty_columns(opened.rows)
         learn = _learn_series if opened.series else _learn_table
         adapter, choice = learn(settings, opened, part.train, evaluation_rows)
+        if columns:
+            assert isinstance(adapter, adapters.TableAdapter), "only tables have columns with names"
+            places = condition.places_of(adapter, columns)
+            choice = choice._replace(loss=losses.for_table(adapter.blocks, gaps=adapter.gaps, condition=places))
     else:
         adapter, choice = _learn_array(settings, part, part.statistics, evaluation_rows)
-    network = _network(settings, adapter.tensor_shape, math.prod(adapter.row_shape))
+    network = _network(settings, adapter.tensor_shape, math.prod(adapter.row_shape) - len(columns), condition=places)
     _check_precision(settings, network)
     series = opened.labels.form if isinstance(opened, Source) and opened.labels is not None else None
     modelfile.check_room(network, adapter, schema, settings.to_config(), series)
@@ -171,7 +180,12 @@ def _noise_and_penalty(settings: Settings, adapter: adapters.Adapter) -> tuple[C
 
 
 def _network(
-    settings: Settings, input_shape: tuple[int, ...], columns: int | None = None, *, sparse: bool = False
+    settings: Settings,
+    input_shape: tuple[int, ...],
+    columns: int | None = None,
+    *,
+    sparse: bool = False,
+    condition: tuple[int, ...] = (),
 ) -> Network:
     latent_dim: Any = settings.latent_dim  # "auto" was counted before
     structure = settings.structure
@@ -192,6 +206,7 @@ def _network(
         tied=settings.tied,
         allow_overcomplete=settings.allow_overcomplete,
         columns=columns,
+        condition=condition,
     )
     modelfile.check_size(network)
     return network
@@ -214,6 +229,8 @@ def _check_precision(settings: Settings, network: Network) -> None:
 def _prepare_sparse(
     X: object, settings: Settings, evaluation_rows: Rows | None, *, name: str = "a sparse matrix"
 ) -> Prepared:
+    if settings.condition is not None:
+        condition.refuse(settings.condition, "a sparse matrix has no names of columns")
     matrix = sparse.check(X, where="fit()")
     held = held_back(matrix.shape[0], settings.validation_fraction, settings.seed, VALIDATION)
     order = (

@@ -2,7 +2,8 @@
 
 PCA is the best linear auto-encoder for squared errors. The other losses are replaced by weighted squared errors that
 equal them near the best constant guess. So training starts with an error no larger than that of PCA, and the hidden
-layers, which begin without influence on the output, can only lower it on the training rows. Order: the weights, what
+layers, which begin without influence on the output, can only lower it on the training rows. With a condition it is
+the PCA of what the condition does not tell. Order: the weights, what
 the loss asks for, the components.
 """
 
@@ -53,10 +54,15 @@ def weights(network: Network, loss: Loss, shard: Shard) -> Weights:
     if target is None:
         return {}
     into, out = np.sqrt(target.weights / target.curvature), np.sqrt(target.weights * target.curvature)
-    components, variances = components_of((rows - mean) * into, network.latent_dim)
+    given = list(network.condition)
+    centered = (rows - mean) * into
+    told = _told(rows[:, given] - mean[given], centered)  # (numbers of the condition, numbers)
+    components, variances = components_of(centered - (rows[:, given] - mean[given]) @ told, network.latent_dim)
     spread = np.maximum(np.sqrt(variances), LEAST_SPREAD)
     encode = (components / spread[:, None]).T * into[:, None]  # (numbers, latents)
-    decode = np.divide(components * spread[:, None], out, out=np.zeros_like(components), where=out > 0)
+    encode[given] -= told @ (components / spread[:, None]).T
+    both = np.concatenate([components * spread[:, None], told])  # the decoder takes the latents, then the condition
+    decode = np.divide(both, out, out=np.zeros_like(both), where=out > 0)
     last = network.decoder_steps[-1 if isinstance(network.decoder[-1], Dense) else -2].layer.name
     first = network.encoder_steps[-1].layer.name
     shapes = network.weights()
@@ -64,8 +70,18 @@ def weights(network: Network, loss: Loss, shard: Shard) -> Weights:
         f"{first}/kernel": _filled(shapes[f"{first}/kernel"], encode),
         f"{first}/bias": (-mean @ encode).astype(np.float32),
         f"{last}/kernel": _filled(shapes[f"{last}/kernel"], decode),
-        f"{last}/bias": target.raw.astype(np.float32),
+        f"{last}/bias": (target.raw - mean[given] @ decode[network.latent_dim :]).astype(np.float32),
     }
+
+
+def _told(condition: Floats, centered: Floats) -> Floats:
+    """Return what a condition (n, k) tells of rows (n, numbers), by least squares, (k, numbers).
+
+    Latents of what is left are not correlated with the condition.
+    """
+    inverse = np.linalg.pinv(condition.T @ condition, hermitian=True) if condition.size else np.zeros((0, 0))
+    told: Floats = inverse @ (condition.T @ centered)
+    return told
 
 
 def has_linear_path(network: Network) -> bool:

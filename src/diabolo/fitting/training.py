@@ -20,6 +20,7 @@ from diabolo.model.model import Model
 from diabolo.model.record import Record
 from diabolo.model.settings import Settings
 from diabolo.network import optimizers
+from diabolo.network.losses import Mixed
 from diabolo.training import runs
 from diabolo.training.checkpoints import State
 from diabolo.training.engines import Compiled, Engine, Job, Numpy, Quickest, Trained, engine_of
@@ -144,6 +145,7 @@ def _job(prepared: Prepared, settings: Settings, *, restored: State | None, keep
     if optimizer is None:
         optimizer = optimizers.default_for(prepared.network.bottleneck)
     schedule = settings.learning_rate_schedule
+    independence = _independence(prepared, settings)
     return Job(
         network=prepared.network,
         loss=prepared.loss.loss,
@@ -156,10 +158,21 @@ def _job(prepared: Prepared, settings: Settings, *, restored: State | None, keep
         epochs=settings.most_epochs,
         batch_size=_even(settings.batch_size, prepared.shard),
         precision=settings.precision,
+        independence=independence,
+        # The first epochs reconstruct well by latents that still tell the condition.
+        settles_after=settings.most_epochs // 2 if independence else 0,
         patience=settings.epochs_to_wait,
         seed=settings.seed,
         restored=restored,
         keep=keep,
+    )
+
+
+def _independence(prepared: Prepared, settings: Settings) -> float:
+    """Return the weight of the dependence of latents on the condition: that of all columns, before any is learnt."""
+    loss = prepared.loss.loss
+    return (
+        settings.independence * loss.counted_columns if isinstance(loss, Mixed) and prepared.network.condition else 0.0
     )
 
 

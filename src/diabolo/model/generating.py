@@ -3,6 +3,8 @@
 Order: sampling, interpolating and traversing; the posterior of the latents and the likelihood of rows.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -18,12 +20,15 @@ from diabolo.parts import read_part
 SAMPLE_CACHE_FLOATS = 1 << 18
 
 
-def sample(model: Model, count: int, *, random_state: int | np.random.Generator | None = None) -> Rows:
+def sample(
+    model: Model, count: int, *, condition: object = None, random_state: int | np.random.Generator | None = None
+) -> Rows:
     """Return new rows (count, *row_shape): latents drawn from a standard normal distribution, decoded.
 
     Args:
         model: with a gaussian (VAE) bottleneck, or a penalty that gives the latents a standard normal distribution.
         count: number of rows, at least 1.
+        condition: of a model that has one, by column a value for all rows, or one for each.
         random_state: None, a whole number, or a NumPy generator.
 
     Raises: OptionError for another model.
@@ -33,11 +38,16 @@ def sample(model: Model, count: int, *, random_state: int | np.random.Generator 
         _check_posterior(model, "sample()", ", or penalty='mmd:100' (--penalty mmd:100)")
     count = whole("sample(): count", count, 1)
     latents = _generator(random_state).standard_normal((count, model.network.latent_dim), np.float32)
-    return model.decode(latents, where="sample()")
+    given: Any = condition
+    if model.condition is not None:
+        given = model.condition.read(condition, count, where="sample()")
+    return model.decode(latents, condition=given, where="sample()")
 
 
 def interpolate(model: Model, first: object, second: object, *, steps: int = 10) -> Rows:
     """Return rows (steps, *row_shape): decoded points on the line between the latents of two rows, ends included.
+
+    With a condition all of them have that of the first row.
 
     Args:
         model: a trained auto-encoder.
@@ -50,7 +60,8 @@ def interpolate(model: Model, first: object, second: object, *, steps: int = 10)
     steps = whole("interpolate(): steps", steps, 2)
     ends = [model.encode([row], where="interpolate()")[0] for row in (first, second)]
     shares = np.linspace(0, 1, steps, dtype=np.float32)[:, None]
-    return model.decode((1 - shares) * ends[0] + shares * ends[1], where="interpolate()")
+    points = (1 - shares) * ends[0] + shares * ends[1]
+    return model.decode(points, condition=_own(model, first, steps), where="interpolate()")
 
 
 def traverse(model: Model, row: object, latent: int, *, values: ArrayLike | None = None) -> Rows:
@@ -76,7 +87,14 @@ def traverse(model: Model, row: object, latent: int, *, values: ArrayLike | None
     latents = np.repeat(model.encode([row], where="traverse()"), len(places), axis=0)
     with np.errstate(over="ignore"):  # decode() refuses what is too large
         latents[:, latent] = places
-    return model.decode(latents, where="traverse()")
+    return model.decode(latents, condition=_own(model, row, len(latents)), where="traverse()")
+
+
+def _own(model: Model, row: object, count: int) -> Rows | None:
+    """Return the condition of one row so many times; None for a model without one."""
+    if model.condition is None:
+        return None
+    return np.repeat(model.condition.of_rows(np.asarray([row], np.float64)), count, axis=0)
 
 
 def posterior(model: Model, X: object, *, where: str = "posterior()", first_row: int = 0) -> tuple[Floats, Floats]:
@@ -145,7 +163,9 @@ def _log_mean_weight(
         count = min(at_once, samples - start)
         noise = generator.standard_normal((count, len(mean)), np.float32)
         latents = (mean + np.exp(log_var / 2) * noise).astype(np.float32, copy=False)
-        raw = model.runtime.decode_raw(latents, 0)
+        raw = model.runtime.decode_raw(
+            latents, 0, model.runtime.condition_of(np.broadcast_to(target, (count, *target.shape)))
+        )
         targets = np.broadcast_to(target, raw.shape)
         excess = (np.square(latents) - np.square(noise) - log_var).sum(axis=1, dtype=np.float64) / 2
         loss = model.loss.per_row(targets, raw, np, model.learnt)

@@ -23,6 +23,7 @@ from diabolo.data.long_table.form import SeriesForm
 from diabolo.errors import OptionError
 from diabolo.model import completion
 from diabolo.model.completion import Completion
+from diabolo.model.condition import Condition, given_for
 from diabolo.model.detection import Detection
 from diabolo.model.record import Record
 from diabolo.model.runtime import Floats, Runtime, finite
@@ -65,7 +66,14 @@ class Model:
     @cached_property
     def runtime(self) -> Runtime:
         """The sessions that run the network."""
-        return Runtime(network=self.network, weights=self.weights, adapter=self.adapter, loss=self.loss)
+        return Runtime(
+            network=self.network, weights=self.weights, adapter=self.adapter, loss=self.loss, condition=self.condition
+        )
+
+    @cached_property
+    def condition(self) -> Condition | None:
+        """The columns that the decoder is given; None: it is given latents only."""
+        return Condition.of(self.network, self.adapter, self.schema)
 
     @cached_property
     def learnt(self) -> dict[str, Floats]:
@@ -102,16 +110,30 @@ class Model:
 
         return self.runtime.map_rows(X, one, (self.network.latent_dim,), where=where, out=out, first_row=first_row)
 
-    def decode(self, latents: object, *, where: str = "decode()", out: Rows | None = None, first_row: int = 0) -> Rows:
+    def decode(
+        self,
+        latents: object,
+        *,
+        condition: Rows | None = None,
+        where: str = "decode()",
+        out: Rows | None = None,
+        first_row: int = 0,
+    ) -> Rows:
         """Return rows (n, *row_shape), in the units of the rows of fit(), for latents (n, latent_dim).
 
         The latents of an ordered bottleneck may be cut: (n, k) with k below latent_dim. Other arguments and errors as
         for `encode`, with `out` of shape (n, *row_shape).
+
+        Args: condition: of a model that has one, the numbers of its columns, (n, k): see `Condition.read`.
         """
         values = self.runtime.check_latents(latents, where=where, first_row=first_row)
-        return self.runtime.map_batches(
-            values, lambda batch, row: self.runtime.decode(batch, first_row + row), self.adapter.row_shape, out
-        )
+        given = given_for(self.condition, condition, len(values), where)
+
+        def one(batch: Rows, row: int) -> Rows:
+            theirs = None if given is None else given[row : row + len(batch)]
+            return self.runtime.decode(batch, first_row + row, theirs)
+
+        return self.runtime.map_batches(values, one, self.adapter.row_shape, out)
 
     def reconstruct(
         self, X: object, *, where: str = "reconstruct()", out: Rows | None = None, first_row: int = 0
@@ -158,7 +180,7 @@ class Model:
                 _, log_var = self.runtime.posterior(tensors, row)
                 deviation = np.exp(0.5 * np.clip(log_var, -LOG_VAR_LIMIT, LOG_VAR_LIMIT))
                 latents = latents + deviation * draw.standard_normal(latents.shape, np.float32)
-            raw = self.runtime.decode_raw(latents, row)
+            raw = self.runtime.decode_raw(latents, row, self.runtime.condition_of(tensors))
             filled = adapter.restore(finite(completion.fill(known, adapter, loss, tensors, raw, draw), row))
             return np.where(np.isnan(batch), filled, batch)
 
@@ -166,7 +188,7 @@ class Model:
 
     def _reconstruct(self, batch: Rows, row: int) -> Rows:
         latents = self.runtime.encode(self.adapter.adapt(batch, first_row=row), row)
-        return self.runtime.decode(latents, row)
+        return self.runtime.decode(latents, row, None if self.condition is None else self.condition.of_rows(batch))
 
     def loss_per_row(
         self, X: object, *, where: str = "score_samples()", out: Rows | None = None, first_row: int = 0
@@ -219,8 +241,8 @@ class Model:
             kept = np.where(np.arange(self.network.latent_dim) < size, latents, np.float32(0))
 
             def one(batch: Rows, row: int) -> Rows:
-                raw = self.runtime.decode_raw(batch, row)
                 rows = target[row : row + len(batch)]
+                raw = self.runtime.decode_raw(batch, row, self.runtime.condition_of(rows))
                 with np.errstate(all="ignore"):
                     error = self.loss.error(rows.astype(np.float64), raw.astype(np.float64))
                 return finite(np.asarray(error), row)

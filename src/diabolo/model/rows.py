@@ -5,7 +5,7 @@ file, a folder, chunks, series that are shorter. Order: in, through a verb, out.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -154,8 +154,14 @@ def with_left_out(model: Model, frame: Any, source: Frame) -> Any:
 
 
 def latents_as_frame(model: Model, latents: Rows, X: Frame) -> Any:
-    """Return latents (n, latent_dim) as a frame with the index of X, after the columns that fit() left out."""
-    return with_left_out(model, frames.numbers_as_frame(latents, "latent", like=X), X)
+    """Return latents (n, latent_dim) as a frame with the index of X.
+
+    They follow the columns that fit() left out, and those of the condition, which decode() needs.
+    """
+    frame = frames.numbers_as_frame(latents, "latent", like=X)
+    if model.condition is not None:
+        frame = frames.with_left_out(frame, X, model.condition.to_copy)
+    return with_left_out(model, frame, X)
 
 
 def has_cells(model: Model, X: object) -> bool:
@@ -179,12 +185,41 @@ def encode(model: Model, X: object, *, out: Array | None) -> Any:
 
 
 @names_missing
-def decode(model: Model, latents: object, *, out: Array | None) -> Any:
+def decode(model: Model, latents: object, *, condition: object = None, out: Array | None) -> Any:
     """Return rows in their form for latents, an array or a frame with columns as encode() names them."""
     latents = frames.from_arrow(latents)
     values = read_latents(model, latents) if frames.is_frame(latents) else latents
-    rows = apply(model, model.decode, values, out)
+    if model.condition is None and condition is None:
+        rows = apply(model, model.decode, values, out)
+    else:
+        given: Any = condition
+        if is_stream(values):
+            values = np.concatenate(list(open_stream(values).chunks(ROWS_AT_ONCE)))
+        if model.condition is not None:
+            known = latents if frames.is_frame(latents) else None
+            values = model.runtime.check_latents(values, where="decode()")
+            given = model.condition.read(condition, len(values), where="decode()", frame=known)
+        rows = model.decode(values, condition=given, out=out)
     return rows if out is not None else as_frame(model, rows, latents)
+
+
+@names_missing
+def transfer(model: Model, X: object, changed: Mapping[str, object]) -> Any:
+    """Return rows in their form, encoded with their own condition and decoded with some columns of it changed."""
+    if model.condition is None:
+        raise OptionError(
+            "transfer() needs a model with a condition: fit with condition=['site'] (--condition site), the names of "
+            "the columns to change."
+        )
+    if not changed:
+        raise OptionError(f"transfer() needs what to change: transfer(frame, {model.condition.arguments}).")
+    X = frames.from_arrow(X)
+    rows = read(model, X, where="transfer()", who="the model")
+    given = model.condition.of_rows(rows)
+    columns, values = model.condition.changed(changed, len(rows), where="transfer()")
+    given[:, columns] = values
+    moved = model.decode(model.encode(rows, where="transfer()"), condition=given, where="transfer()")
+    return as_frame(model, moved, X)
 
 
 @names_missing

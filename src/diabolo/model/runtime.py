@@ -20,6 +20,7 @@ from diabolo.data.sparse import check as check_sparse
 from diabolo.data.sparse import is_sparse
 from diabolo.errors import DataError, ShapeError
 from diabolo.model import privacy
+from diabolo.model.condition import Condition
 from diabolo.network.losses import Loss
 from diabolo.network.network import Network
 
@@ -58,6 +59,7 @@ class Runtime:
     weights: Mapping[str, Floats]
     adapter: Adapter
     loss: Loss
+    condition: Condition | None = None
 
     def encode(self, tensors: Floats, row: int) -> Floats:
         """Return the latents of a batch, (batch, latent_dim).
@@ -89,21 +91,35 @@ class Runtime:
         quick: Callable[..., list[Floats]] = session.run if inner is None else inner.run
         return quick
 
-    def decode(self, latents: Floats, row: int) -> Rows:
-        """Return rows (batch, *row_shape), in the units of fit(), for a batch of latents; `row` as for `encode`."""
-        return self.adapter.restore(self.loss.linked(_run(self._decoder, "latent", latents, "reconstruction", row)))
+    def decode(self, latents: Floats, row: int, values: Rows | None = None) -> Rows:
+        """Return rows (batch, *row_shape), in the units of fit(), for a batch of latents; `row` as for `encode`.
 
-    def decode_raw(self, latents: Floats, row: int) -> Floats:
-        """Return the decoder's outputs before the link function, (batch, ...), for latents; `row` as for `encode`."""
-        return _run(self._raw_decoder, "latent", latents, "reconstruction", row)
+        Args: values: of the columns of the condition, (batch, k), which the rows get as they are; None: it has none.
+        """
+        if self.condition is None or values is None:
+            return self.adapter.restore(self.loss.linked(_decoded(self._decoder, latents, None, row)))
+        shown = self.loss.linked(_decoded(self._decoder, latents, self.condition.tensors(values), row))
+        return self.condition.put(self.adapter.restore(shown), values)
+
+    def decode_raw(self, latents: Floats, row: int, condition: Floats | None = None) -> Floats:
+        """Return the decoder's outputs before the link function, (batch, ...), for latents; `row` as for `encode`.
+
+        Args: condition: what the decoder is given in addition, (batch, numbers), see `condition_of`.
+        """
+        return _decoded(self._raw_decoder, latents, condition, row)
+
+    def condition_of(self, tensors: Floats) -> Floats | None:
+        """Return the condition of tensors, (batch, numbers); None for a network without one."""
+        places = list(self.network.condition)
+        return np.ascontiguousarray(tensors[:, places]) if places else None
 
     def raw_outputs(self, tensors: Floats, row: int) -> Floats:
         """Return the decoder's outputs before the link function, (batch, ...); arguments as for `encode`."""
-        return self.decode_raw(self.encode(tensors, row), row)
+        return self.decode_raw(self.encode(tensors, row), row, self.condition_of(tensors))
 
     def posterior(self, tensors: Floats, row: int) -> list[Floats]:
         """Return mean and log-variance of the latents, (batch, latent_dim) each, unclipped; as for `encode`."""
-        return _outputs(self._posterior, "rows", tensors, ["latent", "log_var"], row)
+        return _outputs(self._posterior, {"rows": tensors}, ["latent", "log_var"], row)
 
     def map_rows(
         self,
@@ -202,6 +218,8 @@ class Runtime:
         else:
             check_finite(rows, where, first_row)
         self.adapter.check_values(rows, where=where)
+        if self.condition is not None:
+            self.condition.check(self.condition.of_rows(rows), where, first_row)
 
     def check_latents(self, latents: object, *, where: str, first_row: int = 0) -> Floats:
         """Return latents as float32 (n, latent_dim); cut ones are filled up with 0 where the bottleneck allows it.
@@ -339,25 +357,32 @@ def _check_type(out: Rows, values: Rows) -> None:
 
 def _run(session: Session, start: str, tensors: Floats, end: str, first_row: int) -> Floats:
     """Return one output of a graph for a batch; see `_outputs`."""
-    (result,) = _outputs(session, start, tensors, [end], first_row)
+    (result,) = _outputs(session, {start: tensors}, [end], first_row)
     return result
 
 
-def _outputs(session: Session, start: str, tensors: Floats, ends: list[str], first_row: int) -> list[Floats]:
+def _decoded(session: Session, latents: Floats, condition: Floats | None, first_row: int) -> Floats:
+    """Return the output of a decoder for latents, and the condition if it takes one; see `_outputs`."""
+    inputs = {"latent": latents} if condition is None else {"latent": latents, "condition": condition}
+    (result,) = _outputs(session, inputs, ["reconstruction"], first_row)
+    return result
+
+
+def _outputs(session: Session, inputs: dict[str, Floats], ends: list[str], first_row: int) -> list[Floats]:
     """Return outputs of a graph for a batch.
 
     Args:
         session: of the graph.
-        start: name of its input.
-        tensors: the input, (batch, ...).
+        inputs: by name, (batch, ...) each.
         ends: names of the outputs.
         first_row: number of rows before the batch, for messages.
 
     Raises: DataError where they cannot be computed, or are not finite.
     """
     try:
-        results = session.run(ends, {start: tensors})
+        results = session.run(ends, inputs)
     except Exception as error:  # the errors of ONNX Runtime have no common base class; a MemoryError may come too
+        tensors = next(iter(inputs.values()))
         several = f"{len(tensors):,} rows" if len(tensors) > 1 else "a row"
         raise DataError(_failed(f"from row {first_row} on, {several} of shape {tensors.shape[1:]}", error)) from error
     return [finite(result, first_row) for result in results]

@@ -105,6 +105,26 @@ def _types(name: str, value: object) -> None:
         raise OptionError(f"types must be kinds by name, such as {{'code': 'category'}}, got {value!r:.60}.")
 
 
+def _condition(name: str, value: object) -> None:
+    if value is None:
+        return
+    if not isinstance(value, list) or not value or not all(type(each) is str and each for each in value):
+        raise OptionError(f"{name} must be names of columns, such as ['site', 'sex'], got {value!r:.60}.")
+    if len(set(value)) < len(value):
+        raise OptionError(f"{name} names a column twice: {', '.join(value):.60}.")
+
+
+def _names(value: Any) -> Any:
+    """Return one or several names of columns as a list of texts; anything else as it is."""
+    several = value if isinstance(value, (list, tuple)) else [value]
+    return [str(each) if is_whole(each, 0) else each for each in several]
+
+
+def _not_negative(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e12:
+        raise OptionError(f"{name} must be a number of at least 0, got {value!r:.60}.")
+
+
 def _activation(name: str, value: object) -> None:
     from diabolo.network.structures import check_words
 
@@ -230,6 +250,33 @@ class Settings:
             option=str | None,
             check=_part,
             table="diabolo.network.penalties.PENALTIES",
+        ),
+    )
+    condition: Any = field(
+        default=None,
+        metadata=_known(
+            (list, type(None)),
+            help="Columns of a table, such as site,sex, that the decoder is given and that the latents need not carry.",
+            group=NETWORK,
+            option=str | None,
+            metavar="NAME,...",
+            check=_condition,
+            shared=True,
+            since=3,
+            before=None,
+        ),
+    )
+    independence: float = field(
+        default=1.0,
+        metadata=_known(
+            (float, int),
+            help="With a condition: how much it counts that the latents do not tell the condition; 0: not at all. With "
+            "1, latents that tell all of it cost as much as columns from which nothing is learnt.",
+            group=NETWORK,
+            option=float,
+            check=_not_negative,
+            since=3,
+            before=1.0,
         ),
     )
     reconstruction_loss: Any = field(
@@ -396,6 +443,8 @@ class Settings:
         for name in SETTINGS:
             object.__setattr__(self, name, plain(getattr(self, name)))
         object.__setattr__(self, "reconstruction_loss", losses.full_name(self.reconstruction_loss))
+        if self.condition is not None:
+            object.__setattr__(self, "condition", _names(self.condition))
         # Whole numbers first: what follows may compare them.
         for name in ("epochs", "batch_size", "patience", *SETTINGS):
             check = SETTINGS[name].check

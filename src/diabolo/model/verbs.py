@@ -50,14 +50,28 @@ class Verbs:
         model = self._model
         return model.encode(X, out=out) if _is_plain(model, X) else _user_rows().encode(model, X, out=out)
 
-    def decode(self, latents: object, *, out: Array | None = None) -> Any:
+    def decode(self, latents: object, *, condition: object = None, out: Array | None = None) -> Any:
         """Return rows in the form of fit() for latents (n, latent_dim); arguments as for encode().
 
         The columns of a frame are found by their names, as encode() gives them; other columns are ignored.
+
+        Args: condition: of a model that has one, by column a value for all rows, or one for each: {"site": "B"}; or a
+            frame with these columns. Columns that are not given are taken from a frame of latents.
         """
         model = self._model
-        plain = _is_plain(model, latents)
-        return model.decode(latents, out=out) if plain else _user_rows().decode(model, latents, out=out)
+        if condition is None and _is_plain(model, latents):
+            return model.decode(latents, out=out)
+        return _user_rows().decode(model, latents, condition=condition, out=out)
+
+    def transfer(self, X: object, /, **condition: object) -> Any:
+        """Return rows as they would be with another condition, such as site="B", in the form of fit().
+
+        Rows are encoded with their own condition, and decoded with these columns of it changed; other columns of the
+        condition stay. All other columns are reconstructions.
+
+        Args: X: a frame or a file, as for fit(); condition: by column a value for all rows, or one for each.
+        """
+        return _user_rows().transfer(self._model, X, condition)
 
     def reconstruct(
         self,
@@ -121,14 +135,18 @@ class Verbs:
         found: np.ndarray[Any, np.dtype[np.int32]] = _user_rows().apply(self._model, self._model.codes, X, out)
         return found
 
-    def sample(self, count: int, *, random_state: int | np.random.Generator | None = None) -> Any:
+    def sample(
+        self, count: int, *, condition: object = None, random_state: int | np.random.Generator | None = None
+    ) -> Any:
         """Return random rows in the form of fit(), drawn from what was learned: see `diabolo.model.generating.sample`.
 
         For a gaussian bottleneck, or a penalty that makes latents a standard normal, "mmd" or "adversarial".
+
+        Args: condition: of a model that has one, as for decode().
         """
         from diabolo.model import generating
 
-        rows = generating.sample(self._model, count, random_state=random_state)
+        rows = generating.sample(self._model, count, condition=condition, random_state=random_state)
         return _user_rows().as_frame(self._model, rows)
 
     def interpolate(self, first: object, second: object, *, steps: int = 10) -> Any:

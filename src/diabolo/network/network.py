@@ -4,6 +4,7 @@ Order: the network, its layers with their shapes, their names.
 """
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from diabolo.network.layers import LAYERS, Layer, Step, TiedDense, own
 from diabolo.parts import MOST_AXES, Shape, from_config
 
 # Inputs and outputs of models, and other prefixes of weights in a file.
-RESERVED = ("rows", "latent", "reconstruction", "loss", "adapter")
+RESERVED = ("rows", "latent", "condition", "reconstruction", "loss", "adapter")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,15 +25,18 @@ class Network:
     """An auto-encoder as facts: rows of `input_shape` -> encoder -> bottleneck -> latent -> decoder -> raw numbers.
 
     `encoder` stops before the bottleneck. `decoder` ends in the raw numbers that the reconstruction loss takes.
-    Raises ShapeError if the layers do not fit together or do not restore `input_shape`.
+    `condition` are the places of those numbers of a row, in one axis, that the decoder gets after the latents: latent
+    and condition -> decoder. Raises ShapeError if the layers do not fit together or do not restore `input_shape`.
     """
 
     input_shape: Shape
     encoder: tuple[Layer, ...]
     bottleneck: Bottleneck
     decoder: tuple[Layer, ...]
+    condition: Shape = ()
 
     def __post_init__(self) -> None:
+        self._check_condition()
         names = [step.layer.name for step in (*self.steps, *self.heads.values())]
         taken = sorted({name for name in names if names.count(name) > 1 or name in RESERVED})
         if "" in names or taken:
@@ -63,6 +67,17 @@ class Network:
         if end != self.input_shape:
             raise ShapeError(f"the decoder gives rows of shape {end}, expected {self.input_shape}.")
 
+    def _check_condition(self) -> None:
+        """Raise ShapeError for a condition that is not a part of a row with one axis."""
+        places = self.condition
+        if not places:
+            return
+        rising = all(before < after for before, after in itertools.pairwise(places))
+        if len(self.input_shape) != 1 or not rising or places[0] < 0 or places[-1] >= self.input_shape[0]:
+            raise ShapeError(f"the condition must be rising places in a row of one axis, got {places!s:.80}.")
+        if len(places) == self.input_shape[0]:
+            raise ShapeError("the condition is the whole row: leave numbers that the latents are of.")
+
     @property
     def latent_dim(self) -> int:
         """Number of latent dimensions."""
@@ -88,8 +103,8 @@ class Network:
 
     @cached_property
     def decoder_steps(self) -> tuple[Step, ...]:
-        """The layers from a latent to the raw numbers, with their shapes."""
-        return tuple(walk(self.decoder, (self.latent_dim,)))
+        """The layers from a latent, followed by the condition, to the raw numbers, with their shapes."""
+        return tuple(walk(self.decoder, (self.latent_dim + len(self.condition),)))
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -150,12 +165,13 @@ class Network:
 
     def to_config(self) -> dict[str, Any]:
         """Return the network as JSON values."""
-        return {
+        config: dict[str, Any] = {
             "input_shape": list(self.input_shape),
             "encoder": [layer.to_config() for layer in self.encoder],
             "bottleneck": self.bottleneck.to_config(),
             "decoder": [layer.to_config() for layer in self.decoder],
         }
+        return config | ({"condition": list(self.condition)} if self.condition else {})
 
     @classmethod
     def from_config(cls, config: dict[str, Any], layers: own.Own | None = None) -> "Network":
@@ -171,11 +187,15 @@ class Network:
         for part in ("encoder", "decoder"):
             if not isinstance(config[part], list):
                 raise OptionError(f"{part} must be a list of layers, got {config[part]!r:.80}.")
+        places = config.get("condition", [])
+        if not (isinstance(places, list) and all(type(place) is int for place in places)):
+            raise OptionError(f"condition must be a list of places in a row, got {places!r:.80}.")
         return cls(
             input_shape=tuple(shape),
             encoder=tuple(from_config("layer", table, layer) for layer in config["encoder"]),
             bottleneck=from_config("bottleneck", BOTTLENECKS, config["bottleneck"]),
             decoder=tuple(from_config("layer", table, layer) for layer in config["decoder"]),
+            condition=tuple(places),
         )
 
 

@@ -50,6 +50,7 @@ def build(
     tied: bool = False,
     allow_overcomplete: bool = False,
     columns: int | None = None,
+    condition: Shape = (),
 ) -> Network:
     """Return the network of a structure for rows of `input_shape`.
 
@@ -66,12 +67,14 @@ def build(
         tied: the dense layers of the decoder use the transposed kernels of those they mirror.
         allow_overcomplete: accept a latent as wide as a row or wider, which can copy instead of learning.
         columns: numbers in a row as its user sees it, of a table whose columns become several features each; None: as
-            many as features.
+            many as features. Those of the condition do not count.
+        condition: places in a row of the numbers that the decoder gets in addition to the latents.
 
     Raises: OptionError, ShapeError.
     """
-    features = math.prod(input_shape)
+    features = math.prod(input_shape) - len(condition)
     columns = features if columns is None else columns
+    _refuse_condition(condition, structure, tied=tied)
     check_activation(Activation(function="linear"), activation)
     latent_dim = None if latent_dim is None else whole("latent_dim", latent_dim, 1)
     if isinstance(bottleneck, Bottleneck) and bottleneck_activation is not None:
@@ -103,14 +106,35 @@ def build(
     layers = _flat(hidden, input_shape)
     encoder = named("encoder", layers)
     # Only the first layer of the bottleneck is mirrored; the others, such as top-k, have no inverse.
-    features_layer = part.layers()[0]
-    decoder = mirror((*encoder, features_layer), input_shape, tied=tied)
+    decoder = mirror((*encoder, part.layers()[0]), input_shape, tied=tied)
     if tied and not any(isinstance(layer, TiedDense) for layer in decoder):
         raise OptionError(
             f"tied is for dense layers, and the decoder of structure {structure!r:.60} has none that it mirrors: leave "
             f"tied out, or choose structure='dense'."
         )
-    return Network(input_shape=input_shape, encoder=encoder, bottleneck=part, decoder=named("decoder", decoder))
+    return Network(
+        input_shape=input_shape,
+        encoder=encoder,
+        bottleneck=part,
+        decoder=named("decoder", decoder),
+        condition=condition,
+    )
+
+
+def _refuse_condition(condition: Shape, structure: Structure, *, tied: bool) -> None:
+    """Raise OptionError for a decoder that has no place for a condition."""
+    if not condition:
+        return
+    if pair(structure) is not None:
+        raise OptionError(
+            "a condition needs a decoder that is made for it, and structure has one of its own: give the layers of the "
+            "encoder alone, structure=encoder, or leave condition (--condition) out."
+        )
+    if tied:
+        raise OptionError(
+            "tied layers of the decoder have no weights for a condition: leave tied (--tied) or condition "
+            "(--condition) out."
+        )
 
 
 def automatic(bottleneck: str | Bottleneck, features: int, latent_dim: int | None, *, plain: bool) -> str:

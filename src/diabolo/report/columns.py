@@ -1,5 +1,6 @@
 """How well each column of a table is reconstructed, compared with PCA of the same size and the best constant guess."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,14 +42,20 @@ class ColumnFigures:
 def evaluate_columns(model: Model, train: Rows, evaluation: Rows) -> list[ColumnFigures]:
     """Return the figures of each column of a table; none for other rows.
 
+    Columns of a condition, which model and PCA are given, have none.
+
     Args: train: rows (n, columns) that PCA is fitted on; evaluation: rows (m, columns) to evaluate on.
     """
     adapter = model.adapter
     if not adapter.is_table:
         return []
-    ours, theirs = model.reconstruct(evaluation), _by_pca(adapter, train, evaluation, model.network.latent_dim)
+    ours = model.reconstruct(evaluation)
+    theirs = _by_pca(adapter, train, evaluation, model.network.latent_dim, model.network.condition)
+    given = () if model.condition is None else model.condition.columns
     figures = []
     for at, (name, kind, _) in enumerate(adapter.columns):
+        if at in given:
+            continue
         present = ~np.isnan(evaluation[:, at])
         known = train[:, at][~np.isnan(train[:, at])]
         truth = evaluation[present, at]
@@ -80,13 +87,28 @@ def _explained(truth: Rows, guess: Rows) -> float:
     return 1 - left / spread if spread else float(left == 0)
 
 
-def _by_pca(adapter: Adapter, train: Rows, evaluation: Rows, components: int) -> Rows:
-    """Return rows as PCA of their tensors reconstructs them."""
+def _by_pca(adapter: Adapter, train: Rows, evaluation: Rows, components: int, condition: Sequence[int] = ()) -> Rows:
+    """Return rows as PCA of their tensors reconstructs them.
+
+    Args: condition: places of numbers that are given: it is the PCA of what they do not tell, by least squares.
+    """
     known, seen = adapter.adapt(train), adapter.adapt(evaluation)
+    if condition:
+        from sklearn.linear_model import LinearRegression
+
+        told = LinearRegression().fit(known[:, condition], known)
+        expected = told.predict(seen[:, condition])
+        known, seen = known - told.predict(known[:, condition]), seen - expected
+        return adapter.restore(_through_pca(known, seen, components) + expected)
+    return adapter.restore(_through_pca(known, seen, components))
+
+
+def _through_pca(known: Rows, seen: Rows, components: int) -> Rows:
     components = min(components, *known.shape)
     if len(known) < 2 or not np.ptp(known, axis=0).any():
-        return adapter.restore(np.broadcast_to(known.mean(axis=0), seen.shape))
+        return np.broadcast_to(known.mean(axis=0), seen.shape)
     from sklearn.decomposition import PCA
 
     pca = PCA(components, random_state=0).fit(known)
-    return adapter.restore(pca.inverse_transform(pca.transform(seen)))
+    found: Rows = pca.inverse_transform(pca.transform(seen))
+    return found

@@ -81,7 +81,13 @@ def worse_than_pca(model: Model, error: float, pca_error: float) -> Finding | No
     record = model.record
     settings, compresses = record.settings, model.network.bottleneck.kind in ("plain", "refined", "ordered")
     steps = len(record.history["loss"]) * math.ceil(record.rows / settings["batch_size"])
-    if not compresses or settings["penalty"] is not None:
+    independent = bool(model.network.condition) and settings["independence"] > 0
+    if independent:
+        attempt = (
+            "that is the price of latents that do not tell the condition; a smaller independence (--independence) "
+        )
+        attempt += "reconstructs better"
+    elif not compresses or settings["penalty"] is not None:
         attempt = "that is the price of the bottleneck or the penalty; 'plain' and no penalty reconstruct best"
     elif settings["structure"] not in ("auto", "skip"):
         attempt = "structure='skip' (--structure skip) begins as PCA"
@@ -91,7 +97,7 @@ def worse_than_pca(model: Model, error: float, pca_error: float) -> Finding | No
     else:
         attempt = "more rows, or fewer latents; for so few rows PCA may be the better choice"
     what = f"PCA reconstructs better: its error is {pca_error:.4g}, that of the model {error:.4g}"
-    return Finding(what, attempt, serious=compresses and settings["penalty"] is None)
+    return Finding(what, attempt, serious=compresses and settings["penalty"] is None and not independent)
 
 
 def _collapse(inputs: RuleInputs) -> Finding | None:

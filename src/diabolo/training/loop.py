@@ -54,6 +54,8 @@ class Spec:
         batch_size: rows per step; the last step of an epoch may have fewer.
         corruption: of the input, in training alone.
         penalty: added to that of the bottleneck.
+        independence: the weight of the distance correlation of latents and condition.
+        settles_after: epochs of which none is the best; at least as many as the bottleneck says.
         patience: epochs without a better validation loss before training ends; 0 never ends early.
         patience_after: epochs that do not count as waiting.
         learnt: initial values of the parameters of the loss, by name.
@@ -70,6 +72,8 @@ class Spec:
     batch_size: int
     corruption: Corruption | None = None
     penalty: Penalty | None = None
+    independence: float = 0.0
+    settles_after: int = 0
     patience: int = 0
     patience_after: int = 0
     learnt: Mapping[str, Array] = field(default_factory=dict)
@@ -127,6 +131,7 @@ def train(
         bounded=shard.bounded,
         corruption=spec.corruption,
         penalty=spec.penalty,
+        independence=spec.independence,
         steps_an_epoch=math.ceil(windows.rows / batch_size),
         seed=spec.seed,
         learnt=spec.learnt,
@@ -138,7 +143,7 @@ def train(
         _assign(steps.variables(), so_far.variables)
     results = _Results(steps.weights(), so_far)
     bottleneck: TrainableBottleneck = spec.network.bottleneck
-    settles_after = bottleneck.settles_after
+    settles_after = max(bottleneck.settles_after, spec.settles_after)
     waits_from = max(settles_after, spec.patience_after)
     for progress in epochs(
         program,

@@ -21,6 +21,7 @@ from diabolo.network.backends.keras import builder as keras_builder
 from diabolo.network.backends.keras.builder import Models
 from diabolo.network.bottlenecks import Objective
 from diabolo.network.corruptions import Corrupted, Corruption, corrupt
+from diabolo.network.independence import beyond_chance, distance_correlation
 from diabolo.network.losses import Loss
 from diabolo.network.network import Network
 from diabolo.network.penalties import Batch, Penalty
@@ -87,6 +88,7 @@ class Reconstruction:
         bounded: whether tensors lie in [0, 1].
         corruption: of the input, in training alone.
         penalty: added to that of the bottleneck.
+        independence: the weight of the distance correlation of latents and condition.
         steps_an_epoch: number of steps in an epoch, for the warm-up of the bottleneck.
         seed: of the corruption and of all other random draws.
         learnt: initial values of the parameters of the loss, by name.
@@ -104,6 +106,7 @@ class Reconstruction:
         bounded: bool = False,
         corruption: Corruption | None = None,
         penalty: Penalty | None = None,
+        independence: float = 0.0,
         steps_an_epoch: int = 1,
         seed: int = 0,
         learnt: Mapping[str, Array] | None = None,
@@ -112,6 +115,7 @@ class Reconstruction:
         self._bottleneck: TrainableBottleneck = network.bottleneck
         self._loss, self._optimizer, self._bounded = loss, optimizer, bounded
         self._network, self._corruption, self._penalty = network, corruption, penalty
+        self._independence = independence if network.condition else 0.0
         self._offset, self._scale = tf.constant(offset, tf.float32), tf.constant(scale, tf.float32)
         self._steps_an_epoch = steps_an_epoch
         seeds = Seeds.of(seed)
@@ -206,22 +210,29 @@ class Reconstruction:
         self, seen: Corrupted, generator: keras.random.SeedGenerator, warm: tf.Tensor, *, training: bool
     ) -> Objective:
         target = seen.target
+        # Of the target: a corruption may hide it in the input.
+        condition = keras_builder.condition_of(target, self._network) if self._network.condition else None
 
         def loss(latents: tf.Tensor) -> tf.Tensor:
             copies = [self._bottleneck.copies, *[1] * (len(target.shape) - 1)]
             targets = target if copies[0] == 1 else tf.tile(target, copies)
-            raw = self._decoder(latents, training=training)
+            given = condition if condition is None or copies[0] == 1 else tf.tile(condition, copies)
+            raw = self._decoder(latents if given is None else [latents, given], training=training)
             hidden = seen.hidden if seen.hidden is None or copies[0] == 1 else tf.tile(seen.hidden, copies)
             return self._loss.per_row(targets, raw, keras.ops, self._learnt, hidden)
 
         tensors = self._encoder(seen.rows, training=training)
         objective = self._bottleneck.train(tensors, loss, generator, warm)
-        if self._penalty is None:
+        if self._penalty is None and not self._independence:
             return objective
         penalty = tf.constant(0.0)
-        if training or self._penalty.measures:
+        if self._penalty is not None and (training or self._penalty.measures):
             batch = Batch(seen.rows, tensors, self._encoder, self._decoder, self._helper, training)
             penalty = self._penalty.weight * self._penalty.cost(self._network, batch, generator)
+        if self._independence:
+            told = distance_correlation(tensors["latent"], condition, keras.ops)
+            told = told if training else beyond_chance(told, tf.shape(target)[0], keras.ops)
+            penalty += self._independence * told
         penalty += tf.zeros_like(objective.reconstruction) if objective.penalty is None else objective.penalty
         return objective._replace(penalty=penalty)
 

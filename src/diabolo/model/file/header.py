@@ -179,7 +179,9 @@ def _config(header: JsonObject) -> tuple[JsonObject, _Config]:
 
 
 def _network(value: Json, layers: Own | None) -> Network:
-    config = exact_keys(value, {"input_shape", "encoder", "bottleneck", "decoder"}, "the network")
+    keys = {"input_shape", "encoder", "bottleneck", "decoder"}
+    keys |= {"condition"} if isinstance(value, dict) and "condition" in value else set()
+    config = exact_keys(value, keys, "the network")
     # Network.from_config refuses any value but a list.
     parts = [part for part in (config["encoder"], config["decoder"]) if isinstance(part, list)]
     if sum(map(len, parts)) > MAX_LAYERS:

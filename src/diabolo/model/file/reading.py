@@ -25,6 +25,7 @@ from diabolo.data.long_table.form import SeriesForm
 from diabolo.errors import DiaboloError, ModelFileError, OptionError
 from diabolo.model import detection as detections
 from diabolo.model.completion import Completion, numbers_of
+from diabolo.model.condition import Condition
 from diabolo.model.file.header import RowForm, announced
 from diabolo.model.file.layout import (
     COMPLETION,
@@ -161,8 +162,9 @@ def _versioned(content: bytes, layers: Own | None) -> tuple[Model, int]:
     if made.row_shape != tuple(head.rows.row_shape):
         raise ModelFileError(f"a table of {len(made.row_shape)} columns does not fit rows of {made.row_shape}.")
     schema = _schema(tensors, made, version) if head.has_schema else None
+    Condition.of(network, made, schema)  # raises if they do not agree
     if loss is None:
-        loss = for_table(made.blocks, gaps=made.gaps)
+        loss = for_table(made.blocks, gaps=made.gaps, condition=network.condition)
     history = {name: tensors[CURVE + name].tolist() for name in head.history}
     weights = {name: tensors[name] for name in (*network.weights(), *head.learnt)}
     _check_variances(network, weights)

@@ -35,7 +35,7 @@ class Mixed(Loss):
     poisson: int
     bernoulli: int
     levels: Shape  # of each category
-    factors: Numbers  # the weight of each number, without the flags
+    factors: Numbers  # the weight of each number, without the flags; 0 for those of the condition
     owners: Shape  # the column of each number, without the flags
     flags: int  # how many flags follow, one a column, that mark missing cells; or 0
 
@@ -116,14 +116,22 @@ class Mixed(Loss):
 
     def error(self, target: Array, raw: Array) -> Array:
         """The mean loss of the columns, which have no common unit."""
-        return np.asarray(self.per_row(target, raw, np) / (max(self.owners) + 1))
+        return np.asarray(self.per_row(target, raw, np) / self.counted_columns)
+
+    @cached_property
+    def counted_columns(self) -> int:
+        """How many columns the loss compares: all but those of the condition."""
+        return len({owner for owner, factor in zip(self.owners, self.factors, strict=True) if factor})
 
     def residuals(self, target: Array, raw: Array) -> Array:
-        """The target minus its expected value, (n, numbers), 0 if a cell is missing; for a level, its probability."""
+        """The target minus its expected value, (n, numbers), 0 if a cell is missing or given as a condition.
+
+        For a level the expected value is its probability.
+        """
         wide, expected = len(self.factors), self.reconstruction(raw.astype(np.float64))
         for span in self.spans[3:]:
             expected[:, span] = links.softmax(expected[:, span])
-        residuals = target[:, :wide] - expected
+        residuals = (target[:, :wide] - expected) * (np.asarray(self.factors) > 0)
         return np.asarray(residuals * (1 - target[:, wide:][:, self._owners]) if self.flags else residuals)
 
     def to_config(self) -> dict[str, Any]:
@@ -152,14 +160,17 @@ class ColumnNumbers(Protocol):
         """The weight of each number."""
 
 
-def for_table(columns: Sequence[ColumnNumbers], *, gaps: bool) -> Mixed:
+def for_table(columns: Sequence[ColumnNumbers], *, gaps: bool, condition: Shape = ()) -> Mixed:
     """Return the loss for the columns of a table.
 
     Args:
         columns: in the order that their numbers have in a tensor: all gaussian ones, then poisson, bernoulli and
             categorical.
         gaps: whether a flag for each column follows their numbers.
+        condition: places of the numbers that the decoder is given, which the loss leaves out.
     """
+    factors: Array = np.array([factor for each in columns for factor in each.factors])
+    factors[list(condition)] = 0
 
     def widths(kind: str) -> list[int]:
         return [len(each.factors) for each in columns if each.loss == kind]
@@ -169,7 +180,7 @@ def for_table(columns: Sequence[ColumnNumbers], *, gaps: bool) -> Mixed:
         poisson=sum(widths("poisson")),
         bernoulli=sum(widths("bernoulli")),
         levels=tuple(widths("categorical")),
-        factors=tuple(factor for each in columns for factor in each.factors),
+        factors=tuple(factors.tolist()),
         owners=tuple(each.column for each in columns for _ in each.factors),
         flags=len(columns) * gaps,
     )

@@ -27,6 +27,9 @@ class Job:
 
     Attributes:
         network, loss, corruption, penalty: the parts.
+        independence: the weight of the distance correlation of latents and condition, which is added to the loss.
+        settles_after: epochs of which none is the best, and that do not count as waiting, because the latents are not
+            independent of the condition yet.
         shard: the rows.
         optimizer: its name, with settings after a colon.
         learning_rate: at the start; schedule: "cosine" or "constant".
@@ -55,6 +58,8 @@ class Job:
     patience: int
     seed: int
     precision: str = "float32"
+    independence: float = 0.0
+    settles_after: int = 0
     weights: Weights = field(default_factory=dict)
     learnt: Weights | None = None
     patience_after: int = 0

@@ -50,6 +50,8 @@ class Compiled(Engine):
             loss=job.loss,
             corruption=job.corruption,
             penalty=job.penalty,
+            independence=job.independence,
+            settles_after=job.settles_after,
             optimizer=_optimizer(job) if self.optimizer is None else self.optimizer(job),
             epochs=job.epochs if self.epochs is None else self.epochs,
             batch_size=job.batch_size,

@@ -6,13 +6,14 @@ gradients of losses, hidden cells, the network, the optimizer.
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from diabolo.model.products import Products
 from diabolo.network import links
 from diabolo.network.cells import Cells
+from diabolo.network.independence import beyond_chance, with_gradient
 from diabolo.network.layers import Dense, Flatten, Layer, Reshape, Skip, Step
 from diabolo.network.losses import Bernoulli, Gaussian, Huber, Loss, Mixed, Poisson
 from diabolo.network.network import Network
@@ -174,14 +175,33 @@ def hidden(rows: Array, share: float, cells: Cells | None, rng: np.random.Genera
     return seen
 
 
+class Lost(NamedTuple):
+    """The loss of rows: the reconstruction loss, and what is added to it."""
+
+    reconstruction: float
+    penalty: float = 0.0
+
+
 class Weights:
     """The weights of a network, and their gradients.
 
+    Args: independence: the weight of the distance correlation of latents and condition.
     Attributes: values, gradients: one vector each.
     """
 
-    def __init__(self, network: Network, rng: np.random.Generator, products: Products | None = None) -> None:
+    def __init__(
+        self,
+        network: Network,
+        rng: np.random.Generator,
+        products: Products | None = None,
+        independence: float = 0.0,
+    ) -> None:
         self._shapes, self._products = shapes(network), products or Products()
+        self._condition, self._latents = list(network.condition), network.latent_dim
+        self._independence = independence if network.condition else 0.0
+        # The layer that takes the condition as well: the first that multiplies after the latents.
+        encoding = sum(type(step.layer) not in (Flatten, Reshape) for step in network.encoder_steps)
+        self._takes_condition = encoding if network.condition else None
         self.values = np.zeros(sum(map(math.prod, self._shapes.values())), np.float32)
         self.gradients = np.zeros_like(self.values)
         self._kernels, self._biases = self._layers(self.values)
@@ -214,10 +234,10 @@ class Weights:
         """Return the weights of a vector like `values`, by their names in a `Model`."""
         return {name: piece.copy() for name, piece in self._pieces(vector).items()}
 
-    def learn(self, loss: Loss, seen: Array, target: Array) -> float:
+    def learn(self, loss: Loss, seen: Array, target: Array) -> Lost:
         """Compute the gradients of the mean loss of a batch, and return the sum of the loss."""
-        outputs, derivatives = self._outputs(seen)
-        lost, away = compare(loss, target, outputs[-1])
+        outputs, derivatives = self._outputs(seen, target)
+        (lost, away), penalty = compare(loss, target, outputs[-1]), 0.0
         away /= np.float32(len(seen))
         for at in range(len(self._kernels) - 1, -1, -1):
             derivative, kept = derivatives[at], None
@@ -232,19 +252,37 @@ class Weights:
                 away = self._products.right_transposed(away, self._kernels[at])
                 if kept is not None:
                     away += kept
-        return lost
+            if at == self._takes_condition:
+                away = np.ascontiguousarray(away[:, : self._latents])
+                if self._independence:
+                    told, gradient = with_gradient(outputs[at][:, : self._latents], target[:, self._condition])
+                    away += np.float32(self._independence) * gradient
+                    penalty = self._independence * told * len(seen)
+        return Lost(lost, penalty)
 
-    def cost(self, loss: Loss, seen: Array, target: Array) -> float:
+    def cost(self, loss: Loss, seen: Array, target: Array) -> Lost:
         """Return the mean loss of rows."""
-        starts = range(0, len(seen), ROWS_AT_ONCE)
-        parts = (slice(start, start + ROWS_AT_ONCE) for start in starts)
-        return sum(total(loss, target[part], self._outputs(seen[part])[0][-1]) for part in parts) / len(seen)
+        lost = penalty = 0.0
+        for start in range(0, len(seen), ROWS_AT_ONCE):
+            part = slice(start, start + ROWS_AT_ONCE)
+            outputs, _ = self._outputs(seen[part], target[part])
+            lost += total(loss, target[part], outputs[-1])
+            if self._independence and self._takes_condition is not None:
+                latents = outputs[self._takes_condition][:, : self._latents]
+                told, _ = with_gradient(latents, target[part][:, self._condition])
+                penalty += self._independence * float(beyond_chance(told, len(latents), np)) * len(latents)
+        return Lost(lost / len(seen), penalty / len(seen))
 
-    def _outputs(self, rows: Array) -> tuple[list[Array], list[Array | None]]:
-        """Return the rows and the output of each layer, and the derivative of each activation."""
+    def _outputs(self, rows: Array, target: Array) -> tuple[list[Array], list[Array | None]]:
+        """Return the input of each layer and the output of the last, and the derivative of each activation.
+
+        Args: target: the rows before a corruption, which have the condition.
+        """
         outputs, derivatives = [rows], list[Array | None]()
         layers = zip(self._kernels, self._biases, self._activate, self._keep_input, strict=True)
-        for kernel, bias, activate, keeps_input in layers:
+        for at, (kernel, bias, activate, keeps_input) in enumerate(layers):
+            if at == self._takes_condition:
+                outputs[-1] = np.concatenate([outputs[-1], target[:, self._condition]], axis=1)
             numbers = self._products.affine(outputs[-1], kernel, bias)
             numbers, derivative = activate(numbers)
             outputs.append(np.concatenate([outputs[-1], numbers], axis=1) if keeps_input else numbers)

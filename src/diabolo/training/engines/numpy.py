@@ -142,7 +142,8 @@ class _Training:
         self._batch_size = min(job.batch_size, self._count)
         self._steps = math.ceil(self._count / self._batch_size)
         products = WideProducts() if is_wide(job) else Products()
-        self._weights = dense.Weights(job.network, np.random.default_rng([job.seed, 2]), products)
+        rng = np.random.default_rng([job.seed, 2])
+        self._weights = dense.Weights(job.network, rng, products, job.independence)
         self._weights.take(job.weights)
         name, settings = optimizers.read(job.optimizer)
         given = SETTINGS | {"weight_decay": DECAY[name]} | settings
@@ -155,7 +156,7 @@ class _Training:
         self.history = dict[str, list[float]]()
         self._best_epoch, self._best, self._least = 0, self._weights.values.copy(), math.inf
         self._last_finite = self._best
-        self._step, self._total = 0, 0.0
+        self._step, self._lost = 0, np.zeros(2)  # of the epoch so far: reconstruction, penalty
         if job.restored is not None:
             self._restore(job.restored)
 
@@ -166,7 +167,8 @@ class _Training:
         values, self._adam.mean[:], self._adam.squares[:], counters = state.variables
         self._weights.values[:] = values
         self._last_finite = values
-        self._adam.done, self._total, self._step = int(counters[0]), float(counters[1]), state.step
+        self._adam.done, self._step = int(counters[0]), state.step
+        self._lost[: len(counters) - 1] = counters[1:]
         if state.best_weights is not None:
             (self._best,), self._best_epoch = state.best_weights, state.best_epoch
             self._least = self.history["val_loss"][state.best_epoch - 1]
@@ -177,7 +179,7 @@ class _Training:
         return State(
             variables=[
                 *(each.copy() for each in (self._weights.values, adam.mean, adam.squares)),
-                np.array([adam.done, self._total]),
+                np.array([adam.done, *self._lost]),
             ],
             history={name: list(curve) for name, curve in self.history.items()},
             best_epoch=self._best_epoch,
@@ -192,30 +194,38 @@ class _Training:
         job, clock = self._job, _Clock(self._batch_size)
         begun = len(self.history.get("loss", []))
         left = (self._until - begun) * self._steps - self._step
-        validation = {"val_loss": self.history["val_loss"][-1]} if self.history.get("val_loss") else {}
+        validation = {name: curve[-1] for name, curve in self.history.items() if name.startswith("val_")}
         for epoch in range(begun, self._until):
             if self.waited_enough():
                 return
             batches = self._batches(epoch)
             for step in range(self._step, self._steps):
-                self._total += self._weights.learn(job.loss, *batches(step))
+                self._lost += self._weights.learn(job.loss, *batches(step))
                 self._adam.step(self._rate())
                 clock.done += 1
                 if step + 1 < self._steps and clock.is_due():
                     seen = min((step + 1) * self._batch_size, self._count)
-                    logs = {"loss": self._total / seen} | validation
+                    logs = self._logs(self._lost / seen) | validation
                     self._check(epoch, step + 1, logs)
                     yield Progress(
                         epoch + 1, job.epochs, step + 1, self._steps, logs, *clock.speed(left - clock.done), False
                     )
-            logs = {"loss": self._total / self._count}
-            self._step, self._total = 0, 0.0
+            logs = self._logs(self._lost / self._count)
+            self._step, self._lost = 0, np.zeros(2)
             if self._held is not None and self._seen_held is not None:
-                validation = {"val_loss": self._weights.cost(job.loss, self._seen_held, self._held)}
+                measured = self._logs(np.array(self._weights.cost(job.loss, self._seen_held, self._held)))
+                validation = {f"val_{name}": value for name, value in measured.items()}
             self._check(epoch, self._steps, logs | validation)
             self._end_epoch(epoch, logs | validation)
             speed = clock.speed(left - clock.done)
             yield Progress(epoch + 1, job.epochs, self._steps, self._steps, logs | validation, *speed, True)
+
+    def _logs(self, lost: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, float]:
+        """Return the loss of a row, and its two parts where something is added to it. Args: lost: both parts."""
+        reconstruction, penalty = lost.tolist()
+        if not self._job.independence:
+            return {"loss": reconstruction}
+        return {"loss": reconstruction + penalty, "reconstruction": reconstruction, "penalty": penalty}
 
     def _batches(self, epoch: int) -> Callable[[int], tuple[Array, Array]]:
         """Return a function that gives the rows of a step as the network sees them, and as they are."""
@@ -253,13 +263,13 @@ class _Training:
         for name, value in logs.items():
             self.history.setdefault(name, []).append(value)
         self._last_finite = self._weights.values.copy()
-        if logs.get("val_loss", math.inf) < self._least:
+        if epoch >= self._job.settles_after and logs.get("val_loss", math.inf) < self._least:
             self._least, self._best_epoch, self._best = logs["val_loss"], epoch + 1, self._last_finite
 
     def waited_enough(self) -> bool:
         """Return whether `patience` epochs have passed since the best one."""
         job, done = self._job, len(self.history.get("loss", []))
-        waited = done - max(self._best_epoch, job.patience_after)
+        waited = done - max(self._best_epoch, job.patience_after, job.settles_after)
         return bool(job.patience and "val_loss" in self.history and waited >= job.patience)
 
     def trained(self) -> Trained:

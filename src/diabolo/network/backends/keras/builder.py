@@ -18,7 +18,7 @@ Weights = dict[str, np.ndarray[Any, Any]]
 
 
 class Models(NamedTuple):
-    """Six views of one set of weights."""
+    """Six views of one set of weights. With a condition, decoders take [latent, condition]."""
 
     autoencoder: keras.Model  # rows -> reconstruction
     encoder: keras.Model  # rows -> latent
@@ -73,18 +73,29 @@ def build(network: Network, *, link: str = "linear", seed: int = 0, precision: s
     latent = encoder[-1](before)
     # A layer that changes nothing else.
     exact = [keras.layers.Activation("linear", dtype="float32")] if precision != "float32" else []
-    raw = _chain([*decoder, *exact], latent)
+    raw = _chain([*decoder, *exact], _with_condition(latent, condition_of(rows, network)))
     alone = keras.Input((network.latent_dim,), dtype="float32", name="latent")
-    alone_raw = _chain([*decoder, *exact], alone)
+    given = keras.Input((len(network.condition),), dtype="float32", name="condition") if network.condition else None
+    alone_raw = _chain([*decoder, *exact], _with_condition(alone, given))
+    starts = alone if given is None else [alone, given]
     outputs = {"latent": latent, "before": before, **{name: head(hidden) for name, head in heads.items()}}
     return Models(
         autoencoder=keras.Model(rows, output(raw), name="autoencoder"),
         encoder=keras.Model(rows, latent, name="encoder"),
-        decoder=keras.Model(alone, output(alone_raw), name="decoder"),
+        decoder=keras.Model(starts, output(alone_raw), name="decoder"),
         raw=keras.Model(rows, raw, name="raw"),
         bottleneck=keras.Model(rows, outputs, name="bottleneck_outputs"),
-        raw_decoder=keras.Model(alone, alone_raw, name="raw_decoder"),
+        raw_decoder=keras.Model(starts, alone_raw, name="raw_decoder"),
     )
+
+
+def condition_of(rows: Tensor, network: Network) -> Tensor | None:
+    """Return the condition of rows, (batch, numbers); None for a network without one."""
+    return keras.ops.take(rows, np.array(network.condition, np.int32), axis=1) if network.condition else None
+
+
+def _with_condition(latent: Tensor, condition: Tensor | None) -> Tensor:
+    return latent if condition is None else keras.ops.concatenate([latent, condition], axis=1)
 
 
 def _made(step: Step, seed: int, precision: str) -> keras.layers.Layer:

@@ -1,7 +1,8 @@
 """Layers -> an ONNX graph, for inference and export. A test compares it with the Keras models.
 
 A graph is made in memory from layers and their weights: each layer adds its own nodes, by `to_onnx`. TensorFlow is not
-used. Input `rows` or `latent`, output `latent` or `raw` and `reconstruction`; the first axis is the batch, of any size.
+used. Input `rows`, or `latent` and with a condition `condition`; output `latent` or `raw` and `reconstruction`; the
+first axis is the batch, of any size.
 """
 
 import math
@@ -48,26 +49,33 @@ def build_encoder(
         _extend(graph, [step], weights)
         graph.nodes.append(helper.make_node("Identity", [graph.end], [name]))
         outputs.append((name, step.output_shape))
-    return _finish("encoder", graph, ("rows", network.input_shape), outputs)
+    return _finish("encoder", graph, [("rows", network.input_shape)], outputs)
 
 
 def build_decoder(network: Network, weights: Mapping[str, Array], *, link: str = "linear") -> onnx.ModelProto:
     """Return the graph latent -> reconstruction, float32 (batch, latent_dim) -> (batch, *input_shape).
 
+    With a condition it has a second input, `condition`, (batch, numbers).
+
     Args: link: the activation of the reconstruction; with "linear" the raw outputs of the decoder are returned.
     """
-    graph = Graph("latent")
+    graph, starts = Graph("latent"), [("latent", network.latent_shape)]
+    if network.condition:
+        starts.append(("condition", (len(network.condition),)))
+        graph.add("Concat", "condition", axis=1)
     _extend(graph, network.decoder_steps, weights)
     ACTIVATIONS[link](graph)
     graph.nodes.append(helper.make_node("Identity", [graph.end], ["reconstruction"]))
     outputs = [("reconstruction", network.input_shape)]
-    return _finish("decoder", graph, ("latent", network.latent_shape), outputs)
+    return _finish("decoder", graph, starts, outputs)
 
 
 def _refine(graph: Graph, network: Network, weights: Mapping[str, Array], loss: Loss, steps: int) -> None:
     """Continue from the latent at the end of a graph to a refined one."""
     numbers = math.prod(network.input_shape)
     learnt = {name: weights[f"loss/{name}"] for name in loss.weights(network.input_shape)}
+
+    rows = Values(graph, "rows").reshape(-1, numbers)
 
     def decode(latent: Values) -> Values:
         graph.end = latent.name
@@ -78,11 +86,13 @@ def _refine(graph: Graph, network: Network, weights: Mapping[str, Array], loss: 
         return loss.local(target, raw, network.input_shape, learnt)
 
     graph.end = refine(
-        Values(graph, "rows").reshape(-1, numbers),
+        rows,
         Values(graph, graph.end),
         decode,
         local,
+        condition=rows.take(network.condition, 1) if network.condition else None,
         latents=network.latent_dim,
+        given=len(network.condition),
         numbers=numbers,
         steps=steps,
     ).name
@@ -95,11 +105,13 @@ def _extend(graph: Graph, steps: Sequence[Step], weights: Mapping[str, Array]) -
         step.layer.to_onnx(graph, step, Constants(graph, step.layer.name, own))
 
 
-def _finish(name: str, graph: Graph, start: tuple[str, Shape], ends: Sequence[tuple[str, Shape]]) -> onnx.ModelProto:
+def _finish(
+    name: str, graph: Graph, starts: Sequence[tuple[str, Shape]], ends: Sequence[tuple[str, Shape]]
+) -> onnx.ModelProto:
     def value(tensor: tuple[str, Shape]) -> onnx.ValueInfoProto:
         return helper.make_tensor_value_info(tensor[0], TensorProto.FLOAT, ["batch", *tensor[1]])
 
-    body = helper.make_graph(graph.nodes, name, [value(start)], [value(end) for end in ends], graph.constants)
+    body = helper.make_graph(graph.nodes, name, [*map(value, starts)], [*map(value, ends)], graph.constants)
     return helper.make_model(
         body, producer_name="diabolo", opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION
     )

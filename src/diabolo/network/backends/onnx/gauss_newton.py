@@ -29,7 +29,9 @@ def refine(
     decode: Callable[[Values], Values],
     local: LocalLoss,
     *,
+    condition: Values | None,
     latents: int,
+    given: int,
     numbers: int,
     steps: int,
 ) -> Values:
@@ -38,23 +40,32 @@ def refine(
     Args:
         target: rows, (n, numbers).
         latent: where to begin, (n, latents).
-        decode: (m, latents) -> raw numbers (m, numbers).
+        decode: (m, latents), followed by the condition if there is one -> raw numbers (m, numbers).
         local: the loss.
+        condition: of the rows, (n, given); None: none.
         latents: size of a latent.
+        given: size of the condition.
         numbers: in a row.
         steps: how many.
     """
-    raw = decode(latent)
+
+    def complete(each: Values) -> Values:
+        return each if condition is None else each.followed_by(condition, axis=1)
+
+    raw = decode(complete(latent))
     for left in reversed(range(steps)):
         here = local(target, raw)
         distance = ((latent * latent).mean(1).sqrt() * DISTANCE + LEAST_DISTANCE).expand(2)
         neighbours = latent.expand(1) + distance * np.eye(latents)[None]
-        moved = decode(neighbours.reshape(-1, latents))
+        if condition is not None:
+            repeated = condition.expand(1) + np.zeros((1, latents, 1))
+            neighbours = neighbours.followed_by(repeated, axis=2)  # (n, latents, latents + given)
+        moved = decode(neighbours.reshape(-1, latents + given))
         jacobian = (moved.reshape(-1, latents, numbers) - raw.expand(1)) / distance  # (n, latents, numbers)
         hessian = (jacobian * here.curvature.expand(1)) @ jacobian.transposed()  # (n, latents, latents)
         step = _solved(hessian, jacobian @ (0.0 - here.gradient).expand(2), latents)
         candidate = latent + step.reshape(-1, latents)
-        decoded = decode(candidate)
+        decoded = decode(complete(candidate))
         better = local(target, decoded).cost.sum(1) < here.cost.sum(1)  # false if either is NaN
         latent = candidate.where(better, latent)
         raw = decoded.where(better, raw) if left else raw
