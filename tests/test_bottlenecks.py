@@ -246,17 +246,14 @@ def test_what_a_latent_says_is_more_than_nothing_in_a_default_variational_auto_e
 def test_log_likelihood_matches_the_exact_one_of_a_linear_model(rng):
     """Linear encoder and decoder, Gaussian loss: p(row) is a normal whose covariance is known."""
     rows = (rng.normal(size=(2000, 2)) @ rng.normal(size=(2, 4)) + 0.5 * rng.normal(size=(2000, 4))) * [1, 10, 0.1, 3]
-    model = Autoencoder(2, structure=[], bottleneck="gaussian", epochs=30, random_state=0).fit(rows).model_
+    model = Autoencoder(2, structure=[], bottleneck="gaussian", epochs=200, random_state=0).fit(rows).model_
     kernel, bias = (model.weights[f"decoder_1/{name}"].astype(float) for name in ("kernel", "bias"))
     scale, offset = model.adapter.divisor, model.adapter.offset
     exact = stats.multivariate_normal(
         (bias * scale) + offset, (kernel.T @ kernel + np.eye(4)) * np.outer(scale, scale)
     ).logpdf(rows[:20])
     estimate = generating.log_likelihood(model, rows[:20], n_samples=20_000, random_state=0)
-    # Where rows are rare the encoder's own latents, which the estimate draws, are rare too.
-    usual = exact > np.median(exact)
-    np.testing.assert_allclose(estimate[usual], exact[usual], atol=0.02)
-    assert (estimate < exact + 0.1).all()
+    np.testing.assert_allclose(estimate, exact, atol=0.05)
     # The bound of fewer samples is lower, and that of training lowest.
     each = [generating.log_likelihood(model, rows[:20], n_samples=2, random_state=seed) for seed in range(200)]
     fewer = np.mean(each, axis=0)
