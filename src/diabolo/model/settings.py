@@ -10,26 +10,25 @@ the seed. `record.py` reads the settings of a model file.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
-from diabolo.checks import is_whole, share, whole
+from diabolo.checks import is_whole, share
 from diabolo.errors import OptionError, unknown
+from diabolo.model import setting_checks as checks
+from diabolo.model.setting_checks import AUTO as AUTO
+from diabolo.model.setting_checks import MAX_EPOCHS as MAX_EPOCHS
+from diabolo.model.setting_checks import Check
 
 if TYPE_CHECKING:
     from diabolo.data.tables import Reading
 
-PRECISIONS = ("float32", "bfloat16")
-AUTO = "auto"  # for latent_dim, structure, optimizer, corruption and reconstruction_loss: chosen from the rows
 EPOCHS, PATIENCE = 50, 10  # where neither a user nor the number of steps says otherwise
-MAX_EPOCHS = 1 << 18  # of a history, which is lists of numbers in memory, four times as large as in a file
 METADATA_KEY = "setting"  # the key of a field's metadata
 
 # Headings of the help text.
 NETWORK, TRAINING = "Network", "Training"
-
-Check = Callable[[str, object], object]
 
 
 @dataclass(frozen=True)
@@ -67,72 +66,6 @@ def _known(types: tuple[type, ...], **known: Any) -> dict[str, Setting]:
     return {METADATA_KEY: Setting(types, **known)}
 
 
-def _whole_from(least: int) -> Check:
-    return lambda name, value: whole(name, value, least)
-
-
-def _patience(name: str, value: object) -> None:
-    if value is not None:
-        whole(name, value, 0)
-
-
-def _epochs(name: str, value: object) -> None:
-    if value is not None and whole(name, value, 1) > MAX_EPOCHS:
-        raise OptionError(f"epochs must be at most {MAX_EPOCHS:,}, which a model file holds, got {value:,}.")
-
-
-def _boolean(name: str, value: object) -> None:
-    if not isinstance(value, bool):
-        raise OptionError(f"{name} must be True or False, got {value!r:.60}.")
-
-
-def _latent_dim(name: str, value: object) -> None:
-    if isinstance(value, str) and value != AUTO:
-        raise OptionError(f"latent_dim must be a whole number or 'auto', got {value!r:.40}.")
-    if value is not None and value != AUTO:
-        whole(name, value, 1)
-
-
-def _optimizer(name: str, value: object) -> None:
-    if value is not None and not isinstance(value, str):
-        raise OptionError(f"optimizer must be a text such as 'adamw:0.1', got {value!r:.60}.")
-
-
-def _types(name: str, value: object) -> None:
-    if value is not None and not (
-        isinstance(value, dict) and all(type(each) is str for pair in value.items() for each in pair)
-    ):
-        raise OptionError(f"types must be kinds by name, such as {{'code': 'category'}}, got {value!r:.60}.")
-
-
-def _condition(name: str, value: object) -> None:
-    if value is None:
-        return
-    if not isinstance(value, list) or not value or not all(type(each) is str and each for each in value):
-        raise OptionError(f"{name} must be names of columns, such as ['site', 'sex'], got {value!r:.60}.")
-    if len(set(value)) < len(value):
-        raise OptionError(f"{name} names a column twice: {', '.join(value):.60}.")
-
-
-def _names(value: Any) -> Any:
-    """Return one or several names of columns as a list of texts; anything else as it is."""
-    several = value if isinstance(value, (list, tuple)) else [value]
-    return [str(each) if is_whole(each, 0) else each for each in several]
-
-
-def _not_negative(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e12:
-        raise OptionError(f"{name} must be a number of at least 0, got {value!r:.60}.")
-
-
-def _activation(name: str, value: object) -> None:
-    from diabolo.network.structures import check_words
-
-    if not isinstance(value, str):
-        raise OptionError(f"{name} must be a text such as 'elu', got {value!r:.60}.")
-    check_words("dense", value)
-
-
 def _part(name: str, value: object) -> None:
     from diabolo.parts import Part, read_part
 
@@ -147,11 +80,6 @@ def _part(name: str, value: object) -> None:
             read_part(name, table, value)
     elif value is not None or type(None) not in SETTINGS[name].types:
         raise OptionError(f"{name} must be a text such as {next(iter(table))!r}, got {value!r:.60}.")
-
-
-def _precision(name: str, value: object) -> None:
-    if value not in PRECISIONS:
-        raise OptionError(unknown(name, value, list(PRECISIONS)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,7 +101,7 @@ class Settings:
             option=str | None,
             names=("--latent", "--latent-dim", "-l"),
             metavar="NUMBER|auto",
-            check=_latent_dim,
+            check=checks.latent_dim,
         ),
     )
     structure: Any = field(
@@ -194,7 +122,7 @@ class Settings:
             help="Dense layers of the decoder use the transposed weights of the encoder.",
             group=NETWORK,
             option=bool,
-            check=_boolean,
+            check=checks.boolean,
         ),
     )
     activation: str = field(
@@ -204,7 +132,7 @@ class Settings:
             help="Activation of the hidden layers: elu, relu, gelu, silu, tanh, ...",
             group=NETWORK,
             option=str,
-            check=_activation,
+            check=checks.activation,
         ),
     )
     bottleneck: Any = field(
@@ -260,7 +188,7 @@ class Settings:
             group=NETWORK,
             option=str | None,
             metavar="NAME,...",
-            check=_condition,
+            check=checks.condition,
             shared=True,
             since=3,
             before=None,
@@ -274,7 +202,7 @@ class Settings:
             "1, latents that tell all of it cost as much as columns from which nothing is learnt.",
             group=NETWORK,
             option=float,
-            check=_not_negative,
+            check=checks.not_negative,
             since=3,
             before=1.0,
         ),
@@ -298,7 +226,7 @@ class Settings:
             help="adam, adamw, nadam, rmsprop, adamax, lion, muon, adafactor, schedule_free or sgd; settings follow a "
             "colon. auto: chosen from the rows. Default: adamw:0.1, or adam for a gaussian bottleneck.",
             option=str | None,
-            check=_optimizer,
+            check=checks.optimizer,
         ),
     )
     learning_rate: float | None = field(
@@ -324,7 +252,7 @@ class Settings:
             help="Maximum number of epochs (passes over the training rows). Default: 50, and more for few rows, so "
             "that small networks are trained for at least 3,000 steps.",
             option=int | None,
-            check=_epochs,
+            check=checks.epochs,
             shared=True,
         ),
     )
@@ -334,7 +262,7 @@ class Settings:
             (int,),
             help="Rows in a training step.",
             option=int,
-            check=_whole_from(1),
+            check=checks.whole_from(1),
         ),
     )
     precision: str = field(
@@ -344,7 +272,7 @@ class Settings:
             help="Precision of matrix products in training: float32, or bfloat16 for wide dense and convolutional "
             "layers in large batches, on processors that have it.",
             option=str,
-            check=_precision,
+            check=checks.precision,
             since=3,
             before="float32",
         ),
@@ -366,7 +294,7 @@ class Settings:
             help="Epochs without a better validation loss before training ends; 0: never. Default: 10, but 0 for a "
             "training of at most 3,000 steps.",
             option=int | None,
-            check=_patience,
+            check=checks.patience,
             shared=True,
         ),
     )
@@ -377,7 +305,7 @@ class Settings:
             help="Accept as many latents as features, or more.",
             group=NETWORK,
             option=bool,
-            check=_boolean,
+            check=checks.boolean,
         ),
     )
     random_state: Any = field(
@@ -407,7 +335,7 @@ class Settings:
             (dict, type(None)),
             help="Kinds of columns by name, where the inferred kind is wrong: number, count, boolean, category, date.",
             group="",
-            check=_types,
+            check=checks.types,
             shared=True,
         ),
     )
@@ -417,7 +345,7 @@ class Settings:
             (bool,),
             help="Refuse a table with columns from which nothing can be learnt, in place of leaving them out.",
             group="",
-            check=_boolean,
+            check=checks.boolean,
             shared=True,
             since=2,
             before=True,
@@ -430,7 +358,7 @@ class Settings:
             help="Arrays of three axes are series (n, time, channels), not grey images.",
             group="",
             option=bool,
-            check=_boolean,
+            check=checks.boolean,
             shared=True,
         ),
     )
@@ -444,7 +372,7 @@ class Settings:
             object.__setattr__(self, name, plain(getattr(self, name)))
         object.__setattr__(self, "reconstruction_loss", losses.full_name(self.reconstruction_loss))
         if self.condition is not None:
-            object.__setattr__(self, "condition", _names(self.condition))
+            object.__setattr__(self, "condition", checks.names(self.condition))
         # Whole numbers first: what follows may compare them.
         for name in ("epochs", "batch_size", "patience", *SETTINGS):
             check = SETTINGS[name].check
