@@ -16,6 +16,8 @@ from sklearn.base import BaseEstimator, OutlierMixin, clone
 
 from diabolo.anomaly import learning, scoring
 from diabolo.anomaly.explain import by_column
+from diabolo.anomaly.linear import by_column as by_regressions
+from diabolo.anomaly.linear import is_better
 from diabolo.autoencoder import Autoencoder, with_model
 from diabolo.checks import share
 from diabolo.data import frames, memory
@@ -24,7 +26,6 @@ from diabolo.data.adapters.table import HIDDEN
 from diabolo.data.kinds import is_stream
 from diabolo.data.opening import open_dense
 from diabolo.data.sources import Source
-from diabolo.data.splits import VALIDATION, held_back
 from diabolo.data.streams import Stream
 from diabolo.data.tables import Reading
 from diabolo.errors import ModelFileError, NotFittedError
@@ -38,23 +39,25 @@ from diabolo.network.layers import Layer
 from diabolo.parts import plain
 from diabolo.training.engines import Quickest
 from diabolo.training.progress import verbosity
-from diabolo.typing import BoolArray, Float64Array, Int64Array, RandomState
+from diabolo.typing import Float64Array, Int64Array, RandomState
 
 # How many cells the typical score of each column is measured on, and the least and most rows for that.
 KNOWN_CELLS, KNOWN_ROWS = 10_000, (100, 2_000)
-# Where no autoencoder is given: as good as 50 epochs of batches of 64 on 20 tables of ADBench, and much faster.
-QUICK: dict[str, Any] = {"batch_size": 256, "epochs": 40, "allow_overcomplete": True}  # also for rows of one number
+# Where no autoencoder is given: as good as 50 epochs of batches of 64 on 20 tables of ADBench, and much faster. Few
+# rows get the automatic number of epochs, some 3,000 steps: without these, wrong cells are often not found.
+QUICK: dict[str, Any] = {"batch_size": 256, "allow_overcomplete": True}  # also for rows of one number
+EPOCHS, FEW_ROWS = 40, 2_000
 
 
 class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
     """An outlier detector with scikit-learn's interface: rows in, scores, labels and explanations out.
 
     Args:
-        autoencoder: a `diabolo.Autoencoder` with the settings to use; None: the defaults, but 40 epochs with a batch
-            size of 256, and rows of one number are accepted. It is cloned. Unless it has a corruption of its own, or
-            None, it learns to predict hidden cells; unless it has a loss of its own, plain numbers are compared by
-            squared error. A small dense network for rows of floats is trained without TensorFlow: see
-            `diabolo.training.engines.numpy`.
+        autoencoder: a `diabolo.Autoencoder` with the settings to use; None: the defaults, but a batch size of 256, 40
+            epochs for 2,000 rows and more, and rows of one number are accepted. It is cloned. Unless it has a
+            corruption of its own, or None, it learns to predict hidden cells; unless it has a loss of its own, plain
+            numbers are compared by squared error. A small dense network for rows of floats is trained without
+            TensorFlow: see `diabolo.training.engines.numpy`.
         contamination: fraction of the training rows that are labelled as anomalies, in (0, 0.5].
         false_alarm_rate: in place of it the fraction of normal rows that may be labelled as anomalies; for training
             rows that are all normal.
@@ -106,6 +109,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         opened = open_dense(X, limit, reading=reading, what="fit()")
         if isinstance(opened, Source):
             learning.check_count(len(opened.rows))
+        if self.autoencoder is None and (isinstance(opened, Stream) or len(opened.rows) >= FEW_ROWS):
+            inner.set_params(epochs=EPOCHS)
         # A loss for numbers in [0, 1] refuses all others, but an anomaly outside this range must get a score.
         if _numbers_alone(opened) and inner.reconstruction_loss == "auto" and inner.condition is None:
             inner.set_params(reconstruction_loss="gaussian")
@@ -113,13 +118,15 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         more: dict[str, Any] = {"engine": Quickest(), "evaluate": False} if type(inner) is Autoencoder else {}
         model = inner.fit(opened, **more).model_
         some = int(np.clip(KNOWN_CELLS // math.prod(model.adapter.row_shape), *KNOWN_ROWS))
-        facts = learning.learn(
-            model, partial(_checked, model, opened), seed, some=some, held=_held(inner, opened, seed)
-        )
+        facts = learning.learn(model, partial(_checked, model, opened), seed, some=some)
         # New rows are to be called anomalies as often as stated, hence their scores; else the training rows.
         decides = facts.scores if self.false_alarm_rate is None else facts.as_new
+        cells = by_column(model, facts.some)
+        if linear := is_better(model, facts.detection, facts.some, cells.expected):
+            cells = by_regressions(model, facts.detection, model.adapter.within(facts.some))
         detection = facts.detection._replace(
-            column_scales=scoring.column_scales(by_column(model, facts.some).scores),
+            column_scales=scoring.column_scales(cells.scores),
+            linear=linear,
             threshold=float(np.quantile(decides, 1 - rate)),
             contamination=float(self.contamination),
             false_alarm_rate=None if self.false_alarm_rate is None else float(self.false_alarm_rate),
@@ -196,7 +203,9 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
 
         Every column is hidden in turn and predicted from the others. The score of a cell is how much the
         reconstruction loss of the row drops if the cell is replaced by its prediction, divided by the typical score of
-        its column. Rows with more than 512 columns, such as images, get their squared residuals instead.
+        its column. If linear regressions predict the cells of training rows better than the network, for up to 64
+        columns of numbers, they are used instead: `diabolo.anomaly.linear`. Rows with more than 512 columns, such as
+        images, get their squared residuals.
         """
         X = frames.from_arrow(X)
         rows = self._rows(X, "explain()")
@@ -262,13 +271,6 @@ def _numbers_alone(opened: Source | Stream) -> bool:
         return opened.rows.ndim == 2 and opened.rows.dtype != np.uint8 and not opened.gaps
     first = next(opened.chunks(1))
     return first.ndim == 2 and first.dtype != np.uint8
-
-
-def _held(inner: Autoencoder, opened: Source | Stream, seed: int) -> BoolArray | None:
-    """Return which rows were held back for validation, (n,); None: none, or rows that do not fit into memory."""
-    if isinstance(opened, Stream):
-        return None
-    return held_back(len(opened.rows), inner.validation_fraction, seed, VALIDATION)
 
 
 def _checked(model: Model, opened: Source | Stream) -> Iterator[Rows]:

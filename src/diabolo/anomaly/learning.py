@@ -14,15 +14,11 @@ from diabolo.data.adapters import Rows, Statistics
 from diabolo.errors import DataError
 from diabolo.model.detection import Detection, Floats, Pool, Tails
 from diabolo.model.model import Model
-from diabolo.typing import BoolArray
 
 SAMPLE = 4_096  # rows drawn at random
 POOL = 2_048  # of them, that rows are compared with
 SAMPLE_NUMBERS = 1 << 24  # in the sample, at most: 128 MB
 LEAST_SAMPLE = 64
-# As many rows that the network was not fitted to are enough to say how rare a score is; a tenth of them is known to
-# about 2 %. A network that was fitted long to few rows says less of rows that it was fitted to than of new ones.
-ENOUGH = 200
 
 
 class Facts(NamedTuple):
@@ -41,9 +37,7 @@ class Facts(NamedTuple):
     some: Rows
 
 
-def learn(
-    model: Model, chunks: Callable[[], Iterator[Rows]], seed: int, *, some: int, held: BoolArray | None = None
-) -> Facts:
+def learn(model: Model, chunks: Callable[[], Iterator[Rows]], seed: int, *, some: int) -> Facts:
     """Return the facts of training rows, which are gone over three times.
 
     Args:
@@ -51,7 +45,6 @@ def learn(
         chunks: returns the rows in parts (k, ...), as `Model.checked` does, in one order.
         seed: of all draws.
         some: how many of the rows to return, at most.
-        held: (n,), which rows the network was not fitted to; None: unknown.
 
     Raises: DataError for a single row.
     """
@@ -68,7 +61,7 @@ def learn(
     drawn = random.choice(statistics.rows, min(SAMPLE, most, statistics.rows), replace=False)
     chosen = np.random.default_rng([seed, 1]).choice(statistics.rows, min(some, statistics.rows), replace=False)
     sample, shown = _taken(chunks(), drawn, chosen)
-    detection, as_new = _from_sample(model, statistics, sample, None if held is None else held[drawn], random)
+    detection, as_new = _from_sample(model, statistics, sample, random)
     scores = [scoring.score(model, detection, part) for part in parts()]
     return Facts(detection, np.concatenate(scores), as_new, shown)
 
@@ -80,17 +73,16 @@ def check_count(rows: int) -> None:
 
 
 def _from_sample(
-    model: Model, statistics: Statistics, rows: Rows, held: BoolArray | None, random: np.random.Generator
+    model: Model, statistics: Statistics, rows: Rows, random: np.random.Generator
 ) -> tuple[Detection, Floats]:
-    """Return the facts, and the scores of some rows as they would be if they were new.
+    """Return the facts, and the scores of the rows as they would be if they were new.
 
-    Args: statistics: of all rows; rows: drawn from them, in random order; held: which of these the network was not
-        fitted to.
+    Args: statistics: of all rows; rows: drawn from them, in random order.
     """
     cells, what, keys = model.loss.cells, scoring.described(model, rows), near.keys_of(rows)
     owners = None if cells is None else cells.owners
     space = near.space_of(statistics, what, owners)
-    places, flat = near.places(space, what), scoring.squashed(space, what)
+    places, flat = near.places(space, what), scoring.squashed(space, what.values)
     grown = forest.grow(flat, random, owners)
     detection = Detection(
         space=space,
@@ -99,6 +91,7 @@ def _from_sample(
         ellipse=ellipse.fit(flat, random),
         tails=Tails(*(np.zeros(0) for _ in Tails._fields)),
         column_scales=np.zeros(0),
+        linear=False,
         threshold=0.0,
         contamination=0.5,
         false_alarm_rate=None,
@@ -113,8 +106,6 @@ def _from_sample(
     views = [*scoring.in_threads(some, len(rows)), ellipse.distances_from_others(flat, random)]
     known = tails.of_values(views)
     as_new = tails.joined(known, views)
-    if held is not None and held.sum() >= ENOUGH:
-        as_new = as_new[held]
     every = (np.concatenate(each) for each in zip(known, tails.of_values([as_new]), strict=True))
     return detection._replace(tails=Tails(*every)), as_new
 

@@ -64,7 +64,7 @@ def views(detection: Detection, rows: Rows, what: Described) -> list[Floats]:
 
     def some(part: slice) -> list[Floats]:
         here = Described(*(each[part] for each in what))
-        flat = squashed(detection.space, here)
+        flat = squashed(detection.space, here.values)
         return [
             near.distances(detection.pool, near.places(detection.space, here), near.keys_of(rows[part])),
             forest.isolation(detection.forest, flat),
@@ -74,9 +74,9 @@ def views(detection: Detection, rows: Rows, what: Described) -> list[Floats]:
     return in_threads(some, len(rows))
 
 
-def squashed(space: Space, rows: Described) -> Floats:
-    """Return the values of rows standardised, and large ones as logarithms, for the forest and the ellipse."""
-    return np.arcsinh((rows.values - space.values.center) / space.values.width)
+def squashed(space: Space, values: Floats) -> Floats:
+    """Return values (n, values_per_row) standardised, and large ones as logarithms: for the forest and the ellipse."""
+    return np.arcsinh((values - space.values.center) / space.values.width)
 
 
 def in_threads(function: Callable[[slice], list[Floats]], rows: int) -> list[Floats]:

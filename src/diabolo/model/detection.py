@@ -9,7 +9,7 @@ Order: the reference rows, the forest, the ellipse, the tails, all facts, their 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple, TypedDict, cast
+from typing import Any, NamedTuple, TypeAlias, TypedDict, cast
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from diabolo.data.adapters.statistics import MOST
 from diabolo.errors import OptionError
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
+Number: TypeAlias = float | bool | None
 
 KEY = 16  # bytes that identify a row
 VIEWS = ("near", "forest", "ellipse")
@@ -117,6 +118,7 @@ class Tails(NamedTuple):
 class _Config(TypedDict):
     """The facts that are not tensors, as JSON values."""
 
+    linear: bool
     threshold: float
     contamination: float
     false_alarm_rate: float | None
@@ -131,6 +133,7 @@ class Detection(NamedTuple):
         ellipse: for the distance from most rows.
         tails: for the shares of training rows with such values.
         column_scales: typical size of each column's score on training rows, (columns,).
+        linear: whether cells are explained by linear regressions, from the ellipse, and not by the network.
         threshold: rows with a higher score are anomalies.
         contamination, false_alarm_rate: the settings of the detector.
     """
@@ -141,6 +144,7 @@ class Detection(NamedTuple):
     ellipse: Ellipse
     tails: Tails
     column_scales: Floats
+    linear: bool
     threshold: float
     contamination: float
     false_alarm_rate: float | None
@@ -150,7 +154,7 @@ class Detection(NamedTuple):
         """The number of values of the rows that it scores, in the network."""
         return len(self.space.residuals)
 
-    def to_config(self) -> dict[str, float | None]:
+    def to_config(self) -> dict[str, Number]:
         """Return the facts that are not tensors, as JSON values."""
         return {name: getattr(self, name) for name in CONFIG_TYPES}
 
@@ -178,7 +182,7 @@ class Detection(NamedTuple):
         }
 
     @classmethod
-    def of(cls, config: Mapping[str, float | None], tensors: Mapping[str, Rows]) -> "Detection":
+    def of(cls, config: Mapping[str, Number], tensors: Mapping[str, Rows]) -> "Detection":
         """Return the detection for values of `to_config` and `to_tensors`. Raises OptionError for invalid values."""
         _check_numbers(cast(_Config, config))
         _check_tensors(tensors)
@@ -211,8 +215,8 @@ def _check_numbers(config: _Config) -> None:
 
 def _check_tensors(tensors: Mapping[str, Rows]) -> None:
     for name in ("value_width", "latent_width", "residual_width", "weights", "ellipse_variances", "usual"):
-        if not ((tensors[name] >= 1 / FARTHEST) & (tensors[name] <= MOST)).all():
-            raise OptionError(f"detection: {name} must be above 0, at least {1 / FARTHEST:g}.")
+        if not ((tensors[name] >= 1 / FARTHEST) & (tensors[name] <= FARTHEST)).all():
+            raise OptionError(f"detection: {name} must be above 0, from {1 / FARTHEST:g} to {FARTHEST:g}.")
     for name in ("value_center", "latent_center", "weights", "ellipse_center", "ellipse_axes", "tail_knots"):
         if not (np.abs(tensors[name]) <= FARTHEST).all():
             raise OptionError(f"detection: {name} must be at most {FARTHEST:g} away from 0.")
@@ -232,6 +236,7 @@ def _check_tensors(tensors: Mapping[str, Rows]) -> None:
 
 # The fields of a Detection that are JSON, and their types.
 CONFIG_TYPES: dict[str, tuple[type, ...]] = {
+    "linear": (bool,),
     "threshold": (float,),
     "contamination": (float,),
     "false_alarm_rate": (float, type(None)),

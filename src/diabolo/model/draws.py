@@ -82,7 +82,7 @@ class DrawsDetection(NamedTuple):
         """The number of values of the rows that it scores, in the network."""
         return len(self.space.residual_scale)
 
-    def to_config(self) -> dict[str, float | None]:
+    def to_config(self) -> dict[str, float | bool | None]:
         """Return the facts that are not tensors, as JSON values."""
         return {name: getattr(self, name) for name in CONFIG_TYPES}
 
@@ -100,7 +100,7 @@ class DrawsDetection(NamedTuple):
         } | draws
 
     @classmethod
-    def of(cls, config: Mapping[str, float | None], tensors: Mapping[str, Rows]) -> "DrawsDetection":
+    def of(cls, config: Mapping[str, float | bool | None], tensors: Mapping[str, Rows]) -> "DrawsDetection":
         """Return the detection for values of `to_config` and `to_tensors`. Raises OptionError for invalid values."""
         for name in ("latent_scale", "residual_scale", "usual"):
             if not (tensors[name] >= 1 / FARTHEST).all():

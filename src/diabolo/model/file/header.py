@@ -73,7 +73,7 @@ class Announced(NamedTuple):
     learnt: list[str]  # names of the weights of the loss
     record: JsonObject  # not checked, except for its history
     history: list[str]  # names of the curves
-    detection: dict[str, float | None] | None  # the numbers of a detector
+    detection: dict[str, float | bool | None] | None  # the numbers of a detector
     has_schema: bool
     has_series: bool  # whether names of channels, and how windows were cut, are there
     version: int  # of the format of the file
@@ -271,15 +271,16 @@ def _history(record: JsonObject) -> dict[str, int]:
     return dict(zip(lengths, epochs, strict=True))
 
 
-def _detection(value: Json) -> dict[str, float | None]:
+def _detection(value: Json) -> dict[str, float | bool | None]:
     """Return the numbers of a detector."""
     types = draws.CONFIG_TYPES if _has_draws(value) else detections.CONFIG_TYPES
     config = exact_keys(value, set(types), "the detection")
-    numbers: dict[str, float | None] = {}
+    numbers: dict[str, float | bool | None] = {}
     for name, kinds in types.items():
         number = config[name]
-        if type(number) not in kinds or not isinstance(number, float | None):
-            raise ModelFileError(f"detection: {name} must be a number, got {number!r:.40}.")
+        if type(number) not in kinds or not isinstance(number, float | bool | None):
+            kind = "true or false" if bool in kinds else "a number"
+            raise ModelFileError(f"detection: {name} must be {kind}, got {number!r:.40}.")
         numbers[name] = number
     spread = numbers.get("spread", 1.0)
     if spread is None or spread <= 0:

@@ -285,6 +285,6 @@ def _series(tensors: Mapping[str, Array], adapter: Adapter) -> SeriesForm:
     return form
 
 
-def _detection(numbers: Mapping[str, float | None], tensors: Mapping[str, Array]) -> Detection | DrawsDetection:
+def _detection(numbers: Mapping[str, float | bool | None], tensors: Mapping[str, Array]) -> Detection | DrawsDetection:
     own = {name.removeprefix(DETECTION): each for name, each in tensors.items() if name.startswith(DETECTION)}
     return (DrawsDetection if "spread" in numbers else Detection).of(numbers, own)
