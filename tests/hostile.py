@@ -702,7 +702,9 @@ def _detectors_by_draws(sound):
         "places": [[1, 1]],
     }
     made |= {
-        f"detector by draws: {key} of shape {shape}": changed(sound, f"detection/{key}", "shape", to=shape, part="header")
+        f"detector by draws: {key} of shape {shape}": changed(
+            sound, f"detection/{key}", "shape", to=shape, part="header"
+        )
         for key, several in shapes.items()
         for shape in several
     }
