@@ -331,3 +331,68 @@ def test_scores_in_parts_are_those_of_all_rows(rng, monkeypatch):
     whole = detector.score_samples(rows)
     monkeypatch.setattr(scoring, "NUMBERS_AT_ONCE", 1_000)
     np.testing.assert_allclose(detector.score_samples(rows), whole, rtol=1e-9)
+
+
+# Explanations as frames and as HTML.
+
+
+def explained(frame_of, rng):
+    """A detector of a frame with two columns that agree, a level that may be anything, and rows with wrong cells."""
+    first = rng.normal(size=300)
+    columns = {"a <b>": first, "b": first + 0.05 * rng.normal(size=300), "kind": list("xy" * 150)}
+    wrong = {"a <b>": [0.0, 5.0, 0.1], "b": [0.0, 0.0, 0.1], "kind": ["x", "y", "x"]}
+    detector = AnomalyDetector(Autoencoder(2, epochs=100, verbose=False), random_state=0).fit(frame_of(columns))
+    return detector.explain(frame_of(wrong))
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
+def test_an_explanation_is_a_frame_of_the_library_of_the_rows(library, rng):
+    module = pytest.importorskip(library)
+    frame_of = module.table if library == "pyarrow" else module.DataFrame
+    found = explained(frame_of, rng)
+    frame = found.to_frame()
+    assert type(frame).__module__.partition(".")[0] == library
+    rows = (
+        frame.to_pylist()
+        if library == "pyarrow"
+        else frame.to_dict("records")
+        if library == "pandas"
+        else frame.to_dicts()
+    )
+    assert list(rows[0]) == ["row", "column", "value", "expected", "score"]
+    assert rows[0]["row"] == 1
+    assert rows[0]["column"] in ("a <b>", "b")
+    assert {each["row"] for each in rows} == {1}
+    scores = [each["score"] for each in rows]
+    assert scores == sorted(scores, reverse=True)
+    assert scores[0] == found.scores.max()
+    assert min(scores) >= 3
+    assert len(found.to_frame(least=scores[0] + 1)) == 0
+
+
+def test_an_explanation_of_an_array_has_numbers(rng):
+    rows = factors(rng, 300)
+    detector = AnomalyDetector(Autoencoder(3, epochs=20, verbose=False), random_state=0).fit(rows)
+    wrong = rows[:5].copy()
+    wrong[3, 2] += 30
+    frame = detector.explain(wrong).to_frame()
+    assert isinstance(frame, pd.DataFrame)
+    assert frame.loc[0, ["row", "column", "value"]].tolist() == [3, "2", wrong[3, 2]]
+    assert frame["expected"].dtype == float
+
+
+def test_an_explanation_in_html_is_escaped_and_limited(rng):
+    found = explained(pd.DataFrame, rng)
+    text = found._repr_html_()
+    assert text == found.to_html()
+    assert "<b>" not in text
+    assert text.count("<tr>") == 1 + len(found.to_frame())
+    everything = found._replace(scores=np.full((3, 3), 9.0)).to_html()
+    assert everything.count("<tr>") == 10
+    many = found._replace(
+        names=("c",), scores=np.full((150, 1), 9.0), expected=np.zeros((150, 1)), values=np.ones((150, 1))
+    )
+    assert "50 more with lower scores" in many.to_html()
+    assert "no anomalous cells" in found.to_html(least=1e9)
+    names = found._replace(names=("<script>x</script>",) * 3, scores=np.full((3, 3), 9.0)).to_html()
+    assert "<script>" not in names

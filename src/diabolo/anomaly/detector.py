@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 from sklearn import exceptions as theirs
@@ -16,6 +16,7 @@ from sklearn.base import BaseEstimator, OutlierMixin, clone
 
 from diabolo.anomaly import learning, scoring
 from diabolo.anomaly.explain import by_column
+from diabolo.anomaly.explanation import Explanation
 from diabolo.anomaly.linear import by_column as by_regressions
 from diabolo.anomaly.linear import is_better
 from diabolo.autoencoder import Autoencoder, with_model
@@ -198,7 +199,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         anomaly = self.probability(X)
         return np.stack([1 - anomaly, anomaly], axis=1)
 
-    def explain(self, X: object) -> "Explanation":
+    def explain(self, X: object) -> Explanation:
         """Return how much each cell adds to the reconstruction loss of its row, and the value that was expected there.
 
         Every column is hidden in turn and predicted from the others. The score of a cell is how much the
@@ -208,17 +209,18 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         images, get their squared residuals.
         """
         X = frames.from_arrow(X)
-        rows = self._rows(X, "explain()")
+        rows, schema = self._rows(X, "explain()"), self.model.schema
         found = by_column(self.model, rows)
-        schema = self.model.schema
+        values: Any = rows.reshape(found.expected.shape)
         expected: Any = found.expected
+        library = frames.library_of(X) if frames.is_frame(X) else None
         if schema is not None:
-            library = frames.library_of(X) if frames.is_frame(X) else None
-            expected = frames.write(found.expected, schema, library, index=getattr(X, "index", None))
+            index = getattr(X, "index", None)
+            expected, values = (frames.write(each, schema, library, index=index) for each in (expected, values))
         names = schema.names if schema is not None else tuple(map(str, range(found.scores.shape[1])))
         if self.model.series is not None:
             names = tuple(self.model.series.names)
-        return Explanation(names, scoring.scaled(self._fitted, found.scores), expected)
+        return Explanation(names, scoring.scaled(self._fitted, found.scores), expected, values, library)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "autoencoder_")
@@ -282,18 +284,3 @@ def _checked(model: Model, opened: Source | Stream) -> Iterator[Rows]:
 
 class _NotFittedError(NotFittedError, theirs.NotFittedError):  # type: ignore[misc]
     """Our error, and the one that scikit-learn's checks expect."""
-
-
-class Explanation(NamedTuple):
-    """Which cells make rows unusual.
-
-    Attributes:
-        names: of the columns.
-        scores: (n, columns): how much each cell adds to the reconstruction loss of its row, divided by the typical
-            score of its column; inspect cells above about 3.
-        expected: (n, columns): the value of each cell, predicted from the other columns; a frame if fit() got one.
-    """
-
-    names: tuple[str, ...]
-    scores: Float64Array
-    expected: Any
