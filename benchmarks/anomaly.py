@@ -43,7 +43,7 @@ def divide(name: str, rows: Array, labels: Array, seed: int, protocol: str) -> t
         some = chance.permutation(len(rows))[:ROWS]
         rows, labels = rows[some], labels[some]
     train = judged = np.arange(len(rows))
-    if protocol == "half of the ordinary rows":
+    if protocol == "half of the normal rows":
         ordinary = chance.permutation(np.flatnonzero(labels == 0))
         train = ordinary[: len(ordinary) // 2]
         judged = np.setdiff1d(judged, train)
@@ -98,7 +98,7 @@ DETECTORS: dict[str, Callable[[Array, Array, int], Array]] = {
     "kNN": pyod("KNN"),
     "PyOD AutoEncoder": pyod("AutoEncoder", seeded=True),
 }
-PROTOCOLS = ("all rows", "half of the ordinary rows")
+PROTOCOLS = ("all rows", "half of the normal rows")
 
 
 def main() -> None:
