@@ -1,6 +1,6 @@
 """Draw how right the probabilities of anomalies are, from the tables of ADBench: `python scripts/draw_reliability.py`.
 
-DIABOLO_DATA must hold `anomaly/*.npz`, as for `python -m benchmarks.anomaly`, whose two protocols are used, with seed 0.
+DIABOLO_DATA must hold `anomaly/*.npz`. The two protocols are those of `python -m benchmarks.anomaly`, with seed 0.
 Each table has the same weight. Some three minutes.
 """
 
@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.anomaly import PROTOCOLS, divide, tables  # noqa: E402
+
 from diabolo import AnomalyDetector  # noqa: E402
 from diabolo.anomaly import scoring  # noqa: E402
 
