@@ -12,7 +12,7 @@ from sklearn.metrics import brier_score_loss, roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 
 from diabolo import AnomalyDetector, Autoencoder
-from diabolo.anomaly import ellipse, forest, linear, near, scoring, tails
+from diabolo.anomaly import ellipse, forest, learning, linear, near, scoring, tails
 from diabolo.data.adapters import Statistics
 from diabolo.model.detection import Pool
 
@@ -396,3 +396,26 @@ def test_an_explanation_in_html_is_escaped_and_limited(rng):
     assert "no anomalous cells" in found.to_html(least=1e9)
     names = found._replace(names=("<script>x</script>",) * 3, scores=np.full((3, 3), 9.0)).to_html()
     assert "<script>" not in names
+
+
+# Rows in parts.
+
+
+def test_facts_of_rows_in_parts_are_those_of_all_rows_at_once(rng):
+    rows = factors(rng, 6_000)
+    model = AnomalyDetector(SHORT, random_state=0).fit(rows[:500]).model
+    whole = learning.learn(model, lambda: iter([rows]), 3, some=50)
+    parts = learning.learn(model, lambda: iter(np.array_split(rows, 7)), 3, some=50)
+    np.testing.assert_array_equal(parts.some, whole.some)
+    assert parts.detection.pool.keys == whole.detection.pool.keys
+    np.testing.assert_allclose(parts.scores, whole.scores, atol=1e-5)
+    np.testing.assert_allclose(parts.as_new, whole.as_new, atol=1e-5)
+    assert len(whole.detection.pool.keys) == learning.POOL
+    assert len(whole.as_new) == learning.SAMPLE
+
+
+def test_rows_drawn_at_random_come_in_the_order_of_the_draw(rng):
+    rows, which = rng.normal(size=(100, 2)), rng.permutation(100)[:30]
+    first, second = learning._taken(iter(np.array_split(rows, 9)), which, which[::-1])
+    np.testing.assert_array_equal(first, rows[which])
+    np.testing.assert_array_equal(second, rows[which[::-1]])
