@@ -30,7 +30,9 @@ class ByColumn(NamedTuple):
 
 
 def suits(model: Model, detection: Detection) -> bool:
-    """Return whether every column is one number, and the ellipse knows all directions."""
+    """Return whether every column is one number that is predicted, and the ellipse knows all directions."""
+    if model.condition is not None:
+        return False
     values, axes = detection.ellipse.axes.shape
     return len(model.adapter.row_shape) == 1 and values == axes == model.adapter.row_shape[0]
 

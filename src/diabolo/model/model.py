@@ -275,7 +275,8 @@ class Model:
         def one(batch: Rows, row: int) -> Rows:
             target = self.adapter.adapt(batch, first_row=row)
             latents = self.runtime.encode(target, row)
-            residuals = loss.residuals(target, self.runtime.decode_raw(latents, row))
+            raw = self.runtime.decode_raw(latents, row, self.runtime.condition_of(target))
+            residuals = loss.residuals(target, raw)
             return np.concatenate([loss.numbers(target), latents, residuals], axis=1, dtype=np.float32)
 
         return self.runtime.map_rows(X, one, (2 * self.values_per_row + self.network.latent_dim,), where=where)
