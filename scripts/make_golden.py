@@ -1,7 +1,7 @@
 """Makes the model files of tests/golden for the present format version: `python scripts/make_golden.py`.
 
 A format version gets its files when it is released, and keeps them for good: tests/test_golden.py reads all there are,
-and holds what they give against what they gave when they were written. Nothing is overwritten.
+and holds what they give against what they gave when they were written. Files that exist are not written again.
 """
 
 from pathlib import Path
@@ -30,15 +30,19 @@ def main() -> None:
         "gaps": (Autoencoder(2, structure=[8], **SETTINGS).fit(gaps), gaps),
         "series": (Autoencoder(2, structure="gru 4", series=True, **SETTINGS).fit(rng.normal(size=(40, 5, 2))), None),
         "windows": (Autoencoder(2, structure=[8], **SETTINGS).fit(cut), cut.rows),
-        "detector": (detector, numbers),
+        "detector-views": (detector, numbers),
     }
     FOLDER.mkdir(exist_ok=True)
     for name, (model, rows) in made.items():
         path = FOLDER / f"{name}-v{FORMAT_VERSION}.safetensors"
+        if path.exists():
+            continue
         rows = rng.normal(size=(4, 5, 2)) if rows is None else rows[:5]
         found = {"rows": rows, "scores": model.score_samples(rows)}
         if isinstance(model, Autoencoder):
             found |= {"latents": model.encode(rows), "reconstructions": model.reconstruct(rows)}
+        else:
+            found["probabilities"] = model.probability(rows)
         model.save(path)
         np.savez_compressed(path.with_suffix(".npz"), **found)
 

@@ -2,10 +2,12 @@
 
 import json
 import struct
+from pathlib import Path
 
 from diabolo.model import file as modelfile
 from diabolo.model.file import upgrade
 
+BY_DRAWS = Path(__file__).parent / "golden" / "detector-v3.safetensors"  # its detector has facts of before
 NEWER = upgrade.FORMAT_VERSION + 1  # tests that change the present version still mean this one
 
 
@@ -111,6 +113,7 @@ def models(digits, table, detector, sentinel):
         **_tables(table),
         **_schemas(table),
         **_detectors(detector),
+        **_detectors_by_draws(BY_DRAWS.read_bytes()),
         **_disguised(digits, sentinel),
     }
 
@@ -621,9 +624,8 @@ def _schemas(sound):
 def _detectors(sound):
     values = {
         "threshold": [1, True, "0", None, -1e300],
-        "spread": [0.0, -1.0, 1, 1e-320, 1e300],
-        "center": [1e300],
-        "contamination": [None, 0.0, 0.9],
+        "linear": [None, 0, 1.0, "true"],
+        "contamination": [None, True, 0.0, 0.9],
         "false_alarm_rate": [True, "0", 2.0, -0.1],
     }
     made = {
@@ -632,8 +634,67 @@ def _detectors(sound):
         for value in several
     }
     made["detector: one more key"] = changed(sound, "detection", "code", to="x")
-    made["detector: a key less"] = changed(sound, "detection", "center", drop=True)
+    made["detector: the keys of draws"] = changed(sound, "detection", "spread", to=1.0)
+    made["detector: a key less"] = changed(sound, "detection", "linear", drop=True)
     made["detector: none, but its tensors"] = changed(sound, "detection", to=None)
+    shapes = {
+        "residual_width": [[True], [1 << 40], [-6], [6.0], []],
+        "keys": [[1 << 40, 16], [True, 16], [9], "many"],
+        "pool": [[1, 1]],
+        "forest_depths": [[100, True], [1 << 40, 1 << 40], [1 << 20, 1 << 20], [100], [100, 33], [100, 0]],
+        "forest_columns": [[100, 32]],
+        "ellipse_axes": [[4, 1 << 40], [4], [3, 4]],
+        "tail_knots": [[4, 1 << 40], [5, 65], [4, 0]],
+    }
+    made |= {
+        f"detector: {key} of shape {shape}": changed(sound, f"detection/{key}", "shape", to=shape, part="header")
+        for key, several in shapes.items()
+        for shape in several
+    }
+    numbers = {
+        "forest_columns": ("<i", [1 << 30, 4, -1]),
+        "forest_cuts": ("<f", [float("nan"), float("inf"), 1e20]),
+        "forest_depths": ("<f", [-1.0, float("inf")]),
+        "pool": ("<f", [float("nan"), 1e20]),
+        "value_center": ("<d", [1e300]),
+        "value_width": ("<d", [0.0, -1.0, 1e-320, 1e100]),
+        "latent_center": ("<d", [1e100]),
+        "latent_width": ("<d", [1e-300]),
+        "residual_width": ("<d", [0.0]),
+        "weights": ("<d", [0.0, 1e100]),
+        "ellipse_center": ("<d", [1e100]),
+        "ellipse_axes": ("<d", [1e100]),
+        "ellipse_variances": ("<d", [0.0, -1.0]),
+        "tail_knots": ("<d", [1e14, float("nan")]),
+        "tail_heights": ("<d", [500.0, -1.0]),
+        "tail_slopes": ("<d", [-1.0, 1e100]),
+        "usual": ("<d", [0.0, 1e-320]),
+    }
+    for name, (kind, several) in numbers.items():
+        for value in several:
+            first = struct.pack(kind, value)
+            made[f"detector: {name} {value}"] = with_tensor(
+                sound, f"detection/{name}", lambda old, first=first: first + old[len(first) :]
+            )
+    return made
+
+
+def _detectors_by_draws(sound):
+    values = {
+        "threshold": [1, True, "0", None, -1e300],
+        "spread": [0.0, -1.0, 1, 1e-320, 1e300],
+        "center": [1e300],
+        "contamination": [None, 0.0, 0.9],
+        "false_alarm_rate": [True, "0", 2.0, -0.1],
+    }
+    made = {
+        f"detector by draws: {key} {value!r}": changed(sound, "detection", key, to=value)
+        for key, several in values.items()
+        for value in several
+    }
+    made["detector by draws: one more key"] = changed(sound, "detection", "code", to="x")
+    made["detector by draws: a key less"] = changed(sound, "detection", "center", drop=True)
+    made["detector by draws: none, but its tensors"] = changed(sound, "detection", to=None)
     shapes = {
         "residual_scale": [[True], [1 << 40], [-6], [6.0], []],
         "keys": [[1 << 40, 16], [True, 16], [9], "many"],
@@ -641,7 +702,9 @@ def _detectors(sound):
         "places": [[1, 1]],
     }
     made |= {
-        f"detector: {key} of shape {shape}": changed(sound, f"detection/{key}", "shape", to=shape, part="header")
+        f"detector by draws: {key} of shape {shape}": changed(
+            sound, f"detection/{key}", "shape", to=shape, part="header"
+        )
         for key, several in shapes.items()
         for shape in several
     }
@@ -649,16 +712,16 @@ def _detectors(sound):
     def rows(old):
         return struct.pack("<i", 1 << 30) + old[4:]
 
-    made["detector: draws of rows that are not there"] = with_tensor(sound, "detection/draws_0", rows)
-    made["detector: draws of rows below 0"] = with_tensor(
+    made["detector by draws: draws of rows that are not there"] = with_tensor(sound, "detection/draws_0", rows)
+    made["detector by draws: draws of rows below 0"] = with_tensor(
         sound, "detection/draws_1", lambda old: struct.pack("<i", -1) + old[4:]
     )
-    made["detector: a scale of 0"] = with_tensor(sound, "detection/usual", lambda old: bytes(len(old)))
+    made["detector by draws: a scale of 0"] = with_tensor(sound, "detection/usual", lambda old: bytes(len(old)))
     for name, value in (("residual_scale", 1e-320), ("latent_scale", 1e-300), ("usual", 1e-320), ("center", 1e300)):
-        made[f"detector: {name} {value}"] = with_tensor(
+        made[f"detector by draws: {name} {value}"] = with_tensor(
             sound, f"detection/{name}", lambda old, value=value: struct.pack("<d", value) + old[8:]
         )
-    made["detector: places of NaN"] = with_tensor(sound, "detection/places", lambda old: b"\xff" * len(old))
+    made["detector by draws: places of NaN"] = with_tensor(sound, "detection/places", lambda old: b"\xff" * len(old))
     return made
 
 

@@ -14,9 +14,11 @@ from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import LocalOutlierFactor
 
 from diabolo import AnomalyDetector, Autoencoder, load
-from diabolo.anomaly import scoring
+from diabolo.anomaly import draws as by_draws
+from diabolo.anomaly.near import keys_of
 from diabolo.errors import DataError, ModelFileError, NotFittedError, OptionError, OutputError
 from diabolo.model import file as modelfile
+from diabolo.model.draws import Draws
 
 FAST = {"epochs": 10, "random_state": 0, "verbose": False}
 
@@ -133,13 +135,13 @@ def by_the_definition(draws, rows):
 
 @pytest.mark.parametrize("count", [1, 16, 17, 256, 257, 5_000])
 @pytest.mark.parametrize("farthest", [0.0, 1e5])
-def test_a_score_is_the_mean_distance_to_the_nearest_rows_of_draws(rng, count, farthest):
+def test_a_score_of_an_older_file_is_the_mean_distance_to_the_nearest_rows_of_draws(rng, count, farthest):
     rows = rng.normal(size=(6_000, 8)).astype(np.float32)
     rows[::50] += farthest  # these are near each other
-    drawn = scoring.draw(len(rows), seed=0)
-    which = np.unique(np.concatenate([each for group in drawn for each in group]))
-    draws = scoring.references(drawn, which, rows[which], rows[which].astype(np.float64))
-    found = scoring.score_places(draws, rows[:count], rows[:count].astype(np.float64))
+    which = rng.permutation(6_000)[:4_000]
+    drawn = [[rng.choice(4_000, size, replace=False) for _ in range(times)] for size, times in ((32, 64), (256, 24))]
+    draws = Draws(rows[which], keys_of(rows[which]), drawn)
+    found = by_draws.score_places(draws, rows[:count], rows[:count].astype(np.float64))
     np.testing.assert_allclose(found, by_the_definition(draws, rows[:count]), atol=1e-5)
 
 
@@ -271,19 +273,25 @@ def test_a_detector_is_kept_on_the_command_line_and_scores_other_rows(cli, sheet
     assert "anomalies: rows with a score above" in cli("info", "odd.safetensors", cwd=tmp_path).out
 
 
-def beyond(draws):
-    """Draws of rows that are not there."""
-    return replace(draws, draws=[[drawn + 10_000 for drawn in group] for group in draws.draws])
+def swapped(tails):
+    """Tails whose knots descend."""
+    return tails._replace(knots=tails.knots[:, ::-1])
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda d: d._replace(spread=-1.0), "spread must be above 0"),
+        (lambda d: d._replace(linear=1), "linear must be true or false"),
         (lambda d: d._replace(threshold=1), "threshold must be a number"),
         (lambda d: d._replace(column_scales=-d.column_scales), "usual must be above 0"),
         (lambda d: d._replace(column_scales=d.column_scales[1:]), "'detection/usual' must be F64 of shape"),
-        (lambda d: d._replace(draws=beyond(d.draws)), "must be numbers of the"),
+        (lambda d: d._replace(forest=d.forest._replace(columns=d.forest.columns + 6)), "must be numbers of the 6"),
+        (lambda d: d._replace(forest=d.forest._replace(depths=-1 - d.forest.depths)), "must be at least 0"),
+        (
+            lambda d: d._replace(forest=d.forest._replace(cuts=d.forest.cuts[:, 1:])),
+            "forest_cuts' must be F32 of shape",
+        ),
+        (lambda d: d._replace(tails=swapped(d.tails)), "must be in ascending order"),
     ],
 )
 def test_a_detector_that_cannot_be_is_refused(fitted, change, message):

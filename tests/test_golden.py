@@ -55,10 +55,18 @@ def compare(path, verbs):
             np.testing.assert_allclose(found, values, rtol=1e-4, atol=1e-5)
 
 
+DETECTS = {
+    "scores": lambda model, rows: -scoring.score(model, model.detection, rows),
+    "probabilities": lambda model, rows: scoring.probability(
+        model.detection, scoring.score(model, model.detection, rows)
+    ),
+}
+
+
 def compare_model(path, model):
     """Compare a bare model, which has no estimator around it, with what is stored next to a golden file."""
     if model.detection is not None:
-        compare(path, {"scores": lambda rows: -scoring.score(model, model.detection, rows)})
+        compare(path, {name: lambda rows, verb=verb: verb(model, rows) for name, verb in DETECTS.items()})
     else:
         verbs = {"latents": model.encode, "reconstructions": model.reconstruct}
         compare(path, verbs | {"scores": lambda rows: -model.loss_per_row(rows)})
@@ -77,6 +85,7 @@ def test_the_present_format_version_has_files():
 def test_a_model_file_of_any_time_gives_what_it_gave(path):
     model = AnomalyDetector.load(path) if path.name.startswith("detector") else load(path)
     names = {"latents": "encode", "reconstructions": "reconstruct", "scores": "score_samples"}
+    names |= {"probabilities": "probability"}
     compare(path, {name: getattr(model, verb) for name, verb in names.items() if hasattr(model, verb)})
 
 

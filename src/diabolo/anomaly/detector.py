@@ -8,14 +8,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 from sklearn import exceptions as theirs
 from sklearn.base import BaseEstimator, OutlierMixin, clone
 
-from diabolo.anomaly import scoring
+from diabolo.anomaly import learning, scoring
 from diabolo.anomaly.explain import by_column
+from diabolo.anomaly.explanation import Explanation
+from diabolo.anomaly.linear import by_column as by_regressions
+from diabolo.anomaly.linear import is_better
 from diabolo.autoencoder import Autoencoder, with_model
 from diabolo.checks import share
 from diabolo.data import frames, memory
@@ -29,6 +32,7 @@ from diabolo.data.tables import Reading
 from diabolo.errors import ModelFileError, NotFittedError
 from diabolo.model import rows as user_rows
 from diabolo.model.detection import Detection
+from diabolo.model.draws import DrawsDetection
 from diabolo.model.model import Model
 from diabolo.model.runtime import by_chunk
 from diabolo.model.settings import seed_of
@@ -36,23 +40,25 @@ from diabolo.network.layers import Layer
 from diabolo.parts import plain
 from diabolo.training.engines import Quickest
 from diabolo.training.progress import verbosity
-from diabolo.typing import Float64Array, RandomState
+from diabolo.typing import Float64Array, Int64Array, RandomState
 
 # How many cells the typical score of each column is measured on, and the least and most rows for that.
 KNOWN_CELLS, KNOWN_ROWS = 10_000, (100, 2_000)
-# Where no autoencoder is given: as good as 50 epochs of batches of 64 on 20 tables of ADBench, and much faster.
-QUICK: dict[str, Any] = {"batch_size": 256, "epochs": 40, "allow_overcomplete": True}  # also for rows of one number
+# Where no autoencoder is given: as good as 50 epochs of batches of 64 on 20 tables of ADBench, and much faster. Few
+# rows get the automatic number of epochs, some 3,000 steps: without these, wrong cells are often not found.
+QUICK: dict[str, Any] = {"batch_size": 256, "allow_overcomplete": True}  # also for rows of one number
+EPOCHS, FEW_ROWS = 40, 2_000
 
 
 class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
     """An outlier detector with scikit-learn's interface: rows in, scores, labels and explanations out.
 
     Args:
-        autoencoder: a `diabolo.Autoencoder` with the settings to use; None: the defaults, but 40 epochs with a batch
-            size of 256, and rows of one number are accepted. It is cloned. Unless it has a corruption of its own, or
-            None, it learns to predict hidden cells; unless it has a loss of its own, plain numbers are compared by
-            squared error. A small dense network for rows of floats is trained without TensorFlow: see
-            `diabolo.training.engines.numpy`.
+        autoencoder: a `diabolo.Autoencoder` with the settings to use; None: the defaults, but a batch size of 256, 40
+            epochs for 2,000 rows and more, and rows of one number are accepted. It is cloned. Unless it has a
+            corruption of its own, or None, it learns to predict hidden cells; unless it has a loss of its own, plain
+            numbers are compared by squared error. A small dense network for rows of floats is trained without
+            TensorFlow: see `diabolo.training.engines.numpy`.
         contamination: fraction of the training rows that are labelled as anomalies, in (0, 0.5].
         false_alarm_rate: in place of it the fraction of normal rows that may be labelled as anomalies; for training
             rows that are all normal.
@@ -62,6 +68,9 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
     Attributes:
         autoencoder_: fitted.
         offset_: rows with `score_samples` below it are anomalies.
+        threshold_, decision_scores_, labels_: as in PyOD: scores above the threshold are anomalies; the scores of the
+            training rows, (n,), higher is more anomalous; 1 for training rows that are anomalies, else 0, (n,). Model
+            files do not keep the last two.
         n_features_in_, feature_names_in_: as for `Autoencoder`.
     """
 
@@ -88,7 +97,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
 
         Raises: DataError, ShapeError, OptionError for bad input; DivergedError.
         """
-        contamination = self._share()
+        rate = self._rate()
         inner = Autoencoder(**QUICK) if self.autoencoder is None else clone(self.autoencoder)
         if self.verbose is not None:
             inner.set_params(verbose=verbosity(self.verbose))
@@ -100,7 +109,9 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         limit, reading = memory.limit(plain(inner.memory)), Reading(types=inner.types or {}, strict=inner.strict)
         opened = open_dense(X, limit, reading=reading, what="fit()")
         if isinstance(opened, Source):
-            scoring.check_count(len(opened.rows))
+            learning.check_count(len(opened.rows))
+        if self.autoencoder is None and (isinstance(opened, Stream) or len(opened.rows) >= FEW_ROWS):
+            inner.set_params(epochs=EPOCHS)
         # A loss for numbers in [0, 1] refuses all others, but an anomaly outside this range must get a score.
         if _numbers_alone(opened) and inner.reconstruction_loss == "auto" and inner.condition is None:
             inner.set_params(reconstruction_loss="gaussian")
@@ -108,18 +119,21 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         more: dict[str, Any] = {"engine": Quickest(), "evaluate": False} if type(inner) is Autoencoder else {}
         model = inner.fit(opened, **more).model_
         some = int(np.clip(KNOWN_CELLS // math.prod(model.adapter.row_shape), *KNOWN_ROWS))
-        facts = scoring.learn(model, partial(_checked, model, opened), seed, some=some)
-        scores = facts.scores
-        detection = Detection(
-            space=facts.space,
-            draws=facts.draws,
-            column_scales=scoring.column_scales(by_column(model, facts.some).scores),
-            threshold=float(np.quantile(scores, 1 - contamination)),
-            center=float(np.median(scores)),
-            spread=scoring.spread(scores),
+        facts = learning.learn(model, partial(_checked, model, opened), seed, some=some)
+        # New rows are to be called anomalies as often as stated, hence their scores; else the training rows.
+        decides = facts.scores if self.false_alarm_rate is None else facts.as_new
+        cells = by_column(model, facts.some)
+        if linear := is_better(model, facts.detection, facts.some, cells.expected):
+            cells = by_regressions(model, facts.detection, model.adapter.within(facts.some))
+        detection = facts.detection._replace(
+            column_scales=scoring.column_scales(cells.scores),
+            linear=linear,
+            threshold=float(np.quantile(decides, 1 - rate)),
             contamination=float(self.contamination),
             false_alarm_rate=None if self.false_alarm_rate is None else float(self.false_alarm_rate),
         )
+        self.decision_scores_ = facts.scores
+        self.labels_ = (facts.scores > detection.threshold).astype(np.int64)
         return self._set_fitted(with_model(inner, replace(model, detection=detection)), detection)
 
     def save(self, path: str | Path, *, force: bool = False) -> Path:
@@ -146,8 +160,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
     def score_samples(self, X: object) -> Float64Array:
         """Return how normal each row is, (n,): the lower, the more anomalous.
 
-        A row of fit() is compared only with the others. More than 256 rows are compared in float32: the same row among
-        fewer may have a score that differs by some 1e-6.
+        A row of fit() is compared only with the others.
         """
         X = frames.from_arrow(X)
         if is_stream(X):
@@ -167,42 +180,47 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         scores: Float64Array = self.score_samples(X) - self.offset_
         return scores
 
-    def predict(self, X: object) -> np.ndarray[Any, np.dtype[np.int64]]:
+    def predict(self, X: object) -> Int64Array:
         """Return -1 for anomalies and 1 for other rows, (n,)."""
         return np.where(self.decision_function(X) < 0, -1, 1)
 
     def probability(self, X: object) -> Float64Array:
-        """Return the anomaly score of each row scaled to [0, 1], (n,): 0 up to the middle of the training scores.
+        """Return the probability that each row is an anomaly, (n,).
 
-        The scale treats the scores of training rows as normally distributed, which they seldom are, so this is not the
-        share of such rows that are anomalies: often a quarter of all normal rows get more than 0.5. To call the right
-        share of rows anomalies use `predict`, with `contamination` or `false_alarm_rate`.
-
-        Source: the Gaussian scaling of Kriegel, Kroeger, Schubert & Zimek 2011, Interpreting and Unifying Outlier
-        Scores.
+        It is 1 / (1 + (k p)**0.8), where p is the share of training rows with at least the score of the row, and k is
+        such that the mean over rows like the training rows is `contamination`. So it is as right as `contamination` is:
+        state the share of anomalies that you expect. A detector from a file that was written before there were such
+        probabilities returns its score scaled to [0, 1].
         """
-        away = (-self.score_samples(X) - self._fitted.center) / self._fitted.spread
-        return np.array([max(0.0, math.erf(each / math.sqrt(2))) for each in away])
+        return scoring.probability(self._fitted, -self.score_samples(X))
 
-    def explain(self, X: object) -> "Explanation":
+    def predict_proba(self, X: object) -> Float64Array:
+        """Return the probabilities that each row is normal and that it is an anomaly, (n, 2)."""
+        anomaly = self.probability(X)
+        return np.stack([1 - anomaly, anomaly], axis=1)
+
+    def explain(self, X: object) -> Explanation:
         """Return how much each cell adds to the reconstruction loss of its row, and the value that was expected there.
 
         Every column is hidden in turn and predicted from the others. The score of a cell is how much the
         reconstruction loss of the row drops if the cell is replaced by its prediction, divided by the typical score of
-        its column. Rows with more than 512 columns, such as images, get their squared residuals instead.
+        its column. If linear regressions predict the cells of training rows better than the network, for up to 64
+        columns of numbers, they are used instead: `diabolo.anomaly.linear`. Rows with more than 512 columns, such as
+        images, get their squared residuals.
         """
         X = frames.from_arrow(X)
-        rows = self._rows(X, "explain()")
+        rows, schema = self._rows(X, "explain()"), self.model.schema
         found = by_column(self.model, rows)
-        schema = self.model.schema
+        values: Any = rows.reshape(found.expected.shape)
         expected: Any = found.expected
+        library = frames.library_of(X) if frames.is_frame(X) else None
         if schema is not None:
-            library = frames.library_of(X) if frames.is_frame(X) else None
-            expected = frames.write(found.expected, schema, library, index=getattr(X, "index", None))
+            index = getattr(X, "index", None)
+            expected, values = (frames.write(each, schema, library, index=index) for each in (expected, values))
         names = schema.names if schema is not None else tuple(map(str, range(found.scores.shape[1])))
         if self.model.series is not None:
             names = tuple(self.model.series.names)
-        return Explanation(names, scoring.scaled(self._fitted, found.scores), expected)
+        return Explanation(names, scoring.scaled(self._fitted, found.scores), expected, values, library)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "autoencoder_")
@@ -219,17 +237,17 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         return self.autoencoder_.model_
 
     @property
-    def _fitted(self) -> Detection:
+    def _fitted(self) -> Detection | DrawsDetection:
         if not hasattr(self, "autoencoder_"):
             raise _NotFittedError(f"this {type(self).__name__} is not fitted: call fit(X) first.")
         detection = self.autoencoder_.model_.detection
         assert detection is not None, "fit() and load() keep one"
         return detection
 
-    def _set_fitted(self, autoencoder: Autoencoder, detection: Detection) -> Self:
-        """Keep the result of a training."""
+    def _set_fitted(self, autoencoder: Autoencoder, detection: Detection | DrawsDetection) -> Self:
+        """Keep the model and the threshold of a training or of a file."""
         self.autoencoder_ = autoencoder
-        self.offset_ = -detection.threshold
+        self.offset_, self.threshold_ = -detection.threshold, detection.threshold
         self.n_features_in_ = autoencoder.n_features_in_
         if hasattr(autoencoder, "feature_names_in_"):
             self.feature_names_in_ = autoencoder.feature_names_in_
@@ -240,10 +258,11 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
     def _rows(self, X: object, where: str) -> Rows:
         return user_rows.read(self.model, X, where=where, who=type(self).__name__)
 
-    def _share(self) -> float:
-        if self.false_alarm_rate is not None:
-            return share("false_alarm_rate", self.false_alarm_rate, 1.0)
-        return share("contamination", self.contamination, 0.5)
+    def _rate(self) -> float:
+        """Return the fraction of rows to call anomalies, after a check of both settings."""
+        contamination = share("contamination", self.contamination, 0.5)
+        rate = self.false_alarm_rate
+        return contamination if rate is None else share("false_alarm_rate", rate, 1.0)
 
 
 def _numbers_alone(opened: Source | Stream) -> bool:
@@ -265,18 +284,3 @@ def _checked(model: Model, opened: Source | Stream) -> Iterator[Rows]:
 
 class _NotFittedError(NotFittedError, theirs.NotFittedError):  # type: ignore[misc]
     """Our error, and the one that scikit-learn's checks expect."""
-
-
-class Explanation(NamedTuple):
-    """Which cells make rows unusual.
-
-    Attributes:
-        names: of the columns.
-        scores: (n, columns): how much each cell adds to the reconstruction loss of its row, divided by the typical
-            score of its column; inspect cells above about 3.
-        expected: (n, columns): the value of each cell, predicted from the other columns; a frame if fit() got one.
-    """
-
-    names: tuple[str, ...]
-    scores: Float64Array
-    expected: Any

@@ -1,15 +1,18 @@
-"""Which columns make a row an anomaly: each column is hidden in turn and predicted from the others.
+"""Which columns make a row an anomaly: each column is hidden in turn and predicted from the others by the network.
 
 The score of a column is how much lower the loss of the row would be if the column had the predicted value. A wrong cell
 makes the reconstruction of other columns worse too, so that the residual of each column would often blame the wrong
-one.
+one. A detector that found linear regressions to be better uses those instead: see linear.py.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
+from diabolo.anomaly import linear
+from diabolo.anomaly.linear import ByColumn
 from diabolo.data.adapters import Rows
+from diabolo.model.detection import Detection
 from diabolo.model.model import Model
 
 ROWS_AT_ONCE = 8_192  # each with one column hidden
@@ -19,13 +22,6 @@ MAX_COLUMNS = 512  # columns; rows with more of them, such as images, get the sq
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 
-class ByColumn(NamedTuple):
-    """How much each column adds to the loss of each row, and its predicted value; (n, columns) both."""
-
-    scores: Floats
-    expected: Rows
-
-
 def by_column(model: Model, rows: Rows) -> ByColumn:
     """Return how much each column adds to the reconstruction loss of each row, and its predicted value.
 
@@ -33,6 +29,9 @@ def by_column(model: Model, rows: Rows) -> ByColumn:
 
     Args: rows: (n, *row_shape), from `Model.checked`.
     """
+    detection = model.detection
+    if isinstance(detection, Detection) and detection.linear and linear.suits(model, detection):
+        return linear.by_column(model, detection, model.adapter.within(rows))
     columns, rows = int(np.prod(model.adapter.row_shape)), model.adapter.within(rows)
     if columns > MAX_COLUMNS:
         return _squared_residuals(model, rows, columns)

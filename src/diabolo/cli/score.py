@@ -150,8 +150,7 @@ def _detector(
     force: bool,
 ) -> Scorer:
     from diabolo.anomaly import scoring
-    from diabolo.anomaly.detector import QUICK, AnomalyDetector
-    from diabolo.autoencoder import Autoencoder
+    from diabolo.anomaly.detector import AnomalyDetector
     from diabolo.data import memory, sinks
     from diabolo.data.opening import open_rows
     from diabolo.data.streams import Stream
@@ -171,7 +170,7 @@ def _detector(
         refuse_existing(save, force=force)
     opened = open_rows(data, memory.limit(None), data_dir=data_dir, reading=how)
     whole = opened if isinstance(opened, Stream) else opened._replace(rows=opened.everything, test=None)
-    detector = AnomalyDetector(Autoencoder(verbose="auto", **QUICK), random_state=0).fit(whole)
+    detector = AnomalyDetector(random_state=0, verbose="auto").fit(whole)
     if save is not None:
         print(f"model written to {detector.save(save, force=force)}", file=sys.stderr)
     detection = detector.model.detection

@@ -25,6 +25,7 @@ from diabolo.model import completion
 from diabolo.model.completion import Completion
 from diabolo.model.condition import Condition, given_for
 from diabolo.model.detection import Detection
+from diabolo.model.draws import DrawsDetection
 from diabolo.model.record import Record
 from diabolo.model.runtime import Floats, Runtime, finite
 from diabolo.network.bottlenecks.gaussian import LOG_VAR_LIMIT
@@ -56,7 +57,7 @@ class Model:
     record: Record
     schema: Schema | None = None
     series: SeriesForm | None = None
-    detection: Detection | None = None
+    detection: Detection | DrawsDetection | None = None
     completion: Completion | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -262,6 +263,23 @@ class Model:
             return np.asarray(self.loss.residuals(target, self.runtime.raw_outputs(target, row)), np.float32)
 
         return self.runtime.map_rows(X, one, (self.values_per_row,), where=where)
+
+    def described(self, X: object, *, where: str = "score_samples()") -> Floats:
+        """Return the values of rows in the network, their latents and their residuals, side by side, float32.
+
+        The shape is (n, values_per_row + latent_dim + values_per_row). A missing cell has a value and a residual of 0.
+        Errors as for `encode`.
+        """
+        loss = self.loss
+
+        def one(batch: Rows, row: int) -> Rows:
+            target = self.adapter.adapt(batch, first_row=row)
+            latents = self.runtime.encode(target, row)
+            raw = self.runtime.decode_raw(latents, row, self.runtime.condition_of(target))
+            residuals = loss.residuals(target, raw)
+            return np.concatenate([loss.numbers(target), latents, residuals], axis=1, dtype=np.float32)
+
+        return self.runtime.map_rows(X, one, (2 * self.values_per_row + self.network.latent_dim,), where=where)
 
     def codes(
         self, X: object, *, where: str = "codes()", out: Rows | None = None, first_row: int = 0

@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeAlias
 from diabolo.data.adapters import ADAPTERS, TableAdapter
 from diabolo.errors import ModelFileError, unknown
 from diabolo.model import detection as detections
+from diabolo.model import draws
 from diabolo.model.file.json_types import exact_keys, of_type, whole_numbers
 from diabolo.model.file.layout import (
     ADAPTER_KEYS,
@@ -31,6 +32,7 @@ from diabolo.model.file.limits import (
     MAX_HEADER,
     MAX_KNOTS,
     MAX_LAYERS,
+    MAX_LEAVES,
     MAX_NUMBERS_A_ROW,
     MAX_TABLE,
     MAX_TENSORS,
@@ -71,7 +73,7 @@ class Announced(NamedTuple):
     learnt: list[str]  # names of the weights of the loss
     record: JsonObject  # not checked, except for its history
     history: list[str]  # names of the curves
-    detection: dict[str, float | None] | None  # the numbers of a detector
+    detection: dict[str, float | bool | None] | None  # the numbers of a detector
     has_schema: bool
     has_series: bool  # whether names of channels, and how windows were cut, are there
     version: int  # of the format of the file
@@ -121,7 +123,7 @@ def announced(head: bytes, size: int, layers: Own | None) -> Announced:
     expected |= {CURVE + name: ("F64", (epochs,)) for name, epochs in history.items()}
     detection = None if config.detection is None else _detection(config.detection)
     if detection is not None:
-        expected |= _detection_tensors(header, network.latent_dim, math.prod(rows.row_shape))
+        expected |= _detection_tensors(header, config.detection, network.latent_dim, math.prod(rows.row_shape))
     if COMPLETION in header:
         expected[COMPLETION] = ("F64", _completion(header, network, table=table and rows.gaps))
     start = 8 + header_length(head)
@@ -269,27 +271,56 @@ def _history(record: JsonObject) -> dict[str, int]:
     return dict(zip(lengths, epochs, strict=True))
 
 
-def _detection(value: Json) -> dict[str, float | None]:
+def _detection(value: Json) -> dict[str, float | bool | None]:
     """Return the numbers of a detector."""
-    config = exact_keys(value, set(detections.CONFIG_TYPES), "the detection")
-    numbers: dict[str, float | None] = {}
-    for name, kinds in detections.CONFIG_TYPES.items():
+    types = draws.CONFIG_TYPES if _has_draws(value) else detections.CONFIG_TYPES
+    config = exact_keys(value, set(types), "the detection")
+    numbers: dict[str, float | bool | None] = {}
+    for name, kinds in types.items():
         number = config[name]
-        if type(number) not in kinds or not isinstance(number, float | None):
-            raise ModelFileError(f"detection: {name} must be a number, got {number!r:.40}.")
+        if type(number) not in kinds or not isinstance(number, float | bool | None):
+            kind = "true or false" if bool in kinds else "a number"
+            raise ModelFileError(f"detection: {name} must be {kind}, got {number!r:.40}.")
         numbers[name] = number
-    spread = numbers["spread"]
+    spread = numbers.get("spread", 1.0)
     if spread is None or spread <= 0:
         raise ModelFileError(f"detection: spread must be above 0, got {spread!r:.40}.")
     return numbers
 
 
-def _detection_tensors(header: JsonObject, latents: int, columns: int) -> Tensors:
+def _has_draws(numbers: Json) -> bool:
+    """Return whether a detector has the facts of `diabolo.model.draws`."""
+    return isinstance(numbers, dict) and "spread" in numbers
+
+
+def _detection_tensors(header: JsonObject, numbers: Json, latents: int, columns: int) -> Tensors:
     """Return type and shape of the tensors of a detector, with sizes from the header."""
-    (residuals,) = _sizes(header, "residual_scale", 1, MAX_NUMBERS_A_ROW)
-    drawn, _ = _sizes(header, "keys", 2, MAX_DRAWN)
-    draws = [_sizes(header, f"draws_{at}", 2, MAX_DRAWN) for at in range(len(detections.DRAWS))]
-    shapes = detections.tensors(latents, residuals, columns, drawn, [(times, size) for times, size in draws])
+    if _has_draws(numbers):
+        (residuals,) = _sizes(header, "residual_scale", 1, MAX_NUMBERS_A_ROW)
+        drawn, _ = _sizes(header, "keys", 2, MAX_DRAWN)
+        sizes = [_sizes(header, f"draws_{at}", 2, MAX_DRAWN) for at in range(draws.SIZES)]
+        shapes = draws.tensors(latents, residuals, columns, drawn, [(times, size) for times, size in sizes])
+        return {DETECTION + name: tensor for name, tensor in shapes.items()}
+    (values,) = _sizes(header, "residual_width", 1, MAX_NUMBERS_A_ROW)
+    pool, _ = _sizes(header, "keys", 2, MAX_DRAWN)
+    trees, leaves = _sizes(header, "forest_depths", 2, MAX_DRAWN)
+    _, axes = _sizes(header, "ellipse_axes", 2, MAX_NUMBERS_A_ROW)
+    _, knots = _sizes(header, "tail_knots", 2, MAX_DRAWN)
+    if trees * leaves > MAX_LEAVES:
+        raise ModelFileError(f"the detector has {trees * leaves:,} leaves of trees, more than {MAX_LEAVES:,}.")
+    levels = leaves.bit_length() - 1  # a number of leaves that is not a power of 2 does not fit the shapes
+    shapes = detections.tensors(
+        detections.Sizes(
+            latents=latents,
+            values=values,
+            columns=columns,
+            pool=pool,
+            trees=trees,
+            levels=levels,
+            axes=axes,
+            knots=knots,
+        )
+    )
     return {DETECTION + name: tensor for name, tensor in shapes.items()}
 
 

@@ -29,6 +29,7 @@ MAX_NUMBERS_A_ROW = 1 << 24
 # What a layer needs once in addition: 128 MB. Two transposed convolutions to an image of 1,024 x 1,024 need 2^24.2.
 MAX_WORKSPACE = 1 << 25
 MAX_DRAWN = 1 << 20  # reference rows of a detector; Diabolo writes at most 8,192
+MAX_LEAVES = 1 << 22  # of all trees of a detector; Diabolo writes at most 25,600
 
 REST = 1 << 15  # characters of CONFIG for everything but network and settings: names of files, versions
 

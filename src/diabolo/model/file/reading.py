@@ -23,9 +23,10 @@ from diabolo.data.adapters.statistics import LEAST, MOST
 from diabolo.data.frames import Schema
 from diabolo.data.long_table.form import SeriesForm
 from diabolo.errors import DiaboloError, ModelFileError, OptionError
-from diabolo.model import detection as detections
 from diabolo.model.completion import Completion, numbers_of
 from diabolo.model.condition import Condition
+from diabolo.model.detection import Detection
+from diabolo.model.draws import DrawsDetection
 from diabolo.model.file.header import RowForm, announced
 from diabolo.model.file.layout import (
     COMPLETION,
@@ -182,7 +183,7 @@ def _versioned(content: bytes, layers: Own | None) -> tuple[Model, int]:
     if model.completion is not None:
         model.completion.check(numbers_of(model), model.values_per_row)
     _check_structure(model.record.settings["structure"], LAYERS | network.own_layers())
-    if model.detection is not None and len(model.detection.space.residual_scale) != model.values_per_row:
+    if model.detection is not None and model.detection.values_per_row != model.values_per_row:
         raise ModelFileError(f"the detection does not fit rows of {model.values_per_row} numbers.")
     return model, version
 
@@ -284,6 +285,6 @@ def _series(tensors: Mapping[str, Array], adapter: Adapter) -> SeriesForm:
     return form
 
 
-def _detection(numbers: Mapping[str, float | None], tensors: Mapping[str, Array]) -> detections.Detection:
+def _detection(numbers: Mapping[str, float | bool | None], tensors: Mapping[str, Array]) -> Detection | DrawsDetection:
     own = {name.removeprefix(DETECTION): each for name, each in tensors.items() if name.startswith(DETECTION)}
-    return detections.Detection.of(numbers, own)
+    return (DrawsDetection if "spread" in numbers else Detection).of(numbers, own)

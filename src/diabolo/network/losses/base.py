@@ -144,6 +144,10 @@ class Loss(Part):
         """
         return shown
 
+    def numbers(self, target: Array) -> Array:
+        """Return the values of each row, (batch, values), without the flags of missing cells, which are 0; NumPy."""
+        return target.reshape(len(target), -1)
+
     def residuals(self, target: Array, raw: Array) -> Array:
         """Return the target minus its reconstruction, (batch, values), 0 where a cell is missing; NumPy."""
         return (target - self.reconstruction(raw)).reshape(len(target), -1)

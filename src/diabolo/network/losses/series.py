@@ -59,6 +59,10 @@ class Masked(Loss):
         """Every value has a flag."""
         return math.prod(input_shape) // 2
 
+    def numbers(self, target: Array) -> Array:
+        """The channels at each time, (n, time * channels)."""
+        return target[..., : self.channels].reshape(len(target), -1)
+
     def residuals(self, target: Array, raw: Array) -> Array:
         """Target minus reconstruction, (n, time * channels); 0 where a value is missing."""
         values, flags = target[..., : self.channels], target[..., self.channels :]

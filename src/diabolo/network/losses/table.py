@@ -123,6 +123,10 @@ class Mixed(Loss):
         """How many columns the loss compares: all but those of the condition."""
         return len({owner for owner, factor in zip(self.owners, self.factors, strict=True) if factor})
 
+    def numbers(self, target: Array) -> Array:
+        """The numbers of all columns, (n, numbers)."""
+        return target[:, : len(self.factors)]
+
     def residuals(self, target: Array, raw: Array) -> Array:
         """The target minus its expected value, (n, numbers), 0 if a cell is missing or given as a condition.
 
