@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
+from sklearn.datasets import make_swiss_roll
 
 from diabolo import Autoencoder
 from diabolo.errors import DataError, OptionError
+from diabolo.fitting.automatic.latents import directions
 
 QUICK = {"epochs": 1, "random_state": 0, "verbose": False}
 
@@ -23,6 +25,29 @@ def made(factors, *, curved, rows=2000, features=20, noise=0.1):
 def test_as_many_latents_are_taken_as_rows_have_factors(curved):
     # PCA, which sees only what is straight, needs all 20 components for the curved rows.
     assert Autoencoder("auto", **QUICK).fit(made(5, curved=curved)).latent_dim_ == 5
+
+
+@pytest.mark.parametrize("factors", [2, 3, 7, 12, 20])
+def test_latents_that_are_normal_spread_in_all_their_directions(factors, rng):
+    assert directions(rng.normal(size=(3000, factors)) * rng.uniform(0.5, 2, factors)) == factors
+
+
+def test_an_angle_is_one_direction_and_a_rolled_sheet_two(rng):
+    angles = rng.uniform(0, 2 * np.pi, (2000, 2))
+    circles = np.concatenate([np.cos(angles), np.sin(angles)], axis=1)
+    assert directions(circles + 0.05 * rng.normal(size=circles.shape)) == 2
+    assert directions(make_swiss_roll(2000, noise=0.05, random_state=0)[0]) == 2
+
+
+def test_few_rows_have_no_near_neighbours_and_all_latents_stay(rng):
+    assert directions(rng.normal(size=(90, 4)) * [1, 1, 1, 1e-3]) == 4
+
+
+@pytest.mark.slow
+def test_two_circles_in_twenty_columns_need_two_latents(rng):
+    angles = rng.uniform(0, 2 * np.pi, (2000, 2))
+    rows = np.concatenate([np.cos(angles), np.sin(angles)], axis=1) @ rng.normal(size=(4, 20))
+    assert Autoencoder("auto", **QUICK).fit(rows + 0.05 * rng.normal(size=rows.shape)).latent_dim_ == 2
 
 
 def test_a_saved_model_says_how_many_were_found_and_that_it_was_asked_to_count(tmp_path):

@@ -3,6 +3,10 @@
 Where the variance of the reconstruction is learned too, a gaussian latent that says nothing about its row costs less
 than one that says a little, so the training switches it off. About as many latents stay in use as the rows have
 factors. Source: Dai & Wipf 2019, Diagnosing and Enhancing VAE Models, arXiv:1903.05789.
+
+A curved surface lies in more latents than it has dimensions: an angle takes two, its cosine and its sine. So the
+latents of rows near each other are looked at, which spread in as many directions as there are factors. Source:
+Fukunaga & Olsen 1971, An Algorithm for Finding Intrinsic Dimensionality of Data.
 """
 
 import logging
@@ -24,6 +28,10 @@ STEPS = 9_000  # of each short training
 MAX_LATENTS = 64  # latents that it may use
 NATS = 0.25  # the mean KL divergence above which a latent counts as used
 MEASURED_ROWS = 4_096  # on which this is measured
+# Of how many rows the neighbours are looked at, how many of these for each latent, and the share of the variance along
+# the first direction that another one must have. Of 10 neighbours a latent, the least of equal variances is about 0.27
+# of the largest.
+CENTERS, NEIGHBOURS, LEAST_NEIGHBOURS, DIRECTION = 200, 10, 20, 0.12
 # Deep enough for curved data. Residual blocks find few factors, plain layers many; the lower validation loss decides.
 STRUCTURES = ("dense 256-256", "residual 128x3")
 SHARE_OF_VARIANCE = 0.1  # of a column, which stays unexplained in tables with columns of several kinds
@@ -78,6 +86,27 @@ def used(model: Model, rows: Rows) -> int:
     some = rows[:: max(1, len(rows) // MEASURED_ROWS)]
     mean, log_var = generating.posterior(model, some, where="fit()")
     nats = (0.5 * (np.square(mean) + np.exp(log_var) - 1 - log_var)).mean(axis=0)
-    count = int((nats > NATS).sum())
-    logger.info("latent_dim='auto': %d of %d latents are in use", count, len(nats))
-    return max(1, count)
+    in_use = nats > NATS
+    count = int(in_use.sum())
+    needed = directions(mean[:, in_use]) if count > 1 else count
+    logger.info("latent_dim='auto': %d of %d latents are in use, in %d directions", count, len(nats), needed)
+    return max(1, needed)
+
+
+def directions(latents: Rows) -> int:
+    """Return in how many directions latents spread near a row, on average, at least 1.
+
+    Args: latents: (n, count), count of at least 2.
+    """
+    spread = latents.std(axis=0)
+    scaled = (latents - latents.mean(axis=0)) / np.where(spread > 0, spread, 1)
+    neighbours = max(LEAST_NEIGHBOURS, NEIGHBOURS * latents.shape[1])
+    if len(scaled) <= 4 * neighbours:
+        return int(latents.shape[1])  # too few rows for neighbours to be near
+    found = []
+    for center in scaled[:: max(1, len(scaled) // CENTERS)]:
+        distances = np.square(scaled - center).sum(axis=1)
+        near = scaled[np.argpartition(distances, neighbours)[:neighbours]]
+        variances = np.square(np.linalg.svd(near - near.mean(axis=0), compute_uv=False))
+        found.append((variances > DIRECTION * variances[0]).sum())
+    return max(1, round(float(np.mean(found))))
