@@ -34,14 +34,14 @@ def distance_correlation(latents: Tensor, condition: Tensor, xp: Backend) -> Ten
     return xp.where(count < LEAST_ROWS, 0.0 * found, found)
 
 
-def beyond_chance(share: Tensor, count: Tensor, xp: Backend) -> Tensor:
+def beyond_chance(correlation: Tensor, count: Tensor, xp: Backend) -> Tensor:
     """Return a distance correlation, as far as it is larger than that of independent rows may be by chance.
 
     Its standard deviation is then about sqrt(2) / count. Without this, chance would choose the best epoch where few are
     held back. Args: count: of the rows.
     """
     count = xp.cast(count, "float32") if hasattr(xp, "cast") else count
-    return xp.maximum(share - CHANCE * 2**0.5 / count, 0.0)
+    return xp.maximum(correlation - CHANCE * 2**0.5 / count, 0.0)
 
 
 def _whitening(latents: Tensor, count: Tensor, xp: Backend) -> Tensor:
