@@ -373,7 +373,7 @@ def test_images_may_have_convolutions_and_tables_may_not():
 @pytest.mark.parametrize("shape", [(5,), (40,), (300,), (28, 28), (64, 64, 3)])
 def test_a_search_begins_with_what_is_used_without_one(shape):
     chosen = space.first(space.read(None, shape, {}), shape)[0]
-    latents = min(6, math.prod(shape) - 3)  # with fewer, wide rows get one layer more
+    latents = min(6, math.prod(shape) - 3)  # with fewer, wide rows get more layers
     found, without = Autoencoder(latents, **space.settings(chosen, {})), Autoencoder(latents)
     rows = np.random.default_rng(0).normal(size=(50, *shape))
     ready = [prepare(rows, settings_of(each).seeded(0)) for each in (found, without)]

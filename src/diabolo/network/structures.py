@@ -140,8 +140,8 @@ def _refuse_condition(condition: Shape, structure: Structure, *, tied: bool) -> 
 def automatic(bottleneck: str | Bottleneck, features: int, latent_dim: int | None, *, plain: bool) -> str:
     """Return the structure where none is asked for: skips, if they can begin as PCA, else dense layers.
 
-    Many features from few latents need one layer more: on 9,000 digits with 2 latents the error falls from 0.0410 to
-    0.0378 a pixel, with 32 latents it stays.
+    Many features from few latents need more layers: on MNIST with 2 latents and 50 epochs the error falls from 0.0359 a
+    pixel with two plain layers to 0.0343 with three skips and 0.0334 with four. With 32 latents it stays.
 
     Args:
         bottleneck: as for `build`.
@@ -152,7 +152,7 @@ def automatic(bottleneck: str | Bottleneck, features: int, latent_dim: int | Non
     kind = bottleneck.partition(":")[0] if isinstance(bottleneck, str) else bottleneck.kind
     if plain or kind not in AS_PCA:
         return "dense"
-    return "skip 256-256-256" if features >= MANY and latent_dim is not None and latent_dim <= FEW else "skip"
+    return "skip 256-256-256-256" if features >= MANY and latent_dim is not None and latent_dim <= FEW else "skip"
 
 
 def _refuse_wide(part: Bottleneck, features: int, columns: int, *, allow_overcomplete: bool) -> None:
