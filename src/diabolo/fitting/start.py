@@ -17,10 +17,10 @@ from diabolo.network import structures
 from diabolo.network.layers import Dense, Flatten, Layer, Reshape, Skip
 from diabolo.network.losses import Bernoulli, Gaussian, Huber, Loss, Masked, Mixed
 from diabolo.network.network import Network
+from diabolo.report.pca import components_of
 
 MOST_ROWS = 10_000  # rows that the components are computed from
 MOST_NUMBERS = 1 << 24  # of these rows
-MOST_FEATURES = 1_000  # up to which their covariance is decomposed; above that, by random projections
 LEAST_SPREAD = 1e-3  # of a latent, so that one without variance does not become infinite
 # Curvature of a loss at the best constant guess: near 0, for a level or a pixel that is nearly always the same, the
 # squared error would follow single rows.
@@ -153,16 +153,3 @@ def _of_table(loss: Mixed, mean: Floats) -> Target:
     for span in categories:
         raw[span] = np.log(np.maximum(mean[span], LEAST_CURVATURE**2))
     return Target(raw, curvature, factors)
-
-
-def components_of(centered: Floats, count: int) -> tuple[Floats, Floats]:
-    """Return the first principal components of centered rows, (count, numbers), and the variance along each."""
-    rows, numbers = centered.shape
-    if numbers <= MOST_FEATURES:
-        variances, vectors = np.linalg.eigh(centered.T @ centered / rows)
-        largest = slice(None, -count - 1, -1)
-        return vectors.T[largest], np.maximum(variances[largest], 0)
-    from sklearn.utils.extmath import randomized_svd
-
-    _, lengths, components = randomized_svd(centered, count, random_state=0)
-    return components, np.square(lengths) / rows

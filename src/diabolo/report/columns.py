@@ -7,6 +7,7 @@ import numpy as np
 
 from diabolo.data.adapters import Adapter, Rows
 from diabolo.model.model import Model
+from diabolo.report.pca import through_pca
 
 WITH_LEVELS = ("category", "boolean")
 
@@ -96,9 +97,9 @@ def _by_pca(adapter: Adapter, train: Rows, evaluation: Rows, components: int, co
     if condition:
         from sklearn.linear_model import LinearRegression
 
-        told = LinearRegression().fit(known[:, condition], known)
-        expected = told.predict(seen[:, condition])
-        known, seen = known - told.predict(known[:, condition]), seen - expected
+        regression = LinearRegression().fit(known[:, condition], known)
+        expected = regression.predict(seen[:, condition])
+        known, seen = known - regression.predict(known[:, condition]), seen - expected
         return adapter.restore(_through_pca(known, seen, components) + expected)
     return adapter.restore(_through_pca(known, seen, components))
 
@@ -107,8 +108,4 @@ def _through_pca(known: Rows, seen: Rows, components: int) -> Rows:
     components = min(components, *known.shape)
     if len(known) < 2 or not np.ptp(known, axis=0).any():
         return np.broadcast_to(known.mean(axis=0), seen.shape)
-    from sklearn.decomposition import PCA
-
-    pca = PCA(components, random_state=0).fit(known)
-    found: Rows = pca.inverse_transform(pca.transform(seen))
-    return found
+    return through_pca(known, seen, components)

@@ -9,6 +9,7 @@ import numpy as np
 from diabolo.data.adapters import Rows
 from diabolo.model.model import Model
 from diabolo.report.columns import ColumnFigures, evaluate_columns
+from diabolo.report.pca import through_pca
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,8 +181,5 @@ def pca_error(train: Rows, evaluation: Rows, components: int, seen: Rows | None 
         return float(
             _mean_square(evaluation - train.mean(axis=0)).mean()
         )  # all rows are equal, and PCA has no direction to find
-    from sklearn.decomposition import PCA
-
-    pca = PCA(components, random_state=0).fit(train)
     start = np.nan_to_num(evaluation) if seen is None else seen
-    return float(_mean_square(evaluation - pca.inverse_transform(pca.transform(start))).mean())
+    return float(_mean_square(evaluation - through_pca(train, start, components)).mean())
