@@ -63,7 +63,7 @@ class Autoencoder(Verbs, TransformerMixin, BaseEstimator):
         bottleneck_activation: of the latent, where the bottleneck allows one; None: what suits the bottleneck.
         corruption: noise on the input, not on the target: "gaussian:0.5", "masking:0.3", "salt_and_pepper:0.1",
             "swap:0.15", "binarize", or one of `diabolo.network.corruptions`; None: none; "auto": none, except for
-            tables with gaps "masking:0.1", from which the network learns to fill them in.
+            tables with gaps "masking:0.3", from which the network learns to fill them in.
         penalty: a term that is added to the loss: "contractive:0.1", "mmd:100", "adversarial:10",
             "total_correlation:5", "l2:0.001", "regularizers" (of single weights; those of Keras models in `structure`
             become one), or one of `diabolo.network.penalties`.
@@ -106,7 +106,7 @@ class Autoencoder(Verbs, TransformerMixin, BaseEstimator):
         optimizer_reason_: of optimizer="auto", which was chosen and why.
         evaluation_: the errors of the model, of PCA and of the best constant on rows held back, a
             `diabolo.fitting.Evaluation`; of the last fit() to rows in memory.
-        diagnosis_: the problems that were found, and what to try, as texts have them; serious ones are also logged.
+        diagnosis_: the problems that were found, and what to try; serious ones are logged as warnings, too.
     """
 
     optimizer_reason_: str

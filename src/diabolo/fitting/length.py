@@ -3,11 +3,10 @@
 import math
 
 from diabolo.fitting.preparation import Prepared
-from diabolo.model.settings import EPOCHS, PATIENCE, Settings
+from diabolo.model.settings import EPOCHS, LEAST_STEPS, PATIENCE, Settings
 
-# Steps that a training has at least: with fewer, a network of few rows has hardly left its first weights.
-LEAST_STEPS = 3_000
-# Additions and multiplications that they may take, some 10 to 20 s on two cores: large networks have fewer steps.
+# Additions and multiplications that the least number of steps may take, some 10 to 20 s on two cores: large networks
+# have fewer steps.
 MOST_OPERATIONS = 1e12
 A_STEP = 6  # for each row and weight: forward, and backward to the weights and to the input
 

@@ -1,10 +1,9 @@
 """The weights that a training begins with: those of PCA, where the network has a linear path from a row and back.
 
 PCA is the best linear auto-encoder for squared errors. The other losses are replaced by weighted squared errors that
-equal them near the best constant guess. So training starts with an error no larger than that of PCA, and the hidden
-layers, which begin without influence on the output, can only lower it on the training rows. With a condition it is
-the PCA of what the condition does not tell. Order: the weights, what
-the loss asks for, the components.
+equal them near the best constant guess. So the error of the training rows starts at about that of PCA, and the hidden
+layers begin without influence on the output. With a condition it is the PCA of what is left after a linear regression
+on the condition. Order: the weights, the rows, the loss.
 """
 
 from typing import Any, NamedTuple
@@ -56,12 +55,12 @@ def weights(network: Network, loss: Loss, shard: Shard) -> Weights:
     into, out = np.sqrt(target.weights / target.curvature), np.sqrt(target.weights * target.curvature)
     given = list(network.condition)
     centered = (rows - mean) * into
-    told = _told(rows[:, given] - mean[given], centered)  # (numbers of the condition, numbers)
-    components, variances = components_of(centered - (rows[:, given] - mean[given]) @ told, network.latent_dim)
+    slopes = _slopes(rows[:, given] - mean[given], centered)  # (numbers of the condition, numbers)
+    components, variances = components_of(centered - (rows[:, given] - mean[given]) @ slopes, network.latent_dim)
     spread = np.maximum(np.sqrt(variances), LEAST_SPREAD)
     encode = (components / spread[:, None]).T * into[:, None]  # (numbers, latents)
-    encode[given] -= told @ (components / spread[:, None]).T
-    both = np.concatenate([components * spread[:, None], told])  # the decoder takes the latents, then the condition
+    encode[given] -= slopes @ (components / spread[:, None]).T
+    both = np.concatenate([components * spread[:, None], slopes])  # the decoder takes the latents, then the condition
     decode = np.divide(both, out, out=np.zeros_like(both), where=out > 0)
     last = network.decoder_steps[-1 if isinstance(network.decoder[-1], Dense) else -2].layer.name
     first = network.encoder_steps[-1].layer.name
@@ -74,14 +73,14 @@ def weights(network: Network, loss: Loss, shard: Shard) -> Weights:
     }
 
 
-def _told(condition: Floats, centered: Floats) -> Floats:
-    """Return what a condition (n, k) tells of rows (n, numbers), by least squares, (k, numbers).
+def _slopes(condition: Floats, centered: Floats) -> Floats:
+    """Return the slopes (k, numbers) of a linear regression of rows (n, numbers) on a condition (n, k), both centered.
 
     Latents of what is left are not correlated with the condition.
     """
     inverse = np.linalg.pinv(condition.T @ condition, hermitian=True) if condition.size else np.zeros((0, 0))
-    told: Floats = inverse @ (condition.T @ centered)
-    return told
+    found: Floats = inverse @ (condition.T @ centered)
+    return found
 
 
 def has_linear_path(network: Network) -> bool:
@@ -126,11 +125,7 @@ def target_of(loss: Loss, mean: Floats) -> Target | None:
     """Return a loss as a weighted squared error; None where that is too far from it. Args: mean: of the rows."""
     ones = np.ones_like(mean)
     match loss:
-        case Gaussian() if loss.variance == "fixed":
-            return Target(mean, ones, ones)
-        case Huber():
-            return Target(mean, ones, ones)
-        case Masked():
+        case Gaussian(variance="fixed") | Huber() | Masked():
             return Target(mean, ones, ones)
         case Bernoulli():
             share = np.clip(mean, LEAST_CURVATURE, 1 - LEAST_CURVATURE)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from diabolo.data.tables import Reading
 
 EPOCHS, PATIENCE = 50, 10  # where neither a user nor the number of steps says otherwise
+# Steps that a training has at least: with fewer, a network of few rows has hardly left its first weights.
+LEAST_STEPS = 3_000
 METADATA_KEY = "setting"  # the key of a field's metadata
 
 # Headings of the help text.
@@ -161,7 +163,7 @@ class Settings:
         metadata=_known(
             (str, dict, type(None)),
             help="Noise on the input, not on the target: gaussian:0.5, masking:0.3, salt_and_pepper:0.1, swap:0.15 or "
-            "binarize. Default: none, but masking:0.1 for tables with gaps.",
+            "binarize. Default: none, but masking:0.3 for tables with gaps.",
             group=NETWORK,
             option=str,
             check=_part,

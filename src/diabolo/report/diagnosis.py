@@ -13,8 +13,10 @@ from diabolo.data import frames
 from diabolo.data.adapters import Rows, Statistics, as_rows
 from diabolo.model import generating
 from diabolo.model.model import Model
-from diabolo.network import losses
+from diabolo.model.settings import LEAST_STEPS
+from diabolo.network import losses, structures
 from diabolo.network.bottlenecks.gaussian import gaussian_kl
+from diabolo.network.layers import Skip
 from diabolo.report.summary import in_units_of_the_network
 from diabolo.typing import ArrayLike, Frame
 
@@ -28,7 +30,6 @@ STILL_LEARNING = 0.02  # fraction of the whole improvement that came in the last
 # The same for the second quarter of the epochs, where a cosine schedule flattens the end of the curve. Digits and
 # tables that improved with more epochs had 0.12 to 0.46, others 0.02 to 0.07.
 STILL_LEARNING_HALF_WAY = 0.1
-ENOUGH_STEPS = 3_000  # as many as a training has by default
 SERIOUS = 0.02  # fraction of the loss by which it lately fell, from which too few epochs are a warning
 NOTICED = 1.02  # times the error of PCA, from which PCA is said to be better
 # Over-fitting: the validation loss exceeds the training loss by OVER_FITTED of the improvement, and ends RISEN of it
@@ -79,25 +80,28 @@ def worse_than_pca(model: Model, error: float, pca_error: float) -> Finding | No
     if error <= NOTICED * pca_error or pca_error <= 0:
         return None
     record = model.record
-    settings, compresses = record.settings, model.network.bottleneck.kind in ("plain", "refined", "ordered")
-    steps = len(record.history["loss"]) * math.ceil(record.rows / settings["batch_size"])
+    settings, compresses = record.settings, model.network.bottleneck.kind in structures.AS_PCA
+    begins_as_pca = any(isinstance(layer, Skip) for layer in model.network.encoder)
+    an_epoch = _steps_an_epoch(model)
     independent = bool(model.network.condition) and settings["independence"] > 0
     if independent:
-        attempt = (
-            "that is the price of latents that do not tell the condition; a smaller independence (--independence) "
-        )
-        attempt += "reconstructs better"
+        attempt = "that is the price of independence (--independence); a smaller one reconstructs better"
     elif not compresses or settings["penalty"] is not None:
         attempt = "that is the price of the bottleneck or the penalty; 'plain' and no penalty reconstruct best"
-    elif settings["structure"] not in ("auto", "skip"):
+    elif not begins_as_pca:
         attempt = "structure='skip' (--structure skip) begins as PCA"
-    elif steps < ENOUGH_STEPS:
-        epochs = math.ceil(ENOUGH_STEPS / math.ceil(record.rows / settings["batch_size"]))
+    elif len(record.history["loss"]) * an_epoch < LEAST_STEPS:
+        epochs = math.ceil(LEAST_STEPS / an_epoch)
         attempt = f"epochs={epochs} (--epochs {epochs})"
     else:
         attempt = "more rows, or fewer latents; for so few rows PCA may be the better choice"
     what = f"PCA reconstructs better: its error is {pca_error:.4g}, that of the model {error:.4g}"
     return Finding(what, attempt, serious=compresses and settings["penalty"] is None and not independent)
+
+
+def _steps_an_epoch(model: Model) -> int:
+    batch_size: int = model.record.settings["batch_size"]
+    return math.ceil(model.record.rows / batch_size)
 
 
 def _collapse(inputs: RuleInputs) -> Finding | None:
@@ -188,10 +192,10 @@ def _gives_one_row_for_all(inputs: RuleInputs) -> bool:
 def _under_training(inputs: RuleInputs) -> Finding | None:
     train, held = _curves(inputs)
     curve = held or train
-    steps = math.ceil(inputs.model.record.rows / inputs.model.record.settings["batch_size"])
-    few = len(curve) * steps < ENOUGH_STEPS
+    an_epoch = _steps_an_epoch(inputs.model)
+    few = len(curve) * an_epoch < LEAST_STEPS
     # Twice as many; and where these are few steps, as many as the default would be.
-    more = f"epochs={max(10, 2 * len(curve), math.ceil(ENOUGH_STEPS / steps) if few else 0)}"
+    more = f"epochs={max(10, 2 * len(curve), math.ceil(LEAST_STEPS / an_epoch) if few else 0)}"
     if len(curve) == 1:
         return Finding("training ended after one epoch", more)
     if inputs.model.record.best_epoch < len(curve) - len(curve) // 5:

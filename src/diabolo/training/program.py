@@ -230,9 +230,10 @@ class Reconstruction:
             batch = Batch(seen.rows, tensors, self._encoder, self._decoder, self._helper, training)
             penalty = self._penalty.weight * self._penalty.cost(self._network, batch, generator)
         if self._independence:
-            told = distance_correlation(tensors["latent"], condition, keras.ops)
-            told = told if training else beyond_chance(told, tf.shape(target)[0], keras.ops)
-            penalty += self._independence * told
+            dependence = distance_correlation(tensors["latent"], condition, keras.ops)
+            if not training:
+                dependence = beyond_chance(dependence, tf.shape(target)[0], keras.ops)
+            penalty += self._independence * dependence
         penalty += tf.zeros_like(objective.reconstruction) if objective.penalty is None else objective.penalty
         return objective._replace(penalty=penalty)
 

@@ -255,9 +255,9 @@ class Weights:
             if at == self._takes_condition:
                 away = np.ascontiguousarray(away[:, : self._latents])
                 if self._independence:
-                    told, gradient = with_gradient(outputs[at][:, : self._latents], target[:, self._condition])
+                    dependence, gradient = with_gradient(outputs[at][:, : self._latents], target[:, self._condition])
                     away += np.float32(self._independence) * gradient
-                    penalty = self._independence * told * len(seen)
+                    penalty = self._independence * dependence * len(seen)
         return Lost(lost, penalty)
 
     def cost(self, loss: Loss, seen: Array, target: Array) -> Lost:
@@ -269,8 +269,9 @@ class Weights:
             lost += total(loss, target[part], outputs[-1])
             if self._independence and self._takes_condition is not None:
                 latents = outputs[self._takes_condition][:, : self._latents]
-                told, _ = with_gradient(latents, target[part][:, self._condition])
-                penalty += self._independence * float(beyond_chance(told, len(latents), np)) * len(latents)
+                dependence, _ = with_gradient(latents, target[part][:, self._condition])
+                beyond = float(beyond_chance(dependence, len(latents), np))
+                penalty += self._independence * beyond * len(latents)
         return Lost(lost / len(seen), penalty / len(seen))
 
     def _outputs(self, rows: Array, target: Array) -> tuple[list[Array], list[Array | None]]:
