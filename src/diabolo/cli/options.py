@@ -89,16 +89,13 @@ def names(text: str | None) -> tuple[str, ...]:
     return tuple(name for name in found if name)
 
 
-as_names = names  # which is an argument of the next function
-
-
 def trains(
-    *names: str, unset: tuple[str, ...] = (), by_tensorflow: bool = True, **defaults: Any
+    *settings: str, unset: tuple[str, ...] = (), by_tensorflow: bool = True, **defaults: Any
 ) -> Callable[[Command], Command]:
     """Give a command an option for each setting of a training; it gets those that were given as `settings`, a dict.
 
     Args:
-        names: of the settings; none: all.
+        settings: their names; none: all.
         unset: settings that are left out of the dict where their option is not given, because something else may say
             them.
         by_tensorflow: whether the command needs TensorFlow, which is then said before it does anything.
@@ -107,7 +104,7 @@ def trains(
     from diabolo.model.settings import DEFAULTS, SETTINGS
 
     options = {}
-    for name in names or SETTINGS:
+    for name in settings or SETTINGS:
         known = SETTINGS[name]
         if known.option is None:
             continue
@@ -124,7 +121,7 @@ def trains(
         if "latent_dim" in asked:
             asked["latent_dim"] = latents(asked["latent_dim"])
         if asked.get("condition") is not None:
-            asked["condition"] = list(as_names(asked["condition"]))
+            asked["condition"] = list(names(asked["condition"]))
         return asked
 
     return gathered("settings", options, made, first=True)
