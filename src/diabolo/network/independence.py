@@ -1,4 +1,4 @@
-"""How much latents tell about a condition: their distance correlation, which training lowers.
+"""How much latents depend on a condition: their distance correlation, which training lowers.
 
 It is 0 where latents and condition are independent, and only there, whatever the form of their dependence; it is at
 most 1. Estimated without bias from the rows of a batch, so that it may be below 0. Sources: Székely & Rizzo 2014,
@@ -12,7 +12,7 @@ import numpy as np
 
 from diabolo.network.tensors import Array, Backend, Tensor
 
-LEAST_ROWS = 4  # from which the estimate has no bias; of fewer rows nothing is said
+LEAST_ROWS = 4  # from which the estimate has no bias; of fewer it is 0
 NEAR_ZERO = 1e-8
 CHANCE = 2.0  # standard deviations
 RIDGE = 0.001  # added to the correlations of latents with themselves, so that a few rows can be whitened
@@ -27,7 +27,9 @@ def distance_correlation(latents: Tensor, condition: Tensor, xp: Backend) -> Ten
     """
     count = xp.cast(xp.shape(latents)[0], "float32")
     unit = xp.stop_gradient(_whitening(latents, count, xp))
-    ours, theirs = (_centered(_distances(each, xp), count, xp) for each in (latents @ unit, condition))
+    places = xp.arange(xp.shape(latents)[0])
+    apart = xp.cast(places[:, None] != places[None], "float32")
+    ours, theirs = (_centered(_distances(each, apart, xp), count, apart, xp) for each in (latents @ unit, condition))
     pairs = xp.maximum(count * (count - 3), 1.0)
     both, own, other = (xp.sum(one * two) / pairs for one, two in ((ours, theirs), (ours, ours), (theirs, theirs)))
     found = both / xp.sqrt(own * other + NEAR_ZERO)
@@ -55,25 +57,22 @@ def _whitening(latents: Tensor, count: Tensor, xp: Backend) -> Tensor:
     return xp.transpose(xp.linalg.inv(factor)) / spread[:, None]
 
 
-def _distances(points: Tensor, xp: Backend) -> Tensor:
-    """Return the distances of points (n, d), (n, n), with 0 from each point to itself."""
+def _distances(points: Tensor, apart: Tensor, xp: Backend) -> Tensor:
+    """Return the distances of points (n, d), (n, n).
+
+    Args: apart: 1 for two points and 0 for a point and itself, (n, n).
+    """
     squares = xp.sum(xp.square(points), axis=1)
     squared = squares[:, None] + squares[None] - 2 * points @ xp.transpose(points)
-    return xp.sqrt(xp.maximum(squared, 0.0) + SMALLEST) * _apart(points, xp)
+    return xp.sqrt(xp.maximum(squared, 0.0) + SMALLEST) * apart
 
 
-def _apart(points: Tensor, xp: Backend) -> Tensor:
-    """Return 1 for two points and 0 for a point and itself, (n, n)."""
-    places = xp.arange(xp.shape(points)[0])
-    return xp.cast(places[:, None] != places[None], "float32")
-
-
-def _centered(distances: Tensor, count: Tensor, xp: Backend) -> Tensor:
+def _centered(distances: Tensor, count: Tensor, apart: Tensor, xp: Backend) -> Tensor:
     """Return distances minus the means of their rows and columns, 0 in the diagonal: the U-centered matrix."""
     left = xp.maximum(count - 2, 1.0)
     sums = xp.sum(distances, axis=1)
     total = xp.sum(sums) / (xp.maximum(count - 1, 1.0) * left)
-    return (distances - sums[:, None] / left - sums[None] / left + total) * _apart(distances, xp)
+    return (distances - sums[:, None] / left - sums[None] / left + total) * apart
 
 
 def with_gradient(latents: Array, condition: Array) -> tuple[float, Array]:
@@ -81,10 +80,10 @@ def with_gradient(latents: Array, condition: Array) -> tuple[float, Array]:
     count = len(latents)
     if count < LEAST_ROWS:
         return 0.0, np.zeros_like(latents)
-    unit = _whitening(latents, count, np)
+    unit, apart = _whitening(latents, count, np), 1 - np.eye(count, dtype=np.float32)
     points, pairs = latents @ unit, count * (count - 3)
-    distances, others = _matrix(points), _matrix(condition)
-    ours, theirs = _u_centered(distances), _u_centered(others)
+    distances, others = (_distances(each, apart, np) for each in (points, condition))
+    ours, theirs = (_centered(each, np.float32(count), apart, np) for each in (distances, others))
     both, own, other = (
         float(np.vdot(one, two)) / pairs for one, two in ((ours, theirs), (ours, ours), (theirs, theirs))
     )
@@ -95,21 +94,3 @@ def with_gradient(latents: Array, condition: Array) -> tuple[float, Array]:
     slopes = (slopes / distances).astype(np.float32)
     gradient = 2 * (slopes.sum(axis=1)[:, None] * points - slopes @ points) @ unit.T
     return both / scale, gradient
-
-
-def _matrix(points: Array) -> Array:
-    squares = np.square(points).sum(axis=1)
-    squared = squares[:, None] + squares[None] - 2 * points @ points.T
-    distances: Array = np.sqrt(np.maximum(squared, 0) + np.float32(SMALLEST))
-    np.fill_diagonal(distances, 0)
-    return distances
-
-
-def _u_centered(distances: Array) -> Array:
-    count = len(distances)
-    sums = distances.sum(axis=1)
-    centered: Array = (
-        distances - sums[:, None] / (count - 2) - sums / (count - 2) + sums.sum() / ((count - 1) * (count - 2))
-    )
-    np.fill_diagonal(centered, 0)
-    return centered
