@@ -53,6 +53,11 @@ def held_back(rows: int, fraction: float, seed: int, purpose: int) -> BoolArray 
     return chosen
 
 
+def spread_evenly(rows: int, count: int) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+    """Return the numbers of so many of the rows, at most all, spread evenly."""
+    return np.unique(np.linspace(0, rows - 1, min(rows, count)).astype(np.intp))
+
+
 @dataclass(frozen=True)
 class Division:
     """Rows to train on, and rows to find the best epoch with.

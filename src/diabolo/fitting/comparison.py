@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from diabolo.data.adapters import Rows
-from diabolo.data.splits import Division
+from diabolo.data.splits import Division, spread_evenly
 from diabolo.model.model import Model
 from diabolo.report import diagnosis, summary
 from diabolo.report.diagnosis import Finding
@@ -65,16 +65,11 @@ def sampled(part: Division) -> Sample | None:
     training = np.arange(len(part.whole)) if part.held is None else np.flatnonzero(~part.held)
     least, most = KNOWN_ROWS
     count = max(least, min(most, KNOWN_PER_FEATURE * math.prod(part.whole.shape[1:])))
-    known = part.whole[training[_spread(len(training), count)]]
+    known = part.whole[training[spread_evenly(len(training), count)]]
     if part.validation is None:
         return Sample(known, known[:EVALUATED_ROWS], held_back=False)
-    held = part.validation[_spread(len(part.validation), EVALUATED_ROWS)]
+    held = part.validation[spread_evenly(len(part.validation), EVALUATED_ROWS)]
     return Sample(known, held, held_back=True)
-
-
-def _spread(rows: int, count: int) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
-    """Return the numbers of so many rows, at most all, spread evenly."""
-    return np.unique(np.linspace(0, rows - 1, min(rows, count)).astype(np.intp))
 
 
 def evaluate(model: Model, sample: Sample) -> Evaluation:

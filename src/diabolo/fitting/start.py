@@ -12,6 +12,7 @@ import numpy as np
 
 from diabolo.data.adapters import Rows
 from diabolo.data.shard import Shard
+from diabolo.data.splits import spread_evenly
 from diabolo.network import structures
 from diabolo.network.layers import Dense, Flatten, Layer, Reshape, Skip
 from diabolo.network.losses import Bernoulli, Gaussian, Huber, Loss, Masked, Mixed
@@ -115,7 +116,7 @@ def sample(shard: Shard) -> Floats:
         rows, chosen = window.data, window.order[: window.rows]
     count = len(rows) if chosen is None else len(chosen)
     numbers = rows[0].size
-    at = np.unique(np.linspace(0, count - 1, max(2, min(MOST_ROWS, MOST_NUMBERS // numbers))).astype(np.intp))
+    at = spread_evenly(count, max(2, min(MOST_ROWS, MOST_NUMBERS // numbers)))
     some: Rows = rows[at if chosen is None else chosen[at]]
     scaled = (some.astype(np.float64) - shard.offset) / shard.scale
     return scaled.reshape(len(some), -1)
