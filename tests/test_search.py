@@ -631,6 +631,8 @@ def test_a_race_costs_a_fifth_and_the_best_of_the_short_trainings_runs_to_the_en
     model = study.Autoencoder(3, optimizer=raced.optimizer, learning_rate=raced.learning_rate, epochs=27, patience=0)
     again = model.set_params(random_state=0, verbose=False).fit(table)
     assert min(again.history_["val_loss"]) == pytest.approx(raced.trials[0]["error"], rel=1e-4)  # it keeps its promise
+    assert raced.evaluation.error == pytest.approx(again.evaluation_.error, rel=1e-4)
+    assert raced.evaluation.pca_error == pytest.approx(again.evaluation_.pca_error, rel=1e-6)
 
 
 def test_a_race_in_a_folder_is_not_run_again(table, tmp_path):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from diabolo.data.tables import Reading
+    from diabolo.fitting import Evaluation
     from diabolo.search import RaceResult
     from diabolo.search.scheduler import Row
 
@@ -72,9 +73,17 @@ def _conclusion(raced: "RaceResult") -> list[str]:
     chosen = ("--optimizer", raced.optimizer, "--learning-rate", f"{raced.learning_rate:g}")
     return [
         f"the winner: {raced.optimizer} at {raced.learning_rate:g}; {whole}",
+        _compared(raced.evaluation),
         *_cheaper(raced.trials),
         f"try: {fit_command(*chosen, without=WITHOUT)}",
     ]
+
+
+def _compared(evaluation: "Evaluation") -> str:
+    """Return in words how good the network of the winner is, compared with PCA."""
+    where = f"on {evaluation.rows:,} {evaluation.evaluated_on} rows"
+    found = f"its error is {evaluation.error:.4g}, that of PCA {evaluation.pca_error:.4g} ({where}, {evaluation.unit})"
+    return f"PCA reconstructs better than the winner: {found}" if evaluation.error > evaluation.pca_error else found
 
 
 def _cheaper(rows: "Sequence[Row]") -> list[str]:

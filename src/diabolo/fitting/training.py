@@ -52,6 +52,7 @@ def fit(
     source: str | None = None,
     restored: State | None = None,
     keep: Keep | None = None,
+    completes: bool = True,
 ) -> Fitted:
     """Train on prepared rows.
 
@@ -64,6 +65,7 @@ def fit(
         source: name of the rows in the record; None: their own.
         restored: without a `run`: the state to continue from; None: start from the beginning.
         keep: without a `run`: called with a function that returns the state, see `diabolo.training.engines.base.Keep`.
+        completes: learn to fill the gaps of a table as well; False for a model that is only compared with others.
 
     Raises: DivergedError, whose `model` is that of the epochs before; CheckpointError for a run that cannot go on.
     """
@@ -88,7 +90,9 @@ def fit(
             error.model = _model(prepared, settings, job, error.trained, source)
         raise
     model = _model(prepared, settings, job, trained, source)
-    return Fitted(model if prepared.sample is None else with_completion(model, prepared.sample.known))
+    if completes and prepared.sample is not None:
+        model = with_completion(model, prepared.sample.known)
+    return Fitted(model)
 
 
 def fit_epoch(

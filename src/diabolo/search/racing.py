@@ -21,6 +21,7 @@ from diabolo import fitting
 from diabolo.data.sources import Source
 from diabolo.errors import CheckpointError, DivergedError, OptionError, unknown
 from diabolo.fitting.automatic import advice
+from diabolo.model.model import Model
 from diabolo.model.settings import Settings, seed_of
 from diabolo.network.optimizers import check
 from diabolo.parts import plain
@@ -48,6 +49,7 @@ class RaceResult(NamedTuple):
         trials: a row for each trial, the best first: as `SearchResult.trials`, its state "whole", "short" or "failed".
         epochs: how many were trained in all; with equal="time", converted to epochs of the fastest optimizer.
         epochs_of_all: how many it would have taken to train every pair to its end.
+        evaluation: the network of the winner compared with PCA and the best constant.
     """
 
     optimizer: str
@@ -55,6 +57,7 @@ class RaceResult(NamedTuple):
     trials: list[Row]
     epochs: int
     epochs_of_all: int
+    evaluation: fitting.Evaluation
 
 
 def race(
@@ -130,12 +133,20 @@ def race(
             earlier += trials
             with suppress(KeyboardInterrupt, DivergedError):  # then the result of the short trainings stands
                 finalists = _finalists(pairs, ended, last)
-                whole = _run(task, finalists, epochs, slower, make_folder(where / "whole", "a race"))
-                trials = _numbered(whole.table(), trials)
+                work = _run(task, finalists, epochs, slower, make_folder(where / "whole", "a race"))
+                trials = _numbered(work.table(), trials)
+        evaluation = _evaluation(work.model(work.table()[0]["number"]), opened, asked)
     best = trials[0]
     trained = round(sum(row["epochs"] * slower[row["optimizer"]] for row in trials))
     rate = advice.rate_of(best["optimizer"], best["rate"])
-    return RaceResult(best["optimizer"], rate, trials, trained, epochs * len(names) * len(times))
+    return RaceResult(best["optimizer"], rate, trials, trained, epochs * len(names) * len(times), evaluation)
+
+
+def _evaluation(model: Model, opened: Source, asked: Settings) -> fitting.Evaluation:
+    """Return how good a model is on the validation rows."""
+    sample = fitting.prepare(opened, asked).sample
+    assert sample is not None  # the rows of a race are in memory
+    return fitting.evaluate(model, sample)
 
 
 def _checked(optimizers: object, times: object) -> tuple[list[str], list[float]]:
@@ -223,7 +234,7 @@ def _seconds_a_row(opened: Source, settings: Settings) -> float:
             raise _SeenEnough
 
     with suppress(_SeenEnough, DivergedError):  # at a rate that diverges a step takes as long as at others
-        fitting.fit(fitting.prepare(opened, settings), settings, report=measure)
+        fitting.fit(fitting.prepare(opened, settings), settings, report=measure, completes=False)
     return found
 
 

@@ -132,7 +132,7 @@ class Search:
     def model(self, number: int) -> Model:
         """Return the model of a trial as it stands."""
         known = self.ledger.trial(number)
-        return self._trial(known).train(self._task.opened, known.done)
+        return self._trial(known).train(self._task.opened, known.done, completes=True)
 
     def error(self, model: Model) -> float:
         """Return the mean loss of the validation rows, in nats, without the noise that training adds."""

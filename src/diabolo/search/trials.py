@@ -60,8 +60,12 @@ class Trial:
         """Epochs so far."""
         return 0 if self.state is None else self.state.epochs
 
-    def train(self, opened: Source, until: int) -> Model:
-        """Train until an epoch, and return the model. Raises TooSlowError, DivergedError, OptionError."""
+    def train(self, opened: Source, until: int, *, completes: bool = False) -> Model:
+        """Train until an epoch, and return the model.
+
+        Args: completes: see `fitting.fit`.
+        Raises: TooSlowError, DivergedError, OptionError.
+        """
         kept = time.monotonic()
 
         def keep(progress: Progress, state: Callable[[], State]) -> bool:
@@ -78,8 +82,15 @@ class Trial:
 
         engine = Interrupted(timed=self.timed, epochs=until)
         prepared = fitting.prepare(opened, self.settings)
-        fitted = fitting.fit(prepared, self.settings, engine=engine, report=self._watch, restored=self.state, keep=keep)
-        return fitted.model
+        return fitting.fit(
+            prepared,
+            self.settings,
+            engine=engine,
+            report=self._watch,
+            restored=self.state,
+            keep=keep,
+            completes=completes,
+        ).model
 
     def _watch(self, progress: Progress) -> None:
         if progress.rows_per_second:

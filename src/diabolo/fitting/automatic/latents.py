@@ -48,7 +48,7 @@ def count(opened: Source, settings: Settings) -> int:
     if structures.says_latents(settings.structure):
         raise OptionError(f"structure {settings.structure!r} says how many latents: leave latent_dim='auto' out.")
     first = prepare(opened, settings.changed(latent_dim=1))
-    models = [fit(prepare(opened, each), each).model for each in pilots(settings, first)]
+    models = [fit(prepare(opened, each), each, completes=False).model for each in pilots(settings, first)]
 
     def loss(model: Model) -> float:
         history = model.record.history

@@ -42,7 +42,7 @@ def choose(prepared: Prepared, settings: Settings, rows: Source | None) -> Choic
         for each in said.close:
             tried = short.changed(optimizer=each.optimizer, learning_rate=each.learning_rate)
             try:
-                model = fit(prepare(rows, tried), tried).model
+                model = fit(prepare(rows, tried), tried, completes=False).model
             except DivergedError:
                 continue
             losses[each] = min(model.record.history["val_loss"])
