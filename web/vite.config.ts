@@ -1,0 +1,16 @@
+import { svelte } from "@sveltejs/vite-plugin-svelte";
+import { defineConfig } from "vite";
+
+// One script and one style, which `scripts/build.mjs` puts into the page. No names that change from build to build.
+export default defineConfig({
+  plugins: [svelte()],
+  build: {
+    target: "es2022",
+    modulePreload: false,
+    cssCodeSplit: false,
+    rollupOptions: {
+      input: "src/main.ts",
+      output: { format: "es", entryFileNames: "page.js", assetFileNames: "page.[ext]", inlineDynamicImports: true },
+    },
+  },
+});
