@@ -21,8 +21,10 @@ EXTRAS: dict[str, str] = {
     **dict.fromkeys(("tensorflow", "keras", "optuna"), "train"),
     "duckdb": "sql",
     "fsspec": "remote",
+    **dict.fromkeys(("umap", "pacmap"), "maps"),
+    "anywidget": "notebook",
 }
-NAMES = {"sklearn": "scikit-learn", "PIL": "Pillow", "tensorflow": "TensorFlow", "keras": "Keras"}
+NAMES = {"sklearn": "scikit-learn", "PIL": "Pillow", "tensorflow": "TensorFlow", "keras": "Keras", "umap": "UMAP", "pacmap": "PaCMAP"}
 
 
 def error(module: str, what: str = "this") -> MissingExtraError:

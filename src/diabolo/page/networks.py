@@ -1,0 +1,177 @@
+"""The encoder and the decoder of a model for the browser: computed by the page itself, or by onnxruntime-web.
+
+The graphs are those that `diabolo.model.runtime` runs. If all operators of a graph are among `OPERATORS`, which the
+page computes itself, it becomes a short program with its weights; else the page gets the ONNX file, and
+onnxruntime-web with it. Order: the choice, programs, ONNX files.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from diabolo.model.model import Model
+from diabolo.model.runtime import Floats
+from diabolo.network.backends.onnx import builder
+from diabolo.page.blocks import Blocks
+from diabolo.typing import Array
+
+if TYPE_CHECKING:
+    import onnx
+
+# What web/src/engine/program.ts computes; a test compares both.
+OPERATORS = frozenset(
+    "Add Clip Concat Div Elu Exp Flatten Gelu Gemm HardSigmoid Identity LayerNormalization LeakyRelu MatMul Mish "  # noqa: SIM905
+    "Mul Relu Reshape Selu Sigmoid Softmax Softplus Softsign Sub Tanh".split()
+)
+SMALL = 1 << 18  # weights of an encoder that a file gets without being asked: 1 MB
+LEAST_ROUNDED = 1_000  # numbers in a constant that is worth a conversion
+LARGEST = 16 << 20  # weights, beyond which a model is not sent but computed by the server: 64 MB in float32
+EXACT = 1 / 2  # of a step of 255, by which weights in 16 bits may change a picture
+
+Facts = dict[str, Any]
+
+
+def decoder(model: Model, blocks: Blocks, latents: Floats, *, served: bool) -> Facts | None:
+    """Return how the page decodes, as `Network` in web/src/format.ts; None: not at all.
+
+    Args:
+        model: whose decoder it is.
+        blocks: gets the weights.
+        latents: of some rows, (n, latent_dim), on which rounded weights are tried.
+        served: whether the page comes from a server, which may compute in its place.
+    """
+    graph = builder.build_decoder(model.network, model.weights, link=model.loss.link)
+    if _size(graph) > LARGEST:
+        return {"way": "server"} if served else None
+    return _network("decoder", graph, blocks, short=_short_enough(model, latents))
+
+
+def encoder(model: Model, blocks: Blocks, *, served: bool, asked: bool) -> Facts | None:
+    """Return how the page encodes, as `decoder`; None for a file that it would make much larger.
+
+    Args: asked: whether the encoder is wanted, however large it is.
+    """
+    graph = builder.build_encoder(model.network, model.weights, model.loss)
+    if _size(graph) > LARGEST:
+        return {"way": "server"} if served else None
+    needs_runtime = "onnxruntime.wasm" not in blocks.all and _own(graph.graph.node, _constants(graph)) is None
+    if not (served or asked) and (needs_runtime or _size(graph) > SMALL):
+        return None
+    return _network("encoder", graph, blocks, short=False)
+
+
+def _size(graph: "onnx.ModelProto") -> int:
+    """Return the number of weights."""
+    return sum(math.prod(each.dims) for each in graph.graph.initializer)
+
+
+def _constants(graph: "onnx.ModelProto") -> dict[str, Array]:
+    import onnx
+
+    return {each.name: onnx.numpy_helper.to_array(each) for each in graph.graph.initializer}
+
+
+def _network(name: str, graph: "onnx.ModelProto", blocks: Blocks, *, short: bool) -> Facts:
+    """Keep a network, its weights in 16 bits if they are to be short."""
+    constants = _constants(graph)
+    (output,) = graph.graph.output
+    inputs = [each.name for each in graph.graph.input]
+    nodes = _own(graph.graph.node, constants)
+    if nodes is None:
+        _add_runtime(blocks)
+        block = blocks.add_file(f"{name}.onnx", (_shortened(graph) if short else graph).SerializeToString())
+        return {"way": "onnxruntime", "block": block, "inputs": inputs, "output": output.name}
+    used = {each for node in nodes for each in node["inputs"]}
+    kept = {key: value.astype(np.float32) for key, value in constants.items() if key in used}
+    start, places = 0, {}
+    for key, value in kept.items():
+        places[key] = {"shape": list(value.shape), "start": start}
+        start += value.size
+    weights = np.concatenate([value.reshape(-1) for value in kept.values()]) if kept else np.zeros(0, np.float32)
+    block = blocks.add(f"{name}.weights", weights, "f2" if short else "f4")
+    program = {"inputs": inputs, "output": output.name, "nodes": nodes, "constants": places, "weights": block}
+    return {"way": "own", "program": program}
+
+
+def _shortened(graph: "onnx.ModelProto") -> "onnx.ModelProto":
+    """Return a graph whose large constants are in 16 bits, and become 32 again when it runs."""
+    import onnx
+
+    short = onnx.ModelProto()
+    short.CopyFrom(graph)
+    casts = []
+    for at, each in enumerate(short.graph.initializer):
+        if each.data_type != onnx.TensorProto.FLOAT or math.prod(each.dims) < LEAST_ROUNDED:
+            continue
+        half, name = onnx.numpy_helper.to_array(each).astype(np.float16), each.name
+        short.graph.initializer[at].CopyFrom(onnx.numpy_helper.from_array(half, f"{name} in 16 bits"))
+        casts.append(onnx.helper.make_node("Cast", [f"{name} in 16 bits"], [name], to=onnx.TensorProto.FLOAT))
+    nodes = [*casts, *short.graph.node]
+    del short.graph.node[:]
+    short.graph.node.extend(nodes)
+    return short
+
+
+def _own(graph_nodes: Any, constants: dict[str, Array]) -> list[Facts] | None:
+    """Return the nodes of a graph as the page computes them; None: it has others. What is constant is computed here."""
+    nodes = []
+    for node in graph_nodes:
+        attributes = {each.name: _value(each) for each in node.attribute}
+        if all(name in constants for name in node.input) and node.op_type in CONSTANT:
+            constants[node.output[0]] = CONSTANT[node.op_type](*(constants[name] for name in node.input))
+            continue
+        if node.op_type not in OPERATORS or len(node.output) != 1 or not _suits(node, constants, attributes):
+            return None
+        inputs = list(node.input)[: 1 if node.op_type == "Reshape" else None]  # rows of numbers have no axes
+        nodes.append({"op": node.op_type, "inputs": inputs, "output": node.output[0], "attributes": attributes})
+    return nodes
+
+
+# Operators between constants: a batch normalisation is a product and a sum once these are computed.
+CONSTANT: dict[str, Any] = {"Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Div": np.divide, "Sqrt": np.sqrt}
+
+
+def _value(attribute: Any) -> Any:
+    import onnx
+
+    value = onnx.helper.get_attribute_value(attribute)
+    return list(value) if isinstance(value, (list, tuple)) else value.decode() if isinstance(value, bytes) else value
+
+
+def _suits(node: Any, constants: Mapping[str, Array], attributes: Facts) -> bool:
+    """Whether rows of numbers without axes are enough for a node."""
+    if node.op_type in ("Gemm", "MatMul"):
+        return node.input[0] not in constants and constants.get(node.input[1], np.zeros(0)).ndim == 2
+    if node.op_type in ("Add", "Sub", "Mul", "Div"):
+        fixed = [constants[name] for name in node.input if name in constants]
+        return all(each.ndim <= 1 or each.size == each.shape[-1] for each in fixed)
+    if node.op_type in ("Concat", "Softmax", "LayerNormalization"):
+        return attributes.get("axis", -1) in (-1, 1)
+    return True
+
+
+def _short_enough(model: Model, latents: Floats) -> bool:
+    """Whether weights of a decoder may be rounded to 16 bits: of pictures in bytes, by less than half a step."""
+    if model.adapter.kind != "image" or not model.adapter.gives_bytes or not len(latents):
+        return False
+    if max(float(np.abs(each).max()) for each in model.weights.values()) > np.finfo(np.float16).max:
+        return False
+    rounded = {name: value.astype(np.float16).astype(np.float32) for name, value in model.weights.items()}
+    given = np.zeros((len(latents), len(model.network.condition)), np.float32) if model.network.condition else None
+    exact, short = (
+        each.apply_link(each.runtime.decode_raw(latents, 0, given)) for each in (model, replace(model, weights=rounded))
+    )
+    return bool(np.abs(exact - short).max() * 255 <= EXACT)
+
+
+def _add_runtime(blocks: Blocks) -> None:
+    """Keep onnxruntime-web in the page, once."""
+    if "onnxruntime.wasm" in blocks.all:
+        return
+    built = resources.files("diabolo.page").joinpath("built")
+    for name, file in (("onnxruntime.js", "onnxruntime.js.gz"), ("onnxruntime.wasm", "onnxruntime.wasm.gz")):
+        blocks.add_file(name, built.joinpath(file).read_bytes(), zipped=True)

@@ -1,0 +1,66 @@
+/** The layers of a model as blocks of a drawing. */
+
+import type { Form, LayerFacts, ModelFacts } from "../format";
+import { count, plural } from "./format";
+
+export interface LayerBlock {
+  part: LayerFacts["part"] | "input";
+  /** Such as "dense 256, elu". */
+  words: string;
+  /** The axes of its output in words. */
+  axes: string;
+  /** Numbers of one row that it gives. */
+  size: number;
+  /** Written under the block. */
+  mark: string;
+  weights: number;
+  /** Height of the block as a share of the highest: by the logarithm of its size. */
+  height: number;
+}
+
+/** Return the axes of one row in words: "height 14, width 14, 32 channels", "120 times, 6 channels", "256 numbers". */
+export function axesInWords(shape: number[], form: Form): string {
+  if (shape.length === 3 && form === "image") {
+    return `height ${shape[0]}, width ${shape[1]}, ${plural(shape[2], "channel")}`;
+  }
+  if (shape.length === 2 && form === "series") return `${plural(shape[0], "time")}, ${plural(shape[1], "channel")}`;
+  if (shape.length === 1) return plural(shape[0], form === "cells" ? "column" : "number");
+  return shape.map(count).join(" by ");
+}
+
+/** Return the blocks of a model: its rows, then its layers in the order in which they compute. */
+export function blocksOf(model: ModelFacts): LayerBlock[] {
+  const size = (shape: number[]) => shape.reduce((product, axis) => product * axis, 1);
+  const mark = (shape: number[]) => (shape.length > 1 ? shape.join("×") : count(size(shape)));
+  const blocks: LayerBlock[] = [
+    {
+      part: "input",
+      words: "rows",
+      axes: axesInWords(model.rowShape, model.form),
+      size: size(model.rowShape),
+      mark: mark(model.rowShape),
+      weights: 0,
+      height: 0,
+    },
+    ...model.layers.map((layer) => ({
+      part: layer.part,
+      words: layer.words.startsWith(layer.kind) ? layer.words : `${layer.kind} ${layer.words}`.trim(),
+      // Inside a network even rows of a table are plain numbers.
+      axes: axesInWords(layer.shape, model.form === "cells" ? "vector" : model.form),
+      size: size(layer.shape),
+      mark: mark(layer.shape),
+      weights: layer.weights,
+      height: 0,
+    })),
+  ];
+  const most = Math.log(Math.max(...blocks.map((block) => block.size), 2) + 1);
+  for (const block of blocks) block.height = Math.log(block.size + 1) / most;
+  return blocks;
+}
+
+/** Return what a block is in one sentence. */
+export function sentenceOf(block: LayerBlock): string {
+  const part = { input: "Input", encoder: "Encoder", bottleneck: "Bottleneck", decoder: "Decoder" }[block.part];
+  const weights = block.part === "input" ? "" : `, ${block.weights ? plural(block.weights, "weight") : "no weights"}`;
+  return `${part}: ${block.words}; ${block.axes}${weights}.`;
+}

@@ -1,0 +1,47 @@
+/** Light or dark colours: as the system has them, or as the reader chose. */
+
+export type Choice = "system" | "light" | "dark";
+
+const KEY = "diabolo-colours";
+
+class Theme {
+  /** What the reader chose. */
+  choice = $state<Choice>("system");
+  private system = $state(false);
+
+  constructor() {
+    if (typeof matchMedia !== "function") return;
+    const query = matchMedia("(prefers-color-scheme: dark)");
+    this.system = query.matches;
+    query.addEventListener("change", () => (this.system = query.matches));
+    const kept = read();
+    if (kept) this.choice = kept;
+  }
+
+  /** Whether colours are dark now. */
+  get dark(): boolean {
+    return this.choice === "system" ? this.system : this.choice === "dark";
+  }
+
+  /** Take a choice, and keep it for the next page where the browser lets us. */
+  choose(choice: Choice): void {
+    this.choice = choice;
+    try {
+      localStorage.setItem(KEY, choice);
+    } catch {
+      // A page without storage starts with the colours of the system.
+    }
+  }
+}
+
+function read(): Choice | null {
+  try {
+    const kept = localStorage.getItem(KEY);
+    return kept === "light" || kept === "dark" ? kept : null;
+  } catch {
+    return null;
+  }
+}
+
+/** The colours of the page. */
+export const theme = new Theme();
