@@ -24,7 +24,14 @@ EXTRAS: dict[str, str] = {
     **dict.fromkeys(("umap", "pacmap"), "maps"),
     "anywidget": "notebook",
 }
-NAMES = {"sklearn": "scikit-learn", "PIL": "Pillow", "tensorflow": "TensorFlow", "keras": "Keras", "umap": "UMAP", "pacmap": "PaCMAP"}
+NAMES = {
+    "sklearn": "scikit-learn",
+    "PIL": "Pillow",
+    "tensorflow": "TensorFlow",
+    "keras": "Keras",
+    "umap": "UMAP",
+    "pacmap": "PaCMAP",
+}
 
 
 def error(module: str, what: str = "this") -> MissingExtraError:

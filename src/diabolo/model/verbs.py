@@ -1,5 +1,7 @@
 """What a trained model does with rows of users: frames, files, arrays. The estimator and a loaded model share it."""
 
+import importlib
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
@@ -176,6 +178,63 @@ class Verbs:
         """Return the error with the first latent, the first two, ... up to all: see `Model.error_by_size`."""
         return self._model.error_by_size(self._read(X, "error_by_size()"))
 
+    def report(
+        self,
+        X: object = None,
+        path: str | Path = "report.html",
+        *,
+        rows: int | None = 10_000,
+        labels: object = None,
+        maps: Sequence[str] = (),
+        without: Sequence[str] = (),
+        only_model: bool = False,
+        encoder: bool = False,
+        title: str | None = None,
+        force: bool = False,
+    ) -> Path:
+        """Write a page that shows the model and what it does with rows, as one file, and return its path.
+
+        Args:
+            X: rows, as for encode(); None: the model alone.
+            path: of the page.
+            rows: how many are in the page at most, spread evenly over X; None: all.
+            labels: one for each row, or the name of a column of X, to colour rows by; of data sets by name known.
+            maps: of the latents besides PCA: "tsne", "umap", "pacmap".
+            without: what the page must not contain: "originals", "labels", "decoder".
+            only_model: the model and its training alone, without any row.
+            encoder: put the encoder into the page, to edit rows, also where it is large.
+            title: of the page; None: the name of the file.
+            force: overwrite the file if it exists.
+
+        Raises: as encode(); OptionError; OutputError where the file exists or cannot be written.
+        """
+        path = Path(path)
+        written: Path = _page().report(
+            self._model,
+            X,
+            path,
+            rows=rows,
+            labels=labels,
+            maps=tuple(maps),
+            without=tuple(without),
+            only_model=only_model,
+            encoder=encoder,
+            title=title,
+            file=path.stem,
+            force=force,
+        )
+        return written
+
+    def explore(
+        self, X: object = None, *, rows: int | None = None, labels: object = None, maps: Sequence[str] = ()
+    ) -> Any:
+        """Show the latent space: in a notebook as a widget, else in the browser until Ctrl-C.
+
+        Args: X, labels, maps: as for report(); rows: how many at most; None: all, but 10,000 in a notebook.
+        Returns: in a notebook the widget.
+        """
+        return _page().explore(self._model, X, rows=rows, labels=labels, maps=tuple(maps))
+
     def save(self, path: str | Path, *, force: bool = False) -> Path:
         """Write the model file and return its path (with `.safetensors` where it has no ending).
 
@@ -245,6 +304,12 @@ def _is_plain(model: Model, X: object) -> bool:
         and model.series is None
         and not model.adapter.takes_shorter_series
     )
+
+
+def _page() -> ModuleType:
+    """Return the module that makes pages. It is built on all others, and so it is found by its name, when needed."""
+    with missing.named("the page"):
+        return importlib.import_module("diabolo.page.views")
 
 
 def _user_rows() -> ModuleType:

@@ -94,13 +94,13 @@ class Page:
         text = text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
         return f'<script type="application/json" id="diabolo-header">{text}</script>'
 
-    def html(self) -> str:
-        """Return the whole file; its header states how large it is."""
+    def html(self, more: str = "") -> str:
+        """Return the whole file; its header states how large it is. Args: more: other scripts with data."""
         empty = template()
-        fragment = replace(self, header=self.header | {"size": 0}).fragment()
+        fragment = replace(self, header=self.header | {"size": 0}).fragment() + more
         size = len((empty + fragment).encode()) - len(PLACE)
         size += len(str(size)) - 1
-        return empty.replace(PLACE, replace(self, header=self.header | {"size": size}).fragment(), 1)
+        return empty.replace(PLACE, replace(self, header=self.header | {"size": size}).fragment() + more, 1)
 
     def save(self, path: str | Path, *, force: bool = False) -> Path:
         """Write the file and return its path. Raises OutputError where it exists or cannot be written."""

@@ -85,7 +85,11 @@ function affineAdapter(affine: Affine, header: Header): RowAdapter {
     cellErrors: (row, reconstruction) => {
       checkSize(row, rowSize);
       checkSize(reconstruction, rowSize);
-      return Float32Array.from(row, (value, at) => Math.abs(value - reconstruction[at]) / divisor[at % period] || 0);
+      const errors = new Float32Array(rowSize);
+      for (let at = 0; at < rowSize; at++) {
+        errors[at] = Math.abs(row[at] - reconstruction[at]) / divisor[at % period] || 0; // || 0: missing
+      }
+      return errors;
     },
   };
 }

@@ -56,18 +56,18 @@ export class Blocks {
   numbers(name: string): Promise<Numbers> {
     return this.once(`numbers ${name}`, async () => {
       const block = this.block(name);
-      return inUnits(await this.fresh(name), block, needsDoubles(block) ? Float64Array : Float32Array);
+      return inUnits(await this.codes(name), block, needsDoubles(block) ? Float64Array : Float32Array);
     });
   }
 
   /** Return the numbers of a block as doubles, which the caller keeps. */
   async doubles(name: string): Promise<Float64Array> {
-    return inUnits(await this.fresh(name), this.block(name), Float64Array);
+    return inUnits(await this.codes(name), this.block(name), Float64Array);
   }
 
-  /** Return the numbers of a block as they are stored. */
-  codes(name: string): Promise<Codes> {
-    return this.once(`codes ${name}`, () => this.fresh(name));
+  /** Return the numbers of a block as they are stored, which the caller keeps. */
+  async codes(name: string): Promise<Codes> {
+    return numbersOf(await this.content(name), this.block(name), name);
   }
 
   /** Return the value of a JSON block. */
@@ -91,10 +91,6 @@ export class Blocks {
     this.decoded.set(key, made);
     made.catch(() => this.decoded.delete(key)); // a server may answer next time
     return made;
-  }
-
-  private async fresh(name: string): Promise<Codes> {
-    return numbersOf(await this.content(name), this.block(name), name);
   }
 
   private async content(name: string): Promise<Bytes> {
@@ -233,7 +229,13 @@ function needsDoubles(block: Block): boolean {
 type Kind<T> = new (length: number) => T;
 
 /** Return numbers of a block in its units, as floats of a kind; the same array where nothing is to be done. */
-export function inUnits<T extends Numbers>(codes: Codes, block: Block, kind: Kind<T>, start = 0, end = codes.length): T {
+export function inUnits<T extends Numbers>(
+  codes: Codes,
+  block: Block,
+  kind: Kind<T>,
+  start = 0,
+  end = codes.length,
+): T {
   const { scale, missing } = block;
   const all = start === 0 && end === codes.length;
   if (!scale && missing === undefined && all && codes instanceof kind) return codes;

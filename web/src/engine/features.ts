@@ -61,7 +61,8 @@ function along(feature: Feature, value: number): number {
   if (feature.kind === "boolean") return value;
   if (feature.kind === "count") return value / (feature.mean ?? 1);
   if (feature.kind === "date") return (value - center) / (scale || 1);
-  if (!feature.knots?.length || scale === 0) return (value - center) / (scale || Math.max(1, ROUNDING * Math.abs(center)));
+  if (!feature.knots?.length || scale === 0)
+    return (value - center) / (scale || Math.max(1, ROUNDING * Math.abs(center)));
   return interpolated(value, feature.knots, feature.marks ?? []) + beyond(value, feature.knots) / scale;
 }
 

@@ -101,7 +101,9 @@ function product(inputs: Inputs, node: Node): Step {
   const [alpha, beta] = [attribute(node, "alpha", 1), attribute(node, "beta", 1)];
   const [k, n] = turned ? [kernel.shape[1], kernel.shape[0]] : kernel.shape;
   if (attribute(node, "transA", 0) !== 0 || kernel.shape.length !== 2 || rows.width % k !== 0) {
-    throw new Error(`${node.op} of ${node.output}: rows of ${rows.width} do not fit a matrix (${kernel.shape.join(", ")}).`);
+    throw new Error(
+      `${node.op} of ${node.output}: rows of ${rows.width} do not fit a matrix (${kernel.shape.join(", ")}).`,
+    );
   }
   if (bias && bias.data.length !== n && bias.data.length !== 1) {
     throw new Error(`${node.op} of ${node.output}: expected a constant of ${n} numbers, got ${bias.data.length}.`);

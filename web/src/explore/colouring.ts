@@ -57,7 +57,7 @@ export function choices(engine: Engine): Choice[] {
   ];
   header.columns.forEach((column, at) => list.push({ key: `column:${at}`, title: column.name, group: "columns" }));
   for (let at = 0; at < engine.width; at++) {
-    list.push({ key: `latent:${at}`, title: `latent ${at + 1}`, group: "latents" });
+    list.push({ key: `latent:${at}`, title: `latent ${at}`, group: "latents" });
   }
   return list.filter((choice) => isColour(engine, choice.key));
 }
@@ -76,7 +76,7 @@ export async function colouringOf(engine: Engine, key: ColourKey): Promise<Colou
   }
   if (kind === "cluster" && header.rows?.clusters) {
     const numbers = await engine.numbers(header.rows.clusters);
-    return ofLevels(key, title, engine.count, (row) => `cluster ${numbers[row] + 1}`);
+    return ofLevels(key, title, engine.count, (row) => `cluster ${numbers[row]}`);
   }
   if (kind === "latent") {
     const values = new Float32Array(engine.count);

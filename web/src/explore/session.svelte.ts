@@ -103,6 +103,13 @@ export class Session {
     else this.show({ origin: point?.origin ?? { kind: "mean" }, latents: this.base.slice(), input: null });
   }
 
+  /** Take back what the reader changed in a row. */
+  undo(): void {
+    const row = this.state.point && rowOf(this.state.point.origin);
+    if (row !== null) this.goRow(row);
+    else this.goMean();
+  }
+
   /** Go to a share of the straight line from A to B, in [0, 1]. */
   goPath(share: number): void {
     const { A, B } = this.state.marks;

@@ -6,9 +6,9 @@ const GROUPED = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const WHOLE = new Intl.NumberFormat("en", { maximumFractionDigits: 0, useGrouping: false });
 const formats = new Map<number, Intl.NumberFormat>();
 
-/** Return a number with `digits` significant digits: 0.1235, 12.35, 12,346, 1.235e-7. NaN is "missing". */
-export function number(value: number, digits = 4): string {
-  if (Number.isNaN(value)) return "missing";
+/** Return a number with `digits` significant digits: 0.1235, 12.35, 12,346, 1.235e-7. NaN and null are "missing". */
+export function number(value: number | null | undefined, digits = 4): string {
+  if (value === null || value === undefined || Number.isNaN(value)) return "missing";
   if (!Number.isFinite(value)) return value > 0 ? "infinite" : "-infinite";
   if (value === 0) return "0";
   const size = Math.abs(value);
@@ -32,8 +32,8 @@ export function plural(value: number, one: string, many = `${one}s`): string {
 }
 
 /** Return a share as percent: "41 %", "0.3 %". */
-export function percent(share: number): string {
-  if (Number.isNaN(share)) return "missing";
+export function percent(share: number | null): string {
+  if (share === null || Number.isNaN(share)) return "missing";
   const value = share * 100;
   const size = Math.abs(value);
   return `${value.toFixed(size !== 0 && size < 1 ? 2 : size < 10 ? 1 : 0)} %`;

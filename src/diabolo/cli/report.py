@@ -1,0 +1,157 @@
+"""`diabolo report MODEL [DATA]`: one file to look at, print and send."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from diabolo.cli.options import DataDir, Force, ModelPath, names
+from diabolo.cli.reading import OF_KNOWN_COLUMNS, reads
+
+if TYPE_CHECKING:
+    from diabolo.data.tables import Reading
+    from diabolo.page.document import Page
+
+MaybeData = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[DATA]", help="Rows to show, as for fit: a data set, a file, a folder. Without: the model alone."
+    ),
+]
+MostRows = Annotated[
+    int | None,
+    typer.Option(help="How many rows are in the page at most, spread evenly over DATA. Default: 10,000; 0: all."),
+]
+Label = Annotated[
+    str | None,
+    typer.Option(metavar="COLUMN", help="The column of DATA to colour rows by. Of data sets and subfolders: known."),
+]
+Maps = Annotated[
+    str | None,
+    typer.Option(
+        "--map",
+        metavar="tsne|umap|pacmap,...",
+        help="Maps of the latents besides PCA; kept for the next time. umap and pacmap need the extra maps.",
+    ),
+]
+Without = Annotated[
+    str | None,
+    typer.Option(
+        metavar="originals|labels|decoder,...",
+        help="What the page must not contain: original values, labels, the weights of the model.",
+    ),
+]
+OnlyModel = Annotated[bool, typer.Option("--only-model", help="The model and its training alone, without any row.")]
+WithEncoder = Annotated[
+    bool, typer.Option("--encoder", help="Put the encoder into the file, to edit rows; small ones always are.")
+]
+ReportOutput = Annotated[
+    Path | None, typer.Option("--output", "-o", help="The page to write. Default: MODEL-report.html")
+]
+
+
+@reads(*OF_KNOWN_COLUMNS)
+def report(
+    *,
+    how: "Reading",
+    model: ModelPath,
+    data: MaybeData = None,
+    output: ReportOutput = None,
+    rows: MostRows = None,
+    label: Label = None,
+    maps: Maps = None,
+    without: Without = None,
+    only_model: OnlyModel = False,
+    encoder: WithEncoder = False,
+    data_dir: DataDir = None,
+    force: Force = False,
+) -> None:
+    """Write a page that shows MODEL and what it does with DATA: one file that needs no network.
+
+    It has the summary, the best and the worst rows, each column's error, a map of the latents, what each latent does,
+    and anomalies. The explorer is in it as well: drag through the latent space, and the decoder answers in the page.
+    """
+    path = output or model.with_name(f"{model.stem}-report.html")
+    write(
+        model,
+        data,
+        path,
+        how,
+        view="report",
+        rows=rows,
+        label=label,
+        maps=maps,
+        without=without,
+        only_model=only_model,
+        encoder=encoder,
+        data_dir=data_dir,
+        force=force,
+    )
+
+
+def write(
+    model: Path,
+    data: str | None,
+    path: Path,
+    how: "Reading",
+    *,
+    view: str,
+    rows: int | None,
+    label: str | None,
+    maps: str | None,
+    without: str | None,
+    only_model: bool,
+    encoder: bool,
+    data_dir: Path | None,
+    force: bool,
+) -> None:
+    """Write a page, and say what it contains. Raises DataError, OptionError, OutputError."""
+    from diabolo.cli.checks import check_data, check_swapped
+    from diabolo.model import file as modelfile
+    from diabolo.page import views
+    from diabolo.storage.files import refuse_existing
+
+    if data is not None:
+        check_swapped(model, data)
+    trained = modelfile.load(model)
+    if data is not None:
+        check_data(data, how, data_dir, fitted=True)
+    refuse_existing(path, force=force)
+    page = views.make(
+        trained,
+        data,
+        rows=most(rows),
+        labels=label,
+        reading=how,
+        data_dir=data_dir,
+        view=view,
+        maps=names(maps),
+        without=names(without),
+        only_model=only_model,
+        encoder=encoder,
+        file=model.name,
+    )
+    say(page, page.save(path, force=force))
+
+
+def most(rows: int | None, otherwise: int | None = 10_000) -> int | None:
+    """Return how many rows a page has at most, from an option. Raises OptionError."""
+    from diabolo.errors import OptionError
+
+    if rows is not None and rows < 0:
+        raise OptionError(f"--rows must be at least 0 (0: all rows), got {rows}.")
+    return otherwise if rows is None else rows or None
+
+
+def say(page: "Page", path: Path) -> None:
+    """Print where a page is, how large it is and what it contains."""
+    facts = page.header
+    rows = facts["rows"]
+    print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
+    print(facts["contents"])
+    if rows is not None and rows["count"] < rows["total"]:
+        print(f"It has {rows['which']} (--rows 0 for all).")
+    if facts["decoder"] is None and "the weights of the model" not in facts["left"]:
+        print("The model is too large for a file: diabolo explore decodes with it.")
+    elif facts["encoder"] is None and "the weights of the model" not in facts["left"]:
+        print("Rows cannot be edited in it, because the encoder would make it larger: --encoder puts it in.")

@@ -1,0 +1,184 @@
+"""The page from a server on 127.0.0.1: all rows, however many, and a model too large to send.
+
+Only this machine can ask, and only who knows the address: a random token is part of every path, and the name of the
+host is checked, so that no other page in the browser can reach it. Order: the server, its answers.
+"""
+
+import json
+import secrets
+import threading
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import numpy as np
+
+from diabolo.errors import DiaboloError
+from diabolo.model.model import Model
+from diabolo.page import document
+from diabolo.page.document import Asked, Page
+from diabolo.page.rows import PageRows
+from diabolo.typing import Float32Array
+
+HOST = "127.0.0.1"
+MOST_BYTES = 64 << 20  # of a request
+STATE = '<script type="application/json" id="diabolo-state">'
+
+
+class PageServer:
+    """A page that is served until it is closed. Attributes: page: what is served; url: where."""
+
+    def __init__(self, model: Model, rows: PageRows | None, asked: Asked, *, port: int = 0) -> None:
+        """Make the page and listen. Raises OSError where the port is taken."""
+        self._token = secrets.token_urlsafe(24)
+        self._base = f"/{self._token}/"
+        self.model, self.rows, self.asked = model, rows, asked
+        self.page: Page = document.page(model, rows, asked, base=self._base)
+        self._http = ThreadingHTTPServer((HOST, port), _handler(self))
+        self._http.daemon_threads = True
+        self.url = f"http://{HOST}:{self._http.server_address[1]}{self._base}"
+        self._thread: threading.Thread | None = None
+
+    @property
+    def base(self) -> str:
+        """The path of all answers, which holds the token."""
+        return self._base
+
+    @property
+    def hosts(self) -> set[str]:
+        """What browsers on this machine say of the host."""
+        port = self._http.server_address[1]
+        return {f"{HOST}:{port}", f"localhost:{port}"}
+
+    @property
+    def count(self) -> int:
+        """The number of rows."""
+        return 0 if self.rows is None else len(self.rows.values)
+
+    def page_bytes(self) -> bytes:
+        """Return the page without its blocks, which the browser asks for."""
+        return document.template().replace(document.PLACE, Page.head(self.page.header), 1).encode()
+
+    def run(self) -> None:
+        """Answer until Ctrl-C."""
+        self._http.serve_forever(poll_interval=0.2)
+
+    def start(self) -> "PageServer":
+        """Answer in a thread of its own, and return this."""
+        self._thread = threading.Thread(target=self.run, daemon=True, name="diabolo page")
+        self._thread.start()
+        return self
+
+    def close(self) -> None:
+        """Answer no more."""
+        if self._thread is not None:
+            self._http.shutdown()
+            self._thread.join()
+        self._http.server_close()
+
+    def saved(self, state: bytes) -> bytes:
+        """Return the page as one file, with a state of the view. Args: state: JSON."""
+        found = document.page(self.model, self.rows, self.asked)
+        text = json.dumps(json.loads(state), ensure_ascii=False).replace("<", "\\u003c")
+        script = f"{STATE}{text}</script>"
+        return found.html(script).encode()
+
+    def decoded(self, body: bytes) -> bytes:
+        """Return rows for latents, and the numbers of the condition after each where the model has one."""
+        given, width = len(self.model.network.condition), self.model.network.latent_dim
+        values = np.frombuffer(body, "<f4").reshape(-1, width + given)
+        raw = self.model.runtime.decode_raw(
+            np.ascontiguousarray(values[:, :width]), 0, np.ascontiguousarray(values[:, width:]) if given else None
+        )
+        return _as_bytes(self.model, self.model.adapter.restore(self.model.apply_link(raw)))
+
+    def encoded(self, body: bytes) -> bytes:
+        """Return latents, f4, for rows, f8 of a table and f4 of others."""
+        shape = self.model.adapter.row_shape
+        rows = np.frombuffer(body, "<f8" if self.model.adapter.is_table else "<f4").reshape(-1, *shape)
+        kind = self.model.adapter.dtype
+        latents: Float32Array = self.model.encode(rows.astype(kind) if kind.startswith("uint") else rows)
+        return latents.astype("<f4").tobytes()
+
+    def row(self, number: int) -> bytes:
+        """Return the original of a row."""
+        assert self.rows is not None
+        return _as_bytes(self.model, self.rows.values[number : number + 1])
+
+
+def _as_bytes(model: Model, rows: Any) -> bytes:
+    content: bytes = np.ascontiguousarray(rows, "<f8" if model.adapter.is_table else "<f4").tobytes()
+    return content
+
+
+def _handler(server: PageServer) -> type[BaseHTTPRequestHandler]:
+    """Return the class that answers requests for a server."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        server_version, sys_version = "diabolo", ""
+
+        def do_GET(self) -> None:
+            path = self._checked()
+            if path is None:
+                return
+            if path == "":
+                self._send(server.page_bytes(), "text/html; charset=utf-8")
+            elif path.startswith("blocks/") and path[7:] in server.page.blocks.all:
+                self._send(server.page.blocks.all[path[7:]].content, "application/octet-stream")
+            elif path.startswith("rows/") and path[5:].isdecimal() and int(path[5:]) < server.count:
+                self._send(server.row(int(path[5:])), "application/octet-stream")
+            else:
+                self._refuse(HTTPStatus.NOT_FOUND, "there is no such thing")
+
+        def do_POST(self) -> None:
+            path, length = self._checked(), self.headers.get("Content-Length", "")
+            if path is None:
+                return
+            if not length.isdecimal() or int(length) > MOST_BYTES:
+                self.close_connection = True
+                self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"expected a length of at most {MOST_BYTES:,} bytes")
+                return
+            body = self.rfile.read(int(length))
+            answer_of = {"decode": server.decoded, "encode": server.encoded, "save": server.saved}.get(path)
+            if answer_of is None:
+                self._refuse(HTTPStatus.NOT_FOUND, "there is no such thing")
+                return
+            try:
+                answer = answer_of(body)
+            except (DiaboloError, ValueError) as error:
+                self._refuse(HTTPStatus.BAD_REQUEST, str(error))
+                return
+            self._send(answer, "text/html; charset=utf-8" if path == "save" else "application/octet-stream")
+
+        def _checked(self) -> str | None:
+            """Return the path after the token; None: the request was refused."""
+            if self.headers.get("Host") not in server.hosts:
+                self._refuse(HTTPStatus.FORBIDDEN, "expected the address that diabolo explore printed")
+                return None
+            origin = self.headers.get("Origin")
+            known = {f"http://{host}" for host in server.hosts}
+            if (origin is not None and origin not in known) or not self.path.startswith(server.base):
+                self._refuse(HTTPStatus.FORBIDDEN, "expected the address that diabolo explore printed")
+                return None
+            return self.path[len(server.base) :].partition("?")[0]
+
+        def _send(self, content: bytes, kind: str, status: HTTPStatus = HTTPStatus.OK) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(content)))
+            self.send_header("Cache-Control", "no-store")
+            self.send_header("X-Content-Type-Options", "nosniff")
+            self.send_header("Referrer-Policy", "no-referrer")
+            self.send_header("Cross-Origin-Resource-Policy", "same-origin")
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(content)
+
+        def _refuse(self, status: HTTPStatus, words: str) -> None:
+            self._send(json.dumps({"error": words}).encode(), "application/json", status)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Say nothing: the terminal belongs to the command."""
+
+    return Handler
