@@ -52,7 +52,7 @@ TestFraction = Annotated[
 # decides which rows it trains on, by name, with the default; and where files are.
 TEST_FRACTION = 0.1
 OF_ROWS = {"test_fraction": TEST_FRACTION} | {name: default for name, (_, default) in READING.items()}
-REMEMBERED = (*OF_ROWS, "data_dir", "output", "pictures")
+REMEMBERED = (*OF_ROWS, "data_dir", "output", "pictures", "page")
 
 
 def _recall(context: typer.Context, param: typer.CallbackParam, value: Any) -> Any:
@@ -70,6 +70,9 @@ def _recall(context: typer.Context, param: typer.CallbackParam, value: Any) -> A
 Pictures = Annotated[
     bool,
     typer.Option("--pictures/--no-pictures", help="Whether to draw reconstructions and the course of the training."),
+]
+WithReport = Annotated[
+    bool, typer.Option("--report", help="Write a page as well, DATA-report.html: see diabolo report.")
 ]
 RunFolder = Annotated[
     Path | None,
@@ -104,6 +107,7 @@ def fit(
     list_presets: ListPresets = False,
     test_fraction: TestFraction = TEST_FRACTION,
     pictures: Pictures = True,
+    page: WithReport = False,
     run: RunFolder = None,
     resume: Resume = False,
     data_dir: DataDir = None,
@@ -142,7 +146,9 @@ def fit(
     fitting.check_installed(checked)
     check_data(data, how, data_dir, series=checked.series)
     replaced = set[Path]() if before is None else runs.own_files(before)
-    paths = outputs(output or Path(f"{stem(data)}.safetensors"), force=force, replaced=replaced, pictures=pictures)
+    paths = outputs(
+        output or Path(f"{stem(data)}.safetensors"), force=force, replaced=replaced, pictures=pictures, report=page
+    )
     force = force or not replaced.isdisjoint(path.resolve() for path in paths.values())
     opened = open_divided(data, checked, reading=how, data_dir=data_dir, test_fraction=test_fraction)
     for line in (opened.streamed, opened.missing):
@@ -163,6 +169,8 @@ def fit(
             raise
         results = Results(fitted.model, rows, time.perf_counter() - started, corrupt=True)
         results.write(paths, force=force)
+        if page:
+            results.write_page(paths["report"], force=force, data=data, data_dir=data_dir)
         if kept is not None:
             kept.wrote(paths.values())
     reason = plan.optimizer_reason

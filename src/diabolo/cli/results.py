@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from diabolo.cli import process
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
     from rich.table import Table
 
     from diabolo.data.splits import Split
     from diabolo.model.model import Model
     from diabolo.model.record import Record
+    from diabolo.page.search import Facts
     from diabolo.report.columns import ColumnFigures
     from diabolo.report.diagnosis import Finding
     from diabolo.report.summary import Summary
@@ -25,11 +25,11 @@ COLUMNS = 20  # that are shown
 
 
 def outputs(
-    model_path: Path, *, force: bool, replaced: Collection[Path] = (), pictures: bool = True
+    model_path: Path, *, force: bool, replaced: Collection[Path] = (), pictures: bool = True, report: bool = False
 ) -> dict[str, Path]:
-    """Return the paths to write, as "model", "reconstructions", "training". Raises OutputError if one exists.
+    """Return the paths to write, as "model", "reconstructions", "training", "report". Raises OutputError if one exists.
 
-    Args: replaced: whole paths of files that may exist; pictures: whether there are any.
+    Args: replaced: whole paths of files that may exist; pictures, report: whether there are any.
     """
     from diabolo.model import file as modelfile
     from diabolo.storage import files
@@ -37,6 +37,7 @@ def outputs(
     model_path = modelfile.with_suffix(model_path)
     names = ("reconstructions", "training") if pictures else ()
     paths = {"model": model_path} | {name: model_path.with_name(f"{model_path.stem}-{name}.png") for name in names}
+    paths |= {"report": model_path.with_name(f"{model_path.stem}-report.html")} if report else {}
     for path in paths.values():
         files.refuse_existing(path, force=force or path.resolve() in replaced)
     return paths
@@ -54,7 +55,7 @@ class Results:
 
         self.model = model
         self._rows, evaluated_on = (rows.sample, "training") if rows.test is None else (rows.test, "test")
-        self._labels = rows.labels
+        self._labels, self._train = rows.labels, rows.sample
         self._seen = _corrupted(model, self._rows) if corrupt else None
         self.summary: Summary = summarise(
             model,
@@ -69,13 +70,13 @@ class Results:
         self.findings: list[Finding] = [*diagnose(model, self._rows), *([] if worse is None else [worse])]
         self.written: dict[str, str] = {}
 
-    def write(self, paths: dict[str, Path], *, force: bool) -> dict[str, "Figure"]:
-        """Write the model, then the pictures that have a path, and return these. Raises OutputError."""
+    def write(self, paths: dict[str, Path], *, force: bool) -> None:
+        """Write the model, then the pictures that have a path. Raises OutputError."""
         process.stop_before(paths["model"])
         save_model(self.model, paths["model"], force=force)  # first: it alone took a training
-        self.written = {name: str(path) for name, path in paths.items()}
-        if len(paths) == 1:
-            return {}
+        self.written = {name: str(path) for name, path in paths.items() if name != "report"}
+        if "training" not in paths:
+            return
         from diabolo.report import pictures
         from diabolo.report.columns import ColumnFigures
         from diabolo.storage import files
@@ -87,7 +88,29 @@ class Results:
         figures = {"reconstructions": reconstructions, "training": pictures.training(self.model)}
         for name, figure in figures.items():
             files.write_atomically(paths[name], partial(pictures.save, figure), force=force)
-        return figures
+
+    def write_page(
+        self, path: Path, *, force: bool, data: str = "", data_dir: Path | None = None, search: "Facts | None" = None
+    ) -> None:
+        """Write the report. Args: data: as the user named it; search: what a search found. Raises OutputError."""
+        from diabolo.page import document
+        from diabolo.page.anomalies import anomalies
+        from diabolo.page.document import Asked
+        from diabolo.page.rows import labels_of, of_array
+        from diabolo.page.views import some_of
+
+        held_back = self.summary.evaluated_on == "test"
+        labels = labels_of(f"{data}:{'test' if held_back else 'train'}", data_dir)
+        part = f"{self.summary.evaluated_on} rows"
+        rows = some_of(of_array(self._rows, self.model.record.source, part=part, labels=labels))
+        asked = Asked(
+            anomalies=anomalies,
+            search=search,
+            file=Path(self.written["model"]).name,
+            train=self._train,
+            evaluated_on=self.summary.evaluated_on,
+        )
+        self.written["report"] = str(document.page(self.model, rows, asked).save(path, force=force))
 
     def show(self, optimizer_reason: str | None = None) -> None:
         """Print all of it."""

@@ -16,8 +16,6 @@ from diabolo.cli.results import Results, outputs
 from diabolo.cli.writing import stem
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from diabolo.data.sources import Source
     from diabolo.data.splits import Split
     from diabolo.data.tables import Reading
@@ -105,7 +103,8 @@ def search(
             **settings,
         )
     results = Results(found.best.model_, rows, time.perf_counter() - started)
-    _write(found, results, results.write(paths, force=force), more, stem(data), force=force)
+    results.write(paths, force=force)
+    _write(found, results, more, data, data_dir, force=force)
 
 
 def _check_dense(data: str) -> None:
@@ -140,23 +139,18 @@ def _besides(model: Path, *, force: bool) -> dict[str, Path]:
 
 
 def _write(
-    found: "SearchResult",
-    results: Results,
-    drawn: dict[str, "Figure"],
-    paths: dict[str, Path],
-    name: str,
-    *,
-    force: bool,
+    found: "SearchResult", results: Results, paths: dict[str, Path], data: str, data_dir: Path | None, *, force: bool
 ) -> None:
     """Write the table and the report of a search, and show both in short."""
     from diabolo.cli.show import print_tables
+    from diabolo.page import search as searched
     from diabolo.search import report
     from diabolo.storage import files
 
-    page = report.as_page(found, results.summary, drawn, [str(each) for each in results.findings], name)
     files.write_atomically(paths["trials"], lambda file: file.write(as_csv(found.trials).encode()), force=force)
-    files.write_atomically(paths["report"], lambda file: file.write(page.encode()), force=force)
-    results.written |= {what: str(path) for what, path in paths.items()}
+    results.written["trials"] = str(paths["trials"])
+    facts = searched.facts(found, stem(data))
+    results.write_page(paths["report"], force=force, data=data, data_dir=data_dir, search=facts)
     print_tables(trials_table(found.trials), "", *report.conclusions(found), "")
     results.show()
 

@@ -34,6 +34,7 @@ class PageRows(NamedTuple):
         table: the columns of the source, for these rows; None: it has none.
         labels: (n,), texts; None: there are none.
         label: the name of the labels.
+        part: what these rows are of the source, "rows" or "test rows".
     """
 
     name: str
@@ -43,13 +44,14 @@ class PageRows(NamedTuple):
     table: ArrowTable | None = None
     labels: Sequence[str | None] | None = None
     label: str = "label"
+    part: str = "rows"
 
     @property
     def which(self) -> str:
         """Which rows these are, in words."""
         if len(self.values) == self.total:
-            return "all rows"
-        return f"{len(self.values):,} of {self.total:,} rows, spread evenly over the data"
+            return f"all {self.part}"
+        return f"{len(self.values):,} of {self.total:,} {self.part}, spread evenly over the data"
 
 
 def read(
@@ -86,7 +88,7 @@ def read(
     elif is_stream(X):
         values, table, name = _stream(model, X, reading, data_dir)
         values = model.checked(values, where=where)
-        labels = _of_data_set(X, data_dir) if labels is None else labels
+        labels = labels_of(X, data_dir) if labels is None else labels
     else:
         values = user_rows.read(model, X, where=where, who="the model")
     if table is not None and len(table) != len(values):
@@ -131,6 +133,12 @@ def _stream(
     return np.concatenate(chunks), user_rows.joined(tables), stream.name
 
 
+def of_array(values: Rows, name: str, *, part: str = "rows", labels: Array | None = None) -> PageRows:
+    """Return checked rows as those of a page. Args: part: see `PageRows`; labels: one for each row."""
+    texts = None if labels is None or len(labels) != len(values) else [str(each) for each in labels.tolist()]
+    return PageRows(name, values, np.arange(len(values)), len(values), None, texts, part=part)
+
+
 def _arrow(frame: Any) -> ArrowTable:
     import narwhals
 
@@ -138,7 +146,7 @@ def _arrow(frame: Any) -> ArrowTable:
     return table
 
 
-def _of_data_set(X: object, data_dir: str | Path | None) -> Array | None:
+def labels_of(X: object, data_dir: str | Path | None) -> Array | None:
     """Return the labels of a data set by name, for the rows that `open_stream` gives; None for another source."""
     if not isinstance(X, str):
         return None

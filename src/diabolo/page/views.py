@@ -9,12 +9,13 @@ import webbrowser
 from pathlib import Path
 from typing import Any
 
+from diabolo.data.splits import spread_evenly
 from diabolo.data.tables import Reading
 from diabolo.model.model import Model
 from diabolo.page import document, server
 from diabolo.page.anomalies import anomalies
 from diabolo.page.document import Asked, Page
-from diabolo.page.rows import PageRows, read
+from diabolo.page.rows import PageRows, read, taken
 
 FILE_ROWS = 10_000  # in a file, unless more are asked for
 
@@ -92,6 +93,11 @@ def in_notebook() -> bool:
     shell = sys.modules.get("IPython")
     running = None if shell is None else shell.get_ipython()
     return running is not None and getattr(running, "kernel", None) is not None
+
+
+def some_of(rows: PageRows) -> PageRows:
+    """Return as many rows as a file has unless more are asked for."""
+    return rows if len(rows.values) <= FILE_ROWS else taken(rows, spread_evenly(len(rows.values), FILE_ROWS))
 
 
 def open_in_browser(url: str) -> bool:

@@ -1,20 +1,11 @@
-"""The report of a search: what mattered, close results, what to try next; in words, in pictures and as a page.
-
-Order: words, pictures, the page.
-"""
+"""What a search found, in words: what mattered, close results, what to try next."""
 
 import json
 import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from matplotlib.figure import Figure
-
-from diabolo.report import page
-from diabolo.report.pictures import BLUE, GREY, ORANGE
-
 if TYPE_CHECKING:
-    from diabolo.report.summary import Summary
     from diabolo.search import SearchResult
 
 Row = dict[str, Any]
@@ -112,101 +103,3 @@ def _json(space: dict[str, list[Any]]) -> str:
         for name, values in space.items()
     }
     return json.dumps(short)
-
-
-def curves(found: "SearchResult") -> Figure:
-    """Return the picture of all trials: the error wherever one stopped, against its epochs."""
-    figure = Figure(figsize=(7.5, 4), dpi=160, layout="constrained")
-    axes = figure.add_subplot()
-    best, whole = found.trials[0]["number"], {row["number"] for row in found.trials if row["state"] == "whole"}
-    for number, curve in found.curves.items():
-        epochs, errors = zip(*curve, strict=True)
-        colour, order = (ORANGE, 3) if number == best else (BLUE, 2) if number in whole else (GREY, 1)
-        axes.plot(epochs, errors, "o-", color=colour, zorder=order, linewidth=1 + (order > 1), markersize=2 + order)
-    for colour, words in ((ORANGE, f"the best, number {best}"), (BLUE, "others, whole"), (GREY, "stopped")):
-        axes.plot([], [], "o-", color=colour, label=words)
-    every = sorted(error for curve in found.curves.values() for _, error in curve)
-    low, high = every[0], every[int(0.9 * (len(every) - 1))]  # a few that went wrong would hide the others
-    span = max(high - low, 1e-9)
-    axes.set_ylim(low - 0.06 * span, high + 0.06 * span)
-    axes.set_xscale("log")
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.set_xlabel("epochs")
-    axes.set_ylabel("validation loss per row (nats)")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="y", color=GREY, alpha=0.3)
-    axes.legend(frameon=False, fontsize=9)
-    return figure
-
-
-def importance(found: "SearchResult") -> Figure:
-    """Return the picture of the importances: a bar for each choice."""
-    names, shares = [*found.importance], [*found.importance.values()]
-    figure = Figure(figsize=(7.5, 0.9 + 0.3 * len(names)), dpi=160, layout="constrained")
-    axes = figure.add_subplot()
-    axes.barh(names, shares, height=0.62, color=BLUE)
-    axes.invert_yaxis()
-    axes.xaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
-    axes.set_xlabel("share of the variance in the error after the first stop", fontsize=9)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="x", color=GREY, alpha=0.3)
-    axes.set_axisbelow(True)
-    return figure
-
-
-def as_page(
-    found: "SearchResult", summary: "Summary", drawn: dict[str, Figure], findings: Sequence[str], name: str
-) -> str:
-    """Return the page of a search.
-
-    Args:
-        found: its result.
-        summary: the figures of the best.
-        drawn: pictures of the best, by name.
-        findings: what was noticed in the best.
-        name: of the data.
-    """
-    states = [row["state"] for row in found.trials]
-    parts = [
-        page.paragraph(
-            f"{len(states)} trials begun, {states.count('whole')} came to their end, {summary.seconds:.0f} seconds. "
-            f"The best is number {found.trials[0]['number']}: {chosen(found.trials[0])}."
-        ),
-        page.heading("How good the best is"),
-        page.table(
-            ["squared error", "relative to PCA", f"error of {summary.evaluated_on} rows"],
-            _errors(summary),
-            texts=1,
-            best=0,
-        ),
-        page.paragraph(f"{summary.latent_dim} latents for {summary.features:,} features; {summary.unit}."),
-        *(page.picture(figure, words) for words, figure in drawn.items()),
-        *((page.paragraph("Noticed:"), page.listing(findings)) if findings else ()),
-    ]
-    if found.curves:
-        words = "Error against epochs of all trials; the best is highlighted."
-        parts += [page.heading("What happened"), page.picture(curves(found), words)]
-    if found.importance:
-        parts += [page.heading("What mattered"), page.picture(importance(found), "A bar for each choice.")]
-    if lines := conclusions(found):
-        parts += [page.heading("Conclusions"), page.listing(lines)]
-    heads = ["trial", "error", "epochs", "seconds", "state", "choice"]
-    parts += [page.heading("All trials"), page.table(heads, map(_cells, found.trials), texts=2, best=0)]
-    return page.page(f"A search: {name}", parts)
-
-
-def _errors(summary: "Summary") -> list[list[str]]:
-    _, pca, _ = summary.errors.values()
-    compare = pca > 1e-9 * summary.mean_row_error
-    return [[f"{error:.5f}", f"{error / pca:.2f}" if compare else "", name] for name, error in summary.errors.items()]
-
-
-def _cells(row: Row) -> list[str]:
-    return [
-        str(row["number"]),
-        "" if math.isnan(row["error"]) else f"{row['error']:.5g}",
-        f"{row['epochs']}/{row['of']}",
-        f"{row['seconds']:.0f}",
-        row["state"],
-        chosen(row),
-    ]
