@@ -177,6 +177,13 @@ def test_every_structure_brings_every_size_back(structure, shape):
             assert Network.from_config(network.to_config()) == network
 
 
+@pytest.mark.parametrize(("latents", "skips"), [(2, 3), (4, 3), (5, 1), (32, 1)])
+def test_convolutions_without_sizes_are_followed_by_more_skips_where_latents_are_few(latents, skips):
+    network = build("conv", (28, 28, 1), latent_dim=latents)
+    assert [layer.kind for layer in network.encoder].count("skip") == skips
+    assert [layer.units for layer in network.encoder if layer.kind == "skip"] == [256] * skips
+
+
 @pytest.mark.parametrize(
     ("structure", "shape", "message"),
     [

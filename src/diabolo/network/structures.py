@@ -33,7 +33,7 @@ from diabolo.parts import Shape
 
 STRUCTURES = tuple(words.KINDS)
 AUTO = "auto"  # chosen from the rows
-FEW, MANY = 4, 256  # latents, features
+MANY = 256  # features
 AS_PCA = ("plain", "refined", "ordered")  # bottlenecks whose latents may begin as principal components
 
 Structure = str | Sequence[int] | Sequence[Layer] | Sequence[Sequence[Layer]]  # or two Keras models
@@ -88,7 +88,9 @@ def build(
         return network
     if getattr(bottleneck, "as_given", False) or (isinstance(bottleneck, str) and "as_given" in bottleneck):
         raise OptionError("a bottleneck 'as_given' needs a structure (encoder, decoder): leave as_given out.")
-    hidden, written_latent = _read(structure, input_shape, activation)
+    count = bottleneck.latent_dim if isinstance(bottleneck, Bottleneck) else latent_dim
+    count = default_latent_dim(features, columns) if count is None else count
+    hidden, written_latent = _read(structure, input_shape, activation, count)
     if written_latent is not None and latent_dim not in (None, written_latent):
         raise OptionError(
             f"structure {structure!r} ends in {written_latent} latents, but latent_dim is {latent_dim}: leave one out."
@@ -152,7 +154,7 @@ def automatic(bottleneck: str | Bottleneck, features: int, latent_dim: int | Non
     kind = bottleneck.partition(":")[0] if isinstance(bottleneck, str) else bottleneck.kind
     if plain or kind not in AS_PCA:
         return "dense"
-    return "skip 256-256-256-256" if features >= MANY and latent_dim is not None and latent_dim <= FEW else "skip"
+    return "skip 256-256-256-256" if features >= MANY and latent_dim is not None and latent_dim <= words.FEW else "skip"
 
 
 def _refuse_wide(part: Bottleneck, features: int, columns: int, *, allow_overcomplete: bool) -> None:
@@ -198,12 +200,17 @@ def check_words(structure: str, activation: str) -> None:
         words.read(structure, (64, 64, 1), activation)
 
 
-def _read(structure: Structure, input_shape: Shape, activation: str) -> tuple[tuple[Layer, ...], int | None]:
-    """Return the hidden layers and the latent size if the structure states it."""
+def _read(
+    structure: Structure, input_shape: Shape, activation: str, latent_dim: int
+) -> tuple[tuple[Layer, ...], int | None]:
+    """Return the hidden layers and the latent size if the structure states it.
+
+    Args: latent_dim: number of latents, if it does not.
+    """
     features = math.prod(input_shape)
     if isinstance(structure, str):
         if words.known(structure):
-            return words.read(structure, input_shape, activation), None
+            return words.read(structure, input_shape, activation, latent_dim), None
         sizes = _sizes(structure)
         if sizes[0] != features:
             raise OptionError(

@@ -18,6 +18,7 @@ from diabolo.typing import ArrowTable, Float64Array, Rows
 
 SHEET = 4_096  # pixels of a side of a sheet of pictures; browsers refuse larger ones
 EXACT_NUMBERS = 1 << 21  # cells of a table that are kept exactly; of more, numbers are rounded to 65,535 steps
+SENT = 1 << 24  # numbers of rows that a server sends at once; of more it is asked for one row at a time
 WIDEST = 512  # features of an array, of which each is a column; more are a vector
 LEVELS = 250  # of a column of texts that is a category
 LONGEST = 10_000  # characters of a text
@@ -157,11 +158,16 @@ def _in_order(text: str) -> tuple[bool, float, str]:
         return True, 0.0, text
 
 
-def originals(model: Model, rows: PageRows, blocks: Blocks) -> Facts:
-    """Return where the original rows are, as `Originals` in web/src/format.ts."""
+def originals(model: Model, rows: PageRows, blocks: Blocks, *, served: bool) -> Facts:
+    """Return where the original rows are, as `Originals` in web/src/format.ts.
+
+    Args: served: whether a server may be asked for single rows.
+    """
     kind = form(model)
     if kind == "cells":
         return {"way": "columns"}
+    if served and rows.values.size > SENT:
+        return {"way": "server"}
     if kind == "image" and shape(model)[-1] in (1, 3):
         return _sheets(model, rows.values, blocks)
     values = rows.values.reshape(len(rows.values), -1)

@@ -186,7 +186,7 @@ def _row_facts(
         "latents": blocks.add_rounded("latents", latents, "u1" if model.adapter.kind == "image" else "u2"),
         "errors": blocks.add("errors", errors, "f4"),
         "unit": model.adapter.unit(model.loss.scaling),
-        "originals": cells.originals(model, rows, blocks) if originals else None,
+        "originals": cells.originals(model, rows, blocks, served=served) if originals else None,
         "clusters": _clusters(latents, blocks),
     }
     if found["form"] == "image":

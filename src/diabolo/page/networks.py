@@ -58,7 +58,7 @@ def encoder(model: Model, blocks: Blocks, *, served: bool, asked: bool) -> Facts
     graph = builder.build_encoder(model.network, model.weights, model.loss)
     if _size(graph) > LARGEST:
         return {"way": "server"} if served else None
-    needs_runtime = "onnxruntime.wasm" not in blocks.all and _own(graph.graph.node, _constants(graph)) is None
+    needs_runtime = "onnxruntime.wasm" not in blocks.all and _own(graph, _constants(graph)) is None
     if not (served or asked) and (needs_runtime or _size(graph) > SMALL):
         return None
     return _network("encoder", graph, blocks, short=False)
@@ -80,7 +80,7 @@ def _network(name: str, graph: "onnx.ModelProto", blocks: Blocks, *, short: bool
     constants = _constants(graph)
     (output,) = graph.graph.output
     inputs = [each.name for each in graph.graph.input]
-    nodes = _own(graph.graph.node, constants)
+    nodes = _own(graph, constants)
     if nodes is None:
         _add_runtime(blocks)
         block = blocks.add_file(f"{name}.onnx", (_shortened(graph) if short else graph).SerializeToString())
@@ -116,15 +116,19 @@ def _shortened(graph: "onnx.ModelProto") -> "onnx.ModelProto":
     return short
 
 
-def _own(graph_nodes: Any, constants: dict[str, Array]) -> list[Facts] | None:
+def _own(graph: "onnx.ModelProto", constants: dict[str, Array]) -> list[Facts] | None:
     """Return the nodes of a graph as the page computes them; None: it has others. What is constant is computed here."""
+    import onnx
+
+    known = onnx.shape_inference.infer_shapes(graph).graph
+    axes = {each.name: len(each.type.tensor_type.shape.dim) for each in (*known.value_info, *known.input)}
     nodes = []
-    for node in graph_nodes:
+    for node in graph.graph.node:
         attributes = {each.name: _value(each) for each in node.attribute}
         if all(name in constants for name in node.input) and node.op_type in CONSTANT:
             constants[node.output[0]] = CONSTANT[node.op_type](*(constants[name] for name in node.input))
             continue
-        if node.op_type not in OPERATORS or len(node.output) != 1 or not _suits(node, constants, attributes):
+        if node.op_type not in OPERATORS or len(node.output) != 1 or not _suits(node, constants, axes):
             return None
         inputs = list(node.input)[: 1 if node.op_type == "Reshape" else None]  # rows of numbers have no axes
         nodes.append({"op": node.op_type, "inputs": inputs, "output": node.output[0], "attributes": attributes})
@@ -142,16 +146,18 @@ def _value(attribute: Any) -> Any:
     return list(value) if isinstance(value, (list, tuple)) else value.decode() if isinstance(value, bytes) else value
 
 
-def _suits(node: Any, constants: Mapping[str, Array], attributes: Facts) -> bool:
-    """Whether rows of numbers without axes are enough for a node."""
-    if node.op_type in ("Gemm", "MatMul"):
-        return node.input[0] not in constants and constants.get(node.input[1], np.zeros(0)).ndim == 2
-    if node.op_type in ("Add", "Sub", "Mul", "Div"):
-        fixed = [constants[name] for name in node.input if name in constants]
-        return all(each.ndim <= 1 or each.size == each.shape[-1] for each in fixed)
-    if node.op_type in ("Concat", "Softmax", "LayerNormalization"):
-        return attributes.get("axis", -1) in (-1, 1)
-    return True
+WITH_AXES = frozenset(["Add", "Concat", "Div", "Gemm", "LayerNormalization", "MatMul", "Mul", "Softmax", "Sub"])
+
+
+def _suits(node: Any, constants: Mapping[str, Array], axes: Mapping[str, int]) -> bool:
+    """Whether rows of numbers without axes are enough for a node. Args: axes: how many each tensor has."""
+    if node.op_type in ("Gemm", "MatMul") and constants.get(node.input[1], np.zeros(0)).ndim != 2:
+        return False
+    tensors = [name for name in node.input if name not in constants]
+    fixed = [constants[name] for name in node.input if name in constants]
+    if node.op_type in ("Add", "Sub", "Mul", "Div") and all(each.size == 1 for each in fixed):
+        return len({axes.get(name) for name in tensors}) == 1  # number by number
+    return node.op_type not in WITH_AXES or all(axes.get(name) == 2 for name in tensors)
 
 
 def _short_enough(model: Model, latents: Floats) -> bool:

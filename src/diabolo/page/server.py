@@ -7,6 +7,7 @@ host is checked, so that no other page in the browser can reach it. Order: the s
 import json
 import secrets
 import threading
+from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -22,6 +23,7 @@ from diabolo.typing import Float32Array
 
 HOST = "127.0.0.1"
 MOST_BYTES = 64 << 20  # of a request
+LONGEST = 30  # letters of a path with a number
 STATE = '<script type="application/json" id="diabolo-state">'
 
 
@@ -49,11 +51,6 @@ class PageServer:
         """What browsers on this machine say of the host."""
         port = self._http.server_address[1]
         return {f"{HOST}:{port}", f"localhost:{port}"}
-
-    @property
-    def count(self) -> int:
-        """The number of rows."""
-        return 0 if self.rows is None else len(self.rows.values)
 
     def page_bytes(self) -> bytes:
         """Return the page without its blocks, which the browser asks for."""
@@ -101,9 +98,12 @@ class PageServer:
         return latents.astype("<f4").tobytes()
 
     def row(self, number: int) -> bytes:
-        """Return the original of a row."""
-        assert self.rows is not None
-        return _as_bytes(self.model, self.rows.values[number : number + 1])
+        """Return the original of a row, by its number in the data. Raises LookupError where it is not in the page."""
+        numbers = np.zeros(0, np.int64) if self.rows is None else self.rows.numbers
+        place = int(np.searchsorted(numbers, number))
+        if self.rows is None or place == len(numbers) or numbers[place] != number:
+            raise LookupError(f"row {number} is not in the page")
+        return _as_bytes(self.model, self.rows.values[place : place + 1])
 
 
 def _as_bytes(model: Model, rows: Any) -> bytes:
@@ -126,8 +126,8 @@ def _handler(server: PageServer) -> type[BaseHTTPRequestHandler]:
                 self._send(server.page_bytes(), "text/html; charset=utf-8")
             elif path.startswith("blocks/") and path[7:] in server.page.blocks.all:
                 self._send(server.page.blocks.all[path[7:]].content, "application/octet-stream")
-            elif path.startswith("rows/") and path[5:].isdecimal() and int(path[5:]) < server.count:
-                self._send(server.row(int(path[5:])), "application/octet-stream")
+            elif path.startswith("rows/") and path[5:].isdecimal() and len(path) < LONGEST:
+                self._answer(server.row, int(path[5:]))
             else:
                 self._refuse(HTTPStatus.NOT_FOUND, "there is no such thing")
 
@@ -144,12 +144,18 @@ def _handler(server: PageServer) -> type[BaseHTTPRequestHandler]:
             if answer_of is None:
                 self._refuse(HTTPStatus.NOT_FOUND, "there is no such thing")
                 return
+            self._answer(answer_of, body, "text/html; charset=utf-8" if path == "save" else "application/octet-stream")
+
+        def _answer(self, answer: Callable[[Any], bytes], asked: Any, kind: str = "application/octet-stream") -> None:
             try:
-                answer = answer_of(body)
+                content = answer(asked)
+            except LookupError as error:
+                self._refuse(HTTPStatus.NOT_FOUND, str(error))
+                return
             except (DiaboloError, ValueError) as error:
                 self._refuse(HTTPStatus.BAD_REQUEST, str(error))
                 return
-            self._send(answer, "text/html; charset=utf-8" if path == "save" else "application/octet-stream")
+            self._send(content, kind)
 
         def _checked(self) -> str | None:
             """Return the path after the token; None: the request was refused."""
