@@ -267,7 +267,15 @@ export interface LatentFacts {
 
 export interface SearchFacts {
   title: string;
-  trials: { number: number; error: number | null; epochs: number; of: number; seconds: number; state: string; choice: string }[];
+  trials: {
+    number: number;
+    error: number | null;
+    epochs: number;
+    of: number;
+    seconds: number;
+    state: string;
+    choice: string;
+  }[];
   curves: Record<string, [number, number][]>;
   importance: Record<string, number>;
   conclusions: string[];

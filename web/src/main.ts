@@ -1,5 +1,8 @@
+/** The page as a document of its own. */
+
 import { mount } from "svelte";
 import App from "./App.svelte";
 import "./style.css";
 
-mount(App, { target: document.getElementById("page")! });
+const target = document.getElementById("page");
+if (target) mount(App, { target });

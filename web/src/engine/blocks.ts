@@ -56,7 +56,7 @@ export class Blocks {
   numbers(name: string): Promise<Numbers> {
     return this.once(`numbers ${name}`, async () => {
       const block = this.block(name);
-      return inUnits(await this.codes(name), block, needsDoubles(block) ? Float64Array : Float32Array);
+      return inUnits<Numbers>(await this.codes(name), block, needsDoubles(block) ? Float64Array : Float32Array);
     });
   }
 
@@ -133,8 +133,21 @@ export async function ask(url: string, what: string, body?: BodyInit): Promise<R
   } catch {
     throw new Error(`The server did not answer when the page asked for ${what}: is it still running?`);
   }
-  if (!answer.ok) throw new Error(`The server refused ${what}: ${answer.status} ${answer.statusText}.`);
+  if (!answer.ok) throw new Error(`The server refused ${what}: ${await reason(answer)}.`);
   return answer;
+}
+
+async function reason(answer: Response): Promise<string> {
+  const said = (await answer.json().catch(() => null)) as { error?: unknown } | null;
+  return typeof said?.error === "string" ? said.error.replace(/\.$/, "") : `${answer.status} ${answer.statusText}`;
+}
+
+/** Return the numbers that a server answers: doubles or float32, which their length says. */
+export async function numbersOfAnswer(answer: Response, count: number): Promise<Numbers> {
+  const buffer = await answer.arrayBuffer();
+  if (buffer.byteLength === 8 * count) return new Float64Array(buffer);
+  if (buffer.byteLength === 4 * count) return new Float32Array(buffer);
+  throw new Error(`The server answered ${buffer.byteLength} bytes, and the page expected ${count} numbers.`);
 }
 
 const VALUES = new Uint8Array(128).fill(255);

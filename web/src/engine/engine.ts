@@ -2,7 +2,7 @@
 
 import type { Header } from "../format";
 import { createAdapter, type RowAdapter } from "./adapter";
-import { ask, type Blocks } from "./blocks";
+import { ask, numbersOfAnswer, type Blocks } from "./blocks";
 import { LatentMap } from "./maps";
 import { nearestRows } from "./neighbours";
 import { Runner } from "./network";
@@ -92,12 +92,12 @@ export class PageEngine implements Engine {
   async decode(latents: Float32Array, condition?: number | Row): Promise<Row> {
     if (!this.canDecode) throw new Error("This page has no decoder.");
     const given = this.conditionOf(condition);
-    if (this.decoder) return this.shown(await this.decoder.run(this.inputs(latents, given)), given);
-    const body = new Float32Array([...latents, ...(given?.numbers ?? [])]);
+    const inputs = this.inputs(latents, given);
+    if (this.decoder) return this.shown(await this.decoder.run(inputs), given);
+    const body = new Float32Array(inputs.flatMap((each) => Array.from(each)));
     const answer = await ask(`${this.header.base}decode`, "a reconstruction", body);
     const row = this.adapter.emptyRow();
-    const exact = row instanceof Float64Array ? Float64Array : Float32Array;
-    row.set(new exact(await answer.arrayBuffer()));
+    row.set(await numbersOfAnswer(answer, row.length));
     return withCondition(row, given);
   }
 
@@ -111,10 +111,9 @@ export class PageEngine implements Engine {
     if (!this.canEncode) throw new Error("This page has no encoder.");
     const tensor = this.adapter.toTensor(row); // which also checks the cells
     if (this.encoder) return this.encoder.run([tensor]);
-    const body = this.adapter.emptyRow();
-    body.set(row);
-    const answer = await ask(`${this.header.base}encode`, "the latents of a row", body.slice());
-    return new Float32Array(await answer.arrayBuffer());
+    const body = this.header.adapter.kind === "table" ? Float64Array.from(row) : Float32Array.from(row);
+    const answer = await ask(`${this.header.base}encode`, "the latents of a row", body);
+    return Float32Array.from(await numbersOfAnswer(answer, this.width));
   }
 
   async original(row: number): Promise<Row | null> {
@@ -122,7 +121,9 @@ export class PageEngine implements Engine {
   }
 
   cellErrors(row: Row, reconstruction: Row): Float32Array {
-    return this.adapter.cellErrors(row, reconstruction, this.raw.get(reconstruction));
+    const errors = this.adapter.cellErrors(row, reconstruction, this.raw.get(reconstruction));
+    for (const at of this.header.condition?.columns ?? []) errors[at] = 0; // given to the decoder
+    return errors;
   }
 
   nearest(latents: Float32Array, count: number): number[] {

@@ -1,7 +1,7 @@
 /**
  * Write rows of the page as a file: CSV, Parquet, or the numbers of the rows.
  *
- * Texts are written exactly as they are. Order: columns, CSV, Parquet, ids, the file, download.
+ * Texts are written exactly as they are. Order: columns, CSV, Parquet, rows of the page, download.
  */
 
 import { ByteWriter } from "hyparquet-writer/src/bytewriter.js";
@@ -103,11 +103,11 @@ function quoted(text: string): string {
 
 /** Return the shortest text that is read back as the same float32. */
 function shortest(value: number): string {
-  for (let digits = 6; digits < 9; digits++) {
-    const text = Number(value.toPrecision(digits));
-    if (Math.fround(text) === value) return String(text);
+  for (let digits = 7; digits < 9; digits++) {
+    const short = Number(value.toPrecision(digits));
+    if (Math.fround(short) === value) return String(short);
   }
-  return String(value);
+  return String(Number(value.toPrecision(9))); // enough for every float32
 }
 
 function dateText(seconds: number, time: boolean): string {
@@ -158,27 +158,25 @@ function parquetColumn(column: FileColumn): Written {
   return { schema: { ...base, type: "INT64", logical_type: kind }, data };
 }
 
-// Ids.
+// Rows of the page.
 
-/** Return the numbers of rows in the data, one a line. */
-export function toIds(engine: Engine, rows: ArrayLike<number>): string {
-  return Array.from(rows, (row) => `${engine.number(row)}\n`).join("");
+/** Return rows of the page as CSV. */
+export async function rowsToCsv(engine: Engine, rows: ArrayLike<number>, options?: ExportOptions): Promise<string> {
+  return toCsv(await fileColumns(engine, rows, options));
 }
 
-/** How rows are written. */
-export type FileKind = "csv" | "parquet" | "ids";
-
-/** Return a file with these rows of the page; ids have no columns. */
-export async function exportRows(
+/** Return rows of the page as a Parquet file. */
+export async function rowsToParquet(
   engine: Engine,
   rows: ArrayLike<number>,
-  kind: FileKind,
-  options: ExportOptions = {},
-): Promise<Blob> {
-  if (kind === "ids") return new Blob([toIds(engine, rows)], { type: "text/plain" });
-  const columns = await fileColumns(engine, rows, options);
-  if (kind === "csv") return new Blob([toCsv(columns)], { type: "text/csv" });
-  return new Blob([toParquet(columns)], { type: "application/vnd.apache.parquet" });
+  options?: ExportOptions,
+): Promise<Uint8Array<ArrayBuffer>> {
+  return toParquet(await fileColumns(engine, rows, options));
+}
+
+/** Return the numbers of rows in the data, one a line. */
+export function rowsToIds(engine: Engine, rows: ArrayLike<number>): string {
+  return Array.from(rows, (row) => `${engine.number(row)}\n`).join("");
 }
 
 /** Let the browser save a file. `type`: of data that is not a Blob, such as "text/csv". */

@@ -57,6 +57,7 @@ export class LatentMap {
       });
       return found;
     }
+    if (!this.loaded) throw new Error(`The map ${this.facts.name} is still being read.`);
     const { rows, distances } = this.rowsAt(x, y, AROUND + 1);
     weightsOf(distances).forEach((weight, at) => {
       const start = rows[at] * this.width;
@@ -65,12 +66,15 @@ export class LatentMap {
     return found;
   }
 
-  /** Return where latents lie: exact on a plane, else the weighted mean of the places of the nearest rows. */
+  /** Return where latents lie: exact on a plane, else the weighted mean of the places of the nearest rows.
+   *
+   * The middle, before the map has been loaded.
+   */
   placeOf(latents: Float32Array): [number, number] {
     const scale = this.plane;
     if (scale) {
       const share = (axis: number) => (latents[axis] - scale.low[axis]) / (scale.high[axis] - scale.low[axis] || 1);
-      return [share(0), this.width > 1 ? share(1) : 0.5];
+      return [share(0), this.width > 1 ? share(1) : 0]; // one latent: all points have y = 0
     }
     const place: [number, number] = [0, 0];
     if (!this.loaded) return [0.5, 0.5];

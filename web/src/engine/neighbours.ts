@@ -10,10 +10,7 @@ export interface Neighbours {
   distances: number[];
 }
 
-/** More than so many neighbours are sorted instead of inserted one by one. */
-const MOST_INSERTED = 1024;
-
-/** The k smallest of many distances, of which most are not among them. */
+/** The k smallest of many distances: a heap, of which the largest is first. */
 export class Smallest {
   private readonly rows: Uint32Array;
   private readonly distances: Float64Array;
@@ -27,24 +24,45 @@ export class Smallest {
     this.limit = most > 0 ? Infinity : -Infinity;
   }
 
-  /** Keep a distance below the limit; of equal ones the first is nearer. */
+  /** Keep a distance below the limit. */
   add(row: number, distance: number): void {
-    let at = this.count < this.most ? this.count++ : this.most - 1;
-    for (; at > 0 && this.distances[at - 1] > distance; at--) {
-      this.distances[at] = this.distances[at - 1];
-      this.rows[at] = this.rows[at - 1];
-    }
-    this.distances[at] = distance;
-    this.rows[at] = row;
-    if (this.count === this.most) this.limit = this.distances[this.most - 1];
+    if (this.count < this.most) this.rise(this.count++, row, distance);
+    else this.sink(row, distance);
+    if (this.count === this.most) this.limit = this.distances[0];
   }
 
-  /** Return what was kept; `distances` are square roots of those that were given. */
+  private rise(at: number, row: number, distance: number): void {
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      if (this.distances[parent] >= distance) break;
+      this.put(at, this.rows[parent], this.distances[parent]);
+      at = parent;
+    }
+    this.put(at, row, distance);
+  }
+
+  private sink(row: number, distance: number): void {
+    let at = 0;
+    for (let child = 1; child < this.most; child = 2 * at + 1) {
+      if (child + 1 < this.most && this.distances[child + 1] > this.distances[child]) child++;
+      if (this.distances[child] <= distance) break;
+      this.put(at, this.rows[child], this.distances[child]);
+      at = child;
+    }
+    this.put(at, row, distance);
+  }
+
+  private put(at: number, row: number, distance: number): void {
+    this.rows[at] = row;
+    this.distances[at] = distance;
+  }
+
+  /** Return what was kept, the nearest first; `distances` are square roots of those that were given. */
   result(): Neighbours {
-    return {
-      rows: Array.from(this.rows.subarray(0, this.count)),
-      distances: Array.from(this.distances.subarray(0, this.count), Math.sqrt),
-    };
+    const { rows, distances } = this;
+    const order = Array.from({ length: this.count }, (_, at) => at);
+    order.sort((a, b) => distances[a] - distances[b] || rows[a] - rows[b]);
+    return { rows: order.map((at) => rows[at]), distances: order.map((at) => Math.sqrt(distances[at])) };
   }
 }
 
@@ -52,7 +70,6 @@ export class Smallest {
 export function nearestRows(latents: Float32Array, place: ArrayLike<number>, count: number): Neighbours {
   const width = place.length;
   const rows = width ? Math.floor(latents.length / width) : 0;
-  if (count > MOST_INSERTED) return sorted(latents, place, rows, count);
   const smallest = new Smallest(Math.min(count, rows));
   const whole = width - (width % 4);
   for (let row = 0, start = 0; row < rows; row++, start += width) {
@@ -70,20 +87,6 @@ export function nearestRows(latents: Float32Array, place: ArrayLike<number>, cou
     if (sum < smallest.limit) smallest.add(row, sum);
   }
   return smallest.result();
-}
-
-function sorted(latents: Float32Array, place: ArrayLike<number>, rows: number, count: number): Neighbours {
-  const width = place.length;
-  const distances = new Float64Array(rows);
-  for (let row = 0, at = 0; row < rows; row++) {
-    let sum = 0;
-    for (let axis = 0; axis < width; axis++, at++) sum += (latents[at] - place[axis]) ** 2;
-    distances[row] = Math.sqrt(sum);
-  }
-  const order = Uint32Array.from(distances.keys()).filter((row) => !Number.isNaN(distances[row]));
-  order.sort((a, b) => distances[a] - distances[b] || a - b);
-  const found = Array.from(order.subarray(0, count));
-  return { rows: found, distances: found.map((row) => distances[row]) };
 }
 
 /** Points on a map, by cell of a grid over [0, 1] x [0, 1]. */

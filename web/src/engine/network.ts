@@ -40,7 +40,8 @@ export class Runner {
   /** End the session. */
   close(): void {
     this.closed = true;
-    this.ready?.then((network) => "close" in network && network.close()).catch(() => undefined);
+    const end = (network: Compiled | Session) => ("close" in network ? network.close() : undefined);
+    this.ready?.then(end).catch(() => undefined);
   }
 
   /** A network that does not use the condition has one input less. */

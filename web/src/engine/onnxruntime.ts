@@ -80,7 +80,9 @@ export async function open(
     const options = { executionProviders: ["wasm"], graphOptimizationLevel: "all" };
     session = await ort.InferenceSession.create(await blocks.bytes(block), options);
   } catch (error) {
-    throw new Error(`The network cannot be computed in this browser: onnxruntime-web did not start (${text(error)}).`);
+    throw new Error(`This browser cannot compute the network: onnxruntime-web did not start (${text(error)}).`, {
+      cause: error,
+    });
   }
   const axes = inputs.map((name, at) => axesOf(session, name) ?? shapes[at]);
   const run = async (given: Float32Array[], rows = 1) => {

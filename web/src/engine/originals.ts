@@ -1,7 +1,7 @@
 /** The original rows of a page: cut out of sheets of pictures, from columns, from a block, or from a server. */
 
 import type { Header, Originals } from "../format";
-import { ask, inUnits, type Blocks } from "./blocks";
+import { ask, inUnits, numbersOfAnswer, type Blocks } from "./blocks";
 import type { Row } from "./types";
 
 type Sheets = Extract<Originals, { way: "sheets" }>;
@@ -44,13 +44,13 @@ export function createSource(
     const row = async (row: number) => {
       all ??= blocks.codes(originals.block);
       const codes = await all;
-      return inUnits(codes.slice(row * size, (row + 1) * size), facts, exact);
+      return inUnits<Row>(codes.slice(row * size, (row + 1) * size), facts, exact);
     };
     return { row, close };
   }
   const row = async (row: number) => {
     const answer = await ask(`${base ?? ""}rows/${number(row)}`, `row ${number(row)}`);
-    return new exact(await answer.arrayBuffer());
+    return exact.from(await numbersOfAnswer(answer, size));
   };
   return { row, close };
 }

@@ -37,7 +37,9 @@ function escaped(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll('"', "&quot;").replaceAll("<", "&lt;");
 }
 
-const pristine = typeof document === "undefined" ? null : remember(document);
+// A notebook, in which the page is only a part, is not remembered.
+const isPage = typeof document !== "undefined" && document.querySelector("script#diabolo-header") !== null;
+const pristine = isPage ? remember(document) : null;
 
 /** Return the parts of the saved page, in order. Data scripts come before the script of the page, which reads them. */
 export function parts({ start, body }: Pristine, state: unknown): string[] {
@@ -57,7 +59,7 @@ export async function save(engine: Engine, state: unknown): Promise<Blob> {
     const answer = await ask(`${base}save`, "the page as a file", JSON.stringify(state ?? null));
     return answer.blob();
   }
-  if (!pristine || !document.querySelector("script#diabolo-header")) {
+  if (!pristine) {
     throw new Error("This page is part of another document, such as a notebook, and cannot be saved from here.");
   }
   return new Blob(parts(pristine, state), { type: "text/html" });

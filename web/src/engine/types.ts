@@ -30,7 +30,10 @@ export interface Engine {
 
   /** The original of a row; null where originals were left out. */
   original(row: number): Promise<Row | null>;
-  /** How wrong each cell of a reconstruction is, in units of the network: |row - reconstruction|, 1 - p of a level. */
+  /**
+   * How wrong each cell of a reconstruction is, in units of the network: |row - reconstruction|, 1 - p of a level; 0
+   * where a cell is missing or part of the condition. Of a reconstruction that decode or decodeNow did not return itself p is 0 or 1.
+   */
   cellErrors(row: Row, reconstruction: Row): Float32Array;
 
   /** The rows of the page whose latents are nearest, the nearest first. */
@@ -41,7 +44,7 @@ export interface Engine {
 
   /** Coordinates of a map, (count, 2), x and y in turn, in [0, 1]. */
   map(at: number): Promise<Float32Array>;
-  /** The latents at a place of a map: exact on a plane, else the weighted mean of the 8 nearest rows. */
+  /** The latents at a place of a map: exact on a plane, else the weighted mean of the 8 nearest rows; after map(at). */
   latentsAt(at: number, x: number, y: number): Float32Array;
   /** Rows of the page that are nearest to a place of a map. */
   rowsAt(at: number, x: number, y: number, count: number): number[];

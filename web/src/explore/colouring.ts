@@ -20,7 +20,7 @@ export interface Level {
 export interface Colouring {
   key: ColourKey;
   title: string;
-  /** Of categories: the most frequent first; null: numbers, or nothing. */
+  /** Of categories: few in alphabetic order, many with the most frequent first; null: numbers, or nothing. */
   levels: Level[] | null;
   /** (count,), the level of each row. */
   codes: Uint32Array | null;
@@ -42,6 +42,8 @@ export interface Choice {
 /** The colour of all points where no colour is chosen, and of levels after the first ten. */
 const PLAIN: Rgb = [86, 130, 190];
 const OTHER: Rgb = [128, 134, 142];
+/** Up to this number, levels are listed in alphabetic order. */
+const FEW = 12;
 /** Levels of texts that are told apart; a text column may have one text a row. */
 const TEXTS = 200;
 
@@ -78,9 +80,10 @@ export async function colouringOf(engine: Engine, key: ColourKey): Promise<Colou
     const numbers = await engine.numbers(header.rows.clusters);
     return ofLevels(key, title, engine.count, (row) => `cluster ${numbers[row]}`);
   }
-  if (kind === "latent") {
+  if (kind === "latent" && header.rows) {
+    const all = await engine.numbers(header.rows.latents);
     const values = new Float32Array(engine.count);
-    for (let row = 0; row < values.length; row++) values[row] = engine.latents(row)[Number(at)];
+    for (let row = 0; row < values.length; row++) values[row] = all[row * engine.width + Number(at)];
     return ofNumbers(key, title, values);
   }
   if (kind === "column") return ofColumn(engine, key, title, Number(at));
@@ -168,13 +171,25 @@ function ofLevels(key: ColourKey, title: string, rows: number, name: (row: numbe
     levels.push({ name: `${count(order.length - most)} other texts`, count: rest, colour: OTHER });
   }
   colourLevels(levels);
-  return { ...empty(key, title), levels, codes };
+  return { ...empty(key, title), ...(levels.length <= FEW ? byName(levels, codes) : { levels, codes }) };
+}
+
+/** Return levels in alphabetic order, and the codes that go with it. */
+function byName(levels: Level[], codes: Uint32Array): { levels: Level[]; codes: Uint32Array } {
+  const order = [...levels.keys()].sort((a, b) => alphabetic(levels[a], levels[b]));
+  const place = new Uint32Array(order.length);
+  order.forEach((code, at) => (place[code] = at));
+  return { levels: order.map((code) => levels[code]), codes: codes.map((code) => place[code]) };
+}
+
+function alphabetic(a: Level, b: Level): number {
+  return a.name.localeCompare(b.name, "en", { numeric: true });
 }
 
 /** Few levels keep their colours when their counts change a little: they are coloured in alphabetic order. */
 function colourLevels(levels: Level[]): void {
   const first = levels.slice(0, CATEGORICAL.length).filter((level) => level.name !== "missing");
-  const sorted = [...first].sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true }));
+  const sorted = [...first].sort(alphabetic);
   sorted.forEach((level, at) => (level.colour = CATEGORICAL[at]));
   const missing = levels.find((level) => level.name === "missing");
   if (missing) missing.colour = MISSING;

@@ -16,6 +16,7 @@ export class Points {
   colours = $state.raw<Uint8Array>(new Uint8Array(0));
   failure = $state("");
 
+  // eslint-disable-next-line svelte/prefer-svelte-reactivity -- a memory of what was computed, which nothing watches
   private readonly known = new Map<ColourKey, Promise<Colouring>>();
   private readonly labels: ColourKey[];
   private turn = 0;

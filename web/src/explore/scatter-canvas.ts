@@ -1,7 +1,7 @@
 /** Points without WebGL: their pixels are written into an image, which is faster than a million calls of `fillRect`. */
 
 import { pointSize, scaleOf } from "./camera";
-import { FADED, type Changes, type Painter, type Scene } from "./scene";
+import { FADED, type Painter, type Scene } from "./scene";
 
 /** Draws on a plain canvas. */
 export class CanvasPainter implements Painter {
@@ -9,8 +9,7 @@ export class CanvasPainter implements Painter {
   readonly canvas = document.createElement("canvas");
   private image: ImageData | null = null;
 
-  // eslint-disable-next-line @typescript-eslint/no-unused-vars -- the picture is made anew whatever changed
-  draw(scene: Scene, changes: Changes): void {
+  draw(scene: Scene): void {
     const context = this.canvas.getContext("2d");
     if (!context) return;
     const width = Math.max(1, Math.round(scene.size.width * scene.density));

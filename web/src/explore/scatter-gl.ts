@@ -37,6 +37,9 @@ void main() {
 /** Below this many pixels a circle cannot be told from a square. */
 const SMALL = 4;
 
+/** Above this number of selected rows, rings around them would hide the picture and take long. */
+const RINGS = 20_000;
+
 interface Shader {
   program: WebGLProgram;
   centre: WebGLUniformLocation | null;
@@ -121,8 +124,10 @@ export class GlPainter implements Painter {
     this.use(parts, scene, size, scene.ground, some ? 1 - FADED : 0);
     gl.drawArrays(gl.POINTS, 0, count);
     if (!some) return;
-    this.use(parts, scene, size + 5 * scene.density, scene.ink, 1);
-    gl.drawElements(gl.POINTS, scene.selected.length, gl.UNSIGNED_INT, 0);
+    if (scene.selected.length <= RINGS) {
+      this.use(parts, scene, size + 5 * scene.density, scene.ink, 1);
+      gl.drawElements(gl.POINTS, scene.selected.length, gl.UNSIGNED_INT, 0);
+    }
     this.use(parts, scene, size + 2 * scene.density, scene.ink, 0);
     gl.drawElements(gl.POINTS, scene.selected.length, gl.UNSIGNED_INT, 0);
   }

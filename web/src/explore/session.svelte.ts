@@ -7,8 +7,10 @@
 
 import type { Engine, Row } from "../engine/types";
 import { count } from "../shared/format";
+import { shapeOf } from "../shared/rows";
 import type { Letter, Mark, Origin, PageState, Point } from "../shared/state.svelte";
 import { Latest, settled } from "./latest";
+import { messageOf } from "./points.svelte";
 
 /** Neighbours that are shown. */
 const NEAREST = 8;
@@ -30,12 +32,21 @@ export class Session {
   /** Rows that may be shown as neighbours; null: all. */
   visible: Uint8Array | null = null;
 
+  /** Of a conditional model, a row with the cells that the decoder gets as well; other cells may be missing. */
+  given = $state.raw<Row | null>(null);
+
   private readonly decoding = new Latest();
   private readonly encoding = new Latest();
   private readonly rest = settled(() => this.settle(), REST);
   /** Which row gives the condition to a conditional decoder. */
   private condition: number | Row = 0;
   private step = 0;
+  /** The point before the reader began to change it. */
+  private unedited: Point | null = null;
+  /** The map on which the place is where the reader put it. */
+  private placedOn = -1;
+  /** The row whose original was asked for last. */
+  private asked: number | null = null;
 
   constructor(
     readonly engine: Engine,
@@ -76,6 +87,7 @@ export class Session {
   goPlace(x: number, y: number): void {
     const latents = this.engine.latentsAt(this.state.map, x, y).slice();
     this.place = [x, y];
+    this.placedOn = this.state.map;
     this.base = latents;
     this.show({ origin: { kind: "place", x, y }, latents, input: null });
   }
@@ -105,9 +117,12 @@ export class Session {
 
   /** Take back what the reader changed in a row. */
   undo(): void {
-    const row = this.state.point && rowOf(this.state.point.origin);
-    if (row !== null) this.goRow(row);
-    else this.goMean();
+    const before = this.unedited;
+    if (before?.origin.kind === "row") this.goRow(before.origin.row);
+    else if (before) {
+      this.base = before.latents;
+      this.show(before);
+    } else this.reset();
   }
 
   /** Go to a share of the straight line from A to B, in [0, 1]. */
@@ -149,22 +164,29 @@ export class Session {
     this.state.marks = { ...this.state.marks, [letter]: mark };
   }
 
-  /** Encode a row that the reader changed, and decode what comes out. */
+  /** Take a row that the reader changed, encode it, and decode what comes out. */
   edit(input: Row): void {
-    const row = this.state.point ? rowOf(this.state.point.origin) : null;
-    const origin: Origin = { kind: "edited", row };
+    const { state } = this;
+    const before = state.point;
+    if (!before) return;
+    if (before.origin.kind !== "edited") this.unedited = before;
+    const origin: Origin = { kind: "edited", row: rowOf(before.origin) };
     this.condition = input;
+    this.given = input;
+    state.point = { origin, latents: before.latents, input };
     this.encoding.run(async () => {
       const latents = await this.attempt(() => this.engine.encode(input));
-      if (!latents) return;
+      const now = state.point;
+      if (!latents || now?.origin.kind !== "edited") return;
       this.base = latents.slice();
-      this.show({ origin, latents: latents.slice(), input });
+      this.show({ ...now, latents: latents.slice() });
     });
   }
 
   /** Give another condition to the decoder: a row with other cells in the columns of the condition. */
   setCondition(row: Row): void {
     this.condition = row;
+    this.given = row;
     if (this.state.point) this.show(this.state.point);
   }
 
@@ -190,11 +212,9 @@ export class Session {
   private show(point: Point): void {
     const { engine, state } = this;
     const step = ++this.step;
-    const before = state.point && rowOf(state.point.origin);
     state.point = point;
     const row = rowOf(point.origin);
-    if (row === null) this.original = null;
-    else if (row !== before || !this.original) void this.load(row);
+    if (row !== this.asked) void this.load(row);
     this.decode(point, step);
     if (engine.header.maps[state.map]?.plane && point.origin.kind !== "place") {
       this.place = engine.placeOf(state.map, point.latents);
@@ -206,7 +226,13 @@ export class Session {
     const { engine } = this;
     if (!engine.canDecode) return;
     const condition = engine.header.condition ? this.condition : undefined;
-    const now = engine.decodeNow(point.latents, condition);
+    let now: Row | null;
+    try {
+      now = engine.decodeNow(point.latents, condition);
+    } catch (error) {
+      this.failure = messageOf(error);
+      return;
+    }
     if (now) {
       this.decoding.clear();
       this.reconstruction = now;
@@ -220,11 +246,26 @@ export class Session {
     });
   }
 
-  private async load(row: number): Promise<void> {
+  private async load(row: number | null): Promise<void> {
+    this.asked = row;
     this.original = null;
+    if (row === null) return;
     const original = await this.attempt(() => this.engine.original(row));
-    const point = this.state.point;
-    if (point && rowOf(point.origin) === row) this.original = original;
+    if (this.asked !== row) return;
+    this.original = original;
+    if (this.engine.header.condition) await this.attempt(() => this.readCondition(row));
+  }
+
+  /** The cells of a condition are known also where originals were left out. */
+  private async readCondition(row: number): Promise<void> {
+    const { engine } = this;
+    const cells = new Float64Array(shapeOf(engine.header)[0]).fill(NaN);
+    for (const [at, column] of engine.header.columns.entries()) {
+      if (column.at !== null && engine.header.condition?.columns.includes(column.at)) {
+        cells[column.at] = Number((await engine.values(at))[row]);
+      }
+    }
+    if (this.asked === row) this.given = cells;
   }
 
   private settle(): void {
@@ -232,9 +273,8 @@ export class Session {
     const point = state.point;
     if (!point || engine.count === 0) return;
     this.nearest = this.visibleNeighbours(point);
-    if (engine.header.maps[state.map] && point.origin.kind !== "place") {
-      this.place = engine.placeOf(state.map, point.latents);
-    }
+    const placed = point.origin.kind === "place" && this.placedOn === state.map;
+    if (engine.header.maps[state.map] && !placed) this.place = engine.placeOf(state.map, point.latents);
   }
 
   /** Return the nearest rows that are not hidden; without the row itself. */
@@ -256,7 +296,7 @@ export class Session {
       this.failure = "";
       return answer;
     } catch (error) {
-      this.failure = error instanceof Error ? error.message : String(error);
+      this.failure = messageOf(error);
       return null;
     }
   }

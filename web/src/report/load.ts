@@ -16,13 +16,15 @@ export interface Example {
 /** Return what rows are called: their number, and their label or id where they have one. */
 export async function rowTitles(engine: Engine): Promise<(row: number) => string> {
   const { columns } = engine.header;
-  const at = ["label", "id"].map((role) => columns.findIndex((column) => column.role === role)).find((place) => place >= 0);
+  const at = ["label", "id"]
+    .map((role) => columns.findIndex((column) => column.role === role))
+    .find((place) => place >= 0);
   const values = at === undefined ? null : await engine.values(at).catch(() => null);
   return (row) => {
     const value = values?.[row] ?? null;
     const name = `Row ${count(engine.number(row))}`;
     if (at === undefined || value === null || (typeof value === "number" && Number.isNaN(value))) return name;
-    return `${name}, ${cell(columns[at], value)}`;
+    return `${name}: ${cell(columns[at], value)}`;
   };
 }
 
@@ -38,6 +40,17 @@ export async function examplesOf(engine: Engine, rows: number[]): Promise<Exampl
       reconstruction: engine.canDecode ? await engine.decode(engine.latents(row), row) : null,
     })),
   );
+}
+
+/** Return what errors are, in one sentence. */
+export function errorsInWords(unit: string): string {
+  if (unit.startsWith("of the error")) return `Errors are shares ${unit}.`;
+  return unit.startsWith("of ") ? `Errors are those ${unit}.` : `Errors are ${unit}.`;
+}
+
+/** Return the unit of errors, so that it can follow the word "error". */
+export function inUnit(unit: string): string {
+  return unit.startsWith("of the error") ? `as a share ${unit}` : unit;
 }
 
 /** Return what an error says, as a sentence. */

@@ -1,7 +1,7 @@
 /** A latent map as a small picture: points are written as pixels, so a million of them take a moment only. */
 
 import type { Column } from "../format";
-import { categorical, MISSING, sequential, type Rgb } from "../shared/colours";
+import { categorical, MISSING, sequentialTable, type Rgb } from "../shared/colours";
 import { count, number } from "../shared/format";
 
 export interface Legend {
@@ -37,19 +37,25 @@ export function byLevel(title: string, values: ArrayLike<number>, names: readonl
 }
 
 /** Return colours by numbers, from the 1st to the 99th percentile: a few extreme rows would make all others alike. */
-export function byNumber(title: string, values: ArrayLike<number>, words = (value: number) => number(value, 3)): Colouring {
-  const sorted = Float64Array.from(values)
-    .filter((value) => !Number.isNaN(value))
-    .sort();
-  const at = (share: number) => sorted[Math.round(share * (sorted.length - 1))] ?? 0;
+export function byNumber(
+  title: string,
+  values: ArrayLike<number>,
+  words = (value: number) => number(value, 3),
+): Colouring {
+  let sorted = new Float64Array(values.length);
+  let known = 0;
+  for (let row = 0; row < values.length; row++) if (!Number.isNaN(values[row])) sorted[known++] = values[row];
+  sorted = sorted.subarray(0, known).sort();
+  const at = (share: number) => (known ? sorted[Math.round(share * (known - 1))] : 0);
   const low = at(0.01);
   const high = at(0.99);
   const span = high - low || 1;
   const colours = new Uint8Array(values.length * 3);
-  const table = Array.from({ length: 256 }, (_, step) => sequential(step / 255));
+  const table = sequentialTable();
   for (let row = 0; row < values.length; row++) {
-    const share = Math.min(Math.max((values[row] - low) / span, 0), 1);
-    colours.set(Number.isNaN(share) ? MISSING : table[Math.round(share * 255)], row * 3);
+    const step = Math.round(Math.min(Math.max((values[row] - low) / span, 0), 1) * 255) * 3;
+    const missing = Number.isNaN(step);
+    for (let part = 0; part < 3; part++) colours[row * 3 + part] = missing ? MISSING[part] : table[step + part];
   }
   return { colours, legend: { title, levels: null, range: [`${words(low)} or less`, `${words(high)} or more`] } };
 }
@@ -72,7 +78,7 @@ export function byColumn(column: Column, values: Float64Array | (string | null)[
 
 /** Return the diameter of a point in pixels of the canvas. */
 export function diameterOf(rows: number, side: number): number {
-  const size = side / Math.sqrt(rows) / 2.2;
+  const size = side / Math.sqrt(rows) / 1.7;
   return Math.max(1, Math.min(Math.round(size), Math.round(side / 110)));
 }
 

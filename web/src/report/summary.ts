@@ -53,7 +53,8 @@ export function curveInWords(model: ModelFacts): string {
   const parts = [`Training curve of ${plural(Math.max(loss.length, validation.length), "epoch")}.`];
   if (loss.length) parts.push(`The training loss went from ${number(loss[0])} to ${number(loss[loss.length - 1])}.`);
   const best = validation[model.bestEpoch - 1];
-  if (best !== undefined) parts.push(`The best epoch is ${model.bestEpoch}, with a validation loss of ${number(best)}.`);
+  if (best !== undefined)
+    parts.push(`The best epoch is ${model.bestEpoch}, with a validation loss of ${number(best)}.`);
   return parts.join(" ");
 }
 

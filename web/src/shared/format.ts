@@ -12,13 +12,28 @@ export function number(value: number | null | undefined, digits = 4): string {
   if (!Number.isFinite(value)) return value > 0 ? "infinite" : "-infinite";
   if (value === 0) return "0";
   const size = Math.abs(value);
-  if (size >= 1e15 || size < 1e-4) return value.toExponential(digits - 1).replace(/\.?0+e/, "e").replace("e+", "e");
+  if (size >= 1e15 || size < 1e-4)
+    return value
+      .toExponential(digits - 1)
+      .replace(/\.?0+e/, "e")
+      .replace("e+", "e");
   // Digits before the point are never rounded away. Four-digit whole numbers such as years get no comma.
   if (size >= 9999.5) return GROUPED.format(value);
   if (Number.isInteger(value) || size >= 10 ** (digits - 1)) return WHOLE.format(value);
   let format = formats.get(digits);
-  if (!format) formats.set(digits, (format = new Intl.NumberFormat("en", { maximumSignificantDigits: digits })));
+  if (!format)
+    formats.set(
+      digits,
+      (format = new Intl.NumberFormat("en", { maximumSignificantDigits: digits, useGrouping: false })),
+    );
   return format.format(value);
+}
+
+/** Return a range, with no more digits than its width deserves: "0 to 1", "-1.05 to 1.03". */
+export function range(low: number, high: number, digits = 3): string {
+  const step = 10 ** (Math.floor(Math.log10(high - low || Math.abs(high) || 1)) - digits + 1);
+  const rounded = (value: number) => number(Number((Math.round(value / step) * step).toPrecision(12)), 12);
+  return `${rounded(low)} to ${rounded(high)}`;
 }
 
 /** Return a whole number with commas: 1,234. */
@@ -36,7 +51,7 @@ export function percent(share: number | null): string {
   if (share === null || Number.isNaN(share)) return "missing";
   const value = share * 100;
   const size = Math.abs(value);
-  return `${value.toFixed(size !== 0 && size < 1 ? 2 : size < 10 ? 1 : 0)} %`;
+  return `${value.toFixed(size === 0 || size >= 10 ? 0 : size < 1 ? 2 : 1)} %`;
 }
 
 /** Return a size in bytes: "1.2 MB". */
@@ -85,8 +100,15 @@ export function cell(column: Column | undefined, value: number | string | null):
   return number(value);
 }
 
+/** Return a text with a capital letter at its beginning. */
+export function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
 /** Return a text that is short enough for a tooltip or a drawing, cut with an ellipsis. */
 export function short(text: string, most = 300): string {
   if (text.length <= most) return text;
-  return `${Array.from(text.slice(0, most * 2)).slice(0, most - 1).join("")}…`;
+  return `${Array.from(text.slice(0, most * 2))
+    .slice(0, most - 1)
+    .join("")}…`;
 }

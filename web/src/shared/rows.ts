@@ -31,6 +31,11 @@ export function cellName(header: Header, at: number): string {
   return cellColumns(header)[at]?.name ?? `cell ${at + 1}`;
 }
 
+/** Return the name of a latent dimension, by its place from 0 as in Python. */
+export function latentName(at: number): string {
+  return `latent ${at}`;
+}
+
 /** Return the names of the channels of series and vectors. */
 export function channelNames(header: Header): string[] {
   const shape = shapeOf(header);
@@ -72,7 +77,8 @@ export function cellDistances(header: Header, row: ArrayLike<number>, other: Arr
 }
 
 function featureDistance(feature: Feature | undefined, value: number, other: number): number {
-  if (!feature || feature.kind === "category" || feature.kind === "boolean") return Math.abs(value - other) > 0.5 ? 1 : 0;
+  if (!feature || feature.kind === "category" || feature.kind === "boolean")
+    return Math.abs(value - other) > 0.5 ? 1 : 0;
   if (feature.kind === "count") return Math.abs(Math.log1p(Math.max(value, 0)) - Math.log1p(Math.max(other, 0)));
   const { knots } = feature;
   // Of a normal distribution, most knots lie within four standard deviations.

@@ -39,7 +39,10 @@ export function logTicks(low: number, high: number): number[] {
 }
 
 /** Return the scale of values: logarithmic where all are positive and they span more than two decades. */
-export function scaleOf(values: Iterable<number>, options: { log?: boolean; zero?: boolean; about?: number } = {}): Scale {
+export function scaleOf(
+  values: Iterable<number>,
+  options: { log?: boolean; zero?: boolean; about?: number } = {},
+): Scale {
   let low = Infinity;
   let high = -Infinity;
   for (const value of values) {

@@ -5,6 +5,7 @@
  * their numbers in the data, because the page that is opened later may contain other rows.
  */
 
+import { readState } from "../engine/save";
 import type { Engine, Row } from "../engine/types";
 import { bitsOf, none, packBits, unpackBits, type Bits, type PackedBits } from "../explore/bits";
 import { WHOLE, type Camera } from "../explore/camera";
@@ -13,7 +14,8 @@ import { WHOLE, type Camera } from "../explore/camera";
 export type Mode = "drag" | "pan" | "lasso";
 
 /** What the colour of a point says: of columns and latents with their place, such as "column:3". */
-export type ColourKey = "none" | "error" | "score" | "probability" | "cluster" | `column:${number}` | `latent:${number}`;
+export type ColourKey =
+  "none" | "error" | "score" | "probability" | "cluster" | `column:${number}` | `latent:${number}`;
 
 export type Tab = "selection" | "compare" | "anomalies" | "search";
 
@@ -168,19 +170,10 @@ export function stateOf(engine: Engine, root: ParentNode = document): PageState 
   let state = states.get(engine);
   if (!state) {
     state = new PageState(engine);
-    state.restore(savedState(root));
+    state.restore(readState(root));
     states.set(engine, state);
   }
   return state;
-}
-
-/** Return the state that is saved in the page, from its script element; null where there is none. */
-function savedState(root: ParentNode): unknown {
-  try {
-    return JSON.parse(root.querySelector("script#diabolo-state")?.textContent || "null");
-  } catch {
-    return null;
-  }
 }
 
 /** Return whether points can be coloured by this. */

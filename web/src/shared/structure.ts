@@ -28,33 +28,48 @@ export function axesInWords(shape: number[], form: Form): string {
   return shape.map(count).join(" by ");
 }
 
-/** Return the blocks of a model: its rows, then its layers in the order in which they compute. */
+/**
+ * Return the blocks of a model: its rows, then its layers in the order in which they compute. Layers that only give
+ * numbers other axes have no block of their own: the block before them gets the axes that a reshape gives.
+ */
 export function blocksOf(model: ModelFacts): LayerBlock[] {
   const size = (shape: number[]) => shape.reduce((product, axis) => product * axis, 1);
   const mark = (shape: number[]) => (shape.length > 1 ? shape.join("×") : count(size(shape)));
-  const blocks: LayerBlock[] = [
-    {
-      part: "input",
-      words: "rows",
-      axes: axesInWords(model.rowShape, model.form),
-      size: size(model.rowShape),
-      mark: mark(model.rowShape),
-      weights: 0,
-      height: 0,
-    },
-    ...model.layers.map((layer) => ({
-      part: layer.part,
-      words: layer.words.startsWith(layer.kind) ? layer.words : `${layer.kind} ${layer.words}`.trim(),
-      // Inside a network even rows of a table are plain numbers.
-      axes: axesInWords(layer.shape, model.form === "cells" ? "vector" : model.form),
-      size: size(layer.shape),
-      mark: mark(layer.shape),
-      weights: layer.weights,
-      height: 0,
-    })),
-  ];
+  const block = (
+    part: LayerBlock["part"],
+    words: string,
+    shape: number[],
+    form: Form,
+    weights: number,
+  ): LayerBlock => ({
+    part,
+    words,
+    axes: axesInWords(shape, form),
+    size: size(shape),
+    mark: mark(shape),
+    weights,
+    height: 0,
+  });
+  // Inside a network even rows of a table are plain numbers.
+  const inside = model.form === "cells" ? "vector" : model.form;
+  const blocks = [block("input", "rows", model.rowShape, model.form, 0)];
+  for (const layer of model.layers) {
+    const last = blocks[blocks.length - 1];
+    if (
+      layer.weights === 0 &&
+      (layer.kind === "flatten" || layer.kind === "reshape") &&
+      size(layer.shape) === last.size
+    ) {
+      if (layer.kind === "flatten") continue;
+      last.axes = axesInWords(layer.shape, inside);
+      last.mark = mark(layer.shape);
+      continue;
+    }
+    const words = layer.words.startsWith(layer.kind) ? layer.words : `${layer.kind} ${layer.words}`.trim();
+    blocks.push(block(layer.part, words, layer.shape, inside, layer.weights));
+  }
   const most = Math.log(Math.max(...blocks.map((block) => block.size), 2) + 1);
-  for (const block of blocks) block.height = Math.log(block.size + 1) / most;
+  for (const each of blocks) each.height = Math.log(each.size + 1) / most;
   return blocks;
 }
 

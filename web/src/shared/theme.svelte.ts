@@ -1,5 +1,7 @@
 /** Light or dark colours: as the system has them, or as the reader chose. */
 
+import { flushSync } from "svelte";
+
 export type Choice = "system" | "light" | "dark";
 
 const KEY = "diabolo-colours";
@@ -8,18 +10,23 @@ class Theme {
   /** What the reader chose. */
   choice = $state<Choice>("system");
   private system = $state(false);
+  /** Paper is white. */
+  private printing = $state(false);
 
   constructor() {
     if (typeof matchMedia !== "function") return;
     const query = matchMedia("(prefers-color-scheme: dark)");
     this.system = query.matches;
     query.addEventListener("change", () => (this.system = query.matches));
+    addEventListener("beforeprint", () => flushSync(() => (this.printing = true)));
+    addEventListener("afterprint", () => (this.printing = false));
     const kept = read();
     if (kept) this.choice = kept;
   }
 
   /** Whether colours are dark now. */
   get dark(): boolean {
+    if (this.printing) return false;
     return this.choice === "system" ? this.system : this.choice === "dark";
   }
 
