@@ -1,7 +1,7 @@
 /** Points without WebGL: their pixels are written into an image, which is faster than a million calls of `fillRect`. */
 
 import { pointSize, scaleOf } from "./camera";
-import { FADED, type Painter, type Scene } from "./scene";
+import { FADED, RINGS, type Painter, type Scene } from "./scene";
 
 /** Draws on a plain canvas. */
 export class CanvasPainter implements Painter {
@@ -45,7 +45,8 @@ export function paint(pixels: Uint32Array, width: number, height: number, scene:
   const ring = stamp(pixels, width, height, size + 5 * scene.density);
   const large = stamp(pixels, width, height, size + 2 * scene.density);
   const dark = packed(ink[0], ink[1], ink[2]);
-  for (const row of selected) if (colours[4 * row + 3]) ring(at.x(row), at.y(row), dark);
+  const ringed = selected.length <= RINGS ? selected : [];
+  for (const row of ringed) if (colours[4 * row + 3]) ring(at.x(row), at.y(row), dark);
   for (const row of selected) {
     if (colours[4 * row + 3]) large(at.x(row), at.y(row), faded(colours, 4 * row, ground, 1));
   }

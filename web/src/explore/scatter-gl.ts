@@ -1,7 +1,7 @@
 /** Points by WebGL2. Cheap enough for a software rasteriser: no blending, no depth, small points are squares. */
 
 import { pointSize, scaleOf } from "./camera";
-import { FADED, type Changes, type Painter, type Scene } from "./scene";
+import { FADED, RINGS, type Changes, type Painter, type Scene } from "./scene";
 
 const VERTEX = `#version 300 es
 in vec2 place;
@@ -36,9 +36,6 @@ void main() {
 
 /** Below this many pixels a circle cannot be told from a square. */
 const SMALL = 4;
-
-/** Above this number of selected rows, rings around them would hide the picture and take long. */
-const RINGS = 20_000;
 
 interface Shader {
   program: WebGLProgram;
@@ -101,6 +98,13 @@ export class GlPainter implements Painter {
       },
       { signal },
     );
+  }
+
+  /** Whether the processor draws, for want of a graphics card. */
+  get software(): boolean {
+    const names = this.gl.getExtension("WEBGL_debug_renderer_info");
+    const name: unknown = this.gl.getParameter(names?.UNMASKED_RENDERER_WEBGL ?? this.gl.RENDERER);
+    return /swiftshader|llvmpipe|software|basic render/i.test(String(name));
   }
 
   draw(scene: Scene, changes: Changes): void {

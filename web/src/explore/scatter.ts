@@ -8,6 +8,9 @@ import { CanvasPainter } from "./scatter-canvas";
 import { GlPainter } from "./scatter-gl";
 import type { Changes, Painter, Scene } from "./scene";
 
+/** Above this number of points, WebGL without a graphics card is slower than a plain canvas: four times at a million. */
+const SOFTWARE = 200_000;
+
 /** The points of a map inside an element. */
 export class Scatter {
   private painter: Painter;
@@ -16,9 +19,10 @@ export class Scatter {
   private frame = 0;
   private closed = false;
 
-  /** Args: host: gets the canvas as its first child; plain: never use WebGL. */
+  /** Args: host: gets the canvas as its first child; rows: about how many points; plain: never use WebGL. */
   constructor(
     private readonly host: HTMLElement,
+    rows: number,
     plain = false,
   ) {
     this.scene = {
@@ -31,7 +35,7 @@ export class Scatter {
       ground: [255, 255, 255],
       ink: [0, 0, 0],
     };
-    this.painter = (plain ? null : this.startGl()) ?? new CanvasPainter();
+    this.painter = (plain ? null : this.startGl(rows)) ?? new CanvasPainter();
     host.prepend(this.painter.canvas);
   }
 
@@ -71,12 +75,15 @@ export class Scatter {
     if (!this.frame && !this.closed) this.frame = requestAnimationFrame(() => this.drawNow());
   }
 
-  private startGl(): Painter | null {
+  private startGl(rows: number): Painter | null {
     try {
-      return new GlPainter({
+      const painter = new GlPainter({
         restored: () => this.redrawAll(),
         broken: () => this.replaceByCanvas(),
       });
+      if (rows <= SOFTWARE || !painter.software) return painter;
+      painter.close();
+      return null;
     } catch {
       return null;
     }

@@ -38,3 +38,6 @@ export interface Painter {
 
 /** How strongly points are drawn that are not selected, while others are. */
 export const FADED = 0.35;
+
+/** Above this number of selected rows, rings around them would hide the picture and take long. */
+export const RINGS = 20_000;
