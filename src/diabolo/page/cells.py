@@ -17,7 +17,7 @@ from diabolo.page.rows import PageRows
 from diabolo.typing import ArrowTable, Float64Array, Rows
 
 SHEET = 4_096  # pixels of a side of a sheet of pictures; browsers refuse larger ones
-EXACT_NUMBERS = 1 << 21  # cells of a table that are kept exactly; of more, numbers are rounded to 65,535 steps
+EXACT_NUMBERS = 1 << 19  # cells of a table that are kept exactly; of more, numbers are rounded to 65,535 steps
 SENT = 1 << 24  # numbers of rows that a server sends at once; of more it is asked for one row at a time
 WIDEST = 512  # features of an array, of which each is a column; more are a vector
 LEVELS = 250  # of a column of texts that is a category

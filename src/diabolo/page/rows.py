@@ -129,7 +129,7 @@ def _stream(
         row_type=adapter.dtype,
         say=lambda note: None,  # of columns that the model does not use, which the page shows
     )
-    chunks = [user_rows.as_numbers(model, chunk, where="report()") for chunk in stream.chunks(AT_ONCE)]
+    chunks = list(stream.chunks(AT_ONCE))
     return np.concatenate(chunks), user_rows.joined(tables), stream.name
 
 

@@ -25,6 +25,9 @@ from diabolo.model.settings import AUTO, Settings
 from diabolo.network import structures
 
 STEPS = 9_000  # of each short training
+# The share of the epochs in which the weight of the latents rises. From the start on, rows of few columns often switch
+# all of them off: of a swiss roll in three columns one latent was found, with it two, and other counts stay.
+WARMUP = 0.1
 MAX_LATENTS = 64  # latents that it may use
 NATS = 0.25  # the mean KL divergence above which a latent counts as used
 MEASURED_ROWS = 4_096  # on which this is measured
@@ -63,9 +66,10 @@ def pilots(settings: Settings, prepared: Prepared) -> list[Settings]:
     loss, features = prepared.loss.loss.kind, math.prod(prepared.network.input_shape)
     beta = SHARE_OF_VARIANCE if loss in ("mixed", "masked") else 1.0
     batch_size = min(settings.batch_size, prepared.rows)
+    epochs = max(10, min(400, STEPS // math.ceil(prepared.rows / batch_size)))
     changed = settings.changed(
         latent_dim=max(1, min(MAX_LATENTS, features - 1)),
-        bottleneck=f"gaussian:beta={beta:g}",
+        bottleneck=f"gaussian:beta={beta:g},warmup_epochs={round(WARMUP * epochs)}",
         bottleneck_activation=None,
         reconstruction_loss="gaussian:variance=learnt" if loss == "gaussian" else settings.reconstruction_loss,
         corruption=None,
@@ -74,7 +78,7 @@ def pilots(settings: Settings, prepared: Prepared) -> list[Settings]:
         optimizer=None,
         learning_rate=2e-3,
         validation_fraction=settings.validation_fraction or 0.1,
-        epochs=max(10, min(400, STEPS // math.ceil(prepared.rows / batch_size))),
+        epochs=epochs,
         patience=0,
     )
     structures = STRUCTURES if settings.structure == AUTO else (settings.structure,)
