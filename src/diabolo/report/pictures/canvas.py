@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import IO, Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from diabolo.errors import printable
+from diabolo.typing import Float64Array
 
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#999999"
 MUTED = "#6E7278"  # of words that explain
@@ -34,6 +36,8 @@ OTHERS = "#8C9198"  # of what has no colour of its own, or no value
 SEQUENTIAL = LinearSegmentedColormap.from_list(
     "diabolo", ["#503894", "#4253A0", "#306EA0", "#218A9E", "#2AA491", "#62BB77", "#A5CD56", "#ECD942"]
 ).with_extremes(bad=OTHERS)
+# The same without its end, which as a line on white can hardly be seen.
+LINES = LinearSegmentedColormap.from_list("diabolo lines", SEQUENTIAL(np.linspace(0, 0.9, 64)))
 
 # How figures are written, by the ending of the file: the version of Matplotlib, and the date, would change the bytes.
 ENDINGS: dict[str, dict[str, Any]] = {
@@ -66,12 +70,23 @@ def picture(width: float, height: float, *, dpi: int = 120, layout: str | None =
     return Picture(figsize=(width, height), dpi=dpi, layout=layout)  # type: ignore[arg-type]
 
 
+def cell(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
+    """Return axes at a place in inches."""
+    across, up = figure.get_size_inches()
+    return figure.add_axes((left / across, bottom / up, width / across, height / up))
+
+
 def open_axes(axes: Axes, *, grid: str = "") -> None:
     """Remove the frame above and on the right of axes. Args: grid: "x" or "y", the direction with lines."""
     axes.spines[["top", "right"]].set_visible(False)
     if grid:
         axes.grid(axis=grid, color=GREY, alpha=0.3)  # type: ignore[arg-type]
         axes.set_axisbelow(True)
+
+
+def bin_edges(values: Float64Array) -> Float64Array:
+    """Return the edges of the bars of a histogram: as many as the root of the number of values, 10 to 60."""
+    return np.histogram_bin_edges(values, int(np.clip(len(values) ** 0.5, 10, 60)))
 
 
 def words(text: object, most: int = 28) -> str:

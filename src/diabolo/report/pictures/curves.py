@@ -5,8 +5,10 @@ from typing import Protocol
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from diabolo.model.model import Model
+from diabolo.report.card import limits
 from diabolo.report.pictures.canvas import BLUE, GREY, ORANGE, open_axes, picture
 
 
@@ -24,13 +26,16 @@ def training(model: Model) -> Figure:
     chosen = (curve or history["loss"])[best - 1]
     axes.plot([best], [chosen], "o", color=ORANGE if curve else BLUE, markersize=6)
     axes.annotate(
-        f"epoch {best}: {chosen:.4g}", (best, chosen), textcoords="offset points", xytext=(0, 9), ha="right", fontsize=9
+        f"epoch {best}: {chosen:.4g}",
+        (best, chosen),
+        textcoords="offset points",
+        xytext=(0, 9),
+        ha="left" if best < len(epochs) / 3 else "right",
+        fontsize=9,
+        bbox={"facecolor": axes.get_facecolor(), "edgecolor": "none", "alpha": 0.8, "pad": 1},
     )
-    # The loss of the first epochs is much larger; the axis shows the later ones.
-    values = np.concatenate([history["loss"], curve or []])
-    top = np.quantile(values, 0.9) if len(epochs) > 10 else values.max()
-    span = max(top - values.min(), 1e-9)
-    axes.set_ylim(values.min() - 0.08 * span, top + 0.25 * span)
+    axes.set_ylim(limits(history))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("epoch")
     axes.set_ylabel(f"{model.loss.kind} loss (nats a row)")
     open_axes(axes, grid="y")

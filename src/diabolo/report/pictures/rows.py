@@ -15,7 +15,7 @@ from diabolo.data.adapters import Rows
 from diabolo.data.long_table.labels import Labels
 from diabolo.model.model import Model
 from diabolo.report.pictures import tables
-from diabolo.report.pictures.canvas import BLUE, GREY, ORANGE, ink, open_axes, picture, words
+from diabolo.report.pictures.canvas import BLUE, GREY, ORANGE, cell, ink, open_axes, picture, words
 from diabolo.report.pictures.drawn import Drawn, Group
 from diabolo.report.summary import error_through, in_units_of_the_network
 from diabolo.typing import Float64Array, Int64Array
@@ -32,7 +32,7 @@ def reconstructions(
     labels: Labels | None = None,
     numbers: Int64Array | None = None,
     *,
-    places: Sequence[int] | None = None,
+    places: Sequence[int] | Int64Array | None = None,
     count: int | None = None,
 ) -> Figure:
     """Return a picture of typical rows, of all sizes of error, and of the worst rows, above their reconstructions.
@@ -47,13 +47,20 @@ def reconstructions(
         count: how many rows to draw; None: 12 pictures, or 6 other rows.
     """
     errors = model.squared_error_per_row(rows) if seen is None else error_through(model, rows, seen)
-    kind = model.adapter.kind
-    if places is None:
-        groups = typical_and_worst(errors, count or (PICTURES if kind == "image" else OTHERS))
-    else:
-        groups = [Group(CHOSEN, np.asarray(places, np.int64), BLUE)]
+    count = count or (PICTURES if model.adapter.kind == "image" else OTHERS)
+    groups = typical_and_worst(errors, count) if places is None else chosen(places)
     numbers = np.arange(len(rows)) if numbers is None else numbers
-    drawn = Drawn(model, rows, seen, errors, numbers, groups, labels)
+    return draw(Drawn(model, rows, seen, errors, numbers, groups, labels))
+
+
+def chosen(places: Sequence[int] | Int64Array) -> list[Group]:
+    """Return rows that a user chose."""
+    return [Group(CHOSEN, np.asarray(places, np.int64), BLUE)]
+
+
+def draw(drawn: Drawn) -> Figure:
+    """Return the picture of rows that were chosen, as suits their kind."""
+    model, kind = drawn.model, drawn.model.adapter.kind
     if kind == "image":
         return _images(drawn)
     if kind == "series":
@@ -106,7 +113,7 @@ def _images(drawn: Drawn) -> Figure:
             versions[1:1] = [] if drawn.seen is None else [drawn.seen[row]]
             for down, (name, image) in enumerate(zip(names, versions, strict=True)):
                 bottom = band * (lines - line) - above - down * (tall + BETWEEN) - tall
-                axes = _cell(figure, LEFT + left, bottom, CELL, tall)
+                axes = cell(figure, LEFT + left, bottom, CELL, tall)
                 show_image(axes, image, low, high, group.colour)
                 if left == 0:
                     axes.set_ylabel(name, fontsize=8, rotation=0, ha="right", va="center", labelpad=4)
@@ -131,12 +138,6 @@ def _arranged(counts: Sequence[int]) -> tuple[list[_Place], int, float]:
             left, in_line = left + CELL + BETWEEN, in_line + 1
             width = max(width, left - BETWEEN)
     return places, line + 1, width
-
-
-def _cell(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
-    """Return axes at a place in inches."""
-    across, up = figure.get_size_inches()
-    return figure.add_axes((left / across, bottom / up, width / across, height / up))
 
 
 def show_image(axes: Axes, image: Rows, low: float, high: float, colour: str) -> None:
@@ -178,12 +179,12 @@ def _profiles(drawn: Drawn) -> Figure:
             return in_units_of_the_network(drawn.model, some)
         return np.asarray((some - middle) / np.where(spread > 0, spread, 1))
 
-    chosen = drawn.chosen
-    figure = picture(9, 1.1 + 1.15 * len(chosen))
+    shown = drawn.chosen
+    figure = picture(9, 1.1 + 1.15 * len(shown))
     features = np.arange(rows.shape[1])
     dot, cross = ("o", "x") if len(features) <= MARKED else ("", "")
-    for at, (title, row, colour) in enumerate(chosen):
-        axes = figure.add_subplot(len(chosen), 1, at + 1)
+    for at, (title, row, colour) in enumerate(shown):
+        axes = figure.add_subplot(len(shown), 1, at + 1)
         original = scaled(rows[row][None])[0]
         start = drawn.start[row][None]
         restored = scaled(drawn.model.reconstruct(start))[0]
@@ -192,7 +193,7 @@ def _profiles(drawn: Drawn) -> Figure:
         axes.plot(features, original, color=ink(), linewidth=1.2, marker=dot, markersize=3, label="original")
         axes.plot(features, restored, color=colour, linewidth=1.2, marker=cross, markersize=4, label="reconstruction")
         axes.set_title(title, loc="left", fontsize=9, color=colour)
-        axes.tick_params(labelsize=8, labelbottom=at == len(chosen) - 1)
+        axes.tick_params(labelsize=8, labelbottom=at == len(shown) - 1)
         open_axes(axes)
         if at == 0:
             axes.legend(fontsize=8, frameon=False, ncols=3, loc="lower right", bbox_to_anchor=(1, 1))
@@ -213,13 +214,13 @@ def channel_names(model: Model) -> Sequence[str]:
 
 def _series(drawn: Drawn) -> Figure:
     """Draw series over time in their own units, a panel for each channel, with the names that the data has."""
-    rows, chosen, labels = drawn.rows, drawn.chosen, drawn.labels
+    rows, shown, labels = drawn.rows, drawn.chosen, drawn.labels
     count, names = rows.shape[2], channel_names(drawn.model)
     panels = min(CHANNELS, count)
-    figure = picture(max(9, 3.4 * panels), 1.3 + 1.35 * len(chosen))
-    grid = figure.subplots(len(chosen), panels, squeeze=False, sharey="col")
+    figure = picture(max(9, 3.4 * panels), 1.3 + 1.35 * len(shown))
+    grid = figure.subplots(len(shown), panels, squeeze=False, sharey="col")
     dot = "o" if rows.shape[1] <= MARKED else ""
-    for at, (title, row, colour) in enumerate(chosen):
+    for at, (title, row, colour) in enumerate(shown):
         start = drawn.start[row]
         restored = drawn.model.reconstruct(start[None])[0]
         times = np.arange(rows.shape[1]) if labels is None else labels.times(row)

@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 from diabolo.data.adapters import Rows
 from diabolo.data.frames.writing import array_of
 from diabolo.model.model import Model
-from diabolo.report.columns import WITH_LEVELS
+from diabolo.report.columns import WITH_LEVELS, named_columns
 from diabolo.report.pictures.canvas import GREY, MUTED, ORANGE, ink, picture, words
 from diabolo.report.pictures.drawn import Drawn
 from diabolo.typing import ArrowArray, Float64Array
@@ -28,13 +28,6 @@ MISSING = "\N{EN DASH}"
 def suits(model: Model) -> bool:
     """Return whether rows have columns with names, and not too many."""
     return model.adapter.is_table or (model.schema is not None and model.adapter.row_shape[0] <= MOST_COLUMNS)
-
-
-class Named(NamedTuple):
-    """A column. Attributes: name; kind: as in `diabolo.data.frames.columns.KINDS`."""
-
-    name: str
-    kind: str
 
 
 class _Cells(NamedTuple):
@@ -87,7 +80,7 @@ def cells(drawn: Drawn) -> Figure:
 
 def _fitting(drawn: Drawn, versions: list[Rows]) -> tuple[_Cells, int]:
     """Return the columns that differ most, as many as fit, in their order; and how many are left out."""
-    names = [each.name for each in named(drawn.model)]
+    names = [each.name for each in named_columns(drawn.model)]
     texts = [_texts(drawn.model, rows) for rows in versions]
     differ = _differences(drawn.model, drawn.rows, versions[0], versions[-1])
     letters = [
@@ -104,13 +97,6 @@ def _fitting(drawn: Drawn, versions: list[Rows]) -> tuple[_Cells, int]:
         np.clip(np.nan_to_num(differ[:, kept]) / 2, 0, 1),
     )
     return shown, len(names) - len(kept)
-
-
-def named(model: Model) -> list[Named]:
-    """Return name and kind of each column."""
-    if model.schema is not None:
-        return [Named(each.name, each.kind) for each in model.schema.columns]
-    return [Named(each.name, each.kind) for each in model.adapter.columns]
 
 
 def _texts(model: Model, rows: Rows) -> list[list[str]]:
@@ -142,7 +128,7 @@ def _column(column: ArrowArray, kind: str) -> list[str]:
 
 def _differences(model: Model, every: Rows, original: Rows, restored: Rows) -> Float64Array:
     """Return how much cells differ, (rows, columns): numbers in standard deviations; 2 for another level."""
-    levels = np.array([each.kind in WITH_LEVELS for each in named(model)])
+    levels = np.array([each.kind in WITH_LEVELS for each in named_columns(model)])
     known = np.ma.masked_invalid(every.astype(np.float64))
     spread = np.ma.filled(known.std(axis=0), 0)
     away = np.abs(restored.astype(np.float64) - original)
