@@ -22,6 +22,7 @@ MOST_COLUMNS = 30  # of more, lines show more than cells
 WIDEST = 11.0  # inches of all columns together
 LETTER, LINE = 0.072, 0.19  # inches: the width of a letter, the height of a line
 LONGEST, SHORTEST = 14, 5  # letters of a cell
+LONGEST_TIME = 19  # 2024-01-31 12:30:59
 MISSING = "\N{EN DASH}"
 
 
@@ -116,14 +117,18 @@ def _texts(model: Model, rows: Rows) -> list[list[str]]:
 def _column(column: ArrowArray, kind: str) -> list[str]:
     """Return the cells of a column as texts."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
+    if pa.types.is_timestamp(column.type) and column.type.tz:
+        column = pc.local_timestamp(column)
     if kind == "date" and pa.types.is_temporal(column.type):
         column = column.cast(pa.string())
     values = column.to_pylist()
-    if kind == "date":  # a whole day, and whole seconds
-        values = [None if each is None else re.sub(r"( 00:00(:00)?)?(\.0+)?Z?$", "", str(each)) for each in values]
+    if kind == "date":  # without a fraction of seconds
+        values = [None if each is None else re.sub(r"( 00:00:00|:00)?(\.\d+)?Z?$", "", str(each)) for each in values]
     texts = [f"{each:.5g}" if isinstance(each, float) else str(each) for each in values]
-    return [MISSING if value is None else words(text, LONGEST) for value, text in zip(values, texts, strict=True)]
+    longest = LONGEST_TIME if kind == "date" else LONGEST
+    return [MISSING if value is None else words(text, longest) for value, text in zip(values, texts, strict=True)]
 
 
 def _differences(model: Model, every: Rows, original: Rows, restored: Rows) -> Float64Array:
