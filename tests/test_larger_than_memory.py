@@ -119,21 +119,36 @@ def test_rows_that_do_not_come_again_are_noticed(rows):
 
 
 def test_rows_held_back_are_never_given_and_are_the_same_each_time(parts, rows):
-    seen = []
-    stream, held = hold_back(open_stream(parts), 0.2, 7, VALIDATION, at_most=10**9, visit=seen.append)
+    seen, numbers = [], []
+
+    def visit(rows, places):
+        seen.append(rows)
+        numbers.extend(places)
+
+    stream, apart = hold_back(open_stream(parts), 0.2, 7, VALIDATION, at_most=10**9, visit=visit)
+    held = apart.rows
+    np.testing.assert_array_equal(held[:, 0], apart.numbers)
+    np.testing.assert_array_equal(np.concatenate(seen)[:, 0], numbers)
     assert 450 < len(held) < 750
     assert set(held[:, 0]) | set(np.concatenate(seen)[:, 0]) == set(range(3000))
     for size in (13, 500):
         given = np.concatenate(list(stream.chunks(size)))
         np.testing.assert_array_equal(given, np.concatenate(seen))
     # Another purpose holds back others; one on top of the other takes nothing twice.
-    _, other = hold_back(stream, 0.2, 7, TEST, at_most=10**9, visit=seen.append)
-    assert not set(other[:, 0]) & set(held[:, 0])
+    _, other = hold_back(stream, 0.2, 7, TEST, at_most=10**9, visit=visit)
+    assert not set(other.rows[:, 0]) & set(held[:, 0])
 
 
 def test_what_is_held_back_fits_and_what_does_not_is_trained_on(parts, rows):
     seen = []
-    stream, held = hold_back(open_stream(parts), 0.5, 0, VALIDATION, at_most=10_000, visit=seen.append)
+
+    def visit(rows, places):
+        np.testing.assert_array_equal(rows[:, 0], places)  # also of rows that were held back for a while
+        seen.append(rows)
+
+    stream, apart = hold_back(open_stream(parts), 0.5, 0, VALIDATION, at_most=10_000, visit=visit)
+    held = apart.rows
+    np.testing.assert_array_equal(held[:, 0], apart.numbers)
     assert 2_000 < held.nbytes <= 10_000
     assert sorted([*held[:, 0], *np.concatenate(seen)[:, 0]]) == list(range(3000))
     assert sorted(np.concatenate(list(stream.chunks(100)))[:, 0]) == sorted(np.concatenate(seen)[:, 0])
@@ -143,7 +158,9 @@ def test_a_sample_takes_each_row_alike(rng):
     sample, total = Sample(1.0, 8_000), 0
     for start in range(0, 100_000, 777):
         chunk = np.arange(start, min(start + 777, 100_000), dtype=np.float64)[:, None]
-        total += len(chunk) - sum(len(given) for given in sample.add(chunk, rng.random(len(chunk))))
+        total += len(chunk) - sum(
+            len(given) for given, _ in sample.add(chunk, rng.random(len(chunk)), chunk[:, 0].astype(int))
+        )
     assert total == len(sample.rows) <= 1_000
     assert abs(sample.rows.mean() / 50_000 - 1) < 0.1  # 0.577 / sqrt(500) is a standard error of 2.6 %
 

@@ -4,12 +4,14 @@ Parameters, scikit-learn's contract, and one short method for each verb; the wor
 `diabolo.model`. Only fit() loads TensorFlow. Order: the estimator, model files.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import numpy as np
+import sklearn
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from diabolo import fitting
@@ -30,6 +32,7 @@ from diabolo.network.bottlenecks import Bottleneck
 from diabolo.network.corruptions import Corruption
 from diabolo.network.layers import LAYERS, Layer
 from diabolo.network.penalties import Penalty
+from diabolo.report.card import card
 from diabolo.report.diagnosis import Finding
 from diabolo.training import backend
 from diabolo.training.checkpoints import State
@@ -289,6 +292,21 @@ class Autoencoder(Verbs, TransformerMixin, BaseEstimator):
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "model_")
 
+    @property
+    def _repr_html_(self) -> Callable[[], str]:
+        """A card of a fitted estimator, which notebooks show; of an unfitted one what scikit-learn shows."""
+        if not hasattr(self, "model_") or not shows_html():
+            found: Callable[[], str] = super()._repr_html_
+            return found
+        return partial(card, self.model_, type(self).__name__, getattr(self, "evaluation_", None))
+
+    def _repr_mimebundle_(self, **asked: object) -> dict[str, str]:
+        """The same; notebooks look for this one first."""
+        if not hasattr(self, "model_") or not shows_html():
+            found: dict[str, str] = super()._repr_mimebundle_(**asked)
+            return found
+        return {"text/plain": repr(self), "text/html": self._repr_html_()}
+
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = self._pickled(super().__getstate__())
         state.pop("_state", None)
@@ -312,6 +330,11 @@ class Autoencoder(Verbs, TransformerMixin, BaseEstimator):
         Raises: as `diabolo.load`.
         """
         return from_model(loaded.load(path, layers=layers, expect_sha256=expect_sha256).model_)
+
+
+def shows_html() -> bool:
+    """Return whether scikit-learn is set to show estimators as HTML, as it is unless a user changes it."""
+    return bool(sklearn.get_config()["display"] == "diagram")
 
 
 def settings_of(estimator: Autoencoder) -> Settings:

@@ -4,7 +4,7 @@
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from diabolo.anomaly.explain import by_column
 from diabolo.anomaly.explanation import Explanation
 from diabolo.anomaly.linear import by_column as by_regressions
 from diabolo.anomaly.linear import is_better
-from diabolo.autoencoder import Autoencoder, with_model
+from diabolo.autoencoder import Autoencoder, shows_html, with_model
 from diabolo.checks import share
 from diabolo.data import frames, memory
 from diabolo.data.adapters import Rows
@@ -38,6 +38,7 @@ from diabolo.model.runtime import by_chunk
 from diabolo.model.settings import seed_of
 from diabolo.network.layers import Layer
 from diabolo.parts import plain
+from diabolo.report.card import card
 from diabolo.training.engines import Quickest
 from diabolo.training.progress import verbosity
 from diabolo.typing import Float64Array, Int64Array, RandomState
@@ -221,6 +222,21 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         if self.model.series is not None:
             names = tuple(self.model.series.names)
         return Explanation(names, scoring.scaled(self._fitted, found.scores), expected, values, library)
+
+    @property
+    def _repr_html_(self) -> Callable[[], str]:
+        """A card of a fitted detector, which notebooks show; of an unfitted one what scikit-learn shows."""
+        if not hasattr(self, "autoencoder_") or not shows_html():
+            found: Callable[[], str] = super()._repr_html_
+            return found
+        return partial(card, self.model, type(self).__name__, getattr(self.autoencoder_, "evaluation_", None))
+
+    def _repr_mimebundle_(self, **asked: object) -> dict[str, str]:
+        """The same; notebooks look for this one first."""
+        if not hasattr(self, "autoencoder_") or not shows_html():
+            found: dict[str, str] = super()._repr_mimebundle_(**asked)
+            return found
+        return {"text/plain": repr(self), "text/html": self._repr_html_()}
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "autoencoder_")

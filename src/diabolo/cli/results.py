@@ -68,6 +68,7 @@ class Results:
         )
         worse = worse_than_pca(model, self.summary.error, self.summary.pca_error)
         self.findings: list[Finding] = [*diagnose(model, self._rows), *([] if worse is None else [worse])]
+        self._numbers = rows.numbers
         self.written: dict[str, str] = {}
 
     def write(self, paths: dict[str, Path], *, force: bool) -> None:
@@ -84,7 +85,7 @@ class Results:
         if self.summary.columns:
             reconstructions = pictures.columns([ColumnFigures(**each) for each in self.summary.columns])
         else:
-            reconstructions = pictures.reconstructions(self.model, self._rows, self._seen, self._labels)
+            reconstructions = pictures.reconstructions(self.model, self._rows, self._seen, self._labels, self._numbers)
         figures = {"reconstructions": reconstructions, "training": pictures.training(self.model)}
         for name, figure in figures.items():
             files.write_atomically(paths[name], partial(pictures.save, figure), force=force)

@@ -37,6 +37,7 @@ def write_rows(
     how: "Reading | None" = None,
     condition: str | None = None,
     data_dir: Path | None = None,
+    look: "Callable[[ArrowTable], object] | None" = None,
     force: bool,
 ) -> "list[str | None]":
     """Write the result of a verb on rows, chunk by chunk, print what was written, and return the names of pictures.
@@ -58,6 +59,7 @@ def write_rows(
         how: how files are to be read.
         condition: of all rows that are decoded, "site=B,sex=true".
         data_dir: folder of the data sets.
+        look: is shown each table of the data that is read, and the names of pictures.
         force: overwrite what exists.
 
     Returns: the name of the picture of each row, below the folder DATA; empty for other rows.
@@ -95,6 +97,7 @@ def write_rows(
         passing=passing,
         named=pictures or (latents and rows and sinks.is_folder(path)),
         condition=condition,
+        look=look,
     )
     arrays = by_chunk(taken.conditioned(verb(trained)), taken.stream, max_width=trained.max_width)
     chunks = taken.with_columns(arrays, name, trained.schema if rows and in_columns else None)
@@ -166,6 +169,7 @@ class RowsFor:
         named: bool,
         passing: tuple[str, ...] = (),
         condition: str | None = None,
+        look: "Callable[[ArrowTable], object] | None" = None,
     ) -> None:
         from diabolo.data.frames import of_latents
         from diabolo.data.opening import open_stream
@@ -179,7 +183,7 @@ class RowsFor:
         self._of_latents = deque["ArrowTable"]()
 
         self._name, self._kept, self._passing, self._whole = data, kept, passing, whole
-        self._tables = deque["ArrowTable"]()
+        self._tables, self._look = deque["ArrowTable"](), look
         self._latents, self._named, self.files = latents, named, list[str | None]()
         self.stream = open_stream(
             data,
@@ -191,7 +195,7 @@ class RowsFor:
             spare=(*kept, *spare, *asked),
             # As they are written: the text of a date stays this text.
             copied=(*passing, *(trained.schema.whole_numbers if whole and trained.schema is not None else ())),
-            keep=self._keep if kept or whole or passing or named or asked else None,
+            keep=self._keep if kept or whole or passing or named or asked or look is not None else None,
             row_shape=() if latents else trained.adapter.row_shape,
             row_type="" if latents else trained.adapter.dtype,
         )
@@ -203,6 +207,8 @@ class RowsFor:
         for name in self._kept:
             if name not in table.column_names:
                 raise DataError(unknown("column", name, table.column_names))
+        if self._look is not None:
+            self._look(table)
         if self._named and "file" in table.column_names:
             names = [None if each is None else str(each) for each in table["file"].to_pylist()]
             for each in names if self._latents else ():

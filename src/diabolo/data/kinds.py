@@ -195,6 +195,11 @@ def is_table_of_rows(source: object) -> bool:
     return kind is DATABASE or (kind in TABLES and kind is not COLUMNS)
 
 
+def may_have_columns(source: object) -> bool:
+    """Return whether rows of a source have columns besides those of a model, as far as its name tells."""
+    return identify(source).kind in (*TABLES, DATABASE, PICTURES, REMOTE, STDIN)
+
+
 def pictures_in(source: object) -> list[Path] | None:
     """Return the pictures of a folder, a pattern, a path or a list of paths; None for any other source."""
     named = identify(source)

@@ -22,7 +22,7 @@ from diabolo.data.readers.parts import Part
 from diabolo.data.sources import Source
 from diabolo.data.streams import Stream, rows_at_once
 from diabolo.errors import DataError
-from diabolo.typing import BoolArray, Float32Array, Float64Array, Rows, SparseMatrix
+from diabolo.typing import BoolArray, Float32Array, Float64Array, Int64Array, Rows, SparseMatrix
 
 # Purposes, as seeds that differ from those of the epochs, which count from 0.
 VALIDATION, TEST, SAMPLE = 2**32 - 1, 2**32 - 2, 2**32 - 3
@@ -105,15 +105,20 @@ def divide(opened: Source | Stream, fraction: float, seed: int, *, limit: int) -
         validation = None if held is None else rows[held]
         return Division(opened.name, rows, validation, None if apart else _statistics(rows, held), held)
     statistics = Statistics()
-    stream, validation = hold_back(
-        opened, fraction, seed, VALIDATION, at_most=limit // HELD_BACK_DIVISOR, visit=statistics.add
+    stream, held_apart = hold_back(
+        opened,
+        fraction,
+        seed,
+        VALIDATION,
+        at_most=limit // HELD_BACK_DIVISOR,
+        visit=lambda rows, numbers: statistics.add(rows),
     )
     if not statistics.rows:
         raise DataError(
             f"{opened.name}: with {fraction:g} of the rows held back for validation, none is left to train on: give "
             f"more rows, or a smaller validation_fraction (--validation-fraction 0 holds none back)."
         )
-    return Division(opened.name, stream, validation, statistics)
+    return Division(opened.name, stream, held_apart.rows, statistics)
 
 
 def _statistics(rows: Rows, held: BoolArray | None) -> Statistics:
@@ -137,6 +142,7 @@ class Split(NamedTuple):
     test: Rows | None
     source: Source | None = None  # of `train`, if all rows are in memory
     labels: Labels | None = None  # the names of the rows of `test`, else of `sample`, if they are windows
+    numbers: Int64Array | None = None  # of those rows in the whole source, from 0; its own test part is at its end
 
 
 def hold_back_test(opened: Source | Stream, fraction: float, seed: int, *, limit: int) -> Split:
@@ -147,31 +153,36 @@ def hold_back_test(opened: Source | Stream, fraction: float, seed: int, *, limit
     if isinstance(opened, Source):
         train, test = as_rows(opened.rows, where=opened.name), opened.test
         (check_no_infinity if opened.is_table or opened.series else check_finite)(train, opened.name)
-        labels = opened.labels
-        if test is None:
+        labels, numbers = opened.labels, np.arange(len(train))
+        if test is not None:
+            numbers = len(train) + np.arange(len(test))
+        else:
             held = held_back(len(train), fraction, seed, TEST)
             if held is not None:
                 train, test = taken(train, np.flatnonzero(~held)), train[held]
-                labels = None if labels is None else labels.take(held)
-        some = _some(train, seed)
-        if test is None and len(some) < len(train):
-            labels = None
-        return Split(train, some, test, opened._replace(rows=train, test=None), labels)
+                labels, numbers = None if labels is None else labels.take(held), np.flatnonzero(held)
+        chosen = _chosen(len(train), seed)
+        if test is None and chosen is not None:
+            labels, numbers = None, chosen
+        some = train if chosen is None else train[chosen]
+        return Split(train, some, test, opened._replace(rows=train, test=None), labels, numbers)
     sample, generator = Sample(1.0, limit // HELD_BACK_DIVISOR), np.random.default_rng([seed, SAMPLE])
-    stream, test = hold_back(
+    stream, apart = hold_back(
         opened,
         fraction,
         seed,
         TEST,
         at_most=limit // HELD_BACK_DIVISOR,
-        visit=lambda rows: sample.add(rows, generator.random(len(rows))),
+        visit=lambda rows, numbers: sample.add(rows, generator.random(len(rows)), numbers),
     )
     if sample.rows is None:
         raise DataError(
             f"{opened.name}: with {fraction:g} of the rows held back for the test, none is left to train on: give more "
             f"rows, or a smaller --test-fraction (0 holds none back)."
         )
-    return Split(stream, _some(sample.rows, seed), test)
+    chosen = _chosen(len(sample.rows), seed)
+    known, numbers = (sample.rows, sample.numbers) if chosen is None else (sample.rows[chosen], sample.numbers[chosen])
+    return Split(stream, known, apart.rows, numbers=numbers if apart.rows is None else apart.numbers)
 
 
 def hold_back_sparse(matrix: SparseMatrix, fraction: float, seed: int, *, limit: int) -> Split:
@@ -186,24 +197,31 @@ def hold_back_sparse(matrix: SparseMatrix, fraction: float, seed: int, *, limit:
     held = held_back(rows, min(fraction, most / rows), seed, TEST)
     train = matrix if held is None else matrix[~held]
     chosen = np.sort(np.random.default_rng([seed, SAMPLE]).permutation(train.shape[0])[: min(most, SAMPLE_ROWS)])
-    return Split(train, _dense(train[chosen]), None if held is None else _dense(matrix[held]))
+    test, numbers = (None, chosen) if held is None else (_dense(matrix[held]), np.flatnonzero(held))
+    return Split(train, _dense(train[chosen]), test, numbers=numbers)
 
 
 def _dense(matrix: SparseMatrix) -> Float32Array:
     return np.asarray(matrix.toarray(), np.float32)
 
 
-def _some(rows: Rows, seed: int) -> Rows:
-    """Return at most `SAMPLE_ROWS` of these rows, drawn at random."""
-    if len(rows) <= SAMPLE_ROWS:
-        return rows
-    return rows[np.sort(np.random.default_rng([seed, SAMPLE]).permutation(len(rows))[:SAMPLE_ROWS])]
+def _chosen(rows: int, seed: int) -> Int64Array | None:
+    """Return `SAMPLE_ROWS` of so many rows, drawn at random, in their order; None: all of them."""
+    if rows <= SAMPLE_ROWS:
+        return None
+    return np.sort(np.random.default_rng([seed, SAMPLE]).permutation(rows)[:SAMPLE_ROWS])
 
 
 def hold_back(
-    stream: Stream, fraction: float, seed: int, purpose: int, *, at_most: int, visit: Callable[[Rows], object]
-) -> tuple[Stream, Rows | None]:
-    """Return a stream without some of its rows, and those rows (None if there are none).
+    stream: Stream,
+    fraction: float,
+    seed: int,
+    purpose: int,
+    *,
+    at_most: int,
+    visit: Callable[[Rows, Int64Array], object],
+) -> tuple[Stream, "Sample"]:
+    """Return a stream without some of its rows, and those rows.
 
     All rows are read once, and checked. A random number for each row, which depends on the seed and on the place of the
     row in the stream, decides whether it is held back.
@@ -214,23 +232,25 @@ def hold_back(
         seed: of the random numbers.
         purpose: VALIDATION or TEST; each has its own random numbers.
         at_most: bytes that rows held back may take; if they would take more, fewer are held back.
-        visit: called with the rows that are not held back, once each.
+        visit: called with the rows that are not held back, once each, and with their numbers in the stream.
 
     Raises: DataError, ShapeError.
     """
-    held, at, generator = Sample(fraction, at_most), -1, np.random.default_rng()
+    held, at, generator, before = Sample(fraction, at_most), -1, np.random.default_rng(), 0
     for chunk in ahead(stream.read(range(len(stream.parts)), rows_at_once(stream.row_shape, at_most))):
         rows = as_rows(chunk.rows, where=chunk.name)
         check_finite(rows, chunk.name, chunk.first_row)
         if chunk.part != at:
             at, generator = chunk.part, np.random.default_rng([seed, purpose, chunk.part])
-        for passed in held.add(rows, generator.random(len(rows))):
-            visit(passed)
+        numbers = before + np.arange(len(rows))
+        before += len(rows)
+        for passed in held.add(rows, generator.random(len(rows)), numbers):
+            visit(*passed)
     parts = [
         part._replace(rows=None, read=partial(_others, part, held.share, (seed, purpose, number)))
         for number, part in enumerate(stream.parts)
     ]
-    return stream._replace(parts=parts), held.rows
+    return stream._replace(parts=parts), held
 
 
 def _others(part: Part, share: float, seed: tuple[int, ...], size: int) -> Iterator[Rows]:
@@ -247,14 +267,15 @@ class Sample:
 
     def __init__(self, share: float, at_most: int) -> None:
         self.share, self._at_most, self._bytes = share, at_most, 0
-        self._kept: list[tuple[Rows, Float64Array]] = []  # rows, and the random number of each
+        self._kept: list[tuple[Rows, Float64Array, Int64Array]] = []  # rows, the random number and the number of each
 
-    def add(self, rows: Rows, draws: Float64Array) -> list[Rows]:
-        """Keep rows whose draw, uniform in [0, 1), is below the share; return all rows that are not in the sample.
+    def add(self, rows: Rows, draws: Float64Array, numbers: Int64Array) -> list[tuple[Rows, Int64Array]]:
+        """Keep rows whose draw, uniform in [0, 1), is below the share; return all that are not in the sample.
 
-        These are the new rows above the share, and earlier ones that are released because the share was halved.
+        These are the new rows above the share, and earlier ones that are released because the share was halved; with
+        the number of each.
         """
-        released = self._keep_below(rows, draws)
+        released = self._keep_below(rows, draws, numbers)
         while self._bytes > self._at_most:
             self.share /= 2
             before, self._kept, self._bytes = self._kept, [], 0
@@ -262,14 +283,19 @@ class Sample:
                 released += self._keep_below(*kept)
         return released
 
-    def _keep_below(self, rows: Rows, draws: Float64Array) -> list[Rows]:
+    def _keep_below(self, rows: Rows, draws: Float64Array, numbers: Int64Array) -> list[tuple[Rows, Int64Array]]:
         below = draws < self.share
         if below.any():
-            self._kept.append((rows[below], draws[below]))
+            self._kept.append((rows[below], draws[below], numbers[below]))
             self._bytes += self._kept[-1][0].nbytes
-        return [] if below.all() else [rows[~below]]
+        return [] if below.all() else [(rows[~below], numbers[~below])]
 
     @property
     def rows(self) -> Rows | None:
         """The rows that were kept, in their order; None if there are none."""
-        return np.concatenate([rows for rows, _ in self._kept]) if self._kept else None
+        return np.concatenate([rows for rows, _, _ in self._kept]) if self._kept else None
+
+    @property
+    def numbers(self) -> Int64Array:
+        """The numbers of the rows that were kept."""
+        return np.concatenate([np.zeros(0, np.int64), *(numbers for _, _, numbers in self._kept)])

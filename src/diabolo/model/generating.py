@@ -61,7 +61,7 @@ def interpolate(model: Model, first: object, second: object, *, steps: int = 10)
     ends = [model.encode([row], where="interpolate()")[0] for row in (first, second)]
     shares = np.linspace(0, 1, steps, dtype=np.float32)[:, None]
     points = (1 - shares) * ends[0] + shares * ends[1]
-    return model.decode(points, condition=_own(model, first, steps), where="interpolate()")
+    return model.decode(points, condition=own_condition(model, first, steps), where="interpolate()")
 
 
 def traverse(model: Model, row: object, latent: int, *, values: ArrayLike | None = None) -> Rows:
@@ -87,10 +87,10 @@ def traverse(model: Model, row: object, latent: int, *, values: ArrayLike | None
     latents = np.repeat(model.encode([row], where="traverse()"), len(places), axis=0)
     with np.errstate(over="ignore"):  # decode() refuses what is too large
         latents[:, latent] = places
-    return model.decode(latents, condition=_own(model, row, len(latents)), where="traverse()")
+    return model.decode(latents, condition=own_condition(model, row, len(latents)), where="traverse()")
 
 
-def _own(model: Model, row: object, count: int) -> Rows | None:
+def own_condition(model: Model, row: object, count: int) -> Rows | None:
     """Return the condition of one row so many times; None for a model without one."""
     if model.condition is None:
         return None

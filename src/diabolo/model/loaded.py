@@ -8,7 +8,7 @@ from diabolo.errors import ModelFileError, OptionError
 from diabolo.model import file as modelfile
 from diabolo.model.model import Model
 from diabolo.model.record import arguments
-from diabolo.model.verbs import Verbs, with_model
+from diabolo.model.verbs import Verbs, card, with_model
 from diabolo.network.layers import LAYERS, Layer
 
 
@@ -25,6 +25,10 @@ class LoadedModel(Verbs):
         """Return what the model is in one line."""
         network, rows = self.model_.network, self.model_.adapter.describe()
         return f"<diabolo model: {rows} -> {network.latent_dim} latents>"
+
+    def _repr_html_(self) -> str:
+        """Return a card, which notebooks show."""
+        return card(self.model_, "diabolo model")
 
     def __getattr__(self, name: str) -> NoReturn:
         of_estimator = ": it is an attribute of the estimator, which Autoencoder.load(path) returns"

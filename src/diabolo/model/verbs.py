@@ -4,7 +4,7 @@ import importlib
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from diabolo.errors import NotFittedError, OptionError
 from diabolo.model import file as modelfile
 from diabolo.model.model import Model
 from diabolo.typing import Array, ArrayLike, Float64Array
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 V = TypeVar("V", bound="Verbs")
 
@@ -235,6 +238,83 @@ class Verbs:
         """
         return _page().explore(self._model, X, rows=rows, labels=labels, maps=tuple(maps))
 
+    def plot_reconstructions(
+        self,
+        X: object,
+        *,
+        rows: object = None,
+        count: int = 12,
+        path: str | Path | None = None,
+        force: bool = False,
+    ) -> "Figure":
+        """Return a picture of rows above their reconstructions, as a figure of Matplotlib; pyplot is not used.
+
+        Images are drawn as images, series as lines with a panel for each channel, rows of a table as their cells.
+
+        Args:
+            X: rows, as for encode().
+            rows: numbers of the rows to draw, from 0; None: typical rows, of all sizes of error, and the worst ones.
+            count: how many, a third of them the worst, where `rows` does not say which.
+            path: a file to write as well, .png, .svg or .pdf.
+            force: overwrite the file if it exists.
+
+        Raises: as encode(); OptionError; OutputError where the file exists or cannot be written.
+        """
+        return _plot("reconstructions", self._model, X, rows=rows, count=count, path=path, force=force)
+
+    def plot_history(self, *, path: str | Path | None = None, force: bool = False) -> "Figure":
+        """Return the loss of each epoch, with the best epoch marked; `path` and `force` as in plot_reconstructions."""
+        return _plot("history", self._model, path=path, force=force)
+
+    def plot_latents(
+        self, X: object, *, color: object = None, path: str | Path | None = None, force: bool = False
+    ) -> "Figure":
+        """Return a map of the latents: the plane of two, a histogram of one, two principal components of more.
+
+        Args:
+            X: rows, as for encode().
+            color: the name of a column of X, which fit() need not have seen, or one value for each row. Categories get
+                a legend of at most ten and others, numbers and times a colour bar. None: the labels of data sets by
+                name and of pictures in subfolders.
+            path: as for plot_reconstructions().
+            force: as for plot_reconstructions().
+        """
+        return _plot("latents", self._model, X, color=color, path=path, force=force)
+
+    def plot_traversal(
+        self,
+        row: object,
+        *,
+        latents: object = None,
+        steps: int = 9,
+        X: object = None,
+        path: str | Path | None = None,
+        force: bool = False,
+    ) -> "Figure":
+        """Return what each latent does to a row: the row decoded with other values of one latent at a time.
+
+        Of a table each panel has the columns that change most.
+
+        Args:
+            row: one row, as for traverse().
+            latents: numbers of latents, from 0; None: at most eight, those that change the row most.
+            steps: how many values of each.
+            X: rows whose latents say which values: from their 1st to their 99th percentile. None: from -3 to 3 for a
+                gaussian bottleneck, else three times the root mean square of the latents of the row to both sides.
+            path: as for plot_reconstructions().
+            force: as for plot_reconstructions().
+        """
+        return _plot("traversal", self._model, row, latents=latents, steps=steps, X=X, path=path, force=force)
+
+    def plot_errors(self, X: object, *, path: str | Path | None = None, force: bool = False) -> "Figure":
+        """Return the histogram of the errors of rows and, of a table, the error of each column.
+
+        The error of a column is relative to that of the best constant guess; the worst thirty are drawn.
+
+        Args: X: rows, as for encode(); path, force: as for plot_reconstructions().
+        """
+        return _plot("errors", self._model, X, path=path, force=force)
+
     def save(self, path: str | Path, *, force: bool = False) -> Path:
         """Write the model file and return its path (with `.safetensors` where it has no ending).
 
@@ -310,6 +390,20 @@ def _page() -> ModuleType:
     """Return the module that makes pages. It is built on all others, and so it is found by its name, when needed."""
     with missing.named("the page"):
         return importlib.import_module("diabolo.page.views")
+
+
+def card(model: Model, title: str) -> str:
+    """Return a model as HTML for a notebook, by `diabolo.report.card`, which is found by its name."""
+    found: str = importlib.import_module("diabolo.report.card").card(model, title)
+    return found
+
+
+def _plot(name: str, *arguments: Any, **settings: Any) -> "Figure":
+    """Return a plot of `diabolo.report.plots`, which is found by its name: it is built on models."""
+    with missing.named("a plot"):
+        plots = importlib.import_module("diabolo.report.plots")
+        figure: Figure = getattr(plots, name)(*arguments, **settings)
+    return figure
 
 
 def _user_rows() -> ModuleType:

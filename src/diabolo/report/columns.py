@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -76,6 +77,53 @@ def evaluate_columns(model: Model, train: Rows, evaluation: Rows) -> list[Column
             )
         )
     return figures
+
+
+class Named(NamedTuple):
+    """A column. Attributes: name; kind: one of `diabolo.data.frames.columns.KINDS`."""
+
+    name: str
+    kind: str
+
+
+def named_columns(model: Model) -> list[Named]:
+    """Return the columns of rows of numbers, by their names or their numbers; none for pictures and series."""
+    adapter, schema = model.adapter, model.schema
+    if adapter.is_table:
+        return [Named(each.name, each.kind) for each in adapter.columns]
+    if len(adapter.row_shape) != 1:
+        return []
+    names = [str(at) for at in range(adapter.row_shape[0])] if schema is None else schema.names
+    return [Named(name, "number") for name in names]
+
+
+class ColumnError(NamedTuple):
+    """The error of a column divided by that of the best constant guess. Attributes: name; kind; relative."""
+
+    name: str
+    kind: str
+    relative: float
+
+
+def errors_of_columns(model: Model, rows: Rows) -> list[ColumnError]:
+    """Return the error of each column of rows (n, columns), over the cells that are present.
+
+    Of numbers it is the squared error, of categories and booleans the share of wrong cells. The best constant guess is
+    that for these rows. Columns of a condition, columns of one value and columns without a value have none.
+    """
+    ours, found = model.reconstruct(rows), []
+    given = () if model.condition is None else model.condition.columns
+    for at, (name, kind) in enumerate(named_columns(model)):
+        truth, guess = (each[:, at].astype(np.float64) for each in (rows, ours))
+        truth, guess = truth[~np.isnan(truth)], guess[~np.isnan(truth)]
+        if at in given or len(np.unique(truth)) < 2:
+            continue
+        if kind in WITH_LEVELS:
+            wrong = 1 - np.bincount(truth.astype(np.int64)).max() / len(truth)
+            found.append(ColumnError(name, kind, float((truth != guess).mean() / wrong)))
+        else:
+            found.append(ColumnError(name, kind, float(np.square(truth - guess).mean() / truth.var())))
+    return found
 
 
 def _right(truth: Rows, guess: Rows) -> float:
