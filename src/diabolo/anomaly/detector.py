@@ -238,6 +238,19 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
             return found
         return {"text/plain": repr(self), "text/html": self._repr_html_()}
 
+    def report(self, X: object = None, path: str | Path = "report.html", **asked: Any) -> Path:
+        """Write a page with the most anomalous rows and their cells, and return its path; as `Autoencoder.report`.
+
+        Labels 0 and 1, normal and anomaly, or False and True, add a reliability diagram of the probabilities.
+        """
+        assert self._fitted
+        return self.autoencoder_.report(X, path, **asked)
+
+    def explore(self, X: object = None, **asked: Any) -> Any:
+        """Show the latent space in a notebook or in the browser; as `Autoencoder.explore`."""
+        assert self._fitted
+        return self.autoencoder_.explore(X, **asked)
+
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "autoencoder_")
 

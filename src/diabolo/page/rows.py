@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from diabolo.data import datasets, frames
+from diabolo.data import frames
 from diabolo.data.adapters import Rows
 from diabolo.data.kinds import is_stream
 from diabolo.data.opening import open_stream
@@ -18,7 +18,8 @@ from diabolo.data.tables import Reading
 from diabolo.errors import DataError, OptionError, unknown
 from diabolo.model import rows as user_rows
 from diabolo.model.model import Model
-from diabolo.typing import Array, ArrowTable, Int64Array
+from diabolo.report import colouring
+from diabolo.typing import ArrowTable, Int64Array
 
 AT_ONCE = 1 << 16  # rows of a stream
 
@@ -133,9 +134,9 @@ def _stream(
     return np.concatenate(chunks), user_rows.joined(tables), stream.name
 
 
-def of_array(values: Rows, name: str, *, part: str = "rows", labels: Array | None = None) -> PageRows:
+def of_array(values: Rows, name: str, *, part: str = "rows", labels: Sequence[str | None] | None = None) -> PageRows:
     """Return checked rows as those of a page. Args: part: see `PageRows`; labels: one for each row."""
-    texts = None if labels is None or len(labels) != len(values) else [str(each) for each in labels.tolist()]
+    texts = None if labels is None or len(labels) != len(values) else labels
     return PageRows(name, values, np.arange(len(values)), len(values), None, texts, part=part)
 
 
@@ -146,17 +147,10 @@ def _arrow(frame: Any) -> ArrowTable:
     return table
 
 
-def labels_of(X: object, data_dir: str | Path | None) -> Array | None:
+def labels_of(X: object, data_dir: str | Path | None) -> Sequence[str | None] | None:
     """Return the labels of a data set by name, for the rows that `open_stream` gives; None for another source."""
-    if not isinstance(X, str):
-        return None
-    name, _, part = X.partition(":")
-    if name not in datasets.DATASETS:
-        return None
-    found = datasets.DATASETS[name](data_dir)
-    both: dict[str, Array] = {"train": found.y_train, "test": found.y_test}
-    every: Array = np.concatenate([found.y_train, found.y_test])
-    return both.get(part, every)
+    found = colouring.of_data_set(X, data_dir)
+    return None if found is None else found.texts
 
 
 def _labels(given: object, table: ArrowTable | None, count: int, where: str) -> tuple[Sequence[str | None] | None, str]:

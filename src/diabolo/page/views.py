@@ -11,6 +11,7 @@ from typing import Any
 
 from diabolo.data.splits import spread_evenly
 from diabolo.data.tables import Reading
+from diabolo.missing import names_missing
 from diabolo.model.model import Model
 from diabolo.page import document, server
 from diabolo.page.anomalies import anomalies
@@ -20,6 +21,7 @@ from diabolo.page.rows import PageRows, read, taken
 FILE_ROWS = 10_000  # in a file, unless more are asked for
 
 
+@names_missing
 def make(
     model: Model,
     X: object = None,
@@ -52,6 +54,7 @@ def report(model: Model, X: object, path: str | Path, *, force: bool = False, **
     return make(model, X, **asked).save(path, force=force)
 
 
+@names_missing
 def serve(
     model: Model,
     X: object = None,
@@ -71,6 +74,7 @@ def serve(
     return server.PageServer(model, found, Asked(anomalies=anomalies, view="explore", **asked), port=port)
 
 
+@names_missing
 def explore(
     model: Model, X: object = None, *, rows: int | None = None, labels: object = None, maps: tuple[str, ...] = ()
 ) -> Any:
