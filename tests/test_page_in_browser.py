@@ -17,7 +17,8 @@ import pytest
 from PIL import Image
 
 from diabolo import Autoencoder
-from diabolo.page import cells
+from diabolo.page import cells, networks, views
+from diabolo.page.widget import widget
 from page_file import PageFile
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="pip install '.[test]' brings playwright")
@@ -472,3 +473,76 @@ def test_axe_finds_nothing_serious(view, colours, opened, digits_page, people_pa
         found = tab.evaluate("async () => (await axe.run()).violations")
         serious = [each for each in found if each["impact"] in ("serious", "critical")]
         assert [(each["id"], [node["target"] for node in each["nodes"]][:3]) for each in serious] == []
+
+
+# The server, and notebooks.
+
+
+def test_the_explorer_from_a_server_asks_only_the_server(opened, of_digits, digits):
+    server = views.serve(of_digits.model_, digits.x_test, labels=digits.y_test, file="m").start()
+    try:
+        tab = opened(server.url)
+        before = explorer(tab) and shown(tab)
+        tab.get_by_role("slider", name=re.compile("^latent 0")).press("End")
+        tab.wait_for_timeout(300)
+        assert np.abs(shown(tab) - before).max() > 20
+        assert tab.evaluate("() => diabolo.count") == 1_000
+        assert all(url.startswith((server.url, "blob:", "data:")) for url in tab.requests)
+        with tab.expect_download() as download:
+            tab.get_by_role("button", name="Save page").click()
+        assert PageFile(download.value.path().read_text()).header["base"] is None
+        assert tab.errors == []
+    finally:
+        server.close()
+
+
+def test_rows_that_a_server_does_not_send_at_once_are_asked_for_one_by_one(monkeypatch, opened, of_digits, digits):
+    monkeypatch.setattr(cells, "SENT", 1_000)
+    server = views.serve(of_digits.model_, digits.x_test, rows=50).start()
+    try:
+        assert server.page.header["rows"]["originals"] == {"way": "server"}
+        tab = opened(server.url)
+        number = tab.evaluate("() => diabolo.number(31)")
+        found = tab.evaluate("async () => Array.from(await diabolo.original(31))")
+        assert (np.array(found).reshape(28, 28) == digits.x_test[number]).all()
+    finally:
+        server.close()
+
+
+def test_a_model_too_large_to_send_is_computed_by_the_server(monkeypatch, opened, of_digits, digits, tmp_path):
+    monkeypatch.setattr(networks, "LARGEST", 1_000)
+    server = views.serve(of_digits.model_, digits.x_test[:40]).start()
+    try:
+        assert server.page.header["decoder"] == {"way": "server"}
+        tab = opened(server.url)
+        latents = of_digits.encode(digits.x_test[:3])
+        found = np.array(tab.evaluate(DECODE, latents.tolist()))
+        assert (found.reshape(3, 28, 28) == of_digits.decode(latents)).all()
+    finally:
+        server.close()
+    path = of_digits.report(digits.x_test[:40], tmp_path / "page")
+    assert PageFile(path).header["decoder"] is None
+    tab = opened(path)
+    explorer(tab)
+    assert any(each.is_visible() for each in tab.get_by_text("no decoder").all())
+
+
+def test_the_widget_of_a_notebook_shows_the_page(browser, of_digits, digits):
+    pytest.importorskip("anywidget")
+    page = views.make(of_digits.model_, digits.x_test[:60], view="explore", encoder=True)
+    shown = widget(page)
+    tab = browser.new_page(viewport={"width": 1000, "height": 800})
+    errors = []
+    tab.on("pageerror", lambda error: errors.append(str(error)))
+    tab.set_content("<style>* { color: red !important; font-size: 40px }</style><div id=cell></div>")
+    tab.evaluate(
+        """async ([code, page]) => {
+          const module = await import(URL.createObjectURL(new Blob([code], { type: "text/javascript" })));
+          module.default.render({ model: { get: () => page, on() {}, off() {} }, el: document.querySelector("#cell") });
+        }""",
+        [str(shown._esm), shown.page],
+    )
+    map_of(tab).wait_for()
+    assert any(each.is_visible() for each in tab.get_by_text("60 rows").all())
+    assert errors == []
+    tab.close()
