@@ -250,7 +250,7 @@ def test_fewer_rows_are_spread_evenly_and_counted(fitted, digits, tmp_path):
     page = PageFile(fitted.report(digits.x_test, tmp_path / "page", rows=100))
     rows = page.header["rows"]
     assert (rows["count"], rows["total"]) == (100, 1_000)
-    assert rows["which"] == "100 of 1,000 rows, spread evenly over the data"
+    assert rows["which"] == "spread evenly over the data"
     numbers = page.block(rows["numbers"])
     assert numbers.min() < 20
     assert numbers.max() > 980
@@ -363,7 +363,7 @@ def test_commands_write_the_page_and_say_what_it_contains(cli, model_path, tmp_p
     page = PageFile(tmp_path / "page.html")
     assert "page.html: 0." in out
     assert page.header["contents"] in out
-    assert "200 of 1,000 rows" in out
+    assert "200 of 1,000 rows, spread evenly" in out
     assert page.header["view"] == "report"
     assert page.header["columns"][0]["role"] == "label"
     assert cli("report", model_path, "digits:test", "-o", "page.html").code == 2  # it exists

@@ -19,7 +19,7 @@ export interface Block {
   shape: number[];
   /** Whether the bytes are compressed by gzip. */
   gzip: boolean;
-  /** Of u1 and u2: the value is low + number / most * (high - low), by the last axis; most is the largest code. */
+  /** Of u1 and u2: the value is low + code / most * (high - low), along the last axis; most is the largest code. */
   scale?: { low: number[]; high: number[]; most: number };
   /** The code of a missing value; of floats it is NaN. */
   missing?: number;
@@ -28,17 +28,17 @@ export interface Block {
 export interface Column {
   name: string;
   kind: Kind;
-  /** Where its values are: of a category the number of the level, of a date seconds since 1970, of a text JSON. */
+  /** The block of its values: numbers of levels for a category, seconds since 1970 for a date, JSON for texts. */
   block: string;
   /** Of a category. */
   levels?: string[];
   /** Of a date: whether it has a time of day. */
   time?: boolean;
-  /** Its place in a row of the model; null: the model does not see it, as ids and labels. */
+  /** Its place in a row of the model; null: the model does not use it, such as ids and labels. */
   at: number | null;
-  /** What it is for, where that is known. */
+  /** What the column is for, if that is known. */
   role?: "id" | "label" | "condition";
-  /** Whether values are rounded to 65,535 steps between the smallest and the largest. */
+  /** Whether values are rounded to 65,534 steps between the smallest and the largest. */
   rounded?: boolean;
 }
 
@@ -46,9 +46,9 @@ export interface MapFacts {
   name: string;
   /** (rows, 2), u2 with a scale. */
   block: string;
-  /** Of two latents, or one: the map is the plane of the latents, and the place of a point is its latents. */
+  /** With one or two latents: the map is the plane of the latents, and the place of a point gives its latents. */
   plane: boolean;
-  /** In one sentence, how it was made. */
+  /** How it was made, in one sentence. */
   note: string;
 }
 
@@ -57,12 +57,12 @@ export interface RowFacts {
   count: number;
   /** Rows in the data. */
   total: number;
-  /** "all rows", or which of them, in words. */
+  /** "all rows", or which of them are in the page, in words. */
   which: string;
   form: Form;
   /** Axes of one row: [height, width, channels], [columns], [time, channels], [features]. */
   shape: number[];
-  /** Of pictures: what is black and what is white. */
+  /** Of pictures: the values of black and of white. */
   range?: [number, number];
   /** Of series: the names of the channels. */
   channels?: string[];
@@ -70,7 +70,7 @@ export interface RowFacts {
   numbers: string | null;
   /** (rows, latents). */
   latents: string;
-  /** (rows,), f4: the reconstruction error of each row; `unit` says in what. */
+  /** (rows,), f4: the reconstruction error of each row, in `unit`. */
   errors: string;
   unit: string;
   /** Where the original rows are; null: they were left out, or there are none. */
@@ -120,23 +120,23 @@ export type Network =
   /** POST base + "encode" or "decode", f4 in, f4 out, with the adapter. */
   | { way: "server" };
 
-/** Between tensors of the network and rows: for arrays, pictures and series one offset and scale a channel. */
+/** From rows to tensors of the network and back: arrays, pictures and series have an offset and a scale per channel. */
 export type Adapter =
   | {
       kind: "affine";
-      /** Numbers of a row that share the offsets and scales in turn: row[i] uses offset[i % offset.length]. */
+      /** The numbers of a row use the offsets and scales in turn: row[i] uses offset[i % offset.length]. */
       offset: number[];
       divisor: number[];
       /** 0: the number is always its offset. */
       scale: number[];
-      /** Clip to [0, 1] before, as bytes are. */
+      /** Whether rows are bytes: values are clipped to [0, 255] and rounded. */
       bytes: boolean;
       /** Of series with gaps: flags of missing values follow the channels at each time. */
       gaps: boolean;
     }
   | { kind: "table"; features: Feature[]; gaps: boolean; width: number };
 
-/** One column of a table in the network: `start` to `start + width` in a tensor. */
+/** One column of a table in the network: the numbers from `start` to `start + width` of a tensor. */
 export interface Feature {
   kind: Exclude<Kind, "text">;
   start: number;
@@ -144,7 +144,7 @@ export interface Feature {
   /** Of numbers and dates. */
   center?: number;
   scale?: number;
-  /** Of numbers by quantiles: linear between (knots[i], marks[i]), by `scale` beyond the ends. */
+  /** Of numbers scaled by quantiles: linear between (knots[i], marks[i]), with `scale` beyond the ends. */
   knots?: number[];
   marks?: number[];
   /** Of dates, in seconds: each gives a sine and a cosine. */
@@ -205,12 +205,12 @@ export interface ModelFacts {
   bottleneck: string;
   loss: string;
   lossReason: string;
-  /** (name, value) as given to the estimator, those that are not at their defaults first. */
+  /** (name, value) as given to the estimator; those that differ from the default come first. */
   settings: { name: string; value: string; isDefault: boolean }[];
   versions: Record<string, string>;
   layers: LayerFacts[];
   bestEpoch: number;
-  /** {"loss": [...], "val_loss": [...], ...}, one number an epoch. */
+  /** {"loss": [...], "val_loss": [...], ...}, one number per epoch. */
   history: Record<string, number[]>;
   /** The command that trains this model again. */
   command: string;
@@ -232,9 +232,9 @@ export interface Anomalies {
   scores: string;
   /** (rows,), f4, or null. */
   probabilities: string | null;
-  /** The threshold of the score, where there is one. */
+  /** The threshold of the score, if there is one. */
   threshold: number | null;
-  /** The most anomalous rows, the first the most. */
+  /** The most anomalous rows, in decreasing order. */
   top: Anomaly[];
   reliability: Reliability | null;
 }
@@ -243,11 +243,11 @@ export interface Anomalies {
 export interface Reliability {
   bins: { probability: number; share: number; count: number }[];
   brier: number;
-  /** The Brier score of stating the share of anomalies for every row. */
+  /** The Brier score if the share of anomalies were predicted for every row. */
   brierOfShare: number;
 }
 
-/** Latents with columns: correlations of numbers, correlation ratios of categories, in [-1, 1]. */
+/** Correlations of latents with columns, in [-1, 1]; correlation ratios for categories. */
 export interface Correlations {
   columns: string[];
   /** values[latent][column]. */
@@ -260,7 +260,7 @@ export interface LatentFacts {
   high: number[];
   mean: number[];
   deviation: number[];
-  /** How much of the variance of the reconstruction each carries, where it was measured; the order of traversals. */
+  /** How much reconstructions change if this latent is replaced by its mean; empty: not measured. Orders traversals. */
   importance: number[];
   correlations: Correlations | null;
 }
@@ -313,7 +313,7 @@ export interface Header {
   anomalies: Anomalies | null;
   search: SearchFacts | null;
   adapter: Adapter;
-  /** Null: no decoder, or encoder, in the page. */
+  /** Null: the page has no decoder, or no encoder. */
   decoder: Network | null;
   encoder: Network | null;
   /** Of a model with a condition: the places in a tensor of the numbers that the decoder gets as well. */

@@ -1,4 +1,4 @@
-/** The page as a document of its own. */
+/** The page as a complete document. */
 
 import { mount } from "svelte";
 import App from "./App.svelte";

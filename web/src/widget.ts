@@ -2,22 +2,23 @@
  * The page as a widget of a notebook, as anywidget 0.9 and later expects it.
  *
  * The trait `page` is the text of the data: the header and the blocks as script elements. They are parsed into a
- * document that is never shown, so nothing in it runs. The page lives in a shadow tree: the notebook and the page do not
- * change each other's look. Build this file with `css: "injected"`, so that the styles of components follow it there.
+ * document that is never shown, so nothing in it runs. The page is in a shadow tree, so that the
+ * notebook and the page do not change each other's styles. Build this file with `css: "injected"`: the styles of
+ * components then get into the shadow tree.
  */
 
 import { mount, unmount } from "svelte";
 import App from "./App.svelte";
 import style from "./style.css?inline";
 
-/** What of a model of anywidget is used. */
+/** The part of anywidget's model that is used. */
 interface WidgetModel {
   get(name: "page"): string;
   on(event: "change:page", callback: () => void): void;
   off(event: "change:page", callback: () => void): void;
 }
 
-/** Show the page in an element of a notebook. Returns what ends it. */
+/** Show the page in an element of a notebook. Returns a function that removes it. */
 function render({ model, el }: { model: WidgetModel; el: HTMLElement }): () => void {
   const host = document.createElement("div");
   el.append(host);

@@ -187,7 +187,7 @@ describe("structure", () => {
   });
   it("says axes in words", () => {
     expect(axesInWords([14, 14, 32], "image")).toBe("height 14, width 14, 32 channels");
-    expect(axesInWords([64, 1], "series")).toBe("64 times, 1 channel");
+    expect(axesInWords([64, 1], "series")).toBe("64 time steps, 1 channel");
     expect(axesInWords([9], "cells")).toBe("9 columns");
   });
 });

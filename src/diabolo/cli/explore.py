@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Save = Annotated[Path | None, typer.Option("--save", metavar="PAGE", help="Write the page to a .html file instead.")]
 ExploredRows = Annotated[
     int | None,
-    typer.Option(help="How many rows at most, spread evenly over DATA. Default: all; with --save 10,000; 0: all."),
+    typer.Option(help="The most rows, spread evenly over DATA. Default: all, with --save 10,000; 0: all."),
 ]
 Port = Annotated[int, typer.Option(help="Where to listen on 127.0.0.1. Default: any free port.", show_default=False)]
 Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Whether to open the browser.")]
@@ -41,9 +41,9 @@ def explore(
     data_dir: DataDir = None,
     force: Force = False,
 ) -> None:
-    """Open the latent space of MODEL in the browser: drag through it, and see what the decoder makes of each place.
+    """Open the latent space of MODEL in the browser: drag through it, and see the decoded row of each place.
 
-    The page comes from this machine, at an address that nobody else knows, until Ctrl-C. Nothing is sent anywhere.
+    This machine serves the page until Ctrl-C, at an address that nobody else knows. Nothing is sent anywhere.
     """
     from diabolo.errors import OptionError
 
@@ -97,7 +97,7 @@ def explore(
     print(server.url, flush=True)
     opened = browser and views.open_in_browser(server.url)
     where = "opened in the browser" if opened else "open this address in a browser"
-    print(f"diabolo: {where}; Ctrl-C ends it.", file=sys.stderr)
+    print(f"diabolo: {where}; Ctrl-C stops it.", file=sys.stderr)
     try:
         server.run()
     finally:

@@ -15,23 +15,25 @@ if TYPE_CHECKING:
 MaybeData = Annotated[
     str | None,
     typer.Argument(
-        metavar="[DATA]", help="Rows to show, as for fit: a data set, a file, a folder. Without: the model alone."
+        metavar="[DATA]", help="Rows to show, as for fit: a data set, a file, a folder. Default: the model alone."
     ),
 ]
 MostRows = Annotated[
     int | None,
-    typer.Option(help="How many rows are in the page at most, spread evenly over DATA. Default: 10,000; 0: all."),
+    typer.Option(help="The most rows in the page, spread evenly over DATA. Default: 10,000; 0: all."),
 ]
 Label = Annotated[
     str | None,
-    typer.Option(metavar="COLUMN", help="The column of DATA to colour rows by. Of data sets and subfolders: known."),
+    typer.Option(
+        metavar="COLUMN", help="The column of DATA to colour rows by. Not needed for data sets and subfolders."
+    ),
 ]
 Maps = Annotated[
     str | None,
     typer.Option(
         "--map",
         metavar="tsne|umap|pacmap,...",
-        help="Maps of the latents besides PCA; kept for the next time. umap and pacmap need the extra maps.",
+        help="Maps of the latents in addition to PCA; they are cached. umap and pacmap need the extra maps.",
     ),
 ]
 Without = Annotated[
@@ -43,7 +45,7 @@ Without = Annotated[
 ]
 OnlyModel = Annotated[bool, typer.Option("--only-model", help="The model and its training alone, without any row.")]
 WithEncoder = Annotated[
-    bool, typer.Option("--encoder", help="Put the encoder into the file, to edit rows; small ones always are.")
+    bool, typer.Option("--encoder", help="Put even a large encoder into the file, so that rows can be edited.")
 ]
 ReportOutput = Annotated[
     Path | None, typer.Option("--output", "-o", help="The page to write. Default: MODEL-report.html")
@@ -68,8 +70,8 @@ def report(
 ) -> None:
     """Write a page that shows MODEL and what it does with DATA: one file that needs no network.
 
-    It has the summary, the best and the worst rows, each column's error, a map of the latents, what each latent does,
-    and anomalies. The explorer is in it as well: drag through the latent space, and the decoder answers in the page.
+    It shows a summary, the best and the worst rows, the error of each column, a map of the latents, what each latent
+    changes, and anomalies. It also contains the explorer: drag through the latent space, and the page decodes.
     """
     path = output or model.with_name(f"{model.stem}-report.html")
     write(
@@ -150,8 +152,8 @@ def say(page: "Page", path: Path) -> None:
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
     print(facts["contents"])
     if rows is not None and rows["count"] < rows["total"]:
-        print(f"It has {rows['which']} (--rows 0 for all).")
+        print(f"It has {rows['count']:,} of {rows['total']:,} rows, {rows['which']} (--rows 0 for all).")
     if facts["decoder"] is None and "the weights of the model" not in facts["left"]:
-        print("The model is too large for a file: diabolo explore decodes with it.")
+        print("It has no decoder, because the model is too large for a file: use diabolo explore.")
     elif facts["encoder"] is None and "the weights of the model" not in facts["left"]:
-        print("Rows cannot be edited in it, because the encoder would make it larger: --encoder puts it in.")
+        print("Rows cannot be edited in it, because the encoder would make it larger: add --encoder.")

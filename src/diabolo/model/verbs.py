@@ -60,8 +60,8 @@ class Verbs:
 
         The columns of a frame are found by their names, as encode() gives them; other columns are ignored.
 
-        Args: condition: of a model that has one, by column a value for all rows, or one for each: {"site": "B"}; or a
-            frame with these columns. Columns that are not given are taken from a frame of latents.
+        Args: condition: for a model that has one: {"site": "B"}, each column with one value for all rows or one for
+            each row; or a frame with these columns. Columns that are not given are taken from a frame of latents.
         """
         model = self._model
         if condition is None and _is_plain(model, latents):
@@ -74,7 +74,7 @@ class Verbs:
         Rows are encoded with their own condition, and decoded with these columns of it changed; other columns of the
         condition stay. All other columns are reconstructions.
 
-        Args: X: a frame or a file, as for fit(); condition: by column a value for all rows, or one for each.
+        Args: X: a frame or a file, as for fit(); condition: by column, one value for all rows or one for each row.
         """
         return _user_rows().transfer(self._model, X, condition)
 
@@ -91,10 +91,10 @@ class Verbs:
 
         Args:
             X: as for encode().
-            fill: "all", or "missing": in a table with gaps only missing cells are filled in, all others stay.
-            n_samples: with fill="missing", return a list of so many tables, whose missing cells are drawn from the
-                values that are likely there: what differs between them shows how sure the model is (multiple
-                imputation). The latents of a gaussian bottleneck are drawn as well.
+            fill: "all", or "missing": only the missing cells of a table are filled in, all others stay.
+            n_samples: with fill="missing", return a list of this many tables, whose missing cells are drawn from
+                likely values: the differences between them show how sure the model is (multiple imputation). The
+                latents of a gaussian bottleneck are drawn as well.
             random_state: of these draws.
             out: as for encode().
         """
@@ -145,7 +145,7 @@ class Verbs:
     ) -> Any:
         """Return random rows in the form of fit(), drawn from what was learned: see `diabolo.model.generating.sample`.
 
-        For a gaussian bottleneck, or a penalty that makes latents a standard normal, "mmd" or "adversarial".
+        For a gaussian bottleneck, or a penalty that makes the latents standard normal: "mmd" or "adversarial".
 
         Args: condition: of a model that has one, as for decode().
         """
@@ -155,14 +155,14 @@ class Verbs:
         return _user_rows().as_frame(self._model, rows)
 
     def interpolate(self, first: object, second: object, *, steps: int = 10) -> Any:
-        """Return rows on the way from one row to another, through the latents: see `diabolo.model.generating`."""
+        """Return rows between two rows, interpolated in the latents: see `diabolo.model.generating`."""
         from diabolo.model import generating
 
         ends = [_user_rows().read_one(self._model, row, where="interpolate()") for row in (first, second)]
         return _user_rows().as_frame(self._model, generating.interpolate(self._model, *ends, steps=steps), first)
 
     def traverse(self, row: object, latent: int, *, values: ArrayLike | None = None) -> Any:
-        """Return rows that differ in one latent dimension alone: see `diabolo.model.generating`."""
+        """Return rows that differ in one latent dimension only: see `diabolo.model.generating`."""
         from diabolo.model import generating
 
         one = _user_rows().read_one(self._model, row, where="traverse()")
@@ -201,11 +201,12 @@ class Verbs:
             X: rows, as for encode(); None: the model alone.
             path: of the page.
             rows: how many are in the page at most, spread evenly over X; None: all.
-            labels: one for each row, or the name of a column of X, to colour rows by; of data sets by name known.
-            maps: of the latents besides PCA: "tsne", "umap", "pacmap".
+            labels: one for each row, or the name of a column of X, to colour rows by. None: those of data sets by
+                name and of pictures in subfolders.
+            maps: of the latents in addition to PCA: "tsne", "umap", "pacmap".
             without: what the page must not contain: "originals", "labels", "decoder".
             only_model: the model and its training alone, without any row.
-            encoder: put the encoder into the page, to edit rows, also where it is large.
+            encoder: put the encoder into the page even if it is large, so that rows can be edited.
             title: of the page; None: the name of the file.
             force: overwrite the file if it exists.
 
@@ -234,7 +235,7 @@ class Verbs:
         """Show the latent space: in a notebook as a widget, else in the browser until Ctrl-C.
 
         Args: X, labels, maps: as for report(); rows: how many at most; None: all, but 10,000 in a notebook.
-        Returns: in a notebook the widget.
+        Returns: the widget in a notebook, else None.
         """
         return _page().explore(self._model, X, rows=rows, labels=labels, maps=tuple(maps))
 
@@ -247,14 +248,14 @@ class Verbs:
         path: str | Path | None = None,
         force: bool = False,
     ) -> "Figure":
-        """Return a picture of rows above their reconstructions, as a figure of Matplotlib; pyplot is not used.
+        """Return rows above their reconstructions, as a figure of Matplotlib; pyplot is not used.
 
         Images are drawn as images, series as lines with a panel for each channel, rows of a table as their cells.
 
         Args:
             X: rows, as for encode().
-            rows: numbers of the rows to draw, from 0; None: typical rows, of all sizes of error, and the worst ones.
-            count: how many, a third of them the worst, where `rows` does not say which.
+            rows: numbers of the rows to draw, from 0; None: typical rows, with errors of any size, and the worst ones.
+            count: how many rows to draw if `rows` is None; a third of them are the worst.
             path: a file to write as well, .png, .svg or .pdf.
             force: overwrite the file if it exists.
 
@@ -269,13 +270,13 @@ class Verbs:
     def plot_latents(
         self, X: object, *, color: object = None, path: str | Path | None = None, force: bool = False
     ) -> "Figure":
-        """Return a map of the latents: the plane of two, a histogram of one, two principal components of more.
+        """Return a map of the latents: a histogram of one, the plane of two, two principal components of more.
 
         Args:
             X: rows, as for encode().
             color: the name of a column of X, which fit() need not have seen, or one value for each row. Categories get
-                a legend of at most ten and others, numbers and times a colour bar. None: the labels of data sets by
-                name and of pictures in subfolders.
+                a legend, where those after the first ten are one entry; numbers and times get a colour bar. None: the
+                labels of data sets by name and of pictures in subfolders.
             path: as for plot_reconstructions().
             force: as for plot_reconstructions().
         """
@@ -293,21 +294,21 @@ class Verbs:
     ) -> "Figure":
         """Return what each latent does to a row: the row decoded with other values of one latent at a time.
 
-        Of a table each panel has the columns that change most.
+        For a table, each panel shows the columns that change most.
 
         Args:
             row: one row, as for traverse().
             latents: numbers of latents, from 0; None: at most eight, those that change the row most.
             steps: how many values of each.
-            X: rows whose latents say which values: from their 1st to their 99th percentile. None: from -3 to 3 for a
-                gaussian bottleneck, else three times the root mean square of the latents of the row to both sides.
+            X: rows whose latents give the values: from their 1st to their 99th percentile. None: from -3 to 3 for a
+                gaussian bottleneck, else to three times the root mean square of the row's latents, below and above 0.
             path: as for plot_reconstructions().
             force: as for plot_reconstructions().
         """
         return _plot("traversal", self._model, row, latents=latents, steps=steps, X=X, path=path, force=force)
 
     def plot_errors(self, X: object, *, path: str | Path | None = None, force: bool = False) -> "Figure":
-        """Return the histogram of the errors of rows and, of a table, the error of each column.
+        """Return the histogram of the errors of rows and, for a table, the error of each column.
 
         The error of a column is relative to that of the best constant guess; the worst thirty are drawn.
 
@@ -360,7 +361,7 @@ class Verbs:
 
 
 def with_model(estimator: V, model: Model) -> V:
-    """Return an object with verbs after it got a trained model, with all attributes that `Verbs` has."""
+    """Give an object with verbs a trained model and all attributes of `Verbs`, and return it."""
     estimator.model_ = model
     estimator.history_ = model.record.history
     estimator.best_epoch_ = model.record.best_epoch
@@ -387,19 +388,19 @@ def _is_plain(model: Model, X: object) -> bool:
 
 
 def _page() -> ModuleType:
-    """Return the module that makes pages. It is built on all others, and so it is found by its name, when needed."""
+    """Return the module that makes pages. It imports all others, so it is imported by name when it is needed."""
     with missing.named("the page"):
         return importlib.import_module("diabolo.page.views")
 
 
 def card(model: Model, title: str) -> str:
-    """Return a model as HTML for a notebook, by `diabolo.report.card`, which is found by its name."""
+    """Return a model as HTML for a notebook, by `diabolo.report.card`, which is imported by name."""
     found: str = importlib.import_module("diabolo.report.card").card(model, title)
     return found
 
 
 def _plot(name: str, *arguments: Any, **settings: Any) -> "Figure":
-    """Return a plot of `diabolo.report.plots`, which is found by its name: it is built on models."""
+    """Return a plot of `diabolo.report.plots`, which is imported by name because it imports models."""
     with missing.named("a plot"):
         plots = importlib.import_module("diabolo.report.plots")
         figure: Figure = getattr(plots, name)(*arguments, **settings)

@@ -1,4 +1,4 @@
-"""The page of a model: a report, and its latent space to drag through, in one file or from a server on 127.0.0.1.
+"""The page of a model: a report and an explorer of the latent space, in one file or from a server on 127.0.0.1.
 
 `document.page` puts a page together: facts of the model (`facts`), rows (`rows`, `cells`), maps of the latents
 (`maps`), the network for the browser (`networks`, `adapters`), all as one header in JSON and blocks of numbers

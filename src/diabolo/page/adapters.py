@@ -1,4 +1,4 @@
-"""How rows become tensors of the network and back, as facts for the browser: `Adapter` in web/src/format.ts."""
+"""How rows become tensors of the network and back, described for the browser: `Adapter` in web/src/format.ts."""
 
 from typing import Any
 

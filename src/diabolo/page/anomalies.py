@@ -1,6 +1,7 @@
-"""The most anomalous rows of a page, the cells that make them so, and how right the probabilities are.
+"""The most anomalous rows of a page, the cells that cause them, and how reliable the probabilities are.
 
-Of a detector the scores are its own; of any other model the reconstruction loss. Order: all of it, one row, labels.
+The scores are those of the detector; for any other model they are the reconstruction loss. Order: all of it, the most
+anomalous rows, labels.
 """
 
 from typing import Any
@@ -20,7 +21,7 @@ from diabolo.typing import BoolArray, Float64Array
 SHOWN = 30  # rows
 CELLS = 5  # of each row
 EDGES = np.array([0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0001])  # of the bins of probabilities
-# Labels of two levels that say which rows are anomalies, and the level that does.
+# Labels with two levels that say which rows are anomalies, and the level of anomalies.
 ODD: dict[tuple[str, ...], str] = {
     ("0", "1"): "1",
     ("False", "True"): "True",
@@ -32,18 +33,18 @@ Facts = dict[str, Any]
 
 
 def anomalies(model: Model, rows: PageRows, blocks: Blocks) -> Facts | None:
-    """Return the anomalies of a page, as `Anomalies` in web/src/format.ts; None where there is nothing to say."""
+    """Return the anomalies of a page, as `Anomalies` in web/src/format.ts."""
     detection = model.detection
     if detection is None:
         scores = model.loss_per_row(rows.values)
         note, probabilities = (
-            "By the reconstruction loss of each row, in nats: the model was not fitted as a detector.",
+            "Scores are the reconstruction loss of each row, in nats: the model was not fitted as a detector.",
             None,
         )
     else:
         scores = scoring.score(model, detection, rows.values)
         probabilities = scoring.probability(detection, scores)
-        note = f"By the detector that was fitted; it expects {detection.contamination:.3g} of the rows to be anomalies."
+        note = f"Scores come from the detector, with an expected share of anomalies of {detection.contamination:.3g}."
     top = np.argsort(-scores, kind="stable")[:SHOWN]
     return {
         "note": note,
@@ -100,7 +101,7 @@ def _text(value: object) -> str:
 
 
 def _reliability(rows: PageRows, probabilities: Float64Array) -> Facts | None:
-    """Return how probabilities agree with labels that say which rows are anomalies; None: there are none."""
+    """Return how the probabilities agree with labels that mark anomalies; None: there are no such labels."""
     odd = _odd(rows)
     if odd is None:
         return None

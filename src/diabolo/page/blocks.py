@@ -1,7 +1,7 @@
-"""Blocks of numbers, texts and files in a page: what the browser reads besides the header.
+"""Blocks of numbers, texts and files in a page: what the browser reads in addition to the header.
 
-A block is little-endian, compressed by gzip unless it is compressed already. Numbers of rows may be rounded to 8 or 16
-bits between the least and the most of each column.
+Numbers are little-endian. A block is compressed by gzip, unless that hardly makes it smaller. Numbers of rows may be
+rounded to 8 or 16 bits between the smallest and the largest value of each column.
 """
 
 import gzip
@@ -13,7 +13,7 @@ import numpy as np
 from diabolo.typing import Array
 
 TYPES = {"f2": "<f2", "f4": "<f4", "f8": "<f8", "u1": "u1", "u2": "<u2", "u4": "<u4", "i4": "<i4"}
-WORST, BEST = 0.9, 6  # a block that gzip does not make smaller than this share stays as it is; its level
+WORST, BEST = 0.9, 6  # a block stays as it is unless gzip shrinks it below this share; the level of gzip
 
 
 class Block(NamedTuple):
@@ -30,7 +30,7 @@ class Blocks:
         self.all: dict[str, Block] = {}
 
     def add(self, name: str, values: Array, kind: str, **facts: Any) -> str:
-        """Keep numbers as a type of `TYPES`, and return the name. Args: facts: others of the block."""
+        """Keep numbers as a type of `TYPES`, and return the name. Args: facts: more facts of the block."""
         content = np.ascontiguousarray(values, TYPES[kind]).tobytes()
         return self._keep(name, content, {"type": kind, "shape": list(values.shape), **facts})
 

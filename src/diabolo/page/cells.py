@@ -1,6 +1,6 @@
 """What the rows of a page look like: the columns of a table, pictures in sheets, series, plain numbers.
 
-Order: all of it, columns of the model, other columns, pictures, series and numbers.
+Order: the form of rows, all columns, columns of the model, other columns, original rows, sheets of pictures.
 """
 
 import io
@@ -16,11 +16,11 @@ from diabolo.page.blocks import Blocks
 from diabolo.page.rows import PageRows
 from diabolo.typing import ArrowTable, Float64Array, Rows
 
-SHEET = 4_096  # pixels of a side of a sheet of pictures; browsers refuse larger ones
-EXACT_NUMBERS = 1 << 19  # cells of a table that are kept exactly; of more, numbers are rounded to 65,535 steps
-SENT = 1 << 24  # numbers of rows that a server sends at once; of more it is asked for one row at a time
-WIDEST = 512  # features of an array, of which each is a column; more are a vector
-LEVELS = 250  # of a column of texts that is a category
+SHEET = 4_096  # pixels of the longest side of a sheet of pictures; browsers refuse larger ones
+EXACT_NUMBERS = 1 << 19  # most cells that are kept exactly; with more cells, numbers are rounded to 65,534 steps
+SENT = 1 << 24  # most numbers that a server sends at once; with more, the page asks for single rows
+WIDEST = 512  # most features of an array that are shown as columns; with more, a row is a vector
+LEVELS = 250  # most levels of a column of texts that is shown as a category
 LONGEST = 10_000  # characters of a text
 
 Facts = dict[str, Any]
@@ -41,7 +41,7 @@ def shape(model: Model) -> list[int]:
 
 
 def value_range(rows: Rows, model: Model) -> list[float]:
-    """Return what is black and what is white in pictures."""
+    """Return the values of black and of white in pictures."""
     if rows.dtype == np.uint8 and model.adapter.gives_bytes:
         return [0.0, 255.0]
     if rows.dtype == np.uint16:
@@ -73,7 +73,7 @@ def columns(model: Model, rows: PageRows | None, blocks: Blocks, *, originals: b
 
 
 def _own(model: Model, rows: PageRows | None, blocks: Blocks, *, originals: bool) -> list[Facts]:
-    """Return the columns that the model sees, where rows are cells."""
+    """Return the columns that the model uses; none if rows are not cells."""
     if form(model) != "cells":
         return []
     given = () if model.condition is None else model.condition.columns
@@ -104,7 +104,7 @@ def names(model: Model) -> Sequence[tuple[str, str, int]]:
 
 
 def _block(values: Float64Array, kind: str, column: Column | None, name: str, blocks: Blocks, rows: PageRows) -> Facts:
-    """Keep the values of a column; return what is to be said of them."""
+    """Store the values of a column, and return more facts of it."""
     if kind in ("category", "boolean"):
         levels = 2 if column is None else max(2, len(column.levels))
         codes, gap = ("u1", 255) if levels < 255 else ("u2", 65_535)
@@ -125,7 +125,7 @@ def _block(values: Float64Array, kind: str, column: Column | None, name: str, bl
 
 
 def _other(table: ArrowTable, name: str, model: Model, blocks: Blocks, block: str) -> Facts:
-    """Return a column that the model does not see."""
+    """Return a column that the model does not use."""
     import pyarrow as pa
 
     column = table[name]
@@ -139,7 +139,7 @@ def _other(table: ArrowTable, name: str, model: Model, blocks: Blocks, block: st
 
 
 def _text(name: str, texts: Sequence[str | None], blocks: Blocks, block: str) -> Facts:
-    """Return a column of texts: a category where it has few levels."""
+    """Return a column of texts: a category if it has few levels."""
     facts: Facts = {"name": name, "kind": "text", "block": block, "at": None}
     levels = sorted({each for each in texts if each is not None}, key=_in_order)
     if len(levels) > LEVELS or any(len(level) > 200 for level in levels):
@@ -151,7 +151,7 @@ def _text(name: str, texts: Sequence[str | None], blocks: Blocks, block: str) ->
 
 
 def _in_order(text: str) -> tuple[bool, float, str]:
-    """Return what orders texts: numbers by their size, before all others."""
+    """Return the sort key of a text: numbers by their size, before all other texts."""
     try:
         return False, float(text), text
     except ValueError:
@@ -182,7 +182,7 @@ def originals(model: Model, rows: PageRows, blocks: Blocks, *, served: bool) -> 
 
 
 def _sheets(model: Model, values: Rows, blocks: Blocks) -> Facts:
-    """Return pictures side by side in sheets, each a picture of its own without loss."""
+    """Store pictures side by side in large ones, the sheets, without loss, and return where they are."""
     from PIL import Image
 
     height, width, channels = shape(model)

@@ -26,11 +26,11 @@ from diabolo.typing import Float32Array, Rows
 
 FORMAT = 1
 WITHOUT = ("originals", "labels", "decoder")  # what may be left out
-TRIED = 256  # rows on which rounded weights are tried
+TRIED = 256  # rows on which rounded weights are tested
 PLACE = "<!--DIABOLO-->"  # in the built page, where the data goes
 
 Facts = dict[str, Any]
-# From a model, the rows of its page and the blocks to the anomalies, as `Anomalies` in web/src/format.ts.
+# Takes a model, the rows of its page and the blocks, and returns `Anomalies` of web/src/format.ts.
 Anomalies = Callable[[Model, PageRows, Blocks], Facts | None]
 
 
@@ -40,15 +40,15 @@ class Asked:
 
     Attributes:
         view: the first view, "report" or "explore".
-        maps: names of maps besides the first one, see `maps.METHODS`.
+        maps: names of more maps, see `maps.METHODS`.
         without: what to leave out, of `WITHOUT`.
-        encoder: the encoder is wanted even where it makes the file much larger: to edit rows.
-        only_model: no row at all, and nothing that was computed from rows except the record of the training.
+        encoder: contain the encoder even if it makes the file much larger; it is needed to edit rows.
+        only_model: no rows, and nothing that was computed from rows except the record of the training.
         title: of the page; None: the name of the model's file.
         file: name of the model's file.
         train: rows that PCA is fitted on; None: the rows of the page.
         evaluated_on: which rows those of the page are: "test", "validation", "training" or "given".
-        anomalies: finds anomalous rows; None: there is no detector.
+        anomalies: finds anomalous rows; None: the page has no anomalies.
         search: the result of a search, as `SearchFacts` in web/src/format.ts.
     """
 
@@ -113,7 +113,7 @@ class Page:
 def _number(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
-    raise TypeError(f"{type(value).__name__} is no JSON value")
+    raise TypeError(f"{type(value).__name__} is not a JSON value")
 
 
 def template() -> str:
@@ -182,7 +182,7 @@ def _row_facts(
         "form": cells.form(model),
         "shape": cells.shape(model),
         "numbers": blocks.add("numbers", rows.numbers, "u4") if numbered else None,
-        # A byte is enough to place a picture; cells of a table need more.
+        # One byte is precise enough for the latents of pictures; cells of a table need two.
         "latents": blocks.add_rounded("latents", latents, "u1" if model.adapter.kind == "image" else "u2"),
         "errors": blocks.add("errors", errors, "f4"),
         "unit": model.adapter.unit(model.loss.scaling),
@@ -199,11 +199,11 @@ def _row_facts(
 
 
 CLUSTERS = 8
-CLUSTERED = 20_000  # rows that clusters are found from
+CLUSTERED = 20_000  # most rows that k-means is fitted on
 
 
 def _clusters(latents: Float32Array, blocks: Blocks) -> str | None:
-    """Keep for each row its cluster by k-means, the largest first; None where there are too few rows."""
+    """Store the cluster of each row by k-means, the largest cluster first; None if there are too few rows."""
     if len(latents) < 5 * CLUSTERS:
         return None
     import warnings
@@ -240,12 +240,12 @@ def _left_out(asked: Asked) -> list[str]:
 
 
 def _contents(header: Facts) -> str:
-    """Return in one line which data a page contains, for whoever passes it on."""
+    """Return in one line which data a page contains, for those who pass it on."""
     rows, parts = header["rows"], list[str]()
     if rows is not None:
         count = f"{rows['count']:,} row{'s' * (rows['count'] != 1)}"
-        original = "the original values and " if rows["originals"] is not None else ""
-        parts.append(f"{original}the latents and errors of {count}")
+        original = "original values, " if rows["originals"] is not None else ""
+        parts.append(f"the {original}latents and errors of {count}")
         others = [each["name"] for each in header["columns"] if each["at"] is None]
         if others:
             shown = ", ".join(others[:5]) + (", ..." if len(others) > 5 else "")

@@ -1,4 +1,4 @@
-"""Facts of a model for its page: what it is, how it was trained, how good it is, what its latents stand for.
+"""Facts of a model for its page: what it is, how it was trained, how good it is, what its latents mean.
 
 Order: the model, its layers, its settings, the evaluation, the latents.
 """
@@ -22,7 +22,7 @@ from diabolo.report.diagnosis import Finding
 from diabolo.report.summary import errors_of
 from diabolo.typing import Float32Array, Float64Array, Rows
 
-EVALUATED = 5_000  # rows, spread evenly, that a model is compared with PCA on
+EVALUATED = 5_000  # rows, spread evenly, on which a model is compared with PCA
 MEASURED = 64  # rows on which the importance of the latents is measured
 CORRELATED = 20_000  # rows for correlations
 
@@ -43,7 +43,7 @@ def model_facts(model: Model, file: str) -> Facts:
         "features": math.prod(model.adapter.row_shape),
         "latents": network.latent_dim,
         "weights": network.weight_count,
-        "structure": settings["structure"] if isinstance(settings["structure"], str) else "layers of its own",
+        "structure": settings["structure"] if isinstance(settings["structure"], str) else "custom",
         "bottleneck": network.bottleneck.kind,
         "loss": model.loss.kind,
         "lossReason": record.loss_reason,
@@ -93,7 +93,7 @@ def _text(value: object) -> str:
 
 
 def command(model: Model) -> str:
-    """Return the command that trains a model again; empty where only Python can."""
+    """Return the command that trains a model again; empty if only Python can."""
     record, words = model.record, list[str]()
     for name, value in record.settings.items():
         known = SETTINGS[name]
@@ -144,7 +144,7 @@ def evaluation(model: Model, rows: PageRows, *, train: Rows | None = None, evalu
 
 
 def findings(model: Model, rows: PageRows, evaluated: Facts) -> list[Facts]:
-    """Return what was noticed in a model."""
+    """Return the findings on a model: problems, and what to try."""
     some = rows.values[spread_evenly(len(rows.values), EVALUATED)]
     found: list[Finding] = list(diagnosis.diagnose(model, some))
     worse = diagnosis.worse_than_pca(model, evaluated["model"], evaluated["pca"])
@@ -153,7 +153,7 @@ def findings(model: Model, rows: PageRows, evaluated: Facts) -> list[Facts]:
 
 
 def latent_facts(model: Model, rows: PageRows, latents: Float32Array) -> Facts:
-    """Return what the latents are like, as `LatentFacts` in web/src/format.ts."""
+    """Return ranges, importance and correlations of the latents, as `LatentFacts` in web/src/format.ts."""
     wide = latents.astype(np.float64)
     low, high = np.percentile(wide, [0.5, 99.5], axis=0)
     flat = high <= low  # a latent that does not vary
@@ -171,7 +171,7 @@ def latent_facts(model: Model, rows: PageRows, latents: Float32Array) -> Facts:
 def importance(model: Model, latents: Float32Array, rows: Rows) -> Float64Array:
     """Return for each latent how much reconstructions change, (latent_dim,), if it is replaced by its mean.
 
-    It is the mean squared change of the tensors that are restored, divided by that of all latents together.
+    It is the mean squared change of the decoded tensors, divided by the change if all latents are replaced.
     """
     some = spread_evenly(len(latents), MEASURED)
     given = model.runtime.condition_of(model.adapter.adapt(rows[some]))
@@ -191,7 +191,7 @@ def importance(model: Model, latents: Float32Array, rows: Rows) -> Float64Array:
 
 
 def _correlations(model: Model, rows: PageRows, latents: Float64Array) -> Facts | None:
-    """Return how latents go with the columns of a table, and with labels; None where there are no columns."""
+    """Return the correlations of latents with columns of a table and with labels; None if there are no columns."""
     some = spread_evenly(len(latents), CORRELATED)
     columns, values = list[str](), list[Sequence[float | None]]()
     if cells.form(model) == "cells":
@@ -211,7 +211,7 @@ def _correlations(model: Model, rows: PageRows, latents: Float64Array) -> Facts 
 
 
 def _with(latents: Float64Array, values: Float64Array, *, by_level: bool) -> Sequence[float | None]:
-    """Return for each latent its correlation with values, or with levels the correlation ratio; None: undefined."""
+    """Return the correlation of each latent with values, or its correlation ratio with levels; None: undefined."""
     known = ~np.isnan(values)
     latents, values = latents[known], values[known]
     spread = latents.std(axis=0)

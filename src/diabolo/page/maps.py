@@ -1,4 +1,4 @@
-"""Maps of the latents: two numbers for each row. PCA always; t-SNE, UMAP and PaCMAP on request, kept for the next time.
+"""Maps of the latents: two numbers for each row. PCA always; t-SNE, UMAP and PaCMAP on request, and cached.
 
 Order: all maps, one map, how they are made.
 """
@@ -24,9 +24,9 @@ Facts = dict[str, Any]
 
 
 def maps(latents: Float32Array, blocks: Blocks, asked: tuple[str, ...] = ()) -> list[Facts]:
-    """Return the maps, as `MapFacts` in web/src/format.ts, those that were asked for first.
+    """Return the maps, as `MapFacts` in web/src/format.ts; those of `asked` come first.
 
-    Args: latents: (n, latent_dim); blocks: gets the places; asked: names of `METHODS`.
+    Args: latents: (n, latent_dim); blocks: gets the coordinates; asked: names of `METHODS`.
     Raises: OptionError for another name; MissingExtraError.
     """
     for name in asked:
@@ -71,7 +71,7 @@ def _by(name: str, latents: Float32Array, blocks: Blocks) -> Facts:
         kept.parent.mkdir(parents=True, exist_ok=True)
         computed = places
         write_atomically(kept, lambda file: np.save(file, computed), force=True)
-    return _facts(words, places, blocks, f"{words} of the latents: near rows are near, distances mean little.")
+    return _facts(words, places, blocks, f"{words} of the latents: similar rows are close, long distances mean little.")
 
 
 def _cache() -> Path:

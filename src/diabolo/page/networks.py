@@ -22,15 +22,15 @@ from diabolo.typing import Array
 if TYPE_CHECKING:
     import onnx
 
-# What web/src/engine/program.ts computes; a test compares both.
+# The operators that web/src/engine/program.ts computes; a test compares both.
 OPERATORS = frozenset(
     "Add Clip Concat Div Elu Exp Flatten Gelu Gemm HardSigmoid Identity LayerNormalization LeakyRelu MatMul Mish "  # noqa: SIM905
     "Mul Relu Reshape Selu Sigmoid Softmax Softplus Softsign Sub Tanh".split()
 )
-SMALL = 1 << 18  # weights of an encoder that a file gets without being asked: 1 MB
-LEAST_ROUNDED = 1_000  # numbers in a constant that is worth a conversion
-LARGEST = 16 << 20  # weights, beyond which a model is not sent but computed by the server: 64 MB in float32
-EXACT = 1 / 2  # of a step of 255, by which weights in 16 bits may change a picture
+SMALL = 1 << 18  # most weights of an encoder that a file contains by default: 1 MB
+LEAST_ROUNDED = 1_000  # numbers of the smallest constant that is converted to 16 bits
+LARGEST = 16 << 20  # most weights that are sent; the server computes larger models: 64 MB in float32
+EXACT = 1 / 2  # most that weights in 16 bits may change a pixel, in steps of 255
 
 Facts = dict[str, Any]
 
@@ -41,8 +41,8 @@ def decoder(model: Model, blocks: Blocks, latents: Floats, *, served: bool) -> F
     Args:
         model: whose decoder it is.
         blocks: gets the weights.
-        latents: of some rows, (n, latent_dim), on which rounded weights are tried.
-        served: whether the page comes from a server, which may compute in its place.
+        latents: of some rows, (n, latent_dim), on which rounded weights are tested.
+        served: whether the page comes from a server, which can compute instead.
     """
     graph = builder.build_decoder(model.network, model.weights, link=model.loss.link)
     if _size(graph) > LARGEST:
@@ -51,7 +51,7 @@ def decoder(model: Model, blocks: Blocks, latents: Floats, *, served: bool) -> F
 
 
 def encoder(model: Model, blocks: Blocks, *, served: bool, asked: bool) -> Facts | None:
-    """Return how the page encodes, as `decoder`; None for a file that it would make much larger.
+    """Return how the page encodes, as `decoder` does; None if the encoder would make a file much larger.
 
     Args: asked: whether the encoder is wanted, however large it is.
     """
@@ -76,7 +76,7 @@ def _constants(graph: "onnx.ModelProto") -> dict[str, Array]:
 
 
 def _network(name: str, graph: "onnx.ModelProto", blocks: Blocks, *, short: bool) -> Facts:
-    """Keep a network, its weights in 16 bits if they are to be short."""
+    """Store a network. Args: short: whether its weights have 16 bits."""
     constants = _constants(graph)
     (output,) = graph.graph.output
     inputs = [each.name for each in graph.graph.input]
@@ -98,7 +98,7 @@ def _network(name: str, graph: "onnx.ModelProto", blocks: Blocks, *, short: bool
 
 
 def _shortened(graph: "onnx.ModelProto") -> "onnx.ModelProto":
-    """Return a graph whose large constants are in 16 bits, and become 32 again when it runs."""
+    """Return a graph whose large constants have 16 bits; they are converted to 32 bits when it runs."""
     import onnx
 
     short = onnx.ModelProto()
@@ -117,7 +117,7 @@ def _shortened(graph: "onnx.ModelProto") -> "onnx.ModelProto":
 
 
 def _own(graph: "onnx.ModelProto", constants: dict[str, Array]) -> list[Facts] | None:
-    """Return the nodes of a graph as the page computes them; None: it has others. What is constant is computed here."""
+    """Return the nodes of a graph for the page; None: it cannot compute some. Constant nodes are computed here."""
     import onnx
 
     known = onnx.shape_inference.infer_shapes(graph).graph
@@ -130,7 +130,7 @@ def _own(graph: "onnx.ModelProto", constants: dict[str, Array]) -> list[Facts] |
             continue
         if node.op_type not in OPERATORS or len(node.output) != 1 or not _suits(node, constants, axes):
             return None
-        inputs = list(node.input)[: 1 if node.op_type == "Reshape" else None]  # rows of numbers have no axes
+        inputs = list(node.input)[: 1 if node.op_type == "Reshape" else None]  # flat rows have no axes
         nodes.append({"op": node.op_type, "inputs": inputs, "output": node.output[0], "attributes": attributes})
     return nodes
 
@@ -150,7 +150,7 @@ WITH_AXES = frozenset(["Add", "Concat", "Div", "Gemm", "LayerNormalization", "Ma
 
 
 def _suits(node: Any, constants: Mapping[str, Array], axes: Mapping[str, int]) -> bool:
-    """Whether rows of numbers without axes are enough for a node. Args: axes: how many each tensor has."""
+    """Return whether a node can be computed on flat rows. Args: axes: how many axes each tensor has."""
     if node.op_type in ("Gemm", "MatMul") and constants.get(node.input[1], np.zeros(0)).ndim != 2:
         return False
     tensors = [name for name in node.input if name not in constants]
@@ -161,7 +161,7 @@ def _suits(node: Any, constants: Mapping[str, Array], axes: Mapping[str, int]) -
 
 
 def _short_enough(model: Model, latents: Floats) -> bool:
-    """Whether weights of a decoder may be rounded to 16 bits: of pictures in bytes, by less than half a step."""
+    """Return whether a decoder may have 16 bits: if no pixel of pictures in bytes changes by more than half a step."""
     if model.adapter.kind != "image" or not model.adapter.gives_bytes or not len(latents):
         return False
     if max(float(np.abs(each).max()) for each in model.weights.values()) > np.finfo(np.float16).max:
@@ -175,7 +175,7 @@ def _short_enough(model: Model, latents: Floats) -> bool:
 
 
 def _add_runtime(blocks: Blocks) -> None:
-    """Keep onnxruntime-web in the page, once."""
+    """Add onnxruntime-web to the page, once."""
     if "onnxruntime.wasm" in blocks.all:
         return
     built = resources.files("diabolo.page").joinpath("built")

@@ -1,4 +1,4 @@
-"""The rows of a page, from whatever a user holds: numbers for the model, and the other columns to show.
+"""The rows of a page, from any source of a user: numbers for the model, and the other columns to show.
 
 Order: the rows, reading them, some of them.
 """
@@ -21,7 +21,7 @@ from diabolo.model.model import Model
 from diabolo.report import colouring
 from diabolo.typing import ArrowTable, Int64Array
 
-AT_ONCE = 1 << 16  # rows of a stream
+AT_ONCE = 1 << 16  # rows of a stream that are read at once
 
 
 class PageRows(NamedTuple):
@@ -35,7 +35,7 @@ class PageRows(NamedTuple):
         table: the columns of the source, for these rows; None: it has none.
         labels: (n,), texts; None: there are none.
         label: the name of the labels.
-        part: what these rows are of the source, "rows" or "test rows".
+        part: what the rows of the source are, "rows" or "test rows".
     """
 
     name: str
@@ -52,7 +52,7 @@ class PageRows(NamedTuple):
         """Which rows these are, in words."""
         if len(self.values) == self.total:
             return f"all {self.part}"
-        return f"{len(self.values):,} of {self.total:,} {self.part}, spread evenly over the data"
+        return "spread evenly over the data"
 
 
 def read(
@@ -112,7 +112,7 @@ def taken(rows: PageRows, places: Int64Array) -> PageRows:
 def _stream(
     model: Model, X: object, reading: Reading | None, data_dir: str | Path | None
 ) -> tuple[Rows, ArrowTable | None, str]:
-    """Return the rows of a source that is read in parts, its columns and its name."""
+    """Return the rows of a source that is read in chunks, its columns and its name."""
     tables = list[ArrowTable]()
 
     def keep(table: ArrowTable, first_row: int) -> None:
@@ -128,7 +128,7 @@ def _stream(
         spare=() if schema is None else schema.spare,
         row_shape=adapter.row_shape,
         row_type=adapter.dtype,
-        say=lambda note: None,  # of columns that the model does not use, which the page shows
+        say=lambda note: None,  # notes on columns that the model does not use; the page shows them
     )
     chunks = list(stream.chunks(AT_ONCE))
     return np.concatenate(chunks), user_rows.joined(tables), stream.name
@@ -154,7 +154,7 @@ def labels_of(X: object, data_dir: str | Path | None) -> Sequence[str | None] | 
 
 
 def _labels(given: object, table: ArrowTable | None, count: int, where: str) -> tuple[Sequence[str | None] | None, str]:
-    """Return labels as texts, and what they are called."""
+    """Return labels as texts, and their name."""
     if given is None:
         named = table is not None and {"file", "label"} <= set(table.column_names)
         given = "label" if named else None
@@ -162,7 +162,7 @@ def _labels(given: object, table: ArrowTable | None, count: int, where: str) -> 
         return None, ""
     if isinstance(given, str):
         if table is None:
-            raise OptionError(f"{where}: the rows have no columns, so that none of them is {given!r}: pass labels=.")
+            raise OptionError(f"{where}: the rows have no columns, so {given!r} is not one: pass labels as a list.")
         if given not in table.column_names:
             raise DataError(unknown("column", given, table.column_names))
         return [None if each is None else str(each) for each in table[given].to_pylist()], given

@@ -1,7 +1,7 @@
 """The page from a server on 127.0.0.1: all rows, however many, and a model too large to send.
 
-Only this machine can ask, and only who knows the address: a random token is part of every path, and the name of the
-host is checked, so that no other page in the browser can reach it. Order: the server, its answers.
+Only programs on this machine that know the address get an answer: a random token is part of every path. The name of
+the host is checked as well, so that no other page in the browser can reach the server. Order: the server, its answers.
 """
 
 import json
@@ -23,7 +23,7 @@ from diabolo.typing import Float32Array
 
 HOST = "127.0.0.1"
 MOST_BYTES = 64 << 20  # of a request
-LONGEST = 30  # letters of a path with a number
+LONGEST = 30  # characters of a path with a number
 STATE = '<script type="application/json" id="diabolo-state">'
 
 
@@ -48,7 +48,7 @@ class PageServer:
 
     @property
     def hosts(self) -> set[str]:
-        """What browsers on this machine say of the host."""
+        """The names of the host that browsers on this machine send."""
         port = self._http.server_address[1]
         return {f"{HOST}:{port}", f"localhost:{port}"}
 
@@ -57,17 +57,17 @@ class PageServer:
         return document.template().replace(document.PLACE, Page.head(self.page.header), 1).encode()
 
     def run(self) -> None:
-        """Answer until Ctrl-C."""
+        """Answer requests until Ctrl-C."""
         self._http.serve_forever(poll_interval=0.2)
 
     def start(self) -> "PageServer":
-        """Answer in a thread of its own, and return this."""
+        """Answer requests in a new thread, and return the server."""
         self._thread = threading.Thread(target=self.run, daemon=True, name="diabolo page")
         self._thread.start()
         return self
 
     def close(self) -> None:
-        """Answer no more."""
+        """Stop answering."""
         if self._thread is not None:
             self._http.shutdown()
             self._thread.join()
@@ -81,7 +81,7 @@ class PageServer:
         return found.html(script).encode()
 
     def decoded(self, body: bytes) -> bytes:
-        """Return rows for latents, and the numbers of the condition after each where the model has one."""
+        """Return rows for latents; in a model with a condition, its numbers follow the latents of each row."""
         given, width = len(self.model.network.condition), self.model.network.latent_dim
         values = np.frombuffer(body, "<f4").reshape(-1, width + given)
         raw = self.model.runtime.decode_raw(
@@ -90,7 +90,7 @@ class PageServer:
         return _as_bytes(self.model, self.model.adapter.restore(self.model.apply_link(raw)))
 
     def encoded(self, body: bytes) -> bytes:
-        """Return latents, f4, for rows, f8 of a table and f4 of others."""
+        """Return latents, f4, for rows: f8 for a table, f4 for others."""
         shape = self.model.adapter.row_shape
         rows = np.frombuffer(body, "<f8" if self.model.adapter.is_table else "<f4").reshape(-1, *shape)
         kind = self.model.adapter.dtype
@@ -129,7 +129,7 @@ def _handler(server: PageServer) -> type[BaseHTTPRequestHandler]:
             elif path.startswith("rows/") and path[5:].isdecimal() and len(path) < LONGEST:
                 self._answer(server.row, int(path[5:]))
             else:
-                self._refuse(HTTPStatus.NOT_FOUND, "there is no such thing")
+                self._refuse(HTTPStatus.NOT_FOUND, "this server has no such path")
 
         def do_POST(self) -> None:
             path, length = self._checked(), self.headers.get("Content-Length", "")
@@ -142,7 +142,7 @@ def _handler(server: PageServer) -> type[BaseHTTPRequestHandler]:
             body = self.rfile.read(int(length))
             answer_of = {"decode": server.decoded, "encode": server.encoded, "save": server.saved}.get(path)
             if answer_of is None:
-                self._refuse(HTTPStatus.NOT_FOUND, "there is no such thing")
+                self._refuse(HTTPStatus.NOT_FOUND, "this server has no such path")
                 return
             self._answer(answer_of, body, "text/html; charset=utf-8" if path == "save" else "application/octet-stream")
 
@@ -185,6 +185,6 @@ def _handler(server: PageServer) -> type[BaseHTTPRequestHandler]:
             self._send(json.dumps({"error": words}).encode(), "application/json", status)
 
         def log_message(self, format: str, *args: Any) -> None:
-            """Say nothing: the terminal belongs to the command."""
+            """Log nothing: the terminal belongs to the command."""
 
     return Handler

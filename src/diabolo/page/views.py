@@ -18,7 +18,7 @@ from diabolo.page.anomalies import anomalies
 from diabolo.page.document import Asked, Page
 from diabolo.page.rows import PageRows, read, taken
 
-FILE_ROWS = 10_000  # in a file, unless more are asked for
+FILE_ROWS = 10_000  # most rows in a file by default
 
 
 @names_missing
@@ -66,9 +66,9 @@ def serve(
     port: int = 0,
     **asked: Any,
 ) -> server.PageServer:
-    """Return a server of the explorer, which listens on 127.0.0.1 but does not answer yet; others as for `make`.
+    """Return a server of the explorer, which listens on 127.0.0.1 but does not answer yet; the rest as for `make`.
 
-    Args: port: 0: one that is free.
+    Args: port: 0: any free port.
     """
     found = _rows(model, X, rows, labels, reading, data_dir, "explore()")
     return server.PageServer(model, found, Asked(anomalies=anomalies, view="explore", **asked), port=port)
@@ -86,7 +86,7 @@ def explore(
         return widget(make(model, X, rows=most, labels=labels, maps=maps, view="explore", encoder=True, title="model"))
     with contextlib.closing(serve(model, X, rows=rows, labels=labels, maps=maps, encoder=True)) as served:
         opened = open_in_browser(served.url)
-        print(f"{served.url}: {'opened in the browser' if opened else 'open it in a browser'}; Ctrl-C ends it.")
+        print(f"{served.url}: {'opened in the browser' if opened else 'open it in a browser'}; Ctrl-C stops it.")
         with contextlib.suppress(KeyboardInterrupt):
             served.run()
     return None
@@ -100,7 +100,7 @@ def in_notebook() -> bool:
 
 
 def some_of(rows: PageRows) -> PageRows:
-    """Return as many rows as a file has unless more are asked for."""
+    """Return at most as many rows as a file has by default."""
     return rows if len(rows.values) <= FILE_ROWS else taken(rows, spread_evenly(len(rows.values), FILE_ROWS))
 
 

@@ -15,7 +15,7 @@ def widget(page: Page) -> Any:
 
     built = resources.files("diabolo.page").joinpath("built")
 
-    class PageWidget(anywidget.AnyWidget):  # type: ignore[misc]  # it is untyped
+    class PageWidget(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is untyped
         """A page. Attributes: page: its data, as HTML."""
 
         _esm = built.joinpath("widget.js").read_text("utf-8")

@@ -1,7 +1,7 @@
-"""A trained model as a small card of HTML, which notebooks show: facts and the curve of the training.
+"""A trained model as a small card of HTML, which notebooks show: facts and the training curve.
 
-It has no script, no address and no colours of its own for text and background, so that it can be read on light and on
-dark. Every text from the data is escaped. It needs no Matplotlib. Order: the card, its facts, the curve.
+It has no script and no links. Text and background keep the colours of the notebook, light or dark. Every text from the
+data is escaped. It needs no Matplotlib. Order: the card, its facts, the curve.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,9 +22,9 @@ BOX = (
 )
 FACTS = "display:grid;grid-template-columns:max-content minmax(0,26em);gap:0 1em"
 WIDTH, HEIGHT = 280, 132  # of the curve
-LEFT, TOP, ACROSS, DOWN = 8, 20, 264, 86  # the part of it that lines are drawn in
+LEFT, TOP, ACROSS, DOWN = 8, 20, 264, 86  # the part of the curve that lines are drawn in
 MOST_POINTS = 300
-LONGEST = 300  # letters of one fact, which may name a thousand channels
+LONGEST = 300  # characters of one fact, which may name a thousand channels
 
 
 class Compared(Protocol):
@@ -96,9 +96,9 @@ def _facts(model: Model, evaluation: Compared | None) -> Iterator[tuple[str, str
 
 
 def limits(history: Mapping[str, Sequence[float]]) -> tuple[float, float]:
-    """Return the losses that the picture of a training begins and ends with.
+    """Return the lowest and the highest loss on the axis of a training curve.
 
-    The loss of the first epochs is much larger; the axis shows the later ones.
+    The losses of the first epochs are much larger; the axis is chosen for the later ones.
     """
     values = np.array([*history["loss"], *history.get("val_loss", ())], np.float64)
     values = values[np.isfinite(values)]
@@ -110,7 +110,7 @@ def limits(history: Mapping[str, Sequence[float]]) -> tuple[float, float]:
 
 
 def curve(model: Model) -> str:
-    """Return the curve of a training as SVG: the loss against epochs, with the best epoch marked."""
+    """Return the training curve as SVG: the loss against epochs, with the best epoch marked."""
     history, best = model.record.history, model.record.best_epoch
     validation = history.get("val_loss") or []
     chosen = (validation or history["loss"])[best - 1]
@@ -130,7 +130,7 @@ def curve(model: Model) -> str:
         f"<title>loss of each epoch; {_text(said)}</title>"
         f'<text x="{LEFT}" y="11">loss: {legend}</text>'
         f'<text x="{right}" y="11" text-anchor="end">{_text(said)}</text>'
-        # Within an SVG of its own, which cuts off the losses of the first epochs.
+        # A nested SVG, which cuts off the losses of the first epochs.
         f'<svg x="{LEFT}" y="{TOP}" width="{ACROSS}" height="{DOWN}" viewBox="{LEFT} {TOP} {ACROSS} {DOWN}" '
         f'overflow="hidden">{lines}{mark}</svg>'
         f'<path d="M{LEFT} {bottom}H{right}" stroke="currentColor" stroke-opacity=".4"/>'
@@ -149,7 +149,7 @@ def _line(losses: Sequence[float], history: Mapping[str, Sequence[float]], best:
 
 
 def _points(epochs: Float64Array, losses: Float64Array, history: Mapping[str, Sequence[float]]) -> Float64Array:
-    """Return the places of losses, (n, 2)."""
+    """Return the places of losses in the drawing, (n, 2)."""
     low, high = limits(history)
     across = LEFT + 3 + (ACROSS - 6) * (epochs - 1) / max(len(history["loss"]) - 1, 1)
     return np.column_stack([across, TOP + DOWN * (high - losses) / (high - low)])

@@ -1,4 +1,4 @@
-"""Plots of a trained model: from what a user holds to a figure of Matplotlib, and to a file where a path is given.
+"""Plots of a trained model: rows of any source become a figure of Matplotlib, and a file if a path is given.
 
 `Verbs` calls these. Order: the plots, which rows, reading rows with a column, saving.
 """
@@ -32,7 +32,7 @@ from diabolo.report.traversal import traverse
 from diabolo.storage import files
 from diabolo.typing import ArrowArray, ArrowTable, Int64Array
 
-MOST_ROWS = 100  # of one picture, which would else be too large for Matplotlib
+MOST_ROWS = 100  # in one figure; more would be too large for Matplotlib
 MOST_STEPS = 50
 
 
@@ -51,7 +51,7 @@ def reconstructions(model: Model, X: object, *, rows: object, count: object, pat
 
 
 def _sparse(model: Model, rows: Any, places: Int64Array | None, count: int) -> Figure:
-    """Return the picture of rows of a sparse matrix, of which those that are drawn are made dense."""
+    """Return the figure of rows of a sparse matrix; only the rows that are drawn are made dense."""
     if places is None:
         groups = row_pictures.typical_and_worst(model.squared_error_per_row(rows), count)
     else:
@@ -66,7 +66,7 @@ def _sparse(model: Model, rows: Any, places: Int64Array | None, count: int) -> F
 
 
 def history(model: Model, *, path: object, force: bool) -> Figure:
-    """Return the curve of the training; arguments as for `Verbs.plot_history`."""
+    """Return the training curve; arguments as for `Verbs.plot_history`."""
     target = checked_path(path, force=force)
     return _saved(pictures.training(model), target, force=force)
 
@@ -89,7 +89,7 @@ def latents(model: Model, X: object, *, color: object, path: object, force: bool
 def traversal(
     model: Model, row: object, *, latents: object, steps: object, X: object, path: object, force: bool
 ) -> Figure:
-    """Return what latents do to a row; arguments as for `Verbs.plot_traversal`."""
+    """Return what each latent changes in a row; arguments as for `Verbs.plot_traversal`."""
     where, target = "plot_traversal()", checked_path(path, force=force)
     steps = whole(f"{where}: steps", steps, 2)
     if steps > MOST_STEPS:
@@ -116,7 +116,7 @@ def errors(model: Model, X: object, *, path: object, force: bool) -> Figure:
 
 
 def _places(rows: object, count: int, where: str) -> Int64Array:
-    """Return numbers of rows. Raises OptionError for others."""
+    """Return the numbers of rows. Raises OptionError if they are not valid."""
     places = _numbers(rows, count, where, "row")
     if len(places) > MOST_ROWS:
         raise OptionError(f"{where} can draw {MOST_ROWS} rows, got {len(places)}: pass fewer.")
@@ -124,7 +124,7 @@ def _places(rows: object, count: int, where: str) -> Int64Array:
 
 
 def _numbers(given: object, count: int, where: str, what: str) -> Int64Array:
-    """Return numbers from 0 to count - 1, of which at least one is given. Raises OptionError for others."""
+    """Return one or more numbers from 0 to count - 1. Raises OptionError for anything else."""
     several: Any = [given] if is_whole(given, 0) else given
     try:
         found = list(several)
@@ -149,9 +149,9 @@ class _Found(NamedTuple):
 
 
 def _read(model: Model, X: object, where: str, column: str | None = None) -> _Found:
-    """Return rows with the colouring by one of their columns, if it is asked for.
+    """Return rows, with the colouring by one of their columns if `column` names one.
 
-    Raises: DataError, also for a column that there is not; ShapeError; OptionError for rows without columns.
+    Raises: DataError, also for a column that does not exist; ShapeError; OptionError for rows without columns.
     """
     given: Any = frames.from_arrow(X)
     if column is None:

@@ -1,8 +1,8 @@
 /**
- * Between rows in their own units and tensors of the network, both flat: (row numbers,) and (tensor numbers,).
+ * From rows in their own units to tensors of the network and back, both flat: (row numbers,) and (tensor numbers,).
  *
- * `src/diabolo/data/adapters/` is the model for it. The decoder of a table gives raw numbers, to which the links of its
- * columns are applied here; the links of other rows are in its graph.
+ * It does the same as `src/diabolo/data/adapters/`. The decoder of a table returns raw numbers, and the links of its
+ * columns are applied here; for other rows, the links are in the graph.
  */
 
 import type { Adapter, Header } from "../format";
@@ -19,13 +19,13 @@ export interface RowAdapter {
   readonly tensorSize: number;
   /** Axes of a tensor that the encoder takes. */
   readonly tensorShape: number[];
-  /** Return a row of zeros, which columns of every kind can have. */
+  /** Return a row of zeros, a valid value for columns of every kind. */
   emptyRow(): Row;
-  /** Return the tensor of a row. Throws an error that names the cell which the network cannot take. */
+  /** Return the tensor of a row. Throws an error that names the cell that the network cannot take. */
   toTensor(row: Row): Float32Array;
   /** Return the row of the raw numbers of the decoder. */
   toRow(raw: Float32Array): Row;
-  /** Return how wrong each cell is, (row numbers,); 0 where one is missing. `raw`: of the reconstruction, if known. */
+  /** Return the error of each cell, (row numbers,); 0 if it is missing. `raw`: of the reconstruction, if known. */
   cellErrors(row: Row, reconstruction: Row, raw?: Float32Array): Float32Array;
 }
 
@@ -94,7 +94,7 @@ function affineAdapter(affine: Affine, header: Header): RowAdapter {
   };
 }
 
-/** Return the nearest whole number, of two the even one, as NumPy rounds. */
+/** Return the nearest whole number; halves go to the even one, as in NumPy. */
 function rounded(value: number): number {
   const whole = Math.round(value);
   return whole - value === 0.5 && whole % 2 !== 0 ? whole - 1 : whole;
@@ -102,7 +102,7 @@ function rounded(value: number): number {
 
 function tableAdapter(table: Table, header: Header): RowAdapter {
   const rowSize = table.features.length;
-  const tensorSize = table.width + (table.gaps ? rowSize : 0); // one flag a column follows the numbers
+  const tensorSize = table.width + (table.gaps ? rowSize : 0); // one flag per column follows the numbers
   const names = new Map(header.columns.filter((each) => each.at !== null).map((each) => [each.at, each.name]));
   return {
     rowSize,

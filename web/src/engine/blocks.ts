@@ -1,9 +1,9 @@
 /**
  * Blocks of a page: read from its script elements, or from a server, when they are first asked for.
  *
- * The texts of the script elements stay where they are, because a saved page is made of them (see `save.ts`). Numbers
- * and JSON are decoded once and kept; files, such as pictures, are kept only while somebody uses them. So no block is
- * held more than twice. Order: the header, the blocks, base64, gzip, numbers.
+ * The texts of the script elements stay in the document, because a saved page is made of them (see `save.ts`). Numbers
+ * and JSON are decoded once and kept; files, such as pictures, are kept only while they are used. So no block is in
+ * memory more than twice. Order: the header, the blocks, base64, gzip, numbers.
  */
 
 import { FORMAT, type Block, type Header } from "../format";
@@ -52,7 +52,7 @@ export class Blocks {
     return this.facts[name];
   }
 
-  /** Return the numbers of a block in its units, NaN where one is missing; doubles where float32 could not hold them. */
+  /** Return the numbers of a block in its units, NaN if missing; as doubles if float32 is not precise enough. */
   numbers(name: string): Promise<Numbers> {
     return this.once(`numbers ${name}`, async () => {
       const block = this.block(name);
@@ -89,7 +89,7 @@ export class Blocks {
     if (known) return known;
     const made = make();
     this.decoded.set(key, made);
-    made.catch(() => this.decoded.delete(key)); // a server may answer next time
+    made.catch(() => this.decoded.delete(key)); // a server may answer the next time
     return made;
   }
 
@@ -125,7 +125,7 @@ export class Blocks {
   }
 }
 
-/** Return the answer of the server, or throw an error that says what was asked for. */
+/** Return the answer of the server, or throw an error that says what was requested. */
 export async function ask(url: string, what: string, body?: BodyInit): Promise<Response> {
   let answer: Response;
   try {
@@ -142,7 +142,7 @@ async function reason(answer: Response): Promise<string> {
   return typeof said?.error === "string" ? said.error.replace(/\.$/, "") : `${answer.status} ${answer.statusText}`;
 }
 
-/** Return the numbers that a server answers: doubles or float32, which their length says. */
+/** Return the numbers of an answer of the server: doubles or float32, as their length shows. */
 export async function numbersOfAnswer(answer: Response, count: number): Promise<Numbers> {
   const buffer = await answer.arrayBuffer();
   if (buffer.byteLength === 8 * count) return new Float64Array(buffer);
@@ -188,7 +188,7 @@ export function fromBase64ByHand(text: string): Bytes {
   return bytes;
 }
 
-/** Return what gzip compressed. */
+/** Return the content of gzip data. */
 export async function gunzip(packed: Bytes): Promise<Bytes> {
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
@@ -216,7 +216,7 @@ function numbersOf(bytes: Bytes, block: Block, name: string): Codes {
 
 let halves: Float32Array | null = null;
 
-/** Return the numbers of IEEE 754 half precision, by a table of all 65,536 of them. */
+/** Return numbers of IEEE 754 half precision, by a table of all 65,536 codes. */
 export function fromHalves(codes: Uint16Array): Float32Array {
   halves ??= Float32Array.from({ length: 1 << 16 }, (_, code) => half(code));
   const numbers = new Float32Array(codes.length);
@@ -235,13 +235,13 @@ function half(code: number): number {
 function needsDoubles(block: Block): boolean {
   if (block.type === "f8" || block.type === "u4" || block.type === "i4") return true;
   const { scale } = block;
-  // A date of 1.7e9 seconds in steps of 65,535: float32 would round it to 2 minutes.
+  // Dates around 1.7e9 seconds: float32 would round them to 2 minutes.
   return scale !== undefined && scale.low.some((low, at) => Math.abs(low) > 1000 * (scale.high[at] - low) && low !== 0);
 }
 
 type Kind<T> = new (length: number) => T;
 
-/** Return numbers of a block in its units, as floats of a kind; the same array where nothing is to be done. */
+/** Return numbers of a block in its units, as floats of a kind; the same array if nothing changes. */
 export function inUnits<T extends Numbers>(
   codes: Codes,
   block: Block,

@@ -9,7 +9,7 @@ import { Runner } from "./network";
 import { createSource, type Source } from "./originals";
 import type { Engine, Row } from "./types";
 
-/** What the decoder is given besides latents, and the cells that the row gets as they are. */
+/** What the decoder gets in addition to latents, and the cells that are copied to the row. */
 interface Condition {
   numbers: Float32Array;
   cells: { at: number; value: number }[];
@@ -32,9 +32,9 @@ export class PageEngine implements Engine {
   private readonly maps: LatentMap[];
   private readonly source: Source | null;
   private readonly columns = new Map<number, Promise<Float64Array | (string | null)[]>>();
-  /** Of a condition, by the place of its column in a row. */
+  /** The values of the condition, by the place of the column in a row. */
   private readonly given = new Map<number, Float64Array>();
-  /** The raw numbers of rows of a table that were decoded, from which cellErrors knows probabilities. */
+  /** The raw numbers of decoded rows of a table, from which cellErrors computes probabilities. */
   private readonly raw = new WeakMap<Row, Float32Array>();
 
   private constructor(

@@ -25,7 +25,7 @@ export interface ExportOptions {
   errors?: boolean;
 }
 
-/** Return the columns of a file with these rows of the page, in their order: their numbers, and what is asked for. */
+/** Return the columns of a file with these rows of the page, in this order: row numbers, and what the options say. */
 export async function fileColumns(
   engine: Engine,
   rows: ArrayLike<number>,
@@ -60,7 +60,7 @@ function taken(rows: ArrayLike<number>, value: (row: number) => number): Float64
   return Float64Array.from(rows, value);
 }
 
-/** A file has each name once: a second "row" becomes "row_2". */
+/** Make names unique: a second "row" becomes "row_2". */
 function withUniqueNames(columns: FileColumn[]): FileColumn[] {
   const known = new Set(columns.map((column) => column.name));
   const used = new Set<string>();
@@ -74,7 +74,7 @@ function withUniqueNames(columns: FileColumn[]): FileColumn[] {
 
 // CSV.
 
-/** Return columns as CSV by RFC 4180, in UTF-8: a missing cell is empty, an empty text is "". */
+/** Return columns as CSV (RFC 4180, UTF-8): a missing cell is empty, an empty text is "". */
 export function toCsv(columns: FileColumn[]): string {
   const lines = [columns.map((column) => quoted(column.name)).join(",")];
   const cells = columns.map(cellText);
@@ -152,7 +152,7 @@ function parquetColumn(column: FileColumn): Written {
     const days = known((value) => Math.floor(value / 86_400));
     return { schema: { ...base, type: "INT32", converted_type: "DATE" }, data: days };
   }
-  // Without a time zone, as the dates of the data.
+  // Without a time zone, like the dates of the data.
   const kind = { type: "TIMESTAMP", isAdjustedToUTC: false, unit: "MICROS" };
   const data = known((value) => BigInt(Math.round(value * 1e6)));
   return { schema: { ...base, type: "INT64", logical_type: kind }, data };
@@ -174,7 +174,7 @@ export async function rowsToParquet(
   return toParquet(await fileColumns(engine, rows, options));
 }
 
-/** Return the numbers of rows in the data, one a line. */
+/** Return the numbers of rows in the data, one per line. */
 export function rowsToIds(engine: Engine, rows: ArrayLike<number>): string {
   return Array.from(rows, (row) => `${engine.number(row)}\n`).join("");
 }
@@ -189,6 +189,6 @@ export function download(name: string, data: Blob | BlobPart, type = "applicatio
   document.body.append(link);
   link.click();
   link.remove();
-  // A browser reads the file after the click; some ask where to save it first.
+  // A browser reads the file after the click; some browsers first ask where to save it.
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }

@@ -1,15 +1,15 @@
 /**
- * Columns of a table in a network: a value becomes numbers of a tensor, and back.
+ * Columns of a table in a network: from a value to numbers of a tensor, and back.
  *
- * `src/diabolo/data/adapters/features.py` is the model for it, and `Mixed.linked` in
- * src/diabolo/network/losses/table.py for what is done to the raw numbers of a decoder.
+ * It does the same as src/diabolo/data/adapters/features.py, and as `Mixed.linked` in
+ * src/diabolo/network/losses/table.py for the raw numbers of a decoder.
  */
 
 import type { Feature } from "../format";
 import { sigmoid } from "./functions";
 
-const ROUNDING = 1e-12; // of a number: what varies by less varies by rounding only
-const MOST_LOG_RATE = 50; // beyond it, exp() of a raw count is clipped
+const ROUNDING = 1e-12; // relative: a column that varies by less is constant except for rounding
+const MOST_LOG_RATE = 50; // above it, exp() of a raw count is clipped
 
 /** Write the numbers of a value into a tensor, from `feature.start`; a missing value (NaN) gives zeros. */
 export function toNumbers(feature: Feature, value: number, tensor: Float32Array): void {
@@ -30,7 +30,7 @@ export function toNumbers(feature: Feature, value: number, tensor: Float32Array)
   });
 }
 
-/** Return the value of the raw numbers that a decoder gives for a column, from `feature.start`. */
+/** Return the value of a column from the raw numbers of the decoder, which begin at `feature.start`. */
 export function fromRaw(feature: Feature, raw: ArrayLike<number>): number {
   const { start, width, center = 0, scale = 0 } = feature;
   const first = raw[start];
@@ -47,7 +47,7 @@ export function fromRaw(feature: Feature, raw: ArrayLike<number>): number {
   return interpolated(first, marks, feature.knots) + beyond(first, marks) * scale;
 }
 
-/** Return how wrong a reconstruction is, in units of the network; `raw`: the decoder's numbers of it, if known. */
+/** Return the error of a reconstruction, in units of the network; `raw`: the raw numbers of the decoder, if known. */
 export function difference(feature: Feature, value: number, other: number, raw?: ArrayLike<number>): number {
   if (Number.isNaN(value) || Number.isNaN(other)) return 0;
   if (feature.kind === "category") return raw ? 1 - probability(feature, value, raw) : Number(value !== other);
@@ -89,7 +89,7 @@ export function interpolated(x: number, from: readonly number[], to: readonly nu
   return to[low] + ((to[high] - to[low]) / (from[high] - from[low])) * (x - from[low]);
 }
 
-/** Return by how much x is above the last of rising numbers, or, negative, below the first; 0 between them. */
+/** Return by how much x is above the last of increasing numbers, or, negative, below the first; 0 between them. */
 function beyond(x: number, ends: readonly number[]): number {
   const last = ends[ends.length - 1];
   return x > last ? x - last : Math.min(x - ends[0], 0);

@@ -1,10 +1,10 @@
 /** Functions of one number that ONNX operators need and JavaScript lacks, exact to 1e-8. */
 
-const STEPS = 64; // a unit of the table of erf
+const STEPS = 64; // of the table of erf, per unit
 const END = 6; // erf(6) is 1 to the last digit of a double
 let table: Float64Array | null = null;
 
-/** Return the error function of x, exact to 1e-9: cubic between the values and slopes of a table. */
+/** Return the error function of x, exact to 1e-9: cubic interpolation of a table of values, with exact slopes. */
 export function erf(x: number): number {
   const far = Math.abs(x);
   if (!(far < END)) return Number.isNaN(x) ? NaN : Math.sign(x);

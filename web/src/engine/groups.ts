@@ -11,7 +11,7 @@ export interface Difference {
   at: number;
   /**
    * "d": Cohen's d, the difference of the means in standard deviations within the groups; "h": Cohen's h, the
-   * difference of the shares of `level` on a scale on which 0.2 is small and 0.8 large, as of d.
+   * difference of the shares of `level`, on a scale on which 0.2 is small and 0.8 is large, as for d.
    */
   measure: "d" | "h";
   /** d or h, positive where A has more; NaN where a group has no values. */
@@ -80,7 +80,7 @@ function moments(values: Rows, rows: Rows, stride: number, offset: number): Mome
   return { count, missing: rows.length - count, mean, squares };
 }
 
-/** Return how the means differ, in standard deviations within the groups; of one row each, in those of all rows. */
+/** Return the difference of the means in standard deviations within the groups; of all rows for one row each. */
 export function compareMeans(facts: Facts, values: Rows, a: Rows, b: Rows, stride = 1, offset = 0): Difference {
   const [first, second] = [moments(values, a, stride, offset), moments(values, b, stride, offset)];
   let variance = (first.squares + second.squares) / (first.count + second.count - 2);
@@ -106,7 +106,7 @@ export function compareMeans(facts: Facts, values: Rows, a: Rows, b: Rows, strid
   };
 }
 
-/** Return how the shares of the level differ that differs most, or of the level `only`. */
+/** Return the difference of the shares of the level that differs most, or of the level `only`. */
 export function compareShares(
   facts: Facts,
   values: Rows,

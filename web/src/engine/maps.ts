@@ -1,10 +1,10 @@
-/** Maps of a page: places of rows, and what lies between them. Coordinates are in [0, 1]; places outside are allowed. */
+/** Maps of a page: places of rows, and the latents between them. Coordinates are in [0, 1]; others are allowed. */
 
 import type { MapFacts } from "../format";
 import type { Blocks } from "./blocks";
 import { Grid, nearestRows, weightsOf, type Neighbours } from "./neighbours";
 
-const AROUND = 8; // neighbours that give the latents of a place
+const AROUND = 8; // neighbours whose latents give those of a place
 type Scale = { low: number[]; high: number[] };
 
 /** One map. */
@@ -66,9 +66,9 @@ export class LatentMap {
     return found;
   }
 
-  /** Return where latents lie: exact on a plane, else the weighted mean of the places of the nearest rows.
+  /** Return the place of latents: exact on a plane, else the weighted mean of the places of the nearest rows.
    *
-   * The middle, before the map has been loaded.
+   * Before the map has been loaded, it is the middle.
    */
   placeOf(latents: Float32Array): [number, number] {
     const scale = this.plane;

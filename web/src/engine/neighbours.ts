@@ -10,12 +10,12 @@ export interface Neighbours {
   distances: number[];
 }
 
-/** The k smallest of many distances: a heap, of which the largest is first. */
+/** The k smallest of many distances: a heap with the largest one first. */
 export class Smallest {
   private readonly rows: Uint32Array;
   private readonly distances: Float64Array;
   private count = 0;
-  /** No distance from here on is among the smallest. */
+  /** Distances from this one on are not among the smallest. */
   limit: number;
 
   constructor(private readonly most: number) {
@@ -57,7 +57,7 @@ export class Smallest {
     this.distances[at] = distance;
   }
 
-  /** Return what was kept, the nearest first; `distances` are square roots of those that were given. */
+  /** Return the kept rows, the nearest first; `distances` are the square roots of those that were added. */
   result(): Neighbours {
     const { rows, distances } = this;
     const order = Array.from({ length: this.count }, (_, at) => at);
@@ -89,7 +89,7 @@ export function nearestRows(latents: Float32Array, place: ArrayLike<number>, cou
   return smallest.result();
 }
 
-/** Points on a map, by cell of a grid over [0, 1] x [0, 1]. */
+/** Points on a map, sorted into the cells of a grid over [0, 1] x [0, 1]. */
 export class Grid {
   private readonly side: number;
   private readonly starts: Uint32Array;
@@ -151,7 +151,7 @@ export class Grid {
     for (let at = this.starts[from]; at < end; at++) use(this.order[at]);
   }
 
-  /** How far a point that was not visited is at least, along one axis; there is none beyond the map. */
+  /** Return the least distance of a point that was not visited, along one axis; no points are outside the map. */
   private free(x: number, column: number, ring: number): number {
     const before = column - ring > 0 ? x - (column - ring) / this.side : Infinity;
     const after = column + ring < this.side - 1 ? (column + ring + 1) / this.side - x : Infinity;
@@ -160,10 +160,10 @@ export class Grid {
 }
 
 /**
- * Return the weights of neighbours, which add up to 1; the last of them has weight 0 and says how far they reach.
+ * Return the weights of neighbours, which add up to 1; the last neighbour has weight 0, and its distance is the reach.
  *
- * They are inverse distances, lowered to 0 at the reach, (1/d - 1/reach)^2, so that the mean does not jump when a
- * neighbour is replaced by another while one drags. At a point itself all weight is its own.
+ * They are inverse distances that fall to 0 at the reach, (1/d - 1/reach)^2, so that the mean does not jump when a
+ * neighbour is replaced by another during a drag. At a point itself, this point has all the weight.
  * Source: Franke & Nielson 1980, doi:10.1002/nme.1620151110.
  */
 export function weightsOf(distances: number[]): number[] {

@@ -1,4 +1,4 @@
-/** The encoder or the decoder of a page, whichever way it is computed: from tensors to the numbers of its output. */
+/** The encoder or the decoder of a page, however it is computed: from tensors to the numbers of its output. */
 
 import type { Network } from "../format";
 import type { Blocks } from "./blocks";
@@ -20,12 +20,12 @@ export class Runner {
     private readonly shapes: number[][],
   ) {}
 
-  /** Prepare what the page computes itself; onnxruntime-web, which takes longer, starts when it is first needed. */
+  /** Prepare a network that the page computes itself; onnxruntime-web takes longer, and starts when first needed. */
   prepare(): void {
     if (this.network.way === "own") this.start().catch(() => undefined); // run() reports it
   }
 
-  /** Return the output at once, or null if it must be waited for. The next call overwrites it. */
+  /** Return the output at once, or null if the network is not ready. The next call overwrites the output. */
   now(inputs: Float32Array[]): Float32Array | null {
     return this.compiled ? this.compiled.run(this.given(inputs)) : null;
   }
@@ -44,7 +44,7 @@ export class Runner {
     this.ready?.then(end).catch(() => undefined);
   }
 
-  /** A network that does not use the condition has one input less. */
+  /** Return the inputs that the network has: one that does not use the condition has one input less. */
   private given(inputs: Float32Array[]): Float32Array[] {
     return inputs.slice(0, this.names.length);
   }

@@ -2,7 +2,7 @@
  * Start onnxruntime-web from two blocks of the page, when it is first needed, and run ONNX files with it.
  *
  * It runs as WebAssembly in one thread: a page from a file may not share memory between threads. Nothing is loaded
- * from anywhere: the script comes from a blob: URL, the WebAssembly is handed over.
+ * from elsewhere: the script comes from a blob: URL, and the WebAssembly is passed to it.
  */
 
 import type { Blocks } from "./blocks";
@@ -63,8 +63,8 @@ async function load(blocks: Blocks): Promise<Ort> {
 /**
  * Return a session for an ONNX file.
  *
- * `block`: of the file; `inputs`, `output`: names; `shapes`: the axes of one row of each input, for a file that does
- * not say them. Throws an error in one sentence if WebAssembly does not start or the file cannot be run.
+ * `block`: of the file; `inputs`, `output`: names; `shapes`: the axes of one row of each input, for a file without
+ * them. Throws an error in one sentence if WebAssembly does not start or the file cannot be run.
  */
 export async function open(
   blocks: Blocks,
@@ -96,7 +96,7 @@ export async function open(
   return { run, close: () => session.release() };
 }
 
-/** Return the axes of one row of an input; null where the file does not say them all. */
+/** Return the axes of one row of an input; null if the file does not contain all of them. */
 function axesOf(session: OrtSession, name: string): number[] | null {
   const shape = session.inputMetadata?.find((each) => each.name === name)?.shape?.slice(1);
   return shape?.every((axis) => typeof axis === "number" && axis > 0) ? (shape as number[]) : null;

@@ -8,7 +8,7 @@
 import type { Node } from "../format";
 import * as functions from "./functions";
 
-/** Numbers of a network: of `fixed` ones, which are constants, (width,), else (rows, width). */
+/** Numbers of a network: (rows, width), or (width,) if `fixed`, which means constant. */
 export interface Tensor {
   data: Float32Array;
   width: number;
@@ -17,7 +17,7 @@ export interface Tensor {
   shape: number[];
 }
 
-/** What an operator does: it fills the output for so many rows, whose numbers are there when it is called. */
+/** What an operator does: it fills the output for a number of rows, whose inputs have been computed. */
 export interface Step {
   width: number;
   fill: (output: Tensor, rows: number) => void;
@@ -45,7 +45,7 @@ function constant(inputs: Inputs, at: number, node: Node): Tensor {
 
 // Products.
 
-/** Add to `output` the product of one vector and a matrix (k, n): eight rows of it at a time, none where x is 0. */
+/** Add the product of a vector and a matrix (k, n) to `output`: eight rows at a time, without those where x is 0. */
 function addProduct(
   x: Float32Array,
   start: number,
@@ -113,7 +113,7 @@ function product(inputs: Inputs, node: Node): Step {
   const sum = new Float32Array(n);
   if (bias) for (let j = 0; j < n; j++) sum[j] = beta * bias.data[bias.data.length === 1 ? 0 : j];
   const places = new Int32Array(k);
-  const several = rows.width / k; // vectors in a row, where a layer sees each time of a series by itself
+  const several = rows.width / k; // vectors in a row, if a layer is applied to each time step of a series
   return {
     width: several * n,
     fill: (output, count) => {
@@ -125,7 +125,7 @@ function product(inputs: Inputs, node: Node): Step {
   };
 }
 
-// Each number by itself.
+// Operators of each number.
 
 function each(make: (node: Node, inputs: Inputs) => (x: number) => number): Operator {
   return (inputs, node) => {
@@ -178,11 +178,11 @@ const same: Operator = (inputs, node) => {
   return { width: from.width, fill: (output, rows) => output.data.set(from.data.subarray(0, rows * from.width)) };
 };
 
-// Two tensors.
+// Operators of two tensors.
 
 function fits(tensor: Tensor, width: number): boolean {
   if (tensor.width === 1 || tensor.width === width) return true;
-  // A constant of the last axis; one whose last axis is 1 would need to know the axes before it.
+  // A constant of the last axis; with a last axis of 1, the other axes would have to be known.
   return tensor.fixed && width % tensor.width === 0 && tensor.shape[tensor.shape.length - 1] === tensor.width;
 }
 
@@ -209,7 +209,7 @@ function both(change: (x: number, y: number) => number): Operator {
   };
 }
 
-// Whole rows.
+// Operators of rows.
 
 function checkLast(node: Node): void {
   const axis = attribute(node, "axis", -1);

@@ -8,13 +8,13 @@ type Sheets = Extract<Originals, { way: "sheets" }>;
 
 const KEPT = 4; // sheets that stay decoded, 64 MB each at most
 
-/** What gives originals: by the row of the page, from 0. */
+/** Returns originals by the row of the page, from 0. */
 export interface Source {
   row(row: number): Promise<Row>;
   close(): void;
 }
 
-/** Return what gives the originals of a page; null where they were left out. */
+/** Return the source of the originals of a page; null if they were left out. */
 export function createSource(
   header: Header,
   blocks: Blocks,
@@ -57,7 +57,7 @@ export function createSource(
 
 function sheetSource(sheets: Sheets, shape: number[], range: [number, number], blocks: Blocks): Source {
   const [height, width, channels] = shape;
-  const decoded = new Map<number, Promise<ImageBitmap>>(); // the one used last is the last
+  const decoded = new Map<number, Promise<ImageBitmap>>(); // in the order of their last use
   let context: CanvasRenderingContext2D | null = null;
   const forget = (sheet: number) => {
     const bitmap = decoded.get(sheet);
@@ -94,11 +94,11 @@ function canvasOf(width: number, height: number): CanvasRenderingContext2D {
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [width, height];
   const context = canvas.getContext("2d", { willReadFrequently: true });
-  if (!context) throw new Error("This browser gives no canvas, from which pictures are read.");
+  if (!context) throw new Error("This browser has no canvas, which is needed to read pictures.");
   return context;
 }
 
-/** Return a picture in its units of pixels in red, green, blue and opacity; of a grey one red is taken. */
+/** Return a picture in its units from RGBA pixels; a grey picture is read from red. */
 export function fromPixels(pixels: ArrayLike<number>, channels: number, range: [number, number]): Float32Array {
   const [low, high] = range;
   const values = new Float32Array((pixels.length / 4) * channels);

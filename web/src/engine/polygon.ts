@@ -3,10 +3,10 @@
 const STRIPS = 256;
 
 /**
- * Return the points inside a polygon, rising.
+ * Return the points inside a polygon, in increasing order.
  *
- * `points`: (count, 2), x and y in turn; `polygon`: its corners, x and y in turn, closed by itself. Where it crosses
- * itself, a place is inside if a line from it to the outside crosses an odd number of edges.
+ * `points`: (count, 2), x and y in turn; `polygon`: its corners, x and y in turn, closed automatically. If it
+ * crosses itself, a place is inside if a line from it to the outside crosses an odd number of edges.
  */
 export function pointsInside(points: Float32Array, polygon: ArrayLike<number>): Uint32Array {
   const corners = Math.floor(polygon.length / 2);
@@ -21,7 +21,7 @@ export function pointsInside(points: Float32Array, polygon: ArrayLike<number>): 
   const found = new Uint32Array(count);
   let inside = 0;
   if (corners < 3 || !(bottom > top)) return found.subarray(0, 0);
-  // Only the edges that reach into the strip of a point can cross its line.
+  // Only edges that reach into the strip of a point can cross the line from this point.
   const strips = edgesByStrip(polygon, corners, top, bottom);
   const factor = STRIPS / (bottom - top);
   for (let row = 0; row < count; row++) {
@@ -41,7 +41,7 @@ export function pointsInside(points: Float32Array, polygon: ArrayLike<number>): 
   return found.slice(0, inside);
 }
 
-/** Return for each strip of the polygon's height the edges (x, y, x, y) that reach into it. */
+/** Return the edges (x, y, x, y) that reach into each strip of the polygon's height. */
 function edgesByStrip(polygon: ArrayLike<number>, corners: number, top: number, bottom: number): Float64Array[] {
   const strips: number[][] = Array.from({ length: STRIPS }, () => []);
   const strip = (y: number) => Math.min(STRIPS - 1, Math.floor(((y - top) * STRIPS) / (bottom - top)));
@@ -49,7 +49,7 @@ function edgesByStrip(polygon: ArrayLike<number>, corners: number, top: number, 
     const next = (at + 1) % corners;
     const edge = [polygon[2 * at], polygon[2 * at + 1], polygon[2 * next], polygon[2 * next + 1]];
     const [first, last] = [strip(Math.min(edge[1], edge[3])), strip(Math.max(edge[1], edge[3]))];
-    // One more on each side: a point on the border of two strips may be counted to either by rounding.
+    // One more strip on each side: by rounding, a point on a border may belong to either strip.
     for (let place = Math.max(0, first - 1); place <= Math.min(STRIPS - 1, last + 1); place++) {
       strips[place].push(...edge);
     }

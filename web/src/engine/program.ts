@@ -1,7 +1,7 @@
 /**
  * Run a `Program`: a network of ONNX operators on rows of numbers, computed by the page itself.
  *
- * All memory is taken when a program is compiled, for one row; a batch takes more once and keeps it.
+ * Memory for one row is allocated when a program is compiled; a batch allocates more once and keeps it.
  */
 
 import type { Program } from "../format";

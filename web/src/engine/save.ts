@@ -2,8 +2,8 @@
  * Save the page with its state as one file.
  *
  * The file is made of the parts of the document that were there before the views were mounted: its head, the scripts
- * with data, the script of the page. They are remembered when this module is loaded, which the browser does before the
- * views are mounted, so that a page from file:// need not be read again.
+ * with data, the script of the page. They are stored when this module is loaded, before the views are mounted, because
+ * a page from file:// cannot be read again.
  */
 
 import { ask } from "./blocks";
@@ -19,10 +19,10 @@ export interface Pristine {
   body: Element[];
 }
 
-/** Remember the parts of a document, before views are mounted in it. */
+/** Return the parts of a document, before views are mounted in it. */
 export function remember(source: Document): Pristine {
   const language = source.documentElement.getAttribute("lang") ?? "en";
-  const own = (each: Element) => ["META", "TITLE", "STYLE"].includes(each.tagName); // none of a browser extension
+  const own = (each: Element) => ["META", "TITLE", "STYLE"].includes(each.tagName); // not those of a browser extension
   const head = Array.from(source.head.children).filter(own);
   const lines = head.map((each) => each.outerHTML).join("\n");
   const body = Array.from(source.body.children).flatMap((each) => {
@@ -37,7 +37,7 @@ function escaped(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll('"', "&quot;").replaceAll("<", "&lt;");
 }
 
-// A notebook, in which the page is only a part, is not remembered.
+// A notebook, of which the page is only a part, is not stored.
 const isPage = typeof document !== "undefined" && document.querySelector("script#diabolo-header") !== null;
 const pristine = isPage ? remember(document) : null;
 
@@ -52,7 +52,7 @@ export function parts({ start, body }: Pristine, state: unknown): string[] {
   return [`${start}\n<body>\n`, ...elements.slice(0, place), script, ...elements.slice(place), "</body>\n</html>\n"];
 }
 
-/** Return the page as one HTML file with a state, which `readState` returns when it is opened. */
+/** Return the page as one HTML file with a state, which `readState` returns when the file is opened. */
 export async function save(engine: Engine, state: unknown): Promise<Blob> {
   const { base } = engine.header;
   if (base !== null) {
@@ -65,7 +65,7 @@ export async function save(engine: Engine, state: unknown): Promise<Blob> {
   return new Blob(parts(pristine, state), { type: "text/html" });
 }
 
-/** Return the state that the page was saved with; null: it was not, or it cannot be read. */
+/** Return the state that was saved with the page; null: there is none, or it cannot be read. */
 export function readState(root: ParentNode = document): unknown {
   try {
     return JSON.parse(root.querySelector(`script#${STATE}`)?.textContent ?? "null") as unknown;

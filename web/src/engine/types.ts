@@ -19,27 +19,27 @@ export interface Engine {
   /** The number of a row in the data. */
   number(row: number): number;
 
-  /** Whether latents can be decoded here, and rows encoded. */
+  /** Whether latents can be decoded here, and whether rows can be encoded. */
   readonly canDecode: boolean;
   readonly canEncode: boolean;
-  /** Return the row of latents. `condition`: the row whose condition it gets; of a model without one it is ignored. */
+  /** Return the decoded row. `condition`: the row whose condition it gets; ignored if the model has none. */
   decode(latents: Float32Array, condition?: number | Row): Promise<Row>;
-  /** The same at once, with the network in the page; null where it must be waited for. */
+  /** The same at once, if the network is in the page and ready; null otherwise. */
   decodeNow(latents: Float32Array, condition?: number | Row): Row | null;
   encode(row: Row): Promise<Float32Array>;
 
-  /** The original of a row; null where originals were left out. */
+  /** The original of a row; null if originals were left out. */
   original(row: number): Promise<Row | null>;
   /**
-   * How wrong each cell of a reconstruction is, in units of the network: |row - reconstruction|, 1 - p of a level; 0
-   * where a cell is missing or part of the condition. Of a reconstruction that decode or decodeNow did not return itself p is 0 or 1.
+   * The error of each cell of a reconstruction, in units of the network: |row - reconstruction|, or 1 - p of a level; 0
+   * if a cell is missing or part of the condition. p is 0 or 1 unless decode or decodeNow returned the reconstruction.
    */
   cellErrors(row: Row, reconstruction: Row): Float32Array;
 
   /** The rows of the page whose latents are nearest, the nearest first. */
   nearest(latents: Float32Array, count: number): number[];
 
-  /** The values of a column by its place in `header.columns`; of a category level numbers, NaN where missing. */
+  /** The values of a column by its place in `header.columns`: level numbers for a category, NaN for missing values. */
   values(column: number): Promise<Float64Array | (string | null)[]>;
 
   /** Coordinates of a map, (count, 2), x and y in turn, in [0, 1]. */
@@ -48,7 +48,7 @@ export interface Engine {
   latentsAt(at: number, x: number, y: number): Float32Array;
   /** Rows of the page that are nearest to a place of a map. */
   rowsAt(at: number, x: number, y: number, count: number): number[];
-  /** Where latents would lie on a map: exact on a plane, else by the nearest rows. */
+  /** The place of latents on a map: exact on a plane, else by the nearest rows. */
   placeOf(at: number, latents: Float32Array): [number, number];
 
   /** Another block by name, as numbers (scaled), JSON or bytes. */
@@ -56,6 +56,6 @@ export interface Engine {
   json(block: string): Promise<unknown>;
   bytes(block: string): Promise<Uint8Array>;
 
-  /** Make room: end sessions. */
+  /** Release memory: end sessions. */
   close(): void;
 }

@@ -1,8 +1,8 @@
 /**
- * A set of rows of the page: one byte a row, so that a million rows cost little to ask, change and draw.
+ * A set of rows of the page: one byte per row, so that a million rows are fast to look up, change and draw.
  *
- * A set never changes; the functions return new ones. In a saved page it is kept by the numbers of the rows in the
- * data, because another page may contain other rows.
+ * A set never changes; the functions return new ones. In a saved page it is stored by the numbers of the rows in
+ * the data, because another page may contain other rows.
  */
 
 export interface Bits {
@@ -33,21 +33,21 @@ export function counted(flags: Uint8Array): Bits {
   return { flags, size };
 }
 
-/** Return the rows of a set in rising order. */
+/** Return the rows of a set in increasing order. */
 export function rowsOf(bits: Bits): Uint32Array<ArrayBuffer> {
   const rows = new Uint32Array(bits.size);
   for (let i = 0, at = 0; i < bits.flags.length; i++) if (bits.flags[i]) rows[at++] = i;
   return rows;
 }
 
-/** Return the set with a row added, or taken out where it was in. */
+/** Return the set with a row added, or removed if it was in the set. */
 export function toggled(bits: Bits, row: number): Bits {
   const flags = bits.flags.slice();
   flags[row] = flags[row] ? 0 : 1;
   return { flags, size: bits.size + (flags[row] ? 1 : -1) };
 }
 
-/** Return the rows that are not in the set; with `within` only of those. */
+/** Return the rows that are not in the set; with `within`, only rows flagged there. */
 export function inverted(bits: Bits, within?: Uint8Array): Bits {
   const flags = new Uint8Array(bits.flags.length);
   for (let i = 0; i < flags.length; i++) flags[i] = bits.flags[i] || (within && !within[i]) ? 0 : 1;
@@ -71,7 +71,7 @@ export function without(a: Bits, b: Bits): Bits {
 /**
  * Return a set for saving.
  *
- * Args: number: from the place of a row in the page to its number in the data; total: rows in the data.
+ * Args: number: returns the number in the data of a row of the page; total: rows in the data.
  */
 export function packBits(bits: Bits, number: (row: number) => number, total: number): PackedBits {
   const numbers: number[] = [];
@@ -82,7 +82,7 @@ export function packBits(bits: Bits, number: (row: number) => number, total: num
   return { bits: toBase64(bytes) };
 }
 
-/** Return the rows of the page that a saved set has; rows that the page does not contain are left out. */
+/** Return the rows of a saved set; rows that the page does not contain are left out. */
 export function unpackBits(packed: PackedBits, number: (row: number) => number, count: number): Bits {
   const flags = new Uint8Array(count);
   if ("numbers" in packed) {

@@ -1,4 +1,4 @@
-/** Drawing on the numbers of a picture. */
+/** Draws on the numbers of a picture. */
 
 import type { Row } from "../engine/types";
 import type { Picture } from "../shared/rows";
@@ -8,7 +8,7 @@ export type Ink = "white" | "black" | "colour" | "erase";
 /** The value of channel `channel` at number `at` of the row. */
 export type InkAt = (at: number, channel: number) => number;
 
-/** Return what a brush writes. Args: colour: "#rrggbb", of ink "colour"; before: what the eraser brings back. */
+/** Return what a brush writes. Args: colour: "#rrggbb", of ink "colour"; before: what the eraser restores. */
 export function inkOf(ink: Ink, colour: string, picture: Picture, before: Row): InkAt {
   const { low, high } = picture;
   if (ink === "erase") return (at) => before[at];
@@ -16,7 +16,7 @@ export function inkOf(ink: Ink, colour: string, picture: Picture, before: Row): 
     const parts = [1, 3, 5].map((start) => parseInt(colour.slice(start, start + 2), 16) / 255);
     return (_, channel) => low + (high - low) * (parts[channel] ?? 1);
   }
-  // The fourth channel is alpha: what is drawn can be seen.
+  // The fourth channel is alpha: what is drawn is opaque.
   return (_, channel) => (ink === "white" || channel === 3 ? high : low);
 }
 

@@ -1,5 +1,5 @@
 /**
- * Where one looks on the map: from map coordinates, [0, 1] by [0, 1] with y upwards, to CSS pixels, with y downwards.
+ * The visible part of the map: from map coordinates, [0, 1] by [0, 1] with y upwards, to CSS pixels, with y downwards.
  *
  * Both axes have the same scale. At zoom 1 the whole map fits into the shorter side.
  */
@@ -11,7 +11,7 @@ export interface Camera {
   zoom: number;
 }
 
-/** Of a view, in CSS pixels. */
+/** The size of a view, in CSS pixels. */
 export interface Size {
   width: number;
   height: number;
@@ -19,14 +19,14 @@ export interface Size {
 
 export const WHOLE: Camera = { x: 0.5, y: 0.5, zoom: 1 };
 
-/** Share of the shorter side that the map takes at zoom 1. */
+/** Share of the shorter side that the map fills at zoom 1. */
 const FILL = 0.92;
 
-/** Places have 65,536 steps; above this zoom the steps would show. */
+/** Coordinates are rounded to 65,534 steps; above this zoom, the steps would be visible. */
 const MOST = 200;
 const LEAST = 0.5;
 
-/** Return how many CSS pixels one unit of the map has. */
+/** Return the number of CSS pixels of one unit of the map. */
 export function scaleOf(camera: Camera, size: Size): number {
   return Math.max(1, Math.min(size.width, size.height)) * FILL * camera.zoom;
 }
@@ -43,13 +43,13 @@ export function toMap(camera: Camera, size: Size, px: number, py: number): [numb
   return [camera.x + (px - size.width / 2) / scale, camera.y - (py - size.height / 2) / scale];
 }
 
-/** Return the camera moved by pixels; the map stays within reach. */
+/** Return the camera moved by pixels; it stays near the map. */
 export function panBy(camera: Camera, size: Size, dx: number, dy: number): Camera {
   const scale = scaleOf(camera, size);
   return { x: limit(camera.x - dx / scale), y: limit(camera.y + dy / scale), zoom: camera.zoom };
 }
 
-/** Return the camera zoomed by a factor, with the place under a pixel kept there. */
+/** Return the camera zoomed by a factor; the place under a pixel stays there. */
 export function zoomAt(camera: Camera, size: Size, px: number, py: number, factor: number): Camera {
   const zoom = Math.min(MOST, Math.max(LEAST, camera.zoom * factor));
   const [x, y] = toMap(camera, size, px, py);

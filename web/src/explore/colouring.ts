@@ -1,8 +1,8 @@
 /**
- * Colours of the points: what they say (label, error, a column, ...), their legend, and which levels are hidden.
+ * Colours of the points: what they are coloured by (label, error, a column, ...), the legend, and hidden levels.
  *
- * Numbers are spread over the sequential scale between their 1st and 99th percentile. Levels get the ten categorical
- * colours by their frequency; the levels after those are grey.
+ * Numbers get the sequential scale between their 1st and 99th percentile. The ten most frequent levels get the
+ * categorical colours; all others are grey.
  */
 
 import type { Engine } from "../engine/types";
@@ -16,11 +16,11 @@ export interface Level {
   colour: Rgb;
 }
 
-/** What the colours of all points say. */
+/** What all points are coloured by. */
 export interface Colouring {
   key: ColourKey;
   title: string;
-  /** Of categories: few in alphabetic order, many with the most frequent first; null: numbers, or nothing. */
+  /** Of categories: few are in alphabetical order, many by frequency; null: there are none. */
   levels: Level[] | null;
   /** (count,), the level of each row. */
   codes: Uint32Array | null;
@@ -32,19 +32,19 @@ export interface Colouring {
   words: (value: number) => string;
 }
 
-/** One entry of the menu of colours. */
+/** An entry of the colour menu. */
 export interface Choice {
   key: ColourKey;
   title: string;
   group: "rows" | "columns" | "latents";
 }
 
-/** The colour of all points where no colour is chosen, and of levels after the first ten. */
+/** The colour of all points if none is chosen, and the colour of levels after the first ten. */
 const PLAIN: Rgb = [86, 130, 190];
 const OTHER: Rgb = [128, 134, 142];
-/** Up to this number, levels are listed in alphabetic order. */
+/** Up to this number, levels are listed in alphabetical order. */
 const FEW = 12;
-/** Levels of texts that are told apart; a text column may have one text a row. */
+/** Most levels; rarer ones are combined, because a column of texts may have a different text in each row. */
 const TEXTS = 200;
 
 /** Return what points can be coloured by. */
@@ -90,7 +90,7 @@ export async function colouringOf(engine: Engine, key: ColourKey): Promise<Colou
   return { ...empty(key, title), title: "" };
 }
 
-/** Write the colours of all points, RGBA; hidden ones get alpha 0. */
+/** Write the colours of all points as RGBA; hidden points get alpha 0. */
 export function paintColours(colouring: Colouring, visible: Uint8Array, out: Uint8Array): void {
   const { levels, codes, values } = colouring;
   const table = values ? sequentialTable() : null;
@@ -122,13 +122,13 @@ export function paintColours(colouring: Colouring, visible: Uint8Array, out: Uin
   }
 }
 
-/** Return what a row has, in words. */
+/** Return the value of a row in words. */
 export function wordsOf(colouring: Colouring, row: number): string {
   if (colouring.levels && colouring.codes) return colouring.levels[colouring.codes[row]].name;
   return colouring.values ? colouring.words(colouring.values[row]) : "";
 }
 
-/** Take out of `visible` the rows whose level is hidden. */
+/** Set rows with a hidden level to 0 in `visible`. */
 export function hideLevels(colouring: Colouring, hidden: string[], visible: Uint8Array): void {
   const { levels, codes } = colouring;
   if (!levels || !codes || hidden.length === 0) return;
@@ -147,7 +147,7 @@ async function ofColumn(engine: Engine, key: ColourKey, title: string, at: numbe
   return ofNumbers(key, title, values, (value) => cell(column, value));
 }
 
-/** Return levels by their frequency. Of more than `TEXTS` the rarer ones are one level, "other". */
+/** Return levels by frequency. If there are more than `TEXTS`, the rarest are combined into one level. */
 function ofLevels(key: ColourKey, title: string, rows: number, name: (row: number) => string): Colouring {
   const codes = new Uint32Array(rows);
   const numbers = new Map<string, number>();
@@ -174,7 +174,7 @@ function ofLevels(key: ColourKey, title: string, rows: number, name: (row: numbe
   return { ...empty(key, title), ...(levels.length <= FEW ? byName(levels, codes) : { levels, codes }) };
 }
 
-/** Return levels in alphabetic order, and the codes that go with it. */
+/** Return levels in alphabetical order, with their codes. */
 function byName(levels: Level[], codes: Uint32Array): { levels: Level[]; codes: Uint32Array } {
   const order = [...levels.keys()].sort((a, b) => alphabetic(levels[a], levels[b]));
   const place = new Uint32Array(order.length);
@@ -186,7 +186,7 @@ function alphabetic(a: Level, b: Level): number {
   return a.name.localeCompare(b.name, "en", { numeric: true });
 }
 
-/** Few levels keep their colours when their counts change a little: they are coloured in alphabetic order. */
+/** Colour levels in alphabetical order, so that they keep their colours if their counts change a little. */
 function colourLevels(levels: Level[]): void {
   const first = levels.slice(0, CATEGORICAL.length).filter((level) => level.name !== "missing");
   const sorted = [...first].sort(alphabetic);

@@ -1,5 +1,5 @@
 /**
- * Pointer, wheel and keys on the map, turned into what they mean.
+ * Turns pointer, wheel and key events on the map into actions.
  *
  * One pointer drags, pans or draws a lasso, by the mode; the middle button, or the space bar held down, always pans.
  * Two fingers pan and zoom. A pointer that goes down and up without moving clicks.
@@ -11,7 +11,7 @@ import type { Mode } from "../shared/state.svelte";
 /** How a lasso changes the selection. */
 export type Way = "new" | "add" | "remove";
 
-/** What the map does about it. Pixels are CSS pixels from the upper left corner of the map. */
+/** The actions of the map. Pixels are CSS pixels from the upper left corner of the map. */
 export interface Actions {
   mode(): Mode;
   camera(): Camera;
@@ -22,14 +22,14 @@ export interface Actions {
   click(px: number, py: number): void;
   /** Null: the pointer left. */
   hover(at: [number, number] | null): void;
-  /** The outline of a lasso in pixels while it is drawn; null: it was given up. */
+  /** The outline of a lasso in pixels while it is drawn; null: it was cancelled or has ended. */
   outline(points: [number, number][] | null): void;
   lasso(points: [number, number][], way: Way): void;
 }
 
 type Doing = "drag" | "pan" | "lasso" | "rectangle" | "pinch";
 
-/** Pixels that a pointer may tremble in a click. */
+/** Pixels that a pointer may move in a click. */
 const TREMBLE = 4;
 
 /** Listens on an element until it is closed. */
@@ -76,7 +76,7 @@ export class Gestures {
 
   private down(event: PointerEvent): void {
     if (event.button > 1) return;
-    event.preventDefault(); // no text is selected, no page scrolls by the middle button
+    event.preventDefault(); // no text selection, no scrolling by the middle button
     this.host.focus({ preventScroll: true });
     this.host.setPointerCapture(event.pointerId);
     this.box = this.host.getBoundingClientRect();
@@ -158,14 +158,14 @@ export class Gestures {
   private wheel(event: WheelEvent): void {
     event.preventDefault();
     this.box = this.host.getBoundingClientRect();
-    // Lines and pages are the units of some mice; 16 and 400 pixels are about what browsers make of them.
+    // Some mice report lines or pages; browsers scroll by about 16 and 400 pixels for them.
     const pixels = event.deltaY * [1, 16, 400][event.deltaMode];
     const factor = Math.exp(-Math.max(-200, Math.min(200, pixels)) / 300);
     this.actions.moveCamera(zoomAt(this.actions.camera(), this.actions.size(), ...this.at(event), factor));
   }
 }
 
-/** Return the corners of a rectangle from two that are opposite. */
+/** Return the corners of a rectangle from two opposite corners. */
 export function rectangle(a: [number, number], b: [number, number]): [number, number][] {
   return [a, [b[0], a[1]], b, [a[0], b[1]]];
 }

@@ -1,15 +1,15 @@
-/** Work that is asked for faster than it is done: one job runs, and of the others only the newest waits. */
+/** Runs jobs that come faster than they are done: one job runs, and only the newest of the others waits. */
 export class Latest {
   private running = false;
   private waiting: (() => Promise<void>) | null = null;
 
-  /** Do a job now, or when the present one is done; a newer job takes the place of one that waits. */
+  /** Run a job now, or after the current one; a newer job replaces one that waits. */
   run(job: () => Promise<void>): void {
     this.waiting = job;
     if (!this.running) void this.work();
   }
 
-  /** Forget the job that waits. */
+  /** Drop the job that waits. */
   clear(): void {
     this.waiting = null;
   }

@@ -16,7 +16,7 @@ export class Points {
   colours = $state.raw<Uint8Array>(new Uint8Array(0));
   failure = $state("");
 
-  // eslint-disable-next-line svelte/prefer-svelte-reactivity -- a memory of what was computed, which nothing watches
+  // eslint-disable-next-line svelte/prefer-svelte-reactivity -- a cache that no component depends on
   private readonly known = new Map<ColourKey, Promise<Colouring>>();
   private readonly labels: ColourKey[];
   private turn = 0;
@@ -43,7 +43,7 @@ export class Points {
     }
   }
 
-  /** Find which rows are shown, and their colours. */
+  /** Set which rows are shown, and their colours. */
   async readColours(key: ColourKey, hidden: Record<string, string[]>, only: Bits | null): Promise<void> {
     const turn = ++this.turn;
     try {
@@ -62,13 +62,13 @@ export class Points {
     }
   }
 
-  /** Return the label of a row in words, or the empty text where rows have no label. */
+  /** Return the label of a row in words; the empty text if rows have no label. */
   async label(row: number): Promise<string> {
     const found = await Promise.all(this.labels.map((key) => this.colouringOf(key)));
     return found.map((colouring) => wordsOf(colouring, row)).join(", ");
   }
 
-  /** Return the row that is shown nearest to a place, within `reach` of it in map coordinates; null: none. */
+  /** Return the visible row nearest to a place, within `reach` of it in map coordinates; null: there is none. */
   pick(x: number, y: number, reach: number): number | null {
     const { coordinates, visible, engine } = this;
     if (!coordinates) return null;
@@ -78,12 +78,12 @@ export class Points {
         if (Math.hypot(coordinates[2 * row] - x, coordinates[2 * row + 1] - y) > reach) return null;
         if (visible.flags[row]) return row;
       }
-      // Hidden rows lie in front: look further, but not through all rows at each move of the pointer.
+      // The nearest rows are hidden: look further, but not through all rows at each move of the pointer.
       if (asked >= Math.min(engine.count, 4096)) return null;
     }
   }
 
-  /** Show or hide a level of the present colour. */
+  /** Show or hide a level of the current colour. */
   toggleLevel(name: string): void {
     const { state } = this;
     const now = state.hidden[state.colour] ?? [];
@@ -91,7 +91,7 @@ export class Points {
     state.hidden = { ...state.hidden, [state.colour]: next };
   }
 
-  /** Hide all levels but one; where the others are hidden already, show all. */
+  /** Hide all levels but one; if the others are hidden already, show all. */
   onlyLevel(name: string): void {
     const { state, colouring } = this;
     const others = (colouring?.levels ?? []).map((level) => level.name).filter((other) => other !== name);

@@ -1,4 +1,4 @@
-/** Tables of rows. Order: their columns, which are those of the data, then error and anomaly score; sorting. */
+/** Tables of rows: the columns of the data, then error and anomaly score. Order: columns, sorting. */
 
 import type { Engine } from "../engine/types";
 import { cell, number } from "../shared/format";
@@ -9,7 +9,7 @@ export interface TableColumn {
   title: string;
   right: boolean;
   words: (row: number) => string;
-  /** What it is sorted by; texts in alphabetic order, NaN last. */
+  /** The value for sorting: texts in alphabetical order, NaN last. */
   worth: (row: number) => number | string;
 }
 

@@ -31,7 +31,7 @@ export class CanvasPainter implements Painter {
   }
 }
 
-/** Write all points into pixels (height, width), each one number with red in its lowest byte. */
+/** Write all points into pixels (height, width); each pixel is one number with red in its lowest byte. */
 export function paint(pixels: Uint32Array, width: number, height: number, scene: Scene): void {
   const { colours, selected, ground, ink } = scene;
   const count = scene.places.length / 2;
@@ -68,7 +68,7 @@ function places(width: number, height: number, scene: Scene) {
 /** Return a function that writes a disc of one size; a small one is a square. */
 function stamp(pixels: Uint32Array, width: number, height: number, size: number) {
   const side = Math.max(1, Math.round(size));
-  // Of each line of the disc, how far it is indented.
+  // How far each line of the disc is indented.
   const indents = new Uint8Array(side);
   if (side >= 4) {
     for (let line = 0; line < side; line++) {

@@ -1,4 +1,4 @@
-/** Points by WebGL2. Cheap enough for a software rasteriser: no blending, no depth, small points are squares. */
+/** Points drawn with WebGL2. Fast enough for software rendering: no blending, no depth, small points are squares. */
 
 import { pointSize, scaleOf } from "./camera";
 import { FADED, RINGS, type Changes, type Painter, type Scene } from "./scene";
@@ -9,10 +9,10 @@ in vec4 colour;
 uniform vec2 centre;
 uniform vec2 scale;
 uniform float size;
-uniform vec4 mixed; // a colour, and how much of it
+uniform vec4 mixed; // a colour, and its share
 flat out lowp vec3 paint;
 void main() {
-  // A point outside of the view is never drawn, which hides it.
+  // Hidden points are moved out of the view, so they are not drawn.
   gl_Position = colour.a == 0.0 ? vec4(2.0, 2.0, 0.0, 1.0) : vec4((place - centre) * scale, 0.0, 1.0);
   gl_PointSize = size;
   paint = mix(colour.rgb, mixed.rgb, mixed.a);
@@ -34,7 +34,7 @@ void main() {
   result = vec4(paint, 1.0);
 }`;
 
-/** Below this many pixels a circle cannot be told from a square. */
+/** Below this many pixels, a circle looks like a square. */
 const SMALL = 4;
 
 interface Shader {
@@ -54,7 +54,7 @@ interface Parts {
   selected: WebGLBuffer;
 }
 
-/** Draws with WebGL2; the constructor throws where that is missing. */
+/** Draws with WebGL2; the constructor throws if the browser has none. */
 export class GlPainter implements Painter {
   readonly way = "webgl2";
   readonly canvas = document.createElement("canvas");
@@ -63,7 +63,7 @@ export class GlPainter implements Painter {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private readonly events = new AbortController();
 
-  /** Args: when.restored: a lost context is back, draw all again; when.broken: it does not come back. */
+  /** Args: when.restored: a lost context is back, draw everything again; when.broken: it does not come back. */
   constructor(when: { restored: () => void; broken: () => void }) {
     const gl = this.canvas.getContext("webgl2", {
       alpha: true,
@@ -79,7 +79,7 @@ export class GlPainter implements Painter {
     this.canvas.addEventListener(
       "webglcontextlost",
       (event) => {
-        event.preventDefault(); // else it is never restored
+        event.preventDefault(); // otherwise it is never restored
         this.parts = null;
         this.timer = setTimeout(when.broken, 2000);
       },
@@ -100,7 +100,7 @@ export class GlPainter implements Painter {
     );
   }
 
-  /** Whether the processor draws, for want of a graphics card. */
+  /** Whether the processor draws, because there is no graphics card. */
   get software(): boolean {
     const names = this.gl.getExtension("WEBGL_debug_renderer_info");
     const name: unknown = this.gl.getParameter(names?.UNMASKED_RENDERER_WEBGL ?? this.gl.RENDERER);
@@ -202,7 +202,7 @@ function shader(gl: WebGL2RenderingContext, fragment: string): Shader {
     [gl.FRAGMENT_SHADER, fragment],
   ] as const) {
     const part = gl.createShader(type);
-    if (!part) throw new Error("WebGL2 gave no shader.");
+    if (!part) throw new Error("WebGL2 did not create a shader.");
     gl.shaderSource(part, source);
     gl.compileShader(part);
     gl.attachShader(program, part);
@@ -211,7 +211,7 @@ function shader(gl: WebGL2RenderingContext, fragment: string): Shader {
   gl.bindAttribLocation(program, 1, "colour");
   gl.linkProgram(program);
   if (!gl.getProgramParameter(program, gl.LINK_STATUS)) {
-    throw new Error(`A shader was refused: ${gl.getProgramInfoLog(program)}`);
+    throw new Error(`A shader cannot be linked: ${gl.getProgramInfoLog(program)}`);
   }
   const at = (name: string) => gl.getUniformLocation(program, name);
   return { program, centre: at("centre"), scale: at("scale"), size: at("size"), mixed: at("mixed") };

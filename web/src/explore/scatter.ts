@@ -1,7 +1,7 @@
 /**
- * The points of the map: up to a million, drawn by WebGL2, or on a plain canvas where that is missing or breaks down.
+ * The points of the map: up to a million, drawn with WebGL2, or on a plain canvas if WebGL2 is missing or fails.
  *
- * Both ways have one interface. Nothing is drawn unless something changed, and at most once a frame.
+ * Both painters have the same interface. Nothing is drawn unless something changed, and at most once per frame.
  */
 
 import { CanvasPainter } from "./scatter-canvas";
@@ -19,7 +19,7 @@ export class Scatter {
   private frame = 0;
   private closed = false;
 
-  /** Args: host: gets the canvas as its first child; rows: about how many points; plain: never use WebGL. */
+  /** Args: host: gets the canvas as its first child; rows: about the number of points; plain: never use WebGL. */
   constructor(
     private readonly host: HTMLElement,
     rows: number,
@@ -44,7 +44,7 @@ export class Scatter {
     return this.painter.way;
   }
 
-  /** Take part of a new scene and draw it with the next frame. `colours` may be the same array with other values. */
+  /** Change parts of the scene, and draw it in the next frame. `colours` may be the same array with other values. */
   set(part: Partial<Scene>): void {
     if (part.places) this.changes.places = true;
     if (part.colours) this.changes.colours = true;

@@ -2,7 +2,7 @@
 
 import type { Camera, Size } from "./camera";
 
-/** All that decides the picture. Arrays are replaced, not changed, except `colours`, which `repaint` hands over. */
+/** What is drawn. Arrays are replaced, not changed in place, except `colours`. */
 export interface Scene {
   /** (count, 2), u16: places of the map, 65535 is 1. */
   places: Uint16Array;
@@ -14,12 +14,12 @@ export interface Scene {
   size: Size;
   /** Pixels of the screen per CSS pixel. */
   density: number;
-  /** Colour behind the points, and of rings around selected points; [0, 255]. */
+  /** The colour of the background, and of rings around selected points; [0, 255]. */
   ground: [number, number, number];
   ink: [number, number, number];
 }
 
-/** What changed since the last picture. */
+/** What changed since the last frame. */
 export interface Changes {
   places: boolean;
   colours: boolean;
@@ -32,12 +32,12 @@ export interface Painter {
   readonly canvas: HTMLCanvasElement;
   /** Draw now. */
   draw(scene: Scene, changes: Changes): void;
-  /** Give back memory. */
+  /** Release memory. */
   close(): void;
 }
 
-/** How strongly points are drawn that are not selected, while others are. */
+/** Opacity of points that are not selected while others are. */
 export const FADED = 0.35;
 
-/** Above this number of selected rows, rings around them would hide the picture and take long. */
+/** Above this number of selected rows, rings around them would hide the map and take long. */
 export const RINGS = 20_000;

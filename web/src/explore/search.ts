@@ -1,17 +1,17 @@
 /**
  * Find rows by their number, or by a text, level or number in any column.
  *
- * "setosa" finds levels and texts that contain it, "5.1" cells that are 5.1, "age > 60" compares one column, and
- * "error > 0.1" the reconstruction error. Works in short pieces, so that the page never stops to answer.
+ * "setosa" finds levels and texts that contain it, "5.1" finds cells that are 5.1, "age > 60" compares one column,
+ * and "error > 0.1" the reconstruction error. It works in short slices, so that the page stays responsive.
  */
 
 import type { Engine } from "../engine/types";
 import type { Column } from "../format";
 import { cell } from "../shared/format";
 
-/** The column of a hit that is the number of the row. */
+/** The column of hits by row number. */
 export const ROW = -1;
-/** The column of a comparison with the reconstruction error. */
+/** The column of hits by reconstruction error. */
 export const ERROR = -2;
 
 export interface Hits {
@@ -25,10 +25,10 @@ type Comparison = "=" | "<" | ">" | "<=" | ">=" | "!=";
 /** What is searched for: `text` in all columns, or one column compared with a value. */
 export type Query = { text: string } | { column: number; comparison: Comparison; text: string };
 
-/** Milliseconds of work after which other things get their turn. */
+/** Milliseconds of work after which the page can do other work. */
 const SLICE = 8;
 
-/** Return what the reader means. */
+/** Return the query that the reader typed. */
 export function parseQuery(engine: Engine, typed: string): Query {
   const text = typed.trim();
   const parts = /^(.*?)\s*(<=|>=|!=|=|<|>)\s*(.*)$/s.exec(text);
@@ -43,7 +43,7 @@ export function parseQuery(engine: Engine, typed: string): Query {
   return { text };
 }
 
-/** Return the rows that are found; null where `signal` ended the search. */
+/** Return the rows that are found; null if `signal` ended the search. */
 export async function search(engine: Engine, typed: string, signal: AbortSignal): Promise<Hits | null> {
   const query = parseQuery(engine, typed);
   const where = new Int32Array(engine.count).fill(NOWHERE);
@@ -79,7 +79,7 @@ function collect(where: Int32Array): Hits {
   return { rows, columns };
 }
 
-/** Return a function that lets others work when it is time; false: the search was given up. */
+/** Return a function that pauses when the time slice is used up, and returns false if the search was aborted. */
 function pause(signal: AbortSignal): () => boolean | Promise<boolean> {
   let start = performance.now();
   return () => {
@@ -95,7 +95,7 @@ function pause(signal: AbortSignal): () => boolean | Promise<boolean> {
 
 type Test = (row: number) => boolean;
 
-/** Return which rows a column finds; null: none. */
+/** Return a test whether a row matches in a column; null: no row can match. */
 async function testOf(engine: Engine, at: number, query: Query): Promise<Test | null> {
   const comparison = "comparison" in query ? query.comparison : null;
   const wanted = query.text.toLowerCase();
@@ -137,7 +137,7 @@ function testOfNumbers(
       const holds = compare(comparison, moment);
       return (row) => holds(values[row]);
     }
-    // Writing a date takes long; only what looks like one is compared with all of them.
+    // Formatting dates takes long: only text that looks like a date is compared with all of them.
     return /^\d{4}(-|$)/.test(wanted) ? (row) => cell(column, values[row]).startsWith(wanted) : null;
   }
   if (wanted === "missing") return (row) => Number.isNaN(values[row]);
@@ -146,7 +146,7 @@ function testOfNumbers(
     return Number.isNaN(truth) || !comparison ? null : (row) => values[row] === truth;
   }
   if (Number.isNaN(asked)) return null;
-  // 5.1 as f4 is 5.0999999: what is shown as 5.1 is found by 5.1.
+  // 5.1 as float32 is 5.0999999: a cell that is shown as 5.1 must be found by 5.1.
   const near = Math.max(1e-12, Math.abs(asked) * 1e-6);
   if (!comparison || comparison === "=") return (row) => Math.abs(values[row] - asked) <= near;
   const holds = compare(comparison, asked);

@@ -1,8 +1,8 @@
 /**
- * The current point: what changes it, and what follows from it, its reconstruction, original and neighbours.
+ * The current point: how it changes, and its reconstruction, original and neighbours.
  *
- * A step of a drag sets latents and decodes at once. Whatever is slower (neighbours, the place on the map) follows
- * when the pointer rests.
+ * Each step of a drag sets the latents and decodes at once. Slower work (neighbours, the place on the map) waits until
+ * the pointer rests.
  */
 
 import type { Engine, Row } from "../engine/types";
@@ -17,13 +17,13 @@ const NEAREST = 8;
 /** Milliseconds without a step after which the pointer counts as resting. */
 const REST = 90;
 
-/** The current point of the explorer and its consequences. */
+/** The current point of the explorer and what depends on it. */
 export class Session {
   reconstruction = $state.raw<Row | null>(null);
-  /** Of the row the point is about, where the page contains it. */
+  /** The original of the row of the point, if the page contains it. */
   original = $state.raw<Row | null>(null);
   nearest = $state.raw<number[]>([]);
-  /** Of rows of the page whose latents the point left: where a double click on a slider goes back to. */
+  /** The latents that the point started from: a double click on a slider returns to them. */
   base = $state.raw<Float32Array>(new Float32Array(0));
   /** The place of the point on the map; null: not known yet. */
   place = $state.raw<[number, number] | null>(null);
@@ -32,20 +32,20 @@ export class Session {
   /** Rows that may be shown as neighbours; null: all. */
   visible: Uint8Array | null = null;
 
-  /** Of a conditional model, a row with the cells that the decoder gets as well; other cells may be missing. */
+  /** With a condition: a row with the cells that the decoder also gets; other cells may be missing. */
   given = $state.raw<Row | null>(null);
 
   private readonly decoding = new Latest();
   private readonly encoding = new Latest();
   private readonly rest = settled(() => this.settle(), REST);
-  /** Which row gives the condition to a conditional decoder. */
+  /** The row that gives the condition to the decoder. */
   private condition: number | Row = 0;
   private step = 0;
   /** The point before the reader began to change it. */
   private unedited: Point | null = null;
-  /** The map on which the place is where the reader put it. */
+  /** The map on which the reader chose the place. */
   private placedOn = -1;
-  /** The row whose original was asked for last. */
+  /** The row whose original was requested last. */
   private asked: number | null = null;
 
   constructor(
@@ -71,7 +71,7 @@ export class Session {
     }
   }
 
-  /** End timers. */
+  /** Stop timers. */
   close(): void {
     this.rest.cancel();
   }
@@ -107,7 +107,7 @@ export class Session {
     this.show({ origin: { kind: "sliders", row: rowOf(point.origin) }, latents, input: null });
   }
 
-  /** Set all latents back to those of the row or place that was gone to last. */
+  /** Reset all latents to those of the last row or place. */
   reset(): void {
     const point = this.state.point;
     const row = point && rowOf(point.origin);
@@ -115,7 +115,7 @@ export class Session {
     else this.show({ origin: point?.origin ?? { kind: "mean" }, latents: this.base.slice(), input: null });
   }
 
-  /** Take back what the reader changed in a row. */
+  /** Undo the reader's changes of a row. */
   undo(): void {
     const before = this.unedited;
     if (before?.origin.kind === "row") this.goRow(before.origin.row);
@@ -125,7 +125,7 @@ export class Session {
     } else this.reset();
   }
 
-  /** Go to a share of the straight line from A to B, in [0, 1]. */
+  /** Go to a place on the straight line from A to B. Args: share: in [0, 1]. */
   goPath(share: number): void {
     const { A, B } = this.state.marks;
     if (!A || !B) return;
@@ -164,7 +164,7 @@ export class Session {
     this.state.marks = { ...this.state.marks, [letter]: mark };
   }
 
-  /** Take a row that the reader changed, encode it, and decode what comes out. */
+  /** Encode a row that the reader changed, and decode its latents. */
   edit(input: Row): void {
     const { state } = this;
     const before = state.point;
@@ -183,7 +183,7 @@ export class Session {
     });
   }
 
-  /** Give another condition to the decoder: a row with other cells in the columns of the condition. */
+  /** Change the condition. Args: row: its cells in the columns of the condition are given to the decoder. */
   setCondition(row: Row): void {
     this.condition = row;
     this.given = row;
@@ -199,16 +199,16 @@ export class Session {
     if (origin.kind === "edited") return origin.row === null ? "an edited row" : `${name(origin.row)}, edited`;
     if (origin.kind === "path") return `path from A to B, ${Math.round(origin.share * 100)} %`;
     if (origin.kind === "arithmetic") return "A + B \u2212 C";
-    if (origin.kind === "mean") return "the mean of all rows";
+    if (origin.kind === "mean") return "the mean of the latents";
     return origin.row === null ? "changed latents" : `${name(origin.row)}, latents changed`;
   }
 
-  /** Find neighbours and the place on the map again, after another map was chosen or rows were hidden. */
+  /** Update neighbours and the place on the map, after another map was chosen or rows were hidden. */
   refresh(): void {
     this.rest();
   }
 
-  /** Take a point and decode it: at once where the network is in the page, else as soon as the answer is there. */
+  /** Set the point and decode it: at once if the page contains the network, else when the answer arrives. */
   private show(point: Point): void {
     const { engine, state } = this;
     const step = ++this.step;
@@ -241,7 +241,7 @@ export class Session {
     }
     this.decoding.run(async () => {
       const row = await this.attempt(() => engine.decode(point.latents, condition));
-      // An older answer is shown while a newer one is computed: the picture follows the pointer.
+      // An older answer is shown while a newer one is computed, so that the picture follows the pointer.
       if (row && step <= this.step) this.reconstruction = row;
     });
   }
@@ -256,7 +256,7 @@ export class Session {
     if (this.engine.header.condition) await this.attempt(() => this.readCondition(row));
   }
 
-  /** The cells of a condition are known also where originals were left out. */
+  /** Read the cells of the condition, which are known even if originals were left out. */
   private async readCondition(row: number): Promise<void> {
     const { engine } = this;
     const cells = new Float64Array(shapeOf(engine.header)[0]).fill(NaN);
@@ -277,7 +277,7 @@ export class Session {
     if (engine.header.maps[state.map] && !placed) this.place = engine.placeOf(state.map, point.latents);
   }
 
-  /** Return the nearest rows that are not hidden; without the row itself. */
+  /** Return the nearest visible rows, without the row itself. */
   private visibleNeighbours(point: Point): number[] {
     const { engine, visible } = this;
     const self = point.origin.kind === "row" ? point.origin.row : -1;
@@ -289,7 +289,7 @@ export class Session {
     }
   }
 
-  /** Return the answer, or null and say what went wrong. */
+  /** Return the answer; or null, with the message in `failure`. */
   private async attempt<T>(act: () => Promise<T>): Promise<T | null> {
     try {
       const answer = await act();
@@ -302,7 +302,7 @@ export class Session {
   }
 }
 
-/** Return the row of the page that a point is about, or null. */
+/** Return the row of the page that a point belongs to, or null. */
 export function rowOf(origin: Origin): number | null {
   return "row" in origin ? origin.row : null;
 }

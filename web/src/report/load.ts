@@ -1,4 +1,4 @@
-/** What the report asks of the engine: rows with their reconstructions, and what rows are called. */
+/** What the report gets from the engine: rows with their reconstructions, and the titles of rows. */
 
 import type { Engine, Row } from "../engine/types";
 import type { Header } from "../format";
@@ -13,7 +13,7 @@ export interface Example {
   reconstruction: Row | null;
 }
 
-/** Return what rows are called: their number, and their label or id where they have one. */
+/** Return the titles of rows: their number, and their label or id if they have one. */
 export async function rowTitles(engine: Engine): Promise<(row: number) => string> {
   const { columns } = engine.header;
   const at = ["label", "id"]
@@ -28,7 +28,7 @@ export async function rowTitles(engine: Engine): Promise<(row: number) => string
   };
 }
 
-/** Return rows with their originals and reconstructions, null where the page has none. */
+/** Return rows with their originals and reconstructions; null if the page has none. */
 export async function examplesOf(engine: Engine, rows: number[]): Promise<Example[]> {
   const title = await rowTitles(engine);
   return Promise.all(
@@ -53,13 +53,13 @@ export function inUnit(unit: string): string {
   return unit.startsWith("of the error") ? `as a share ${unit}` : unit;
 }
 
-/** Return what an error says, as a sentence. */
+/** Return the message of an error, as a sentence. */
 export function reason(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   return /[.!?]$/.test(text) ? text : `${text}.`;
 }
 
-/** Return the latents from the most important to the least; in their own order where that was not measured. */
+/** Return the latents by importance, the most important first; in their own order if it was not measured. */
 export function latentOrder(header: Header): number[] {
   const importance = header.latents?.importance ?? [];
   const all = Array.from({ length: header.model.latents }, (_, at) => at);

@@ -9,8 +9,8 @@ export interface Picked {
 }
 
 /**
- * Return `most` rows of each kind, without a row twice. Best rows begin with the smallest error, worst rows with the
- * largest, typical rows with the one next to the median. Rows without an error are left out.
+ * Return `most` rows of each kind, no row twice. Best rows begin with the smallest error, worst rows with the largest,
+ * typical rows with the one nearest to the median. Rows without an error are left out.
  */
 export function pickRows(errors: ArrayLike<number>, most = 8): Picked {
   let sorted = new Float64Array(errors.length);

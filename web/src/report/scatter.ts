@@ -1,4 +1,4 @@
-/** A latent map as a small picture: points are written as pixels, so a million of them take a moment only. */
+/** A map of the latents as a small picture: points are written as pixels, so that even a million are fast. */
 
 import type { Column } from "../format";
 import { categorical, MISSING, sequentialTable, type Rgb } from "../shared/colours";
@@ -6,7 +6,7 @@ import { count, number } from "../shared/format";
 
 export interface Legend {
   title: string;
-  /** Of categories, with how many rows have each; the most frequent first. */
+  /** Of categories, with the number of rows of each, in the order of the levels. */
   levels: { name: string; colour: Rgb; count: number }[] | null;
   /** Of numbers: the values of the first and the last colour. */
   range: [string, string] | null;
@@ -36,7 +36,7 @@ export function byLevel(title: string, values: ArrayLike<number>, names: readonl
   return { colours, legend: { title, levels: levels.filter((level) => level.count > 0), range: null } };
 }
 
-/** Return colours by numbers, from the 1st to the 99th percentile: a few extreme rows would make all others alike. */
+/** Return colours by numbers, from the 1st to the 99th percentile, so that extreme rows do not use up the scale. */
 export function byNumber(
   title: string,
   values: ArrayLike<number>,

@@ -1,4 +1,4 @@
-/** Which sections a report has. */
+/** The sections of a report. */
 
 import type { Header } from "../format";
 
@@ -13,7 +13,7 @@ export function sectionsOf(header: Header): SectionFacts[] {
   const sections: [string, string, boolean][] = [
     ["summary", "Summary", true],
     ["rows", "Best, typical and worst rows", Boolean(rows && rows.count > 0 && (rows.originals || decoder))],
-    ["columns", "Error of each column", Boolean(evaluation?.columns.length)],
+    ["columns", "Reconstruction of each column", Boolean(evaluation?.columns.length)],
     ["latents", "Latents", Boolean(latents || (rows && maps.length))],
     ["anomalies", "Anomalies", Boolean(anomalies)],
     ["reliability", "Reliability of the probabilities", Boolean(anomalies?.reliability)],

@@ -11,7 +11,7 @@ const EVALUATED: Record<string, string> = {
   given: "rows that were given for this page",
 };
 
-/** Return on which rows the model was evaluated, such as "1,000 validation rows". */
+/** Return the rows on which the model was evaluated, such as "1,000 validation rows". */
 export function evaluatedOn(evaluation: Evaluation): string {
   const rows = EVALUATED[evaluation.evaluatedOn] ?? `rows (${evaluation.evaluatedOn})`;
   return `${count(evaluation.rows)} ${evaluation.rows === 1 ? rows.replace("rows", "row") : rows}`;
@@ -47,7 +47,7 @@ export function curvesOf(model: ModelFacts): Line[] {
   });
 }
 
-/** Return the training curves in one sentence, for those who do not see them. */
+/** Return the training curves in words, for screen readers. */
 export function curveInWords(model: ModelFacts): string {
   const { loss = [], val_loss: validation = [] } = model.history;
   const parts = [`Training curve of ${plural(Math.max(loss.length, validation.length), "epoch")}.`];
@@ -58,14 +58,14 @@ export function curveInWords(model: ModelFacts): string {
   return parts.join(" ");
 }
 
-/** Return the data in key figures: name and value. */
+/** Return the key figures of data and model: name, value and note. */
 export function figuresOf(header: Header): { name: string; value: string; note: string }[] {
   const { model } = header;
   const features = model.rowShape.length > 1 ? model.rowShape.join(" × ") : count(model.features);
   const forms = {
     image: "pixels and channels",
     cells: "columns",
-    series: "times and channels",
+    series: "time steps and channels",
     vector: "features",
   };
   return [

@@ -20,7 +20,7 @@ export function stepsOf(header: Header, latent: number): number[] {
   return Array.from({ length: STEPS }, (_, step) => low[latent] + ((high[latent] - low[latent]) * step) / (STEPS - 1));
 }
 
-/** Return the rows along one latent. A model with a condition gets that of the row nearest to the mean. */
+/** Return the rows along one latent. A model with a condition gets the condition of the row nearest to the mean. */
 export async function traverse(engine: Engine, latent: number): Promise<Traversal> {
   const { header } = engine;
   const mean = Float32Array.from(header.latents!.mean);
@@ -30,7 +30,7 @@ export async function traverse(engine: Engine, latent: number): Promise<Traversa
   for (const value of values) {
     const latents = mean.slice();
     latents[latent] = value;
-    // A decoder may use its memory again for the next row.
+    // A decoder may reuse its memory for the next row.
     rows.push((await engine.decode(latents, condition)).slice());
   }
   return { latent, values, rows };
@@ -50,11 +50,11 @@ export function changingCells(header: Header, rows: Row[], most = 5): number[] {
 export interface Panel {
   name: string;
   range: [number, number];
-  /** One line a step. */
+  /** One line per step. */
   lines: Float64Array[];
 }
 
-/** Return the channels of series that change most along a traversal, compared with how much they vary in it. */
+/** Return the channels of series that change most along a traversal, relative to the scale of each channel. */
 export function changingChannels(header: Header, rows: Row[], most = 4): Panel[] {
   const names = channelNames(header);
   const panels = names.map((name, channel) => {
@@ -67,7 +67,7 @@ export function changingChannels(header: Header, rows: Row[], most = 4): Panel[]
   return panels.sort((a, b) => b.change - a.change).slice(0, most);
 }
 
-/** Return the largest distance between the lines of two steps, at any time. */
+/** Return the largest distance between the lines of any two steps, at any time. */
 function changeOf(lines: Float64Array[]): number {
   let most = 0;
   for (let at = 0; at < lines[0].length; at++) {

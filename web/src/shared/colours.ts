@@ -1,9 +1,9 @@
 /**
  * Colours of data. Every scale is given as [red, green, blue] from 0 to 255, and as CSS by `css`.
  *
- * The ten categorical colours come from the palette of Okabe and Ito. They were moved and added to until any two differ
- * by at least 24 in CIE Lab for normal vision, deuteranopia and protanopia, with a contrast of at least 2 to both the
- * light and the dark background. Yellow and black of the original cannot be seen on one of the two.
+ * The ten categorical colours come from the palette of Okabe and Ito. They were changed, and others added, until any
+ * two differ by at least 24 in CIE Lab for normal vision, deuteranopia and protanopia, with a contrast of at least 2 to
+ * both the light and the dark background. Yellow and black of the original cannot be seen on one of the two.
  */
 
 export type Rgb = readonly [number, number, number];
@@ -21,10 +21,10 @@ export const CATEGORICAL: readonly Rgb[] = [
   [102, 200, 147], // mint
 ];
 
-/** The colour of what has no value. */
+/** The colour of missing values. */
 export const MISSING: Rgb = [140, 145, 152];
 
-/** Evenly spaced from low to high. Lightness grows evenly from 30 to 86: both ends can be seen on light and dark. */
+/** From low to high. Lightness grows evenly from 30 to 86: both ends can be seen on light and dark backgrounds. */
 const SEQUENTIAL: readonly Rgb[] = [
   [80, 56, 148],
   [66, 83, 160],
@@ -36,7 +36,7 @@ const SEQUENTIAL: readonly Rgb[] = [
   [236, 217, 66],
 ];
 
-/** From -1 by 0 to 1: blue, neutral, orange. Orange and blue differ for every kind of colour blindness. */
+/** From -1 over 0 to 1: blue, neutral, orange. Orange and blue differ for every kind of colour blindness. */
 const NEGATIVE: readonly Rgb[] = [
   [20, 78, 138],
   [92, 148, 201],
@@ -54,7 +54,7 @@ export function css(colour: Rgb, alpha = 1): string {
   return alpha === 1 ? `rgb(${red} ${green} ${blue})` : `rgb(${red} ${green} ${blue} / ${alpha})`;
 }
 
-/** Return the colour of category `at`, from 0. After ten colours they come again lighter, then darker. */
+/** Return the colour of category `at`, from 0. After ten colours they repeat, first lighter, then darker. */
 export function categorical(at: number): Rgb {
   const colour = CATEGORICAL[at % CATEGORICAL.length];
   const turn = Math.floor(at / CATEGORICAL.length) % 3;
@@ -67,7 +67,7 @@ export function sequential(value: number): Rgb {
   return Number.isNaN(value) ? MISSING : along(SEQUENTIAL, value);
 }
 
-/** Return the colour of a value in [-1, 1], blue by neutral to orange. NaN is grey. */
+/** Return the colour of a value in [-1, 1], from blue over neutral to orange. NaN is grey. */
 export function diverging(value: number, dark = false): Rgb {
   if (Number.isNaN(value)) return MISSING;
   const neutral = dark ? NEUTRAL_DARK : NEUTRAL;

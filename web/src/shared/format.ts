@@ -1,4 +1,4 @@
-/** Numbers, dates, cells and texts as people read them. */
+/** Numbers, dates, cells and texts in a readable form. */
 
 import type { Column } from "../format";
 
@@ -29,7 +29,7 @@ export function number(value: number | null | undefined, digits = 4): string {
   return format.format(value);
 }
 
-/** Return a range, with no more digits than its width deserves: "0 to 1", "-1.05 to 1.03". */
+/** Return a range, with no more digits than its width needs: "0 to 1", "-1.05 to 1.03". */
 export function range(low: number, high: number, digits = 3): string {
   const step = 10 ** (Math.floor(Math.log10(high - low || Math.abs(high) || 1)) - digits + 1);
   const rounded = (value: number) => number(Number((Math.round(value / step) * step).toPrecision(12)), 12);
@@ -41,7 +41,7 @@ export function count(value: number): string {
   return GROUPED.format(value);
 }
 
-/** Return a count with its noun: "1 row", "10,000 rows". `many` is the plural where it is not `one` with an s. */
+/** Return a count with its noun: "1 row", "10,000 rows". `many` is the plural if it is not `one` with an s. */
 export function plural(value: number, one: string, many = `${one}s`): string {
   return `${count(value)} ${value === 1 ? one : many}`;
 }
@@ -105,7 +105,7 @@ export function capital(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-/** Return a text that is short enough for a tooltip or a drawing, cut with an ellipsis. */
+/** Return a text that is short enough for a tooltip or a drawing; a longer one ends with an ellipsis. */
 export function short(text: string, most = 300): string {
   if (text.length <= most) return text;
   return `${Array.from(text.slice(0, most * 2))

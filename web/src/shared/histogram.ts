@@ -4,7 +4,7 @@ export interface Bins {
   low: number;
   high: number;
   counts: number[];
-  /** Values that are missing, and are in no bin. */
+  /** The number of missing values, which are in no bin. */
   missing: number;
 }
 

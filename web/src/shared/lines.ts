@@ -1,6 +1,6 @@
 /** Lines of many values as SVG paths. */
 
-/** Return the smallest and the largest of values that are not missing; [0, 1] where all are. */
+/** Return the smallest and the largest of the values that are not missing; [0, 1] if all are missing. */
 export function rangeOf(...lists: ArrayLike<number>[]): [number, number] {
   let low = Infinity;
   let high = -Infinity;
@@ -22,8 +22,8 @@ export function channelOf(values: ArrayLike<number>, channel: number, channels: 
 }
 
 /**
- * Return the path of values over a box of `width` by `height`. Missing values leave gaps. Of more than two values a
- * pixel only the smallest and the largest of each pixel are drawn, so that no peak is lost.
+ * Return the path of values in a box of `width` by `height`. Missing values leave gaps. If there are more than two
+ * values per pixel, only the smallest and the largest of each pixel are drawn, so that no peak is lost.
  */
 export function linePath(values: ArrayLike<number>, range: [number, number], width: number, height: number): string {
   const [low, high] = range;

@@ -4,8 +4,8 @@ import type { Row } from "../engine/types";
 import type { Picture } from "./rows";
 
 /**
- * Return the pixels of a picture as RGBA. One channel is grey, three are red, green and blue, four have alpha. Of any
- * other number of channels each is a grey picture, side by side. Missing pixels are transparent.
+ * Return the pixels of a picture as RGBA. One channel is grey, three are red, green and blue, the fourth is alpha. With
+ * any other number of channels, each is a grey picture, side by side. Missing pixels are transparent.
  */
 export function pixelsOf(values: Row, picture: Picture): { pixels: Uint8ClampedArray<ArrayBuffer>; width: number } {
   const { height, width, channels, low, high } = picture;

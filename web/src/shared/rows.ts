@@ -1,4 +1,4 @@
-/** What a row of the page is: its form and axes, the columns behind its cells, and how far two rows are apart. */
+/** What a row of the page is: its form and axes, the columns of its cells, and the distance of two rows. */
 
 import type { Column, Feature, Form, Header } from "../format";
 
@@ -14,7 +14,7 @@ export function shapeOf(header: Header): number[] {
 
 const kept = new WeakMap<Header, (Column | undefined)[]>();
 
-/** Return the columns behind the cells of a row, by their place in it. */
+/** Return the columns of the cells of a row, by their place in it. */
 export function cellColumns(header: Header): (Column | undefined)[] {
   let columns = kept.get(header);
   if (!columns) {
@@ -52,7 +52,7 @@ export interface Picture {
   high: number;
 }
 
-/** Return the axes of pictures, and what is black and white in them. */
+/** Return the axes of pictures, and the values of black and white. */
 export function pictureOf(header: Header): Picture {
   const [height = 1, width = 1, channels = 1] = shapeOf(header);
   const [low, high] = header.rows?.range ?? [0, 1];
@@ -60,8 +60,8 @@ export function pictureOf(header: Header): Picture {
 }
 
 /**
- * Return how far the cells of two rows are apart, in units of how much each cell varies: 1 is one standard deviation
- * of a number, or another level. A cell that is missing in one row only counts 1.
+ * Return the distances of the cells of two rows, in units of how much each cell varies: 1 is one standard deviation
+ * of a number, or another level. A cell that is missing in only one of the rows counts 1.
  */
 export function cellDistances(header: Header, row: ArrayLike<number>, other: ArrayLike<number>): Float32Array {
   const found = new Float32Array(Math.min(row.length, other.length));
@@ -81,7 +81,7 @@ function featureDistance(feature: Feature | undefined, value: number, other: num
     return Math.abs(value - other) > 0.5 ? 1 : 0;
   if (feature.kind === "count") return Math.abs(Math.log1p(Math.max(value, 0)) - Math.log1p(Math.max(other, 0)));
   const { knots } = feature;
-  // Of a normal distribution, most knots lie within four standard deviations.
+  // In a normal distribution, most knots lie within four standard deviations.
   const scale = knots && knots.length > 1 ? (knots[knots.length - 1] - knots[0]) / 4 : feature.scale;
   return Math.abs(value - other) / (Math.abs(scale ?? 1) || 1);
 }

@@ -9,7 +9,7 @@ export interface Scale {
   share(value: number): number;
 }
 
-/** Return round numbers in [low, high], about `about` of them: steps of 1, 2 or 5 times a power of ten. */
+/** Return about `about` round numbers in [low, high]: steps of 1, 2 or 5 times a power of ten. */
 export function ticks(low: number, high: number, about = 5): number[] {
   const span = high - low;
   if (!(span > 0) || !Number.isFinite(span)) return [low];
@@ -23,7 +23,7 @@ export function ticks(low: number, high: number, about = 5): number[] {
   return found;
 }
 
-/** Return powers of ten in [low, high], with 2 and 5 times them where there are few. */
+/** Return powers of ten in [low, high]; if there are few, also 2 and 5 times these. */
 export function logTicks(low: number, high: number): number[] {
   const found: number[] = [];
   const decades = Math.log10(high / low);
@@ -38,7 +38,7 @@ export function logTicks(low: number, high: number): number[] {
   return every > 1 ? found.filter((_, at) => at % every === 0) : found;
 }
 
-/** Return the scale of values: logarithmic where all are positive and they span more than two decades. */
+/** Return the scale of values: logarithmic if all are positive and they span more than two decades. */
 export function scaleOf(
   values: Iterable<number>,
   options: { log?: boolean; zero?: boolean; about?: number } = {},

@@ -1,7 +1,7 @@
 /**
  * What the reader of the page has chosen: the view, the map and its colours, the selection, the current point.
  *
- * One object for the whole page. `toJSON` gives what is saved with the page, `restore` reads it back. Rows are saved by
+ * One object for the whole page. `toJSON` returns what is saved with the page, `restore` reads it. Rows are saved by
  * their numbers in the data, because the page that is opened later may contain other rows.
  */
 
@@ -13,7 +13,7 @@ import { WHOLE, type Camera } from "../explore/camera";
 /** What the pointer does on the map. */
 export type Mode = "drag" | "pan" | "lasso";
 
-/** What the colour of a point says: of columns and latents with their place, such as "column:3". */
+/** What the points are coloured by; columns and latents have their place, such as "column:3". */
 export type ColourKey =
   "none" | "error" | "score" | "probability" | "cluster" | `column:${number}` | `latent:${number}`;
 
@@ -32,14 +32,14 @@ export type Origin =
 export interface Point {
   origin: Origin;
   latents: Float32Array;
-  /** The row that was encoded, where the reader changed one. */
+  /** The row that was encoded, if the reader changed one. */
   input: Row | null;
 }
 
 /** A point that was kept as A, B or C. */
 export interface Mark {
   name: string;
-  /** The row of the page, where it is one. */
+  /** The row of the page, if the point is a row. */
   row: number | null;
   latents: Float32Array;
 }
@@ -65,17 +65,17 @@ export interface Saved {
   marks: Partial<Record<Letter, { name: string; row: number | null; latents: number[] }>>;
 }
 
-/** The choices of the reader. Everything large is replaced as a whole, never changed in place. */
+/** The choices of the reader. Large values are replaced as a whole, never changed in place. */
 export class PageState {
   view = $state<"report" | "explore" | null>(null);
   /** The place of the map in `header.maps`. */
   map = $state(0);
   colour = $state<ColourKey>("none");
   mode = $state<Mode>("drag");
-  /** Whether decoded rows are drawn behind the points. */
+  /** Whether decoded rows are drawn under the points. */
   grid = $state(false);
   camera = $state.raw<Camera>(WHOLE);
-  /** Of each colour, the names of the levels that are hidden. */
+  /** The names of the hidden levels, by colour. */
   hidden = $state.raw<Record<string, string[]>>({});
   /** Rows that the map is restricted to. */
   only = $state.raw<Bits | null>(null);
@@ -125,7 +125,7 @@ export class PageState {
     };
   }
 
-  /** Take what was saved with the page; parts that do not fit this page are left out. */
+  /** Restore what was saved with the page; parts that do not fit this page are left out. */
   restore(saved: unknown): void {
     if (!isSaved(saved)) return;
     const { engine } = this;
@@ -176,7 +176,7 @@ export function stateOf(engine: Engine, root: ParentNode = document): PageState 
   return state;
 }
 
-/** Return whether points can be coloured by this. */
+/** Return whether points can be coloured by `key`. */
 export function isColour(engine: Engine, key: unknown): key is ColourKey {
   const { header } = engine;
   if (typeof key !== "string") return false;
@@ -189,7 +189,7 @@ export function isColour(engine: Engine, key: unknown): key is ColourKey {
   return kind === "none" || kind === "error";
 }
 
-/** The label says most; without one the score of anomalies, the clusters, the errors. */
+/** Return the first colour: the label, else the anomaly score, the clusters or the errors. */
 function firstColour(engine: Engine): ColourKey {
   const { header } = engine;
   const label = header.columns.findIndex((column) => column.role === "label");
@@ -217,7 +217,7 @@ function pointOf(engine: Engine, saved: Saved["point"]): Point | null {
   };
 }
 
-/** Return where the page has the row with a number of the data; null where it has not. */
+/** Return the place in the page of a row by its number in the data; null: the page does not contain it. */
 export function placeOfNumber(engine: Engine, number: number | null): number | null {
   if (number === null) return null;
   if (number < engine.count && engine.number(number) === number) return number;

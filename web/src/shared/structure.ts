@@ -9,28 +9,29 @@ export interface LayerBlock {
   words: string;
   /** The axes of its output in words. */
   axes: string;
-  /** Numbers of one row that it gives. */
+  /** How many numbers its output has for one row. */
   size: number;
   /** Written under the block. */
   mark: string;
   weights: number;
-  /** Height of the block as a share of the highest: by the logarithm of its size. */
+  /** The height of the block as a share of the highest one, by the logarithm of its size. */
   height: number;
 }
 
-/** Return the axes of one row in words: "height 14, width 14, 32 channels", "120 times, 6 channels", "256 numbers". */
+/** Return the axes of one row in words: "height 14, width 14, 32 channels", "120 time steps, 6 channels". */
 export function axesInWords(shape: number[], form: Form): string {
   if (shape.length === 3 && form === "image") {
     return `height ${shape[0]}, width ${shape[1]}, ${plural(shape[2], "channel")}`;
   }
-  if (shape.length === 2 && form === "series") return `${plural(shape[0], "time")}, ${plural(shape[1], "channel")}`;
+  if (shape.length === 2 && form === "series")
+    return `${plural(shape[0], "time step")}, ${plural(shape[1], "channel")}`;
   if (shape.length === 1) return plural(shape[0], form === "cells" ? "column" : "number");
   return shape.map(count).join(" by ");
 }
 
 /**
- * Return the blocks of a model: its rows, then its layers in the order in which they compute. Layers that only give
- * numbers other axes have no block of their own: the block before them gets the axes that a reshape gives.
+ * Return the blocks of a model: its rows, then its layers in the order of computation. Layers that only change the axes
+ * have no block: the block before a reshape gets the new axes.
  */
 export function blocksOf(model: ModelFacts): LayerBlock[] {
   const size = (shape: number[]) => shape.reduce((product, axis) => product * axis, 1);

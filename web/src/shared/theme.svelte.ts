@@ -1,4 +1,4 @@
-/** Light or dark colours: as the system has them, or as the reader chose. */
+/** Light or dark colours: those of the system, or those that the reader chose. */
 
 import { flushSync } from "svelte";
 
@@ -10,7 +10,7 @@ class Theme {
   /** What the reader chose. */
   choice = $state<Choice>("system");
   private system = $state(false);
-  /** Paper is white. */
+  /** Whether the page is being printed: paper is white. */
   private printing = $state(false);
 
   constructor() {
@@ -30,7 +30,7 @@ class Theme {
     return this.choice === "system" ? this.system : this.choice === "dark";
   }
 
-  /** Take a choice, and keep it for the next page where the browser lets us. */
+  /** Apply a choice, and keep it for the next page if the browser allows it. */
   choose(choice: Choice): void {
     this.choice = choice;
     try {
