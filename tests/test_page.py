@@ -6,6 +6,7 @@ import json
 import re
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
@@ -509,7 +510,7 @@ def test_a_page_of_a_loaded_model_is_that_of_the_estimator(fitted, digits, model
 
 def test_the_header_is_what_the_browser_expects():
     """Every name that the browser's types list is written, and no other."""
-    source = (document.resources.files("diabolo").parent.parent / "web" / "src" / "format.ts").read_text()
+    source = (Path(__file__).parents[1] / "web" / "src" / "format.ts").read_text()
     fields = re.search(r"export interface Header \{(.*?)\n\}", source, re.DOTALL)[1]
     names = set(re.findall(r"^  (\w+)\??:", fields, re.MULTILINE))
     rng = np.random.default_rng(0)
