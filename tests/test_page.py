@@ -66,6 +66,7 @@ def test_a_page_asks_for_nothing_outside_itself(page):
     assert rules["default-src"] == "'none'"
     assert "http" not in policy
     assert "unsafe-eval" not in policy.replace("wasm-unsafe-eval", "")
+    assert "unsafe-inline" not in rules["script-src"]
 
 
 def test_latents_errors_and_labels_are_those_of_the_model(page, fitted, digits):
@@ -519,3 +520,100 @@ def test_the_header_is_what_the_browser_expects():
     page = document.page(model.model_, None)
     assert set(page.header) == names
     assert modelfile.SUFFIX not in page.header["title"]
+
+
+def test_cells_of_anomalies_are_left_out_with_the_original_rows(of_people, people, tmp_path):
+    rows = people.assign(spent=people.spent.where(people.index != 7, 987_654.25))
+    page = PageFile(of_people.report(rows, tmp_path / "whole"))
+    assert "9.877e+05" in page.text
+    page = PageFile(of_people.report(rows, tmp_path / "page", without="originals"))
+    assert "9.877e+05" not in page.text
+    assert all(each["cells"] == [] for each in page.header["anomalies"]["top"])
+    assert page.header["anomalies"]["top"][0]["row"] == 7
+    server = views.serve(of_people.model_, rows, without=("originals",)).start()
+    try:
+        assert ask(f"{server.url}rows/5")[0] == 404
+    finally:
+        server.close()
+
+
+def test_labels_that_are_left_out_are_no_column_either(fitted, digits, tmp_path):
+    for at, label in enumerate(digits.y_test[:30]):
+        folder = tmp_path / "pictures" / f"class-{label}"
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(digits.x_test[at]).save(folder / f"{at}.png")
+    whole = PageFile(fitted.report(str(tmp_path / "pictures"), tmp_path / "whole"))
+    assert {each["name"] for each in whole.header["columns"]} == {"label", "file"}
+    page = PageFile(fitted.report(str(tmp_path / "pictures"), tmp_path / "page", without=["labels"]))
+    assert page.header["columns"] == []
+    assert "class-" not in everything(page)
+
+
+def test_one_row_far_from_all_others_leaves_the_latents_of_the_others_exact(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(1000, 3)) @ rng.normal(size=(3, 6))
+    model = Autoencoder(3, epochs=2, random_state=0, verbose=False).fit(rows, evaluate=False)
+    far = rows.copy()
+    far[500, 2] = 1e6
+    page = PageFile(model.report(far, tmp_path / "page"))
+    np.testing.assert_allclose(page.block("latents")[:20], model.encode(far)[:20], atol=1e-3)
+
+
+def test_a_part_of_a_data_set_has_a_report_with_its_labels(cli, tmp_path, digits):
+    cli("fit", "digits:test", "--epochs", "1", "--latent", "3", "--structure", "dense 8", "--report", "--no-pictures")
+    page = PageFile(tmp_path / "digits-test-report.html")
+    numbers = page.block(page.header["rows"]["numbers"])
+    label = page.header["columns"][0]
+    levels = [label["levels"][int(at)] for at in page.block(label["block"])]
+    assert levels == [str(at) for at in digits.y_test[numbers]]
+
+
+def test_rows_of_a_report_of_a_training_are_numbered_as_in_the_data(cli, tmp_path):
+    rows = np.random.default_rng(0).normal(size=(300, 5))
+    np.save(tmp_path / "rows.npy", rows)
+    cli("fit", "rows.npy", "--epochs", "1", "--latent", "2", "--report", "--no-pictures")
+    page = PageFile(tmp_path / "rows-report.html")
+    numbers = page.block(page.header["rows"]["numbers"])
+    np.testing.assert_allclose(page.block("column/3"), rows[numbers, 3], rtol=1e-6)
+
+
+def test_a_condition_stays_in_a_page_without_original_rows_and_is_named(tmp_path):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(80, 3)), columns=list("xyz")).assign(site=rng.choice(["A", "B"], 80))
+    model = Autoencoder(1, condition="site", epochs=1, random_state=0, verbose=False).fit(frame, evaluate=False)
+    page = PageFile(model.report(frame, tmp_path / "page", without=["originals"]))
+    columns = {each["name"]: each for each in page.header["columns"]}
+    assert columns["site"]["block"] in page.contents
+    assert columns["x"]["block"] not in page.contents
+    assert "the condition (site)" in page.header["contents"]
+
+
+@pytest.mark.parametrize(("rows", "latents"), [(5, 3), (60, 1)])
+def test_a_map_that_cannot_be_made_is_one_line(rows, latents):
+    with pytest.raises(OptionError, match="at least 10 rows and two latents"):
+        maps.maps(np.zeros((rows, latents), np.float32), Blocks(), ("tsne",))
+
+
+def test_a_map_is_made_without_a_cache(monkeypatch, fitted, digits):
+    monkeypatch.setenv("XDG_CACHE_HOME", "/proc/no-such-folder")
+    assert maps.maps(fitted.encode(digits.x_test[:60]), Blocks(), ("tsne",))[0]["name"] == "t-SNE"
+
+
+def test_a_port_that_is_taken_is_one_line(served, fitted, digits):
+    port = int(served.url.split(":")[2].split("/")[0])
+    with pytest.raises(OptionError, match=f"port {port}"):
+        views.serve(fitted.model_, digits.x_test[:20], port=port)
+
+
+def test_pictures_of_16_bits_keep_their_numbers(tmp_path):
+    rows = np.random.default_rng(0).integers(0, 65_536, (60, 8, 8)).astype(np.uint16)
+    model = Autoencoder(3, epochs=1, random_state=0, verbose=False).fit(rows, evaluate=False)
+    page = PageFile(model.report(rows, tmp_path / "page"))
+    assert page.header["rows"]["originals"]["way"] == "block"
+    assert (page.block("originals") == rows).all()
+    assert page.header["adapter"]["most"] == 65_535
+
+
+def test_a_page_is_an_html_file(fitted, digits, tmp_path):
+    with pytest.raises(OutputError, match=r"page\.html"):
+        fitted.report(digits.x_test[:20], tmp_path / "page.pdf")

@@ -418,6 +418,16 @@ def test_the_policy_holds_against_a_script_that_is_put_into_the_page(opened, dig
     tab = opened(digits_page)
     tab.evaluate("""() => { fetch("https://example.org/").catch(() => { globalThis.refused = true; }); }""")
     tab.wait_for_function("() => globalThis.refused === true")
+    tab.evaluate("""() => {
+      const script = document.createElement("script");
+      script.textContent = "globalThis.hurt = 1";
+      document.body.append(script);
+      const picture = document.createElement("div");
+      picture.innerHTML = "<img src='data:,' onerror='globalThis.hurt = 1'>";
+      document.body.append(picture);
+    }""")
+    tab.wait_for_timeout(300)
+    assert tab.evaluate("() => globalThis.hurt") is None
     assert any("Content Security Policy" in error for error in tab.errors)
 
 

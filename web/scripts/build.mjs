@@ -1,4 +1,5 @@
 // Build the page: `npm run build` writes ../src/diabolo/page/built/. `--out FOLDER` writes somewhere else.
+import { createHash } from "node:crypto";
 import { mkdir, readFile, readdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -9,23 +10,25 @@ const web = join(dirname(fileURLToPath(import.meta.url)), "..");
 const at = process.argv.indexOf("--out");
 const out = at < 0 ? join(web, "..", "src", "diabolo", "page", "built") : process.argv[at + 1];
 
-// Scripts only of the page itself; WebAssembly and blob: for onnxruntime-web; requests only to where the page is from.
+// The script is compressed, which makes pages smaller; these lines unpack and start it.
+const START = `
+const packed = Uint8Array.from(atob(document.getElementById("diabolo-script").textContent), (c) => c.charCodeAt(0));
+const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+const script = new Blob([await new Response(stream).arrayBuffer()], { type: "text/javascript" });
+await import(URL.createObjectURL(script));
+`;
+
+// Of all scripts in the page only these lines run, by their hash, and what they unpack; WebAssembly and blob: also for
+// onnxruntime-web. Requests go only to where the page is from.
 const POLICY = [
   "default-src 'none'",
-  "script-src 'unsafe-inline' 'wasm-unsafe-eval' blob:",
+  `script-src 'sha256-${createHash("sha256").update(START).digest("base64")}' 'wasm-unsafe-eval' blob:`,
   "style-src 'unsafe-inline'",
   "img-src data: blob:",
   "connect-src 'self' data: blob:",
   "base-uri 'none'",
   "form-action 'none'",
 ].join("; ");
-
-// The script is compressed, which makes pages smaller; these lines unpack and start it.
-const START = `
-const packed = Uint8Array.from(atob(document.getElementById("diabolo-script").textContent), (c) => c.charCodeAt(0));
-const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
-const script = new Blob([await new Response(stream).arrayBuffer()], { type: "text/javascript" });
-await import(URL.createObjectURL(script));`;
 
 const page = await bundle("src/main.ts", "page");
 const widget = await bundle("src/widget.ts", "widget");
@@ -45,8 +48,7 @@ const file = `<!doctype html>
 <noscript>This page needs JavaScript: it computes with the model.</noscript>
 <!--DIABOLO-->
 <script type="text/plain" id="diabolo-script">${packed(page.script).toString("base64")}</script>
-<script type="module">${START}
-</script>
+<script type="module">${START}</script>
 </body>
 </html>
 `;

@@ -129,8 +129,8 @@ export type Adapter =
       divisor: number[];
       /** 0: the number is always its offset. */
       scale: number[];
-      /** Whether rows are bytes: values are clipped to [0, 255] and rounded. */
-      bytes: boolean;
+      /** Of rows of whole numbers, 255 or 65,535: values are rounded and clipped to [0, most]. Null: of others. */
+      most: number | null;
       /** Of series with gaps: flags of missing values follow the channels at each time. */
       gaps: boolean;
     }

@@ -9,12 +9,12 @@ import { facts, raw, restored, rows, tensors } from "./engine-table";
 type Affine = Extract<Adapter, { kind: "affine" }>;
 
 function affine(more: Partial<Affine>, form: "image" | "series" | "vector" | "cells", rowShape: number[]) {
-  const plain: Affine = { kind: "affine", offset: [0], divisor: [1], scale: [1], bytes: false, gaps: false };
+  const plain: Affine = { kind: "affine", offset: [0], divisor: [1], scale: [1], most: null, gaps: false };
   return createAdapter(headerOf({ adapter: { ...plain, ...more }, model: { form, rowShape } }));
 }
 
 describe("pictures in bytes", () => {
-  const adapter = affine({ divisor: [255], scale: [255], bytes: true }, "image", [2, 2, 1]);
+  const adapter = affine({ divisor: [255], scale: [255], most: 255 }, "image", [2, 2, 1]);
 
   it("are divided by 255", () => {
     expect(Array.from(adapter.toTensor(Float32Array.of(0, 255, 51, 102)))).toEqual(
@@ -24,7 +24,7 @@ describe("pictures in bytes", () => {
   });
 
   it("are rounded as NumPy does, halves to the even number, and clipped", () => {
-    const plain = affine({ bytes: true }, "image", [2, 2, 1]);
+    const plain = affine({ most: 255 }, "image", [2, 2, 1]);
     expect(Array.from(plain.toRow(Float32Array.of(0.5, 1.5, 2.5, 300)))).toEqual([0, 2, 2, 255]);
     expect(Array.from(adapter.toRow(Float32Array.of(-0.3, 0.4999, 1, 0)))).toEqual([0, 127, 255, 0]);
   });

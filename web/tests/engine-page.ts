@@ -70,6 +70,6 @@ export async function blocksOf(given: Record<string, TestBlock>): Promise<{
 export function headerOf(more: Partial<Omit<Header, "model">> & { model?: Partial<Header["model"]> }): Header {
   const model = { form: "cells", rowShape: [2], latents: 2, ...more.model };
   const none = { decoder: null, encoder: null, condition: null, rows: null, columns: [], maps: [], base: null };
-  const adapter = { kind: "affine", offset: [0], divisor: [1], scale: [1], bytes: false, gaps: false };
+  const adapter = { kind: "affine", offset: [0], divisor: [1], scale: [1], most: null, gaps: false };
   return { format: 1, blocks: {}, adapter, ...none, ...more, model } as unknown as Header;
 }

@@ -77,23 +77,20 @@ def explore(
     trained = modelfile.load(model)
     if data is not None:
         check_data(data, how, data_dir, fitted=True)
-    try:
-        server = views.serve(
-            trained,
-            data,
-            rows=reporting.most(rows, None),
-            labels=label,
-            reading=how,
-            data_dir=data_dir,
-            port=port,
-            maps=names(maps),
-            without=names(without),
-            only_model=only_model,
-            encoder=True,
-            file=model.name,
-        )
-    except OSError as error:
-        raise OptionError(f"--port {port}: {error.strerror or error}: leave --port out for a free one.") from error
+    server = views.serve(
+        trained,
+        data,
+        rows=reporting.most(rows, None),
+        labels=label,
+        reading=how,
+        data_dir=data_dir,
+        port=port,
+        maps=names(maps),
+        without=names(without),
+        only_model=only_model,
+        encoder=True,
+        file=model.name,
+    )
     print(server.url, flush=True)
     opened = browser and views.open_in_browser(server.url)
     where = "opened in the browser" if opened else "open this address in a browser"

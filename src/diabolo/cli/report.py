@@ -111,6 +111,7 @@ def write(
     from diabolo.cli.checks import check_data, check_swapped
     from diabolo.model import file as modelfile
     from diabolo.page import views
+    from diabolo.page.document import page_path
     from diabolo.storage.files import refuse_existing
 
     if data is not None:
@@ -118,7 +119,7 @@ def write(
     trained = modelfile.load(model)
     if data is not None:
         check_data(data, how, data_dir, fitted=True)
-    refuse_existing(path, force=force)
+    refuse_existing(page_path(path), force=force)
     page = views.make(
         trained,
         data,
@@ -153,6 +154,8 @@ def say(page: "Page", path: Path) -> None:
     print(facts["contents"])
     if rows is not None and rows["count"] < rows["total"]:
         print(f"It has {rows['count']:,} of {rows['total']:,} rows, {rows['which']} (--rows 0 for all).")
+    if rows is None:
+        return
     if facts["decoder"] is None and "the weights of the model" not in facts["left"]:
         print("It has no decoder, because the model is too large for a file: use diabolo explore.")
     elif facts["encoder"] is None and "the weights of the model" not in facts["left"]:

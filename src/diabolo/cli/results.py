@@ -100,10 +100,8 @@ class Results:
         from diabolo.page.rows import labels_of, of_array
         from diabolo.page.views import some_of
 
-        held_back = self.summary.evaluated_on == "test"
-        labels = labels_of(f"{data}:{'test' if held_back else 'train'}", data_dir)
-        part = f"{self.summary.evaluated_on} rows"
-        rows = some_of(of_array(self._rows, self.model.record.source, part=part, labels=labels))
+        part, labels = f"{self.summary.evaluated_on} rows", labels_of(data, data_dir)
+        rows = some_of(of_array(self._rows, self.model.record.source, self._numbers, part=part, labels=labels))
         asked = Asked(
             anomalies=anomalies,
             search=search,

@@ -219,8 +219,8 @@ class Verbs:
             path,
             rows=rows,
             labels=labels,
-            maps=tuple(maps),
-            without=tuple(without),
+            maps=_several(maps),
+            without=_several(without),
             only_model=only_model,
             encoder=encoder,
             title=title,
@@ -237,7 +237,7 @@ class Verbs:
         Args: X, labels, maps: as for report(); rows: how many at most; None: all, but 10,000 in a notebook.
         Returns: the widget in a notebook, else None.
         """
-        return _page().explore(self._model, X, rows=rows, labels=labels, maps=tuple(maps))
+        return _page().explore(self._model, X, rows=rows, labels=labels, maps=_several(maps))
 
     def plot_reconstructions(
         self,
@@ -385,6 +385,11 @@ def _is_plain(model: Model, X: object) -> bool:
         and model.series is None
         and not model.adapter.takes_shorter_series
     )
+
+
+def _several(names: str | Sequence[str]) -> tuple[str, ...]:
+    """Return one name or several as several."""
+    return (names,) if isinstance(names, str) else tuple(names)
 
 
 def _page() -> ModuleType:

@@ -22,7 +22,7 @@ def facts(adapter: Adapter) -> dict[str, Any]:
         "offset": adapter.offset.tolist(),
         "divisor": adapter.divisor.tolist(),
         "scale": adapter.scale.tolist(),
-        "bytes": adapter.gives_bytes,
+        "most": 255 if adapter.gives_bytes else 65_535 if adapter.gives_16_bits else None,
         "gaps": adapter.gaps,
     }
 

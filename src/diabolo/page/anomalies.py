@@ -16,7 +16,7 @@ from diabolo.model.model import Model
 from diabolo.page import cells
 from diabolo.page.blocks import Blocks
 from diabolo.page.rows import PageRows
-from diabolo.typing import BoolArray, Float64Array
+from diabolo.typing import BoolArray, Float64Array, Int64Array
 
 SHOWN = 30  # rows
 CELLS = 5  # of each row
@@ -32,7 +32,7 @@ ODD: dict[tuple[str, ...], str] = {
 Facts = dict[str, Any]
 
 
-def anomalies(model: Model, rows: PageRows, blocks: Blocks) -> Facts | None:
+def anomalies(model: Model, rows: PageRows, blocks: Blocks, *, originals: bool = True) -> Facts:
     """Return the anomalies of a page, as `Anomalies` in web/src/format.ts."""
     detection = model.detection
     if detection is None:
@@ -51,21 +51,28 @@ def anomalies(model: Model, rows: PageRows, blocks: Blocks) -> Facts | None:
         "scores": blocks.add("scores", scores, "f4"),
         "probabilities": None if probabilities is None else blocks.add("probabilities", probabilities, "f4"),
         "threshold": None if detection is None else float(detection.threshold),
-        "top": _top(model, rows, top, scores, probabilities),
+        "top": _top(model, rows, top, scores, probabilities, shown=originals and cells.form(model) == "cells"),
         "reliability": None if probabilities is None else _reliability(rows, probabilities),
     }
 
 
 def _top(
-    model: Model, rows: PageRows, top: np.ndarray[Any, Any], scores: Float64Array, probabilities: Float64Array | None
+    model: Model,
+    rows: PageRows,
+    top: Int64Array,
+    scores: Float64Array,
+    probabilities: Float64Array | None,
+    *,
+    shown: bool,
 ) -> list[Facts]:
+    """Return the most anomalous rows. Args: shown: whether to name their cells, with the original values."""
     values = rows.values[top]
-    found = by_column(model, values)
-    by_cell = found.scores if model.detection is None else scoring.scaled(model.detection, found.scores)
-    in_cells = cells.form(model) == "cells"
-    theirs = _texts(model, values) if in_cells else []
-    expected = _texts(model, found.expected.reshape(values.shape)) if in_cells else []
-    names = [each[0] for each in cells.names(model)] if in_cells else []
+    by_cell, theirs, expected, names = np.zeros((len(top), 0)), list[list[str]](), list[list[str]](), list[str]()
+    if shown:
+        found = by_column(model, values)
+        by_cell = found.scores if model.detection is None else scoring.scaled(model.detection, found.scores)
+        theirs, expected = _texts(model, values), _texts(model, found.expected.reshape(values.shape))
+        names = [each[0] for each in cells.names(model)]
     lines = []
     for place, row in enumerate(top.tolist()):
         line: Facts = {
@@ -76,7 +83,7 @@ def _top(
         }
         share = np.maximum(by_cell[place], 0)
         share = share / (share.sum() or 1.0)
-        for at in np.argsort(-share, kind="stable")[:CELLS].tolist() if in_cells else []:
+        for at in np.argsort(-share, kind="stable")[:CELLS].tolist():
             if share[at] > 0:
                 value, other = theirs[at][place], expected[at][place]
                 line["cells"].append(

@@ -13,6 +13,8 @@ import numpy as np
 from diabolo.typing import Array
 
 TYPES = {"f2": "<f2", "f4": "<f4", "f8": "<f8", "u1": "u1", "u2": "<u2", "u4": "<u4", "i4": "<i4"}
+# The range of all numbers, in ranges of nine tenths of them, beyond which a rounded number has too few steps.
+FAR = {"u1": 8.0, "u2": 500.0}
 WORST, BEST = 0.9, 6  # a block stays as it is unless gzip shrinks it below this share; the level of gzip
 
 
@@ -49,6 +51,17 @@ class Blocks:
         scale = {"low": low.tolist(), "high": high.tolist(), "most": most}
         more: dict[str, Any] = {"missing": gap} if missing.any() else {}
         return self.add(name, codes.reshape(values.shape), kind, scale=scale, **more)
+
+    def add_short(self, name: str, values: Array, kind: str) -> str:
+        """Store numbers (n, columns) rounded to "u1" or "u2" where that is exact enough for every column, else longer.
+
+        A few values far from all others would leave the others with too few steps.
+        """
+        low, some, most, high = np.percentile(values, [0, 5, 95, 100], axis=0) if len(values) else np.zeros((4, 1))
+        for each in ("u1", "u2") if kind == "u1" else ("u2",):
+            if (high - low <= FAR[each] * (most - some)).all():
+                return self.add_rounded(name, values, each)
+        return self.add(name, values, "f4")
 
     def add_json(self, name: str, value: object) -> str:
         """Keep a JSON value, such as texts, and return the name."""

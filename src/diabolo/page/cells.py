@@ -60,6 +60,8 @@ def columns(model: Model, rows: PageRows | None, blocks: Blocks, *, originals: b
     found = _own(model, rows, blocks, originals=originals)
     if rows is None:
         return found
+    if rows.labels is not None and rows.given and any(each["name"] == rows.label for each in found):
+        rows = rows._replace(label="labels")
     if rows.labels is not None and not any(each["name"] == rows.label for each in found):
         found.append(_text(rows.label, rows.labels, blocks, f"column/{len(found)}") | {"role": "label"})
     elif rows.labels is not None:
@@ -88,7 +90,7 @@ def _own(model: Model, rows: PageRows | None, blocks: Blocks, *, originals: bool
             facts["time"] = not column.whole
         if at in given:
             facts["role"] = "condition"
-        if rows is not None and originals:
+        if rows is not None and (originals or at in given):  # the decoder needs the condition of a row
             facts |= _block(rows.values[:, at].astype(np.float64), kind, column, facts["block"], blocks, rows)
         found.append(facts)
     return found
@@ -168,11 +170,12 @@ def originals(model: Model, rows: PageRows, blocks: Blocks, *, served: bool) -> 
         return {"way": "columns"}
     if served and rows.values.size > SENT:
         return {"way": "server"}
-    if kind == "image" and shape(model)[-1] in (1, 3):
+    if kind == "image" and shape(model)[-1] in (1, 3) and rows.values.dtype == np.uint8:
         return _sheets(model, rows.values, blocks)
     values = rows.values.reshape(len(rows.values), -1)
-    if rows.values.dtype == np.uint8:
-        return {"way": "block", "block": blocks.add("originals", rows.values, "u1")}
+    if rows.values.dtype in (np.uint8, np.uint16):
+        kind_of = "u1" if rows.values.dtype == np.uint8 else "u2"
+        return {"way": "block", "block": blocks.add("originals", rows.values, kind_of)}
     if values.size <= EXACT_NUMBERS:
         return {"way": "block", "block": blocks.add("originals", rows.values, "f4")}
     channels = rows.values.reshape(-1, rows.values.shape[-1]) if kind == "series" else values

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from diabolo._version import __version__
-from diabolo.errors import OptionError, unknown
+from diabolo.errors import OptionError, OutputError, unknown
 from diabolo.model.model import Model
 from diabolo.page import adapters, cells, facts, maps, networks
 from diabolo.page.blocks import Blocks
@@ -31,7 +31,7 @@ PLACE = "<!--DIABOLO-->"  # in the built page, where the data goes
 
 Facts = dict[str, Any]
 # Takes a model, the rows of its page and the blocks, and returns `Anomalies` of web/src/format.ts.
-Anomalies = Callable[[Model, PageRows, Blocks], Facts | None]
+Anomalies = Callable[..., Facts]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,10 +104,19 @@ class Page:
 
     def save(self, path: str | Path, *, force: bool = False) -> Path:
         """Write the file and return its path. Raises OutputError where it exists or cannot be written."""
-        path, content = Path(path), self.html().encode()
-        path = path if path.suffix.lower() in (".html", ".htm") else path.with_name(f"{path.name}.html")
+        path, content = page_path(path), self.html().encode()
         write_atomically(path, lambda file: file.write(content), force=force)
         return path
+
+
+def page_path(path: str | Path) -> Path:
+    """Return where a page is written, with .html if the name has no ending. Raises OutputError for another ending."""
+    path = Path(path)
+    if path.suffix.lower() in (".html", ".htm"):
+        return path
+    if path.suffix:
+        raise OutputError(f"{path}: a page is an HTML file: choose {path.with_suffix('.html')}.")
+    return path.with_name(f"{path.name}.html")
 
 
 def _number(value: Any) -> Any:
@@ -136,7 +145,7 @@ def page(model: Model, rows: PageRows | None, asked: Asked | None = None, *, bas
     if rows is not None:
         latents = model.encode(rows.values, where="report()")
         if "labels" in asked.without:
-            rows = rows._replace(labels=None)
+            rows = rows.without_labels()
     evaluated = None
     if rows is not None:
         evaluated = facts.evaluation(model, rows, train=asked.train, evaluated_on=asked.evaluated_on)
@@ -158,7 +167,7 @@ def page(model: Model, rows: PageRows | None, asked: Asked | None = None, *, bas
         "rows": None if rows is None else _row_facts(model, rows, latents, blocks, originals=shown, served=served),
         "columns": cells.columns(model, rows, blocks, originals=shown),
         "maps": [] if rows is None else maps.maps(latents, blocks, asked.maps),
-        "anomalies": None if rows is None or asked.anomalies is None else asked.anomalies(model, rows, blocks),
+        "anomalies": _anomalies(model, rows, blocks, asked, originals=shown),
         "search": asked.search,
         "adapter": adapters.facts(model.adapter),
         "decoder": networks.decoder(model, blocks, latents[:TRIED], served=served) if decodes else None,
@@ -169,12 +178,18 @@ def page(model: Model, rows: PageRows | None, asked: Asked | None = None, *, bas
     return Page(_finite(header) | {"blocks": blocks.facts}, blocks)
 
 
+def _anomalies(model: Model, rows: PageRows | None, blocks: Blocks, asked: Asked, *, originals: bool) -> Facts | None:
+    if rows is None or asked.anomalies is None:
+        return None
+    return asked.anomalies(model, rows, blocks, originals=originals)
+
+
 def _row_facts(
     model: Model, rows: PageRows, latents: Float32Array, blocks: Blocks, *, originals: bool, served: bool
 ) -> Facts:
     """Return what the rows are, as `RowFacts` in web/src/format.ts."""
-    errors = model.squared_error_per_row(rows.values)
-    numbered = len(rows.values) != rows.total
+    errors, pictures = model.squared_error_per_row(rows.values), model.adapter.kind == "image"
+    numbered = bool((rows.numbers != np.arange(len(rows.values))).any())
     found: Facts = {
         "count": len(rows.values),
         "total": rows.total,
@@ -183,7 +198,7 @@ def _row_facts(
         "shape": cells.shape(model),
         "numbers": blocks.add("numbers", rows.numbers, "u4") if numbered else None,
         # One byte is precise enough for the latents of pictures; cells of a table need two.
-        "latents": blocks.add_rounded("latents", latents, "u1" if model.adapter.kind == "image" else "u2"),
+        "latents": blocks.add_short("latents", latents, "u1" if pictures and latents.size > MANY else "u2"),
         "errors": blocks.add("errors", errors, "f4"),
         "unit": model.adapter.unit(model.loss.scaling),
         "originals": cells.originals(model, rows, blocks, served=served) if originals else None,
@@ -198,6 +213,7 @@ def _row_facts(
     return found
 
 
+MANY = 200_000  # latents of pictures, which then get one byte each
 CLUSTERS = 8
 CLUSTERED = 20_000  # most rows that k-means is fitted on
 
@@ -236,7 +252,7 @@ def _left_out(asked: Asked) -> list[str]:
         "labels": "the labels",
         "decoder": "the weights of the model",
     }
-    return ["all rows"] if asked.only_model else [words[each] for each in asked.without]
+    return ["all rows"] * asked.only_model + [words[each] for each in asked.without]
 
 
 def _contents(header: Facts) -> str:
@@ -250,10 +266,15 @@ def _contents(header: Facts) -> str:
         if others:
             shown = ", ".join(others[:5]) + (", ..." if len(others) > 5 else "")
             parts.append(f"the column{'s' * (len(others) > 1)} {shown}")
+        if rows["originals"] is None and header["condition"] is not None:
+            names = [each["name"] for each in header["columns"] if each.get("role") == "condition"]
+            parts.append(f"the condition ({', '.join(names)})")
+    if any(each.get("levels") for each in header["columns"]):
+        parts.append("the names of columns and levels")
     ways = {each["way"] for each in (header["decoder"], header["encoder"]) if each is not None}
     if ways - {"server"}:
         parts.append("the weights of the model")
-    parts.append("its settings and training curve")
+    parts.append("the settings and the training curve")
     return f"This page contains {_listed(parts)}."
 
 

@@ -147,8 +147,9 @@ def findings(model: Model, rows: PageRows, evaluated: Facts) -> list[Facts]:
     """Return the findings on a model: problems, and what to try."""
     some = rows.values[spread_evenly(len(rows.values), EVALUATED)]
     found: list[Finding] = list(diagnosis.diagnose(model, some))
-    worse = diagnosis.worse_than_pca(model, evaluated["model"], evaluated["pca"])
-    found += [] if worse is None else [worse]
+    if evaluated["evaluatedOn"] != "given":  # else PCA is fitted on the rows that it is judged by
+        worse = diagnosis.worse_than_pca(model, evaluated["model"], evaluated["pca"])
+        found += [] if worse is None else [worse]
     return [{"what": each.what, "attempt": each.attempt, "serious": each.serious} for each in found]
 
 

@@ -3,6 +3,7 @@
 Order: all maps, one map, how they are made.
 """
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Callable
@@ -12,13 +13,15 @@ from typing import Any
 import numpy as np
 
 from diabolo import missing
-from diabolo.errors import OptionError, unknown
+from diabolo.errors import OptionError, OutputError, unknown
 from diabolo.page.blocks import Blocks
 from diabolo.report.pca import components_of
 from diabolo.storage.files import write_atomically
 from diabolo.typing import Float32Array, Float64Array
 
 SLOW_ROWS = 20_000  # above which t-SNE takes minutes
+
+LEAST_ROWS = 10  # for the methods below
 
 Facts = dict[str, Any]
 
@@ -32,6 +35,10 @@ def maps(latents: Float32Array, blocks: Blocks, asked: tuple[str, ...] = ()) -> 
     for name in asked:
         if name not in METHODS:
             raise OptionError(unknown("map (--map)", name, METHODS))
+    if asked and (len(latents) < LEAST_ROWS or latents.shape[1] < 2):
+        few = f"{len(latents)} rows" if len(latents) < LEAST_ROWS else "one latent, which is a map itself"
+        needs = f"needs at least {LEAST_ROWS} rows and two latents"
+        raise OptionError(f"a map by {asked[0]} {needs}, got {few}: leave --map out.")
     return [*(_by(name, latents, blocks) for name in asked), _first(latents, blocks)]
 
 
@@ -68,9 +75,10 @@ def _by(name: str, latents: Float32Array, blocks: Blocks) -> Facts:
             places = None  # it is computed again
     if places is None:
         places = np.asarray(method(latents), np.float32)
-        kept.parent.mkdir(parents=True, exist_ok=True)
         computed = places
-        write_atomically(kept, lambda file: np.save(file, computed), force=True)
+        with contextlib.suppress(OSError, OutputError):  # without a cache it is computed again the next time
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(kept, lambda file: np.save(file, computed), force=True)
     return _facts(words, places, blocks, f"{words} of the latents: similar rows are close, long distances mean little.")
 
 

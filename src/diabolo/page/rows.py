@@ -21,6 +21,8 @@ from diabolo.model.model import Model
 from diabolo.report import colouring
 from diabolo.typing import ArrowTable, Int64Array
 
+Labels = Sequence[str | None] | None  # one for each row; None: there are none
+
 AT_ONCE = 1 << 16  # rows of a stream that are read at once
 
 
@@ -46,6 +48,12 @@ class PageRows(NamedTuple):
     labels: Sequence[str | None] | None = None
     label: str = "label"
     part: str = "rows"
+    given: bool = False  # whether the labels were passed as a list
+
+    def without_labels(self) -> "PageRows":
+        """Return these rows without their labels; names of pictures may hold them as well."""
+        names = [] if self.table is None else [name for name in ("file", self.label) if name in self.table.column_names]
+        return self._replace(labels=None, table=self.table.drop_columns(names) if self.table is not None else None)
 
     @property
     def which(self) -> str:
@@ -95,7 +103,8 @@ def read(
     if table is not None and len(table) != len(values):
         table = None
     found, label = _labels(labels, table, len(values), where)
-    rows = PageRows(name, values, np.arange(len(values)), len(values), table, found, label)
+    given = found is not None and not isinstance(labels, str) and labels is not None
+    rows = PageRows(name, values, np.arange(len(values)), len(values), table, found, label, given=given)
     return rows if most is None or most >= len(values) else taken(rows, spread_evenly(len(values), most))
 
 
@@ -134,10 +143,22 @@ def _stream(
     return np.concatenate(chunks), user_rows.joined(tables), stream.name
 
 
-def of_array(values: Rows, name: str, *, part: str = "rows", labels: Sequence[str | None] | None = None) -> PageRows:
-    """Return checked rows as those of a page. Args: part: see `PageRows`; labels: one for each row."""
-    texts = None if labels is None or len(labels) != len(values) else labels
-    return PageRows(name, values, np.arange(len(values)), len(values), None, texts, part=part)
+def of_array(
+    values: Rows, name: str, numbers: Int64Array | None = None, *, part: str = "rows", labels: Labels = None
+) -> PageRows:
+    """Return checked rows as those of a page.
+
+    Args:
+        values: the rows.
+        name: of the source.
+        numbers: of each row in the source; None: 0, 1, 2, ...
+        part: see `PageRows`.
+        labels: one for each row of the source.
+    """
+    places = np.arange(len(values)) if numbers is None else numbers
+    known = labels is not None and len(places) and int(places.max()) < len(labels)
+    texts = [labels[int(at)] for at in places] if labels is not None and known else None
+    return PageRows(name, values, places, len(values), None, texts, part=part)
 
 
 def _arrow(frame: Any) -> ArrowTable:

@@ -6,6 +6,7 @@ the host is checked as well, so that no other page in the browser can reach the 
 
 import json
 import secrets
+import sys
 import threading
 from collections.abc import Callable
 from http import HTTPStatus
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from diabolo.errors import DiaboloError
+from diabolo.errors import DiaboloError, OptionError
 from diabolo.model.model import Model
 from diabolo.page import document
 from diabolo.page.document import Asked, Page
@@ -31,12 +32,17 @@ class PageServer:
     """A page that is served until it is closed. Attributes: page: what is served; url: where."""
 
     def __init__(self, model: Model, rows: PageRows | None, asked: Asked, *, port: int = 0) -> None:
-        """Make the page and listen. Raises OSError where the port is taken."""
+        """Make the page and listen. Raises OptionError where the port is taken."""
         self._token = secrets.token_urlsafe(24)
         self._base = f"/{self._token}/"
         self.model, self.rows, self.asked = model, rows, asked
+        try:
+            self._http = _Quiet((HOST, port), _handler(self))
+        except OSError as error:
+            raise OptionError(
+                f"port {port}: {error.strerror or error}: leave it out (--port) for a free one."
+            ) from error
         self.page: Page = document.page(model, rows, asked, base=self._base)
-        self._http = ThreadingHTTPServer((HOST, port), _handler(self))
         self._http.daemon_threads = True
         self.url = f"http://{HOST}:{self._http.server_address[1]}{self._base}"
         self._thread: threading.Thread | None = None
@@ -101,9 +107,19 @@ class PageServer:
         """Return the original of a row, by its number in the data. Raises LookupError where it is not in the page."""
         numbers = np.zeros(0, np.int64) if self.rows is None else self.rows.numbers
         place = int(np.searchsorted(numbers, number))
-        if self.rows is None or place == len(numbers) or numbers[place] != number:
+        left_out = "originals" in self.asked.without
+        if self.rows is None or left_out or place == len(numbers) or numbers[place] != number:
             raise LookupError(f"row {number} is not in the page")
         return _as_bytes(self.model, self.rows.values[place : place + 1])
+
+
+class _Quiet(ThreadingHTTPServer):
+    """A server that does not mind a browser that closes its connection."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Print nothing for a closed connection."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 def _as_bytes(model: Model, rows: Any) -> bytes:
@@ -152,7 +168,7 @@ def _handler(server: PageServer) -> type[BaseHTTPRequestHandler]:
             except LookupError as error:
                 self._refuse(HTTPStatus.NOT_FOUND, str(error))
                 return
-            except (DiaboloError, ValueError) as error:
+            except (DiaboloError, ValueError, RecursionError) as error:
                 self._refuse(HTTPStatus.BAD_REQUEST, str(error))
                 return
             self._send(content, kind)

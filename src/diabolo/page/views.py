@@ -17,6 +17,7 @@ from diabolo.page import document, server
 from diabolo.page.anomalies import anomalies
 from diabolo.page.document import Asked, Page
 from diabolo.page.rows import PageRows, read, taken
+from diabolo.storage.files import refuse_existing
 
 FILE_ROWS = 10_000  # most rows in a file by default
 
@@ -51,6 +52,8 @@ def make(
 
 def report(model: Model, X: object, path: str | Path, *, force: bool = False, **asked: Any) -> Path:
     """Write the report of a model as one file, and return its path; arguments as for `make`."""
+    path = document.page_path(path)
+    refuse_existing(path, force=force)
     return make(model, X, **asked).save(path, force=force)
 
 

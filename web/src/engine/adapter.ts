@@ -76,7 +76,7 @@ function affineAdapter(affine: Affine, header: Header): RowAdapter {
       const row = new exact(rowSize);
       for (let to = 0, from = 0, axis = 0; to < rowSize; from++, to++) {
         const value = scale[axis] === 0 ? offset[axis] : raw[from] * scale[axis] + offset[axis];
-        row[to] = affine.bytes ? Math.min(255, Math.max(0, rounded(value))) : value;
+        row[to] = affine.most ? Math.min(affine.most, Math.max(0, rounded(value))) : value;
         axis = axis + 1 === period ? 0 : axis + 1;
         if (axis === 0) from += skipped;
       }

@@ -134,6 +134,8 @@ export class PageEngine implements Engine {
     const { kind, block } = this.header.columns[column];
     const known = this.columns.get(column);
     if (known) return known;
+    // Values that were left out of the page are missing.
+    if (!(block in this.header.blocks)) return Promise.resolve(new Float64Array(this.count).fill(NaN));
     const found =
       kind === "text" ? (this.blocks.json(block) as Promise<(string | null)[]>) : this.blocks.doubles(block);
     this.columns.set(column, found);
