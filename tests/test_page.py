@@ -13,6 +13,7 @@ import onnxruntime
 import pandas as pd
 import pytest
 from PIL import Image
+from scipy.sparse import csr_matrix
 from scipy.special import erf
 from sklearn.decomposition import PCA
 
@@ -617,3 +618,23 @@ def test_pictures_of_16_bits_keep_their_numbers(tmp_path):
 def test_a_page_is_an_html_file(fitted, digits, tmp_path):
     with pytest.raises(OutputError, match=r"page\.html"):
         fitted.report(digits.x_test[:20], tmp_path / "page.pdf")
+
+
+def test_sparse_rows_and_cells_that_arrow_cannot_hold_have_a_page(caplog, tmp_path):
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(90, 4)) * (rng.random((90, 4)) < 0.4)
+    model = Autoencoder(2, epochs=1, random_state=0, verbose=False).fit(rows, evaluate=False)
+    page = PageFile(model.report(csr_matrix(rows), tmp_path / "sparse", rows=30))
+    numbers = page.block(page.header["rows"]["numbers"])
+    np.testing.assert_allclose(page.block("column/2"), rows[numbers, 2], rtol=1e-6)
+    frame = pd.DataFrame(rows, columns=list("abcd"))
+    model = Autoencoder(2, epochs=1, random_state=0, verbose=False).fit(frame, evaluate=False)
+    odd = frame.assign(other=[{1, 2}, "x", 3.5] * 30)
+    page = PageFile(model.report(odd, tmp_path / "odd"))
+    assert [each["name"] for each in page.header["columns"]] == list("abcd")
+    assert "not shown" in caplog.text
+
+
+def test_options_about_rows_need_rows(cli, model_path):
+    assert "add DATA" in cli("report", model_path, "--rows", "5").err
+    assert "add DATA" in cli("explore", model_path, "--label", "x").err

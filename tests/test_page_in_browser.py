@@ -452,6 +452,24 @@ def test_a_picture_is_that_of_its_row_in_every_sheet(monkeypatch, opened, of_dig
         assert (np.array(found).reshape(28, 28) == digits.x_test[row]).all()
 
 
+def test_a_thumbnail_is_that_of_its_row_after_filtering(opened, digits, digits_page):
+    tab = opened(digits_page)
+    explorer(tab)
+    for level in ("0", "1", "7"):
+        tab.get_by_role("button", name=re.compile(rf"^{level} \d")).click()
+    place = """() => [...document.querySelectorAll("ol button[data-row]")].map((each) => {
+      const canvas = each.querySelector("canvas");
+      const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+      return [Number(each.dataset.row), canvas.width, Array.from(pixels).filter((_, at) => at % 4 === 0)];
+    })"""
+    tab.wait_for_timeout(500)
+    found = tab.evaluate(place)
+    assert len(found) == 8
+    for row, width, pixels in found:
+        assert width == 28
+        assert (np.array(pixels).reshape(28, 28) == digits.x_test[row]).all()
+
+
 def test_more_pictures_than_one_texture_can_hold(opened, pages):
     """12,000 pictures of 64 x 64 are more than 8,192 pixels a side."""
     rng = np.random.default_rng(0)

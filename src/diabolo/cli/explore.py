@@ -74,6 +74,8 @@ def explore(
         raise OptionError(f"--port must be from 0 to 65535, got {port}.")
     if data is not None:
         check_swapped(model, data)
+    elif label is not None or maps is not None or rows is not None:
+        raise OptionError("--label, --map and --rows need rows: add DATA after MODEL.")
     trained = modelfile.load(model)
     if data is not None:
         check_data(data, how, data_dir, fitted=True)

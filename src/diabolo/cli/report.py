@@ -109,6 +109,7 @@ def write(
 ) -> None:
     """Write a page, and say what it contains. Raises DataError, OptionError, OutputError."""
     from diabolo.cli.checks import check_data, check_swapped
+    from diabolo.errors import OptionError
     from diabolo.model import file as modelfile
     from diabolo.page import views
     from diabolo.page.document import page_path
@@ -116,6 +117,8 @@ def write(
 
     if data is not None:
         check_swapped(model, data)
+    elif label is not None or maps is not None or rows is not None:
+        raise OptionError("--label, --map and --rows need rows: add DATA after MODEL.")
     trained = modelfile.load(model)
     if data is not None:
         check_data(data, how, data_dir, fitted=True)

@@ -24,6 +24,7 @@ EDGES = np.array([0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0001])
 # Labels with two levels that say which rows are anomalies, and the level of anomalies.
 ODD: dict[tuple[str, ...], str] = {
     ("0", "1"): "1",
+    ("0.0", "1.0"): "1.0",
     ("False", "True"): "True",
     ("anomaly", "normal"): "anomaly",
     ("-1", "1"): "-1",

@@ -269,7 +269,7 @@ def _contents(header: Facts) -> str:
         if rows["originals"] is None and header["condition"] is not None:
             names = [each["name"] for each in header["columns"] if each.get("role") == "condition"]
             parts.append(f"the condition ({', '.join(names)})")
-    if any(each.get("levels") for each in header["columns"]):
+    if any(each.get("levels") and each["at"] is not None for each in header["columns"]):
         parts.append("the names of columns and levels")
     ways = {each["way"] for each in (header["decoder"], header["encoder"]) if each is not None}
     if ways - {"server"}:

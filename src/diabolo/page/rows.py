@@ -3,13 +3,14 @@
 Order: the rows, reading them, some of them.
 """
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from diabolo.data import frames
+from diabolo.data import frames, sparse
 from diabolo.data.adapters import Rows
 from diabolo.data.kinds import is_stream
 from diabolo.data.opening import open_stream
@@ -24,6 +25,9 @@ from diabolo.typing import ArrowTable, Int64Array
 Labels = Sequence[str | None] | None  # one for each row; None: there are none
 
 AT_ONCE = 1 << 16  # rows of a stream that are read at once
+
+
+logger = logging.getLogger(__name__)
 
 
 class PageRows(NamedTuple):
@@ -90,6 +94,8 @@ def read(
     if most is not None and most < 1:
         raise OptionError(f"{where} expected at least 1 row, got {most}.")
     X = frames.from_arrow(X)
+    if sparse.is_sparse(X):
+        return _of_sparse(model, X, most, labels, where)
     table, name = None, "rows"
     if frames.is_frame(X):
         table, name = _arrow(X), f"a frame of {frames.library_of(X)}"
@@ -106,6 +112,16 @@ def read(
     given = found is not None and not isinstance(labels, str) and labels is not None
     rows = PageRows(name, values, np.arange(len(values)), len(values), table, found, label, given=given)
     return rows if most is None or most >= len(values) else taken(rows, spread_evenly(len(values), most))
+
+
+def _of_sparse(model: Model, X: Any, most: int | None, labels: object, where: str) -> PageRows:
+    """Return some rows of a sparse matrix, dense."""
+    count = X.shape[0]
+    places = np.arange(count) if most is None else spread_evenly(count, most)
+    values = model.checked(X.tocsr()[places].toarray(), where=where)
+    found, label = _labels(labels, None, count, where)
+    some = None if found is None else [found[int(at)] for at in places]
+    return PageRows("a sparse matrix", values, places, count, None, some, label)
 
 
 def taken(rows: PageRows, places: Int64Array) -> PageRows:
@@ -161,10 +177,15 @@ def of_array(
     return PageRows(name, values, places, len(values), None, texts, part=part)
 
 
-def _arrow(frame: Any) -> ArrowTable:
+def _arrow(frame: Any) -> ArrowTable | None:
+    """Return a frame as an Arrow table; None if other columns have cells that Arrow cannot hold."""
     import narwhals
 
-    table: ArrowTable = narwhals.from_native(frame, eager_only=True).to_arrow()
+    try:
+        table: ArrowTable = narwhals.from_native(frame, eager_only=True).to_arrow()
+    except Exception as error:  # each library has its own
+        logger.warning("the other columns of the frame are not shown: %s", str(error).splitlines()[0][:200])
+        return None
     return table
 
 
