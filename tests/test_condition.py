@@ -56,7 +56,7 @@ def small(table):
     return Autoencoder(3, condition=["site", "old"], structure=[8], epochs=2, **QUICK).fit(table[:200])
 
 
-def told(latents, labels):
+def accuracy(latents, labels):
     """Return the share of rows whose label two classifiers of scikit-learn tell from latents of other rows."""
     half = len(latents) // 2
     classifiers = LogisticRegression(max_iter=1000), RandomForestClassifier(100, min_samples_leaf=5, random_state=0)
@@ -73,10 +73,10 @@ def numbers(model, frame):
 
 def test_latents_do_not_tell_the_condition_where_those_of_another_model_do(table, fitted):
     new, plain = made(3000, 3)
-    chance = told(PCA(3).fit_transform(plain), new.site)  # of what no site has changed
-    assert min(told(numbers(Autoencoder(3, **QUICK).fit(table), new), new.site)) > 0.9
-    assert (np.subtract(told(numbers(fitted, new), new.site), chance) < 0.03).all()
-    assert max(told(numbers(fitted, new), new.old)) < 0.63  # 60 % are not old
+    chance = accuracy(PCA(3).fit_transform(plain), new.site)  # of what no site has changed
+    assert min(accuracy(numbers(Autoencoder(3, **QUICK).fit(table), new), new.site)) > 0.9
+    assert (np.subtract(accuracy(numbers(fitted, new), new.site), chance) < 0.03).all()
+    assert max(accuracy(numbers(fitted, new), new.old)) < 0.63  # 60 % are not old
 
 
 def test_reconstructions_are_as_good(table, fitted):
@@ -109,8 +109,8 @@ def test_independence_counts_where_a_shift_alone_does_not_explain_a_site():
     without, ours = (
         Autoencoder(3, condition=["site", "old"], independence=each, **QUICK).fit(known) for each in (0, 1)
     )
-    assert told(numbers(without, new), new.site)[1] > 0.55
-    assert told(numbers(ours, new), new.site)[1] < 0.45
+    assert accuracy(numbers(without, new), new.site)[1] > 0.55
+    assert accuracy(numbers(ours, new), new.site)[1] < 0.45
     assert ours.best_epoch_ > len(ours.history_["loss"]) // 2
     assert explained(new[COLUMNS].to_numpy(), ours.reconstruct(new)[COLUMNS].to_numpy()) > 0.98
     assert set(ours.history_) == {f"{p}{n}" for p in ("", "val_") for n in ("loss", "reconstruction", "penalty")}

@@ -245,6 +245,13 @@ def test_many_rows_are_rounded_and_said_to_be(monkeypatch, of_people, people, tm
     columns = {each["name"]: each for each in page.header["columns"]}
     assert columns["spent"]["rounded"]
     assert np.abs(page.block(columns["spent"]["block"]) - people.spent).max() <= np.ptp(people.spent) / 65_534
+    assert "rounded" in columns["income"]
+    far = PageFile(
+        of_people.report(people.assign(income=people.income.replace(people.income[3], 1e12)), tmp_path / "far")
+    )
+    income = next(each for each in far.header["columns"] if each["name"] == "income")
+    assert "rounded" not in income  # one far value would leave the others with too few steps
+    np.testing.assert_allclose(far.block(income["block"])[4:9], people.income[4:9], rtol=1e-6)
     assert "rounded" not in columns["visits"]  # whole numbers stay exact
     assert (page.block(columns["visits"]["block"]) == people.visits).all()
 

@@ -156,11 +156,11 @@ def fit(
             print(line, file=sys.stderr)
     if checked.latent_dim == AUTO and before is None:
         print("latents: counted by two short trainings first", file=sys.stderr)
-    rows = opened.rows
     options = {name: _plain(context.params[name]) for name in REMEMBERED if name in typed}
     with nullcontext() if run is None else Run(run, resume=resume, options=options) as kept:
         try:
             with display() as report:
+                rows = opened.rows
                 train = rows.train if rows.source is None else rows.source
                 plan = fitting.plan(train, checked, evaluation_rows=rows.test, run=kept)
                 fitted = fitting.fit(plan.prepared, plan.settings, report=report, run=kept, source=opened.name)
@@ -173,11 +173,11 @@ def fit(
             results.write_page(paths["report"], force=force, data=data, data_dir=data_dir)
         if kept is not None:
             kept.wrote(paths.values())
-    reason = plan.optimizer_reason
     if json:
-        print(as_json(results.to_config() | {"optimizer_reason": reason, "random_state": checked.seed}))
+        chosen = {"optimizer_reason": plan.optimizer_reason, "random_state": checked.seed}
+        print(as_json(results.to_config() | chosen))
     else:
-        results.show(reason)
+        results.show(plan.optimizer_reason)
 
 
 def _refuse_other_options(context: typer.Context, typed: set[str], about: "About", run: Path | None) -> None:

@@ -1,15 +1,17 @@
 """`diabolo report MODEL [DATA]`: one file to look at, print and send."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from diabolo.cli.options import DataDir, Force, ModelPath, names
+from diabolo.cli.options import Command, DataDir, Force, ModelPath, gathered, names
 from diabolo.cli.reading import OF_KNOWN_COLUMNS, reads
 
 if TYPE_CHECKING:
     from diabolo.data.tables import Reading
+    from diabolo.model.model import Model
     from diabolo.page.document import Page
 
 MaybeData = Annotated[
@@ -20,7 +22,7 @@ MaybeData = Annotated[
 ]
 MostRows = Annotated[
     int | None,
-    typer.Option(help="The most rows in the page, spread evenly over DATA. Default: 10,000; 0: all."),
+    typer.Option(help="The most rows in the page, spread evenly over DATA. Default: 10,000, of a server all; 0: all."),
 ]
 Label = Annotated[
     str | None,
@@ -52,19 +54,59 @@ ReportOutput = Annotated[
 ]
 
 
+class Shown(NamedTuple):
+    """What a page shows, and what it must not contain. Attributes: those of the options."""
+
+    rows: int | None
+    label: str | None
+    maps: str | None
+    without: str | None
+    only_model: bool
+    encoder: bool
+
+    def most(self, otherwise: int | None) -> int | None:
+        """Return how many rows a page has at most. Raises OptionError."""
+        from diabolo.errors import OptionError
+
+        if self.rows is not None and self.rows < 0:
+            raise OptionError(f"--rows must be at least 0 (0: all rows), got {self.rows}.")
+        return otherwise if self.rows is None else self.rows or None
+
+    def asked(self, model: Path) -> dict[str, Any]:
+        """Return the same as arguments of `diabolo.page.views`. Args: model: the file."""
+        return {
+            "labels": self.label,
+            "maps": names(self.maps),
+            "without": names(self.without),
+            "only_model": self.only_model,
+            "file": model.name,
+        }
+
+
+OPTIONS: dict[str, tuple[Any, Any]] = {
+    "rows": (MostRows, None),
+    "label": (Label, None),
+    "maps": (Maps, None),
+    "without": (Without, None),
+    "only_model": (OnlyModel, False),
+    "encoder": (WithEncoder, False),
+}
+
+
+def shows() -> Callable[[Command], Command]:
+    """Give a command the options of a page; it gets them as `shown`."""
+    return gathered("shown", OPTIONS, Shown)
+
+
 @reads(*OF_KNOWN_COLUMNS)
+@shows()
 def report(
     *,
     how: "Reading",
+    shown: Shown,
     model: ModelPath,
     data: MaybeData = None,
     output: ReportOutput = None,
-    rows: MostRows = None,
-    label: Label = None,
-    maps: Maps = None,
-    without: Without = None,
-    only_model: OnlyModel = False,
-    encoder: WithEncoder = False,
     data_dir: DataDir = None,
     force: Force = False,
 ) -> None:
@@ -74,21 +116,7 @@ def report(
     changes, and anomalies. It also contains the explorer: drag through the latent space, and the page decodes.
     """
     path = output or model.with_name(f"{model.stem}-report.html")
-    write(
-        model,
-        data,
-        path,
-        how,
-        view="report",
-        rows=rows,
-        label=label,
-        maps=maps,
-        without=without,
-        only_model=only_model,
-        encoder=encoder,
-        data_dir=data_dir,
-        force=force,
-    )
+    write(model, data, path, how, shown, view="report", data_dir=data_dir, force=force)
 
 
 def write(
@@ -96,57 +124,41 @@ def write(
     data: str | None,
     path: Path,
     how: "Reading",
+    shown: Shown,
     *,
     view: str,
-    rows: int | None,
-    label: str | None,
-    maps: str | None,
-    without: str | None,
-    only_model: bool,
-    encoder: bool,
     data_dir: Path | None,
     force: bool,
 ) -> None:
     """Write a page, and say what it contains. Raises DataError, OptionError, OutputError."""
-    from diabolo.cli.checks import check_data, check_swapped
-    from diabolo.errors import OptionError
-    from diabolo.model import file as modelfile
     from diabolo.page import views
     from diabolo.page.document import page_path
     from diabolo.storage.files import refuse_existing
 
-    if data is not None:
-        check_swapped(model, data)
-    elif label is not None or maps is not None or rows is not None:
-        raise OptionError("--label, --map and --rows need rows: add DATA after MODEL.")
-    trained = modelfile.load(model)
-    if data is not None:
-        check_data(data, how, data_dir, fitted=True)
+    trained, most = read_model(model, data, how, shown, data_dir), shown.most(views.FILE_ROWS)
     refuse_existing(page_path(path), force=force)
-    page = views.make(
-        trained,
-        data,
-        rows=most(rows),
-        labels=label,
-        reading=how,
-        data_dir=data_dir,
-        view=view,
-        maps=names(maps),
-        without=names(without),
-        only_model=only_model,
-        encoder=encoder,
-        file=model.name,
-    )
+    asked = shown.asked(model) | {"view": view, "encoder": shown.encoder}
+    page = views.make(trained, data, rows=most, reading=how, data_dir=data_dir, **asked)
     say(page, page.save(path, force=force))
 
 
-def most(rows: int | None, otherwise: int | None = 10_000) -> int | None:
-    """Return how many rows a page has at most, from an option. Raises OptionError."""
-    from diabolo.errors import OptionError
+def read_model(model: Path, data: str | None, how: "Reading", shown: Shown, data_dir: Path | None) -> "Model":
+    """Return the model of a page, after a check of all that can be checked before rows are read.
 
-    if rows is not None and rows < 0:
-        raise OptionError(f"--rows must be at least 0 (0: all rows), got {rows}.")
-    return otherwise if rows is None else rows or None
+    Raises: DataError, ModelFileError, OptionError.
+    """
+    from diabolo.cli.checks import check_data, check_swapped
+    from diabolo.errors import OptionError
+    from diabolo.model import file as modelfile
+
+    if data is None:
+        if (shown.label, shown.maps, shown.rows) != (None, None, None):
+            raise OptionError("--label, --map and --rows need rows: add DATA after MODEL.")
+        return modelfile.load(model)
+    check_swapped(model, data)
+    trained = modelfile.load(model)
+    check_data(data, how, data_dir, fitted=True)
+    return trained
 
 
 def say(page: "Page", path: Path) -> None:

@@ -89,8 +89,7 @@ def build(
     if getattr(bottleneck, "as_given", False) or (isinstance(bottleneck, str) and "as_given" in bottleneck):
         raise OptionError("a bottleneck 'as_given' needs a structure (encoder, decoder): leave as_given out.")
     count = bottleneck.latent_dim if isinstance(bottleneck, Bottleneck) else latent_dim
-    count = default_latent_dim(features, columns) if count is None else count
-    hidden, written_latent = _read(structure, input_shape, activation, count)
+    hidden, written_latent = _read(structure, input_shape, activation, count or default_latent_dim(features, columns))
     if written_latent is not None and latent_dim not in (None, written_latent):
         raise OptionError(
             f"structure {structure!r} ends in {written_latent} latents, but latent_dim is {latent_dim}: leave one out."

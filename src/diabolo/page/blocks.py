@@ -53,11 +53,11 @@ class Blocks:
         return self.add(name, codes.reshape(values.shape), kind, scale=scale, **more)
 
     def add_short(self, name: str, values: Array, kind: str) -> str:
-        """Store numbers (n, columns) rounded to "u1" or "u2" where that is exact enough for every column, else longer.
+        """Store numbers (n,) or (n, columns) rounded to "u1" or "u2" if every column keeps enough steps, else longer.
 
         A few values far from all others would leave the others with too few steps.
         """
-        low, some, most, high = np.percentile(values, [0, 5, 95, 100], axis=0) if len(values) else np.zeros((4, 1))
+        low, some, most, high = _quantiles(values)
         for each in ("u1", "u2") if kind == "u1" else ("u2",):
             if (high - low <= FAR[each] * (most - some)).all():
                 return self.add_rounded(name, values, each)
@@ -85,3 +85,11 @@ class Blocks:
     def facts(self) -> dict[str, dict[str, Any]]:
         """The facts of all blocks, for the header."""
         return {name: block.facts for name, block in self.all.items()}
+
+
+def _quantiles(values: Array) -> Array:
+    """Return the least, the 5th and 95th percentile and the most of each column, (4, columns), of known numbers."""
+    table = values.reshape(len(values), -1).astype(np.float64)
+    known = table[:, ~np.isnan(table).all(axis=0)] if len(table) else table
+    found: Array = np.nanpercentile(known, [0, 5, 95, 100], axis=0) if known.size else np.zeros((4, 1))
+    return found

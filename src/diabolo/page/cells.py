@@ -122,8 +122,8 @@ def _block(values: Float64Array, kind: str, column: Column | None, name: str, bl
     if len(whole) and (whole % 1 == 0).all() and whole.min() >= 0 and whole.max() < 65_535:
         blocks.add(name, np.where(np.isnan(values), 65_535, values), "u2", missing=65_535)
         return {}
-    blocks.add_rounded(name, values, "u2")
-    return {"rounded": True}
+    blocks.add_short(name, values, "u2")
+    return {"rounded": True} if blocks.all[name].facts["type"] == "u2" else {}
 
 
 def _other(table: ArrowTable, name: str, model: Model, blocks: Blocks, block: str) -> Facts:
@@ -179,7 +179,7 @@ def originals(model: Model, rows: PageRows, blocks: Blocks, *, served: bool) -> 
     if values.size <= EXACT_NUMBERS:
         return {"way": "block", "block": blocks.add("originals", rows.values, "f4")}
     channels = rows.values.reshape(-1, rows.values.shape[-1]) if kind == "series" else values
-    name = blocks.add_rounded("originals", channels, "u2")
+    name = blocks.add_short("originals", channels, "u2")
     blocks.all[name].facts["shape"] = list(rows.values.shape)
     return {"way": "block", "block": name}
 

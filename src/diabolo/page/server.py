@@ -194,8 +194,7 @@ def _handler(server: PageServer) -> type[BaseHTTPRequestHandler]:
             self.send_header("Referrer-Policy", "no-referrer")
             self.send_header("Cross-Origin-Resource-Policy", "same-origin")
             self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(content)
+            self.wfile.write(content)
 
         def _refuse(self, status: HTTPStatus, words: str) -> None:
             self._send(json.dumps({"error": words}).encode(), "application/json", status)

@@ -90,10 +90,10 @@ def _decoded(
     flat = model.runtime.check_latents(latents.reshape(count * steps, len(own)), where=where)
     given = own_condition(model, row, len(flat))
     rows = model.decode(flat, condition=given, where=where)
-    told = None if model.condition is None or given is None else model.condition.tensors(given)
+    numbers = None if model.condition is None or given is None else model.condition.tensors(given)
 
     def raw(batch: Rows, first: int) -> Rows:
-        return model.runtime.decode_raw(batch, first, None if told is None else told[first : first + len(batch)])
+        return model.runtime.decode_raw(batch, first, None if numbers is None else numbers[first : first + len(batch)])
 
     tensors = np.array(model.apply_link(model.runtime.map_batches(flat, raw, ())))
     for block in model.adapter.blocks:
