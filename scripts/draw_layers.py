@@ -15,7 +15,8 @@ PICTURE = ROOT / "docs" / "images" / "layers.svg"
 # At most 80 characters for a module that has a layer to itself, 30 for one that shares it.
 ABOUT = {
     "cli": "one file for each command: parse, call, show",
-    "page": "the report and the explorer, as a file or from a server",
+    "page": "the report and explorer",
+    "cluster": "several machines, by Ray",
     "search": "structures, rates, sizes",
     "anomaly": "detector, scores, reasons",
     "autoencoder": "the estimator",

@@ -7,6 +7,7 @@
     |   `-- NoNumberError       a cell that is neither a number nor text
     |-- ModelFileError          a file that is not a model file, or a damaged one
     |-- CheckpointError         a training that cannot be continued
+    |-- ClusterError            a cluster that cannot be reached, or has too few machines
     |-- OutputError             an output that exists, or cannot be written
     |-- CutError                split() or evaluate() cannot compute a value from the network's inputs
     |-- NotFittedError          a method that needs fit() first
@@ -55,6 +56,10 @@ class ModelFileError(DiaboloError):
 
 class CheckpointError(DiaboloError):
     """A checkpoint that is damaged, of another training, or in use by another process."""
+
+
+class ClusterError(DiaboloError):
+    """A cluster that cannot be reached, lost too many machines, or lacks what the work needs."""
 
 
 class OutputError(DiaboloError):

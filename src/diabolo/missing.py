@@ -23,12 +23,14 @@ EXTRAS: dict[str, str] = {
     "fsspec": "remote",
     **dict.fromkeys(("umap", "pacmap"), "maps"),
     "anywidget": "notebook",
+    "ray": "cluster",
 }
 NAMES = {
     "sklearn": "scikit-learn",
     "PIL": "Pillow",
     "tensorflow": "TensorFlow",
     "keras": "Keras",
+    "ray": "Ray",
     "umap": "UMAP",
     "pacmap": "PaCMAP",
 }

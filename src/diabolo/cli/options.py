@@ -57,6 +57,17 @@ DataDir = Annotated[
     Path | None,
     typer.Option(help="Folder that holds mnist/ and fashion-mnist/. Default: $DIABOLO_DATA, else fetched once."),
 ]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster",
+        metavar="ADDRESS",
+        envvar="RAY_ADDRESS",
+        help="Work on a Ray cluster: HOST:PORT of its head node; auto, the one of this machine; or local, processes of "
+        "this machine that are started for it.",
+        rich_help_panel="Cluster",
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite outputs that exist.")]
 Picture = Annotated[Path | None, typer.Option("--picture", "-p", help="Draw the curve: a .png file.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
