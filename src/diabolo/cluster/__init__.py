@@ -5,5 +5,6 @@ these functions is called; each starts the work from the process that calls it, 
 """
 
 from diabolo.cluster.connection import connected
+from diabolo.cluster.training import engine
 
-__all__ = ["connected"]
+__all__ = ["connected", "engine"]

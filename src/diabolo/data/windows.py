@@ -65,11 +65,15 @@ class Window(NamedTuple):
         data: rows, or a nest of arrays or tensors with as many rows each; of one shape in all windows.
         order: indices into `data`; only the first `rows` of them are used.
         rows: the number of rows to train on.
+        first: steps of the epoch before this window.
+        steps: of this window; None: as many as its rows fill batches, the last of which may be smaller.
     """
 
     data: Any
     order: Array
     rows: int
+    first: int = 0
+    steps: int | None = None
 
 
 class Windows(Protocol):

@@ -12,7 +12,7 @@ import numpy as np
 
 from diabolo import missing
 from diabolo.data.shard import Shard
-from diabolo.errors import DivergedError
+from diabolo.errors import CheckpointError, DivergedError
 from diabolo.fitting import start
 from diabolo.fitting.completing import with_completion
 from diabolo.fitting.preparation import Prepared
@@ -71,8 +71,14 @@ def fit(
     """
     job = _job(prepared, settings, restored=restored, keep=keep)
     job = replace(job, weights=start.weights(job.network, job.loss, job.shard))
+    begun_by = None if run is None or run.about is None else engine_of(run.about.get("versions"))
     if engine is None:
-        engine = Quickest() if run is None or run.about is None else engine_of(run.about.get("versions"))
+        engine = begun_by or Quickest()
+    elif isinstance(begun_by, Numpy) and not isinstance(engine, Numpy):
+        raise CheckpointError(
+            "this training was begun with NumPy, and goes on with it alone: leave engine (--cluster) out, or begin "
+            "again in another folder (run, --run)."
+        )
 
     def train(restored: State | None, keep: Keep | None) -> Trained:
         after = 0 if run is None else run.extended_after

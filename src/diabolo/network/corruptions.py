@@ -36,9 +36,15 @@ class Corrupted(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Corruption(Part):
-    """The base of all corruptions. `hides` says whether the target is the row before it was corrupted."""
+    """The base of all corruptions.
+
+    Class attributes:
+        hides: whether the target is the row before it was corrupted.
+        by_row: whether what becomes of a row depends on that row alone, so that processes can share a batch.
+    """
 
     hides: ClassVar[bool] = True
+    by_row: ClassVar[bool] = True
 
     def fits(self, input_shape: Shape, loss: Loss) -> None:
         """Raise OptionError if the corruption does not suit rows of this shape or this loss."""
@@ -134,8 +140,8 @@ class Masking(Corruption):
         from keras import ops
 
         if cells is not None:
-            shape = ops.shape(rows)
-            drawn = uniform((shape[0] if self.what == "values" else 1, cells.columns), generator) < self.share
+            shape, axis = ops.shape(rows), 0 if self.what == "values" else None
+            drawn = uniform((1 if axis is None else shape[0], cells.columns), generator, axis=axis) < self.share
             hidden = cells.spread(ops.broadcast_to(ops.cast(drawn, "float32"), (shape[0], cells.columns)))
             # Hidden cells are marked as missing; the target keeps its own flags.
             flags = ops.concatenate([0 * rows[:, : len(cells.owners)], hidden[:, len(cells.owners) :]], axis=1)
@@ -163,7 +169,8 @@ class Masking(Corruption):
             places = shape if self.what == "values" else (*shape[:-1], 1)
             if self.what == "columns":
                 places = (1, shape[1]) if len(shape) == 2 else (shape[0], *[1] * (len(shape) - 3), shape[-2], 1)
-            hidden = ops.cast(uniform(places, generator) < self.share, "float32")
+            axis = None if self.what == "columns" and len(shape) == 2 else 0
+            hidden = ops.cast(uniform(places, generator, axis=axis) < self.share, "float32")
         return ops.broadcast_to(hidden, shape)
 
     def _blocks(self, rows: Tensor, generator: SeedGenerator) -> Tensor:
@@ -219,6 +226,7 @@ class Swap(Corruption):
     share: float
 
     kind: ClassVar[str] = "swap"
+    by_row: ClassVar[bool] = False
 
     def check(self) -> None:
         """Refuse shares outside (0, 1)."""

@@ -37,10 +37,12 @@ class Penalty(Part):
         measures: whether a lower value on validation rows means a better model.
         makes_prior: whether the latents of all rows together become a standard normal distribution, from which new ones
             can be drawn.
+        by_row: whether the penalty of a row depends on that row alone, so that processes can share a batch.
     """
 
     measures: ClassVar[bool] = True
     makes_prior: ClassVar[bool] = False
+    by_row: ClassVar[bool] = True
 
     weight: float = 1.0  # compared with a loss in nats
 
@@ -124,6 +126,7 @@ class PriorMatching(Penalty):
     weight: float = 100.0
 
     kind: ClassVar[str] = "mmd"
+    by_row: ClassVar[bool] = False
     makes_prior: ClassVar[bool] = True
 
     def fits(self, bottleneck: Bottleneck) -> None:
@@ -166,6 +169,7 @@ class TotalCorrelation(Penalty):
     weight: float = 5.0
 
     kind: ClassVar[str] = "total_correlation"
+    by_row: ClassVar[bool] = False
 
     def fits(self, bottleneck: Bottleneck) -> None:
         """It needs a distribution of latents for each row."""
@@ -216,6 +220,7 @@ class Adversarial(Penalty):
     units: int = 64  # in each of the two hidden layers of the discriminator
 
     kind: ClassVar[str] = "adversarial"
+    by_row: ClassVar[bool] = False
     measures: ClassVar[bool] = False  # it is lowest when the discriminator is best
     makes_prior: ClassVar[bool] = True
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import keras
 import numpy as np
@@ -30,12 +30,14 @@ from diabolo.network.penalties import Penalty
 from diabolo.training.backend import tensor
 from diabolo.training.checkpoints import State
 from diabolo.training.engines.base import Keep
+from diabolo.training.group import Group, GroupMeasure, GroupProgram, GroupRows, GroupSteps, Slices
 from diabolo.training.program import Measure, Program, Reconstruction, Tracing, TrainableBottleneck, on_device
 from diabolo.training.progress import Progress, Report, quiet
 from diabolo.training.sparse_steps import SparseReconstruction
 from diabolo.training.xla import Choice, choose
 
 Array = np.ndarray[Any, Any]
+Made = TypeVar("Made", bound=Reconstruction)
 
 SECONDS_A_CALL = 0.5  # of the compiled program
 FIRST_STEPS = 8  # in the first call, which measures how long a step takes
@@ -62,6 +64,7 @@ class Spec:
         seed: of the order of rows in memory (windows have their own seed) and of all other random draws.
         compile: True or False turns XLA on or off; None chooses (see xla.py).
         steps_a_call: steps per call of the compiled program; None: as many as take half a second.
+        group: the processes that train together, each of which calls `train` with all rows; None: this one alone.
     """
 
     models: Models
@@ -80,6 +83,7 @@ class Spec:
     seed: int = 0
     compile: bool | None = None
     steps_a_call: int | None = None
+    group: Group | None = None
 
 
 class Outcome(NamedTuple):
@@ -112,32 +116,8 @@ def train(
     Raises: DivergedError where the loss or a weight is no longer finite; its `outcome` is that of the epochs before,
         whose best weights are left in the models.
     """
-    windows = shard.training()
-    if isinstance(windows, np.ndarray):
-        windows = Resident(tensor(windows), len(windows), seed=spec.seed)
-    batch_size = min(spec.batch_size, windows.rows)
-    compiled = restored.compiled if spec.compile is None and restored is not None else spec.compile
-    make: Callable[..., Reconstruction] = Reconstruction
-    if shard.matrix is not None:
-        # Batches of sparse rows differ in size, and XLA would compile the program again for each size.
-        make, compiled = partial(SparseReconstruction, matrix=shard.matrix), False
-    steps = make(
-        spec.models,
-        spec.network,
-        spec.loss,
-        spec.optimizer,
-        offset=shard.offset,
-        scale=shard.scale,
-        bounded=shard.bounded,
-        corruption=spec.corruption,
-        penalty=spec.penalty,
-        independence=spec.independence,
-        steps_an_epoch=math.ceil(windows.rows / batch_size),
-        seed=spec.seed,
-        learnt=spec.learnt,
-    )
-    program, choice = choose(compiled, spec.models.raw, steps, windows, batch_size, epochs=spec.epochs)
-    measure = None if shard.validation is None else Measure(steps, tensor(shard.validation))
+    parts = _alone(spec, shard, restored) if spec.group is None else _in_group(spec, shard, spec.group)
+    steps, program, measure, windows, choice = parts
     so_far = State(None, {}, 0, None) if restored is None else restored
     if so_far.variables is not None:
         _assign(steps.variables(), so_far.variables)
@@ -154,6 +134,7 @@ def train(
         first_step=so_far.step,
         validation=so_far.validation,
         steps_a_call=spec.steps_a_call,
+        agreed=None if spec.group is None else spec.group.least,
     ):
         report(progress)
         diverged = not all(map(math.isfinite, progress.logs.values()))
@@ -168,6 +149,63 @@ def train(
         if progress.epoch_done and (enough or not results.should_continue(spec.patience, waits_from)):
             break
     return results.outcome(choice, steps)
+
+
+class _Parts(NamedTuple):
+    """What a training repeats, and on which rows."""
+
+    steps: Reconstruction
+    program: Program | GroupProgram
+    measure: Measure | GroupMeasure | None
+    windows: Windows
+    choice: Choice
+
+
+def _alone(spec: Spec, shard: Shard, restored: State | None) -> _Parts:
+    windows = shard.training()
+    if isinstance(windows, np.ndarray):
+        windows = Resident(tensor(windows), len(windows), seed=spec.seed)
+    batch_size = min(spec.batch_size, windows.rows)
+    compiled = restored.compiled if spec.compile is None and restored is not None else spec.compile
+    make: Callable[..., Reconstruction] = Reconstruction
+    if shard.matrix is not None:
+        # Batches of sparse rows differ in size, and XLA would compile the program again for each size.
+        make, compiled = partial(SparseReconstruction, matrix=shard.matrix), False
+    steps = _steps(make, spec, shard, windows.rows, batch_size)
+    program, choice = choose(compiled, spec.models.raw, steps, windows, batch_size, epochs=spec.epochs)
+    measure = None if shard.validation is None else Measure(steps, tensor(shard.validation))
+    return _Parts(steps, program, measure, windows, choice)
+
+
+def _in_group(spec: Spec, shard: Shard, group: Group) -> _Parts:
+    rows = shard.training()
+    assert isinstance(rows, np.ndarray), "rows that are read in chunks come in windows of each process"
+    batch_size = min(spec.batch_size, len(rows))
+    slices = Slices(rows=len(rows), batch=batch_size, rank=group.rank, world=group.world)
+    choice = Choice(bool(spec.compile), "as for one process")
+    make = partial(GroupSteps, group=group, compiled=choice.compiled)
+    steps = _steps(make, spec, shard, len(rows), batch_size)
+    program, windows = GroupProgram(steps, slices), GroupRows(rows, slices, seed=spec.seed)
+    measure = None if shard.validation is None else GroupMeasure(steps, shard.validation)
+    return _Parts(steps, program, measure, windows, choice)
+
+
+def _steps(make: Callable[..., Made], spec: Spec, shard: Shard, rows: int, batch_size: int) -> Made:
+    return make(
+        spec.models,
+        spec.network,
+        spec.loss,
+        spec.optimizer,
+        offset=shard.offset,
+        scale=shard.scale,
+        bounded=shard.bounded,
+        corruption=spec.corruption,
+        penalty=spec.penalty,
+        independence=spec.independence,
+        steps_an_epoch=math.ceil(rows / batch_size),
+        seed=spec.seed,
+        learnt=spec.learnt,
+    )
 
 
 def _assign(variables: list[tf.Variable], values: list[Array]) -> None:
@@ -252,8 +290,8 @@ def _diverged(progress: Progress, optimizer: keras.optimizers.Optimizer, before:
 
 
 def epochs(
-    program: Program,
-    measure: Measure | None,
+    program: Program | GroupProgram,
+    measure: Measure | GroupMeasure | None,
     windows: Windows,
     *,
     epochs: int,
@@ -261,6 +299,7 @@ def epochs(
     first_step: int = 0,
     validation: Mapping[str, float] | None = None,
     steps_a_call: int | None = None,
+    agreed: Callable[[float], float] | None = None,
 ) -> Iterator[Progress]:
     """Run epochs, and yield the progress after each call of the program; a caller that stops iterating ends them.
 
@@ -273,6 +312,7 @@ def epochs(
         first_step: number of steps of the next epoch that are already done.
         validation: the last validation results ("val_loss", ...), shown until the next.
         steps_a_call: steps per call of the program; None: as many as take half a second.
+        agreed: of the processes that train together, the lowest of their numbers of steps.
     """
     steps = math.ceil(windows.rows / program.batch_size)
     done, validation = first_step, dict(validation or {})
@@ -283,12 +323,15 @@ def epochs(
         end = 0
         clock.start()
         for rows in windows.epoch(epoch):
-            first, end = end, end + math.ceil(rows.rows / program.batch_size)
+            first = end
+            end += math.ceil(rows.rows / program.batch_size) if rows.steps is None else rows.steps
             if end <= done:
                 continue
             window, step = on_device(rows), max(first, done)
             while step < end:
                 count = clock.steps_a_call(end - step)
+                if agreed is not None:
+                    count = int(agreed(count))
                 traced = program.run(window, step - first, count)
                 step += count
                 logs = program.steps.results()

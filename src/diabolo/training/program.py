@@ -128,6 +128,7 @@ class Reconstruction:
         # In float64, so that the sums of a long epoch lose no digits.
         parts = ("rows", "reconstruction", "penalty")
         self._totals = {part: tf.Variable(0.0, dtype=tf.float64, name=f"total_{part}") for part in parts}
+        self._counted = self._totals
         self._penalised = False
         self._weights = [*self._encoder.variables, *self._decoder.variables]
         self._learnt = {
@@ -153,6 +154,11 @@ class Reconstruction:
 
     def train(self, batch: tf.Tensor) -> None:
         """Take one step down the gradient of the mean loss of the rows."""
+        gradients, objective = self._gradients(batch)
+        self._apply(gradients)
+        self._count(objective)
+
+    def _gradients(self, batch: tf.Tensor) -> tuple[list[tf.Tensor | None], Objective]:
         seen = self._seen(batch, self._generator)
         warm = tf.cast(self._optimizer.iterations, tf.float32) / self._steps_an_epoch
         with tf.GradientTape() as tape:
@@ -160,10 +166,15 @@ class Reconstruction:
             per_row = objective.reconstruction
             if objective.penalty is not None:
                 per_row += objective.penalty
-            loss = self._optimizer.scale_loss(tf.reduce_mean(per_row))
+            loss = self._optimizer.scale_loss(self._mean(per_row))
+        return tape.gradient(loss, self._trainable), objective
+
+    def _mean(self, per_row: tf.Tensor) -> tf.Tensor:
+        return tf.reduce_mean(per_row)
+
+    def _apply(self, gradients: list[tf.Tensor | None]) -> None:
         with traced(self._optimizer):
-            self._optimizer.apply(tape.gradient(loss, self._trainable), self._trainable)
-        self._count(objective)
+            self._optimizer.apply(gradients, self._trainable)
 
     def test(self, batch: tf.Tensor) -> None:
         """Add the loss of the rows, with the same noise each time."""
@@ -242,8 +253,8 @@ class Reconstruction:
         parts = {"reconstruction": objective.reconstruction, "penalty": objective.penalty}
         for name, per_row in parts.items():
             if per_row is not None:
-                self._totals[name].assign_add(tf.reduce_sum(tf.cast(per_row, tf.float64)))
-        self._totals["rows"].assign_add(tf.cast(tf.shape(objective.reconstruction)[0], tf.float64))
+                self._counted[name].assign_add(tf.reduce_sum(tf.cast(per_row, tf.float64)))
+        self._counted["rows"].assign_add(tf.cast(tf.shape(objective.reconstruction)[0], tf.float64))
 
 
 class KerasSteps:
@@ -303,21 +314,20 @@ class Program:
 
     def __init__(self, steps: Steps, batch_size: int, *, compiled: bool) -> None:
         self.steps, self.batch_size, self.compiled = steps, batch_size, compiled
-        self._full: _Function = _function(self._many_full, jit_compile=compiled)
+        self._full: _Function = compiled_function(self._many_full, jit_compile=compiled)
         # Batches of any size, without XLA: the smaller one that ends an epoch, or all where XLA is off.
-        self._any: _Function = _function(self._many_of_any_size)
+        self._any: _Function = compiled_function(self._many_of_any_size)
 
     def run(self, window: Window, start: int, count: int) -> Tracing:
         """Run steps `start` to `start + count` of a window of tensors, and return the time that tracing took."""
-        data, order, rows = window
-        size = self.batch_size
+        data, order, rows, size = window.data, window.order, window.rows, self.batch_size
         full, traced = max(0, min(count, rows // size - start)) if self.compiled else 0, NO_TRACING
         if full:
             with flags_for_xla():
-                traced = _timed(self._full, full, data, order, tf.constant(start * size), tf.constant(full))
+                traced = timed(self._full, full, data, order, tf.constant(start * size), tf.constant(full))
         if full < count:
             places = tf.constant((start + full) * size), tf.constant(min(rows, (start + count) * size))
-            more = _timed(self._any, count - full, data, order, *places)
+            more = timed(self._any, count - full, data, order, *places)
             traced = Tracing(traced.steps + more.steps, traced.seconds + more.seconds)
         return traced
 
@@ -352,7 +362,7 @@ class Measure:
 
     def __init__(self, steps: Steps, data: Tensors, batch_size: int = VALIDATION_BATCH) -> None:
         self._steps, self._data, self._batch_size = steps, data, batch_size
-        self._all = _function(self._every_batch)
+        self._all = compiled_function(self._every_batch)
 
     def run(self) -> dict[str, float]:
         """Return the results of the validation rows, and reset the sums before and after."""
@@ -375,7 +385,7 @@ class Measure:
 def on_device(window: Window) -> Window:
     """Return a window whose rows are in the memory of the device."""
     order = tensor(window.order.astype(np.int32, copy=False))
-    return Window(keras.tree.map_structure(tensor, window.data), order, window.rows)
+    return window._replace(data=keras.tree.map_structure(tensor, window.data), order=order)
 
 
 class _Function(Protocol):
@@ -386,7 +396,7 @@ class _Function(Protocol):
     def experimental_get_tracing_count(self) -> int: ...
 
 
-def _function(body: Callable[..., None], *, jit_compile: bool | None = None) -> Any:
+def compiled_function(body: Callable[..., None], *, jit_compile: bool | None = None) -> Any:
     """Return tf.function(body), without its warning: each training makes its own, and each is traced once or twice.
 
     Without AutoGraph, which would take longer to rewrite a step than to trace it; fit() of Keras has none either.
@@ -396,7 +406,7 @@ def _function(body: Callable[..., None], *, jit_compile: bool | None = None) -> 
     return function
 
 
-def _timed(
+def timed(
     function: _Function, steps: int, data: Tensors, order: tf.Tensor, start: tf.Tensor, end: tf.Tensor
 ) -> Tracing:
     """Call a function that runs so many steps; if it was traced, return the steps and seconds, mostly of tracing."""

@@ -51,6 +51,11 @@ class Bottleneck(Part):
         return 1
 
     @property
+    def by_row(self) -> bool:
+        """Whether the loss of a row depends on that row alone, so that processes can share a batch."""
+        return True
+
+    @property
     def refining_steps(self) -> int:
         """How many Gauss-Newton steps refine a latent when rows are encoded."""
         return 0

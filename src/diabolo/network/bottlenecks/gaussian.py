@@ -46,6 +46,11 @@ class Gaussian(Bottleneck):
         return self.samples
 
     @property
+    def by_row(self) -> bool:
+        """Free nats are compared with the mean of a batch."""
+        return not self.free_nats
+
+    @property
     def settles_after(self) -> int:
         """Validation gives the divergence its full weight from the start."""
         return self.warmup_epochs
@@ -65,7 +70,7 @@ class Gaussian(Bottleneck):
         mean = tensors["latent"]  # (batch, latent_dim)
         log_var = ops.clip(tensors["log_var"], -LOG_VAR_LIMIT, LOG_VAR_LIMIT)
         batch, weight = ops.shape(mean)[0], self._weight(warm)
-        noise = normal((self.samples, batch, self.latent_dim), generator)
+        noise = normal((self.samples, batch, self.latent_dim), generator, axis=1)
         latents = mean + ops.exp(log_var / 2) * noise  # (samples, batch, latent_dim)
         per_sample = ops.reshape(loss(ops.reshape(latents, (-1, self.latent_dim))), (self.samples, batch))
         if self.samples == 1:

@@ -63,7 +63,7 @@ class Ordered(Bottleneck):
             # Weights of size**0.5 make the whole latent worse, weights of size the small ones: benchmarks/RESULTS.md.
             weights = cuts**0.75
             return Objective(ops.sum(each * (weights / weights.sum())[:, None], axis=0))
-        drawn = uniform((2, ops.shape(latent)[0], 1), generator)
+        drawn = uniform((2, ops.shape(latent)[0], 1), generator, axis=1)
         size = ops.floor(ops.exp(drawn[0] * ops.log(self.latent_dim + 1.0)))  # 1 to latent_dim
         size = ops.where(drawn[1] < self.share_whole, float(self.latent_dim), size)
         places = ops.arange(self.latent_dim, dtype="float32")[None]

@@ -33,6 +33,11 @@ class Quantized(Bottleneck):
         self.require(self.groups >= 1 and self.latent_dim % self.groups == 0, "groups that divide latent_dim")
 
     @property
+    def by_row(self) -> bool:
+        """The codes follow all vectors of a batch."""
+        return False
+
+    @property
     def codes_per_row(self) -> int:
         """One for each group."""
         return self.groups

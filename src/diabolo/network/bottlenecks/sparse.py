@@ -44,6 +44,11 @@ class Sparse(Bottleneck):
         if self.method == "kl":
             self.require(self.activation == "sigmoid", "activation 'sigmoid' with method 'kl'")
 
+    @property
+    def by_row(self) -> bool:
+        """All but "kl", which is of the mean of a batch."""
+        return self.method != "kl"
+
     def layers(self) -> tuple[Layer, ...]:
         """One dense layer, and for top-k the layer that keeps the largest."""
         if self.method != "top_k":

@@ -13,6 +13,7 @@ from diabolo.training.progress import Report, quiet
 
 if TYPE_CHECKING:
     from diabolo.network.backends.keras.builder import Models
+    from diabolo.training.group import Group
     from diabolo.training.loop import Outcome
 
 
@@ -26,6 +27,7 @@ class Compiled(Engine):
         steps_a_call: steps per call of the compiled program; None: as many as take half a second.
         epochs: stop after this epoch, although the schedule of the learning rate has `Job.epochs`; None: do not.
         optimizer: makes the Keras optimizer, instead of that of the job.
+        group: the processes that train together (`diabolo.training.group.Group`); None: this one alone.
     """
 
     compile: bool | None = None
@@ -33,6 +35,7 @@ class Compiled(Engine):
     steps_a_call: int | None = None
     epochs: int | None = None
     optimizer: Callable[[Job], Any] | None = None
+    group: "Group | None" = None
 
     def train(self, job: Job, report: Report = quiet) -> Trained:
         """Build the network in Keras, train it and return its weights."""
@@ -61,6 +64,7 @@ class Compiled(Engine):
             learnt=job.learnt or {},
             compile=self._compiles(job, models),
             steps_a_call=self.steps_a_call,
+            group=self.group,
         )
 
         def trained(outcome: "Outcome") -> Trained:

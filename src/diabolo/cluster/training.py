@@ -1,0 +1,318 @@
+"""Training of one model by several machines: an engine that has the steps run by workers on a Ray cluster.
+
+The process that started the training prepares the rows, hands them to the workers, shows the progress, writes the
+checkpoints and keeps the model. Where a worker or its machine is lost, it starts new ones from the last state; nothing
+but Ray connects the machines, so that they share no folder.
+
+Order: how many workers, the engine, the workers of one attempt, what cannot be divided.
+"""
+
+import contextlib
+import logging
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from diabolo.cluster import connection
+from diabolo.cluster.worker import Ended, Worker
+from diabolo.data.shard import Shard
+from diabolo.errors import ClusterError, DivergedError, OptionError
+from diabolo.training.checkpoints import State
+from diabolo.training.engines import Engine, Job, Trained
+from diabolo.training.progress import Progress, Report, quiet
+
+WAIT = 600.0  # seconds for enough machines
+SECONDS_TO_PLACE = 5.0  # for more workers than are needed
+SECONDS_BETWEEN_GROWTH = 60.0  # a new start takes some of them
+MOST_FAILURES = 5  # without an epoch in between
+STATE_DIVISOR = 20  # states are fetched in at most one twentieth of the time
+
+logger = logging.getLogger(__name__)
+
+
+class Workers(NamedTuple):
+    """How many workers a training has: at least, and at most."""
+
+    least: int
+    most: int
+
+    @classmethod
+    def of(cls, text: object) -> "Workers":
+        """Return what a user writes: 4, "4", or "2-4". Raises OptionError."""
+        found = re.fullmatch(r"([0-9]{1,4})(?:-([0-9]{1,4}))?", str(text).strip())
+        least, most = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
+        if not 1 <= least <= most:
+            raise OptionError(
+                f"workers (--workers) must be a number such as 4, or a range such as 2-4, got {text!r:.40}."
+            )
+        return cls(least, most)
+
+
+@contextlib.contextmanager
+def engine(
+    cluster: str = connection.AUTO,
+    *,
+    workers: object = None,
+    wait: float = WAIT,
+    say: Callable[[str], None] = logger.warning,
+) -> "Iterator[Distributed]":
+    """Connect to a cluster, and yield an engine for `fit` that trains by its machines.
+
+        with diabolo.cluster.engine("auto", workers="2-4") as engine:
+            model.fit(rows, engine=engine)
+
+    Args:
+        cluster: as for `connected`.
+        workers: how many processes train; a range such as "2-4": as many as there is room for, and fewer or more as
+            machines come and go. None: one for each machine.
+        wait: seconds to wait for the least number of workers.
+        say: is called with a line whenever workers start or are lost.
+
+    Raises: as `connected`; `fit` raises ClusterError where too few workers are left.
+    """
+    asked = None if workers is None else Workers.of(workers)
+    if not wait >= 0:
+        raise OptionError(f"wait (--wait) must be at least 0 seconds, got {wait!r:.40}.")
+    with connection.connected(cluster):
+        machines = sum(node.processors > 0 for node in connection.nodes())
+        yield Distributed(workers=asked or Workers(1, max(1, machines)), wait=wait, say=say)
+
+
+@dataclass(kw_only=True)
+class Distributed(Engine):
+    """Compiled TensorFlow steps by workers on a cluster; needs a connection.
+
+    Attributes:
+        workers: how many; of a range as many as there is room for, and more or fewer as machines come and go.
+        wait: seconds to wait for the least number of them.
+        say: is called with a line whenever workers start, or are lost.
+    """
+
+    workers: Workers
+    wait: float = WAIT
+    say: Callable[[str], None] = field(default=logger.warning)
+
+    def train(self, job: Job, report: Report = quiet) -> Trained:
+        """Train by workers. Raises ClusterError where too few are left, OptionError for what cannot be divided."""
+        check(job, self.workers)
+        ray = connection.load()
+        held = ray.put(_of_rows(job))
+        attempt, failures, epochs = _Attempt(job, report), 0, -1
+        while True:
+            count = 0
+            try:
+                with _placed(self.workers, self.wait, self.say) as workers:
+                    count = len(workers)
+                    attempt.may_grow = count < self.workers.most
+                    return attempt.run(workers, held)
+            except _Regrouped:
+                self.say(f"more machines have joined: going on from epoch {attempt.epochs} with more workers")
+            except _LostError as lost:
+                failures = 1 if attempt.epochs > epochs else failures + 1
+                epochs = attempt.epochs
+                if failures > MOST_FAILURES:
+                    raise ClusterError(
+                        f"{MOST_FAILURES} times in a row workers were lost before the training got further ({lost}): "
+                        f"they may need more memory than there is; fewer workers on each machine need less "
+                        f"(workers, --workers)."
+                    ) from lost
+                self.say(f"a worker of {count} was lost ({lost}): going on from epoch {attempt.epochs}")
+
+    def versions(self, job: Job) -> dict[str, str]:
+        """Return the versions of Diabolo, Keras and TensorFlow, which need not be imported here."""
+        return {"diabolo": version("diabolo"), "keras": version("keras"), "tensorflow": _tensorflow()}
+
+
+def _tensorflow() -> str:
+    for name in ("tensorflow", "tensorflow-cpu"):
+        with contextlib.suppress(PackageNotFoundError):
+            return version(name)
+    return "unknown"
+
+
+def check(job: Job, workers: Workers) -> None:
+    """Raise OptionError for a training whose batches cannot be divided among workers."""
+    if workers.most == 1:
+        return
+    bottleneck, whole = job.network.bottleneck, "leave it out, or train with one worker (workers=1, --workers 1)."
+    parts = {
+        f"bottleneck {bottleneck.kind!r} with these settings": bottleneck.by_row,
+        "corruption": job.corruption is None or job.corruption.by_row,
+        "penalty": job.penalty is None or job.penalty.by_row,
+        "independence (--independence)": not job.independence,
+    }
+    for name, divisible in parts.items():
+        if not divisible:
+            part = {"corruption": job.corruption, "penalty": job.penalty}.get(name)
+            named = name if part is None else f"{name} {part.kind!r}"
+            raise OptionError(f"{named} compares the rows of a batch, which several workers share: {whole}")
+    if job.shard.matrix is not None:
+        raise OptionError(f"sparse rows are trained by one process: {whole.removeprefix('leave it out, or ')}")
+    if not isinstance(job.shard.rows, np.ndarray):
+        raise OptionError(
+            f"rows that are read in chunks are trained by one process: raise memory (--memory) so that all fit, or "
+            f"{whole.removeprefix('leave it out, or ')}"
+        )
+
+
+def _of_rows(job: Job) -> Job:
+    """Return the job as the workers get it: the rows to train on alone, nothing of this process."""
+    shard: Shard = job.shard
+    if isinstance(shard.rows, np.ndarray) and shard.chosen is not None:
+        shard = replace(shard, rows=shard.training(), chosen=None)
+    return replace(job, shard=shard, restored=None, keep=None)
+
+
+class _LostError(Exception):
+    """A worker, or its machine, was lost."""
+
+
+class _Regrouped(Exception):
+    """The training stops, to go on with more workers."""
+
+
+@contextlib.contextmanager
+def _placed(asked: Workers, wait: float, say: Callable[[str], None]) -> Iterator[list[Any]]:
+    """Start as many workers as there is room for, and end them afterwards. Raises ClusterError after `wait` seconds."""
+    ray = connection.load()
+    from ray.util.placement_group import placement_group, remove_placement_group
+    from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+    until, waited, group, count, processors = time.monotonic() + wait, False, None, 0, 1
+    while group is None:
+        processors = _processors(asked.most)
+        for count in range(asked.most, asked.least - 1, -1):
+            tried = placement_group([{"CPU": processors}] * count, strategy="SPREAD")
+            if tried.wait(SECONDS_TO_PLACE):
+                group = tried
+                break
+            remove_placement_group(tried)
+        if group is None and time.monotonic() > until:
+            raise ClusterError(
+                f"no room for {asked.least} workers within {wait:.0f} s: the cluster has "
+                f"{connection.described(connection.nodes())}, some of which may be in use. Start more nodes, or ask "
+                f"for fewer workers (workers, --workers)."
+            )
+        if group is None and not waited:
+            waited = True
+            say(f"waiting up to {wait:.0f} s for room for {asked.least} workers")
+    strategies = [
+        PlacementGroupSchedulingStrategy(placement_group=group, placement_group_bundle_index=at) for at in range(count)
+    ]
+    actor = ray.remote(Worker)
+    workers = [
+        actor.options(num_cpus=processors, max_concurrency=4, scheduling_strategy=each).remote(processors)
+        for each in strategies
+    ]
+    try:
+        yield workers
+    finally:
+        for worker in workers:
+            ray.kill(worker)
+        remove_placement_group(group)
+
+
+def _processors(workers: int) -> int:
+    """Return how many processors each worker gets: those of the smallest node, divided among its workers."""
+    nodes = [node for node in connection.nodes() if node.processors]
+    if not nodes:
+        return 1
+    on_each = -(-workers // len(nodes))
+    return max(1, min(node.processors for node in nodes) // on_each)
+
+
+class _Attempt:
+    """A training, of which workers do one part after the other.
+
+    Attributes: epochs: how many the last state has; may_grow: whether more workers were asked for than there are.
+    """
+
+    def __init__(self, job: Job, report: Report) -> None:
+        self._job, self._report = job, report
+        self._last = job.restored
+        self._fetched, self._fetching = time.monotonic(), 0.0
+        self._started = 0.0
+        self.may_grow = False
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs the state has from which the training would go on."""
+        return 0 if self._last is None else self._last.epochs
+
+    def run(self, workers: list[Any], held: Any) -> Trained:
+        """Train by these workers, from the last state. Raises _LostError, _Regrouped, DivergedError."""
+        ray = connection.load()
+        with _losses():
+            addresses = ray.get([worker.address.remote() for worker in workers])
+        self._started, nodes = time.monotonic(), len(connection.nodes())
+        restored = ray.put(self._last)
+        streams = [
+            worker.train.options(num_returns="streaming").remote(held, restored, rank, addresses)
+            for rank, worker in enumerate(workers)
+        ]
+        first, waiting = streams[0], list(streams)
+        while True:
+            with _losses():
+                ready, _ = ray.wait(waiting, num_returns=1)
+                message = ray.get(next(ready[0]))
+            if isinstance(message, Ended):
+                if ready[0] is first:
+                    return _result(message)
+                waiting.remove(ready[0])
+                continue
+            self._answer(workers[0], message, grown=self.may_grow and len(connection.nodes()) > nodes)
+
+    def _answer(self, worker: Any, progress: Progress, *, grown: bool) -> None:
+        """Report the progress, keep the state where it is due, and let the workers go on."""
+        ray = connection.load()
+
+        def state() -> State:
+            before = time.monotonic()
+            with _losses():
+                self._last = ray.get(worker.state.remote())
+            self._fetched = time.monotonic()
+            self._fetching = self._fetched - before
+            return self._last
+
+        self._report(progress)
+        ends = None if self._job.keep is None else self._job.keep(progress, state)
+        if progress.epoch_done and progress.epoch < progress.epochs and not ends:
+            now = time.monotonic()
+            if grown and now - self._started > SECONDS_BETWEEN_GROWTH:
+                state()
+                raise _Regrouped
+            if now - self._fetched > STATE_DIVISOR * self._fetching:
+                state()
+        with _losses():
+            ray.get(worker.answer.remote(ends))
+
+
+def _result(ended: Ended) -> Trained:
+    if ended.diverged is not None:
+        error = DivergedError(ended.diverged)
+        error.trained = ended.trained
+        raise error
+    assert ended.trained is not None, "a training that did not diverge has a result"
+    return ended.trained
+
+
+@contextlib.contextmanager
+def _losses() -> Iterator[None]:
+    """Turn the errors of a lost worker, and those that the others then get, into a _LostError."""
+    ray = connection.load()
+    try:
+        yield
+    except StopIteration:
+        raise _LostError("it ended early") from None
+    except ray.exceptions.RayTaskError as error:
+        cause = error.cause
+        if not type(cause).__module__.startswith("tensorflow"):
+            raise cause from error
+        raise _LostError("the sums of the gradients were interrupted") from error
+    except ray.exceptions.RayError as error:
+        raise _LostError(type(error).__name__.removesuffix("Error")) from error
