@@ -53,6 +53,54 @@ def descendants(pid):
     return found
 
 
+class Namespace:
+    """A network of its own with nothing but loopback, in which processes are started."""
+
+    def __init__(self, inside):
+        self.inside, self.env = inside, dict(os.environ)
+
+    def start(self, *command, env=None, **options):
+        """Start a command in the namespace, and return the process."""
+        entered = ["nsenter", "--target", str(self.inside), "--net", *map(str, command)]
+        return subprocess.Popen(entered, env=self.env | (env or {}), **options)
+
+    def run(self, *command, timeout=300, env=None, **options):
+        """Run a command in the namespace, and return the finished process."""
+        with self.start(
+            *command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+        ) as process:
+            try:
+                said, errors = process.communicate(timeout=timeout)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+        return subprocess.CompletedProcess(command, process.returncode, said, errors)
+
+    def check(self, *command, **options):
+        """Run a command, which must succeed, and return what it wrote to standard output."""
+        done = self.run(*command, **options)
+        assert done.returncode == 0, f"{command}: {done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+        return done.stdout
+
+
+@contextlib.contextmanager
+def namespace():
+    """Yield a namespace, which ends afterwards with all of its processes."""
+    holder = subprocess.Popen(
+        [*_unshare(), "sh", "-c", "ip link set lo up && echo up && exec sleep infinity"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert holder.stdout.readline() == "up\n"
+        (inside,) = descendants(holder.pid)
+        yield Namespace(inside)
+    finally:
+        holder.kill()
+        holder.wait()
+        holder.stdout.close()
+
+
 class Nodes:
     """The nodes of a cluster, by their addresses; a context manager.
 
@@ -73,22 +121,15 @@ class Nodes:
                 "RAY_AUTH_MODE": "token",
                 "RAY_AUTH_TOKEN": secrets.token_hex(32),
                 "RAY_USAGE_STATS_ENABLED": "0",
-                "RAY_ADDRESS": "",
+                "RAY_ADDRESS": self.address,  # otherwise Ray takes the cluster that was started last on this machine
                 "RAY_health_check_initial_delay_ms": "1000",
                 "RAY_health_check_period_ms": "1000",
                 "RAY_health_check_failure_threshold": "3",
                 "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             }
-            self._env.pop("RAY_ADDRESS")
-            namespace = subprocess.Popen(
-                [*_unshare(), "sh", "-c", "ip link set lo up && echo up && exec sleep infinity"],
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-            self._held.callback(_end, namespace)
-            assert namespace.stdout.readline() == "up\n"
-            self._held.callback(namespace.stdout.close)
-            (self._inside,) = descendants(namespace.pid)
+            self._namespace = self._held.enter_context(namespace())
+            self._namespace.env = self._env
+            self.start, self.run, self.check = self._namespace.start, self._namespace.run, self._namespace.check
             self._held.callback(self._remove_all)
             for count in self._asked:
                 self.add(count)
@@ -112,9 +153,10 @@ class Nodes:
             options += ["--head", "--port", str(PORT), "--include-dashboard", "false", "--temp-dir", str(self._folder)]
         else:
             options += ["--address", self.address]
+        env = {"RAY_ADDRESS": ""}  # which would be another cluster for the command
         log = (self._folder / f"{address}.log").open("w")
         self._held.callback(log.close)
-        self.running[address] = self.start("ray", "start", *options, stdout=log, stderr=log)
+        self.running[address] = self.start("ray", "start", *options, stdout=log, stderr=log, env=env)
         self.wait_for(number_of_nodes=len(self.running))
         return address
 
@@ -141,31 +183,3 @@ class Nodes:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         node.wait()
-
-    def start(self, *command, env=None, **options):
-        """Start a command in the namespace, and return the process."""
-        entered = ["nsenter", "--target", str(self._inside), "--net", *map(str, command)]
-        return subprocess.Popen(entered, env=self._env | (env or {}), **options)
-
-    def run(self, *command, timeout=300, env=None, **options):
-        """Run a command in the namespace, and return the finished process."""
-        with self.start(
-            *command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
-        ) as process:
-            try:
-                said, errors = process.communicate(timeout=timeout)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                raise
-        return subprocess.CompletedProcess(command, process.returncode, said, errors)
-
-    def check(self, *command, **options):
-        """Run a command, which must succeed, and return what it wrote to standard output."""
-        done = self.run(*command, **options)
-        assert done.returncode == 0, f"{command}: {done.stdout[-2000:]}\n{done.stderr[-4000:]}"
-        return done.stdout
-
-
-def _end(process):
-    process.kill()
-    process.wait()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from diabolo.cli.checks import check_data, check_settings
+from diabolo.cli.machines import Machines, trains_on_machines
 from diabolo.cli.options import Data, DataDir, Force, Json, trains
 from diabolo.cli.reading import READING, reads
 from diabolo.cli.results import Results, outputs, save_model
@@ -95,12 +96,14 @@ Resume = Annotated[
 
 
 @reads()
+@trains_on_machines()
 @trains(unset=("structure", "bottleneck", "corruption", "penalty"), by_tensorflow=False, random_state=0)
 def fit(
     *,
     context: typer.Context,
     how: "Reading",
     settings: dict[str, Any],
+    machines: Machines,
     data: Data,
     output: ModelOutput = None,
     preset: PresetName = None,
@@ -143,7 +146,8 @@ def fit(
         again = _preset(preset) | {name: value for name, value in settings.items() if name in typed}
         checked = fitting.resumed(again, before, str(run))
         checked = checked.changed(memory=limit(checked.memory))
-    fitting.check_installed(checked)
+    if machines.cluster is None:
+        fitting.check_installed(checked)
     check_data(data, how, data_dir, series=checked.series)
     replaced = set[Path]() if before is None else runs.own_files(before)
     paths = outputs(
@@ -157,13 +161,18 @@ def fit(
     if checked.latent_dim == AUTO and before is None:
         print("latents: counted by two short trainings first", file=sys.stderr)
     options = {name: _plain(context.params[name]) for name in REMEMBERED if name in typed}
-    with nullcontext() if run is None else Run(run, resume=resume, options=options) as kept:
+    with (
+        machines.engine() as engine,
+        nullcontext() if run is None else Run(run, resume=resume, options=options) as kept,
+    ):
         try:
             with display() as report:
                 rows = opened.rows
                 train = rows.train if rows.source is None else rows.source
                 plan = fitting.plan(train, checked, evaluation_rows=rows.test, run=kept)
-                fitted = fitting.fit(plan.prepared, plan.settings, report=report, run=kept, source=opened.name)
+                fitted = fitting.fit(
+                    plan.prepared, plan.settings, engine=engine, report=report, run=kept, source=opened.name
+                )
         except DivergedError as error:
             _keep_last_model(error, paths["model"], force=force)
             raise

@@ -10,7 +10,6 @@ import contextlib
 import logging
 import os
 import signal
-import sys
 import threading
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -66,7 +65,7 @@ def connected(address: str) -> Iterator[None]:
     Raises: OptionError, MissingExtraError, ClusterError.
     """
     address = check_address(address)
-    ray = load(local=address == LOCAL)
+    ray = load()
     if ray.is_initialized():
         yield
         return
@@ -79,22 +78,38 @@ def connected(address: str) -> Iterator[None]:
             ray.shutdown()
 
 
-def load(*, local: bool = False) -> Any:
-    """Import Ray and return it. Args: local: whether a cluster of this machine alone is started."""
+def load() -> Any:
+    """Import Ray and return it."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    if local and "ray" not in sys.modules:
-        # Otherwise Ray replaces 127.0.0.1 by the address of the host, and listens there.
-        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     missing.check("ray", "a cluster")
     import ray
 
     return ray
 
 
+@contextlib.contextmanager
+def _on_loopback() -> Iterator[None]:
+    """Let Ray listen on 127.0.0.1, which it would replace by the address of the host."""
+    from ray._private import ray_constants
+
+    before, variable = ray_constants.ENABLE_RAY_CLUSTER, ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR
+    kept = os.environ.get(variable)
+    ray_constants.ENABLE_RAY_CLUSTER, os.environ[variable] = False, "0"  # here, and in the processes that it starts
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
+        if kept is None:
+            del os.environ[variable]
+        else:
+            os.environ[variable] = kept
+
+
 def _connect(ray: Any, address: str) -> None:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
     if address == LOCAL:
-        ray.init(address=LOCAL, _node_ip_address=LOOPBACK, include_dashboard=False, **quiet)
+        with _on_loopback():
+            ray.init(address=LOCAL, _node_ip_address=LOOPBACK, include_dashboard=False, **quiet)
         return
     where = os.environ.get(ADDRESS) or AUTO if address == AUTO else address
     try:

@@ -69,7 +69,7 @@ def fit(
 
     Raises: DivergedError, whose `model` is that of the epochs before; CheckpointError for a run that cannot go on.
     """
-    job = _job(prepared, settings, restored=restored, keep=keep)
+    job = job_of(prepared, settings, restored=restored, keep=keep)
     job = replace(job, weights=start.weights(job.network, job.loss, job.shard))
     begun_by = None if run is None or run.about is None else engine_of(run.about.get("versions"))
     if engine is None:
@@ -133,7 +133,7 @@ def fit_epoch(
             kept.append(state())
 
     job = replace(
-        _job(prepared, settings, restored=state, keep=keep),
+        job_of(prepared, settings, restored=state, keep=keep),
         epochs=len(history.get("loss", [])) + 1,
         schedule="constant",
         weights={} if before is None else before.weights,
@@ -150,7 +150,8 @@ def fit_epoch(
     return Fitted(_model(prepared, settings, job, trained, seen=seen), kept[-1])
 
 
-def _job(prepared: Prepared, settings: Settings, *, restored: State | None, keep: Keep | None) -> Job:
+def job_of(prepared: Prepared, settings: Settings, *, restored: State | None = None, keep: Keep | None = None) -> Job:
+    """Return what an engine gets: arguments as for `fit`. Its first weights are drawn."""
     optimizer = settings.optimizer
     if optimizer is None:
         optimizer = optimizers.default_for(prepared.network.bottleneck)
