@@ -41,7 +41,7 @@ def rows():
 
 @pytest.mark.parametrize(("batch", "world"), [(50, 4), (7, 3), (3, 4), (1, 2), (1_003, 5)])
 def test_processes_share_each_batch_without_a_row_left_or_doubled(batch, world):
-    parts = [Slices(rows=1_003, batch=batch, rank=rank, world=world) for rank in range(world)]
+    parts = [Slices.even(1_003, batch, rank=rank, world=world) for rank in range(world)]
     places = [part.places() for part in parts]
     assert np.array_equal(np.sort(np.concatenate(places)), np.arange(1_003))
     for part, mine in zip(parts, places, strict=True):

@@ -21,6 +21,7 @@ import numpy as np
 from diabolo.cluster import connection
 from diabolo.cluster.worker import Ended, Worker
 from diabolo.data.shard import Shard
+from diabolo.data.windows import Streamed
 from diabolo.errors import ClusterError, DivergedError, OptionError
 from diabolo.training.checkpoints import State
 from diabolo.training.engines import Engine, Job, Trained
@@ -151,13 +152,24 @@ def check(job: Job, workers: Workers) -> None:
             part = {"corruption": job.corruption, "penalty": job.penalty}.get(name)
             named = name if part is None else f"{name} {part.kind!r}"
             raise OptionError(f"{named} compares the rows of a batch, which several workers share: {whole}")
+    if job.batch_size < workers.most:
+        raise OptionError(
+            f"batch_size (--batch-size) {job.batch_size} is less than one row for each of {workers.most} workers: ask "
+            f"for fewer workers (workers, --workers), or larger batches."
+        )
     if job.shard.matrix is not None:
         raise OptionError(f"sparse rows are trained by one process: {whole.removeprefix('leave it out, or ')}")
-    if not isinstance(job.shard.rows, np.ndarray):
-        raise OptionError(
-            f"rows that are read in chunks are trained by one process: raise memory (--memory) so that all fit, or "
-            f"{whole.removeprefix('leave it out, or ')}"
-        )
+    if isinstance(job.shard.rows, Streamed):
+        if not job.shard.rows.is_shared:
+            raise OptionError(
+                "rows that are read in chunks from temporary files cannot be read by other machines: write them as "
+                ".npy or Parquet files in a folder that all machines see, and train on these."
+            )
+        if job.shard.rows.parts < workers.most:
+            raise OptionError(
+                f"rows that are read in chunks are divided by their parts, and there are {job.shard.rows.parts}: ask "
+                f"for at most so many workers (workers, --workers), or write smaller row groups or more files."
+            )
 
 
 def _of_rows(job: Job) -> Job:

@@ -57,6 +57,11 @@ class Reading(NamedTuple):
     query: str = ""
     typed: bool = False
 
+    @property
+    def has_usual_cells(self) -> bool:
+        """Whether no option says how texts in cells are read."""
+        return self.cells._replace(typed=False) == frames.Cells()
+
     def as_settings(self) -> dict[str, object]:
         """Return those options that are settings of a training, by name."""
         return {"types": dict(self.types) or None, "strict": self.strict}
@@ -79,7 +84,9 @@ class Table(NamedTuple):
 
 def is_plain(path: Path, reading: Reading) -> bool:
     """Return whether a file has only columns of numbers without gaps, from its metadata or first rows."""
-    if reading._replace(query="", pictures=Reading().pictures, strict=False, brief=False, typed=False) != Reading():
+    usual = Reading()
+    asked = reading._replace(query="", pictures=usual.pictures, strict=False, brief=False, typed=False)
+    if not reading.has_usual_cells or asked._replace(cells=usual.cells) != usual:
         return False
     return format_of(path).is_plain(path)
 
@@ -88,7 +95,7 @@ def read(paths: Sequence[Path], reading: Reading, *, where: str) -> Table:
     """Return the rows of files with the same columns, one after the other. Raises DataError, OptionError."""
     table = read_frame(paths, reading, where=where)
     named = format_of(paths[0]).has_names(paths[0], reading.form)
-    if not reading.types and reading.cells == frames.Cells():
+    if not reading.types and reading.has_usual_cells:
         kept, left_out = without_index(table)
         if all(map(_is_number, kept.schema.types)) and not any(each.null_count for each in kept.columns):
             if reading.strict or (left_out and not reading.brief):

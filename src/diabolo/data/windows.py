@@ -4,7 +4,8 @@ Order: the check of the limit, a window, rows in memory, rows from a stream.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -131,12 +132,59 @@ class Streamed:
         seed: int,
     ) -> None:
         self.rows, self._stream, self._convert, self._seed = rows, stream, convert, seed
-        dtype = np.dtype(dtype)
+        self._shape, self._dtype, self._limit = shape, np.dtype(dtype), limit
+        self._batch_size, dtype = batch_size, self._dtype
         bytes_per_row = _bytes(shape, dtype)
         _refuse_below(bytes_per_row * CHUNKS_IN_MEMORY * batch_size, limit, shape, batch_size)
         self.chunk = limit // CHUNKS_IN_MEMORY // bytes_per_row // batch_size * batch_size
         self._piece = rows_at_once(shape, limit // PIECES_IN_MEMORY)
         self._pool = aligned((min((CHUNKS_HELD + 1) * self.chunk, rows), *shape), dtype)
+
+    def __reduce__(self) -> tuple[Callable[..., "Streamed"], tuple[()]]:
+        """Pass everything on but the rows in memory, to another process that can read the same files."""
+        return self._made_again(self._stream, self.rows, self._batch_size), ()
+
+    def _made_again(self, stream: Stream, rows: int, batch_size: int) -> Callable[[], "Streamed"]:
+        return partial(
+            Streamed,
+            stream,
+            self._convert,
+            rows=rows,
+            shape=self._shape,
+            dtype=self._dtype,
+            limit=self._limit,
+            batch_size=batch_size,
+            seed=self._seed,
+        )
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other machines can read the rows, where they see the same files."""
+        return self._stream.folder is None
+
+    @property
+    def parts(self) -> int:
+        """How many parts the stream has."""
+        return len(self._stream.parts)
+
+    def parts_of(self, rank: int, world: int) -> list[int]:
+        """Return the parts that one of several processes reads: about as many bytes as the others."""
+        sizes = [0] * world
+        mine = []
+        for number in sorted(range(self.parts), key=lambda number: -self._stream.parts[number].bytes):
+            least = sizes.index(min(sizes))
+            sizes[least] += max(1, self._stream.parts[number].bytes)
+            mine += [number] if least == rank else []
+        return sorted(mine)
+
+    def count(self, parts: Sequence[int]) -> int:
+        """Return how many rows some parts have; reads them."""
+        return sum(len(chunk.rows) for chunk in self._stream.read(parts, self._piece))
+
+    def only(self, parts: Sequence[int], *, rows: int, batch_size: int) -> "Streamed":
+        """Return the rows of some parts alone, so many, in other batches."""
+        some = self._stream._replace(parts=[self._stream.parts[number] for number in parts])
+        return self._made_again(some, rows, batch_size)()
 
     @property
     def files(self) -> list[tuple[str, int, int]]:

@@ -39,11 +39,11 @@ class Seeds(NamedTuple):
 
 
 class RowsOf(NamedTuple):
-    """The rows of a batch that a process has: its own, from the first of them on, of the total."""
+    """The rows of a batch that a process has: its own, from the first of them on, of the total; or scalar tensors."""
 
-    first: int
-    own: int
-    total: int
+    first: Tensor | int
+    own: Tensor | int
+    total: Tensor | int
 
 
 _ROWS: ContextVar[tuple[RowsOf, bool] | None] = ContextVar("rows", default=None)
@@ -88,7 +88,7 @@ def _drawn(
         return draw(shape, seed, alg=ALGORITHM)
     # A decoder may see several latents of each row: then the rows follow each other so many times.
     sizes = tf.unstack(tf.convert_to_tensor(shape, tf.int32))
-    copies = sizes[axis] // max(rows.own, 1)
+    copies = sizes[axis] // tf.maximum(rows.own, 1)
     sizes[axis] = copies * rows.total
     places = tf.range(copies)[:, None] * rows.total + rows.first + tf.range(rows.own)  # (copies, own)
     return tf.gather(draw(tf.stack(sizes), seed, alg=ALGORITHM), tf.reshape(places, [-1]), axis=axis)

@@ -20,7 +20,7 @@ import numpy as np
 import tensorflow as tf
 
 from diabolo.data.adapters.rows import taken
-from diabolo.data.windows import Window
+from diabolo.data.windows import Streamed, Window
 from diabolo.network.random_numbers import RowsOf, of_rows
 from diabolo.training.backend import flags_for_xla, tensor
 from diabolo.training.program import NO_TRACING, VALIDATION_BATCH, Reconstruction, Tracing, compiled_function, timed
@@ -30,45 +30,67 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Slices:
-    """Which rows of each batch a process has: as many as the others, in the order of the processes.
+    """Which rows of each batch a process has, in the order of the processes.
 
     Attributes:
-        rows: of an epoch, those of all processes.
-        batch: rows of a batch; the last one may have fewer.
-        rank, world: the number of the process, from 0, and how many there are.
+        counts: rows of an epoch, of each process.
+        batches: rows of a batch, of each process, as long as it has so many left.
+        rank: the number of this process, from 0.
     """
 
-    rows: int
-    batch: int
+    counts: tuple[int, ...]
+    batches: tuple[int, ...]
     rank: int
-    world: int
 
-    @property
-    def steps(self) -> int:
-        """Batches of an epoch."""
-        return math.ceil(self.rows / self.batch)
-
-    @property
-    def full(self) -> int:
-        """How many batches have all their rows."""
-        return self.rows // self.batch
+    @classmethod
+    def even(cls, rows: int, batch: int, *, rank: int, world: int) -> "Slices":
+        """Divide every batch of so many rows evenly among the processes."""
+        batches, rest = _divided(batch, world), _divided(rows % batch, world)
+        counts = tuple(rows // batch * each + more for each, more in zip(batches, rest, strict=True))
+        return cls(counts=counts, batches=batches, rank=rank)
 
     @property
     def mine(self) -> int:
         """How many rows of an epoch this process has."""
-        return self.full * self.of(self.batch).own + self.of(self.rows % self.batch).own
+        return self.counts[self.rank]
 
-    def of(self, total: int) -> RowsOf:
-        """Return the rows of this process in a batch of so many."""
-        first = total * self.rank // self.world
-        return RowsOf(first, total * (self.rank + 1) // self.world - first, total)
+    @property
+    def steps(self) -> int:
+        """Batches of an epoch."""
+        return max(-(-rows // batch) for rows, batch in zip(self.counts, self.batches, strict=True) if batch)
+
+    @property
+    def full(self) -> int:
+        """How many of the first batches have all their rows."""
+        return min(rows // batch for rows, batch in zip(self.counts, self.batches, strict=True) if batch)
+
+    @property
+    def of_full(self) -> RowsOf:
+        """The rows of this process in a batch that has all its rows."""
+        return RowsOf(sum(self.batches[: self.rank]), self.own, sum(self.batches))
+
+    @property
+    def own(self) -> int:
+        """How many rows this process has in a batch that has all its rows."""
+        return self.batches[self.rank]
+
+    def of(self, step: tf.Tensor) -> RowsOf:
+        """Return the rows of this process in the batch of a step, as scalar tensors."""
+        batches = tf.constant(self.batches)
+        left = tf.clip_by_value(tf.constant(self.counts) - step * batches, 0, batches)  # (world,)
+        return RowsOf(tf.reduce_sum(left[: self.rank]), left[self.rank], tf.reduce_sum(left))
 
     def places(self) -> Array:
-        """Return where the rows of this process stand in an epoch, (mine,) int64."""
-        whole, last = self.of(self.batch), self.of(self.rows % self.batch)
-        starts = np.arange(self.full)[:, None] * self.batch + whole.first
-        rest = self.full * self.batch + last.first + np.arange(last.own)
-        return np.concatenate([(starts + np.arange(whole.own)).ravel(), rest])
+        """Return where the rows of this process stand in an epoch of batches that are full but for the last."""
+        batch, mine = sum(self.batches), self.own
+        first = np.arange(self.full)[:, None] * batch + sum(self.batches[: self.rank]) + np.arange(mine)
+        left = [rows - self.full * each for rows, each in zip(self.counts, self.batches, strict=True)]
+        rest = self.full * batch + sum(left[: self.rank]) + np.arange(left[self.rank])
+        return np.concatenate([first.ravel(), rest])
+
+
+def _divided(rows: int, world: int) -> tuple[int, ...]:
+    return tuple(rows // world + (rank < rows % world) for rank in range(world))
 
 
 class Group:
@@ -148,10 +170,10 @@ class GroupSteps(Reconstruction):
     def __init__(self, *args: Any, group: Group, compiled: bool, **more: Any) -> None:
         super().__init__(*args, **more)
         self.group, self._compiled = group, compiled
-        self._rows = RowsOf(0, 1, 1)  # of the batch whose step is traced
+        # Of the batch whose step is traced: the rows, and what each counts, 0 where the process has none.
+        self._rows, self._weight = RowsOf(0, 1, 1), tf.constant(1.0)
         # The sums of this process since they were last added to those of the whole training.
         self._own = {name: tf.Variable(0.0, dtype=tf.float64, name=f"own_{name}") for name in self._totals}
-        self._counted = self._own
         self._normalised = False
         for model in (self._encoder, self._decoder):
             for layer in model._flatten_layers(include_self=False):
@@ -159,12 +181,14 @@ class GroupSteps(Reconstruction):
                     _synchronise(layer, self)
                     self._normalised = True
 
-    def train_rows(self, batch: tf.Tensor, rows: RowsOf, *, whole: bool) -> None:
+    def train_rows(self, batch: tf.Tensor, rows: RowsOf, *, weight: tf.Tensor | None = None) -> None:
         """Take one step down the gradient of the mean loss of a batch, of which this process has these rows.
 
-        Args: whole: whether the batch is not the smaller one that ends an epoch, which XLA does not compile.
+        Args: weight: of each row; None: 1, in a batch that is not one of the smaller ones that end an epoch, which XLA
+            does not compile.
         """
-        self._rows, compiled = rows, self._compiled and whole
+        compiled = self._compiled and weight is None
+        self._rows, self._weight = rows, tf.constant(1.0) if weight is None else weight
         in_xla = partial(compiled_function, jit_compile=True)
 
         def gradient(batch: tf.Tensor) -> tf.Tensor:
@@ -181,15 +205,16 @@ class GroupSteps(Reconstruction):
         joined = self.group.sum(own)
         (in_xla(apply) if compiled else apply)(joined)
 
-    def test_rows(self, batch: tf.Tensor, rows: RowsOf, *, whole: bool) -> None:
-        """Add the loss of the rows, with the same noise each time."""
-        self._rows = rows
+    def test_rows(self, batch: tf.Tensor, rows: RowsOf, *, weight: tf.Tensor | None = None) -> None:
+        """Add the loss of the rows, with the same noise each time. Args: as `train_rows`."""
+        self._rows, self._weight = rows, tf.constant(1.0) if weight is None else weight
         with of_rows(rows):
             self.test(batch)
 
-    def total_rows(self) -> int:
-        """Return the rows of all processes in the batch whose step is traced."""
-        return self._rows.total
+    def mean_over_rows(self, sums: tf.Tensor, places: int) -> tf.Tensor:
+        """Return sums over the rows of this process, and so many places in each, as means over those of all."""
+        rows = tf.cast(self._rows.total, tf.float32)
+        return self.group.sum(self._weight * sums) / (rows * float(places))
 
     def results(self) -> dict[str, float]:
         """Return the means over the rows of all processes; all of them must call it."""
@@ -207,7 +232,10 @@ class GroupSteps(Reconstruction):
 
     def _mean(self, per_row: tf.Tensor) -> tf.Tensor:
         # Of this process; the sum over the processes is the mean of the batch.
-        return tf.reduce_sum(per_row) / self._rows.total
+        return self._weight * tf.reduce_sum(per_row) / tf.cast(self._rows.total, tf.float32)
+
+    def _add(self, name: str, amount: tf.Tensor) -> None:
+        self._own[name].assign_add(tf.cast(self._weight, tf.float64) * amount)
 
     def _joined(self, gradients: list[tf.Tensor | None]) -> tf.Tensor:
         """Return the gradients as one vector, because each message takes a millisecond."""
@@ -231,9 +259,8 @@ def _synchronise(layer: keras.layers.BatchNormalization, steps: GroupSteps) -> N
     def moments(self: keras.layers.BatchNormalization, inputs: tf.Tensor, mask: object) -> tuple[tf.Tensor, tf.Tensor]:
         axes = self._reduction_axes
         places = math.prod(inputs.shape[axis] for axis in axes if axis)  # of a row
-        count = float(steps.total_rows() * places)
-        mean = steps.group.sum(tf.reduce_sum(inputs, axes)) / count
-        return mean, steps.group.sum(tf.reduce_sum(tf.square(inputs - mean), axes)) / count
+        mean = steps.mean_over_rows(tf.reduce_sum(inputs, axes), places)
+        return mean, steps.mean_over_rows(tf.reduce_sum(tf.square(inputs - mean), axes), places)
 
     if not hasattr(layer, "_moments"):
         raise TypeError("this version of Keras has another BatchNormalization: _moments is missing")
@@ -250,44 +277,59 @@ class GroupProgram:
     """
 
     def __init__(self, steps: GroupSteps, slices: Slices, *, test: bool = False) -> None:
-        self.steps, self.slices, self.batch_size = steps, slices, slices.batch
-        self._step = steps.test_rows if test else steps.train_rows
-        self._full, self._last = compiled_function(self._many), compiled_function(self._one_smaller)
+        self.steps, self.slices, self.batch_size = steps, slices, sum(slices.batches)
+        self._tests, self._step = test, steps.test_rows if test else steps.train_rows
+        self._full, self._rest = compiled_function(self._many_full), compiled_function(self._many_smaller)
+
+    def steps_in(self, rows: int) -> int:
+        """Return how many steps an epoch of so many rows has."""
+        return self.slices.steps
 
     def run(self, window: Window, start: int, count: int) -> Tracing:
         """Run steps `start` to `start + count` of a window of tensors, and return the time that tracing took."""
-        data, order, own = window.data, window.order, self.slices.of(self.batch_size).own
-        full, traced = max(0, min(count, self.slices.full - window.first - start)), NO_TRACING
+        step, own = window.first + start, self.slices.own
+        full, traced = max(0, min(count, self.slices.full - step)), NO_TRACING
         if full:
+            places = tf.constant(start * own), tf.constant(full)
             with flags_for_xla():
-                traced = timed(self._full, full, data, order, tf.constant(start * own), tf.constant(full))
+                traced = timed(self._full, full, window.data, window.order, *places)
         if full < count:
-            places = tf.constant((start + full) * own), tf.constant(window.rows)
-            more = timed(self._last, 1, data, order, *places)
+            bounds = tf.constant([step + full, step + count])
+            more = timed(self._rest, count - full, window.data, window.order, tf.constant(window.first), bounds)
             traced = Tracing(traced.steps + more.steps, traced.seconds + more.seconds)
         return traced
 
-    def _many(self, data: tf.Tensor, order: tf.Tensor, start: tf.Tensor, count: tf.Tensor) -> None:
-        rows = self.slices.of(self.batch_size)
+    def _many_full(self, data: tf.Tensor, order: tf.Tensor, start: tf.Tensor, count: tf.Tensor) -> None:
+        rows, own = self.slices.of_full, self.slices.own
 
         def one(step: tf.Tensor) -> tuple[tf.Tensor]:
-            places = tf.gather(order, start + step * rows.own + tf.range(rows.own))  # (rows.own,)
-            self._step(tf.gather(data, places), rows, whole=True)
+            places = tf.gather(order, start + step * own + tf.range(own))  # (own,)
+            self._step(tf.gather(data, places), rows)
             return (step + 1,)
 
         tf.while_loop(lambda step: step < count, one, (tf.constant(0),))
 
-    def _one_smaller(self, data: tf.Tensor, order: tf.Tensor, start: tf.Tensor, end: tf.Tensor) -> None:
-        rows = self.slices.of(self.slices.rows % self.batch_size)
-        places = tf.ensure_shape(order[start:end], [rows.own])
-        self._step(tf.gather(data, places), rows, whole=False)
+    def _many_smaller(self, data: tf.Tensor, order: tf.Tensor, first: tf.Tensor, bounds: tf.Tensor) -> None:
+        """Run the steps within bounds, of which the window begins with step `first`."""
+
+        def one(step: tf.Tensor) -> tuple[tf.Tensor]:
+            rows, start = self.slices.of(step), (step - first) * self.slices.own
+            weight = tf.cast(rows.own > 0, tf.float32)
+            if not self._tests:  # where a process has no row, it takes any: layers have no gradient of no rows
+                rows = RowsOf(tf.minimum(rows.first, rows.total - 1), tf.maximum(rows.own, 1), rows.total)
+                start = tf.minimum(start, tf.shape(order)[0] - rows.own)
+            self._step(tf.gather(data, order[start : start + rows.own]), rows, weight=weight)
+            return (step + 1,)
+
+        tf.while_loop(lambda step: step < bounds[1], one, (bounds[0],))
 
 
 class GroupMeasure:
     """The validation: each process measures its rows of every batch. Args: rows: of all processes, (n, ...)."""
 
     def __init__(self, steps: GroupSteps, rows: Array) -> None:
-        slices = Slices(rows=len(rows), batch=VALIDATION_BATCH, rank=steps.group.rank, world=steps.group.world)
+        batch = min(len(rows), VALIDATION_BATCH)
+        slices = Slices.even(len(rows), batch, rank=steps.group.rank, world=steps.group.world)
         self._steps, self._program, self._count = steps, GroupProgram(steps, slices, test=True), slices.steps
         mine = taken(rows, slices.places())
         self._window = Window(tensor(mine), tensor(np.arange(len(mine), dtype=np.int32)), len(mine))
@@ -316,3 +358,31 @@ class GroupRows:
         order = np.random.default_rng([self._seed, number]).permutation(self.rows)
         mine = taken(self._all, order[self._places])
         yield Window(mine, np.arange(len(mine)), len(mine), steps=self._slices.steps)
+
+
+class GroupStream:
+    """The rows of one process in each epoch, of rows that are read in chunks: those of its own parts of the stream.
+
+    The order of the rows depends on how many processes there are. Where one has fewer rows than the others, the last
+    batches have fewer. All rows are read once, to count them.
+
+    Args: rows: of all processes; batch: rows of a batch, of all; group: the processes.
+    """
+
+    def __init__(self, rows: Streamed, batch: int, group: Group) -> None:
+        parts = rows.parts_of(group.rank, group.world)
+        counts = np.zeros(group.world)
+        counts[group.rank] = rows.count(parts)
+        every = tuple(map(int, group.total(counts)))
+        self.slices = Slices(counts=every, batches=_divided(batch, group.world), rank=group.rank)
+        self.rows, self._own = sum(every), self.slices.own
+        self._windows = rows.only(parts, rows=self.slices.mine, batch_size=self._own)
+
+    def epoch(self, number: int) -> Iterator[Window]:
+        """Yield windows, of which all but the last hold whole batches."""
+        first, left = 0, self.slices.mine
+        for window in self._windows.epoch(number):
+            left -= window.rows
+            steps = window.rows // self._own if left else self.slices.steps - first
+            yield window._replace(first=first, steps=steps)
+            first += steps

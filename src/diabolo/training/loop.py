@@ -20,7 +20,7 @@ import tensorflow as tf
 
 from diabolo._version import __version__
 from diabolo.data.shard import Shard
-from diabolo.data.windows import Resident, Windows
+from diabolo.data.windows import Resident, Streamed, Windows
 from diabolo.errors import DivergedError
 from diabolo.network.backends.keras.builder import Models
 from diabolo.network.corruptions import Corruption
@@ -30,7 +30,7 @@ from diabolo.network.penalties import Penalty
 from diabolo.training.backend import tensor
 from diabolo.training.checkpoints import State
 from diabolo.training.engines.base import Keep
-from diabolo.training.group import Group, GroupMeasure, GroupProgram, GroupRows, GroupSteps, Slices
+from diabolo.training.group import Group, GroupMeasure, GroupProgram, GroupRows, GroupSteps, GroupStream, Slices
 from diabolo.training.program import Measure, Program, Reconstruction, Tracing, TrainableBottleneck, on_device
 from diabolo.training.progress import Progress, Report, quiet
 from diabolo.training.sparse_steps import SparseReconstruction
@@ -179,15 +179,19 @@ def _alone(spec: Spec, shard: Shard, restored: State | None) -> _Parts:
 
 def _in_group(spec: Spec, shard: Shard, group: Group) -> _Parts:
     rows = shard.training()
-    assert isinstance(rows, np.ndarray), "rows that are read in chunks come in windows of each process"
-    batch_size = min(spec.batch_size, len(rows))
-    slices = Slices(rows=len(rows), batch=batch_size, rank=group.rank, world=group.world)
+    windows: GroupRows | GroupStream
+    if isinstance(rows, np.ndarray):
+        slices = Slices.even(len(rows), min(spec.batch_size, len(rows)), rank=group.rank, world=group.world)
+        windows = GroupRows(rows, slices, seed=spec.seed)
+    else:
+        assert isinstance(rows, Streamed), "the other windows are of one process"
+        windows = GroupStream(rows, min(spec.batch_size, rows.rows), group)
+        slices = windows.slices
     choice = Choice(bool(spec.compile), "as for one process")
     make = partial(GroupSteps, group=group, compiled=choice.compiled)
-    steps = _steps(make, spec, shard, len(rows), batch_size)
-    program, windows = GroupProgram(steps, slices), GroupRows(rows, slices, seed=spec.seed)
+    steps = _steps(make, spec, shard, windows.rows, sum(slices.batches))
     measure = None if shard.validation is None else GroupMeasure(steps, shard.validation)
-    return _Parts(steps, program, measure, windows, choice)
+    return _Parts(steps, GroupProgram(steps, slices), measure, windows, choice)
 
 
 def _steps(make: Callable[..., Made], spec: Spec, shard: Shard, rows: int, batch_size: int) -> Made:
@@ -314,7 +318,7 @@ def epochs(
         steps_a_call: steps per call of the program; None: as many as take half a second.
         agreed: of the processes that train together, the lowest of their numbers of steps.
     """
-    steps = math.ceil(windows.rows / program.batch_size)
+    steps = program.steps_in(windows.rows)
     done, validation = first_step, dict(validation or {})
     clock = _Clock((epochs - first_epoch) * steps - done, program.batch_size, steps_a_call)
     for epoch in range(first_epoch, epochs):

@@ -128,7 +128,6 @@ class Reconstruction:
         # In float64, so that the sums of a long epoch lose no digits.
         parts = ("rows", "reconstruction", "penalty")
         self._totals = {part: tf.Variable(0.0, dtype=tf.float64, name=f"total_{part}") for part in parts}
-        self._counted = self._totals
         self._penalised = False
         self._weights = [*self._encoder.variables, *self._decoder.variables]
         self._learnt = {
@@ -253,8 +252,11 @@ class Reconstruction:
         parts = {"reconstruction": objective.reconstruction, "penalty": objective.penalty}
         for name, per_row in parts.items():
             if per_row is not None:
-                self._counted[name].assign_add(tf.reduce_sum(tf.cast(per_row, tf.float64)))
-        self._counted["rows"].assign_add(tf.cast(tf.shape(objective.reconstruction)[0], tf.float64))
+                self._add(name, tf.reduce_sum(tf.cast(per_row, tf.float64)))
+        self._add("rows", tf.cast(tf.shape(objective.reconstruction)[0], tf.float64))
+
+    def _add(self, name: str, amount: tf.Tensor) -> None:
+        self._totals[name].assign_add(amount)
 
 
 class KerasSteps:
@@ -317,6 +319,10 @@ class Program:
         self._full: _Function = compiled_function(self._many_full, jit_compile=compiled)
         # Batches of any size, without XLA: the smaller one that ends an epoch, or all where XLA is off.
         self._any: _Function = compiled_function(self._many_of_any_size)
+
+    def steps_in(self, rows: int) -> int:
+        """Return how many steps an epoch of so many rows has."""
+        return math.ceil(rows / self.batch_size)
 
     def run(self, window: Window, start: int, count: int) -> Tracing:
         """Run steps `start` to `start + count` of a window of tensors, and return the time that tracing took."""
