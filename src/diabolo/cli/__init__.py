@@ -17,6 +17,7 @@ from diabolo import missing
 from diabolo._version import __version__
 from diabolo.cli import (
     advise,
+    bulk,
     decode,
     encode,
     explore,
@@ -56,6 +57,7 @@ for module in (
     decode,
     reconstruct,
     score,
+    bulk,
     report,
     explore,
     info,

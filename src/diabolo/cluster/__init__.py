@@ -4,6 +4,7 @@ Each is also an option of the command line, `--cluster ADDRESS`. Ray, the extra 
 these functions is called; each starts the work from the process that calls it, and ends what it started.
 """
 
+from diabolo.cluster.bulk import bulk
 from diabolo.cluster.connection import connected
 
-__all__ = ["connected"]
+__all__ = ["bulk", "connected"]
