@@ -1,17 +1,21 @@
 """Many files through one model: results, manifest, runs that go on, bad parts, addresses, workers of a cluster."""
 
+import contextlib
 import hashlib
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+import clusters
 import diabolo
 from diabolo import Autoencoder
 from diabolo.cluster import bulk, connected
@@ -36,7 +40,8 @@ def parts(tmp_path, digits):
 @pytest.fixture(scope="module")
 def cluster():
     """A cluster of this machine, which all tests of this file share."""
-    pytest.importorskip("ray")
+    if find_spec("ray") is None:  # not imported here: `connected` first has it listen on 127.0.0.1 alone
+        pytest.skip("needs ray")
     with connected("local"):
         yield "local"
 
@@ -421,3 +426,147 @@ def test_a_damaged_part_does_not_stop_the_workers(parts, model_path, cluster):
     with pytest.raises(DataError, match=r"1 of 6 parts have no result: .*1\.npy: expected a \.npy file"):
         bulk(model_path, "encode", parts.folder, parts.out, cluster=cluster)
     assert [*states(parts.out).values()].count("done") == COUNT - 1
+
+
+# Slow: real nodes, real losses
+
+
+JOB = """
+import json, sys
+from diabolo.cluster import bulk
+notes = []
+def report(progress):
+    print(progress.done, flush=True)
+result = bulk(*sys.argv[1:4], sys.argv[4], cluster=sys.argv[5], keep=["id"], say=notes.append, report=report)
+print(json.dumps({"done": result.done, "skipped": result.skipped, "rows": result.rows, "notes": notes}))
+"""
+WIDE = 64
+
+
+@pytest.fixture
+def large(tmp_path, rng):
+    """Twelve Parquet parts of 100,000 rows with an id, and a model for them."""
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    (tmp_path / "parts").mkdir()
+    rows = rng.normal(size=(100_000, WIDE)).astype(np.float32)
+    for number in range(12):
+        ids = np.arange(number * len(rows), (number + 1) * len(rows))
+        columns = {f"x{at}": rows[:, at] for at in range(WIDE)}
+        parquet.write_table(pa.table({"id": ids, **columns}), tmp_path / "parts" / f"{number:02}.parquet")
+    frame = pa.table({f"x{at}": rows[:2000, at] for at in range(WIDE)})
+    model = Autoencoder(8, structure=[512, 512], epochs=1, random_state=0).fit(frame)
+    path = model.save(tmp_path / "m")
+    expected = model.encode(pa.table({f"x{at}": rows[:5, at] for at in range(WIDE)})).to_pandas().to_numpy()
+    return SimpleNamespace(
+        parts=tmp_path / "parts", out=tmp_path / "out", model=path, expected=expected, count=1_200_000
+    )
+
+
+def check_large(large):
+    """Check that each row is there once, and the first rows of each part."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    every = [parquet.read_table(path) for path in sorted(large.out.glob("*.parquet"))]
+    ids = pa.concat_tables(every)["id"].to_numpy()
+    np.testing.assert_array_equal(ids, np.arange(large.count))
+    for each in every:
+        np.testing.assert_allclose(each.drop(["id"]).slice(0, 5).to_pandas().to_numpy(), large.expected, atol=1e-5)
+    found = json.loads((large.out / "manifest.json").read_text())
+    for each in found["parts"]:
+        assert each["sha256"] == hashlib.sha256((large.out / each["output"]).read_bytes()).hexdigest()
+    assert names(large.out) == [".lock", *(f"{each:02}.parquet" for each in range(12)), "manifest.json"]
+
+
+def follow(process, count):
+    """Read the output of a job until so many parts are done."""
+    for line in process.stdout:
+        if line.strip().isdigit() and int(line) >= count:
+            return
+    raise AssertionError(process.stderr.read()[-3000:])
+
+
+def command(large, address):
+    return [sys.executable, "-c", JOB, large.model, "encode", large.parts, large.out, address]
+
+
+@pytest.mark.slow
+@clusters.needs_namespace
+def test_a_lost_node_loses_no_row_and_a_new_one_is_used(large):
+    with clusters.Nodes(1, 1) as nodes:
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        with nodes.start(*command(large, nodes.address), **pipes) as process:
+            follow(process, 2)
+            nodes.kill("10.77.0.2")
+            nodes.add(1)
+            said, errors = process.communicate(timeout=300)
+        assert process.returncode == 0, errors[-3000:]
+        result = json.loads(said.splitlines()[-1])
+        assert (result["done"], result["rows"]) == (12, large.count)
+        assert any("it is done again" in note for note in result["notes"]), result["notes"]
+        check_large(large)
+        again = nodes.check(*command(large, nodes.address))
+        assert json.loads(again.splitlines()[-1])["skipped"] == 12
+
+
+@pytest.mark.slow
+@clusters.needs_namespace
+def test_a_killed_driver_loses_no_finished_part(large):
+    with clusters.Nodes(2) as nodes:
+        with nodes.start(
+            *command(large, nodes.address), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process:
+            follow(process, 3)
+            process.kill()
+        again = json.loads(nodes.check(*command(large, nodes.address)).splitlines()[-1])
+        assert again["skipped"] >= 3
+        assert again["done"] == 12 - again["skipped"]
+        check_large(large)
+
+
+@pytest.mark.slow
+@clusters.needs_namespace
+def test_ctrl_c_on_a_cluster_leaves_no_scrap(large):
+    with clusters.Nodes(2) as nodes:
+        with nodes.start(
+            *command(large, nodes.address), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process:
+            follow(process, 3)
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=120)
+        assert process.returncode != 0
+        found = states(large.out)
+        done = [name for name, state in found.items() if state == "done"]
+        assert 3 <= len(done) < 12
+        assert names(large.out) == sorted([".lock", "manifest.json", *done])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
+def test_a_part_that_ends_its_worker_each_time_is_given_up(large, cluster):
+    """A thread kills every worker that has one certain part open, as the kernel does where memory runs out."""
+    victim, stop, killed = str(large.parts / "05.parquet"), threading.Event(), set()
+
+    def watch():
+        while not stop.wait(0.005):
+            for process in workers():
+                for descriptor in Path(f"/proc/{process}/fd").glob("*"):
+                    with contextlib.suppress(OSError):
+                        if os.readlink(descriptor) == victim:
+                            os.kill(process, signal.SIGKILL)
+                            killed.add(process)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        with pytest.raises(DataError, match=r"1 of 12 parts have no result: .*05\.parquet: its worker ended 3 times"):
+            bulk(large.model, "encode", large.parts, large.out, cluster=cluster, keep=["id"])
+    finally:
+        stop.set()
+        thread.join()
+    assert len(killed) == 3
+    assert [name for name, state in states(large.out).items() if state != "done"] == ["05.parquet"]
+    bulk(large.model, "encode", large.parts, large.out, keep=["id"])
+    check_large(large)

@@ -5,6 +5,7 @@ these functions is called; each starts the work from the process that calls it, 
 """
 
 from diabolo.cluster.bulk import bulk
+from diabolo.cluster.check import check
 from diabolo.cluster.connection import connected
 
-__all__ = ["bulk", "connected"]
+__all__ = ["bulk", "check", "connected"]

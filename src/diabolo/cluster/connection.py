@@ -10,6 +10,7 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from diabolo.errors import ClusterError, OptionError
 LOCAL, AUTO = "local", "auto"
 ADDRESS = "RAY_ADDRESS"  # the variable that Ray itself reads
 LOOPBACK = "127.0.0.1"
+SECONDS = 10.0  # within which a port must answer
 
 logger = logging.getLogger(__name__)
 
@@ -98,14 +100,22 @@ def _connect(ray: Any, address: str) -> None:
         return
     where = os.environ.get(ADDRESS) or AUTO if address == AUTO else address
     try:
+        _refuse_closed(where)
         ray.init(address=where, **quiet)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         named = f"{where} ({ADDRESS})" if address == AUTO and where != AUTO else where
         raise ClusterError(
             f"no connection to the Ray cluster {named!r}: {first:.160} Start one with `ray start --head`, or use the "
             f"processes of this machine with --cluster local."
         ) from error
+
+
+def _refuse_closed(address: str) -> None:
+    """Raise OSError where nothing listens at HOST:PORT: Ray would try for ever."""
+    host, _, port = address.rpartition(":")
+    if host and port.isascii() and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=SECONDS).close()
 
 
 @contextlib.contextmanager

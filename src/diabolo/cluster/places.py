@@ -10,6 +10,7 @@ import contextlib
 import glob
 import os
 import re
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -172,6 +173,9 @@ class Folder(Protocol):
     def target(self, name: str) -> contextlib.AbstractContextManager[Path]:
         """Give a path to write a file to, which has its name in the folder after the block."""
 
+    def remove(self) -> None:
+        """Delete the folder with all that it holds."""
+
     def tidy(self, names: set[str]) -> None:
         """Delete what processes that were killed have left of files with these names."""
 
@@ -242,6 +246,10 @@ class DiskFolder:
         files.make_folder(path.parent, "the results")
         yield path  # whoever writes it does so atomically
 
+    def remove(self) -> None:
+        """As `Folder`."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
     def tidy(self, names: set[str]) -> None:
         """As `Folder`."""
         for name in self.sizes():
@@ -300,6 +308,11 @@ class RemoteFolder:
             yield local
             with _failing(self.address(name), OutputError, "written"):
                 self._put(local, f"{self._path}/{name}")
+
+    def remove(self) -> None:
+        """As `Folder`."""
+        with _failing(self._address, OutputError, "deleted"):
+            self._system.rm(self._path, recursive=True)
 
     def _put(self, local: Path, path: str) -> None:
         above, _, own = path.rpartition("/")
