@@ -119,6 +119,8 @@ def main() -> None:
     parser.add_argument("--nodes", action="store_true", help="also two real nodes, one of which is killed")
     asked = parser.parse_args()
     sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+    # Ray gives its workers a low priority, so that on a machine that others use as well they would wait for these.
+    os.environ["RAY_worker_niceness"] = "0"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         make(folder, asked.rows)
