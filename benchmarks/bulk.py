@@ -120,7 +120,7 @@ def main() -> None:
     asked = parser.parse_args()
     sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
     # Ray gives its workers a low priority, so that on a machine that others use as well they would wait for these.
-    os.environ["RAY_worker_niceness"] = "0"
+    os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         make(folder, asked.rows)
