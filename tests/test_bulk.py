@@ -20,7 +20,7 @@ import diabolo
 from diabolo import Autoencoder
 from diabolo.cluster import bulk, connected
 from diabolo.cluster.connection import load
-from diabolo.errors import CheckpointError, DataError, OptionError, OutputError
+from diabolo.errors import CheckpointError, ClusterError, DataError, OptionError, OutputError
 from diabolo.storage import files
 
 COUNT, ROWS = 6, 50
@@ -426,6 +426,20 @@ def test_a_damaged_part_does_not_stop_the_workers(parts, model_path, cluster):
     with pytest.raises(DataError, match=r"1 of 6 parts have no result: .*1\.npy: expected a \.npy file"):
         bulk(model_path, "encode", parts.folder, parts.out, cluster=cluster)
     assert [*states(parts.out).values()].count("done") == COUNT - 1
+
+
+@pytest.mark.slow
+def test_a_cluster_on_which_no_worker_can_start_is_an_error(parts, cluster):
+    """Each worker is given a file that is not a model, as one of a newer Diabolo is not to an older one."""
+    from diabolo.cluster import pool
+    from diabolo.cluster.parts import Job, Part
+    from diabolo.cluster.places import find
+
+    notes, job = [], Job(folder=str(parts.out), verb="encode", ending=".npy")
+    todo = [Part("0.npy", find(str(parts.folder / "0.npy"))[0])]
+    with pytest.raises(ClusterError, match=r"no worker can start on the cluster: .*diabolo cluster check"):
+        list(pool.run(b"not a model", job, todo, workers=None, say=notes.append))
+    assert len([note for note in notes if "could not start" in note]) == pool.STARTS - 1
 
 
 # Slow: real nodes, real losses

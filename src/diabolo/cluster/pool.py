@@ -16,7 +16,8 @@ from diabolo.errors import ClusterError
 from diabolo.typing import Say
 
 TRIES = 3  # of a part whose worker ends
-STARTS = 3  # of workers that end one after the other before any is ready
+STARTS = 3  # rounds of workers of which none can start, while no other one works
+PAUSE = 30.0  # seconds at most between two such rounds: a node may be broken, or just be joining
 WAIT = 600.0  # seconds without a worker before the job is given up: a cluster may start machines on demand
 NOTE = 10.0  # seconds without a worker after which this is said
 LOOK = 1.0  # seconds between two looks at the cluster
@@ -54,14 +55,18 @@ class _Pool:
         self._class = self._ray.remote(Worker)
         self._content, self._job = self._ray.put(content), job
         self._starting, self._busy = dict[Any, Any](), dict[Any, tuple[Any, Part]]()
-        self._failed_starts, self._looked, self._wanted = 0, -LOOK, 0
+        self._looked, self._wanted = -LOOK, 0
+        self._failed_rounds, self._again_at = 0, 0.0
 
     def outcomes(self) -> Iterator[Outcome]:
         """Yield the outcome of each part."""
         alone_since, noted = time.monotonic(), False
         while self._waiting or self._busy:
             self._start()
-            ended, _ = self._ray.wait([*self._busy, *self._starting], num_returns=1, timeout=LOOK)
+            running = [*self._busy, *self._starting]
+            if not running:
+                time.sleep(LOOK)
+            ended, _ = self._ray.wait(running, num_returns=1, timeout=LOOK) if running else ([], [])
             for each in ended:
                 yield from self._started(each) if each in self._starting else self._ended(each)
             if self._busy:
@@ -83,6 +88,8 @@ class _Pool:
             room = sum(node.processors // self._cpus for node in connection.nodes())
             self._wanted = max(1, room if self._workers is None else self._workers)
             self._looked = time.monotonic()
+        if time.monotonic() < self._again_at:
+            return
         while len(self._starting) + len(self._busy) < min(self._wanted, len(self._waiting) + len(self._busy)):
             actor = self._class.options(num_cpus=self._cpus, max_restarts=0).remote(
                 self._content, self._job, self._cpus
@@ -94,16 +101,24 @@ class _Pool:
         try:
             self._ray.get(ref)
         except self._ray.exceptions.RayError as error:
-            self._failed_starts += 1
-            if self._failed_starts >= STARTS:
-                raise ClusterError(
-                    f"no worker can start on the cluster: {_last_line(error)} `diabolo cluster check` says what the "
-                    f"nodes lack."
-                ) from error
+            self._not_started(error)
             return
-        self._failed_starts = 0
+        self._failed_rounds = 0
         self._next(actor)
         yield from ()
+
+    def _not_started(self, error: Exception) -> None:
+        now = time.monotonic()
+        if now < self._again_at:  # of the same round
+            return
+        self._failed_rounds += 1
+        if self._failed_rounds >= STARTS and not self._busy:
+            raise ClusterError(
+                f"no worker can start on the cluster: {_last_line(error)} `diabolo cluster check` says what the nodes "
+                f"lack."
+            ) from error
+        self._say(f"a worker could not start: {_last_line(error)}")
+        self._again_at = now + min(PAUSE, 2.0**self._failed_rounds)
 
     def _ended(self, ref: Any) -> Iterator[Outcome]:
         actor, part = self._busy.pop(ref)
