@@ -147,7 +147,7 @@ class Nodes:
         """Start a node, wait until it has joined, and return its address."""
         number = 1 + max((int(each.rpartition(".")[2]) for each in self.running), default=0)
         address = f"10.77.0.{number}"
-        self.check("ip", "address", "add", f"{address}/32", "dev", "lo")
+        self.check("ip", "address", "replace", f"{address}/32", "dev", "lo")
         options = ["--num-cpus", str(processors), "--node-ip-address", address, "--block", "--disable-usage-stats"]
         if number == 1:
             options += ["--head", "--port", str(PORT), "--include-dashboard", "false", "--temp-dir", str(self._folder)]
@@ -163,7 +163,8 @@ class Nodes:
     def wait_for(self, *, number_of_nodes):
         """Wait until so many nodes are alive."""
         code = (
-            "import ray; ray.init('auto', log_to_driver=False, logging_level='error'); "
+            # Not "auto", which may be another cluster of this machine.
+            f"import ray; ray.init('{self.address}', log_to_driver=False, logging_level='error'); "
             "print(sum(each['Alive'] for each in ray.nodes()))"
         )
         until, said = time.monotonic() + SECONDS, ""

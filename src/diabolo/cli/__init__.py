@@ -17,6 +17,8 @@ from diabolo import missing
 from diabolo._version import __version__
 from diabolo.cli import (
     advise,
+    bulk,
+    cluster,
     decode,
     encode,
     explore,
@@ -56,6 +58,7 @@ for module in (
     decode,
     reconstruct,
     score,
+    bulk,
     report,
     explore,
     info,
@@ -67,6 +70,8 @@ for module in (
     # One line a paragraph: in a terminal, typer would break them where the source does.
     paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
     app.command(help="\n\n".join(each.replace("\n", " ") for each in paragraphs))(command)
+
+app.add_typer(cluster.app)
 
 
 def _show_version(asked: bool) -> None:

@@ -10,6 +10,8 @@ import contextlib
 import logging
 import os
 import signal
+import socket
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -20,6 +22,7 @@ from diabolo.errors import ClusterError, OptionError
 LOCAL, AUTO = "local", "auto"
 ADDRESS = "RAY_ADDRESS"  # the variable that Ray itself reads
 LOOPBACK = "127.0.0.1"
+SECONDS = 10.0  # within which a port must answer
 
 logger = logging.getLogger(__name__)
 
@@ -65,8 +68,13 @@ def connected(address: str) -> Iterator[None]:
     Raises: OptionError, MissingExtraError, ClusterError.
     """
     address = check_address(address)
+    if "ray" not in sys.modules:  # otherwise this process may be connected already
+        _refuse_closed(address)
     ray = load()
     if ray.is_initialized():
+        there = ray.get_runtime_context().gcs_address
+        if address not in (AUTO, there):
+            logger.warning("this process is connected to the cluster %s already, and stays there", there)
         yield
         return
     with _handlers_kept():
@@ -111,16 +119,35 @@ def _connect(ray: Any, address: str) -> None:
         with _on_loopback():
             ray.init(address=LOCAL, _node_ip_address=LOOPBACK, include_dashboard=False, **quiet)
         return
-    where = os.environ.get(ADDRESS) or AUTO if address == AUTO else address
+    _refuse_closed(address)
     try:
-        ray.init(address=where, **quiet)
+        ray.init(address=_where(address), **quiet)
     except (ConnectionError, RuntimeError, ValueError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        named = f"{where} ({ADDRESS})" if address == AUTO and where != AUTO else where
-        raise ClusterError(
-            f"no connection to the Ray cluster {named!r}: {first:.160} Start one with `ray start --head`, or use the "
-            f"processes of this machine with --cluster local."
-        ) from error
+        raise _no_connection(address, error) from error
+
+
+def _where(address: str) -> str:
+    return os.environ.get(ADDRESS) or AUTO if address == AUTO else address
+
+
+def _no_connection(address: str, error: Exception) -> ClusterError:
+    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    where = _where(address)
+    named = f"{where} ({ADDRESS})" if address == AUTO and where != AUTO else where
+    return ClusterError(
+        f"no connection to the Ray cluster {named!r}: {first.rstrip('.'):.160}. Start one with `ray start --head`, or "
+        f"use the processes of this machine with --cluster local."
+    )
+
+
+def _refuse_closed(address: str) -> None:
+    """Raise ClusterError where nothing listens at HOST:PORT: Ray would try for ever."""
+    host, _, port = _where(address).rpartition(":")
+    if host and port.isascii() and port.isdigit():
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=SECONDS).close()
+        except (OSError, OverflowError) as error:
+            raise _no_connection(address, error) from error
 
 
 @contextlib.contextmanager

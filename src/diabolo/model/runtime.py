@@ -40,6 +40,10 @@ FEW = 64  # rows that are encoded at once without the checks that name a row
 MAX_TENSOR = 1 << 24
 MAX_DENSE = 1 << 29  # floats in dense results for sparse rows, 2 GB
 
+# Threads of a session; 0: one for each core. A process that shares the machine with others of its kind, as a worker of
+# bulk work does, sets it before it loads a model.
+threads = 0
+
 
 class Session(Protocol):
     """A session of ONNX Runtime, as far as it is used here."""
@@ -407,6 +411,7 @@ def _session(graph: "onnx.ModelProto", *, blocks: bool = True, keep: bool = True
     onnxruntime = privacy.import_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.enable_cpu_mem_arena = options.enable_mem_pattern = keep
+    options.intra_op_num_threads = threads
     # After a batch, threads wait for the next one in a loop; by default so long that they keep those of the next
     # session from a core. Versions that do not know this entry ignore it.
     options.add_session_config_entry("session.intra_op.spin_duration_us", "50")
