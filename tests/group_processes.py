@@ -19,8 +19,8 @@ from diabolo.training.engines import Compiled
 
 HIDDEN = Dense(units=32, activation="tanh")
 CONVOLUTION = [Convolution(filters=4, size=3), Activation(function="relu"), Flatten()]
-# Without a bias, whose gradient would be 0 but for rounding, which Adam turns into steps of any sign. With 4 filters and
-# rectifiers two programs of one process differ by 3e-4, because these networks make rounding larger.
+# Without a bias, whose gradient would be 0 but for rounding, which Adam turns into steps of any sign. With 4 filters
+# and rectifiers two programs of one process differ by 3e-4, because these networks make rounding larger.
 NORM_CONVOLUTION = [
     Convolution(filters=8, size=3, stride=2, use_bias=False),
     BatchNormalization(),

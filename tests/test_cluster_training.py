@@ -5,6 +5,7 @@ Processes that train together run in a network namespace of their own, because t
 
 import json
 import os
+import pickle
 import re
 import signal
 import subprocess
@@ -13,16 +14,22 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 import group_processes
 from clusters import Nodes, descendants, namespace, needs_namespace
-from diabolo import Autoencoder, cluster, datasets
-from diabolo.cluster.training import Workers
+from diabolo import Autoencoder, cluster, datasets, fitting
+from diabolo.cluster.training import Workers, check
+from diabolo.data.opening import open_stream
+from diabolo.data.windows import Streamed
 from diabolo.errors import OptionError
+from diabolo.fitting.training import job_of
 from diabolo.model.file import load
+from diabolo.model.settings import Settings
 from diabolo.network.random_numbers import RowsOf, normal, of_rows, uniform
-from diabolo.training.group import Slices
+from diabolo.training.group import GroupStream, Slices
 
 TESTS = Path(__file__).parent
 FAST = ["dense norm / clip", "vae"]
@@ -149,6 +156,86 @@ def test_workers_are_a_number_or_a_range(text, workers):
 def test_other_numbers_of_workers_are_refused(text):
     with pytest.raises(OptionError, match=r"must be a number such as 4, or a range such as 2-4, got"):
         Workers.of(text)
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"corruption": "swap:0.1"}, "corruption 'swap'"),
+        ({"penalty": "mmd"}, "penalty 'mmd'"),
+        ({"bottleneck": "quantized"}, "bottleneck 'quantized' with these settings"),
+        ({"bottleneck": "sparse:kl"}, "bottleneck 'sparse' with these settings"),
+        ({"bottleneck": "gaussian:free_nats=0.1"}, "bottleneck 'gaussian' with these settings"),
+    ],
+)
+def test_what_compares_the_rows_of_a_batch_is_refused_with_several_workers(rows, settings, named):
+    asked = Settings.of({"latent_dim": 8, "structure": "dense 64", "random_state": 3} | settings)
+    job = job_of(fitting.prepare(rows, asked), asked)
+    with pytest.raises(OptionError, match=f"{named} compares the rows of a batch.*--workers 1"):
+        check(job, Workers(1, 2))
+    check(job, Workers(1, 1))
+    small = Settings.of({"latent_dim": 8, "batch_size": 3, "random_state": 3})
+    with pytest.raises(OptionError, match="less than one row for each of 4 workers"):
+        check(job_of(fitting.prepare(rows, small), small), Workers(2, 4))
+
+
+@pytest.fixture
+def parts(tmp_path):
+    """Five Parquet files of different sizes."""
+    random = np.random.default_rng(0)
+    mixing = random.normal(size=(2, 6))
+    (tmp_path / "parts").mkdir()
+    for number in range(5):
+        rows = random.normal(size=(300 + 40 * number, 2)) @ mixing + 0.1 * random.normal(size=(300 + 40 * number, 6))
+        columns = dict(zip("abcdef", rows.astype(np.float32).T, strict=True))
+        parquet.write_table(pa.table(columns), tmp_path / "parts" / f"{number}.parquet", row_group_size=100)
+    return tmp_path / "parts"
+
+
+@pytest.mark.parametrize("world", [1, 2, 3])
+def test_workers_read_each_row_of_a_stream_once_an_epoch(parts, world):
+    stream = open_stream(str(parts / "*.parquet"))
+    rows = Streamed(stream, np.asarray, rows=1_900, shape=(6,), dtype=np.float32, limit=1 << 17,
+                    batch_size=64, seed=0)  # fmt: skip
+
+    class Alone:
+        """The part of a group that counts rows: the counts of all are known."""
+
+        def __init__(self, rank):
+            self.rank, self.world = rank, world
+
+        def total(self, counts):
+            return np.array([rows.count(rows.parts_of(rank, world)) for rank in range(world)])
+
+    seen, steps = [], set()
+    for rank in range(world):
+        done = 0
+        for window in GroupStream(pickle.loads(pickle.dumps(rows)), 64, Alone(rank)).epoch(0):
+            assert window.first == done
+            done += window.steps
+            seen.append(window.data[window.order[: window.rows]].copy())
+        steps.add(done)
+    assert len(steps) == 1
+    whole = np.concatenate(list(stream.chunks(1_000)))
+    assert np.array_equal(np.sort(np.concatenate(seen), 0), np.sort(whole, 0))
+
+
+@needs_namespace
+@pytest.mark.slow
+def test_workers_learn_from_rows_that_each_reads_for_itself(tmp_path, parts):
+    options = ["--latent", 2, "--structure", "dense 16", "--epochs", 30, "--memory", "150kB", "--json", "--no-pictures"]
+    with Nodes(2, 2) as nodes:
+        said = [
+            nodes.run(sys.executable, "-m", "diabolo", "fit", parts / "*.parquet", "--cluster", "auto",
+                      "--workers", workers, "--output", tmp_path / f"{workers}.safetensors", *options)
+            for workers in (1, 2)
+        ]  # fmt: skip
+    assert [each.returncode for each in said] == [0, 0], said[1].stderr[-3_000:]
+    assert all("read in chunks" in each.stderr for each in said)
+    alone, both = (json.loads(each.stdout) for each in said)
+    assert alone["rows"] == both["rows"]
+    assert both["error"] == pytest.approx(alone["error"], rel=0.1)
+    assert both["error"] < 1.2 * both["pca_error"]
 
 
 EPOCHS = 300

@@ -12,6 +12,7 @@ from PIL import Image
 from pyarrow import parquet
 from scipy import sparse
 
+import diabolo
 from diabolo import Autoencoder
 from diabolo.data import memory, sinks
 from diabolo.data.adapters import Statistics
@@ -373,6 +374,18 @@ import sys
 from diabolo import Autoencoder
 Autoencoder(4, structure=[16], epochs=1, random_state=0, memory="100MB").fit(sys.argv[1])
 """
+
+
+def test_the_command_streams_a_table_of_numbers_as_python_does(cli, parts):
+    settings = {"structure": "dense 8", "epochs": 2, "random_state": 0, "memory": "40kB", "batch_size": 8}
+    done = cli(
+        "fit", "parts/b.parquet", "-l", "2", "--structure", "dense 8", "--epochs", "2", "--batch-size", "8",
+        "--memory", "40kB", "--test-fraction", "0", "-o", "m", "--no-pictures",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert "read in chunks" in done.err
+    there = Autoencoder(2, **settings).fit(parts / "b.parquet", evaluate=False)
+    assert diabolo.load(parts.parent / "m.safetensors").history_ == there.history_
 
 
 def test_memory_is_bounded_however_many_rows_there_are(run, peak, tmp_path):
