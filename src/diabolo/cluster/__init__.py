@@ -4,6 +4,17 @@ Each is also an option of the command line, `--cluster ADDRESS`. Ray, the extra 
 these functions is called; each starts the work from the process that calls it, and ends what it started.
 """
 
+import importlib
+from typing import Any
+
 from diabolo.cluster.connection import connected
 
-__all__ = ["connected"]
+_HOMES = dict.fromkeys(("search", "race"), "searching")
+
+__all__ = ["connected", "race", "search"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"diabolo.cluster.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'diabolo.cluster' has no attribute {name!r}. Public names: {', '.join(__all__)}.")

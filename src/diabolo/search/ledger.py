@@ -135,6 +135,14 @@ class Ledger:
             for choice in choices:
                 self._study.enqueue_trial(choice)
 
+    def planned(self) -> list[tuple[int, int]]:
+        """Return the round that was planned last: numbers of trials, and the rungs to bring them to."""
+        return [(number, rung) for number, rung in self._study.user_attrs.get("round", [])]
+
+    def plan(self, steps: Sequence[tuple[int, int]]) -> None:
+        """Keep what the next round is."""
+        self._study.set_user_attr("round", [list(each) for each in steps])
+
     def free(self) -> None:
         """Let another search have the storage."""
         self._study.set_user_attr("identity", None)
