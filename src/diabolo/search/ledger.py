@@ -13,8 +13,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from diabolo.errors import CheckpointError, DiaboloError, OutputError
+from diabolo.errors import CheckpointError, DiaboloError
 from diabolo.search import space
+from diabolo.search.postgres import ANOTHER, unusable, with_driver, without_password
 
 if TYPE_CHECKING:
     import optuna
@@ -248,13 +249,11 @@ def _quiet() -> Iterator[None]:
 def _open(storage: str | None, folder: Path, identity: str) -> "optuna.Study":
     """Return the study in a storage, or in the folder, new or begun before. Raises CheckpointError, OutputError."""
     import optuna
-    from sqlalchemy import make_url
     from sqlalchemy.exc import SQLAlchemyError
 
-    address = shown = storage or f"sqlite:///{folder / 'study.db'}"
+    address = f"sqlite:///{folder / 'study.db'}" if storage is None else with_driver(storage)
     try:
         with _quiet():
-            shown = make_url(address).render_as_string()  # without its password
             study = optuna.create_study(storage=address, study_name=NAME, load_if_exists=True)
             known = study.user_attrs.get("identity")
             if known is None and study.get_trials(deepcopy=False):  # of a search that could not begin
@@ -263,14 +262,13 @@ def _open(storage: str | None, folder: Path, identity: str) -> "optuna.Study":
             if known is None:
                 study.set_user_attr("identity", identity)
             elif known != identity:
+                where = folder if storage is None else without_password(storage)
                 raise CheckpointError(
-                    f"{shown if storage else folder} holds a search of other rows, settings, space or seed, of another "
+                    f"{where} holds a search of other rows, settings, space or seed, of another "
                     f"version, or with another number of epochs: choose another folder or storage, or delete it."
                 )
     except DiaboloError:
         raise
     except (SQLAlchemyError, ImportError, optuna.exceptions.OptunaError) as error:
-        reason = str(error).splitlines()[0]
-        instead = "give another address, or leave --storage out" if storage else "choose another folder"
-        raise OutputError(f"the storage {shown} cannot be used: {reason:.160}: {instead}.") from error
+        raise unusable(address, error, "choose another folder" if storage is None else ANOTHER) from error
     return study

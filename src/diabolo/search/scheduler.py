@@ -28,7 +28,7 @@ from diabolo.search import halving
 from diabolo.search.budget import Budget
 from diabolo.search.ledger import Ledger, TrialState
 from diabolo.search.planning import By, Job, Planner, Row, Task, name_of
-from diabolo.search.states import InFolder
+from diabolo.search.states import states_of
 from diabolo.search.trials import TOO_SLOW, Data, Outcome, Spec, fingerprint, fitted, trial, validation_error
 from diabolo.training import backend, checkpoints
 from diabolo.training.checkpoints import State
@@ -78,7 +78,7 @@ class Search:
         facts = [dict(task.settings), task.space, self._budget.epochs, task.seed, __version__]
         about = json.dumps(facts, sort_keys=True, default=repr)
         self._identity = hashlib.sha256(f"{fingerprint(task.opened)} {about}".encode()).hexdigest()
-        self._states = InFolder(task.folder)
+        self._states = states_of(task.folder, task.storage, self._identity)
         # Of two processes that make the tables of one database, one would fail.
         with self._states.locked("study", wait=True):
             self.ledger = Ledger(task.folder, task.storage, self._identity)

@@ -1,4 +1,6 @@
-"""Where the states of the trials lie, and the locks with which several processes share a search: a folder.
+"""Where the states of the trials lie, and the locks with which several processes share a search.
+
+In the folder of the search; or, where the table of trials is in a PostgreSQL database, there (postgres.py).
 
 A lock ends with the process that holds it, however that ends.
 """
@@ -9,6 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
 
+from diabolo.search.postgres import InPostgres, is_postgres
 from diabolo.storage import files
 from diabolo.training import checkpoints
 from diabolo.training.checkpoints import State
@@ -36,6 +39,13 @@ class States(Protocol):
 
     def locked(self, name: str, *, wait: bool = False) -> AbstractContextManager[bool]:
         """Give whether this process alone holds a lock now. Args: wait: until another has released it."""
+
+
+def states_of(folder: Path, storage: str | None, identity: str) -> States:
+    """Return the states of a search. Raises OutputError where a database cannot be used, MissingExtraError."""
+    if storage is not None and is_postgres(storage):
+        return InPostgres(storage, identity)
+    return InFolder(folder)
 
 
 class InFolder:
