@@ -121,7 +121,7 @@ class Nodes:
     def wait_for(self, *, number_of_nodes):
         """Wait until so many nodes are alive."""
         code = (
-            "import ray; ray.init('auto', log_to_driver=False, logging_level='error'); "
+            f"import ray; ray.init({self.address!r}, log_to_driver=False, logging_level='error'); "
             "print(sum(each['Alive'] for each in ray.nodes()))"
         )
         until, said = time.monotonic() + SECONDS, ""

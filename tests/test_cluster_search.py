@@ -186,7 +186,7 @@ def test_a_trial_whose_actor_is_killed_goes_on_from_its_checkpoint(tmp_path, alo
 def test_a_node_that_is_lost_loses_no_trial_and_a_new_one_is_used(tmp_path, alone):
     script = SCRIPT.replace("COUNT", "12")
     with Nodes(1, 1) as nodes:
-        process = nodes.start(sys.executable, "-c", script, tmp_path, "auto", stdout=subprocess.PIPE, text=True)
+        process = nodes.start(sys.executable, "-c", script, tmp_path, nodes.address, stdout=subprocess.PIPE, text=True)
         with process:
             until(lambda: len(epochs_in(tmp_path)) >= 3, process)
             before = epochs_in(tmp_path)
@@ -203,8 +203,8 @@ def test_a_node_that_is_lost_loses_no_trial_and_a_new_one_is_used(tmp_path, alon
 @pytest.mark.slow
 @needs_namespace
 def test_a_search_whose_driver_is_killed_continues_with_the_same_command(tmp_path, alone):
-    command = [sys.executable, "-c", SCRIPT.replace("COUNT", "12"), tmp_path, "auto"]
     with Nodes(2) as nodes:
+        command = [sys.executable, "-c", SCRIPT.replace("COUNT", "12"), tmp_path, nodes.address]
         with nodes.start(*command, stdout=subprocess.PIPE) as process:
             until(lambda: len(epochs_in(tmp_path)) >= 3, process)
             process.send_signal(signal.SIGKILL)

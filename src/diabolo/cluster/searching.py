@@ -31,7 +31,7 @@ from diabolo.training import backend, checkpoints
 SECONDS_BETWEEN_LOOKS = 2.0  # at the nodes, for one that joined or was lost
 SECONDS_TO_LISTEN = 0.5
 SECONDS_WITHOUT_ACTORS = 300.0  # before a search without a single actor ends
-CPUS = 1  # of an actor
+CPUS = 1.0  # of an actor
 
 logger = logging.getLogger(__name__)
 
@@ -132,7 +132,7 @@ class Actors:
         alive = {node.id for node in every}
         for each in [each for each in self._every if each.ready and each.node not in alive]:
             self._lost(each, search)
-        wanted = self._workers or max(1, sum(node.processors for node in every) // CPUS)
+        wanted = self._workers or max(1, int(sum(node.processors for node in every) / CPUS))
         for _ in range(wanted - len(self._every)):
             self._every.append(_Actor(self._ray))
         if any(each.ready for each in self._every):
@@ -146,6 +146,9 @@ class Actors:
     def _listen(self, search: Search) -> None:
         """Wait until an actor has something to say, and hear it."""
         waiting = {each.awaited: each for each in self._every if each.awaited is not None}
+        if not waiting:  # another process works on what is left
+            time.sleep(SECONDS_TO_LISTEN)
+            return
         said, _ = self._ray.wait([*waiting], num_returns=len(waiting), timeout=0)
         if not said:
             said, _ = self._ray.wait([*waiting], num_returns=1, timeout=SECONDS_TO_LISTEN)
@@ -207,7 +210,7 @@ class _Actor:
     def __init__(self, ray: Any) -> None:
         self._ray = ray
         actor = ray.remote(num_cpus=CPUS, max_restarts=0, max_concurrency=1)(Trainer)
-        self._handle = actor.remote({"TF_NUM_INTRAOP_THREADS": str(CPUS), "TF_NUM_INTEROP_THREADS": "1"})
+        self._handle = actor.remote({"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"})
         self.ready, self.node = False, ""
         self.step: Step | None = None
         self.awaited: Any = self._handle.about.remote()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from diabolo.errors import CheckpointError, DiaboloError
 from diabolo.search import space
-from diabolo.search.postgres import ANOTHER, unusable, with_driver, without_password
+from diabolo.search.postgres import AGAIN, ANOTHER, unusable, with_driver, without_password
 
 if TYPE_CHECKING:
     import optuna
@@ -89,7 +89,19 @@ class Ledger:
     """
 
     def __init__(self, folder: Path, storage: str | None, identity: str) -> None:
-        self._study = _open(storage, folder, identity)
+        self._address = f"sqlite:///{folder / 'study.db'}" if storage is None else with_driver(storage)
+        self._study = _open(self._address, identity, None if storage else folder)
+
+    @contextmanager
+    def reachable(self) -> Iterator[None]:
+        """Name the storage where it is lost within the block. Raises OutputError."""
+        import optuna
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            yield
+        except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+            raise unusable(self._address, error.__cause__ or error, AGAIN) from error
 
     def every(self) -> list[TrialState]:
         """Return all trials by their numbers."""
@@ -246,12 +258,14 @@ def _quiet() -> Iterator[None]:
         alembic.setLevel(level)
 
 
-def _open(storage: str | None, folder: Path, identity: str) -> "optuna.Study":
-    """Return the study in a storage, or in the folder, new or begun before. Raises CheckpointError, OutputError."""
+def _open(address: str, identity: str, folder: Path | None) -> "optuna.Study":
+    """Return the study in a storage, new or begun before. Raises CheckpointError, OutputError.
+
+    Args: folder: that of the search, where the storage is a file in it.
+    """
     import optuna
     from sqlalchemy.exc import SQLAlchemyError
 
-    address = f"sqlite:///{folder / 'study.db'}" if storage is None else with_driver(storage)
     try:
         with _quiet():
             study = optuna.create_study(storage=address, study_name=NAME, load_if_exists=True)
@@ -262,7 +276,7 @@ def _open(storage: str | None, folder: Path, identity: str) -> "optuna.Study":
             if known is None:
                 study.set_user_attr("identity", identity)
             elif known != identity:
-                where = folder if storage is None else without_password(storage)
+                where = folder or without_password(address)
                 raise CheckpointError(
                     f"{where} holds a search of other rows, settings, space or seed, of another "
                     f"version, or with another number of epochs: choose another folder or storage, or delete it."
@@ -270,5 +284,5 @@ def _open(storage: str | None, folder: Path, identity: str) -> "optuna.Study":
     except DiaboloError:
         raise
     except (SQLAlchemyError, ImportError, optuna.exceptions.OptunaError) as error:
-        raise unusable(address, error, "choose another folder" if storage is None else ANOTHER) from error
+        raise unusable(address, error, "choose another folder" if folder else ANOTHER) from error
     return study

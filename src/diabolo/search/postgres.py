@@ -19,6 +19,7 @@ from diabolo.training.checkpoints import INVALID, State
 SCHEMES = ("postgresql", "postgres")
 # After so many seconds the server takes a machine that was switched off for lost: idle, between, times.
 KEEPALIVES = {"idle": 30, "interval": 10, "count": 3}
+OF_ALL = ("study", "table")  # locks that are not of one search
 TABLE = (
     "CREATE TABLE IF NOT EXISTS diabolo_states (search TEXT, number INTEGER, version BIGINT NOT NULL, "
     "content BYTEA NOT NULL, PRIMARY KEY (search, number))"
@@ -28,6 +29,7 @@ WRITE = (
     "DO UPDATE SET content = EXCLUDED.content, version = diabolo_states.version + 1"
 )
 ANOTHER = "give another address, or leave --storage out"
+AGAIN = "when it can be used again, run the same command: the search continues"
 WHERE = "FROM diabolo_states WHERE search = :search"
 ONE = f"{WHERE} AND number = :number"
 
@@ -58,7 +60,7 @@ def without_password(storage: str) -> str:
         return storage
 
 
-def unusable(storage: str, error: Exception, instead: str = ANOTHER) -> OutputError:
+def unusable(storage: str, error: BaseException, instead: str = ANOTHER) -> OutputError:
     """Return the error for a storage. Args: instead: what to do."""
     reason = (str(error).splitlines() or [type(error).__name__])[0]
     return OutputError(f"the storage {without_password(storage)} cannot be used: {reason:.160}: {instead}.")
@@ -127,7 +129,8 @@ class InPostgres:
         if name in self._held:  # a connection may take its own lock again
             yield False
             return
-        digest = hashlib.sha256(f"diabolo {self._identity} {name}".encode()).digest()
+        whose = "" if name in OF_ALL else self._identity
+        digest = hashlib.sha256(f"diabolo {whose} {name}".encode()).digest()
         key = int.from_bytes(digest[:8], "big", signed=True)
         taken = self._lock(f"SELECT pg_{'' if wait else 'try_'}advisory_lock({key})")
         if not wait and not taken:

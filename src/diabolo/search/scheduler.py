@@ -93,7 +93,8 @@ class Search:
     def work(self) -> int:
         """Work until the budget is spent, and return the number of the best trial. Raises DivergedError."""
         try:
-            (self._task.by or here)(self)
+            with self.ledger.reachable():
+                (self._task.by or here)(self)
         except KeyboardInterrupt:
             if halving.leader(self.ledger.runners()) is None:
                 raise
