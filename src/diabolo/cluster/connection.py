@@ -73,7 +73,8 @@ def connected(address: str) -> Iterator[None]:
     with _handlers_kept():
         _connect(ray, address)
     try:
-        yield
+        with _messages_logged():
+            yield
     finally:
         with _handlers_kept():
             ray.shutdown()
@@ -106,6 +107,26 @@ def _connect(ray: Any, address: str) -> None:
             f"no connection to the Ray cluster {named!r}: {first:.160} Start one with `ray start --head`, or use the "
             f"processes of this machine with --cluster local."
         ) from error
+
+
+@contextlib.contextmanager
+def _messages_logged() -> Iterator[None]:
+    """Log what Ray says of lost nodes and processes; it prints that on standard output, where the result belongs."""
+    from ray._private import worker
+
+    module: Any = worker
+    printing = getattr(module, "print_to_stdstream", None)
+
+    def log(data: dict[str, Any], *_: Any, **__: Any) -> None:
+        logger.info("Ray: %s", " ".join(map(str, data.get("lines", ()))))
+
+    if printing is not None:
+        module.print_to_stdstream = log
+    try:
+        yield
+    finally:
+        if printing is not None:
+            module.print_to_stdstream = printing
 
 
 @contextlib.contextmanager
