@@ -109,7 +109,7 @@ from diabolo import cluster
 from diabolo.search import search, trials
 
 trials.SECONDS_BETWEEN = 0.2
-rows = np.random.default_rng(0).normal(size=(20_000, 12)) @ np.random.default_rng(1).normal(size=(12, 12))
+rows = np.random.default_rng(0).normal(size=(40_000, 12)) @ np.random.default_rng(1).normal(size=(12, 12))
 space = {"structure": ["dense 64", "dense 32"], "noise": [0.0], "batch_size": [32], "optimizer": ["adam"],
          "activation": ["elu"], "rate": (0.3, 3.0)}
 asked = dict(trials=COUNT, epochs=36, latent_dim=3, space=space, run=sys.argv[1], random_state=0, refine=False)
@@ -133,7 +133,7 @@ def epochs_in(folder):
     found = {}
     for path in Path(folder).glob("trial-*.safetensors"):
         state, _ = checkpoints.from_bytes(path.read_bytes())
-        found[int(path.stem.partition("-")[2])] = state.history["loss"]
+        found[int(path.stem.partition("-")[2])] = state.history.get("loss", [])
     return found
 
 

@@ -56,7 +56,7 @@ def search(
         Path | None, typer.Option(help="Folder of the search, in which it continues. Default: DATA-search.")
     ] = None,
     storage: Annotated[
-        str | None, typer.Option(help="Where the table is kept: postgresql://... Default: SQLite in the folder.")
+        str | None, typer.Option(help="Database for table and checkpoints: postgresql://... Default: the folder.")
     ] = None,
     refit: Annotated[bool, typer.Option("--refit", help="Train the best once more, on all rows.")] = False,
     refine: Annotated[

@@ -91,7 +91,8 @@ def search(
         epochs: of a whole training, at most; None: 300 under a budget of time, about half of which the best trial gets,
             otherwise 60.
         run: a folder for checkpoints and the table, in which a search continues; None: a temporary one.
-        storage: an address of Optuna's, such as "postgresql://..."; None: SQLite in the folder.
+        storage: a database for table, checkpoints and locks, "postgresql://..."; of another kind, which Optuna knows,
+            for the table alone; None: all are in the folder.
         refit: train the best once more, on all rows.
         refine: where no bottleneck is asked for, give the best one a refined bottleneck, which improves the latents of
             the encoder: lower error, slower encoding (`diabolo.network.bottlenecks.Refined`).
