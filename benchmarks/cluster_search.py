@@ -52,6 +52,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--cases", nargs="*", default=[*CASES])
+    parser.add_argument("--ways", nargs="*", default=[*WAYS], choices=[*WAYS])
     parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.one:
@@ -59,11 +60,11 @@ def main() -> None:
         print(json.dumps(search_once(case, int(workers) or None, float(cpus))))
         return
     for case in asked.cases:
-        taken: dict[str, list[float]] = {way: [] for way in WAYS}
+        taken: dict[str, list[float]] = {way: [] for way in asked.ways}
         tables = set()
         for _ in range(asked.rounds):
-            for way, given in WAYS.items():
-                workers, cpus = given or (0, 1.0)
+            for way in asked.ways:
+                workers, cpus = WAYS[way] or (0, 1.0)
                 command = [sys.executable, "-m", "benchmarks.cluster_search", "--one", case, str(workers), str(cpus)]
                 started = time.perf_counter()
                 done = subprocess.run(command, check=True, capture_output=True, text=True)
