@@ -85,7 +85,7 @@ def test_a_race_on_a_cluster_has_the_table_of_one_process(table):
 
 @pytest.mark.slow
 def test_in_a_budget_of_time_the_best_is_whole(table):
-    asked = ASKED | {"trials": None, "budget": "60s", "epochs": 60}
+    asked = ASKED | {"trials": None, "budget": "120s", "epochs": 60}
     trials = cluster.search(table, cluster="local", workers=2, **asked).trials
     assert trials[0]["state"] == "whole"
     assert len(trials) > 4
