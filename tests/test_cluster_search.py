@@ -229,7 +229,7 @@ class Deadly(Dense):
 
 try:
     cluster.search(np.random.default_rng(0).normal(size=(200, 5)), cluster="local", workers=1, trials=1, epochs=3,
-                   latent_dim=2, structure=[Deadly(4, "selu")])
+                   latent_dim=2, structure=[Deadly(units=4, activation="selu")])
 except DivergedError as error:
     print(error)
 """

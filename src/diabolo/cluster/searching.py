@@ -79,6 +79,7 @@ class Actors:
         self._open, self._every = ExitStack(), list[_Actor]()
         self._looked = self._last_seen = -math.inf
         self._ray: Any = None
+        self._started = False
 
     def __enter__(self) -> "Actors":
         return self
@@ -111,6 +112,9 @@ class Actors:
     def _go_on(self, search: Search, data: Any) -> bool:
         """Give steps to the actors that wait for one; return False when the search has ended."""
         self._look(search)
+        if not self._started and any(each.ready for each in self._every):
+            self._started = True
+            search.begin_time()
         for actor in self._every:
             if not actor.ready or actor.step is not None:
                 continue

@@ -50,6 +50,10 @@ class Budget:
         self._speeds: list[float] = []  # seconds per million operations
         self._starts: list[float] = []  # seconds that a trial took in addition to its epochs
 
+    def begin(self) -> None:
+        """Let the time begin now."""
+        self._started = time.monotonic()
+
     def measured(self, operations: float, an_epoch: float, ran: int, taken: float) -> None:
         """Record that a training of `ran` epochs took `taken` seconds in all, and `an_epoch` seconds per epoch.
 

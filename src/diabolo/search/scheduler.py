@@ -90,6 +90,10 @@ class Search:
         """Seconds until the end of the budget."""
         return self._budget.left
 
+    def begin_time(self) -> None:
+        """Let the time of the budget begin now, because what trains has started."""
+        self._budget.begin()
+
     def work(self) -> int:
         """Work until the budget is spent, and return the number of the best trial. Raises DivergedError."""
         try:
