@@ -111,7 +111,7 @@ class Nodes:
         self._asked = processors
         self._held = contextlib.ExitStack()
         self.address = f"{HEAD}:{PORT}"
-        self.running = {}
+        self.running, self._added = {}, 0
 
     def __enter__(self):
         with self._held:
@@ -145,9 +145,10 @@ class Nodes:
 
     def add(self, processors=2):
         """Start a node, wait until it has joined, and return its address."""
-        number = 1 + max((int(each.rpartition(".")[2]) for each in self.running), default=0)
+        self._added += 1  # the address of a node that was killed is not used again
+        number = self._added
         address = f"10.77.0.{number}"
-        self.check("ip", "address", "replace", f"{address}/32", "dev", "lo")
+        self.check("ip", "address", "add", f"{address}/32", "dev", "lo")
         options = ["--num-cpus", str(processors), "--node-ip-address", address, "--block", "--disable-usage-stats"]
         if number == 1:
             options += ["--head", "--port", str(PORT), "--include-dashboard", "false", "--temp-dir", str(self._folder)]

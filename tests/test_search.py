@@ -32,6 +32,7 @@ from diabolo.search import (
     scheduler,
     search,
     space,
+    states,
     study,
     trials,
     workers,
@@ -311,11 +312,11 @@ def test_a_training_that_was_killed_while_it_was_drawn_is_forgotten(table, tmp_p
 
 
 def test_a_training_that_ends_the_process_each_time_is_given_up(table, tmp_path, monkeypatch):
-    def no_room(self, *arguments, **more):
+    def no_room(*arguments):
         raise MemoryError
 
     with monkeypatch.context() as patch:
-        patch.setattr(scheduler.Trial, "train", no_room)
+        patch.setattr(scheduler, "trial", no_room)
         for _ in range(scheduler.MOST_STARTS):
             with pytest.raises(MemoryError):
                 quick(table, trials=2, run=tmp_path)
@@ -526,11 +527,16 @@ def test_a_task_that_cannot_be_passed_on_is_searched_in_one_process(table, monke
 @pytest.mark.parametrize("activation", ["elu", "selu"])  # by NumPy, by TensorFlow
 def test_a_trial_that_is_read_again_is_as_far_as_before(table, tmp_path, activation):
     settings = settings_of(Autoencoder(2, structure=[8], epochs=9, activation=activation, random_state=0, patience=0))
-    lengths = []
+    lengths, kept = [], states.InFolder(tmp_path)
+
+    def keep(state):
+        kept.write(0, checkpoints.to_bytes(state, "it"))
+
     for _ in range(2):
-        trial = trials.Trial(settings, tmp_path / "trial.safetensors", "it")
-        lengths.append(len(trial.train(study.in_memory(table, {}), 3).record.history["loss"]))
-        assert checkpoints.read(tmp_path / "trial.safetensors", "it").epochs == 3
+        spec, restored = trials.Spec(settings=settings, until=3), kept.read(0, "it")
+        model = trials.fitted(spec, study.in_memory(table, {}), restored, keep)
+        lengths.append(len(model.record.history["loss"]))
+        assert checkpoints.read(tmp_path / "trial-0000.safetensors", "it").epochs == 3
     assert lengths == [3, 3]
 
 

@@ -20,6 +20,7 @@ EXTRAS: dict[str, str] = {
     **dict.fromkeys(("charset_normalizer", "python_calamine", "threadpoolctl", "xlsxwriter"), "data"),
     **dict.fromkeys(("tensorflow", "keras", "optuna"), "train"),
     "duckdb": "sql",
+    "psycopg": "sql",
     "fsspec": "remote",
     **dict.fromkeys(("umap", "pacmap"), "maps"),
     "anywidget": "notebook",

@@ -68,6 +68,15 @@ Cluster = Annotated[
         rich_help_panel="Cluster",
     ),
 ]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        help="Processes of the cluster that train at the same time. Default: one for each CPU, and for those of nodes "
+        "that join.",
+        rich_help_panel="Cluster",
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite outputs that exist.")]
 Picture = Annotated[Path | None, typer.Option("--picture", "-p", help="Draw the curve: a .png file.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from diabolo.cli.checks import to_train_on
-from diabolo.cli.options import SEVERAL, Data, DataDir, Json, names, trains
+from diabolo.cli.options import SEVERAL, Cluster, Data, DataDir, Json, Workers, names, trains
 from diabolo.cli.reading import reads
-from diabolo.cli.search import live, trials_table
+from diabolo.cli.search import live, on, trials_table
 from diabolo.cli.writing import as_json, fit_command
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 FASTER = 1.5  # an optimizer that many times as fast is mentioned
-WITHOUT = ("--optimizers", "--equal")  # options that fit does not have
+WITHOUT = ("--optimizers", "--equal", "--cluster", "--workers")  # options that the fit does not need
 
 
 @reads()
@@ -40,6 +40,8 @@ def race(
         typer.Option(help="What each training gets the same amount of: epochs, or time (fairer to fast optimizers)."),
     ] = "epochs",
     run: Annotated[Path | None, typer.Option(help="Folder of the race; a race continues in its own folder.")] = None,
+    cluster: Cluster = None,
+    workers: Workers = None,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
@@ -49,8 +51,8 @@ def race(
     of the cost of training every pair to its end.
     """
     from diabolo.cli.show import print_tables
-    from diabolo.search import race as work
 
+    work = on("race", cluster, workers)
     rows, settings = to_train_on(data, how, settings, data_dir)
     with live() as report:
         raced = work(

@@ -5,12 +5,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from diabolo.cli.checks import check_data, check_settings
-from diabolo.cli.options import Data, DataDir, Force, trains
+from diabolo.cli.options import Cluster, Data, DataDir, Force, Workers, trains
 from diabolo.cli.reading import reads
 from diabolo.cli.results import Results, outputs
 from diabolo.cli.writing import stem
@@ -56,7 +56,7 @@ def search(
         Path | None, typer.Option(help="Folder of the search, in which it continues. Default: DATA-search.")
     ] = None,
     storage: Annotated[
-        str | None, typer.Option(help="Where the table is kept: postgresql://... Default: SQLite in the folder.")
+        str | None, typer.Option(help="Database for table and checkpoints: postgresql://... Default: the folder.")
     ] = None,
     refit: Annotated[bool, typer.Option("--refit", help="Train the best once more, on all rows.")] = False,
     refine: Annotated[
@@ -64,6 +64,8 @@ def search(
         typer.Option(help="Give the best model a refined bottleneck: lower error, slower encoding."),
     ] = True,
     test_fraction: Annotated[float, typer.Option(help="Fraction of the rows held back to evaluate the best.")] = 0.1,
+    cluster: Cluster = None,
+    workers: Workers = None,
     data_dir: DataDir = None,
     force: Force = False,
 ) -> None:
@@ -76,9 +78,9 @@ def search(
 
     from diabolo.data.memory import limit
     from diabolo.fitting.evaluation import check_fraction, open_divided
-    from diabolo.search import search as work
     from diabolo.search.study import check_limits
 
+    work = on("search", cluster, workers)
     check_fraction(test_fraction)
     check_limits(budget, trials, epochs)
     settings |= {"types": dict(how.types) or None, "memory": limit(settings["memory"])}
@@ -105,6 +107,28 @@ def search(
     results = Results(found.best.model_, rows, time.perf_counter() - started)
     results.write(paths, force=force)
     _write(found, results, more, data, data_dir, force=force)
+
+
+def on(function: str, cluster: str | None, workers: int | None) -> Callable[..., Any]:
+    """Return "search" or "race" of this machine, or that of a cluster. Raises OptionError, MissingExtraError."""
+    from functools import partial
+
+    from diabolo.errors import OptionError
+
+    if cluster is None:
+        if workers is not None:
+            raise OptionError(f"--workers {workers} is for a cluster: add --cluster local, auto or HOST:PORT.")
+        import diabolo.search
+
+        return cast("Callable[..., Any]", getattr(diabolo.search, function))
+    import diabolo.cluster
+    from diabolo.checks import whole
+    from diabolo.cluster.connection import check_address
+
+    check_address(cluster)
+    if workers is not None:
+        whole("workers (--workers)", workers, 1)
+    return partial(getattr(diabolo.cluster, function), cluster=cluster, workers=workers)
 
 
 def _check_dense(data: str) -> None:

@@ -80,7 +80,8 @@ def connected(address: str) -> Iterator[None]:
     with _handlers_kept():
         _connect(ray, address)
     try:
-        yield
+        with _messages_logged():
+            yield
     finally:
         with _handlers_kept():
             ray.shutdown()
@@ -148,6 +149,26 @@ def _refuse_closed(address: str) -> None:
             socket.create_connection((host.strip("[]"), int(port)), timeout=SECONDS).close()
         except (OSError, OverflowError) as error:
             raise _no_connection(address, error) from error
+
+
+@contextlib.contextmanager
+def _messages_logged() -> Iterator[None]:
+    """Log what Ray says of lost nodes and processes; it prints that on standard output, where the result belongs."""
+    from ray._private import worker
+
+    module: Any = worker
+    printing = getattr(module, "print_to_stdstream", None)
+
+    def log(data: dict[str, Any], *_: Any, **__: Any) -> None:
+        logger.info("Ray: %s", " ".join(map(str, data.get("lines", ()))))
+
+    if printing is not None:
+        module.print_to_stdstream = log
+    try:
+        yield
+    finally:
+        if printing is not None:
+            module.print_to_stdstream = printing
 
 
 @contextlib.contextmanager

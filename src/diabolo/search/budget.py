@@ -3,6 +3,7 @@
 import math
 import re
 import time
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -49,6 +50,10 @@ class Budget:
         self._speeds: list[float] = []  # seconds per million operations
         self._starts: list[float] = []  # seconds that a trial took in addition to its epochs
 
+    def begin(self) -> None:
+        """Let the time begin now."""
+        self._started = time.monotonic()
+
     def measured(self, operations: float, an_epoch: float, ran: int, taken: float) -> None:
         """Record that a training of `ran` epochs took `taken` seconds in all, and `an_epoch` seconds per epoch.
 
@@ -87,7 +92,11 @@ class Budget:
 
     def whole_training(self, an_epoch: float) -> int:
         """Return how many epochs of so many seconds a whole training has: all, or what its share of the time allows."""
-        return int(min(self.epochs, max(3.0, self.share / max(an_epoch, 1e-9))))
+        return _whole(self.epochs, self.share, an_epoch)
+
+    def sooner(self, rung: int) -> "Sooner":
+        """Return at which epoch a trial comes to a rung, once it is known how long an epoch takes."""
+        return Sooner(self.epochs, self.share, self.depth, rung)
 
     def to_its_end(self, trial: TrialState) -> int:
         """Return the number of epochs of a trial that now trains to its end: as planned, or what the time left allows.
@@ -108,3 +117,24 @@ class Budget:
         epochs = self.rungs(trial.whole)[rung] - trial.done
         an_epoch = self.estimate_seconds(trial.operations) if trial.an_epoch is None else trial.an_epoch
         return self.start + an_epoch * epochs
+
+
+@dataclass(frozen=True)
+class Sooner:
+    """The epoch of a rung, by the seconds that an epoch takes; it can be sent to another process.
+
+    Attributes: epochs: of a whole training, at most; share: seconds for them; depth, rung: as in `halving.rungs`.
+    """
+
+    epochs: int
+    share: float
+    depth: int
+    rung: int
+
+    def __call__(self, an_epoch: float) -> int:
+        """Return the epoch of the rung."""
+        return halving.rungs(_whole(self.epochs, self.share, an_epoch), self.depth)[self.rung]
+
+
+def _whole(epochs: int, share: float, an_epoch: float) -> int:
+    return int(min(epochs, max(3.0, share / max(an_epoch, 1e-9))))

@@ -6,7 +6,7 @@ arXiv:1810.05934. In addition, the trial with the default settings is trained fu
 learning rates, which end worse.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol, TypeVar
 
 REDUCTION_FACTOR = 3  # the ratio between two rungs; one of so many trials is promoted
@@ -42,14 +42,18 @@ def promoted(runners: Sequence[R], top: int) -> R | None:
 
     Args: top: the highest rung, from 0.
     """
+    return next(all_promoted(runners, top), None)
+
+
+def all_promoted(runners: Sequence[R], top: int) -> Iterator[R]:
+    """Give each trial that is good enough for its next rung, from the highest rung to the lowest."""
     for rung in reversed(range(top)):
         there = sorted(
             (each for each in runners if each.rung >= rung), key=lambda each: (each.errors[rung], each.number)
         )
         for each in there[: len(there) // REDUCTION_FACTOR]:
             if each.rung == rung:
-                return each
-    return None
+                yield each
 
 
 def leader(runners: Sequence[R]) -> R | None:

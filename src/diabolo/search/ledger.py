@@ -13,8 +13,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from diabolo.errors import CheckpointError, DiaboloError, OutputError
+from diabolo.errors import CheckpointError, DiaboloError
 from diabolo.search import space
+from diabolo.search.postgres import AGAIN, ANOTHER, unusable, with_driver, without_password
 
 if TYPE_CHECKING:
     import optuna
@@ -88,7 +89,19 @@ class Ledger:
     """
 
     def __init__(self, folder: Path, storage: str | None, identity: str) -> None:
-        self._study = _open(storage, folder, identity)
+        self._address = f"sqlite:///{folder / 'study.db'}" if storage is None else with_driver(storage)
+        self._study = _open(self._address, identity, None if storage else folder)
+
+    @contextmanager
+    def reachable(self) -> Iterator[None]:
+        """Name the storage where it is lost within the block. Raises OutputError."""
+        import optuna
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            yield
+        except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+            raise unusable(self._address, error.__cause__ or error, AGAIN) from error
 
     def every(self) -> list[TrialState]:
         """Return all trials by their numbers."""
@@ -134,6 +147,14 @@ class Ledger:
         if not self._study.get_trials(deepcopy=False):
             for choice in choices:
                 self._study.enqueue_trial(choice)
+
+    def planned(self) -> list[tuple[int, int]]:
+        """Return the round that was planned last: numbers of trials, and the rungs to bring them to."""
+        return [(number, rung) for number, rung in self._study.user_attrs.get("round", [])]
+
+    def plan(self, steps: Sequence[tuple[int, int]]) -> None:
+        """Keep what the next round is."""
+        self._study.set_user_attr("round", [list(each) for each in steps])
 
     def free(self) -> None:
         """Let another search have the storage."""
@@ -237,16 +258,16 @@ def _quiet() -> Iterator[None]:
         alembic.setLevel(level)
 
 
-def _open(storage: str | None, folder: Path, identity: str) -> "optuna.Study":
-    """Return the study in a storage, or in the folder, new or begun before. Raises CheckpointError, OutputError."""
+def _open(address: str, identity: str, folder: Path | None) -> "optuna.Study":
+    """Return the study in a storage, new or begun before. Raises CheckpointError, OutputError.
+
+    Args: folder: that of the search, where the storage is a file in it.
+    """
     import optuna
-    from sqlalchemy import make_url
     from sqlalchemy.exc import SQLAlchemyError
 
-    address = shown = storage or f"sqlite:///{folder / 'study.db'}"
     try:
         with _quiet():
-            shown = make_url(address).render_as_string()  # without its password
             study = optuna.create_study(storage=address, study_name=NAME, load_if_exists=True)
             known = study.user_attrs.get("identity")
             if known is None and study.get_trials(deepcopy=False):  # of a search that could not begin
@@ -255,14 +276,13 @@ def _open(storage: str | None, folder: Path, identity: str) -> "optuna.Study":
             if known is None:
                 study.set_user_attr("identity", identity)
             elif known != identity:
+                where = folder or without_password(address)
                 raise CheckpointError(
-                    f"{shown if storage else folder} holds a search of other rows, settings, space or seed, of another "
+                    f"{where} holds a search of other rows, settings, space or seed, of another "
                     f"version, or with another number of epochs: choose another folder or storage, or delete it."
                 )
     except DiaboloError:
         raise
     except (SQLAlchemyError, ImportError, optuna.exceptions.OptunaError) as error:
-        reason = str(error).splitlines()[0]
-        instead = "give another address, or leave --storage out" if storage else "choose another folder"
-        raise OutputError(f"the storage {shown} cannot be used: {reason:.160}: {instead}.") from error
+        raise unusable(address, error, "choose another folder" if folder else ANOTHER) from error
     return study

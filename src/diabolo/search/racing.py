@@ -26,7 +26,7 @@ from diabolo.model.settings import Settings, seed_of
 from diabolo.network.optimizers import check
 from diabolo.parts import plain
 from diabolo.search.budget import EPOCHS
-from diabolo.search.scheduler import Row, Search, Task
+from diabolo.search.scheduler import By, Row, Search, Task
 from diabolo.search.study import folder_of, in_memory, with_latents
 from diabolo.storage.files import locked, make_folder, write_atomically
 from diabolo.training.progress import Progress
@@ -70,6 +70,7 @@ def race(
     run: str | Path | None = None,
     random_state: RandomState = None,
     report: Callable[[list[Row]], None] | None = None,
+    by: By | None = None,
     **settings: Any,
 ) -> RaceResult:
     """Let optimizers race on rows, for a network that stays the same, and return the winner with the evidence.
@@ -84,6 +85,7 @@ def race(
         run: a folder in which the race is kept, and continues; None: nowhere.
         random_state: the seed; the same seed gives the same table.
         report: is called with the table whenever it changes.
+        by: what trains, see `diabolo.cluster.race`; None: this process.
         settings: of the `Autoencoder`.
 
     Raises: as `search`.
@@ -123,6 +125,7 @@ def race(
             storage=None,
             seed=seed,
             report=show,
+            by=by,
         )
         work = _run(
             task, pairs[:first], max(1, epochs // SHORT_DIVISOR), slower, make_folder(where / "short", "a race")

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,13 +25,19 @@ from diabolo.model.settings import AUTO, Settings, seed_of
 from diabolo.network.bottlenecks import Plain, Refined
 from diabolo.search import space as spaces
 from diabolo.search.budget import BUDGET, duration
-from diabolo.search.scheduler import Row, Search, Task
+from diabolo.search.scheduler import By, Row, Search, Task
 from diabolo.search.workers import workers
 from diabolo.storage import files
 from diabolo.typing import RandomState
 
 MOST_REFINED = 64  # latents: the refined bottleneck decodes a neighbour of each for every row
-SCRAPS = {"study.db", "study.db-journal", ".study.lock", "lock"}  # in a folder in which nothing was trained
+SCRAPS = {
+    "study.db",
+    "study.db-journal",
+    ".study.lock",
+    ".round.lock",
+    "lock",
+}  # in a folder in which nothing was trained
 
 
 class SearchResult(NamedTuple):
@@ -70,6 +76,7 @@ def search(
     refine: bool = True,
     random_state: RandomState = None,
     report: Callable[[list[Row]], None] | None = None,
+    by: By | None = None,
     **fixed: Any,
 ) -> SearchResult:
     """Try structures, activations, noise, batches, optimizers and rates on rows, and return the best.
@@ -84,12 +91,14 @@ def search(
         epochs: of a whole training, at most; None: 300 under a budget of time, about half of which the best trial gets,
             otherwise 60.
         run: a folder for checkpoints and the table, in which a search continues; None: a temporary one.
-        storage: an address of Optuna's, such as "postgresql://..."; None: SQLite in the folder.
+        storage: a database for table, checkpoints and locks, "postgresql://..."; of another kind, which Optuna knows,
+            for the table alone; None: all are in the folder.
         refit: train the best once more, on all rows.
         refine: where no bottleneck is asked for, give the best one a refined bottleneck, which improves the latents of
             the encoder: lower error, slower encoding (`diabolo.network.bottlenecks.Refined`).
         random_state: the seed.
         report: is called with the table whenever it changes.
+        by: what trains the trials, see `diabolo.cluster.search`; None: processes of this machine.
         fixed: other settings of `Autoencoder`, the same for all trials.
 
     Raises: DataError, ShapeError, OptionError for bad input; CheckpointError for the folder of another search;
@@ -118,9 +127,10 @@ def search(
             seed=seed,
             report=report,
             begun=time.monotonic(),
+            by=by,
         )
         work = Search(task)
-        with workers(task):
+        with workers(task) if by is None else nullcontext():
             number = work.work()
         best = from_model(work.model(number))
         if refit:

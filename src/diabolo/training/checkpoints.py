@@ -23,6 +23,7 @@ from diabolo.storage.files import read_file, write_atomically
 Array = np.ndarray[Any, Any]
 
 FORMAT_VERSION = 1
+INVALID = (SafetensorError, ValueError, KeyError, TypeError, RecursionError)  # what invalid bytes raise
 VARIABLES, BEST = "variable", "best"  # prefixes of the names of tensors
 
 Json: TypeAlias = bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"] | None
@@ -89,7 +90,7 @@ def read(path: Path, identity: str) -> State:
         raise CheckpointError(f"{path} cannot be read: {error.strerror or error}.") from error
     try:
         state, found = from_bytes(content)
-    except (SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except INVALID as error:
         raise CheckpointError(
             f"{path} is not a valid checkpoint ({error!s:.120}): delete it, or choose another."
         ) from error
@@ -102,7 +103,7 @@ def read(path: Path, identity: str) -> State:
 
 
 def from_bytes(content: bytes) -> tuple[State, str]:
-    """Return state and identity. Raises ValueError, KeyError, TypeError or SafetensorError for invalid bytes."""
+    """Return state and identity. Raises an error of `INVALID` for invalid bytes."""
     tensors = load_tensors(content)
     config = json.loads(_metadata(content)["checkpoint"])
     if config["format_version"] != FORMAT_VERSION:
