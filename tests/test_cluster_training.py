@@ -29,6 +29,7 @@ from diabolo.fitting.training import job_of
 from diabolo.model.file import load
 from diabolo.model.settings import Settings
 from diabolo.network.random_numbers import RowsOf, normal, of_rows, uniform
+from diabolo.training.engines import Compiled
 from diabolo.training.group import GroupStream, Slices
 
 TESTS = Path(__file__).parent
@@ -136,8 +137,6 @@ def estimator(**more):
 
 
 def test_a_worker_of_a_local_cluster_gives_the_model_of_this_process(rows):
-    from diabolo.training.engines import Compiled
-
     with cluster.engine("local", workers=1) as engine:
         there = estimator().fit(rows, engine=engine, evaluate=False)
     here = estimator().fit(rows, engine=Compiled(timed=False), evaluate=False)
@@ -268,11 +267,15 @@ class Training:
     """A training on a cluster, in a process of its own."""
 
     def __init__(self, nodes, folder, table, *more):
-        self.run, self.output = folder / "run", folder / "there.safetensors"
+        self.run, output = folder / "run", folder / "there.safetensors"
         self._said = folder / f"said-{len(list(folder.iterdir()))}.txt"
-        command = fit(table / "rows.npy", self.output, "--cluster", "auto", "--run", self.run, *more)
+        if table is None:
+            command = ["-c", *more, folder / "rows.npy", output, 1_000]
+        else:
+            options = ["--cluster", "auto", "--run", self.run, *more]
+            command = ["-m", "diabolo", *fit(table / "rows.npy", output, *options)]
         with self._said.open("w") as said:
-            self.process = nodes.start(sys.executable, "-m", "diabolo", *command, stdout=said, stderr=said, cwd=folder)
+            self.process = nodes.start(sys.executable, *command, stdout=said, stderr=said, cwd=folder)
 
     @property
     def said(self):
@@ -311,11 +314,11 @@ def workers_of(nodes, address=None):
     return found
 
 
-def check_model(folder, table, rows):
+def check_model(folder, table, rows, epochs=EPOCHS):
     """Compare the model of a training with the one that was trained without a cluster."""
     there, alone = load(folder / "there.safetensors"), load(table / "alone.safetensors")
     for name, curve in alone.record.history.items():
-        assert len(there.record.history[name]) == EPOCHS
+        assert len(there.record.history[name]) == epochs
         # Rounding grows over 300 epochs, at a rate that falls to 0.
         assert np.allclose(there.record.history[name], curve, rtol=1e-3), name
     assert np.abs(there.encode(rows) - alone.encode(rows)).mean() < 0.01 * alone.encode(rows).std()
@@ -353,17 +356,39 @@ def test_a_spare_machine_takes_the_place_of_one_that_is_lost(tmp_path, table, ro
         check_model(tmp_path, table, rows)
 
 
+ELASTIC = """
+import sys
+from diabolo import Autoencoder, cluster
+from diabolo.training.progress import display
+
+def say(line):
+    print(f"diabolo: {line}", file=sys.stderr, flush=True)
+
+rows, output, epochs = sys.argv[1:]
+with cluster.engine("auto", workers="1-2", say=say) as engine, display(2) as report:
+    engine.settled = 2.0
+    model = Autoencoder(8, structure="dense 64", bottleneck="gaussian", epochs=int(epochs), patience=0, random_state=0)
+    model.fit(rows, engine=engine, report=report, evaluate=False).save(output)
+"""
+
+
 @needs_namespace
 @pytest.mark.slow
-def test_a_training_shrinks_with_its_cluster_and_grows_again(tmp_path, table, rows):
+def test_a_training_shrinks_with_its_cluster_and_grows_again(tmp_path, rows):
+    np.save(tmp_path / "rows.npy", rows)
     with Nodes(1, 1) as nodes:
-        training = Training(nodes, tmp_path, table, "--workers", "1-2", "--epochs", EPOCHS)
+        training = Training(nodes, tmp_path, None, ELASTIC)
         training.reach(epoch=20)
         nodes.kill("10.77.0.2")
         training.reach(losses=1)
-        training.reach(epoch=training.epoch + 1)
+        training.reach(epoch=training.epoch + 5)
+        nodes.add(1)
         training.end()
-        check_model(tmp_path, table, rows)
+    assert "one of 2 workers was lost" in training.said
+    assert re.search(r"machines have joined: going on after epoch \d+ with more workers", training.said)
+    alone = Autoencoder(8, structure="dense 64", bottleneck="gaussian", epochs=1_000, patience=0, random_state=0)
+    alone.fit(rows, engine=Compiled(timed=False), evaluate=False).save(tmp_path / "alone.safetensors")
+    check_model(tmp_path, tmp_path, rows, 1_000)
 
 
 @needs_namespace

@@ -9,9 +9,11 @@ Order: the addresses, the connection, the nodes.
 import contextlib
 import logging
 import os
+import shutil
 import signal
 import socket
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -22,6 +24,7 @@ from diabolo.errors import ClusterError, OptionError
 LOCAL, AUTO = "local", "auto"
 ADDRESS = "RAY_ADDRESS"  # the variable that Ray itself reads
 LOOPBACK = "127.0.0.1"
+MOST_LETTERS = 36  # of the path of a folder for sockets
 SECONDS = 10.0  # within which a port must answer
 
 logger = logging.getLogger(__name__)
@@ -77,14 +80,30 @@ def connected(address: str) -> Iterator[None]:
             logger.warning("this process is connected to the cluster %s already, and stays there", there)
         yield
         return
-    with _handlers_kept():
-        _connect(ray, address)
+    with _folder(address) as folder:
+        try:
+            with _handlers_kept():
+                _connect(ray, address, folder)
+            with _messages_logged():
+                yield
+        finally:
+            with _handlers_kept():
+                ray.shutdown()
+
+
+@contextlib.contextmanager
+def _folder(address: str) -> Iterator[str | None]:
+    """Yield a folder for the logs and sockets of a local cluster, which is removed afterwards; otherwise None."""
+    if address != LOCAL:
+        yield None
+        return
+    where = tempfile.gettempdir()
+    # The path of a socket has at most 107 characters, 60 of them Ray's.
+    folder = tempfile.mkdtemp(prefix="dr", dir=where if len(where) < MOST_LETTERS else "/tmp")
     try:
-        with _messages_logged():
-            yield
+        yield folder
     finally:
-        with _handlers_kept():
-            ray.shutdown()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def load() -> Any:
@@ -114,11 +133,11 @@ def _on_loopback() -> Iterator[None]:
             os.environ[variable] = kept
 
 
-def _connect(ray: Any, address: str) -> None:
+def _connect(ray: Any, address: str, folder: str | None) -> None:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
     if address == LOCAL:
         with _on_loopback():
-            ray.init(address=LOCAL, _node_ip_address=LOOPBACK, include_dashboard=False, **quiet)
+            ray.init(address=LOCAL, _node_ip_address=LOOPBACK, include_dashboard=False, _temp_dir=folder, **quiet)
         return
     _refuse_closed(address)
     try:

@@ -29,7 +29,7 @@ from diabolo.training.progress import Progress, Report, quiet
 
 WAIT = 600.0  # seconds for enough machines
 SECONDS_TO_PLACE = 5.0  # for more workers than are needed
-SECONDS_BETWEEN_GROWTH = 60.0  # a new start takes some of them
+SETTLED = 60.0  # seconds; a new start takes some of them
 MOST_FAILURES = 5  # without an epoch in between
 STATE_DIVISOR = 20  # states are fetched in at most one twentieth of the time
 
@@ -92,10 +92,12 @@ class Distributed(Engine):
         workers: how many; of a range as many as there is room for, and more or fewer as machines come and go.
         wait: seconds to wait for the least number of them.
         say: is called with a line whenever workers start, or are lost.
+        settled: seconds after a start of workers before more of them are started, where machines have joined.
     """
 
     workers: Workers
     wait: float = WAIT
+    settled: float = SETTLED
     say: Callable[[str], None] = field(default=logger.warning)
 
     def train(self, job: Job, report: Report = quiet) -> Trained:
@@ -103,7 +105,7 @@ class Distributed(Engine):
         check(job, self.workers)
         ray = connection.load()
         held = ray.put(_of_rows(job))
-        attempt, failures, epochs = _Attempt(job, report), 0, -1
+        attempt, failures, epochs = _Attempt(job, report, self.settled), 0, -1
         while True:
             count = 0
             try:
@@ -112,7 +114,7 @@ class Distributed(Engine):
                     attempt.may_grow = count < self.workers.most
                     return attempt.run(workers, held)
             except _Regrouped:
-                self.say(f"more machines have joined: going on from epoch {attempt.epochs} with more workers")
+                self.say(f"machines have joined: going on after epoch {attempt.epochs} with more workers")
             except _LostError as lost:
                 failures = 1 if attempt.epochs > epochs else failures + 1
                 epochs = attempt.epochs
@@ -122,7 +124,7 @@ class Distributed(Engine):
                         f"they may need more memory than there is; fewer workers on each machine need less "
                         f"(workers, --workers)."
                     ) from lost
-                self.say(f"a worker of {count} was lost ({lost}): going on from epoch {attempt.epochs}")
+                self.say(f"one of {count} workers was lost ({lost}): going on after epoch {attempt.epochs}")
 
     def versions(self, job: Job) -> dict[str, str]:
         """Return the versions of Diabolo, Keras and TensorFlow, which need not be imported here."""
@@ -244,8 +246,8 @@ class _Attempt:
     Attributes: epochs: how many the last state has; may_grow: whether more workers were asked for than there are.
     """
 
-    def __init__(self, job: Job, report: Report) -> None:
-        self._job, self._report = job, report
+    def __init__(self, job: Job, report: Report, settled: float) -> None:
+        self._job, self._report, self._settled = job, report, settled
         self._last = job.restored
         self._fetched, self._fetching = time.monotonic(), 0.0
         self._started = 0.0
@@ -295,7 +297,7 @@ class _Attempt:
         ends = None if self._job.keep is None else self._job.keep(progress, state)
         if progress.epoch_done and progress.epoch < progress.epochs and not ends:
             now = time.monotonic()
-            if grown and now - self._started > SECONDS_BETWEEN_GROWTH:
+            if grown and now - self._started > self._settled:
                 state()
                 raise _Regrouped
             if now - self._fetched > STATE_DIVISOR * self._fetching:
@@ -327,4 +329,9 @@ def _losses() -> Iterator[None]:
             raise cause from error
         raise _LostError("the sums of the gradients were interrupted") from error
     except ray.exceptions.RayError as error:
-        raise _LostError(type(error).__name__.removesuffix("Error")) from error
+        if "ModuleNotFoundError" in str(error):
+            raise ClusterError(
+                "Diabolo, or a package that training needs, is missing on a machine of the cluster: diabolo cluster "
+                "check names it."
+            ) from error
+        raise _LostError("its process has ended") from error
