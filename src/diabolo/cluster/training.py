@@ -186,6 +186,10 @@ class _LostError(Exception):
     """A worker, or its machine, was lost."""
 
 
+class _DivergedError(Exception):
+    """The state to keep has a weight that is not finite."""
+
+
 class _Regrouped(Exception):
     """The training stops, to go on with more workers."""
 
@@ -279,7 +283,8 @@ class _Attempt:
                     return _result(message)
                 waiting.remove(ready[0])
                 continue
-            self._answer(workers[0], message, grown=self.may_grow and len(connection.nodes()) > nodes)
+            with contextlib.suppress(_DivergedError):  # the message that follows says it
+                self._answer(workers[0], message, grown=self.may_grow and len(connection.nodes()) > nodes)
 
     def _answer(self, worker: Any, progress: Progress, *, grown: bool) -> None:
         """Report the progress, keep the state where it is due, and let the workers go on."""
@@ -288,13 +293,16 @@ class _Attempt:
         def state() -> State:
             before = time.monotonic()
             with _losses():
-                self._last = ray.get(worker.state.remote())
+                now = ray.get(worker.state.remote())
+            if now is None:
+                raise _DivergedError
+            self._last = now
             self._fetched = time.monotonic()
             self._fetching = self._fetched - before
             return self._last
 
         self._report(progress)
-        ends = None if self._job.keep is None else self._job.keep(progress, state)
+        ends = bool(self._job.keep is not None and self._job.keep(progress, state))
         if progress.epoch_done and progress.epoch < progress.epochs and not ends:
             now = time.monotonic()
             if grown and now - self._started > self._settled:

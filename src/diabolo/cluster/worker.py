@@ -35,7 +35,7 @@ class Worker:
         os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["OMP_NUM_THREADS"] = str(processors)
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         self._messages: queue.Queue[Progress | Ended | BaseException] = queue.Queue()
-        self._answers: queue.Queue[bool | None] = queue.Queue()
+        self._answers: queue.Queue[bool | BaseException] = queue.Queue()
         self._state: Callable[[], State] | None = None
 
     def address(self) -> str:
@@ -70,12 +70,21 @@ class Worker:
             if isinstance(message, Ended):
                 return
 
-    def state(self) -> State:
-        """Return the state of the training, which waits for an answer. For rank 0."""
-        assert self._state is not None, "the training waits for an answer"
-        return self._state()
+    def state(self) -> State | None:
+        """Return the state of the training, which waits for an answer. For rank 0.
 
-    def answer(self, ends: bool | None) -> None:
+        None where a weight is not finite: then the training ends with a DivergedError, without an answer.
+        """
+        from diabolo.training.loop import NotFiniteError
+
+        assert self._state is not None, "the training waits for an answer"
+        try:
+            return self._state()
+        except NotFiniteError as error:
+            self._answers.put(error)
+            return None
+
+    def answer(self, ends: bool) -> None:
         """Let the training go on. Args: ends: whether it ends after this epoch."""
         self._answers.put(ends)
 
@@ -93,12 +102,15 @@ class Worker:
             group = Group(rank, addresses)
 
         def keep(progress: Progress, state: Callable[[], State]) -> bool:
-            ends: bool | None = False
+            ends = False
             if rank == 0:
                 self._state = state
                 self._messages.put(progress)
-                ends = self._answers.get()
-            return bool(ends) if group is None else bool(group.first(float(bool(ends))))
+                answer = self._answers.get()
+                if isinstance(answer, BaseException):
+                    raise answer
+                ends = answer
+            return ends if group is None else bool(group.first(float(ends)))
 
         restored = None if job.restored is None else job.restored.compiled
         # Not by timing, so that the result does not depend on how many processes there are.

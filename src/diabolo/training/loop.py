@@ -144,7 +144,7 @@ def train(
         if keep is not None:
             try:
                 enough = keep(progress, partial(results.state, steps.variables(), progress, choice))
-            except _NotFiniteError:
+            except NotFiniteError:
                 raise _diverged(progress, spec.optimizer, results.outcome(choice, steps)) from None
         if progress.epoch_done and (enough or not results.should_continue(spec.patience, waits_from)):
             break
@@ -217,7 +217,7 @@ def _assign(variables: list[tf.Variable], values: list[Array]) -> None:
         variable.assign(value)
 
 
-class _NotFiniteError(Exception):
+class NotFiniteError(Exception):
     """The state to keep has a weight that is not finite."""
 
 
@@ -253,9 +253,9 @@ class _Results:
         return not patience or "val_loss" not in self.history or waited < patience
 
     def state(self, variables: list[tf.Variable], progress: Progress, choice: Choice) -> State:
-        """Return the state of the training, to continue from. Raises _NotFiniteError where a weight is not finite."""
+        """Return the state of the training, to continue from. Raises NotFiniteError where a weight is not finite."""
         if not _finite(self._values()):
-            raise _NotFiniteError
+            raise NotFiniteError
         return State(
             variables=[np.array(variable.numpy()) for variable in variables],
             history={name: list(curve) for name, curve in self.history.items()},
