@@ -15,10 +15,11 @@ import socket
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from diabolo import missing
+from diabolo._version import __version__
 from diabolo.errors import ClusterError, OptionError
 
 LOCAL, AUTO = "local", "auto"
@@ -221,3 +222,13 @@ def described(every: list[Node]) -> str:
     """Return the size of a cluster in words."""
     count, processors = len(every), sum(node.processors for node in every)
     return f"{count} {'node' if count == 1 else 'nodes'}, {processors} CPUs"
+
+
+def check_versions(found: Iterable[str]) -> None:
+    """Raise ClusterError where a machine has another version of Diabolo than this one. Args: found: on each."""
+    for each in found:
+        if each != __version__:
+            raise ClusterError(
+                f"a node of the cluster has Diabolo {each}, this machine {__version__}: install the same version on "
+                f"all, with pip install 'diabolo[cluster]=={__version__}'."
+            )

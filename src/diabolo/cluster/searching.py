@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 
 from diabolo import __version__
 from diabolo.checks import whole
-from diabolo.cluster.connection import check_address, connected, load, nodes
+from diabolo.cluster.connection import check_address, check_versions, connected, load, nodes
 from diabolo.errors import ClusterError, DiaboloError
 from diabolo.search import RaceResult, SearchResult
 from diabolo.search import race as race_here
@@ -233,11 +233,7 @@ class _Actor:
             said: bytes | Outcome = self._ray.get(next(self.awaited))
             return said
         version, self.node = self._ray.get(self.awaited)
-        if version != __version__:
-            raise ClusterError(
-                f"a node of the cluster has Diabolo {version}, this machine {__version__}: install the same version on "
-                f"all, with pip install 'diabolo[cluster]=={__version__}'."
-            )
+        check_versions([version])
         self.ready, self.awaited = True, None
         return None
 

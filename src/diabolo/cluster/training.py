@@ -266,7 +266,9 @@ class _Attempt:
         """Train by these workers, from the last state. Raises _LostError, _Regrouped, DivergedError."""
         ray = connection.load()
         with _losses():
-            addresses = ray.get([worker.address.remote() for worker in workers])
+            known = ray.get([worker.address.remote() for worker in workers])
+        addresses = [address for address, _ in known]
+        connection.check_versions([each for _, each in known])
         self._started, nodes = time.monotonic(), len(connection.nodes())
         restored = ray.put(self._last)
         streams = [

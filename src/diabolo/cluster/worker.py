@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from diabolo._version import __version__
 from diabolo.errors import DivergedError
 from diabolo.training.checkpoints import State
 from diabolo.training.engines import Compiled, Job, Trained
@@ -38,15 +39,15 @@ class Worker:
         self._answers: queue.Queue[bool | BaseException] = queue.Queue()
         self._state: Callable[[], State] | None = None
 
-    def address(self) -> str:
-        """Load TensorFlow, and return HOST:PORT for the sums of gradients: the address of this node, a free port."""
+    def address(self) -> tuple[str, str]:
+        """Load TensorFlow; return HOST:PORT for the sums of gradients, with a free port, and the version of Diabolo."""
         from diabolo.cluster.connection import load
         from diabolo.training import backend
 
         backend.load_tensorflow()
         host = load().util.get_node_ip_address()
         with socket.create_server((host, 0)) as free:
-            return f"{host}:{free.getsockname()[1]}"
+            return f"{host}:{free.getsockname()[1]}", __version__
 
     def train(
         self, job: Job, restored: State | None, rank: int, addresses: Sequence[str]
