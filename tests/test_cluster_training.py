@@ -222,7 +222,7 @@ def test_workers_read_each_row_of_a_stream_once_an_epoch(parts, world):
 @needs_namespace
 @pytest.mark.slow
 def test_workers_learn_from_rows_that_each_reads_for_itself(tmp_path, parts):
-    options = ["--latent", 2, "--structure", "dense 16", "--epochs", 30, "--memory", "150kB", "--json", "--no-pictures"]
+    options = ["--latent", 2, "--structure", "dense 16", "--epochs", 30, "--memory", "80kB", "--json", "--no-pictures"]
     with Nodes(2, 2) as nodes:
         said = [
             nodes.run(sys.executable, "-m", "diabolo", "fit", parts / "*.parquet", "--cluster", "auto",
