@@ -30,8 +30,8 @@ NAMES = {net: "-".join(map(str, net.sizes)) for net in (SMALL, MIDDLE, LARGE, HU
 FITTED = [(net, rows) for net in (SMALL, MIDDLE, LARGE) for rows in (64, 256, 1024)]
 CHECKED = [(net, batch) for net in (SMALL, LARGE) for batch in (512, 2048)]
 VECTORS = (1, 10_000, 100_000, 1_000_000, 3_000_000)
-OPERATIONS = 2e10  # of one call of a program, about a quarter of a second of a core
-CALLS, EPOCHS = 4, 4
+OPERATIONS = 1e10  # of one call of a program, about an eighth of a second of a core
+CALLS, EPOCHS = 4, 3
 MACHINES = (1, 2, 4, 8, 16, 32, 64)
 NETWORK = Network(rate=1.25e9, latency=50e-6)  # 10 Gbit/s
 CORES = len(os.sched_getaffinity(0))
@@ -39,6 +39,17 @@ FEATURES, ROWS_OF_PART, PARTS = 64, 60_000, 8
 DRAWS = 500
 
 # A process that measures.
+
+
+class Lone:
+    """A group of one process whose sums cost nothing, to measure what a process of a group computes."""
+
+    rank, world = 0, 1
+
+    def sum(self, values: Any) -> Any:
+        return values
+
+    total = least = first = sum
 
 
 def steps_of(net: Net, batch: int, *, compiled: bool, group: Any) -> list[float]:
@@ -83,7 +94,7 @@ def sums_of(size: int, group: Any) -> list[float]:
         return tf.while_loop(lambda at, values: at < count, one, (tf.constant(0), values))[1]
 
     function, zeros = tf.function(many, autograph=False), tf.zeros(size)
-    for _ in range(12):
+    for _ in range(10):
         started = time.perf_counter()
         function(zeros).numpy()
         samples.append((time.perf_counter() - started) / count)
@@ -125,7 +136,7 @@ def measure(asked: dict[str, Any]) -> None:
     from diabolo.training import backend
 
     backend.load_tensorflow()
-    group = None
+    group: Any = Lone() if asked["lone"] else None
     if asked["addresses"]:
         from diabolo.training.group import Group
 
@@ -145,15 +156,16 @@ def measure(asked: dict[str, Any]) -> None:
 
 
 def together(
-    inside: Any, count: int, points: Any, *, threads: int, grouped: bool = True, compiled: bool = True, **more: Any
+    inside: Any, count: int, points: Any, *, threads: int, lone: bool = False, compiled: bool = True, **more: Any
 ) -> Any:
     """Run so many processes in a namespace, and return the samples of the first one."""
     load, began = os.getloadavg()[0], time.time()
     ports = range(24_000 + 10 * count, 24_000 + 11 * count)
-    addresses = [f"127.0.0.1:{port}" for port in ports] if grouped else []
+    addresses = [f"127.0.0.1:{port}" for port in ports] if count > 1 else []
     with tempfile.TemporaryDirectory() as folder:
-        asked = {"addresses": addresses, "points": points, "threads": threads, "compiled": compiled}
-        asked |= {"vectors": (), "reads": False} | more
+        sizes = [(net.sizes, batch) for net, batch in points]
+        asked = {"addresses": addresses, "points": sizes, "threads": threads, "compiled": compiled}
+        asked |= {"lone": lone, "vectors": (), "reads": False} | more
         env = {"TF_CPP_MIN_LOG_LEVEL": "3"}
         processes = []
         for rank in range(count):
@@ -178,10 +190,10 @@ def steps_and_sums() -> dict[str, Any]:
     checked, each = [*CHECKED], max(1, CORES // 2)
     with clusters.namespace() as inside:
         return {
-            "alone": together(inside, 1, [*FITTED, *checked], threads=CORES, grouped=False, reads=True),
-            "plain": together(inside, 1, FITTED, threads=CORES, grouped=False, compiled=False),
-            "part": together(inside, 1, FITTED, threads=CORES),
-            "part of some cores": together(inside, 1, FITTED, threads=each),
+            "alone": together(inside, 1, [*FITTED, *checked], threads=CORES, reads=True),
+            "plain": together(inside, 1, FITTED, threads=CORES, compiled=False),
+            "part": together(inside, 1, FITTED, threads=CORES, lone=True),
+            "part of some cores": together(inside, 1, FITTED, threads=each, lone=True),
             "2": together(inside, 2, checked, threads=each, vectors=VECTORS),
             "4": together(inside, 4, checked, threads=max(1, CORES // 4), vectors=VECTORS),
         }
@@ -209,12 +221,11 @@ def job(kind: str, workers: int, folder: str) -> dict[str, Any]:
         )
         wall, used = time.perf_counter() - started, time.process_time() - cpu
         return {"wall": wall, "first": ended[0], "cpu": used}
+    from diabolo.cluster import searching
     from diabolo.search import search
 
     rng = np.random.default_rng(0)
-    rows = (np.tanh(rng.normal(size=(600, 5)) @ rng.normal(size=(5, 8))) + 0.05 * rng.normal(size=(600, 8))).astype(
-        "f4"
-    )
+    rows = np.tanh(rng.normal(size=(600, 5)) @ rng.normal(size=(5, 8))) + 0.05 * rng.normal(size=(600, 8))
     space = {"structure": ["dense 16", "dense 32-16"], "noise": [0.0], "optimizer": ["adam"], "batch_size": [32]}
     known = {"trials": 12, "epochs": 100, "latent_dim": 3, "space": space, "random_state": 0, "refine": False}
     found = (searching.search if workers else search)(rows.astype(np.float32), **known, **cluster).trials
@@ -441,7 +452,7 @@ def main() -> None:
         print(json.dumps(job(asked.job[0], int(asked.job[1]), asked.job[2])))
         return
     found = json.loads(asked.use.read_text()) if asked.use else {}
-    for measured in (pieces_of_work, steps_and_sums):
+    for measured in (steps_and_sums, pieces_of_work):
         if measured.__name__ not in found:
             found[measured.__name__] = measured()
             if asked.keep:
