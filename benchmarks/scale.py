@@ -27,8 +27,8 @@ from benchmarks.scale_model import Array, Net, Network, Part, Training
 SMALL, MIDDLE, LARGE = Net((784, 64)), Net((784, 256, 64)), Net((784, 1000, 500, 250, 30))
 HUGE = Net((784, 4000, 4000, 1000, 30))  # extrapolated alone
 NAMES = {net: "-".join(map(str, net.sizes)) for net in (SMALL, MIDDLE, LARGE, HUGE)}
-FITTED = [(net, rows) for net in (SMALL, MIDDLE, LARGE) for rows in (64, 256, 1024)]
-CHECKED = [(net, batch) for net in (SMALL, LARGE) for batch in (512, 2048)]
+FITTED = [(SMALL, 64), (SMALL, 256), (SMALL, 1024), (MIDDLE, 128), (MIDDLE, 1024), (LARGE, 64), (LARGE, 256)]
+CHECKED = [(SMALL, 512), (SMALL, 2048), (LARGE, 256), (LARGE, 1024)]
 VECTORS = (1, 10_000, 100_000, 1_000_000, 3_000_000)
 OPERATIONS = 1e10  # of one call of a program, about an eighth of a second of a core
 CALLS, EPOCHS = 4, 3
@@ -182,21 +182,25 @@ def together(
     return found
 
 
-def steps_and_sums() -> dict[str, Any]:
-    """Measure all that the model of a step needs."""
+def measure_steps(found: dict[str, Any], keep: Callable[[], None]) -> None:
+    """Measure what the model of a step needs, and is not there yet."""
     sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
     import clusters
 
-    checked, each = [*CHECKED], max(1, CORES // 2)
+    half, quarter = max(1, CORES // 2), max(1, CORES // 4)
+    sets: dict[str, dict[str, Any]] = {
+        "alone": {"count": 1, "points": [*FITTED, *CHECKED], "threads": CORES, "reads": True},
+        "part of some cores": {"count": 1, "points": FITTED, "threads": half, "lone": True},
+        "2": {"count": 2, "points": CHECKED, "threads": half, "vectors": VECTORS},
+        "4": {"count": 4, "points": CHECKED, "threads": quarter, "vectors": VECTORS},
+        "part": {"count": 1, "points": FITTED, "threads": CORES, "lone": True},
+        "plain": {"count": 1, "points": FITTED, "threads": CORES, "compiled": False},
+    }
     with clusters.namespace() as inside:
-        return {
-            "alone": together(inside, 1, [*FITTED, *checked], threads=CORES, reads=True),
-            "plain": together(inside, 1, FITTED, threads=CORES, compiled=False),
-            "part": together(inside, 1, FITTED, threads=CORES, lone=True),
-            "part of some cores": together(inside, 1, FITTED, threads=each, lone=True),
-            "2": together(inside, 2, checked, threads=each, vectors=VECTORS),
-            "4": together(inside, 4, checked, threads=max(1, CORES // 4), vectors=VECTORS),
-        }
+        for name, asked in sets.items():
+            if name not in found:
+                found[name] = together(inside, **asked)
+                keep()
 
 
 # Search and bulk work.
@@ -263,15 +267,16 @@ def make_parts(folder: Path) -> dict[str, list[float]]:
     return found
 
 
-def pieces_of_work() -> dict[str, Any]:
-    """Measure a search and bulk work: by one process, and by one and two workers of a local cluster."""
-    found: dict[str, Any] = {}
+def measure_pieces(found: dict[str, Any], keep: Callable[[], None]) -> None:
+    """Measure what is not there yet of a search and of bulk work: one process, and a cluster of one or two workers."""
     # Ray gives its workers a low priority, so that on a machine that others use as well they would wait for these.
     env = os.environ | {"RAY_worker_niceness": "0"}
     with tempfile.TemporaryDirectory() as folder:
-        found["part"] = make_parts(Path(folder))
+        found["parts"] = make_parts(Path(folder))
         for kind in ("search", "bulk"):
             for workers in (0, 1, 2):
+                if f"{kind} {workers}" in found:
+                    continue
                 load = os.getloadavg()[0]
                 command = [sys.executable, "-m", "benchmarks.scale", "--job", kind, str(workers), folder]
                 done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
@@ -279,7 +284,7 @@ def pieces_of_work() -> dict[str, Any]:
                     raise SystemExit(f"{kind} failed:\n{done.stderr[-3000:]}")
                 found[f"{kind} {workers}"] = json.loads(done.stdout.splitlines()[-1])
                 print(f"<!-- {kind}, {workers} workers: load {load:.1f} before -->", flush=True)
-    return found
+                keep()
 
 
 # The model.
@@ -401,7 +406,7 @@ def show_pieces(found: dict[str, Any]) -> None:
     trials = found["search 0"]["trials"]
     driver = max(0.0, found["search 0"]["wall"] - sum(trials)) / len(trials)
     start = found["search 1"]["wall"] - found["search 0"]["wall"]
-    part = Part(*(float(np.median(found["part"][name])) for name in ("read", "infer", "write")))
+    part = Part(*(float(np.median(found["parts"][name])) for name in ("read", "infer", "write")))
     part = part._replace(bytes=ROWS_OF_PART * (FEATURES + 8) * scale_model.BYTES)
     begun = found["bulk 1"]["first"] - part.seconds
     low, high = scale_model.pieces_bounds(trials, 2, driver=driver)
@@ -452,13 +457,15 @@ def main() -> None:
         print(json.dumps(job(asked.job[0], int(asked.job[1]), asked.job[2])))
         return
     found = json.loads(asked.use.read_text()) if asked.use else {}
-    for measured in (steps_and_sums, pieces_of_work):
-        if measured.__name__ not in found:
-            found[measured.__name__] = measured()
-            if asked.keep:
-                asked.keep.write_text(json.dumps(found))
-    show_training(found["steps_and_sums"])
-    show_pieces(found["pieces_of_work"])
+
+    def keep() -> None:
+        if asked.keep:
+            asked.keep.write_text(json.dumps(found))
+
+    measure_steps(found, keep)
+    measure_pieces(found, keep)
+    show_training(found)
+    show_pieces(found)
 
 
 if __name__ == "__main__":
