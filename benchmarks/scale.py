@@ -306,26 +306,26 @@ def model_of(found: dict[str, Any], part: str, pick: Callable[[Sequence[Array]],
     return Training(computed("alone"), computed(part), scale_model.fitted(np.array(terms), np.array(seconds)))
 
 
-def medians(samples: Sequence[Array]) -> list[float]:
-    """Return the median of each list of samples."""
-    return [float(np.median(each)) for each in samples]
+def typical(samples: Sequence[Array]) -> list[float]:
+    """Return a typical sample of each list of samples."""
+    return [scale_model.typical(each) for each in samples]
 
 
 def checked(found: dict[str, Any]) -> list[tuple[Net, int, int, float, float]]:
     """Return network, batch, workers, the predicted and the measured seconds of a step."""
-    model = model_of(found, "part of some cores", medians)
+    model = model_of(found, "part of some cores", typical)
     lines = []
     for workers, name in ((1, "alone"), (2, "2"), (4, "4")):
         crowded = scale_model.crowd(workers, max(1, CORES // workers), CORES)
         measured = found[name]["steps"][-len(CHECKED) :]
         for (net, batch), samples in zip(CHECKED, measured, strict=True):
             predicted = model.step(net, batch, workers, crowded=crowded)
-            lines.append((net, batch, workers, predicted, float(np.median(samples))))
+            lines.append((net, batch, workers, predicted, scale_model.typical(samples)))
     return lines
 
 
 def gains(found: dict[str, Any], net: Net, batch: int, error: float) -> list[tuple[float, float, float]]:
-    """Return how many times as fast machines are as one: by the medians, and the bounds of 90 % of the draws.
+    """Return how many times as fast machines are as one: by the lower quartiles, and the bounds of 90 % of the draws.
 
     The draws take other samples, overlap of copying and sending or none, and the typical error of a prediction.
     """
@@ -340,7 +340,7 @@ def gains(found: dict[str, Any], net: Net, batch: int, error: float) -> list[tup
         network = NETWORK._replace(overlaps=bool(random.integers(2)))
         factor = np.exp(random.normal() * np.log(error))
         drawn.append([1.0, *(factor * each for each in times(model, network)[1:])])
-    middle = times(model_of(found, "part", medians), NETWORK)
+    middle = times(model_of(found, "part", typical), NETWORK)
     return [(each, *scale_model.interval(draws)) for each, draws in zip(middle, zip(*drawn, strict=True), strict=True)]
 
 
@@ -357,8 +357,8 @@ def table(title: str, head: Sequence[str], rows: Sequence[Sequence[Any]]) -> Non
 
 def show_training(found: dict[str, Any]) -> None:
     """Print constants, predictions, extrapolations."""
-    apart, shared = model_of(found, "part", medians), model_of(found, "part of some cores", medians)
-    plain = model_of(found | {"alone": found["plain"]}, "part", medians).alone
+    apart, shared = model_of(found, "part", typical), model_of(found, "part of some cores", typical)
+    plain = model_of(found | {"alone": found["plain"]}, "part", typical).alone
     sets = {
         f"alone, {CORES} threads": apart.alone,
         f"alone, {CORES} threads, without XLA": plain,
@@ -368,7 +368,7 @@ def show_training(found: dict[str, Any]) -> None:
     lines = [[name, *(f"{each:.3g}" for each in constants * [1e3, 1e9, 1e12, 1e9])] for name, constants in sets.items()]
     table("Computing", ["", "step, ms", "weight, ns", "weight and row, ps", "output and row, ns"], lines)
     call, hop, byte = apart.reduce
-    reads = {name: np.median(samples) for name, samples in found["alone"]["reading"].items()}
+    reads = {name: scale_model.typical(samples) for name, samples in found["alone"]["reading"].items()}
     print(f"\nA sum: {1e3 * call:.3g} ms, {1e3 * hop:.3g} ms a hop, {1e9 * byte:.3g} ns a byte.")
     print(f"Rows of 784 a second: {1 / reads['parquet']:,.0f} of Parquet, {1 / reads['memory']:,.0f} in memory.")
     lines = checked(found)
@@ -406,7 +406,7 @@ def show_pieces(found: dict[str, Any]) -> None:
     trials = found["search 0"]["trials"]
     driver = max(0.0, found["search 0"]["wall"] - sum(trials)) / len(trials)
     start = found["search 1"]["wall"] - found["search 0"]["wall"]
-    part = Part(*(float(np.median(found["parts"][name])) for name in ("read", "infer", "write")))
+    part = Part(*(scale_model.typical(found["parts"][name]) for name in ("read", "infer", "write")))
     part = part._replace(bytes=ROWS_OF_PART * (FEATURES + 8) * scale_model.BYTES)
     begun = found["bulk 1"]["first"] - part.seconds
     low, high = scale_model.pieces_bounds(trials, 2, driver=driver)
