@@ -262,8 +262,7 @@ def make_parts(folder: Path) -> dict[str, list[float]]:
     for path in sorted((folder / "parts").iterdir()):
         rows = timed("read", lambda path=path: parquet.read_table(path))
         codes = timed("infer", lambda rows=rows: model.encode(rows))
-        columns = {f"latent_{at}": codes[:, at] for at in range(8)}
-        timed("write", lambda columns=columns: parquet.write_table(pa.table(columns), folder / "codes.parquet"))
+        timed("write", lambda codes=codes: parquet.write_table(codes, folder / "codes.parquet"))
     return found
 
 
