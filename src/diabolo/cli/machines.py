@@ -32,7 +32,7 @@ class Machines(NamedTuple):
 
     cluster: str | None
     workers: str | None
-    wait: str
+    wait: str | None
 
     @contextmanager
     def engine(self) -> "Iterator[Engine | None]":
@@ -40,8 +40,9 @@ class Machines(NamedTuple):
         from diabolo.errors import OptionError
 
         if self.cluster is None:
-            if self.workers is not None:
-                raise OptionError(f"--workers {self.workers} needs a cluster: add --cluster local, or its address.")
+            for option, value in (("--workers", self.workers), ("--wait", self.wait)):
+                if value is not None:
+                    raise OptionError(f"{option} {value} needs a cluster: add --cluster local, or its address.")
             yield None
             return
         from diabolo import cluster
@@ -50,12 +51,12 @@ class Machines(NamedTuple):
         def say(line: str) -> None:
             print(f"diabolo: {line}", file=sys.stderr)
 
-        wait = duration(self.wait)
+        wait = duration("10m" if self.wait is None else self.wait, "wait (--wait)")
         with cluster.engine(self.cluster, workers=self.workers, wait=wait, say=say) as engine:
             yield engine
 
 
 def trains_on_machines() -> Callable[[Command], Command]:
     """Give a command the options of a cluster; it gets them as `machines`, a Machines."""
-    options = {"cluster": (Cluster, None), "workers": (Workers, None), "wait": (Wait, "10m")}
+    options = {"cluster": (Cluster, None), "workers": (Workers, None), "wait": (Wait, None)}
     return gathered("machines", options, Machines)

@@ -63,8 +63,9 @@ Cluster = Annotated[
         "--cluster",
         metavar="ADDRESS",
         envvar="RAY_ADDRESS",
-        help="Work on a Ray cluster: HOST:PORT of its head node; auto, the one of this machine; or local, processes of "
-        "this machine that are started for it.",
+        callback=lambda address: None if address == "none" else address,
+        help="Work on a Ray cluster: HOST:PORT of its head node; auto, the one of this machine; local, processes of "
+        "this machine that are started for it; or none, whatever RAY_ADDRESS says.",
         rich_help_panel="Cluster",
     ),
 ]

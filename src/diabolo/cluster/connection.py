@@ -27,6 +27,7 @@ ADDRESS = "RAY_ADDRESS"  # the variable that Ray itself reads
 LOOPBACK = "127.0.0.1"
 MOST_LETTERS = 36  # of the path of a folder for sockets
 SECONDS = 10.0  # within which a port must answer
+MOST_SECONDS = 60.0  # within which a cluster must
 
 logger = logging.getLogger(__name__)
 
@@ -43,8 +44,9 @@ class Node(NamedTuple):
 def check_address(address: object) -> str:
     """Return the address of a cluster as a user gives it. Raises OptionError, MissingExtraError."""
     missing.check("ray", "a cluster")
+    of = f" (from {ADDRESS})" if address == os.environ.get(ADDRESS) else ""
     if not isinstance(address, str) or not address or address != address.strip():
-        raise OptionError(f"{_EXPECTED}, got {address!r:.80}.")
+        raise OptionError(f"{_EXPECTED}, got {address!r:.80}{of}.")
     if address.startswith("ray://"):
         raise OptionError(
             f"cluster (--cluster) {address!r:.80} is the address of a Ray client: run this on a machine of the cluster "
@@ -52,7 +54,7 @@ def check_address(address: object) -> str:
         )
     host, _, port = address.rpartition(":")
     if address not in (LOCAL, AUTO) and not (host and port.isascii() and port.isdigit()):
-        raise OptionError(f"{_EXPECTED}, got {address!r:.80}.")
+        raise OptionError(f"{_EXPECTED}, got {address!r:.80}{of}.")
     return address
 
 
@@ -63,7 +65,7 @@ _EXPECTED = "cluster (--cluster) must be 'local', 'auto' or HOST:PORT, such as 1
 def connected(address: str) -> Iterator[None]:
     """Connect to a cluster, and disconnect afterwards; a local one is started, and ended.
 
-    A process that is connected already, as a notebook may be, stays connected to that cluster.
+    A process that is connected already, as a notebook may be, stays connected to that cluster; another one is an error.
 
     Args:
         address: "local": processes of this machine; "auto": the cluster in RAY_ADDRESS, or that of this machine;
@@ -77,8 +79,11 @@ def connected(address: str) -> Iterator[None]:
     ray = load()
     if ray.is_initialized():
         there = ray.get_runtime_context().gcs_address
-        if address not in (AUTO, there):
-            logger.warning("this process is connected to the cluster %s already, and stays there", there)
+        if address not in (AUTO, there) and not (address == LOCAL and _is_ours(there)):
+            raise ClusterError(
+                f"this process is connected to the cluster {there} already: take that one (cluster='auto'), or leave "
+                f"it first (ray.shutdown())."
+            )
         yield
         return
     with _folder(address) as folder:
@@ -134,17 +139,61 @@ def _on_loopback() -> Iterator[None]:
             os.environ[variable] = kept
 
 
+def _is_ours(address: str) -> bool:
+    """Whether a cluster is a local one, that this process has started: no other listens on loopback alone."""
+    return address.startswith(f"{LOOPBACK}:")
+
+
 def _connect(ray: Any, address: str, folder: str | None) -> None:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
     if address == LOCAL:
         with _on_loopback():
             ray.init(address=LOCAL, _node_ip_address=LOOPBACK, include_dashboard=False, _temp_dir=folder, **quiet)
         return
-    _refuse_closed(address)
     try:
-        ray.init(address=_where(address), **quiet)
+        where = _found() if _where(address) == AUTO else _where(address)
+        _refuse_closed(where)
+        with _limited():
+            ray.init(address=where, **quiet)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise _no_connection(address, error) from error
+
+
+def _found() -> str:
+    """Return the address of the cluster of this machine. Raises ConnectionError.
+
+    Ray itself would also take a local cluster of another command, and try for ever to reach one that has ended.
+    """
+    from ray._private import services as private
+
+    services: Any = private
+    latest: str | None = services.find_bootstrap_address(None)  # of the last `ray start`
+    others: list[str] = sorted(each for each in services.find_gcs_addresses() if not _is_ours(each))
+    for each in [latest, *others] if latest else others:
+        host, _, port = each.rpartition(":")
+        with contextlib.suppress(OSError):
+            socket.create_connection((host.strip("[]"), int(port)), timeout=SECONDS).close()
+            return each
+    raise ConnectionError("none runs on this machine")
+
+
+@contextlib.contextmanager
+def _limited() -> Iterator[None]:
+    """Raise ConnectionError after a minute: Ray tries for ever where it has another token, or another version."""
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def give_up(number: int, frame: object) -> None:
+        raise ConnectionError(f"no answer within {MOST_SECONDS:.0f} s; is the token (RAY_AUTH_TOKEN) the same?")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, MOST_SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _where(address: str) -> str:

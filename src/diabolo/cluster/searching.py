@@ -79,7 +79,7 @@ class Actors:
         self._open, self._every = ExitStack(), list[_Actor]()
         self._looked = self._last_seen = -math.inf
         self._ray: Any = None
-        self._started = False
+        self._started, self._failure = False, ""  # why an actor could not start
 
     def __enter__(self) -> "Actors":
         return self
@@ -142,6 +142,10 @@ class Actors:
         if any(each.ready for each in self._every):
             self._last_seen = now
         elif now - self._last_seen > SECONDS_WITHOUT_ACTORS:
+            if self._failure:
+                raise ClusterError(
+                    f"no process can start on the cluster ({self._failure}): diabolo cluster check says what it lacks."
+                )
             raise ClusterError(
                 f"no CPU of the cluster was free for {SECONDS_WITHOUT_ACTORS:.0f} s: wait for its other work to end, "
                 f"or add a node with `ray start --address HOST:PORT`, and run this again: the search continues."
@@ -164,6 +168,8 @@ class Actors:
             said = actor.said()
         except (self._ray.exceptions.RayActorError, self._ray.exceptions.OutOfMemoryError) as error:
             logger.info("a process of the search ended: %.300s", error)
+            if not actor.ready:
+                self._failure = " ".join(str(error).split())[-160:]
             self._lost(actor, search)
             return
         except self._ray.exceptions.RayTaskError as error:

@@ -4,54 +4,37 @@ The process that started the training prepares the rows, hands them to the worke
 checkpoints and keeps the model. Where a worker or its machine is lost, it starts new ones from the last state; nothing
 but Ray connects the machines, so that they share no folder.
 
-Order: how many workers, the engine, the workers of one attempt, what cannot be divided.
+Order: the engine, what cannot be divided, the workers of one attempt.
 """
 
 import contextlib
 import logging
-import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from diabolo.cluster import connection
-from diabolo.cluster.worker import Ended, Worker
+from diabolo.cluster.placing import LostError, Workers, losses, placed
+from diabolo.cluster.worker import Ended
 from diabolo.data.shard import Shard
 from diabolo.data.windows import Streamed
 from diabolo.errors import ClusterError, DivergedError, OptionError
 from diabolo.training.checkpoints import State
 from diabolo.training.engines import Engine, Job, Trained
 from diabolo.training.progress import Progress, Report, quiet
+from diabolo.training.runs import Stopped
 
 WAIT = 600.0  # seconds for enough machines
-SECONDS_TO_PLACE = 5.0  # for more workers than are needed
 SETTLED = 60.0  # seconds; a new start takes some of them
+SECONDS_TO_LISTEN = 0.5  # before it is asked whether a signal has come
 MOST_FAILURES = 5  # without an epoch in between
 STATE_DIVISOR = 20  # states are fetched in at most one twentieth of the time
 
 logger = logging.getLogger(__name__)
-
-
-class Workers(NamedTuple):
-    """How many workers a training has: at least, and at most."""
-
-    least: int
-    most: int
-
-    @classmethod
-    def of(cls, text: object) -> "Workers":
-        """Return what a user writes: 4, "4", or "2-4". Raises OptionError."""
-        found = re.fullmatch(r"([0-9]{1,4})(?:-([0-9]{1,4}))?", str(text).strip())
-        least, most = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
-        if not 1 <= least <= most:
-            raise OptionError(
-                f"workers (--workers) must be a number such as 4, or a range such as 2-4, got {text!r:.40}."
-            )
-        return cls(least, most)
 
 
 @contextlib.contextmanager
@@ -104,18 +87,23 @@ class Distributed(Engine):
         """Train by workers. Raises ClusterError where too few are left, OptionError for what cannot be divided."""
         check(job, self.workers)
         ray = connection.load()
+        if not ray.is_initialized():  # Ray would start a cluster that is open to the network
+            raise ClusterError(
+                "this engine has no connection to a cluster any more: call fit() within "
+                "`with diabolo.cluster.engine(...) as engine:`."
+            )
         held = ray.put(_of_rows(job))
         attempt, failures, epochs = _Attempt(job, report, self.settled), 0, -1
         while True:
             count = 0
             try:
-                with _placed(self.workers, self.wait, self.say) as workers:
+                with placed(self.workers, self.wait, self.say, attempt.check_stopped) as workers:
                     count = len(workers)
                     attempt.may_grow = count < self.workers.most
                     return attempt.run(workers, held)
             except _Regrouped:
                 self.say(f"machines have joined: going on after epoch {attempt.epochs} with more workers")
-            except _LostError as lost:
+            except LostError as lost:
                 failures = 1 if attempt.epochs > epochs else failures + 1
                 epochs = attempt.epochs
                 if failures > MOST_FAILURES:
@@ -124,7 +112,8 @@ class Distributed(Engine):
                         f"they may need more memory than there is; fewer workers on each machine need less "
                         f"(workers, --workers)."
                     ) from lost
-                self.say(f"one of {count} workers was lost ({lost}): going on after epoch {attempt.epochs}")
+                after = f"going on after epoch {attempt.epochs}" if attempt.epochs else "beginning again"
+                self.say(f"{'the worker' if count == 1 else f'one of {count} workers'} was lost ({lost}): {after}")
 
     def versions(self, job: Job) -> dict[str, str]:
         """Return the versions of Diabolo, Keras and TensorFlow, which need not be imported here."""
@@ -179,11 +168,7 @@ def _of_rows(job: Job) -> Job:
     shard: Shard = job.shard
     if isinstance(shard.rows, np.ndarray) and shard.chosen is not None:
         shard = replace(shard, rows=shard.training(), chosen=None)
-    return replace(job, shard=shard, restored=None, keep=None)
-
-
-class _LostError(Exception):
-    """A worker, or its machine, was lost."""
+    return replace(job, shard=shard, restored=None, keep=None, stopping=None)
 
 
 class _DivergedError(Exception):
@@ -192,56 +177,6 @@ class _DivergedError(Exception):
 
 class _Regrouped(Exception):
     """The training stops, to go on with more workers."""
-
-
-@contextlib.contextmanager
-def _placed(asked: Workers, wait: float, say: Callable[[str], None]) -> Iterator[list[Any]]:
-    """Start as many workers as there is room for, and end them afterwards. Raises ClusterError after `wait` seconds."""
-    ray = connection.load()
-    from ray.util.placement_group import placement_group, remove_placement_group
-    from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
-
-    until, waited, group, count, processors = time.monotonic() + wait, False, None, 0, 1
-    while group is None:
-        processors = _processors(asked.most)
-        for count in range(asked.most, asked.least - 1, -1):
-            tried = placement_group([{"CPU": processors}] * count, strategy="SPREAD")
-            if tried.wait(SECONDS_TO_PLACE):
-                group = tried
-                break
-            remove_placement_group(tried)
-        if group is None and time.monotonic() > until:
-            raise ClusterError(
-                f"no room for {asked.least} workers within {wait:.0f} s: the cluster has "
-                f"{connection.described(connection.nodes())}, some of which may be in use. Start more nodes, or ask "
-                f"for fewer workers (workers, --workers)."
-            )
-        if group is None and not waited:
-            waited = True
-            say(f"waiting up to {wait:.0f} s for room for {asked.least} workers")
-    strategies = [
-        PlacementGroupSchedulingStrategy(placement_group=group, placement_group_bundle_index=at) for at in range(count)
-    ]
-    actor = ray.remote(Worker)
-    workers = [
-        actor.options(num_cpus=processors, max_concurrency=4, scheduling_strategy=each).remote(processors)
-        for each in strategies
-    ]
-    try:
-        yield workers
-    finally:
-        for worker in workers:
-            ray.kill(worker)
-        remove_placement_group(group)
-
-
-def _processors(workers: int) -> int:
-    """Return how many processors each worker gets: those of the smallest node, divided among its workers."""
-    nodes = [node for node in connection.nodes() if node.processors]
-    if not nodes:
-        return 1
-    on_each = -(-workers // len(nodes))
-    return max(1, min(node.processors for node in nodes) // on_each)
 
 
 class _Attempt:
@@ -254,7 +189,7 @@ class _Attempt:
         self._job, self._report, self._settled = job, report, settled
         self._last = job.restored
         self._fetched, self._fetching = time.monotonic(), 0.0
-        self._started = 0.0
+        self._started, self._alone = 0.0, True
         self.may_grow = False
 
     @property
@@ -262,11 +197,16 @@ class _Attempt:
         """How many epochs the state has from which the training would go on."""
         return 0 if self._last is None else self._last.epochs
 
+    def check_stopped(self) -> None:
+        """Raise Stopped where a signal to stop has come: nothing is trained yet that could be kept."""
+        if self._job.stopping is not None and self._job.stopping():
+            raise Stopped
+
     def run(self, workers: list[Any], held: Any) -> Trained:
-        """Train by these workers, from the last state. Raises _LostError, _Regrouped, DivergedError."""
+        """Train by these workers, from the last state. Raises LostError, _Regrouped, DivergedError, Stopped."""
         ray = connection.load()
-        with _losses():
-            known = ray.get([worker.address.remote() for worker in workers])
+        self._alone = len(workers) == 1
+        known = self._when_ready([worker.address.remote() for worker in workers])
         addresses = [address for address, _ in known]
         connection.check_versions([each for _, each in known])
         self._started, nodes = time.monotonic(), len(connection.nodes())
@@ -277,9 +217,12 @@ class _Attempt:
         ]
         first, waiting = streams[0], list(streams)
         while True:
-            with _losses():
-                ready, _ = ray.wait(waiting, num_returns=1)
-                message = ray.get(next(ready[0]))
+            with losses(alone=self._alone):
+                ready, _ = ray.wait(waiting, num_returns=1, timeout=SECONDS_TO_LISTEN)
+                message = ray.get(next(ready[0])) if ready else None
+            if message is None:
+                self.check_stopped()
+                continue
             if isinstance(message, Ended):
                 if ready[0] is first:
                     return _result(message)
@@ -288,13 +231,25 @@ class _Attempt:
             with contextlib.suppress(_DivergedError):  # the message that follows says it
                 self._answer(workers[0], message, grown=self.may_grow and len(connection.nodes()) > nodes)
 
+    def _when_ready(self, asked: list[Any]) -> list[Any]:
+        """Return what was asked of each worker. Raises LostError, Stopped."""
+        ray, waiting = connection.load(), asked
+        while waiting:
+            with losses(alone=self._alone):
+                ready, waiting = ray.wait(waiting, num_returns=1, timeout=SECONDS_TO_LISTEN)
+                ray.get(ready)
+            self.check_stopped()
+        with losses(alone=self._alone):
+            found: list[Any] = ray.get(asked)
+        return found
+
     def _answer(self, worker: Any, progress: Progress, *, grown: bool) -> None:
         """Report the progress, keep the state where it is due, and let the workers go on."""
         ray = connection.load()
 
         def state() -> State:
             before = time.monotonic()
-            with _losses():
+            with losses(alone=self._alone):
                 now = ray.get(worker.state.remote())
             if now is None:
                 raise _DivergedError
@@ -312,7 +267,7 @@ class _Attempt:
                 raise _Regrouped
             if now - self._fetched > STATE_DIVISOR * self._fetching:
                 state()
-        with _losses():
+        with losses(alone=self._alone):
             ray.get(worker.answer.remote(ends))
 
 
@@ -323,25 +278,3 @@ def _result(ended: Ended) -> Trained:
         raise error
     assert ended.trained is not None, "a training that did not diverge has a result"
     return ended.trained
-
-
-@contextlib.contextmanager
-def _losses() -> Iterator[None]:
-    """Turn the errors of a lost worker, and those that the others then get, into a _LostError."""
-    ray = connection.load()
-    try:
-        yield
-    except StopIteration:
-        raise _LostError("it ended early") from None
-    except ray.exceptions.RayTaskError as error:
-        cause = error.cause
-        if not type(cause).__module__.startswith("tensorflow"):
-            raise cause from error
-        raise _LostError("the sums of the gradients were interrupted") from error
-    except ray.exceptions.RayError as error:
-        if "ModuleNotFoundError" in str(error):
-            raise ClusterError(
-                "Diabolo, or a package that training needs, is missing on a machine of the cluster: diabolo cluster "
-                "check names it."
-            ) from error
-        raise _LostError("its process has ended") from error

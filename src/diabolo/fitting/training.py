@@ -81,8 +81,9 @@ def fit(
         )
 
     def train(restored: State | None, keep: Keep | None) -> Trained:
-        after = 0 if run is None else run.extended_after
-        return engine.train(replace(job, restored=restored, keep=keep, patience_after=after), report)
+        after, stopping = (0, None) if run is None else (run.extended_after, run.stopping)
+        whole = replace(job, restored=restored, keep=keep, patience_after=after, stopping=stopping)
+        return engine.train(whole, report)
 
     try:
         if run is None:

@@ -24,12 +24,12 @@ OPERATIONS_A_SECOND = 2e10  # before anything was measured
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-def duration(budget: str | float) -> float:
-    """Return the seconds of 90, "90s", "10m" or "1.5h". Raises OptionError."""
+def duration(budget: str | float, name: str = "budget") -> float:
+    """Return the seconds of 90, "90s", "10m" or "1.5h". Args: name: of the setting. Raises OptionError."""
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhd]?)\s*", budget) if isinstance(budget, str) else None
     seconds = float(found[1]) * UNITS[found[2] or "s"] if found else budget
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < math.inf:
-        raise OptionError(f"budget must be a time such as 90s, 10m or 2h, got {budget!r:.40}.")
+        raise OptionError(f"{name} must be a time such as 90s, 10m or 2h, got {budget!r:.40}.")
     return float(seconds)
 
 

@@ -151,6 +151,7 @@ class Run:
         self._about: About | None = None  # the content of run.json; None: a new training, nothing written yet
         self._valid: list[Path] = []  # checkpoints that this process has read or written, the oldest first
         self._written, self._writing_seconds = time.monotonic(), 0.0
+        self._came: Callable[[], int | None] = lambda: None
 
     def __enter__(self) -> Self:
         if self._resume and isinstance(self._given, (str, Path)) and not Path(self._given).is_dir():
@@ -288,6 +289,7 @@ class Run:
         """
         restored = self.begin(about)
         with delayed_signals() as came:
+            self._came = came
 
             def keep(progress: Progress, state: Callable[[], State]) -> None:
                 stop = came() is not None
@@ -299,6 +301,10 @@ class Run:
                 return work(restored=restored, keep=keep)
             logger.warning("%s: stopped, go on with resume=True (--resume)", self._folder)
         raise KeyboardInterrupt  # the user's own handler of the signal did not end the process: end the training
+
+    def stopping(self) -> bool:
+        """Return whether a signal to stop has come while `train` works."""
+        return self._came() is not None
 
     def keep(self, progress: Progress, state: Callable[[], State], *, now: bool = False) -> None:
         """Write a checkpoint if one is due, and delete those before the last two.

@@ -43,6 +43,7 @@ class Job:
         learnt: initial values of the parameters of the loss, by name.
         restored: the state to continue from; None: start from the beginning.
         keep: see `Keep`.
+        stopping: whether a signal to stop has come, for an engine that waits before it trains; None: never.
     """
 
     network: Network
@@ -65,6 +66,7 @@ class Job:
     patience_after: int = 0
     restored: State | None = None
     keep: Keep | None = None
+    stopping: Callable[[], bool] | None = None
 
 
 class Trained(NamedTuple):
