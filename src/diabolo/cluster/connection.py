@@ -145,7 +145,9 @@ def _is_ours(address: str) -> bool:
 
 
 def _connect(ray: Any, address: str, folder: str | None) -> None:
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
+    # Not by Ray's own settings, which change the format of the handlers of the user as well.
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    quiet: dict[str, Any] = {"log_to_driver": False, "configure_logging": False}
     if address == LOCAL:
         with _on_loopback():
             ray.init(address=LOCAL, _node_ip_address=LOOPBACK, include_dashboard=False, _temp_dir=folder, **quiet)
