@@ -18,6 +18,32 @@ if TYPE_CHECKING:
 LINE_SECONDS = 30.0  # between two lines of progress in a file; in a terminal one line changes
 TICK_SECONDS = 0.2
 
+Parts = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="PARTS...",
+        help="Files, folders or patterns ('parts/*.parquet'), also s3://bucket/parts/*.parquet and other addresses of "
+        "fsspec. One file of results is made for each file.",
+    ),
+]
+Folder = Annotated[
+    str, typer.Option("--output", "-o", metavar="FOLDER", help="Folder of the results; or an address, s3://bucket/out.")
+]
+Format = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        metavar="npy|parquet|csv|...",
+        help="Format of the results. Default: parquet where columns have names and kinds, otherwise npy.",
+    ),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N", help="At most N workers on the cluster. Default: one for each CPU.", rich_help_panel="Cluster"
+    ),
+]
+
 
 @reads(*OF_TEXT_TABLES, *OF_PICTURES)
 def bulk(
@@ -25,26 +51,9 @@ def bulk(
     how: "Reading",
     verb: Annotated[str, typer.Argument(metavar="VERB", help="encode, decode, reconstruct or score.")],
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A model file, as `diabolo fit` writes it.")],
-    parts: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="PARTS...",
-            help="Files, folders or patterns ('parts/*.parquet'), also s3://bucket/parts/*.parquet and other addresses "
-            "of fsspec. One file of results is made for each file.",
-        ),
-    ],
-    output: Annotated[
-        str,
-        typer.Option("--output", "-o", metavar="FOLDER", help="Folder of the results; or an address, s3://bucket/out."),
-    ],
-    form: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            metavar="npy|parquet|csv|...",
-            help="Format of the results. Default: parquet where columns have names and kinds, otherwise npy.",
-        ),
-    ] = None,
+    parts: Parts,
+    output: Folder,
+    form: Format = None,
     keep: Keep = None,
     condition: Annotated[
         str | None,
@@ -57,14 +66,7 @@ def bulk(
         bool, typer.Option("--fill", help="For reconstruct: fill in missing cells and keep all others.")
     ] = False,
     cluster: Cluster = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help="At most N workers on the cluster. Default: one for each CPU.",
-            rich_help_panel="Cluster",
-        ),
-    ] = None,
+    workers: Workers = None,
     force: Annotated[
         bool, typer.Option("--force", help="Make results again whose part, model or options have changed.")
     ] = False,

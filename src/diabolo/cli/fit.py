@@ -18,6 +18,7 @@ from diabolo.cli.writing import as_json, stem
 if TYPE_CHECKING:
     from diabolo.data.tables import Reading
     from diabolo.errors import DivergedError
+    from diabolo.model.settings import Settings
     from diabolo.training.runs import About
 
 
@@ -143,9 +144,7 @@ def fit(
         checked = check_settings(_preset(preset) | settings)
     else:
         _refuse_other_options(context, typed, before, run)
-        again = _preset(preset) | {name: value for name, value in settings.items() if name in typed}
-        checked = fitting.resumed(again, before, str(run))
-        checked = checked.changed(memory=limit(checked.memory))
+        checked = _resumed({name: settings[name] for name in typed & settings.keys()}, preset, before, run)
     if machines.cluster is None:
         fitting.check_installed(checked)
     check_data(data, how, data_dir, series=checked.series)
@@ -187,6 +186,15 @@ def fit(
         print(as_json(results.to_config() | chosen))
     else:
         results.show(plan.optimizer_reason)
+
+
+def _resumed(typed: dict[str, Any], preset: str | None, about: "About", run: Path | None) -> "Settings":
+    """Return the settings of a run that goes on. Args: typed: those on the command line."""
+    from diabolo import fitting
+    from diabolo.data.memory import limit
+
+    checked = fitting.resumed(_preset(preset) | typed, about, str(run))
+    return checked.changed(memory=limit(checked.memory))
 
 
 def _refuse_other_options(context: typer.Context, typed: set[str], about: "About", run: Path | None) -> None:

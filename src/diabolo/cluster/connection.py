@@ -79,7 +79,7 @@ def connected(address: str) -> Iterator[None]:
     ray = load()
     if ray.is_initialized():
         there = ray.get_runtime_context().gcs_address
-        if address not in (AUTO, there) and not (address == LOCAL and _is_ours(there)):
+        if address not in (AUTO, there) and not (address == LOCAL and _is_local(there)):
             raise ClusterError(
                 f"this process is connected to the cluster {there} already: take that one (cluster='auto'), or leave "
                 f"it first (ray.shutdown())."
@@ -139,8 +139,8 @@ def _on_loopback() -> Iterator[None]:
             os.environ[variable] = kept
 
 
-def _is_ours(address: str) -> bool:
-    """Whether a cluster is a local one, that this process has started: no other listens on loopback alone."""
+def _is_local(address: str) -> bool:
+    """Whether an address is that of a local cluster: no other listens on loopback alone."""
     return address.startswith(f"{LOOPBACK}:")
 
 
@@ -170,7 +170,7 @@ def _found() -> str:
 
     services: Any = private
     latest: str | None = services.find_bootstrap_address(None)  # of the last `ray start`
-    others: list[str] = sorted(each for each in services.find_gcs_addresses() if not _is_ours(each))
+    others: list[str] = sorted(each for each in services.find_gcs_addresses() if not _is_local(each))
     for each in [latest, *others] if latest else others:
         host, _, port = each.rpartition(":")
         with contextlib.suppress(OSError):

@@ -26,13 +26,12 @@ from diabolo.errors import ClusterError, DivergedError, OptionError
 from diabolo.training.checkpoints import State
 from diabolo.training.engines import Engine, Job, Trained
 from diabolo.training.progress import Progress, Report, quiet
-from diabolo.training.runs import Stopped
+from diabolo.training.runs import WRITING_DIVISOR, Stopped
 
 WAIT = 600.0  # seconds for enough machines
 SETTLED = 60.0  # seconds; a new start takes some of them
 SECONDS_TO_LISTEN = 0.5  # before it is asked whether a signal has come
 MOST_FAILURES = 5  # without an epoch in between
-STATE_DIVISOR = 20  # states are fetched in at most one twentieth of the time
 
 logger = logging.getLogger(__name__)
 
@@ -265,7 +264,7 @@ class _Attempt:
             if grown and now - self._started > self._settled:
                 state()
                 raise _Regrouped
-            if now - self._fetched > STATE_DIVISOR * self._fetching:
+            if now - self._fetched > WRITING_DIVISOR * self._fetching:
                 state()
         with losses(alone=self._alone):
             ray.get(worker.answer.remote(ends))
