@@ -126,7 +126,8 @@ class _Line:
     def show(self, progress: "Progress") -> None:
         """Show the progress, and the error of a part at once."""
         if progress.error:
-            self.say(f"{progress.part}: {progress.error}")
+            named = progress.error.startswith(progress.part)
+            self.say(progress.error if named else f"{progress.part}: {progress.error}")
         now, ended = time.monotonic(), progress.done + progress.failed + progress.skipped
         if now - self._shown < (TICK_SECONDS if self._live else LINE_SECONDS) and ended < progress.parts:
             return

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from diabolo.cli.options import Cluster, Command, gathered
+from diabolo.cli.options import Cluster, Command, gathered, refuse_without_cluster
 
 if TYPE_CHECKING:
     from diabolo.training.engines import Engine
@@ -37,12 +37,8 @@ class Machines(NamedTuple):
     @contextmanager
     def engine(self) -> "Iterator[Engine | None]":
         """Connect to the cluster, and yield the engine; None without a cluster. Raises DiaboloError."""
-        from diabolo.errors import OptionError
-
+        refuse_without_cluster(self.cluster, workers=self.workers, wait=self.wait)
         if self.cluster is None:
-            for option, value in (("--workers", self.workers), ("--wait", self.wait)):
-                if value is not None:
-                    raise OptionError(f"{option} {value} needs a cluster: add --cluster local, or its address.")
             yield None
             return
         from diabolo import cluster

@@ -148,6 +148,15 @@ def trains(
     return gathered("settings", options, made, first=True)
 
 
+def refuse_without_cluster(cluster: str | None, **options: object) -> None:
+    """Raise OptionError for options that a cluster alone has. Args: options: by name; None: not given."""
+    from diabolo.errors import OptionError
+
+    for name, value in options.items():
+        if cluster is None and value is not None:
+            raise OptionError(f"--{name} {value} is for a cluster: add --cluster local, auto or HOST:PORT.")
+
+
 def latents(text: str | None) -> int | str | None:
     """Return what --latent says. Raises OptionError."""
     from diabolo.errors import OptionError

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from diabolo.cli.checks import check_data, check_settings
-from diabolo.cli.options import Cluster, Data, DataDir, Force, Workers, trains
+from diabolo.cli.options import Cluster, Data, DataDir, Force, Workers, refuse_without_cluster, trains
 from diabolo.cli.reading import reads
 from diabolo.cli.results import Results, outputs
 from diabolo.cli.writing import stem
@@ -113,11 +113,8 @@ def on(function: str, cluster: str | None, workers: int | None) -> Callable[...,
     """Return "search" or "race" of this machine, or that of a cluster. Raises OptionError, MissingExtraError."""
     from functools import partial
 
-    from diabolo.errors import OptionError
-
+    refuse_without_cluster(cluster, workers=workers)
     if cluster is None:
-        if workers is not None:
-            raise OptionError(f"--workers {workers} is for a cluster: add --cluster local, auto or HOST:PORT.")
         import diabolo.search
 
         return cast("Callable[..., Any]", getattr(diabolo.search, function))

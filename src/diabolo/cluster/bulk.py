@@ -137,8 +137,9 @@ class Bulk(NamedTuple):
         if self.failed:
             first, error = next(iter(self.failed.items()))
             more = f" and {len(self.failed) - 1} more" if len(self.failed) > 1 else ""
+            named = error if error.startswith(first) else f"{first}: {error}"
             raise DataError(
-                f"{len(self.failed)} of {self.parts} parts have no result: {first}: {error}{more and f' ({more[1:]})'} "
+                f"{len(self.failed)} of {self.parts} parts have no result: {named}{more and f' ({more[1:]})'} "
                 f"All errors are in {self.manifest}; the other parts are finished. Fix or leave out what is named, "
                 f"and run the same again."
             )
