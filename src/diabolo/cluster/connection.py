@@ -275,6 +275,21 @@ def described(every: list[Node]) -> str:
     return f"{count} {'node' if count == 1 else 'nodes'}, {processors} CPUs"
 
 
+def processors_each(workers: int) -> int:
+    """Return how many processors each worker gets: those of the smallest node, divided among its workers."""
+    every = [node.processors for node in nodes() if node.processors]
+    if not every:
+        return 1
+    on_each = -(-max(1, workers) // len(every))  # rounded up
+    return max(1, min(every) // on_each)
+
+
+def reason(error: Exception) -> str:
+    """Return the cause of an error of Ray, whose text ends with a traceback of the process that it comes from."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[-1] if lines else type(error).__name__)[:200]
+
+
 def check_versions(found: Iterable[str]) -> None:
     """Raise ClusterError where a machine has another version of Diabolo than this one. Args: found: on each."""
     for each in found:

@@ -94,17 +94,10 @@ def _counted(workers: int) -> str:
 
 
 def _room(asked: Workers) -> tuple[int, int]:
-    """Return how many processors a worker gets, and for how many workers there is room now, at most as asked.
-
-    A worker gets the processors of the smallest node, divided among its workers.
-    """
-    nodes = [node.processors for node in connection.nodes() if node.processors]
-    if not nodes:
-        return 1, 0
-    on_each = -(-asked.most // len(nodes))
-    processors = max(1, min(nodes) // on_each)
+    """Return how many processors a worker gets, and for how many workers there is room now, at most as asked."""
+    processors = connection.processors_each(asked.most)
     free = int(connection.load().available_resources().get("CPU", 0.0)) // processors
-    return processors, min(asked.most, free, sum(node // processors for node in nodes))
+    return processors, min(asked.most, free, sum(node.processors // processors for node in connection.nodes()))
 
 
 @contextlib.contextmanager
@@ -126,10 +119,9 @@ def losses(*, alone: bool) -> Iterator[None]:
         raise cause from error
     except ray.exceptions.RayError as error:
         if "creation task" in str(error):
-            reasons = re.findall(r"^\s*(\w*(?:Error|Exception)\b.*)$", str(error), re.MULTILINE)
             raise ClusterError(
-                f"a worker cannot start on one of the machines: {(reasons or ['unknown'])[-1]:.160}. See: diabolo "
-                f"cluster check"
+                f"a worker cannot start on one of the machines ({connection.reason(error)}): `diabolo cluster check` "
+                f"says what it lacks."
             ) from error
         raise LostError("its process has ended") from error
 

@@ -51,7 +51,9 @@ class _Pool:
         self._ray: Any = connection.load()
         self._waiting, self._tries = deque(parts), Counter[str]()
         self._workers, self._say, self._wait = workers, say, wait
-        self._cpus = _cpus_each(workers, len(parts))
+        every = sum(node.processors for node in connection.nodes())
+        # More than one CPU for a worker where there are fewer workers than CPUs.
+        self._cpus = connection.processors_each(min(len(parts), every if workers is None else workers))
         self._class = self._ray.remote(Worker)
         self._content, self._job = self._ray.put(content), job
         self._starting, self._busy = dict[Any, Any](), dict[Any, tuple[Any, Part]]()
@@ -68,7 +70,10 @@ class _Pool:
                 time.sleep(LOOK)
             ended, _ = self._ray.wait(running, num_returns=1, timeout=LOOK) if running else ([], [])
             for each in ended:
-                yield from self._started(each) if each in self._starting else self._ended(each)
+                if each in self._starting:
+                    self._started(each)
+                else:
+                    yield from self._ended(each)
             if self._busy:
                 alone_since, noted = time.monotonic(), False
                 continue
@@ -96,7 +101,7 @@ class _Pool:
             )
             self._starting[actor.about.remote()] = actor
 
-    def _started(self, ref: Any) -> Iterator[Outcome]:
+    def _started(self, ref: Any) -> None:
         actor = self._starting.pop(ref)
         try:
             self._ray.get(ref)
@@ -105,7 +110,6 @@ class _Pool:
             return
         self._failed_rounds = 0
         self._next(actor)
-        yield from ()
 
     def _not_started(self, error: Exception) -> None:
         now = time.monotonic()
@@ -114,10 +118,10 @@ class _Pool:
         self._failed_rounds += 1
         if self._failed_rounds >= STARTS and not self._busy:
             raise ClusterError(
-                f"no worker can start on the cluster: {_last_line(error)} `diabolo cluster check` says what the nodes "
-                f"lack."
+                f"no worker can start on the cluster: {connection.reason(error)} See what the nodes lack: diabolo "
+                f"cluster check"
             ) from error
-        self._say(f"a worker could not start: {_last_line(error)}")
+        self._say(f"a worker could not start: {connection.reason(error)}")
         self._again_at = now + min(PAUSE, 2.0**self._failed_rounds)
 
     def _ended(self, ref: Any) -> Iterator[Outcome]:
@@ -133,8 +137,8 @@ class _Pool:
             if again:
                 self._waiting.append(part)
             else:
-                reason = f"its worker ended {TRIES} times ({_last_line(error)})"
-                yield Outcome(part.output, error=f"{reason}: split it, or use fewer workers if memory ran out.")
+                why = f"its worker ended {TRIES} times ({connection.reason(error)})"
+                yield Outcome(part.output, error=f"{why}: split it, or use fewer workers if memory ran out.")
             return
         yield outcome
         self._next(actor)
@@ -155,18 +159,3 @@ class _Pool:
                 self._ray.kill(actor)
             if self._busy:
                 self._ray.wait([*self._busy], num_returns=len(self._busy), timeout=END)
-
-
-def _cpus_each(workers: int | None, parts: int) -> int:
-    """Return the CPUs of a worker: more than one where there are fewer workers than CPUs."""
-    sizes = [node.processors for node in connection.nodes() if node.processors]
-    if not sizes:
-        return 1
-    count = min(parts, sum(sizes) if workers is None else workers)
-    each = -(-count // len(sizes))  # workers on a node, rounded up
-    return max(1, min(sizes) // max(1, each))
-
-
-def _last_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[-1] if lines else type(error).__name__)[:200]

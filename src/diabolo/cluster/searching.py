@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 
 from diabolo import __version__
 from diabolo.checks import whole
-from diabolo.cluster.connection import check_address, check_versions, connected, load, nodes
+from diabolo.cluster.connection import check_address, check_versions, connected, load, nodes, reason
 from diabolo.errors import ClusterError, DiaboloError
 from diabolo.search import RaceResult, SearchResult
 from diabolo.search import race as race_here
@@ -169,7 +169,7 @@ class Actors:
         except (self._ray.exceptions.RayActorError, self._ray.exceptions.OutOfMemoryError) as error:
             logger.info("a process of the search ended: %.300s", error)
             if not actor.ready:
-                self._failure = " ".join(str(error).split())[-160:]
+                self._failure = reason(error)
             self._lost(actor, search)
             return
         except self._ray.exceptions.RayTaskError as error:
