@@ -158,10 +158,13 @@ def measure(asked: dict[str, Any]) -> None:
 def together(
     inside: Any, count: int, points: Any, *, threads: int, lone: bool = False, compiled: bool = True, **more: Any
 ) -> Any:
-    """Run so many processes in a namespace, and return the samples of the first one."""
+    """Run so many processes in a namespace, and return the samples of the first one.
+
+    Args: lone: each computes for itself; otherwise several are a group.
+    """
     load, began = os.getloadavg()[0], time.time()
     ports = range(24_000 + 10 * count, 24_000 + 11 * count)
-    addresses = [f"127.0.0.1:{port}" for port in ports] if count > 1 else []
+    addresses = [f"127.0.0.1:{port}" for port in ports] if count > 1 and not lone else []
     with tempfile.TemporaryDirectory() as folder:
         sizes = [(net.sizes, batch) for net, batch in points]
         asked = {"addresses": addresses, "points": sizes, "threads": threads, "compiled": compiled}
@@ -190,7 +193,8 @@ def measure_steps(found: dict[str, Any], keep: Callable[[], None]) -> None:
     half, quarter = max(1, CORES // 2), max(1, CORES // 4)
     sets: dict[str, dict[str, Any]] = {
         "alone": {"count": 1, "points": [*FITTED, *CHECKED], "threads": CORES, "reads": True},
-        "part of some cores": {"count": 1, "points": FITTED, "threads": half, "lone": True},
+        # As many as there are cores for, because they slow each other down: they share memory and its caches.
+        "part of some cores": {"count": CORES // half, "points": FITTED, "threads": half, "lone": True},
         "2": {"count": 2, "points": CHECKED, "threads": half, "vectors": VECTORS},
         "4": {"count": 4, "points": CHECKED, "threads": quarter, "vectors": VECTORS},
         "part": {"count": 1, "points": FITTED, "threads": CORES, "lone": True},

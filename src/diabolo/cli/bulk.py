@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from diabolo.cli import process
-from diabolo.cli.options import Cluster, Json, Keep, names
+from diabolo.cli.options import Cluster, Json, Keep, Workers, names
 from diabolo.cli.reading import OF_PICTURES, OF_TEXT_TABLES, reads
 
 if TYPE_CHECKING:
@@ -35,12 +35,6 @@ Format = Annotated[
         "--format",
         metavar="npy|parquet|csv|...",
         help="Format of the results. Default: parquet where columns have names and kinds, otherwise npy.",
-    ),
-]
-Workers = Annotated[
-    int | None,
-    typer.Option(
-        metavar="N", help="At most N workers on the cluster. Default: one for each CPU.", rich_help_panel="Cluster"
     ),
 ]
 

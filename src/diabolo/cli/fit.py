@@ -138,8 +138,8 @@ def fit(
     if resume and run is None:
         raise OptionError("resume=True (--resume) needs the folder of the run: give run (--run) as well.")
     typed = {name for name in context.params if _typed(context, name)}
-    settings = settings | how.as_settings() | {"memory": limit(settings["memory"])}
     before = runs.begun(run) if resume and run is not None else None
+    settings = settings | how.as_settings() | {"memory": limit(settings["memory"])}
     if before is None:
         checked = check_settings(_preset(preset) | settings)
     else:
@@ -154,11 +154,9 @@ def fit(
     )
     force = force or not replaced.isdisjoint(path.resolve() for path in paths.values())
     opened = open_divided(data, checked, reading=how, data_dir=data_dir, test_fraction=test_fraction)
-    for line in (opened.streamed, opened.missing):
-        if line is not None:
-            print(line, file=sys.stderr)
-    if checked.latent_dim == AUTO and before is None:
-        print("latents: counted by two short trainings first", file=sys.stderr)
+    counted = "latents: counted by two short trainings first" if checked.latent_dim == AUTO and before is None else None
+    for line in filter(None, (opened.streamed, opened.missing, counted)):
+        print(line, file=sys.stderr)
     options = {name: _plain(context.params[name]) for name in REMEMBERED if name in typed}
     with (
         machines.engine() as engine,

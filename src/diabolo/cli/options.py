@@ -73,7 +73,8 @@ Workers = Annotated[
     int | None,
     typer.Option(
         "--workers",
-        help="Processes of the cluster that train at the same time. Default: one for each CPU, and for those of nodes "
+        metavar="N",
+        help="At most N processes of the cluster that work at the same time. Default: one for each CPU, also of nodes "
         "that join.",
         rich_help_panel="Cluster",
     ),

@@ -88,21 +88,19 @@ def build(
         return network
     if getattr(bottleneck, "as_given", False) or (isinstance(bottleneck, str) and "as_given" in bottleneck):
         raise OptionError("a bottleneck 'as_given' needs a structure (encoder, decoder): leave as_given out.")
-    count = bottleneck.latent_dim if isinstance(bottleneck, Bottleneck) else latent_dim
-    hidden, written_latent = _read(structure, input_shape, activation, count or default_latent_dim(features, columns))
+    given = bottleneck.latent_dim if isinstance(bottleneck, Bottleneck) else None
+    default = default_latent_dim(features, columns)
+    hidden, written_latent = _read(structure, input_shape, activation, given or latent_dim or default)
     if written_latent is not None and latent_dim not in (None, written_latent):
         raise OptionError(
             f"structure {structure!r} ends in {written_latent} latents, but latent_dim is {latent_dim}: leave one out."
         )
+    if given is not None and not {latent_dim, written_latent} <= {None, given}:
+        raise OptionError(f"the bottleneck has {given} latents, but {latent_dim or written_latent} are asked for.")
     if isinstance(bottleneck, Bottleneck):
-        if latent_dim not in (None, bottleneck.latent_dim) or written_latent not in (None, bottleneck.latent_dim):
-            raise OptionError(
-                f"the bottleneck has {bottleneck.latent_dim} latents, but {latent_dim or written_latent} are asked for."
-            )
         part = bottleneck
     else:
-        latent_dim = written_latent or latent_dim or default_latent_dim(features, columns)
-        part = read_bottleneck(bottleneck, latent_dim, bottleneck_activation)
+        part = read_bottleneck(bottleneck, written_latent or latent_dim or default, bottleneck_activation)
     _refuse_wide(part, features, columns, allow_overcomplete=allow_overcomplete)
     layers = _flat(hidden, input_shape)
     encoder = named("encoder", layers)

@@ -58,18 +58,18 @@ class Task:
     opened: Source
     settings: Mapping[str, Any]
     space: space.Space
-    first: Sequence[dict[str, Any]]
-    default: int | None
-    seconds: float | None
-    trials: int | None
-    epochs: int | None
     depth: int
     folder: Path
-    storage: str | None
     seed: int
-    report: Callable[[list[Row]], None] | None
+    first: Sequence[dict[str, Any]] = ()
+    default: int | None = None
+    seconds: float | None = None
+    trials: int | None = None
+    epochs: int | None = None
     lengths: Mapping[str, int] = field(default_factory=dict)
+    storage: str | None = None
     begun: float | None = None
+    report: Callable[[list[Row]], None] | None = None
     by: By | None = None
 
 

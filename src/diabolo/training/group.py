@@ -191,10 +191,11 @@ class GroupSteps(Reconstruction):
         self._rows, self._weight = rows, tf.constant(1.0) if weight is None else weight
         in_xla = partial(compiled_function, jit_compile=True)
 
-        def gradient(batch: tf.Tensor) -> tf.Tensor:
+        def gradient(batch: tf.Tensor) -> list[tf.Tensor]:
             gradients, objective = self._gradients(batch)
             self._count(objective)
-            return self._joined(gradients)
+            self._there = [each is not None for each in gradients]
+            return [tf.cast(tf.convert_to_tensor(each), tf.float32) for each in gradients if each is not None]
 
         def apply(joined: tf.Tensor) -> None:
             self._apply(self._parted(joined))
@@ -202,7 +203,9 @@ class GroupSteps(Reconstruction):
         with of_rows(rows, compiled=compiled):
             # Batch normalisation sums over the processes within the gradient.
             own = (in_xla(gradient) if compiled and not self._normalised else gradient)(batch)
-        joined = self.group.sum(own)
+        # As one vector, because each message takes a millisecond. Not joined in XLA, which with several threads would
+        # compute the sums of some gradients again for every number of the vector.
+        joined = self.group.sum(tf.concat([tf.reshape(each, [-1]) for each in own], 0))
         (in_xla(apply) if compiled else apply)(joined)
 
     def test_rows(self, batch: tf.Tensor, rows: RowsOf, *, weight: tf.Tensor | None = None) -> None:
@@ -236,12 +239,6 @@ class GroupSteps(Reconstruction):
 
     def _add(self, name: str, amount: tf.Tensor) -> None:
         self._own[name].assign_add(tf.cast(self._weight, tf.float64) * amount)
-
-    def _joined(self, gradients: list[tf.Tensor | None]) -> tf.Tensor:
-        """Return the gradients as one vector, because each message takes a millisecond."""
-        self._there = [each is not None for each in gradients]
-        there = [tf.cast(tf.convert_to_tensor(each), tf.float32) for each in gradients if each is not None]
-        return tf.concat([tf.reshape(each, [-1]) for each in there], 0)
 
     def _parted(self, joined: tf.Tensor) -> list[tf.Tensor | None]:
         """Return the gradient of each variable, None where it has none."""
