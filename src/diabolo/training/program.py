@@ -402,7 +402,7 @@ class _Function(Protocol):
     def experimental_get_tracing_count(self) -> int: ...
 
 
-def compiled_function(body: Callable[..., None], *, jit_compile: bool | None = None) -> Any:
+def compiled_function(body: Callable[..., object], *, jit_compile: bool | None = None) -> Any:
     """Return tf.function(body), without its warning: each training makes its own, and each is traced once or twice.
 
     Without AutoGraph, which would take longer to rewrite a step than to trace it; fit() of Keras has none either.
