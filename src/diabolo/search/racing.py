@@ -111,9 +111,7 @@ def race(
         pairs = _by_advice(opened, asked, names, times, slower)
         first, last = (max(least, round(share * len(pairs))) for share, least in zip(ROUNDS, (3, 1), strict=True))
 
-        task = Task(
-            opened=opened, settings=settings, space={}, depth=1, folder=where, seed=seed, report=show, by=by
-        )
+        task = Task(opened=opened, settings=settings, space={}, depth=1, folder=where, seed=seed, report=show, by=by)
         work = _run(
             task, pairs[:first], max(1, epochs // SHORT_DIVISOR), slower, make_folder(where / "short", "a race")
         )
