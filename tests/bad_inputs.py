@@ -989,7 +989,7 @@ CALLS = [
         "a frame of pandas: column 'a' holds infinity in row 1: drop or correct the row.",
     ),
     (
-        'Autoencoder(2, bottleneck="gaussian").fit(X).sample(0)',
+        'Autoencoder(2, bottleneck="gaussian", epochs=1).fit(X).sample(0)',
         "OptionError",
         "sample(): count must be a whole number of at least 1, got 0.",
     ),

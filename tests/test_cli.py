@@ -195,7 +195,11 @@ def test_a_training_that_diverges_ends_with_code_three_and_no_file(cli, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+    ("number", "code", "word"),
+    [
+        (signal.SIGINT, 130, "interrupted"),
+        pytest.param(signal.SIGTERM, 143, "terminated", marks=pytest.mark.slow),
+    ],
 )
 def test_a_training_that_is_stopped_leaves_nothing_half(tmp_path, number, code, word):
     process = subprocess.Popen(

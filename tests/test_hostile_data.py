@@ -35,6 +35,7 @@ def encode(path):
     for _ in open_stream(path).chunks(1 << 12):
         pass
 
+gc.freeze()
 for line in sys.stdin:
     path, checked = json.loads(line)
     for work in [fit, encode][: 2 if checked else 1]:

@@ -212,6 +212,7 @@ def test_every_layer_of_the_table_has_a_largest_example():
     assert {type(layer) for layer, _ in LARGEST} == set(LAYERS.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*NAMES, "refined"])
 def test_one_row_of_the_largest_network_of_a_kind_takes_no_more_than_is_promised(name, largest):
     taken, error = largest[name]

@@ -77,7 +77,10 @@ def execute(tmp_path, monkeypatch):
     return go
 
 
-@pytest.mark.parametrize("ipywidgets", [True, False], ids=["with ipywidgets", "without ipywidgets"])
+@pytest.mark.parametrize(
+    "ipywidgets",
+    [pytest.param(True, id="with ipywidgets"), pytest.param(False, id="without ipywidgets", marks=pytest.mark.slow)],
+)
 def test_a_notebook_shows_progress_on_stdout_and_keeps_one_line_of_it(execute, ipywidgets):
     there = "import ipywidgets" if ipywidgets else "import sys; sys.modules['ipywidgets'] = None  # not installed"
     *before, stopped = execute(there, SETUP, *CELLS, INTERRUPTED)

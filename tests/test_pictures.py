@@ -149,7 +149,7 @@ def test_a_bad_picture_is_named_and_can_be_left_out(folder, name):
 def test_the_largest_anomalies_among_pictures_are_named_by_their_files(cli, folder, digits):
     Image.fromarray(255 - digits.x_train[0]).save(folder / "class0" / "odd.png")
     (folder / "class0" / "bad.png").write_text("hello")
-    done = cli("score", "pictures", "--skip-bad", "--top", "1")
+    done = cli("score", "pictures", "--size", "10", "--skip-bad", "--top", "1")
     assert done.code == 0, done.err
     assert "pictures/class0/odd.png" in done.out
     assert "pixel (" in done.out

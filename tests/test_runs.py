@@ -71,7 +71,10 @@ def kill_until_done(kind, compiled, folder, seconds):
     return out.strip()
 
 
-@pytest.mark.parametrize(("kind", "compiled", "seconds"), [("dense", True, (0.0, 0.3)), ("conv", False, (0.1,))])
+@pytest.mark.parametrize(
+    ("kind", "compiled", "seconds"),
+    [("dense", True, (0.3,)), pytest.param("conv", False, (0.1,), marks=pytest.mark.slow)],
+)
 def test_a_killed_training_ends_with_the_bits_of_one_that_was_not(kind, compiled, seconds, tmp_path):
     whole, _ = start(kind, compiled).communicate(timeout=300)
     assert kill_until_done(kind, compiled, tmp_path, seconds) == whole.strip()
@@ -521,15 +524,15 @@ def stop_at(epoch, step):
     ],
     ids=str,
 )
-@pytest.mark.parametrize("where", [(2, 4), (3, 9)], ids=["within an epoch", "after one"])
-def test_a_training_of_any_kind_stopped_anywhere_goes_on_as_if_unbroken(settings, where, table, tmp_path):
+def test_a_training_of_any_kind_stopped_anywhere_goes_on_as_if_unbroken(settings, table, tmp_path):
     settings = {"latent_dim": 3, "epochs": 5, "batch_size": 64} | SETTINGS | settings
     whole = Stepwise(**settings).fit(table)
-    with pytest.raises(KeyboardInterrupt):
-        Stepwise(**settings).fit(table, run=tmp_path, report=stop_at(*where))
-    again = Stepwise(**settings).fit(table, run=tmp_path, resume=True)
-    assert again.history_ == whole.history_
-    np.testing.assert_array_equal(again.encode(table), whole.encode(table))
+    for where, place in {"within an epoch": (2, 4), "after one": (3, 9)}.items():
+        with pytest.raises(KeyboardInterrupt):
+            Stepwise(**settings).fit(table, run=tmp_path / where, report=stop_at(*place))
+        again = Stepwise(**settings).fit(table, run=tmp_path / where, resume=True)
+        assert again.history_ == whole.history_, where
+        np.testing.assert_array_equal(again.encode(table), whole.encode(table), where)
 
 
 def rows_of(kind, table, folder):

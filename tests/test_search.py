@@ -142,7 +142,7 @@ print([row["epochs"] for row in found.trials])
 
 
 def test_a_search_that_was_killed_goes_on_with_the_training_that_it_was_at(tmp_path):
-    script = SCRIPT.replace("EPOCHS", "36")
+    script = SCRIPT.replace("EPOCHS", "18")
     process = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE)
     path = tmp_path / "trial-0000.safetensors"
     deadline = time.monotonic() + 120
@@ -257,7 +257,7 @@ def own_time(monkeypatch):
 
 def test_in_a_budget_of_time_the_best_is_trained_longest_and_whole(table, monkeypatch, own_time):
     monkeypatch.setattr(budget, "OPERATIONS_A_SECOND", 1e15)  # so that all look fast before they are seen
-    found = quick(np.tile(table, (120, 1)), trials=None, budget="20s", epochs=None)
+    found = quick(np.tile(table, (120, 1)), trials=None, budget="10s", epochs=None)
     trials = found.trials
     assert trials[0]["state"] == "whole"
     assert trials[0]["epochs"] == trials[0]["of"] == max(row["epochs"] for row in trials)
@@ -438,12 +438,14 @@ def test_what_hardly_mattered_can_be_left_out_and_what_it_was_is_said():
 @pytest.mark.parametrize(
     ("fixed", "holds"),
     [
-        ({"activation": "tanh"}, lambda best: best.activation == "tanh"),
+        pytest.param({"activation": "tanh"}, lambda best: best.activation == "tanh", marks=pytest.mark.slow),
         ({"batch_size": 16}, lambda best: best.batch_size == 16),
         ({"structure": "dense 7"}, lambda best: best.structure == "dense 7"),
         ({"optimizer": "sgd"}, lambda best: best.optimizer == "sgd" and best.learning_rate > 1e-4),
-        ({"learning_rate": 0.02}, lambda best: best.learning_rate == 0.02),
-        ({"corruption": "gaussian:0.1"}, lambda best: best.corruption == "gaussian:0.1"),
+        pytest.param({"learning_rate": 0.02}, lambda best: best.learning_rate == 0.02, marks=pytest.mark.slow),
+        pytest.param(
+            {"corruption": "gaussian:0.1"}, lambda best: best.corruption == "gaussian:0.1", marks=pytest.mark.slow
+        ),
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
 )
@@ -610,13 +612,12 @@ def test_a_race_in_a_folder_is_not_run_again(table, tmp_path):
 def test_a_race_over_equal_time_gives_dear_optimizers_fewer_epochs(table, tmp_path):
     settings = {"optimizers": ["adam", "muon"], "times": (1.0,), "epochs": 24, "latent_dim": 3, "random_state": 0}
     settings |= {"structure": "dense 512-512", "equal": "time", "run": tmp_path}
-    rows = np.tile(table, (3, 1))
-    raced = race(rows, **settings)
+    raced = race(table, **settings)
     short = {row["optimizer"]: row["epochs"] for row in raced.trials if row["state"] == "short"}
     dearer = json.loads((tmp_path / "seconds.json").read_text())
     assert short == {"adam": 8, "muon": max(1, round(8 * dearer["adam"] / dearer["muon"]))}
     assert short["muon"] < 7  # its steps decompose 512 x 512
-    assert race(rows, **settings) == raced  # what was seen is kept
+    assert race(table, **settings) == raced  # what was seen is kept
 
 
 def test_a_race_of_nobody_and_of_strangers_is_one_line(table):

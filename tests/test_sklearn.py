@@ -22,8 +22,15 @@ SMALL = Autoencoder(epochs=2, structure=[4], random_state=0, verbose=False, allo
 
 # What is left out needs SCIPY_ARRAY_API to be set before anything is loaded.
 @pytest.mark.filterwarnings("ignore:.*:sklearn.exceptions.SkipTestWarning")
-@parametrize_with_checks([SMALL, AnomalyDetector(SMALL), AnomalyDetector()])
+@parametrize_with_checks([SMALL, AnomalyDetector(SMALL)])
 def test_every_check_of_scikit_learn_passes(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*:sklearn.exceptions.SkipTestWarning")
+@parametrize_with_checks([AnomalyDetector()])
+def test_every_check_of_scikit_learn_passes_with_the_defaults(estimator, check):
     check(estimator)
 
 

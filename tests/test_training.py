@@ -152,18 +152,28 @@ def test_rows_of_an_epoch_are_each_seen_once_in_an_order_that_the_seed_decides(r
         assert seen[150 * epoch : 150 * (epoch + 1)] == expected
 
 
-@compiled_or_not
+OPTIMIZERS = {
+    "adam": lambda: keras.optimizers.Adam(0.001),
+    "schedule": lambda: keras.optimizers.SGD(
+        keras.optimizers.schedules.CosineDecay(0.1, 22), momentum=0.9, nesterov=True
+    ),
+    "clipping": lambda: keras.optimizers.Adam(0.001, clipnorm=0.01),
+    "accumulation": lambda: keras.optimizers.Adam(0.01, gradient_accumulation_steps=3),
+    "ema": lambda: keras.optimizers.RMSprop(0.001, use_ema=True),
+    "loss scaling": lambda: keras.mixed_precision.LossScaleOptimizer(keras.optimizers.Adam(0.001)),
+}
+
+
 @pytest.mark.parametrize(
-    "optimizer",
+    ("optimizer", "compiled"),
     [
-        lambda: keras.optimizers.Adam(0.001),
-        lambda: keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.1, 22), momentum=0.9, nesterov=True),
-        lambda: keras.optimizers.Adam(0.001, clipnorm=0.01),
-        lambda: keras.optimizers.Adam(0.01, gradient_accumulation_steps=3),
-        lambda: keras.optimizers.RMSprop(0.001, use_ema=True),
-        lambda: keras.mixed_precision.LossScaleOptimizer(keras.optimizers.Adam(0.001)),
+        *(pytest.param(make, False, id=f"{name}-plain") for name, make in OPTIMIZERS.items()),
+        *(pytest.param(OPTIMIZERS[name], True, id=f"{name}-XLA") for name in ("adam", "clipping")),
+        *(
+            pytest.param(OPTIMIZERS[name], True, id=f"{name}-XLA", marks=pytest.mark.slow)
+            for name in ("schedule", "accumulation", "ema", "loss scaling")
+        ),
     ],
-    ids=["adam", "schedule", "clipping", "accumulation", "ema", "loss scaling"],
 )
 def test_fit_of_a_compiled_model_is_that_of_keras(scaled, optimizer, compiled):
     ours, theirs = compiled_model(optimizer(), metrics=["mse"]), compiled_model(optimizer(), metrics=["mse"])
