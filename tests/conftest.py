@@ -111,10 +111,13 @@ def command(run):
 def cli(tmp_path, monkeypatch):
     """Run `diabolo ARGUMENTS` in this process, in an empty folder; give its exit code, stdout and stderr.
 
-    A process of its own takes seconds to start Python and TensorFlow, and gives the same results.
+    A process of its own takes seconds to start Python and TensorFlow, and gives the same results. `fit` draws no
+    pictures, which take half a second, unless the test asks for `--pictures`.
     """
 
     def go(*arguments, env=None, cwd=tmp_path):
+        if arguments[:1] == ("fit",) and not {"--pictures", "--no-pictures"} & set(arguments):
+            arguments = ("fit", "--no-pictures", *arguments[1:])
         out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
         # Python prints warnings of loggers without handlers on stderr; pytest has given the root logger one.
         handler = logging.StreamHandler(err)

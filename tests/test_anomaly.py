@@ -232,6 +232,7 @@ def test_a_detector_takes_what_fit_takes(sheet, tmp_path):
     np.testing.assert_array_equal(parts.score_samples(sheet[:50]), whole.score_samples(sheet[:50]))
 
 
+@pytest.mark.slow
 def test_rows_that_do_not_fit_into_memory_are_scored_about_as_those_that_do(rng, tmp_path):
     rows = (rng.normal(size=(60_000, 3)) @ rng.normal(size=(3, 10)) + 0.1 * rng.normal(size=(60_000, 10))).astype("f4")
     rows[::1000] += 3 * rng.normal(size=(60, 10)).astype("f4")

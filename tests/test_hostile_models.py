@@ -130,6 +130,7 @@ def test_every_hostile_file_is_refused_in_one_line_and_takes_little_memory(files
     print(f"{len(answers)} files, slowest {slowest:.2f} s, most {most / (1 << 20):.0f} MiB")
 
 
+@pytest.mark.slow
 def test_every_hostile_file_is_refused_as_an_older_file_too(sound, tmp_path, monkeypatch):
     newer = upgrade.FORMAT_VERSION + 1
     monkeypatch.setattr(upgrade, "FORMAT_VERSION", newer)

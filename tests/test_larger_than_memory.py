@@ -352,7 +352,8 @@ def test_fit_reads_a_folder_in_parts_where_it_must_and_shows_how_good_the_model_
     )
     assert done.code == 2
     assert "structure" in done.err  # sizes begin with the features
-    done = cli("fit", "parts", "--structure", "12-16-2", "--epochs", "8", "--memory", "80kB", "-o", "m", "--json")
+    asked = ("--structure", "12-16-2", "--epochs", "8", "--memory", "80kB", "-o", "m", "--json", "--pictures")
+    done = cli("fit", "parts", *asked)
     assert done.code == 0, done.err
     assert "kB, and 3 times that for training, is more than 80 kB: read in chunks" in done.err
     summary = json.loads(done.out)
@@ -388,6 +389,7 @@ def test_the_command_streams_a_table_of_numbers_as_python_does(cli, parts):
     assert diabolo.load(parts.parent / "m.safetensors").history_ == there.history_
 
 
+@pytest.mark.slow
 def test_memory_is_bounded_however_many_rows_there_are(run, peak, tmp_path):
     peaks = {}
     for rows in (400_000, 2_000_000):  # 160 MB and 800 MB; XLA, which takes memory too, compiles both

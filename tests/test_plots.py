@@ -210,7 +210,7 @@ def test_fit_draws_rows_under_their_numbers_in_the_data(cli, tmp_path, rng, monk
         return figure
 
     monkeypatch.setattr(pictures, "reconstructions", watched)
-    done = cli("fit", "rows.npy", "--latent", "2", "--epochs", "2", "--structure", "dense 4")
+    done = cli("fit", "rows.npy", "--latent", "2", "--epochs", "2", "--structure", "dense 4", "--pictures")
     assert done.code == 0, done.err
     [(held, figure)] = seen
     assert len(held) == 20

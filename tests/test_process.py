@@ -168,7 +168,13 @@ TRAININGS = {
 }
 
 
-@pytest.mark.parametrize("name", sorted(TRAININGS))
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name in ("silu", "dropout", "sgd, learnt variance") else [])
+        for name in sorted(TRAININGS)
+    ],
+)
 def test_a_training_leaves_no_objects_and_no_gradients(rng, name):
     from tensorflow.python.framework import ops
 

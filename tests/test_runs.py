@@ -314,7 +314,7 @@ def test_the_command_that_continues_a_run_needs_its_data_and_folder_alone(cli, t
     assert cli("fit", "t.csv", "--run", "a", "--resume", *first).code == 0
     # What the run has not written itself is not replaced.
     (tmp_path / "m-training.png").write_bytes(b"a drawing")
-    kept = cli("fit", "t.csv", "--run", "a", "--resume", "--epochs", 7)
+    kept = cli("fit", "t.csv", "--run", "a", "--resume", "--epochs", 7, "--pictures")
     assert kept.code == 2
     assert "m-training.png exists" in kept.err
     assert cli("fit", "t.csv", "--run", "a", "--resume", "--epochs", 7, "-o", "other").code == 0

@@ -279,6 +279,7 @@ def test_the_best_comes_to_its_end_also_when_the_time_is_over_before(table, monk
     assert only["epochs"] < 81
 
 
+@pytest.mark.slow
 def test_a_training_that_no_budget_holds_is_given_up_at_first_sight(table, monkeypatch, own_time):
     monkeypatch.setattr(budget, "OPERATIONS_A_SECOND", 1e15)  # so that none looks slow before it is seen
     slow = {"structure": ["dense 16", "dense 1024-1024-1024"], "batch_size": [16], "noise": [0.0]}
@@ -473,6 +474,7 @@ def test_what_would_not_be_the_same_for_all_is_refused(table, settings, message)
         search(table, trials=1, **settings)
 
 
+@pytest.mark.slow
 def test_two_processes_may_begin_one_search_at_the_same_time(tmp_path):
     script = SCRIPT.replace("EPOCHS", "9").replace("20_000", "300")
     both = [subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stderr=subprocess.PIPE) for _ in range(2)]
@@ -609,6 +611,7 @@ def test_a_race_in_a_folder_is_not_run_again(table, tmp_path):
     assert started == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("trial-*")}
 
 
+@pytest.mark.slow
 def test_a_race_over_equal_time_gives_dear_optimizers_fewer_epochs(table, tmp_path):
     settings = {"optimizers": ["adam", "muon"], "times": (1.0,), "epochs": 24, "latent_dim": 3, "random_state": 0}
     settings |= {"structure": "dense 512-512", "equal": "time", "run": tmp_path}

@@ -356,7 +356,9 @@ def test_the_command_line_takes_series_with_gaps_and_judges_what_is_there(cli, r
     rows[::3, 4:6] = np.nan
     np.save(tmp_path / "gaps.npy", rows)
     noise = ("--corruption", "masking:0.3", "--structure", "dense 32")
-    done = cli("fit", "gaps.npy", "--series", "--latent", "4", "--epochs", "40", *noise, "--json", "-o", "m")
+    done = cli(
+        "fit", "gaps.npy", "--series", "--latent", "4", "--epochs", "40", *noise, "--json", "--pictures", "-o", "m"
+    )
     assert done.code == 0, done.err
     facts = json.loads(done.out)
     # What is there has mean 0 and variance 1, channel by channel, whatever is missing; flags are no error.

@@ -183,7 +183,7 @@ def kill_at_random_moments(commands, tmp_path, number, kills, seed):
     return ended, writing
 
 
-@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGHUP, marks=pytest.mark.slow), signal.SIGTERM])
 def test_a_signal_leaves_no_file(large, tmp_path, number):
     ended, writing = kill_at_random_moments(large, tmp_path, number, 8, seed=0)
     assert ended >= 2

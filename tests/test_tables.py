@@ -798,7 +798,8 @@ def test_files_of_every_kind_are_the_same_table(folder, trained):
 
 
 def test_a_table_goes_all_the_way_on_the_command_line(cli, folder, tmp_path):
-    done = cli("fit", folder / "people.csv", "--latent", "4", "--epochs", "3", "--drop", "number", "-o", "m")
+    asked = ("--latent", "4", "--epochs", "3", "--drop", "number", "-o", "m", "--pictures")
+    done = cli("fit", folder / "people.csv", *asked)
     assert done.code == 0, done.err
     assert "mixed: each column by its kind" in done.out
     assert "cells correct" in done.out

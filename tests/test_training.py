@@ -469,7 +469,7 @@ PARTS = {
 }
 
 
-@pytest.mark.parametrize("name", ["mixed_float16", "mixed_bfloat16", "float64"])
+@pytest.mark.parametrize("name", ["mixed_float16", pytest.param("mixed_bfloat16", marks=pytest.mark.slow), "float64"])
 def test_an_autoencoder_trains_the_same_whatever_precision_the_user_has_set_for_keras(policy, name):
     def fit(settings):
         return Autoencoder(4, epochs=2, random_state=0, verbose=False, **settings).fit(numbers())
@@ -494,7 +494,7 @@ def test_a_users_model_of_mixed_precision_learns(policy, name):
     assert losses[-1] < losses[0]
 
 
-@pytest.mark.parametrize(("structure", "flat"), [([64], True), ("conv 8", False)])
+@pytest.mark.parametrize(("structure", "flat"), [([64], True), pytest.param("conv 8", False, marks=pytest.mark.slow)])
 def test_products_in_bfloat16_train_about_as_well_and_leave_a_model_in_float32(digits, structure, flat):
     rows = digits.x_train[:2000].reshape(2000, -1) if flat else digits.x_train[:2000]
     losses = {}
