@@ -572,7 +572,8 @@ def test_an_adversarial_penalty_takes_latents_to_the_prior(rng):
     assert near < 0.5 * far
 
 
-@pytest.mark.parametrize("penalty", [pytest.param("mmd:30", marks=pytest.mark.slow), "adversarial:5"])
+@pytest.mark.slow
+@pytest.mark.parametrize("penalty", ["mmd:30", "adversarial:5"])
 def test_latents_that_a_penalty_made_normal_are_drawn_anew(penalty, rng, tmp_path):
     side = rng.choice([0, 9], (2000, 1))
     rows = side + 0.5 * rng.normal(size=(2000, 4))  # two clumps

@@ -194,12 +194,9 @@ def test_a_training_that_diverges_ends_with_code_three_and_no_file(cli, tmp_path
     assert [path.name for path in tmp_path.iterdir()] == ["rows.npy"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("number", "code", "word"),
-    [
-        (signal.SIGINT, 130, "interrupted"),
-        pytest.param(signal.SIGTERM, 143, "terminated", marks=pytest.mark.slow),
-    ],
+    ("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
 )
 def test_a_training_that_is_stopped_leaves_nothing_half(tmp_path, number, code, word):
     process = subprocess.Popen(

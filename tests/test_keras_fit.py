@@ -174,6 +174,7 @@ def test_validation_in_some_epochs_only(freq, pairs):
     compare(*both(x=pairs[0], y=pairs[1], validation_data=held, validation_freq=freq, epochs=4, shuffle=False))
 
 
+@pytest.mark.slow
 def test_validation_on_some_batches_or_of_a_data_set(pairs):
     x, y = pairs
     fixed = {"x": x, "y": y, "epochs": 2, "shuffle": False}

@@ -146,6 +146,7 @@ for verbose in ("auto", 1, 2, 0):
 """
 
 
+@pytest.mark.slow
 def test_a_terminal_shows_a_bar_and_keeps_nothing_of_it():
     terminal, end = pty.openpty()
     env = os.environ | {"TERM": "xterm", "COLUMNS": "100"}

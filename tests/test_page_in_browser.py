@@ -470,6 +470,7 @@ def test_a_thumbnail_is_that_of_its_row_after_filtering(opened, digits, digits_p
         assert (np.array(pixels).reshape(28, 28) == digits.x_test[row]).all()
 
 
+@pytest.mark.slow
 def test_more_pictures_than_one_texture_can_hold(opened, pages):
     """12,000 pictures of 64 x 64 are more than 8,192 pixels a side."""
     rng = np.random.default_rng(0)

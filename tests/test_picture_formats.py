@@ -259,6 +259,7 @@ def test_a_stack_that_is_cut_off_is_named_and_left_out(tmp_path, rng):
     np.testing.assert_array_equal(rows[-1], np.asarray(frames[0]))
 
 
+@pytest.mark.slow
 def test_a_large_stack_is_read_page_by_page(tmp_path, peak, run):
     pages = [Image.new("L", (4000, 4000), at) for at in range(60)]
     pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:], compression="tiff_deflate")

@@ -124,6 +124,7 @@ print(json.dumps(changed | added, default=str))
 """
 
 
+@pytest.mark.slow
 def test_whatever_is_trained_or_searched_the_settings_of_the_process_stay_as_they_were(run, tmp_path):
     (tmp_path / "settings.py").write_text(SETTINGS)
     # Neither a folder with data sets, nor a cache of them, nor a network to fetch them from.

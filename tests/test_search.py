@@ -326,6 +326,7 @@ def test_a_training_that_ends_the_process_each_time_is_given_up(table, tmp_path,
     assert trials[1]["reason"] == "it ended the process 3 times: it may need more memory than there is."
 
 
+@pytest.mark.slow
 def test_the_best_is_the_first_of_the_table_by_the_error_it_ended_with(table, tmp_path):
     found = quick(table, run=tmp_path, refine=False, bottleneck="gaussian", latent_dim=2)  # whose error may rise
     held = scheduler.held_back(len(table), 0.1, 0, scheduler.VALIDATION)
@@ -498,6 +499,7 @@ def test_under_a_budget_of_time_another_process_works_on_the_search_too(table, t
     assert psutil.Process().children(recursive=True) == before
 
 
+@pytest.mark.slow
 def test_a_further_process_ends_with_the_first_one_however_that_ends(tmp_path):
     script = """
 import os, signal, numpy as np, psutil, time

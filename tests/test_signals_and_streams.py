@@ -230,6 +230,7 @@ def test_a_hang_up_that_nohup_has_ignored_stays_ignored(shell, rows, tmp_path):
     assert (tmp_path / "m.safetensors").exists()
 
 
+@pytest.mark.slow
 def test_a_hang_up_leaves_a_run_that_goes_on(run, rows, tmp_path):
     command = [sys.executable, "-m", "diabolo", "fit", "rows.npy", "--run", "r", "-o", "m", "--patience", "0"]
     process = subprocess.Popen([*command, "--epochs", "100000"], cwd=tmp_path, stderr=subprocess.PIPE, text=True)

@@ -115,7 +115,9 @@ model.fit(sys.argv[1], engine=Compiled(compile=True, steps_a_call=3))
 """
 
 
-@pytest.mark.parametrize("memory", ["1GB", "60kB"], ids=["in memory", "streamed"])
+@pytest.mark.parametrize(
+    "memory", [pytest.param("1GB", id="in memory"), pytest.param("60kB", id="streamed", marks=pytest.mark.slow)]
+)
 def test_xla_compiles_a_training_once(run, tmp_path, memory):
     np.save(tmp_path / "rows.npy", np.random.default_rng(0).normal(size=(1000, 20)).astype(np.float32))
     done = run("-c", COMPILE, tmp_path / "rows.npy", memory, env={"XLA_FLAGS": f"--xla_dump_to={tmp_path / 'dump'}"})
