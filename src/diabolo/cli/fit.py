@@ -143,8 +143,7 @@ def fit(
     if before is None:
         checked = check_settings(_preset(preset) | settings)
     else:
-        _refuse_other_options(context, typed, before, run)
-        checked = _resumed({name: settings[name] for name in typed & settings.keys()}, preset, before, run)
+        checked = _resumed(context, typed, settings, preset, before, run)
     if machines.cluster is None:
         fitting.check_installed(checked)
     check_data(data, how, data_dir, series=checked.series)
@@ -186,12 +185,21 @@ def fit(
         results.show(plan.optimizer_reason)
 
 
-def _resumed(typed: dict[str, Any], preset: str | None, about: "About", run: Path | None) -> "Settings":
-    """Return the settings of a run that goes on. Args: typed: those on the command line."""
+def _resumed(
+    context: typer.Context,
+    typed: set[str],
+    settings: dict[str, Any],
+    preset: str | None,
+    about: "About",
+    run: Path | None,
+) -> "Settings":
+    """Return the settings of a run that goes on. Args: typed: names of the options on the command line."""
     from diabolo import fitting
     from diabolo.data.memory import limit
 
-    checked = fitting.resumed(_preset(preset) | typed, about, str(run))
+    _refuse_other_options(context, typed, about, run)
+    given = {name: settings[name] for name in typed & settings.keys()}
+    checked = fitting.resumed(_preset(preset) | given, about, str(run))
     return checked.changed(memory=limit(checked.memory))
 
 
